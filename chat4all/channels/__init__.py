@@ -1,0 +1,27 @@
+"""The channels: name -> "module:Class". A channel is its file and its line here."""
+
+from difflib import get_close_matches
+from importlib import import_module
+
+from chat4all.ports import Channel
+from chat4all.settings import Settings
+
+CHANNELS = {
+    "whatsapp": "chat4all.channels.whatsapp:WhatsApp",
+}
+
+
+def unknown_channel(name: str) -> str:
+    """What to tell somebody who asked for a channel that is not in the table."""
+    close = get_close_matches(name, CHANNELS, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"unknown channel {name!r}; known: {', '.join(CHANNELS)}.{hint}"
+
+
+def open_channel(name: str, settings: Settings) -> Channel:
+    """The channel of this name, with its account from the environment. KeyError with a hint when there is none."""
+    if name not in CHANNELS:
+        raise KeyError(unknown_channel(name))
+    module, _, attribute = CHANNELS[name].partition(":")
+    channel: Channel = getattr(import_module(module), attribute)(settings)
+    return channel

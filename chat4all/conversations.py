@@ -1,0 +1,100 @@
+"""Users, addresses, conversations and membership. Frozen types and pure rules; no I/O. Times are milliseconds UTC."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+
+class UserKind(StrEnum):
+    """PERSON logs in with a password. CONTACT is known by an address only. CLIENT is a service. INBOX receives for a channel."""
+
+    PERSON = "person"
+    CONTACT = "contact"
+    CLIENT = "client"
+    INBOX = "inbox"
+
+
+class User(Struct, frozen=True, omit_defaults=True):
+    """Who can be a member or a caller. `password_hash` is argon2; empty means: cannot log in. `scopes` are for clients."""
+
+    user_id: str
+    kind: UserKind
+    created_at: int
+    display_name: str = ""
+    password_hash: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class Identity(Struct, frozen=True, omit_defaults=True):
+    """A user's address on a channel since a time. Unverified addresses receive nothing.
+
+    `last_wrote_at` is the last time this address wrote to us, 0 for never.
+    """
+
+    channel: str
+    address: str
+    user_id: str
+    since: int
+    verified: bool = True
+    last_wrote_at: int = 0
+
+
+class Verification(Struct, frozen=True):
+    """A one-time code on its way to an address that a user claims. Only the code's hash is kept."""
+
+    user_id: str
+    channel: str
+    address: str
+    code_hash: str
+    expires_at: int
+    tries_left: int
+
+
+class ConversationType(StrEnum):
+    """A private conversation has two members and one per pair; a group has an owner and members that come and go."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+
+
+class Conversation(Struct, frozen=True, omit_defaults=True):
+    """`open_history`: who joins later may read what was said before. The creator owns the conversation."""
+
+    conversation_id: str
+    type: ConversationType
+    owner: str
+    created_at: int
+    metadata: dict[str, Any] = {}
+    open_history: bool = False
+
+
+class Member(Struct, frozen=True, omit_defaults=True):
+    """A stay in a conversation: from membership version `joined` up to, not including, `left` (0: still there)."""
+
+    user_id: str
+    joined: int
+    left: int = 0
+
+
+class Membership(Struct, frozen=True):
+    """All stays in a conversation and the version they amount to. Version 1 is the founding."""
+
+    conversation: Conversation
+    version: int
+    members: tuple[Member, ...]
+
+    def now(self) -> list[str]:
+        """Who is a member at the newest version, founders first."""
+        return [member.user_id for member in self.members if member.left == 0]
+
+    def has(self, user_id: str) -> bool:
+        """Whether `user_id` is a member now."""
+        return any(member.user_id == user_id and member.left == 0 for member in self.members)
+
+    def may_read(self, user_id: str, members_version: int) -> bool:
+        """Whether `user_id` may read a message that was accepted at `members_version`."""
+        stays = [member for member in self.members if member.user_id == user_id]
+        if self.conversation.open_history and any(not stay.left or members_version < stay.left for stay in stays):
+            return True
+        return any(stay.joined <= members_version and (not stay.left or members_version < stay.left) for stay in stays)

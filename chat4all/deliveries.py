@@ -1,0 +1,191 @@
+"""Deliveries: one message to one address on one channel. Facts, and the one function that makes a state of them.
+
+Times are milliseconds UTC; 0 means: not known to have happened.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.messages import Payload
+
+
+class State(StrEnum):
+    """What is known of a delivery or a message, as the API says it."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    DELIVERED = "DELIVERED"
+    READ = "READ"
+
+
+# FAILED stands unless a later success is known; more facts never lower a state.
+RANK = {State.PENDING: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
+
+
+class Lane(Struct, frozen=True, order=True):
+    """All deliveries of one channel that come from one partition of chat-incoming: the unit of exclusive work."""
+
+    channel: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.partition}"
+
+
+class DeliveryKey(Struct, frozen=True, order=True):
+    """Names a delivery: its lane, its message's seq, and its recipient's index in the message. Holds no address."""
+
+    lane: Lane
+    seq: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.lane}:{self.seq}:{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> "DeliveryKey":
+        """The key that `str` wrote. ValueError when it is none of ours."""
+        channel, partition, seq, index = text.split(":")
+        return cls(Lane(channel, int(partition)), int(seq), int(index))
+
+
+class Facts(Struct, frozen=True, omit_defaults=True):
+    """What has been seen to be true of a delivery. Each only ever becomes known, or more; `merged` joins two sights.
+
+    attempts, attempted_at: calls to the provider that were begun, and when the newest was. `resends` counts those that
+    followed an unknown outcome, and may have reached the person twice.
+    sent_at, provider_id: the provider took it. refused_*: we gave up. failed_*: the provider said so later.
+    resent_as: the seq of the newest record that sends it again.
+    """
+
+    attempts: int = 0
+    attempted_at: int = 0
+    resends: int = 0
+    sent_at: int = 0
+    provider_id: str = ""
+    refused_at: int = 0
+    refused_reason: str = ""
+    failed_at: int = 0
+    failed_reason: str = ""
+    delivered_at: int = 0
+    read_at: int = 0
+    resent_as: int = 0
+
+    def merged(self, other: "Facts") -> "Facts":
+        """Both sights together: counts and attempts the highest, events the earliest. Commutative, associative, idempotent."""
+        return Facts(
+            attempts=max(self.attempts, other.attempts),
+            attempted_at=max(self.attempted_at, other.attempted_at),
+            resends=max(self.resends, other.resends),
+            resent_as=max(self.resent_as, other.resent_as),
+            delivered_at=_earliest(self.delivered_at, other.delivered_at),
+            read_at=_earliest(self.read_at, other.read_at),
+            **_first("sent_at", "provider_id", self, other),
+            **_first("refused_at", "refused_reason", self, other),
+            **_first("failed_at", "failed_reason", self, other),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left to be done by us: the provider has it, or we gave up."""
+        return bool(self.sent_at or self.refused_at or self.failed_at or self.delivered_at or self.read_at)
+
+
+def _earliest(one: int, other: int) -> int:
+    return min(one, other) if one and other else one or other
+
+
+def _first(time: str, text: str, one: Facts, other: Facts) -> dict[str, object]:
+    """The earlier of two dated texts; of two at the same time the smaller text, so that order cannot matter."""
+    seen = [(getattr(facts, time), getattr(facts, text)) for facts in (one, other) if getattr(facts, time)]
+    at, what = min(seen, default=(0, ""))
+    return {time: at, text: what}
+
+
+class Delivery(Struct, frozen=True, omit_defaults=True):
+    """A delivery row: what fan_out wrote once and for all, and the facts since."""
+
+    key: DeliveryKey
+    conversation_id: str
+    message_id: str
+    user_id: str
+    address: str
+    payload: Payload
+    accepted_at: int
+    sender_name: str = ""
+    facts: Facts = Facts()
+
+    def seen(self, facts: Facts) -> "Delivery":
+        """The same delivery with more facts."""
+        return msgspec.structs.replace(self, facts=self.facts.merged(facts))
+
+
+def state(facts: Facts) -> State:
+    """The state of a delivery: a pure function of its facts, never lower with more of them."""
+    if facts.read_at:
+        return State.READ
+    if facts.delivered_at:
+        return State.DELIVERED
+    if facts.failed_at or facts.refused_at:
+        return State.FAILED
+    return State.SENT if facts.sent_at else State.PENDING
+
+
+def reason(facts: Facts) -> str:
+    """Why a delivery is FAILED; empty for every other state."""
+    if state(facts) is not State.FAILED:
+        return ""
+    return facts.failed_reason or facts.refused_reason
+
+
+def history(facts: Facts) -> list[tuple[State, int, str]]:
+    """The states a delivery is known to have been in, as (state, at, reason) by time."""
+    steps = [
+        (facts.sent_at, State.SENT, ""),
+        (facts.refused_at, State.FAILED, facts.refused_reason),
+        (facts.failed_at, State.FAILED, facts.failed_reason),
+        (facts.delivered_at, State.DELIVERED, ""),
+        (facts.read_at, State.READ, ""),
+    ]
+    known = sorted((at, RANK[what], what, why) for at, what, why in steps if at)
+    return [(what, at, why) for at, _, what, why in known]
+
+
+class Watermark(Struct, frozen=True, omit_defaults=True):
+    """How far a member has come in a conversation, by seq, and when that was said. Positions only grow."""
+
+    conversation_id: str
+    user_id: str
+    delivered_up_to: int = 0
+    delivered_at: int = 0
+    read_up_to: int = 0
+    read_at: int = 0
+
+    def state_of(self, seq: int) -> State:
+        """What this member's own client has said of the message at `seq`."""
+        if self.read_up_to >= seq:
+            return State.READ
+        return State.DELIVERED if self.delivered_up_to >= seq else State.SENT
+
+
+def best(states: Iterable[State]) -> State:
+    """The state of a recipient who is reached in several ways."""
+    return max(states, key=RANK.__getitem__)
+
+
+def message_state(recipients: Iterable[State]) -> tuple[State, bool]:
+    """A stored message's state, and whether it failed for some. The lowest of those it did not fail for; never below SENT.
+
+    A message without recipients is SENT: the server has it.
+    """
+    states = list(recipients)
+    alive = [each for each in states if each is not State.FAILED]
+    failed = len(alive) < len(states)
+    if failed and not alive:
+        return State.FAILED, False
+    lowest = min(alive, key=RANK.__getitem__, default=State.SENT)
+    return (State.SENT if lowest is State.PENDING else lowest), failed

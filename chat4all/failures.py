@@ -1,0 +1,38 @@
+"""How work can fail, in the words that retry code understands. It knows these kinds and no channel."""
+
+
+class Failure(Exception):
+    """Base of all kinds. `reason` is a stable, short code; `detail` is for people and holds no secrets."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Temporary(Failure):
+    """It may work later, unchanged: an outage, a 5xx, a timeout before anything was sent."""
+
+
+class Throttled(Temporary):
+    """The other side asks to wait. `retry_after` is in seconds; waiting spends no attempt."""
+
+    def __init__(self, reason: str, retry_after: float, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.retry_after = retry_after
+
+
+class Permanent(Failure):
+    """It will never work unchanged: a blocked user, a bad address, a message outside the window."""
+
+
+class Unknown(Failure):
+    """The request left and no answer came back: it may have happened. Reconcile before doing it again."""
+
+
+class RangeLost(Failure):
+    """A range of the log can no longer be read. An error for people, never an empty batch."""
+
+
+class Mismatch(Failure):
+    """A server is not the one this deployment was set up with: other topics, partitions or schema. Refuse to start."""

@@ -1,0 +1,115 @@
+"""Messages: what a sender said in a conversation. Frozen types and pure rules; no I/O.
+
+Times are integers, milliseconds since 1970 UTC. A `seq` is epoch * 2**40 + the record's offset in
+chat-incoming: increasing within a conversation, not contiguous, the same at every replay.
+"""
+
+import hashlib
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+from msgspec import Struct
+
+EPOCH_SIZE = 2**40
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    """Words. `text` is never empty."""
+
+    text: str
+
+
+class File(Struct, frozen=True, tag="file", omit_defaults=True):
+    """A file that was complete when the message was accepted; everything a channel needs to send it is frozen here."""
+
+    file_id: str
+    text: str = ""
+    filename: str = ""
+    mime_type: str = ""
+    size: int = 0
+    object_key: str = ""
+
+
+Payload = Text | File
+
+
+class Recipient(Struct, frozen=True, omit_defaults=True):
+    """One person's address on one external channel, as it was at acceptance.
+
+    `address` is empty when the person had none on a channel that was asked for: the delivery ends as FAILED `no_identity`.
+    """
+
+    user_id: str
+    channel: str
+    address: str = ""
+
+
+class Message(Struct, frozen=True, tag="message", omit_defaults=True):
+    """A message as accepted: the value of a chat-incoming record.
+
+    `seq` is 0 until the record's place in the log is known (`placed`). `sender_name` is set where external
+    readers must be told who speaks (groups). `digest` is `body_digest` of what the sender chose. `resend_of` is the seq of the message that this record sends again,
+    0 otherwise: readers skip such records, lanes deliver them.
+    """
+
+    message_id: str
+    conversation_id: str
+    sender: str
+    payload: Payload
+    members_version: int
+    accepted_at: int
+    recipients: tuple[Recipient, ...] = ()
+    metadata: dict[str, Any] = {}
+    digest: str = ""
+    sender_name: str = ""
+    resend_of: int = 0
+    seq: int = 0
+
+    def placed(self, seq: int) -> "Message":
+        """The same message at its place in the log."""
+        return msgspec.structs.replace(self, seq=seq)
+
+
+def seq_at(offset: int, epoch: int = 0) -> int:
+    """The seq of the record at `offset` of chat-incoming."""
+    return epoch * EPOCH_SIZE + offset
+
+
+def offset_of(seq: int) -> int:
+    """The offset in chat-incoming that `seq` was made from."""
+    return seq % EPOCH_SIZE
+
+
+def body_digest(*chosen: Any) -> str:
+    """What makes two bodies under one message_id the same message: all that the sender chose, nothing that we resolved."""
+    return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).hexdigest()
+
+
+def provider_message_id(channel: str, account: str, provider_id: str) -> str:
+    """The message_id of what a provider brings: the same at every repetition of its webhook."""
+    return str(uuid5(NAMESPACE_URL, f"chat4all:message:{channel}:{account}:{provider_id}"))
+
+
+def resend_message_id(delivery: str, replay_id: str) -> str:
+    """The message_id of a resend: running a replay twice is once."""
+    return str(uuid5(NAMESPACE_URL, f"chat4all:resend:{delivery}:{replay_id}"))
+
+
+def contact_conversation_id(channel: str, account: str, address: str) -> str:
+    """The private conversation between a contact and a channel's inbox user."""
+    return str(uuid5(NAMESPACE_URL, f"chat4all:contact:{channel}:{account}:{address}"))
+
+
+def private_conversation_id(one: str, other: str) -> str:
+    """A private pair has one conversation, whoever starts it."""
+    low, high = sorted((one, other))
+    return str(uuid5(NAMESPACE_URL, f"chat4all:private:{len(low)}:{low}:{high}"))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in its canonical form."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False

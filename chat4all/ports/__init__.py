@@ -1,0 +1,49 @@
+"""The contracts between the service and what may be replaced. Adapters live in `storage` and `chat4all.channels`.
+
+Every method may block unless it says that it does not, ends within the time limits of the settings, and raises
+`failures.Temporary` when its server cannot be reached or does not answer in time. What a method has returned from is durable.
+"""
+
+from chat4all.ports.channel import Account, Channel, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.ports.event_log import Consumer, EventLog, Topic
+from chat4all.ports.message_store import (
+    DeadLetter,
+    Deliveries,
+    Directory,
+    Handle,
+    History,
+    LaneState,
+    Lease,
+    MessageStore,
+    Progress,
+    ProgressStore,
+    Registration,
+    Trouble,
+    Waiting,
+)
+
+__all__ = [
+    "Account",
+    "Channel",
+    "Consumer",
+    "DeadLetter",
+    "Deliveries",
+    "Directory",
+    "EventLog",
+    "Handle",
+    "History",
+    "Inbound",
+    "LaneState",
+    "Lease",
+    "Limits",
+    "MessageStore",
+    "Outgoing",
+    "Progress",
+    "ProgressStore",
+    "Registration",
+    "Topic",
+    "Trouble",
+    "Unreadable",
+    "Update",
+    "Waiting",
+]

@@ -1,0 +1,131 @@
+"""A channel: one provider's way to people. One file and one line in `chat4all.channels`; the core knows only this."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+
+from chat4all.messages import File
+from chat4all.records import ProviderReceipt
+
+
+class Limits(Struct, frozen=True):
+    """What the provider allows, declared by the channel and kept by the core.
+
+    text_length: of one message, in `text_unit` ("characters" or UTF-8 "bytes").
+    account_per_second: sends of one account. recipient_interval_s, recipient_burst: sends to one address: one per
+    interval, with so many at once before. echoes_reference: receipts carry `Outgoing.reference` back, so an unknown
+    outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
+    """
+
+    text_length: int
+    account_per_second: float
+    recipient_interval_s: float
+    recipient_burst: int
+    echoes_reference: bool
+    receipts: frozenset[str]
+    text_unit: str = "characters"
+
+    def measure(self, text: str) -> int:
+        """The length of `text` in `text_unit`."""
+        return len(text.encode()) if self.text_unit == "bytes" else len(text)
+
+
+class Account(Struct, frozen=True):
+    """Whom a channel sends as. `real` is False for the simulator: load tests refuse to run where it is True."""
+
+    account_id: str
+    real: bool
+
+
+class Outgoing(Struct, frozen=True):
+    """One send. `reference` is ours, at most 256 characters, and is echoed in receipts where the provider can."""
+
+    address: str
+    text: str
+    reference: str
+
+
+class Inbound(Struct, frozen=True, omit_defaults=True):
+    """A person wrote. `account` is who was written to. `reply_to` is the provider id of the message they answered.
+
+    What the channel does not understand is given as text that says so; `sender_name` is what the person calls themselves.
+    `also_known_as` is a second address of the same person, where the provider gives two.
+    `media`: a file to fetch with the channel (Files), as the provider names it.
+    """
+
+    channel: str
+    account: str
+    provider_id: str
+    address: str
+    text: str
+    at: int
+    sender_name: str = ""
+    reply_to: str = ""
+    also_known_as: str = ""
+    media: str = ""
+    mime_type: str = ""
+    filename: str = ""
+
+
+class Unreadable(Struct, frozen=True):
+    """A part of a webhook that made no sense. Logged and counted with its reason; the other parts go on."""
+
+    reason: str
+
+
+Update = Inbound | ProviderReceipt | Unreadable
+
+
+class Channel(ABC):
+    """One account on one provider. The webhook half does no I/O; the sending half is used on one asyncio loop.
+
+    Class attributes: `name` (as in the API and the table) and `limits`.
+    """
+
+    name: ClassVar[str]
+    limits: ClassVar[Limits]
+    account: Account
+
+    @abstractmethod
+    def address(self, text: str) -> str:
+        """The one way to write this address. ValueError that says what is wrong and shows a right one."""
+
+    @abstractmethod
+    def challenge(self, query: Mapping[str, str]) -> str | None:
+        """The answer to the provider's check of the webhook's address (GET), or None when the query is not the provider's."""
+
+    @abstractmethod
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether this webhook is the provider's: over the raw body, in constant time. `headers` has lower-case names."""
+
+    @abstractmethod
+    def read_webhook(self, body: bytes) -> Sequence[Update]:
+        """What a signed webhook says, in its order. Never raises: what cannot be read is `Unreadable`, the rest is given.
+
+        Updates of another account than ours are `Unreadable` too.
+        """
+
+    @abstractmethod
+    async def connect(self, webhook_url: str) -> str:
+        """Check the credentials and, where the provider lets us, set the webhook. One line for people.
+
+        Permanent when the provider refuses us; Temporary when it cannot be reached.
+        """
+
+    @abstractmethod
+    async def send_text(self, message: Outgoing) -> str:
+        """Send, and return the provider's id of it. One request, no retries, within the provider call limit.
+
+        Temporary: certainly not sent, try later. Throttled: the same, not before retry_after. Permanent: never.
+        Unknown: the request left and its outcome is not known.
+        """
+
+    @abstractmethod
+    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+        """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections. Safe to call twice, and without `connect`."""

@@ -1,0 +1,123 @@
+"""Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves."""
+
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.failures import Permanent
+from chat4all.messages import Message
+
+INCOMING = "chat-incoming"
+STATUS = "chat-status"
+EVENTS = "chat-events"
+TOPICS = (INCOMING, STATUS, EVENTS)
+
+
+class NewRecord(Struct, frozen=True):
+    """A record to append. `headers` carry trace context and counts, never people's words."""
+
+    topic: str
+    partition: int
+    key: str
+    value: bytes
+    headers: dict[str, str] = {}
+
+
+class Record(Struct, frozen=True):
+    """A record as the log keeps it. `at` is when it was appended, milliseconds UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: dict[str, str]
+    at: int
+
+
+class Range(Struct, frozen=True, order=True):
+    """The records `first` to `last`, both included, of one partition."""
+
+    partition: int
+    first: int
+    last: int
+
+
+class BatchRef(Struct, frozen=True):
+    """What a Celery chain carries instead of contents. `run` counts how often the same batch was handed out."""
+
+    topic: str
+    ranges: tuple[Range, ...]
+    run: int = 0
+    replay: bool = False
+
+    def __str__(self) -> str:
+        spans = " ".join(f"{each.partition}:{each.first}-{each.last}" for each in self.ranges)
+        return f"{self.topic} {spans} run {self.run}{' replay' if self.replay else ''}"
+
+
+class ProviderReceipt(Struct, frozen=True, tag="receipt", omit_defaults=True):
+    """A provider's word on what it took: kind is sent, delivered, read or failed. `reference` is our delivery, echoed."""
+
+    channel: str
+    account: str
+    provider_id: str
+    kind: str
+    at: int
+    reason: str = ""
+    reference: str = ""
+
+
+class Position(Struct, frozen=True, tag="position", omit_defaults=True):
+    """A member's word on how far they have come. kind is delivered or read; read implies delivered."""
+
+    conversation_id: str
+    user_id: str
+    kind: str
+    up_to: int
+    at: int
+
+
+Status = ProviderReceipt | Position
+
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_status = msgspec.json.Decoder(Status).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key: the same in every process and language, for as long as `partitions` stays."""
+    return crc32(key.encode()) % partitions
+
+
+def incoming_record(message: Message, partitions: int, headers: dict[str, str]) -> NewRecord:
+    """The chat-incoming record of an accepted message. The `recipients` header lets the bridge bound a batch unread."""
+    key = message.conversation_id
+    counted = {**headers, "recipients": str(len(message.recipients))}
+    return NewRecord(INCOMING, partition_of(key, partitions), key, _encode(message), counted)
+
+
+def status_record(status: Status, partitions: int, headers: dict[str, str]) -> NewRecord:
+    """The chat-status record of a receipt or a position: one key's records stay in order."""
+    if isinstance(status, ProviderReceipt):
+        key = f"{status.channel}/{status.account}/{status.provider_id}"
+    else:
+        key = status.conversation_id
+    return NewRecord(STATUS, partition_of(key, partitions), key, _encode(status), headers)
+
+
+def read_message(record: Record) -> Message:
+    """The message in a chat-incoming record, without its seq. Permanent `unreadable` when it is none."""
+    try:
+        return _decode_message(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Permanent("unreadable", str(error)) from error
+
+
+def read_status(record: Record) -> Status:
+    """The receipt or position in a chat-status record. Permanent `unreadable` when it is neither."""
+    try:
+        return _decode_status(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Permanent("unreadable", str(error)) from error

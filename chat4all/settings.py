@@ -1,0 +1,157 @@
+"""Settings: one frozen object from the environment. A setting is one field: default, help and check together.
+
+Names are CHAT4ALL_<FIELD>. A channel's own settings stand in the channel's file.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+EMBEDDED = "sqlite"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The text names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """What a deployment may choose. Times end in _s (seconds), _ms (milliseconds), _h (hours) or _days."""
+
+    model_config = SettingsConfigDict(env_prefix="CHAT4ALL_", frozen=True, extra="ignore", populate_by_name=True)
+
+    # Where things are kept; the scheme picks the adapter.
+    data: Path = Field(Path("data"), description="Folder of everything embedded: log, store, files, secrets.")
+    log: str = Field("sqlite:log", description="Event log: sqlite:<folder in data> or kafka://host:port[,host:port].")
+    store: str = Field(
+        "sqlite:store.db", description="Message store: sqlite:<file in data> or cassandra://host[,host]/keyspace."
+    )
+    objects: str = Field("folder:objects", description="Object store: folder:<folder in data> or s3://host:port/bucket.")
+    broker: str = Field("embedded", description="Celery broker: embedded (a Redis of our own), redis://… or amqp://….")
+
+    # Where we listen.
+    host: str = Field("127.0.0.1", description="Address that every part listens on.")
+    gateway_port: Port = Field(8000, description="REST gateway.")
+    stream_port: Port = Field(50051, description="gRPC stream server.")
+    events_port: Port = Field(8001, description="Server-Sent Events, served by the stream process.")
+    flower_port: Port = Field(5555, description="Flower.")
+    simulator_port: Port = Field(8090, description="Provider simulator.")
+    broker_port: Port = Field(6399, description="The embedded Redis.")
+    public_url: str = Field(
+        "", description="Where providers reach the gateway, https://…; empty: nowhere (Telegram then polls)."
+    )
+
+    # Sizes.
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
+        4, description="Partitions of every topic. Fixed at the first start."
+    )
+    gateway_processes: Count = Field(2, description="Gunicorn worker processes.")
+    gateway_threads: Count = Field(16, description="Threads of each of them.")
+    body_limit: Count = Field(1 << 20, description="Bytes of a request body.")
+    batch_body_limit: Count = Field(8 << 20, description="Bytes of a /v1/messages:batch body.")
+    text_limit: Count = Field(4096, description="Characters of a message's text; channels may allow less.")
+    members_limit: Count = Field(1024, description="Members of a group, and external recipients of a message.")
+    batch_records: Count = Field(1000, description="Records in one chain.")
+    batch_recipients: Count = Field(5000, description="External recipients in one chain.")
+
+    # Times.
+    append_timeout_s: Seconds = Field(2.0, description="How long a request waits for the log; then 503.")
+    provider_timeout_s: Seconds = Field(5.0, description="One call to a provider.")
+    lease_s: Seconds = Field(5.0, description="A lane's lease: how long an unchanged one is respected.")
+    linger_ms: Count = Field(250, description="How long an idle lane is held before it is released.")
+    batch_resend_s: Seconds = Field(5.0, description="Without a beat for so long, a batch is handed out again; doubling to 60.")
+    chain_gap_ms: Annotated[int, Field(ge=0)] = Field(25, description="Least time between two chains under load.")
+    sweep_s: Seconds = Field(1.0, description="How often lanes with work and no holder are looked for.")
+    backoff_first_s: Seconds = Field(1.0, description="Longest wait before the second attempt; doubles, with full jitter.")
+    backoff_most_s: Seconds = Field(300.0, description="Longest wait between attempts.")
+    give_up_h: Seconds = Field(24.0, description="A delivery that is this old and still refused ends as FAILED expired.")
+    unknown_grace_s: Seconds = Field(
+        10.0, description="How long an unknown outcome waits for a receipt before it is sent again."
+    )
+    breaker_failures: Count = Field(10, description="Temporary failures in a row that open an account's breaker.")
+    breaker_probe_s: Seconds = Field(30.0, description="An open breaker lets one send through this often.")
+    token_s: Count = Field(3600, description="Life of an access token.")
+    refresh_days: Count = Field(30, description="Life of a refresh token.")
+    log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
+
+    # Who may come in.
+    open_registration: bool | None = Field(None, description="Anybody may register. Unset: only with the embedded store.")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the store is the embedded one: then secrets are made, otherwise they must be given."""
+        return self.store.startswith(EMBEDDED)
+
+    @property
+    def registration_is_open(self) -> bool:
+        """Whether POST /v1/users needs no token."""
+        return self.is_embedded if self.open_registration is None else self.open_registration
+
+    @property
+    def gateway_url(self) -> str:
+        """Where this machine reaches the gateway."""
+        return f"http://{self.host}:{self.gateway_port}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Where this machine reaches the provider simulator."""
+        return f"http://{self.host}:{self.simulator_port}"
+
+    @property
+    def broker_url(self) -> str:
+        """The broker's URL as Celery takes it."""
+        return f"redis://{self.host}:{self.broker_port}/0" if self.broker == "embedded" else self.broker
+
+    def secret(self, name: str) -> str:
+        """A secret by name: CHAT4ALL_SECRET_<NAME>, else, embedded only, one made once and kept in the data folder (0600).
+
+        SettingsError when it is neither given nor may be made.
+        """
+        variable = f"CHAT4ALL_SECRET_{name.upper()}"
+        given = os.environ.get(variable, "")
+        if given:
+            return given
+        if not self.is_embedded:
+            raise SettingsError(f"{variable} is not set. Outside the embedded default every secret comes from the environment.")
+        return _kept_secret(self.data / "secrets" / name)
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in this file, made if it is missing. Processes that start together agree on the first one's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            draft.unlink()
+            return path.read_text()
+        draft.unlink()
+    return path.read_text()
+
+
+def load() -> Settings:
+    """The settings of this process. SettingsError, naming each wrong variable, when they cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"CHAT4ALL_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise SettingsError("; ".join(wrong)) from None
+
+
+def describe() -> str:
+    """Every setting with its default and help, as JSON for documents and the command line."""
+    fields = {
+        f"CHAT4ALL_{name.upper()}": (str(field.default), field.description) for name, field in Settings.model_fields.items()
+    }
+    return json.dumps(fields, indent=2)

@@ -1,0 +1,37 @@
+"""Which adapter a URL means: scheme -> "module:Class". Adapters are loaded when asked for: a deployment needs only its own."""
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from chat4all.ports import EventLog, MessageStore
+from chat4all.settings import Settings, SettingsError
+
+EVENT_LOGS = {
+    "sqlite": "storage.event_log.sqlite:SQLiteLog",
+}
+MESSAGE_STORES = {
+    "sqlite": "storage.message_store.sqlite:SQLiteStore",
+}
+
+
+def open_log(settings: Settings) -> EventLog:
+    """The event log of these settings, opened in this process."""
+    adapter: EventLog = _load("CHAT4ALL_LOG", EVENT_LOGS, settings.log)(settings)
+    return adapter
+
+
+def open_store(settings: Settings) -> MessageStore:
+    """The message store of these settings, opened in this process."""
+    adapter: MessageStore = _load("CHAT4ALL_STORE", MESSAGE_STORES, settings.store)(settings)
+    return adapter
+
+
+def _load(variable: str, table: dict[str, str], url: str) -> Any:
+    scheme = url.partition(":")[0]
+    if scheme not in table:
+        close = get_close_matches(scheme, table, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise SettingsError(f"{variable}: unknown scheme {scheme!r}; known: {', '.join(table)}.{hint}")
+    module, _, attribute = table[scheme].partition(":")
+    return getattr(import_module(module), attribute)
