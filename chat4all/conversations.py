@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class UserKind(StrEnum):
-    """PERSON logs in with a password. CONTACT is known by an address only. CLIENT is a service. INBOX receives for a channel."""
+    """PERSON logs in. CONTACT is known by an address only. CLIENT is a service with scopes. INBOX receives for a channel."""
 
     PERSON = "person"
     CONTACT = "contact"

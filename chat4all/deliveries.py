@@ -77,16 +77,22 @@ class Facts(Struct, frozen=True, omit_defaults=True):
 
     def merged(self, other: "Facts") -> "Facts":
         """Both sights together: counts and attempts the highest, events the earliest. Commutative, associative, idempotent."""
+        sent = _first((self.sent_at, self.provider_id), (other.sent_at, other.provider_id))
+        refused = _first((self.refused_at, self.refused_reason), (other.refused_at, other.refused_reason))
+        failed = _first((self.failed_at, self.failed_reason), (other.failed_at, other.failed_reason))
         return Facts(
             attempts=max(self.attempts, other.attempts),
             attempted_at=max(self.attempted_at, other.attempted_at),
             resends=max(self.resends, other.resends),
-            resent_as=max(self.resent_as, other.resent_as),
+            sent_at=sent[0],
+            provider_id=sent[1],
+            refused_at=refused[0],
+            refused_reason=refused[1],
+            failed_at=failed[0],
+            failed_reason=failed[1],
             delivered_at=_earliest(self.delivered_at, other.delivered_at),
             read_at=_earliest(self.read_at, other.read_at),
-            **_first("sent_at", "provider_id", self, other),
-            **_first("refused_at", "refused_reason", self, other),
-            **_first("failed_at", "failed_reason", self, other),
+            resent_as=max(self.resent_as, other.resent_as),
         )
 
     @property
@@ -99,11 +105,9 @@ def _earliest(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
 
 
-def _first(time: str, text: str, one: Facts, other: Facts) -> dict[str, object]:
-    """The earlier of two dated texts; of two at the same time the smaller text, so that order cannot matter."""
-    seen = [(getattr(facts, time), getattr(facts, text)) for facts in (one, other) if getattr(facts, time)]
-    at, what = min(seen, default=(0, ""))
-    return {time: at, text: what}
+def _first(*dated: tuple[int, str]) -> tuple[int, str]:
+    """The earliest of dated texts; of two at the same time the smaller text, so that order cannot matter."""
+    return min((each for each in dated if each[0]), default=(0, ""))
 
 
 class Delivery(Struct, frozen=True, omit_defaults=True):

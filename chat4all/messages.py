@@ -48,9 +48,9 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     """A message as accepted: the value of a chat-incoming record.
 
-    `seq` is 0 until the record's place in the log is known (`placed`). `sender_name` is set where external
-    readers must be told who speaks (groups). `digest` is `body_digest` of what the sender chose. `resend_of` is the seq of the message that this record sends again,
-    0 otherwise: readers skip such records, lanes deliver them.
+    `seq` is 0 until the record's place in the log is known (`placed`). `digest` is `body_digest` of what the sender chose.
+    `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the message
+    that this record sends again, 0 otherwise: readers skip such records, lanes deliver them.
     """
 
     message_id: str

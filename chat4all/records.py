@@ -82,7 +82,7 @@ class Position(Struct, frozen=True, tag="position", omit_defaults=True):
 Status = ProviderReceipt | Position
 
 _decode_message = msgspec.json.Decoder(Message).decode
-_decode_status = msgspec.json.Decoder(Status).decode
+_decode_status = msgspec.json.Decoder[Status](Status).decode
 _encode = msgspec.json.Encoder().encode
 
 

@@ -164,7 +164,7 @@ class Handle(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals` in a row so far."""
+    """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row."""
 
     lane: Lane
     conversation_id: str
@@ -345,7 +345,7 @@ class MessageStore(Directory, History, Deliveries, ProgressStore):
 
     @abstractmethod
     def migrate(self) -> None:
-        """Bring the schema up to date. Safe from several processes at once. Mismatch when the schema is newer than this code."""
+        """Bring the schema up to date. Safe from several processes at once. Mismatch: it is newer than this code."""
 
     @abstractmethod
     def expire(self, now_ms: int) -> list[ProviderReceipt]:
