@@ -56,14 +56,16 @@ class DeliveryKey(Struct, frozen=True, order=True):
 class Facts(Struct, frozen=True, omit_defaults=True):
     """What has been seen to be true of a delivery. Each only ever becomes known, or more; `merged` joins two sights.
 
-    attempts, attempted_at: calls to the provider that were begun, and when the newest was. `resends` counts those that
-    followed an unknown outcome, and may have reached the person twice.
+    attempts, attempted_at: calls to the provider that were begun, and when the newest was. refusals: those of them that
+    certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
+    may have reached the person twice.
     sent_at, provider_id: the provider took it. refused_*: we gave up. failed_*: the provider said so later.
     resent_as: the seq of the newest record that sends it again.
     """
 
     attempts: int = 0
     attempted_at: int = 0
+    refusals: int = 0
     resends: int = 0
     sent_at: int = 0
     provider_id: str = ""
@@ -83,6 +85,7 @@ class Facts(Struct, frozen=True, omit_defaults=True):
         return Facts(
             attempts=max(self.attempts, other.attempts),
             attempted_at=max(self.attempted_at, other.attempted_at),
+            refusals=max(self.refusals, other.refusals),
             resends=max(self.resends, other.resends),
             sent_at=sent[0],
             provider_id=sent[1],
@@ -99,6 +102,11 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     def ended(self) -> bool:
         """Nothing is left to be done by us: the provider has it, or we gave up."""
         return bool(self.sent_at or self.refused_at or self.failed_at or self.delivered_at or self.read_at)
+
+    @property
+    def unknown(self) -> bool:
+        """A call was begun whose outcome nobody has told yet."""
+        return not self.ended and self.attempts > self.refusals
 
 
 def _earliest(one: int, other: int) -> int:

@@ -1,5 +1,6 @@
 """Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves."""
 
+from collections.abc import Callable
 from zlib import crc32
 
 import msgspec
@@ -82,7 +83,7 @@ class Position(Struct, frozen=True, tag="position", omit_defaults=True):
 Status = ProviderReceipt | Position
 
 _decode_message = msgspec.json.Decoder(Message).decode
-_decode_status = msgspec.json.Decoder[Status](Status).decode
+_decode_status: Callable[[bytes], Status] = msgspec.json.Decoder(Status).decode
 _encode = msgspec.json.Encoder().encode
 
 
