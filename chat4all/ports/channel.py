@@ -15,8 +15,8 @@ class Limits(Struct, frozen=True):
 
     text_length: of one message, in `text_unit` ("characters" or UTF-8 "bytes").
     account_per_second: sends of one account. recipient_interval_s, recipient_burst: sends to one address: one per
-    interval, with so many at once before. echoes_reference: receipts carry `Outgoing.reference` back, so an unknown
-    outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
+    interval, with so many at once before; all above 0. echoes_reference: receipts carry `Outgoing.reference` back, so an
+    unknown outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
     """
 
     text_length: int
@@ -81,12 +81,14 @@ Update = Inbound | ProviderReceipt | Unreadable
 class Channel(ABC):
     """One account on one provider. The webhook half does no I/O; the sending half is used on one asyncio loop.
 
-    Class attributes: `name` (as in the API and the table) and `limits`.
+    `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
+    hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
     """
 
     name: ClassVar[str]
-    limits: ClassVar[Limits]
+    limits: Limits
     account: Account
+    polls: bool = False
 
     @abstractmethod
     def address(self, text: str) -> str:
@@ -125,6 +127,13 @@ class Channel(ABC):
     @abstractmethod
     async def send_file(self, message: Outgoing, file: File, url: str) -> str:
         """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`."""
+
+    async def poll(self) -> Sequence[Update]:
+        """Where `polls`: the next updates, or none after some seconds. Temporary when the provider does not answer.
+
+        Calling it again acknowledges what the last call gave: only when that is durable. One caller at a time.
+        """
+        raise NotImplementedError(f"{self.name} sends webhooks")
 
     @abstractmethod
     async def close(self) -> None:

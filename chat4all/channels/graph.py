@@ -1,0 +1,108 @@
+"""What Meta's channels share: signed webhooks, their verification, and the Graph API's error envelope."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.channels.http import Answer
+from chat4all.failures import Failure, Permanent, Temporary, Throttled
+
+GRAPH_URL = "https://graph.facebook.com"
+GRAPH_VERSION = "v23.0"
+
+
+class Verdict(Struct, frozen=True):
+    """What an error code means. `wait` is how long to keep away when the provider does not say, in seconds."""
+
+    kind: type[Failure]
+    reason: str
+    wait: float = 0.0
+
+
+# The same in every Graph API. A refused account is the operator's to mend: its messages wait, they are not at fault.
+COMMON = {
+    0: Verdict(Temporary, "credentials"),
+    1: Verdict(Temporary, "provider_error"),
+    2: Verdict(Temporary, "provider_error"),
+    3: Verdict(Temporary, "credentials"),
+    4: Verdict(Throttled, "rate_limit", 60.0),
+    10: Verdict(Temporary, "credentials"),
+    33: Verdict(Temporary, "credentials"),
+    100: Verdict(Permanent, "invalid"),
+    190: Verdict(Temporary, "credentials"),
+    200: Verdict(Temporary, "credentials"),
+    368: Verdict(Temporary, "account_blocked"),
+    613: Verdict(Throttled, "rate_limit", 60.0),
+    80007: Verdict(Throttled, "rate_limit", 60.0),
+}
+
+
+class GraphError(Struct, frozen=True):
+    """The inside of an error envelope. Titles and messages change and may hold addresses: only codes are read."""
+
+    code: int = -1
+    error_subcode: int = 0
+
+
+class _Envelope(Struct, frozen=True):
+    error: GraphError
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def read_error(answer: Answer) -> GraphError | None:
+    """The Graph error in this answer, or None: then somebody else is speaking, a proxy or a maintenance page."""
+    try:
+        return _envelope(answer.body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def failure(answer: Answer, verdicts: Mapping[int, Verdict]) -> Failure:
+    """Why the provider did not take it: by code, and by HTTP status only where the code says nothing to us."""
+    error = read_error(answer)
+    detail = f"HTTP {answer.status}" if error is None else f"code {error.code}, HTTP {answer.status}"
+    verdict = verdicts.get(error.code) if error else None
+    if verdict is None:
+        verdict = _by_status(answer.status, error)
+    if verdict.kind is Throttled:
+        return Throttled(verdict.reason, answer.retry_after or verdict.wait, detail)
+    return verdict.kind(verdict.reason, detail)
+
+
+def _by_status(status: int, error: GraphError | None) -> Verdict:
+    if status == 429:
+        return Verdict(Throttled, "rate_limit", 5.0)
+    if status >= 500:
+        return Verdict(Temporary, "provider_error")
+    if error is None:
+        return Verdict(Temporary, f"http_{status}")
+    return Verdict(Permanent, f"code_{error.code}")
+
+
+def is_signed(app_secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """X-Hub-Signature-256 over the raw body, compared in constant time."""
+    given = headers.get("x-hub-signature-256", "")
+    wanted = "sha256=" + hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
+    """The hub.challenge to echo, when the query knows our verify token."""
+    known = hmac.compare_digest(query.get("hub.verify_token", "").encode(), verify_token.encode())
+    if query.get("hub.mode") != "subscribe" or not known:
+        return None
+    return query.get("hub.challenge")
+
+
+def within_second(timestamp: str | int) -> int:
+    """A time given in whole seconds, as milliseconds: the end of that second, or now while it lasts.
+
+    Cut off at its beginning, a receipt would stand before the send that it answers.
+    """
+    return min(int(timestamp) * 1000 + 999, int(time.time() * 1000))
