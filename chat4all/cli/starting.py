@@ -1,0 +1,149 @@
+"""Before the first process runs: is it possible at all (ports, settings), and is everything there (data, schema, users)."""
+
+import json
+import os
+import secrets
+import shlex
+import socket
+import time
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from chat4all.accounts import hash_secret
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.cli.parts import ROOT, Part, parts_of
+from chat4all.conversations import User, UserKind
+from chat4all.failures import Mismatch
+from chat4all.ports import MessageStore
+from chat4all.records import TOPICS
+from chat4all.settings import Settings, SettingsError
+from storage.open import open_log, open_store
+
+LONGEST_SOCKET_PATH = 100
+DEMO_PEOPLE = {"alice": "Alice", "bob": "Bob"}
+DEMO_CLIENT = "demo"
+
+
+def check_ports(settings: Settings, parts: list[Part]) -> None:
+    """SettingsError, naming port, setting and holder, for every port that another process has."""
+    wanted = [(part, name, int(getattr(settings, name))) for part in parts for name in part.ports]
+    taken = [_taken(part, name, port) for part, name, port in wanted if not _is_free(settings.host, port)]
+    if taken:
+        raise SettingsError("\n".join(taken))
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _taken(part: Part, name: str, port: int) -> str:
+    return f"port {port} for {part.name} is taken{_holder(port)}: end that, or set CHAT4ALL_{name.upper()} to another port."
+
+
+def _holder(port: int) -> str:
+    """Who listens on a port, as far as the system tells us."""
+    import psutil  # noqa: PLC0415  (only when something is wrong)
+
+    try:
+        for each in psutil.net_connections(kind="tcp"):
+            if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN and each.pid:
+                return f" by {psutil.Process(each.pid).name()} (pid {each.pid})"
+    except psutil.Error:
+        return ""
+    return ""
+
+
+def socket_path(settings: Settings) -> Path:
+    """Where the supervisor of this data folder listens. SettingsError when the system cannot take such a long path."""
+    path = settings.data.resolve() / "supervisor.sock"
+    if len(str(path)) > LONGEST_SOCKET_PATH:
+        raise SettingsError(f"CHAT4ALL_DATA: {path.parent} is too long a path; {LONGEST_SOCKET_PATH - 16} characters at most.")
+    return path
+
+
+def check_alone(settings: Settings) -> None:
+    """SettingsError when a supervisor already runs on this data folder."""
+    path = socket_path(settings)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return
+    raise SettingsError(f"already running on {path.parent}: end it first, or set CHAT4ALL_DATA to another folder.")
+
+
+def prepare(settings: Settings) -> None:
+    """Make what is missing: folders, secrets, topics, schema, demo users. Running it again changes nothing.
+
+    SettingsError or Mismatch when what is there does not fit.
+    """
+    (settings.data / "logs").mkdir(parents=True, exist_ok=True)
+    settings.secret("jwt")
+    for name in CHANNELS:
+        open_channel(name, settings)
+    log, store = open_log(settings), open_store(settings)
+    try:
+        log.create(dict.fromkeys(TOPICS, settings.partitions))
+        store.migrate()
+        for name in TOPICS:
+            topic = log.topic(name)
+            if store.keep_topic(topic) != topic:
+                raise Mismatch("other_log", f"the store belongs to another log than this one: topic {name} differs")
+        if settings.is_embedded:
+            _demo_users(store, settings.data / "demo.json")
+    finally:
+        log.close()
+        store.close()
+
+
+def _demo_users(store: MessageStore, path: Path) -> None:
+    """Alice, Bob and a service client. Their passwords are written before they exist: a crash between loses nobody."""
+    kept = _kept_demo(path)
+    missing = kept.keys() - store.users(list(kept)).keys()
+    store.add_users([_demo_user(who, kept[who]) for who in sorted(missing)])
+
+
+def _demo_user(who: str, password: str) -> User:
+    now = int(time.time() * 1000)
+    if who == DEMO_CLIENT:
+        return User(who, UserKind.CLIENT, now, password_hash=hash_secret(password), scopes=("send", "manage", "admin"))
+    return User(who, UserKind.PERSON, now, DEMO_PEOPLE[who], hash_secret(password))
+
+
+def _kept_demo(path: Path) -> dict[str, str]:
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({who: secrets.token_urlsafe(9) for who in (*DEMO_PEOPLE, DEMO_CLIENT)}, indent=2))
+        draft.replace(path)
+    kept: Any = json.loads(path.read_text())
+    return {str(who): str(password) for who, password in kept.items()}
+
+
+def write_config(settings: Settings) -> Path:
+    """Write the supervisor's configuration into the data folder; its path."""
+    data = settings.data.resolve()
+    common = {"data": _quoted(data), "root": _quoted(ROOT), "socket": _quoted(socket_path(settings))}
+    folder = ROOT / "ops" / "supervisor"
+    program = Template((folder / "program.conf").read_text())
+    text = Template((folder / "supervisord.conf").read_text()).substitute(common)
+    for part in parts_of(settings):
+        command = _quoted(shlex.join(part.command(settings)))
+        text += program.substitute(common, name=part.name, command=command, priority=part.priority)
+    path = data / "supervisord.conf"
+    path.write_text(text)
+    return path
+
+
+def _quoted(value: Path | str) -> str:
+    """The supervisor expands %(...)s in values; a plain % is written twice."""
+    return str(value).replace("%", "%%")

@@ -1,0 +1,55 @@
+"""Asks the supervisor of a data folder about its parts, over its socket."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+
+class Supervised:
+    """The parts of the system that runs on a data folder. `kills` counts, per part, what `kill9` did."""
+
+    def __init__(self, data: Path) -> None:
+        self.socket = data.resolve() / "supervisor.sock"
+        self.kills: dict[str, int] = {}
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+    def answers(self) -> bool:
+        """Whether the supervisor is there."""
+        try:
+            return bool(self._call("getState"))
+        except (OSError, Fault):
+            return False
+
+    def parts(self) -> dict[str, str]:
+        """Every part and its state, in the supervisor's words (RUNNING, BACKOFF, …)."""
+        return {each["name"]: each["statename"] for each in self._call("getAllProcessInfo")}
+
+    def pid(self, part: str) -> int:
+        """The part's process; 0 while it has none."""
+        return int(self._call("getProcessInfo", part)["pid"])
+
+    def kill9(self, part: str) -> int:
+        """Kill the part's process as if the machine had taken it away; the pid that was."""
+        pid = self.pid(part)
+        os.kill(pid, signal.SIGKILL)
+        self.kills[part] = self.kills.get(part, 0) + 1
+        return pid
+
+    def wait_restarted(self, part: str, old: int, patience_s: float = 30.0) -> int:
+        """Wait until the part has another process than `old`; its pid. TimeoutError when that does not come."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            new = self.pid(part)
+            if new not in (0, old) and self.parts()[part] == "RUNNING":
+                return new
+            time.sleep(0.1)
+        raise TimeoutError(f"{part} was not started again within {patience_s:.0f} s")
