@@ -1,12 +1,46 @@
-"""Celery's settings: it carries wake-ups and nothing else. docs/decisions/ says why each is as it is."""
+"""Celery's settings. It carries wake-ups and nothing else: the log and the store hold the truth, so nothing here need be durable.
+
+docs/decisions/celery.md says why each is as it is.
+"""
 
 from chat4all.settings import load
 
 _settings = load()
 
 broker_url = _settings.broker_url
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_connection_timeout = 4
+broker_pool_limit = 10
+broker_transport_options = (
+    {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 4, "socket_keepalive": True}
+    if broker_url.startswith("redis")
+    else {"read_timeout": 10, "write_timeout": 10}
+)
+
+# No results, no chords: what a stage did is in the store.
 result_backend = None
 task_ignore_result = True
+task_store_errors_even_if_ignored = False
+
+# References only, readable by anybody.
 task_serializer = "json"
 accept_content = ["json"]
-imports = ("tasks.pipeline",)
+event_serializer = "json"
+
+# A killed worker's task comes back; running it twice is harmless by design.
+task_acks_late = True
+task_reject_on_worker_lost = True
+worker_prefetch_multiplier = 2
+worker_enable_prefetch_count_reduction = False
+worker_cancel_long_running_tasks_on_connection_loss = False
+worker_hijack_root_logger = False
+
+# The bridge hands a batch out again; waiting long for the broker would only hide that it is gone.
+task_publish_retry = True
+task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+
+imports = ("tasks.pipeline", "tasks.deliver", "tasks.sweep")
+task_default_queue = "pipeline"
+task_create_missing_queues = True
+beat_schedule = {"sweep": {"task": "sweep", "schedule": _settings.sweep_s, "options": {"expires": 10}}}

@@ -1,7 +1,7 @@
 """Messages: what a sender said in a conversation. Frozen types and pure rules; no I/O.
 
-Times are integers, milliseconds since 1970 UTC. A `seq` is epoch * 2**40 + the record's offset in
-chat-incoming: increasing within a conversation, not contiguous, the same at every replay.
+Times are integers, milliseconds since 1970 UTC. A `seq` is epoch * 2**40 + 1 + the record's offset in chat-incoming:
+increasing within a conversation, not contiguous, the same at every replay; never 0, so that 0 can mean "none yet".
 """
 
 import hashlib
@@ -74,12 +74,12 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
 
 def seq_at(offset: int, epoch: int = 0) -> int:
     """The seq of the record at `offset` of chat-incoming."""
-    return epoch * EPOCH_SIZE + offset
+    return epoch * EPOCH_SIZE + offset + 1
 
 
 def offset_of(seq: int) -> int:
     """The offset in chat-incoming that `seq` was made from."""
-    return seq % EPOCH_SIZE
+    return (seq - 1) % EPOCH_SIZE
 
 
 def body_digest(*chosen: Any) -> str:

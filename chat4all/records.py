@@ -46,11 +46,15 @@ class Range(Struct, frozen=True, order=True):
 
 
 class BatchRef(Struct, frozen=True):
-    """What a Celery chain carries instead of contents. `run` counts how often the same batch was handed out."""
+    """What a Celery chain carries instead of contents. `run` counts how often the same batch was handed out.
+
+    `suspect`: an earlier stage set a record aside. `replay`: an operator's wish; moves no position.
+    """
 
     topic: str
     ranges: tuple[Range, ...]
     run: int = 0
+    suspect: bool = False
     replay: bool = False
 
     def __str__(self) -> str:

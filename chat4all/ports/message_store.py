@@ -184,7 +184,7 @@ class Lease(Struct, frozen=True):
 
 
 class LaneState(Struct, frozen=True):
-    """Rows up to seq `fanned` exist; all up to seq `cursor` are ended or have their key in `Waiting`. -1: none yet."""
+    """Rows up to seq `fanned` exist; all up to seq `cursor` are ended or have their key in `Waiting`. 0: none yet."""
 
     lane: Lane
     fanned: int

@@ -1,0 +1,42 @@
+"""Dead letters: what could not be processed or delivered, with its reason. Nothing goes away unseen."""
+
+import time
+from uuid import NAMESPACE_URL, uuid5
+
+from chat4all.deliveries import Delivery
+from chat4all.ports import DeadLetter
+
+
+def _letter_id(*parts: object) -> str:
+    return str(uuid5(NAMESPACE_URL, "chat4all:dead:" + ":".join(map(str, parts))))
+
+
+def record_letter(stage: str, topic: str, partition: int, offset: int, reason: str, detail: str = "") -> DeadLetter:
+    """The dead letter of a record that a stage cannot process."""
+    return DeadLetter(
+        letter_id=_letter_id(topic, partition, offset),
+        at=int(time.time() * 1000),
+        stage=stage,
+        reason=reason,
+        detail=detail[:500],
+        topic=topic,
+        partition=partition,
+        offset=offset,
+    )
+
+
+def delivery_letter(delivery: Delivery, at: int, reason: str, detail: str = "") -> DeadLetter:
+    """The dead letter of a delivery that ended as FAILED."""
+    return DeadLetter(
+        letter_id=_letter_id(delivery.key),
+        at=at,
+        stage="deliver",
+        reason=reason,
+        detail=detail[:500],
+        conversation_id=delivery.conversation_id,
+        message_id=delivery.message_id,
+        delivery=str(delivery.key),
+        channel=delivery.key.lane.channel,
+        attempts=delivery.facts.attempts,
+        first_at=delivery.accepted_at,
+    )

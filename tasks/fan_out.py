@@ -1,0 +1,106 @@
+"""fan_out: delivery rows, events, lanes, progress, wake-ups; each acknowledged before the next."""
+
+import time
+from collections.abc import Iterator
+
+from chat4all import telemetry
+from chat4all.channels import CHANNELS
+from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.failures import Unknown
+from chat4all.messages import Message, seq_at
+from chat4all.records import INCOMING, NewRecord, partition_of
+from tasks.batches import Batch
+from tasks.dead_letters import delivery_letter
+from tasks.deliver import wake
+from tasks.events import message_event, rejected_event, state_event
+from tasks.parts import Parts
+from tasks.persist import split_live
+
+log = telemetry.logger(__name__)
+
+ROWS_AT_ONCE = 1000
+EVENTS_TIMEOUT_S = 10.0
+REJECTED = "message_id_conflict"
+
+
+def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
+    """The delivery rows of a message: the same whenever it is asked, for all was frozen at acceptance."""
+    for index, recipient in enumerate(message.recipients):
+        reason = "" if recipient.address else "no_identity"
+        if recipient.channel not in CHANNELS:
+            reason = "unknown_channel"
+        yield Delivery(
+            key=DeliveryKey(Lane(recipient.channel, partition), message.seq, index),
+            conversation_id=message.conversation_id,
+            message_id=message.message_id,
+            user_id=recipient.user_id,
+            address=recipient.address,
+            payload=message.payload,
+            accepted_at=message.accepted_at,
+            sender_name=message.sender_name,
+            facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
+        )
+
+
+def resent(message: Message, row: Delivery) -> tuple[DeliveryKey, Facts]:
+    """The fact that an older delivery is sent again by this one."""
+    return DeliveryKey(row.key.lane, message.resend_of, message.resend_index), Facts(resent_as=message.seq)
+
+
+def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
+    """Turn a batch's live messages into deliveries and events, then move on. Refuses a range that leaves a gap."""
+    store, partitions = parts.store, parts.partitions
+    _refuse_gaps(parts, batch, replay)
+    live, repeats = split_live(store, batch.messages())
+    rows: list[Delivery] = []
+    again: dict[DeliveryKey, Facts] = {}
+    for message in live:
+        of_message = list(rows_of(message, partition_of(message.conversation_id, partitions)))
+        rows += of_message
+        if message.resend_of:
+            again.update(resent(message, row) for row in of_message)
+    _write_rows(parts, batch, rows, again)
+    events = [message_event(each, partitions) for each in live if not each.resend_of]
+    events += [
+        rejected_event(each, REJECTED, partitions)
+        for each, first in repeats
+        if first.digest != each.digest and not each.resend_of
+    ]
+    events += [state_event(row, row.accepted_at, partitions) for row in rows if row.facts.ended]
+    publish(parts, events)
+    if replay:
+        return
+    last = {span.partition: span.last for span in batch.ranges}
+    fanned = {row.key.lane: seq_at(last[row.key.lane.partition]) for row in rows if row.key.lane.channel in CHANNELS}
+    if fanned:
+        store.raise_fanned(fanned)
+    store.raise_progress(batch.topic, last)
+    wake(parts, list(fanned))
+
+
+def _refuse_gaps(parts: Parts, batch: Batch, replay: bool) -> None:
+    progress = parts.store.progress(INCOMING)
+    for span in batch.ranges:
+        done = progress[span.partition].done if span.partition in progress else -1
+        if span.first > done + 1 or (replay and span.last > done):
+            raise Unknown("range_out_of_turn", f"{INCOMING}:{span.partition}:{span.first}-{span.last}, progress is {done}")
+
+
+def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[DeliveryKey, Facts]) -> None:
+    store = parts.store
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        store.put_deliveries(rows[start : start + ROWS_AT_ONCE])
+        if len(rows) > ROWS_AT_ONCE:
+            store.beat(batch.topic, [span.partition for span in batch.ranges])
+    if again:
+        store.record(again)
+    now = int(time.time() * 1000)
+    letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
+    if letters:
+        store.add_dead_letters(letters)
+
+
+def publish(parts: Parts, events: list[NewRecord]) -> None:
+    """Append events; on return they are durable."""
+    if events:
+        parts.log.append(events, EVENTS_TIMEOUT_S)

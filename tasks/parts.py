@@ -1,0 +1,51 @@
+"""What a worker process works with: its settings, its log, its store. Opened at first use, so never before a fork."""
+
+from functools import cache
+
+from msgspec import Struct
+
+from chat4all.failures import Mismatch
+from chat4all.ports import EventLog, MessageStore
+from chat4all.records import EVENTS, TOPICS
+from chat4all.settings import Settings, load
+from storage.open import open_log, open_store
+
+
+class Parts(Struct, frozen=True):
+    """One process's open parts. `partitions` is the count of chat-events, which is that of chat-incoming."""
+
+    settings: Settings
+    log: EventLog
+    store: MessageStore
+    partitions: int
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Open log and store and make sure that they belong together. Mismatch when they do not; Temporary when one is away."""
+    log, store = open_log(settings), open_store(settings)
+    store.migrate()
+    log.create(dict.fromkeys(TOPICS, settings.partitions))
+    for name in TOPICS:
+        check_topic(log, store, name)
+    return Parts(settings, log, store, log.topic(EVENTS).partitions)
+
+
+def check_topic(log: EventLog, store: MessageStore, name: str) -> None:
+    """Refuse a topic that is not the one this store was filled from, or that lost what the store counts on."""
+    topic = log.topic(name)
+    kept = store.keep_topic(topic)
+    if kept != topic:
+        raise Mismatch("topic_changed", f"{name}: the store belongs to {kept}, the log has {topic}")
+    ends = log.ends(name)
+    for partition, progress in store.progress(name).items():
+        first, following = ends[partition]
+        if following <= progress.done:
+            raise Mismatch("log_shorter", f"{name}:{partition} ends at {following - 1}, progress is {progress.done}")
+        if first > progress.done + 1:
+            raise Mismatch("log_trimmed", f"{name}:{partition} begins at {first}, progress is {progress.done}")
+
+
+@cache
+def parts() -> Parts:
+    """The parts of this process."""
+    return open_parts(load())

@@ -1,0 +1,49 @@
+"""persist: register every message's id and keep the messages that are the first of theirs."""
+
+from chat4all.messages import Message
+from chat4all.ports import MessageStore, Registration
+from tasks.batches import Batch
+from tasks.dead_letters import record_letter
+from tasks.parts import Parts
+
+
+def registrations(messages: list[Message]) -> list[Registration]:
+    """What these messages claim: their id, at their seq."""
+    return [Registration(each.conversation_id, each.message_id, each.seq, each.digest) for each in messages]
+
+
+def split_live(store: MessageStore, messages: list[Message]) -> tuple[list[Message], list[tuple[Message, Registration]]]:
+    """The live messages, and the repeats with what was registered before them.
+
+    A message is live if and only if the registered seq is its own: then this may be a rerun, and everything is written
+    again. A smaller one means that somebody said this id before. One that was never registered was set aside by persist.
+    """
+    kept = store.registered(list({(each.conversation_id, each.message_id) for each in messages}))
+    live, repeats = [], []
+    for message in messages:
+        first = kept.get((message.conversation_id, message.message_id))
+        if first is None:
+            continue
+        if first.seq == message.seq:
+            live.append(message)
+        else:
+            repeats.append((message, first))
+    return live, repeats
+
+
+def persist(parts: Parts, batch: Batch, replay: bool) -> None:
+    """Write the batch's messages. What cannot be read goes to the dead letters."""
+    del replay  # the same rows come out
+    store = parts.store
+    letters = [
+        record_letter("persist", each.record.topic, each.record.partition, each.record.offset, "unreadable", each.unreadable)
+        for each in batch.entries
+        if each.value is None
+    ]
+    if letters:
+        store.add_dead_letters(letters)
+    messages = batch.messages()
+    if messages:
+        store.register(registrations(messages))
+        live, _ = split_live(store, messages)
+        store.put_messages(live)

@@ -1,0 +1,147 @@
+"""receipts: what providers and clients report, turned into facts, positions and events."""
+
+import time
+from collections.abc import Mapping
+
+from chat4all.deliveries import Delivery, DeliveryKey, Facts, Watermark
+from chat4all.ports import Handle
+from chat4all.records import NewRecord, Position, ProviderReceipt
+from tasks.batches import Batch
+from tasks.dead_letters import record_letter
+from tasks.events import position_event, state_event
+from tasks.fan_out import publish
+from tasks.parts import Parts
+
+Id = tuple[str, str, str]
+
+
+def receipt_facts(receipt: ProviderReceipt) -> Facts:
+    """What a receipt proves. Whatever came of it, the provider took the message: that reconciles an unknown outcome."""
+    facts = Facts(sent_at=receipt.at, provider_id=receipt.provider_id)
+    if receipt.kind == "delivered":
+        return facts.merged(Facts(delivered_at=receipt.at))
+    if receipt.kind == "read":
+        return facts.merged(Facts(read_at=receipt.at))
+    if receipt.kind == "failed":
+        return facts.merged(Facts(failed_at=receipt.at, failed_reason=receipt.reason or "provider_failed"))
+    return facts
+
+
+def id_of(receipt: ProviderReceipt) -> Id:
+    """The provider's name for what the receipt is about."""
+    return (receipt.channel, receipt.account, receipt.provider_id)
+
+
+def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
+    """Apply a batch of chat-status."""
+    store = parts.store
+    values = [each.value for each in batch.entries]
+    unreadable = [
+        record_letter("receipts", each.record.topic, each.record.partition, each.record.offset, "unreadable", each.unreadable)
+        for each in batch.entries
+        if each.value is None
+    ]
+    if unreadable:
+        store.add_dead_letters(unreadable)
+    events = apply_positions(parts, [each for each in values if isinstance(each, Position)])
+    events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)])
+    publish(parts, events)
+    if not replay:
+        store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
+
+
+def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]:
+    """Add what receipts prove to their deliveries; the events of what changed.
+
+    A receipt with our reference names its delivery. Any other is parked first and looked up second, while the lane writes
+    the id first and looks for parked ones second: whichever comes first, none is lost.
+    """
+    store = parts.store
+    named, nameless = _by_reference(told)
+    if nameless:
+        store.park(nameless)
+        handles = store.handles(list({id_of(each) for each in nameless}))
+        named += [(handles[id_of(each)], each) for each in nameless if id_of(each) in handles]
+    return apply_named(parts, named)
+
+
+def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]]) -> list[NewRecord]:
+    """Add what receipts prove to these deliveries; the events of what changed."""
+    if not named:
+        return []
+    store = parts.store
+    rows = store.deliveries(list({key for key, _ in named}))
+    facts: dict[DeliveryKey, Facts] = {}
+    handles: dict[Id, Handle] = {}
+    for key, receipt in named:
+        if key in rows:
+            facts[key] = facts.get(key, Facts()).merged(receipt_facts(receipt))
+            if not rows[key].facts.sent_at:
+                handles[id_of(receipt)] = Handle(*id_of(receipt), key)
+    changed = {key: rows[key].seen(more) for key, more in facts.items() if rows[key].seen(more) != rows[key]}
+    if not changed:
+        return []
+    store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
+    now = int(time.time() * 1000)
+    return [state_event(row, now, parts.partitions) for row in changed.values()]
+
+
+def _by_reference(
+    told: list[ProviderReceipt],
+) -> tuple[list[tuple[DeliveryKey, ProviderReceipt]], list[ProviderReceipt]]:
+    named: list[tuple[DeliveryKey, ProviderReceipt]] = []
+    nameless: list[ProviderReceipt] = []
+    for receipt in told:
+        try:
+            key = DeliveryKey.parse(receipt.reference)
+        except ValueError:
+            nameless.append(receipt)
+            continue
+        if key.lane.channel == receipt.channel:
+            named.append((key, receipt))
+        else:
+            nameless.append(receipt)
+    return named, nameless
+
+
+def _spoken(
+    rows: Mapping[DeliveryKey, Delivery], changed: Mapping[DeliveryKey, Delivery]
+) -> dict[tuple[str, str], tuple[str, int]]:
+    """Deliveries that only these receipts proved to have gone out: replies to them must find their conversation."""
+    return {
+        (key.lane.channel, row.address): (row.conversation_id, row.facts.sent_at)
+        for key, row in changed.items()
+        if not rows[key].facts.sent_at
+    }
+
+
+def apply_positions(parts: Parts, told: list[Position]) -> list[NewRecord]:
+    """Raise members' watermarks, capped at what is stored; the events of where they now are."""
+    if not told:
+        return []
+    store = parts.store
+    conversations = list({each.conversation_id for each in told})
+    last = store.last_seqs(conversations)
+    marks: dict[tuple[str, str], Watermark] = {}
+    for each in told:
+        key = (each.conversation_id, each.user_id)
+        marks[key] = _further(marks.get(key) or Watermark(*key), each, last.get(each.conversation_id, 0))
+    store.raise_watermarks(list(marks.values()))
+    now = int(time.time() * 1000)
+    kept = store.watermarks(conversations)
+    return [
+        position_event(mark, now, parts.partitions)
+        for conversation in conversations
+        for mark in kept[conversation]
+        if (mark.conversation_id, mark.user_id) in marks
+    ]
+
+
+def _further(mark: Watermark, told: Position, last: int) -> Watermark:
+    """A watermark with one more position: read implies delivered, and nobody is further than what is stored."""
+    up_to = min(told.up_to, last)
+    delivered = (up_to, told.at) if up_to > mark.delivered_up_to else (mark.delivered_up_to, mark.delivered_at)
+    read = (mark.read_up_to, mark.read_at)
+    if told.kind == "read" and up_to > mark.read_up_to:
+        read = (up_to, told.at)
+    return Watermark(mark.conversation_id, mark.user_id, *delivered, *read)

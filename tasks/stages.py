@@ -1,0 +1,113 @@
+"""How every stage is run over a batch: what it is given, what happens when it fails, and who is to blame.
+
+An outage blames nobody: the batch comes again. A record that makes the stage fail is found by halving, and set aside alone.
+A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.quarantine).
+"""
+
+from collections.abc import Callable, Sequence
+from uuid import uuid4
+
+from msgspec import Struct
+
+from chat4all import telemetry
+from chat4all.failures import RangeLost, Temporary, Unknown
+from chat4all.ports import MessageStore
+from chat4all.records import BatchRef, Range
+from tasks.batches import Batch, Batches
+from tasks.dead_letters import record_letter
+from tasks.parts import Parts
+from tasks.quarantine import RANGE_TRIES, halves, plan
+
+log = telemetry.logger(__name__)
+
+Work = Callable[[Parts, Batch, bool], None]
+OUTAGES = (Temporary, Unknown, RangeLost)
+
+
+class Stage(Struct, frozen=True):
+    """A name and the work: called with the parts, a batch and whether this is a replay. Running it again changes nothing."""
+
+    name: str
+    work: Work
+
+
+class Run:
+    """One execution of a stage over one batch reference."""
+
+    def __init__(self, stage: Stage, parts: Parts, batches: Batches, ref: BatchRef) -> None:
+        self._stage, self._parts, self._batches, self._ref = stage, parts, batches, ref
+        self._store: MessageStore = parts.store
+        self._name = uuid4().hex
+        self.buried = 0
+
+    def go(self, again: bool) -> None:
+        """Do all of it. `again`: the batch was handed out before, so a process may have died of it.
+
+        Raises what an outage raises; a failure of the records themselves ends in the dead letters.
+        """
+        ranges = self._ref.ranges
+        if not again:
+            self._unit(ranges)
+            return
+        self._store.beat(self._ref.topic, [span.partition for span in ranges])
+        troubles = [each for each in self._store.troubles(self._ref.topic, ranges) if each.stage == self._stage.name]
+        todo = plan(ranges, troubles)
+        for span in todo.bury:
+            self._bury(span, "killed_the_process")
+        for unit in _in_order((*todo.units, *((span,) for span in todo.bury))):
+            self._watched(unit)
+
+    def _watched(self, unit: Sequence[Range]) -> None:
+        """A unit whose try counts if this process dies of it."""
+        self._store.begin_tries(self._stage.name, self._ref.topic, unit, self._name)
+        try:
+            self._unit(unit)
+        finally:
+            self._store.excuse_tries(self._stage.name, self._ref.topic, unit, self._name)
+
+    def _unit(self, unit: Sequence[Range]) -> None:
+        try:
+            self._work(unit)
+        except OUTAGES:
+            raise
+        except Exception as error:
+            log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=repr(error))
+            for span in unit:
+                self._search(span)
+
+    def _work(self, unit: Sequence[Range]) -> None:
+        topic = self._ref.topic
+        batch = self._batches.load(topic, unit)
+        careful = self._ref.suspect or self._ref.replay or self._ref.run > 0 or self.buried > 0
+        if careful:
+            batch = batch.without(self._store.buried(topic, unit))
+        self._stage.work(self._parts, batch, self._ref.replay)
+
+    def _search(self, span: Range) -> None:
+        """Find the records that this stage fails at, by halving, and set each aside alone."""
+        if span.first < span.last:
+            for half in halves(span):
+                self._unit([half])
+            return
+        error: Exception | None = None
+        for _ in range(RANGE_TRIES):
+            try:
+                self._work([span])
+                return
+            except OUTAGES:
+                raise
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it is this record's
+                error = failure
+        self._bury(span, "stage_failed", repr(error))
+        self._work([span])
+
+    def _bury(self, span: Range, reason: str, detail: str = "") -> None:
+        log.error("record_buried", stage=self._stage.name, record=f"{self._ref.topic}:{span.partition}:{span.first}", reason=reason)
+        letter = record_letter(self._stage.name, self._ref.topic, span.partition, span.first, reason, detail)
+        self._store.add_dead_letters([letter])
+        self.buried += 1
+
+
+def _in_order(units: Sequence[Sequence[Range]]) -> list[Sequence[Range]]:
+    """Units by their first record, so that progress within a partition never has to jump."""
+    return sorted(units, key=lambda unit: (unit[0].partition, unit[0].first))
