@@ -1,0 +1,283 @@
+"""What every way in checks and freezes before a record is appended. Used by REST and gRPC alike; ports are passed in.
+
+Batch first: each step looks up what all drafts of a batch need in one call. A draft that is refused leaves the batch
+without touching the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import uuid4
+
+from chat4all.announcing import conversation_record
+from chat4all.callers import SEND, Caller
+from chat4all.checks import fault
+from chat4all.conversations import Membership, UserKind
+from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
+from chat4all.failures import Failure, Temporary, Unknown
+from chat4all.messages import Message, Recipient, Text, body_digest
+from chat4all.people import Address, People, now_ms
+from chat4all.ports import Channel, EventLog, MessageStore
+from chat4all.recipients import ALL, freeze, speaker, too_long
+from chat4all.records import EVENTS, INCOMING, STATUS, Position, incoming_record, status_record
+from chat4all.settings import Settings
+
+__all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "TextDraft"]
+
+RETRY_AFTER_S = 1
+KINDS = ("delivered", "read")
+
+
+class _Work:
+    """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append."""
+
+    __slots__ = ("conversation_id", "draft", "limited", "membership", "message", "message_id", "pair", "refused",
+                 "sender", "stored")  # fmt: skip
+
+    def __init__(self, caller: Caller, draft: Draft) -> None:
+        self.draft = draft
+        self.sender = draft.sender or caller.user_id
+        self.message_id = (draft.message_id or str(uuid4())).lower()
+        self.conversation_id = (draft.conversation_id or "").lower()
+        self.limited: list[str] | None = None
+        self.pair: tuple[str, str] | None = None
+        self.membership: Membership | None = None
+        self.message: Message | None = None
+        self.stored = False
+        self.refused: Refused | None = None
+
+    def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
+        """Take this draft out of the batch."""
+        self.refused = Refused(status, code, detail, field, self.message_id, self.conversation_id, retry_after)
+
+
+class Acceptor:
+    """Accepts messages and positions. One per process, opened after fork; every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, log: EventLog, settings: Settings, channels: Mapping[str, Channel]) -> None:
+        self._store = store
+        self._log = log
+        self._settings = settings
+        self._channels = channels
+        self.people = People(store, channels)
+        self.partitions = log.topic(INCOMING).partitions
+        self._status_partitions = log.topic(STATUS).partitions
+        self._event_partitions = log.topic(EVENTS).partitions
+
+    def accept(
+        self, caller: Caller, drafts: Sequence[Draft], headers: Mapping[str, str] | None = None
+    ) -> list[Accepted | Refused]:
+        """One answer per draft, in order. Accepted means durable. An outage is a Refused with status 503, never raised.
+
+        `headers` (trace context) go into every record.
+        """
+        works = [_Work(caller, draft) for draft in drafts]
+        for work in works:
+            wrong = fault(caller, work.draft, self._settings, self._channels)
+            if wrong:
+                work.refuse(wrong.status, wrong.code, wrong.detail, wrong.field)
+        try:
+            founded = self._place(caller, works)
+            self._freeze(_alive(works))
+            self._drop_known(_alive(works))
+        except Failure as failure:
+            if not isinstance(failure, Temporary | Unknown):
+                raise
+            _refuse_all(works, "unavailable", f"{failure.reason}: nothing was accepted")
+        else:
+            self._append(works, founded, dict(headers or {}))
+        return [work.refused or Accepted(work.message_id, work.conversation_id) for work in works]
+
+    def acknowledge(
+        self, caller: Caller, conversation_id: str, kind: str, up_to: int, headers: Mapping[str, str] | None = None
+    ) -> Refused | None:
+        """Note how far the caller has come: `kind` is delivered or read, `up_to` a seq. None means durable."""
+        try:
+            refused = self._check_position(caller, conversation_id, kind, up_to)
+            if refused:
+                return refused
+            position = Position(conversation_id, caller.user_id, kind, up_to, now_ms())
+            record = status_record(position, self._status_partitions, dict(headers or {}))
+            self._log.append([record], self._settings.append_timeout_s)
+        except Unknown:
+            return Refused(503, "outcome_unknown", "outcome unknown, say it again", retry_after=RETRY_AFTER_S)
+        except Temporary as failure:
+            return Refused(503, "unavailable", failure.reason, retry_after=RETRY_AFTER_S)
+        return None
+
+    def _check_position(self, caller: Caller, conversation_id: str, kind: str, up_to: int) -> Refused | None:
+        if kind not in KINDS:
+            return Refused(422, "invalid", f"one of {', '.join(KINDS)}", "kind")
+        membership = self._store.memberships([conversation_id]).get(conversation_id)
+        if membership is None or not any(each.user_id == caller.user_id for each in membership.members):
+            return Refused(404, "unknown_conversation", "there is no such conversation")
+        if not 0 <= up_to <= self._store.last_seqs([conversation_id]).get(conversation_id, -1):
+            return Refused(422, "position_in_the_future", "no message has come that far", "up_to")
+        return None
+
+    # The steps of accept, in order.
+
+    def _place(self, caller: Caller, works: Sequence[_Work]) -> list[Membership]:
+        """Find each draft's conversation; those that had to be founded."""
+        self._find_partners(_alive(works))
+        self._check_pairs(caller, _alive(works))
+        wanted = {work.conversation_id for work in _alive(works)}
+        known = self._store.memberships(list(wanted)) if wanted else {}
+        missing = {}
+        for work in _alive(works):
+            if work.pair and work.conversation_id not in known and self._may_found(caller, work):
+                missing[work.conversation_id] = work.pair
+        founded = self.people.found_pairs(missing) if missing else {}
+        known.update(founded)
+        for work in _alive(works):
+            self._enter(caller, work, known.get(work.conversation_id))
+        return list(founded.values())
+
+    def _find_partners(self, works: Sequence[_Work]) -> None:
+        """Turn `to` into users. Who is free to be written to at a new address becomes a contact."""
+        parsed: dict[str, Address] = {}
+        for work in works:
+            for text in work.draft.to or ():
+                if ":" in text and text not in parsed:
+                    try:
+                        parsed[text] = self.people.parse_address(text)
+                    except ValueError as error:
+                        work.refuse(422, "bad_address", str(error), "to")
+        if parsed:
+            new = {parsed[work.draft.to[0]] for work in _alive(works) if not work.conversation_id and work.draft.to
+                   and work.draft.to[0] in parsed}  # fmt: skip
+            owners = self.people.owners(dict.fromkeys(new, "")) if new else {}
+            rest = [place for place in parsed.values() if place not in owners]
+            owners.update({place: each.user_id for place, each in self._store.owners(rest).items()})
+        for work in _alive(works):
+            if work.draft.to is None:
+                continue
+            users = [owners.get(parsed[text], "") if text in parsed else text for text in work.draft.to]
+            if work.conversation_id:
+                work.limited = sorted(set(users))
+            else:
+                work.pair = (work.sender, users[0])
+                work.conversation_id = self.people.pair_id(*work.pair, parsed.get(work.draft.to[0]))
+
+    def _check_pairs(self, caller: Caller, works: Sequence[_Work]) -> None:
+        pairs = [work for work in works if work.pair]
+        users = self.people.users(each for work in pairs for each in work.pair or ())
+        for work in pairs:
+            sender, other = work.pair or ("", "")
+            if sender == other:
+                work.refuse(422, "invalid", "a message to oneself has no conversation", "to")
+            elif sender not in users:
+                work.refuse(422, "unknown_user", "there is no such user", "from")
+            elif other not in users:
+                work.refuse(422, "unknown_user", "there is no such user", "to")
+
+    def _may_found(self, caller: Caller, work: _Work) -> bool:
+        """A contact is written to first by those who may know addresses only: its id follows from the address."""
+        other = self.people.users([work.pair[1]])[work.pair[1]] if work.pair else None
+        if other and other.kind is UserKind.CONTACT and not caller.has(SEND):
+            work.refuse(403, "scope_needed", "writing to a contact first needs scope send", "to")
+            return False
+        return True
+
+    def _enter(self, caller: Caller, work: _Work, membership: Membership | None) -> None:
+        if work.refused:
+            return
+        if membership is None or not caller.may_see(membership):
+            work.refuse(404, "unknown_conversation", "there is no such conversation", "conversation_id")
+        elif not membership.has(work.sender):
+            work.refuse(403, "not_a_member", "the sender is no member of this conversation", "from")
+        elif work.limited is not None and not set(work.limited) <= set(membership.now()):
+            work.refuse(422, "not_a_member", "somebody in to is no member of this conversation", "to")
+        work.membership = membership
+
+    def _freeze(self, works: Sequence[_Work]) -> None:
+        """Resolve what may change later: recipients and their addresses, the sender's name, the membership's version."""
+        placed = [(work, work.membership) for work in works if work.membership]
+        users = self.people.users(each for _, membership in placed for each in membership.now())
+        reached = {
+            each
+            for work, membership in placed
+            for each in membership.now()
+            if users[each].kind is UserKind.CONTACT or work.draft.channels is not None
+        }
+        identities = self._store.identities(list(reached)) if reached else {}
+        now = now_ms()
+        for work, membership in placed:
+            recipients = tuple(
+                recipient
+                for each in membership.now()
+                if each in reached and each != work.sender and (work.limited is None or each in work.limited)
+                for recipient in freeze(users[each], identities[each], work.draft.channels, self._channels)
+            )
+            name = speaker(membership, users[work.sender]) if recipients else ""
+            if self._is_sendable(work, recipients, name):
+                work.message = self._message(work, membership.version, recipients, name, now)
+
+    def _is_sendable(self, work: _Work, recipients: Sequence[Recipient], name: str) -> bool:
+        if len(recipients) > self._settings.members_limit:
+            work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
+        named = () if work.draft.channels in (None, [ALL]) else work.draft.channels or ()
+        reached = {each.channel for each in recipients if each.address} | set(named)
+        wrong = too_long(work.draft.payload.text, name, reached, self._channels)
+        if wrong:
+            work.refuse(422, "text_too_long", wrong, "payload.text")
+        return work.refused is None
+
+    def _message(self, work: _Work, version: int, recipients: tuple[Recipient, ...], name: str, now: int) -> Message:
+        draft = work.draft
+        payload = Text(draft.payload.text)
+        return Message(
+            message_id=work.message_id,
+            conversation_id=work.conversation_id,
+            sender=work.sender,
+            payload=payload,
+            members_version=version,
+            accepted_at=now,
+            recipients=recipients,
+            metadata=draft.metadata,
+            digest=body_digest(work.sender, payload, draft.channels, work.limited, draft.metadata),
+            sender_name=name,
+        )
+
+    def _drop_known(self, works: Sequence[_Work]) -> None:
+        """A message that is stored with the same body, or stands twice in the batch, is accepted without appending again."""
+        named = [(work.conversation_id, work.message_id) for work in works if work.draft.message_id]
+        kept = self._store.registered(named) if named else {}
+        digests = {place: each.digest for place, each in kept.items()}
+        for work in works:
+            place = (work.conversation_id, work.message_id)
+            digest = work.message.digest if work.message else ""
+            if place not in digests:
+                digests[place] = digest
+                continue
+            work.message = None
+            work.stored = place in kept
+            if digests[place] != digest:
+                work.refuse(409, "message_id_conflict", "this message_id belongs to another body", "message_id")
+
+    def _append(self, works: Sequence[_Work], founded: Sequence[Membership], headers: dict[str, str]) -> None:
+        """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
+        messages = [work.message for work in _alive(works) if work.message]
+        records = [conversation_record(each, self._event_partitions) for each in founded]
+        records += [incoming_record(each, self.partitions, headers) for each in messages]
+        if not records:
+            return
+        try:
+            self._log.append(records, self._settings.append_timeout_s)
+        except Unknown:
+            _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
+        except Temporary as failure:
+            _refuse_all(_pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
+
+
+def _alive(works: Sequence[_Work]) -> list[_Work]:
+    return [work for work in works if not work.refused]
+
+
+def _pending(works: Sequence[_Work]) -> list[_Work]:
+    """Those that waited for the log: what is stored already stays accepted."""
+    return [work for work in works if not work.stored]
+
+
+def _refuse_all(works: Sequence[_Work], code: str, detail: str) -> None:
+    for work in works:
+        if not work.refused:
+            work.refuse(503, code, detail, retry_after=RETRY_AFTER_S)

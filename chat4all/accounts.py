@@ -1,0 +1,72 @@
+"""Accounts: users with passwords and service clients with secrets. Only argon2 hashes are kept."""
+
+import re
+import secrets
+from collections.abc import Iterable
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chat4all.callers import SCOPES
+from chat4all.conversations import User, UserKind
+from chat4all.people import RESERVED_PREFIXES, now_ms
+from chat4all.ports import Directory
+
+# 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
+USER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Taken(Exception):
+    """Somebody else has this id."""
+
+
+def check_user_id(user_id: str) -> str:
+    """The id, if somebody may choose it. ValueError says what is wrong."""
+    if not USER_ID.fullmatch(user_id):
+        raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . -")
+    if user_id.startswith(RESERVED_PREFIXES):
+        raise ValueError(f"ids that begin with {' or '.join(RESERVED_PREFIXES)} are made by the server")
+    return user_id
+
+
+def hash_secret(secret: str) -> str:
+    """The argon2 hash to keep of a password or client secret."""
+    return _HASHER.hash(secret)
+
+
+def check_secret(user: User | None, secret: str) -> bool:
+    """Whether this is the user's secret. Takes as long for an unknown user, so that nobody learns who exists."""
+    try:
+        matches = _HASHER.verify(user.password_hash if user and user.password_hash else _NOBODY, secret)
+    except (VerificationError, InvalidHashError):
+        return False
+    return matches and bool(user and user.password_hash)
+
+
+def create_user(store: Directory, user_id: str, password: str, display_name: str = "") -> User:
+    """Register a person. ValueError for an id that cannot be chosen, Taken when it is another's."""
+    return _add(store, User(check_user_id(user_id), UserKind.PERSON, now_ms(), display_name, hash_secret(password)))
+
+
+def create_contact(store: Directory, user_id: str, display_name: str = "") -> User:
+    """Register somebody without a login. ValueError and Taken as for `create_user`."""
+    return _add(store, User(check_user_id(user_id), UserKind.CONTACT, now_ms(), display_name))
+
+
+def create_client(store: Directory, name: str, scopes: Iterable[str]) -> str:
+    """Register a service client; its secret, shown only now. ValueError for an unknown scope or a bad name, else Taken."""
+    chosen = tuple(dict.fromkeys(scopes))
+    unknown = [scope for scope in chosen if scope not in SCOPES]
+    if unknown:
+        raise ValueError(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}")
+    secret = secrets.token_urlsafe(32)
+    _add(store, User(check_user_id(name), UserKind.CLIENT, now_ms(), "", hash_secret(secret), chosen))
+    return secret
+
+
+def _add(store: Directory, user: User) -> User:
+    if store.add_users([user])[0] != user:
+        raise Taken(f"{user.user_id} is taken")
+    return user

@@ -1,0 +1,79 @@
+"""What can be said of a draft without looking anything up."""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from chat4all.callers import SEND, Caller
+from chat4all.channels import unknown_channel
+from chat4all.drafts import Draft, FileDraft
+from chat4all.messages import is_uuid
+from chat4all.recipients import ALL
+from chat4all.settings import Settings
+
+
+class Fault(Struct, frozen=True):
+    """Why a draft is refused, with the HTTP status, a stable code and the field."""
+
+    status: int
+    code: str
+    detail: str
+    field: str = ""
+
+
+def fault(caller: Caller, draft: Draft, settings: Settings, channels: Collection[str]) -> Fault | None:
+    """The first thing that is wrong, or None."""
+    return (
+        _ids(draft) or _sender(caller, draft) or _payload(draft, settings) or _channels(draft, channels)
+        or _to(caller, draft, settings)
+    )  # fmt: skip
+
+
+def _ids(draft: Draft) -> Fault | None:
+    if draft.message_id is not None and not is_uuid(draft.message_id):
+        return Fault(422, "malformed_uuid", "a UUID such as 7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11", "message_id")
+    if draft.conversation_id is not None and not is_uuid(draft.conversation_id):
+        return Fault(422, "malformed_uuid", "a conversation_id is a UUID", "conversation_id")
+    return None
+
+
+def _sender(caller: Caller, draft: Draft) -> Fault | None:
+    if draft.sender is not None and draft.sender != caller.user_id and not caller.has(SEND):
+        return Fault(403, "scope_needed", "writing for somebody else needs scope send", "from")
+    return None
+
+
+def _payload(draft: Draft, settings: Settings) -> Fault | None:
+    payload = draft.payload
+    if isinstance(payload, FileDraft):
+        return Fault(422, "unknown_file", "there is no such complete file", "payload.file_id")
+    if not payload.text.strip():
+        return Fault(422, "empty_text", "a text needs words", "payload.text")
+    if len(payload.text) > settings.text_limit:
+        return Fault(422, "text_too_long", f"at most {settings.text_limit} characters", "payload.text")
+    return None
+
+
+def _channels(draft: Draft, channels: Collection[str]) -> Fault | None:
+    asked = draft.channels
+    if asked is None or asked == [ALL]:
+        return None
+    for name in asked:
+        if name not in channels:
+            return Fault(422, "unknown_channel", unknown_channel(name), "channels")
+    if not asked or len(set(asked)) < len(asked):
+        return Fault(422, "invalid", 'names of channels, each once, or ["all"]', "channels")
+    return None
+
+
+def _to(caller: Caller, draft: Draft, settings: Settings) -> Fault | None:
+    to = draft.to
+    if to is None:
+        return None if draft.conversation_id else Fault(422, "missing", "conversation_id or to is needed", "conversation_id")
+    if not 0 < len(to) <= settings.members_limit:
+        return Fault(422, "invalid", f"1 to {settings.members_limit} recipients", "to")
+    if len(to) > 1 and not draft.conversation_id:
+        return Fault(422, "conversation_needed", "several recipients need a conversation: found a group first", "to")
+    if not caller.has(SEND) and any(":" in each for each in to):
+        return Fault(403, "scope_needed", "writing to an address needs scope send", "to")
+    return None

@@ -1,0 +1,63 @@
+"""What a sender gives, and what comes of it. Decoded straight from JSON; the same rules for every way in."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from chat4all.messages import File, Text
+
+
+class TextDraft(Struct, frozen=True, tag="text", forbid_unknown_fields=True):
+    """Words to send."""
+
+    text: str
+
+
+class FileDraft(Struct, frozen=True, tag="file", forbid_unknown_fields=True):
+    """A complete file to send, with an optional caption."""
+
+    file_id: str
+    text: str = ""
+
+
+class Draft(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message as its sender wrote it. `conversation_id`, or `to` with one user id or channel:address, or both.
+
+    Beside a conversation `to` limits external delivery to some members. `sender` (JSON: `from`) is the caller when empty.
+    `channels` None: left out. ["all"]: every verified address.
+    """
+
+    payload: TextDraft | FileDraft
+    message_id: str | None = None
+    conversation_id: str | None = None
+    to: list[str] | None = None
+    sender: str | None = field(default=None, name="from")
+    channels: list[str] | None = None
+    metadata: dict[str, Any] = {}
+
+
+class Accepted(Struct, frozen=True):
+    """Durable in the log, or stored already with the same body."""
+
+    message_id: str
+    conversation_id: str
+
+
+class Refused(Struct, frozen=True, omit_defaults=True):
+    """Not accepted. `status` is the HTTP status, `code` is stable, `field` names the culprit (dots between levels).
+
+    503 `outcome_unknown` may still happen: the sender repeats it with the same `message_id` after `retry_after` seconds.
+    """
+
+    status: int
+    code: str
+    detail: str
+    field: str = ""
+    message_id: str = ""
+    conversation_id: str = ""
+    retry_after: int = 0
+
+
+def words_of(payload: Text | File | TextDraft | FileDraft) -> str:
+    """The text of a payload; of a file its caption."""
+    return payload.text
