@@ -1,9 +1,11 @@
 """Users, addresses, conversations and membership. Frozen types and pure rules; no I/O. Times are milliseconds UTC."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class UserKind(StrEnum):
@@ -83,6 +85,19 @@ class Membership(Struct, frozen=True):
     conversation: Conversation
     version: int
     members: tuple[Member, ...]
+
+    @classmethod
+    def founded(cls, conversation: Conversation, user_ids: Iterable[str]) -> "Membership":
+        """Version 1: each of these users once, in this order."""
+        return cls(conversation, 1, tuple(Member(user_id, 1) for user_id in dict.fromkeys(user_ids)))
+
+    def changed(self, joined: Iterable[str], left: Iterable[str]) -> "Membership":
+        """The next version: these leave, then those join. Who is there already stays as they are; who is not cannot leave."""
+        version, gone = self.version + 1, set(left)
+        stays = [replace(stay, left=version) if stay.user_id in gone and not stay.left else stay for stay in self.members]
+        present = {stay.user_id for stay in stays if not stay.left}
+        new = [Member(user_id, version) for user_id in dict.fromkeys(joined) if user_id not in present]
+        return Membership(self.conversation, version, (*stays, *new))
 
     def now(self) -> list[str]:
         """Who is a member at the newest version, founders first."""

@@ -1,0 +1,62 @@
+"""The embedded message store: one SQLite file in write-ahead mode, shared by the processes of one machine."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from chat4all.failures import Mismatch
+from chat4all.ports.message_store import MessageStore
+from chat4all.records import ProviderReceipt
+from chat4all.settings import Settings
+from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_deliveries import SQLiteDeliveries
+from storage.message_store.sqlite_directory import SQLiteDirectory
+from storage.message_store.sqlite_expiry import forget
+from storage.message_store.sqlite_history import SQLiteHistory
+from storage.message_store.sqlite_progress import SQLiteProgress
+
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("sqlite.sql")
+
+
+class SQLiteStore(SQLiteDirectory, SQLiteHistory, SQLiteDeliveries, SQLiteProgress, MessageStore):
+    """The file that `settings.store` names, in the data folder. Every method is one transaction."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._db = Connections(settings.data / settings.store.partition(":")[2])
+
+    def migrate(self) -> None:
+        self._db.use_wal()
+        with self._db.write() as db:
+            there = _version(db)
+            if there > SCHEMA_VERSION:
+                raise Mismatch("store_schema", f"{self._db.path.name} has schema {there}, this is {SCHEMA_VERSION}")
+            if there < SCHEMA_VERSION:
+                for statement in _statements(SCHEMA.read_text()):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def expire(self, now_ms: int) -> list[ProviderReceipt]:
+        return forget(self._db, now_ms)
+
+    def check(self) -> str:
+        with self._db.read() as db:
+            return f"SQLite {sqlite3.sqlite_version}, {self._db.path}, schema {_version(db)}"
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit between them."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

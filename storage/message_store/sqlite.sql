@@ -1,0 +1,211 @@
+-- The embedded message store, schema version 1. Statements end with a semicolon; comments hold none.
+-- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
+-- Tables are clustered by the key that they are asked by (WITHOUT ROWID), so one write is one b-tree.
+
+CREATE TABLE IF NOT EXISTS users (
+    user_id TEXT PRIMARY KEY,
+    body    TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS identities (
+    channel       TEXT NOT NULL,
+    address       TEXT NOT NULL,
+    user_id       TEXT NOT NULL,
+    since         INTEGER NOT NULL,
+    verified      INTEGER NOT NULL,
+    last_wrote_at INTEGER NOT NULL,
+    PRIMARY KEY (channel, address)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS identities_of_user ON identities (user_id, channel, since, address);
+
+CREATE TABLE IF NOT EXISTS verifications (
+    user_id    TEXT NOT NULL,
+    channel    TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    code_hash  TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    tries_left INTEGER NOT NULL,
+    PRIMARY KEY (user_id, channel, address)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS verifications_by_age ON verifications (expires_at);
+
+-- A membership is read whole and changes rarely, so it is one value: `members` is a JSON list.
+CREATE TABLE IF NOT EXISTS conversations (
+    conversation_id TEXT PRIMARY KEY,
+    version         INTEGER NOT NULL,
+    body            TEXT NOT NULL,
+    members         TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS conversations_of_user (
+    user_id         TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    PRIMARY KEY (user_id, conversation_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS links (
+    channel         TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    PRIMARY KEY (channel, address)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS inbound (
+    channel         TEXT NOT NULL,
+    account         TEXT NOT NULL,
+    provider_id     TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    PRIMARY KEY (channel, account, provider_id)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS inbound_by_age ON inbound (at);
+
+CREATE TABLE IF NOT EXISTS last_conversations (
+    channel         TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    PRIMARY KEY (channel, address)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS message_ids (
+    message_id      TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    seq             INTEGER NOT NULL,
+    digest          TEXT NOT NULL,
+    PRIMARY KEY (message_id, conversation_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS messages (
+    conversation_id TEXT NOT NULL,
+    seq             INTEGER NOT NULL,
+    body            TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS watermarks (
+    conversation_id TEXT NOT NULL,
+    user_id         TEXT NOT NULL,
+    delivered_up_to INTEGER NOT NULL,
+    delivered_at    INTEGER NOT NULL,
+    read_up_to      INTEGER NOT NULL,
+    read_at         INTEGER NOT NULL,
+    PRIMARY KEY (conversation_id, user_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    channel        TEXT NOT NULL,
+    partition      INTEGER NOT NULL,
+    seq            INTEGER NOT NULL,
+    idx            INTEGER NOT NULL,
+    body           TEXT NOT NULL,
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    attempted_at   INTEGER NOT NULL DEFAULT 0,
+    refusals       INTEGER NOT NULL DEFAULT 0,
+    resends        INTEGER NOT NULL DEFAULT 0,
+    sent_at        INTEGER NOT NULL DEFAULT 0,
+    provider_id    TEXT NOT NULL DEFAULT '',
+    refused_at     INTEGER NOT NULL DEFAULT 0,
+    refused_reason TEXT NOT NULL DEFAULT '',
+    failed_at      INTEGER NOT NULL DEFAULT 0,
+    failed_reason  TEXT NOT NULL DEFAULT '',
+    delivered_at   INTEGER NOT NULL DEFAULT 0,
+    read_at        INTEGER NOT NULL DEFAULT 0,
+    resent_as      INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (channel, partition, seq, idx)
+) WITHOUT ROWID;
+
+-- `delivery` is a DeliveryKey as text.
+CREATE TABLE IF NOT EXISTS handles (
+    channel     TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    delivery    TEXT NOT NULL,
+    PRIMARY KEY (channel, account, provider_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS parked (
+    channel     TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    reference   TEXT NOT NULL,
+    parked_at   INTEGER NOT NULL,
+    PRIMARY KEY (channel, account, provider_id, kind, at, reason, reference)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS parked_by_age ON parked (parked_at);
+
+CREATE TABLE IF NOT EXISTS lanes (
+    channel   TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    fanned    INTEGER NOT NULL DEFAULT 0,
+    cursor    INTEGER NOT NULL DEFAULT 0,
+    holder    TEXT NOT NULL DEFAULT '',
+    fence     INTEGER NOT NULL DEFAULT 0,
+    beat      INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (channel, partition)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS waiting (
+    channel         TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    seq             INTEGER NOT NULL,
+    idx             INTEGER NOT NULL,
+    retry_at        INTEGER NOT NULL,
+    refusals        INTEGER NOT NULL,
+    PRIMARY KEY (channel, partition, conversation_id, address)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS waiting_by_time ON waiting (channel, partition, retry_at);
+
+CREATE TABLE IF NOT EXISTS topics (
+    name       TEXT PRIMARY KEY,
+    identity   TEXT NOT NULL,
+    partitions INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS progress (
+    topic     TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    done      INTEGER NOT NULL,
+    beat      INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+
+-- One row per try. An excused row stays for a while, so that a late note of its beginning cannot make it count.
+CREATE TABLE IF NOT EXISTS tries (
+    topic     TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL,
+    stage     TEXT NOT NULL,
+    run       TEXT NOT NULL,
+    excused   INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, first, last, stage, run)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS tries_that_count ON tries (topic, partition, last, first, stage) WHERE excused = 0;
+CREATE INDEX IF NOT EXISTS tries_by_age ON tries (excused, at);
+
+CREATE TABLE IF NOT EXISTS dead_letters (
+    letter_id TEXT PRIMARY KEY,
+    day       TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    topic     TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset    INTEGER NOT NULL,
+    delivery  TEXT NOT NULL,
+    body      TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS dead_letters_by_day ON dead_letters (day, at, letter_id);
+CREATE INDEX IF NOT EXISTS dead_letters_of_records ON dead_letters (topic, partition, offset) WHERE delivery = '';

@@ -1,0 +1,191 @@
+"""Ways to one SQLite file from many threads and processes: a pool to read with, one connection to write with."""
+
+import os
+import random
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from weakref import WeakSet
+
+from chat4all.failures import Temporary
+
+WRITE_LIMIT_S = 5.0
+RETRY_MS = (0.5, 2.0)
+READER_BUSY_S = 5.0
+PER_CONNECTION = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA cache_size=-8000",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA journal_size_limit=67108864",
+)
+
+# Open ones of this process, to be let go of around a fork.
+_open: "WeakSet[Connections]" = WeakSet()
+# Connections that were at work in another thread when this process was forked off. Closing them here would disturb
+# the parent's file locks, and so would losing the last reference.
+_inherited: list[sqlite3.Connection] = []
+
+
+class Connections:
+    """Reads go side by side on pooled connections, writes one at a time on one, as transactions that wait for no long.
+
+    sqlite3's operational errors come out as Temporary `store`. SQLite must not be carried over a fork: idle connections
+    are closed before it, and both sides open new ones when they need them.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._clock = clock
+        self._closed = False
+        self._renew()
+        _open.add(self)
+
+    def _renew(self) -> None:
+        self._turn = Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._lent: set[sqlite3.Connection] = set()
+        self._writer: sqlite3.Connection | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read with, inside one read transaction: all that is read is of one moment."""
+        with _as_failures():
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                self._give_back(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """The connection to write with, inside a transaction that is durable when the block ends, or undone.
+
+        Temporary when others have been writing for 5 s.
+        """
+        limit = self._clock() + WRITE_LIMIT_S
+        if not self._turn.acquire(timeout=WRITE_LIMIT_S):
+            raise Temporary("store", "busy")
+        try:
+            with _as_failures():
+                if self._writer is None:
+                    self._writer = self._connect(busy_s=0)
+                self._begin(self._writer, limit)
+                yield from _committed(self._writer)
+        finally:
+            self._turn.release()
+
+    def use_wal(self) -> None:
+        """Make the file a write-ahead log one, for good. Others may be at it at the same time."""
+        limit = self._clock() + WRITE_LIMIT_S
+        with _as_failures(), self._turn:
+            if self._writer is None:
+                self._writer = self._connect(busy_s=0)
+            writer = self._writer
+            self._retried(lambda: writer.execute("PRAGMA journal_mode=WAL"), limit)
+
+    def close(self) -> None:
+        """Close all connections. What is lent is closed when it comes back. Safe to call twice."""
+        self._closed = True
+        with self._turn:
+            self._close_idle()
+
+    def _begin(self, connection: sqlite3.Connection, limit: float) -> None:
+        self._retried(lambda: connection.execute("BEGIN IMMEDIATE"), limit)
+
+    def _retried(self, attempt: Callable[[], object], limit: float) -> None:
+        """Short sleeps of our own: SQLite's grow to 100 ms, and a lone small write then waits for a second."""
+        while True:
+            try:
+                attempt()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or self._clock() >= limit:
+                    raise
+                time.sleep(random.uniform(*RETRY_MS) / 1000)  # noqa: S311
+            else:
+                return
+
+    def _connect(self, busy_s: float) -> sqlite3.Connection:
+        if self._closed:
+            raise Temporary("store", "closed")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for pragma in PER_CONNECTION:
+            connection.execute(pragma)
+        return connection
+
+    def _borrow(self) -> sqlite3.Connection:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect(READER_BUSY_S)
+            connection.execute("PRAGMA query_only=1")
+        self._lent.add(connection)
+        return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        self._lent.discard(connection)
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def before_fork(self) -> None:
+        """Take the right to write, and close what nobody uses."""
+        self._turn.acquire()
+        self._close_idle()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._turn.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew; what was lent belongs to threads that do not exist here."""
+        _inherited.extend(self._lent)
+        self._renew()
+
+
+def _committed(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError):
+        raise
+    except sqlite3.DatabaseError as error:
+        raise Temporary("store", str(error)) from error
+
+
+def _around_fork(step: str) -> None:
+    for connections in list(_open):
+        getattr(connections, step)()
+
+
+os.register_at_fork(
+    before=lambda: _around_fork("before_fork"),
+    after_in_parent=lambda: _around_fork("after_fork_in_parent"),
+    after_in_child=lambda: _around_fork("after_fork_in_child"),
+)

@@ -1,0 +1,39 @@
+"""`Facts.merged` in SQL: two writers add to the same row, and neither takes anything from the other."""
+
+from typing import Any
+
+from msgspec.structs import astuple
+
+from chat4all.deliveries import Facts
+
+HIGHEST = ("attempts", "attempted_at", "refusals", "resends", "resent_as")
+EARLIEST = ("delivered_at", "read_at")
+FIRST = (("sent_at", "provider_id"), ("refused_at", "refused_reason"), ("failed_at", "failed_reason"))
+COLUMNS = Facts.__struct_fields__
+
+
+def _merging() -> list[str]:
+    """SET clauses. On their right side a bare name is the row's old value, `new.` what comes in."""
+    clauses = [f"{name} = max(d.{name}, new.{name})" for name in HIGHEST]
+    clauses += [
+        f"{at} = CASE WHEN new.{at} <> 0 AND (d.{at} = 0 OR new.{at} < d.{at}) THEN new.{at} ELSE d.{at} END"
+        for at in (*EARLIEST, *(at for at, _ in FIRST))
+    ]
+    clauses += [
+        f"{text} = CASE WHEN new.{at} <> 0 AND (d.{at} = 0 OR (new.{at}, new.{text}) < (d.{at}, d.{text}))"
+        f" THEN new.{text} ELSE d.{text} END"
+        for at, text in FIRST
+    ]
+    return clauses
+
+
+MERGE = f"""
+WITH new (channel, partition, seq, idx, {", ".join(COLUMNS)}) AS (VALUES ({", ".join("?" * (4 + len(COLUMNS)))}))
+UPDATE deliveries AS d SET {", ".join(_merging())} FROM new
+WHERE (d.channel, d.partition, d.seq, d.idx) = (new.channel, new.partition, new.seq, new.idx)
+"""  # noqa: S608
+
+
+def values(facts: Facts) -> tuple[Any, ...]:
+    """The columns of `COLUMNS`, in order."""
+    return astuple(facts)
