@@ -17,7 +17,7 @@ from chat4all.messages import Message, Recipient, Text, body_digest
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.recipients import ALL, freeze, speaker, too_long
-from chat4all.records import EVENTS, INCOMING, STATUS, Position, incoming_record, status_record
+from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, status_record
 from chat4all.settings import Settings
 
 __all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "TextDraft"]
@@ -59,8 +59,8 @@ class Acceptor:
         self._channels = channels
         self.people = People(store, channels)
         self.partitions = log.topic(INCOMING).partitions
-        self._status_partitions = log.topic(STATUS).partitions
-        self._event_partitions = log.topic(EVENTS).partitions
+        self.status_partitions = log.topic(STATUS).partitions
+        self.event_partitions = log.topic(EVENTS).partitions
 
     def accept(
         self, caller: Caller, drafts: Sequence[Draft], headers: Mapping[str, str] | None = None
@@ -86,6 +86,10 @@ class Acceptor:
             self._append(works, founded, dict(headers or {}))
         return [work.refused or Accepted(work.message_id, work.conversation_id) for work in works]
 
+    def append(self, records: Sequence[NewRecord]) -> None:
+        """Make records durable within the time limit. Temporary: they are not. Unknown: they may be."""
+        self._log.append(records, self._settings.append_timeout_s)
+
     def acknowledge(
         self, caller: Caller, conversation_id: str, kind: str, up_to: int, headers: Mapping[str, str] | None = None
     ) -> Refused | None:
@@ -95,8 +99,8 @@ class Acceptor:
             if refused:
                 return refused
             position = Position(conversation_id, caller.user_id, kind, up_to, now_ms())
-            record = status_record(position, self._status_partitions, dict(headers or {}))
-            self._log.append([record], self._settings.append_timeout_s)
+            record = status_record(position, self.status_partitions, dict(headers or {}))
+            self.append([record])
         except Unknown:
             return Refused(503, "outcome_unknown", "outcome unknown, say it again", retry_after=RETRY_AFTER_S)
         except Temporary as failure:
@@ -256,12 +260,12 @@ class Acceptor:
     def _append(self, works: Sequence[_Work], founded: Sequence[Membership], headers: dict[str, str]) -> None:
         """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
         messages = [work.message for work in _alive(works) if work.message]
-        records = [conversation_record(each, self._event_partitions) for each in founded]
+        records = [conversation_record(each, self.event_partitions) for each in founded]
         records += [incoming_record(each, self.partitions, headers) for each in messages]
         if not records:
             return
         try:
-            self._log.append(records, self._settings.append_timeout_s)
+            self.append(records)
         except Unknown:
             _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:

@@ -44,15 +44,15 @@ class People:
 
     def __init__(self, store: MessageStore, channels: Mapping[str, Channel]) -> None:
         self._store = store
-        self._channels = channels
+        self.channels = channels
         self._users: dict[str, User] = {}
 
     def parse_address(self, text: str) -> Address:
         """(channel, address) of a `channel:address`, in the channel's one way of writing. ValueError says what is wrong."""
         name, _, rest = text.partition(":")
-        if name not in self._channels:
+        if name not in self.channels:
             raise ValueError(unknown_channel(name))
-        return name, self._channels[name].address(rest)
+        return name, self.channels[name].address(rest)
 
     def users(self, user_ids: Iterable[str]) -> dict[str, User]:
         """Those that exist."""
@@ -95,7 +95,7 @@ class People:
     def pair_id(self, sender: str, other: str, address: Address | None) -> str:
         """The private conversation of two. With a channel's inbox, a contact's address decides."""
         if address and sender == inbox_id(address[0]) and other == contact_id(*address):
-            return contact_conversation_id(address[0], self._channels[address[0]].account.account_id, address[1])
+            return contact_conversation_id(address[0], self.channels[address[0]].account.account_id, address[1])
         return private_conversation_id(sender, other)
 
     def found_pairs(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Membership]:

@@ -50,7 +50,7 @@ def speaker(membership: Membership, user: User, called: str = "") -> str:
 
 
 def too_long(text: str, name: str, reached: Iterable[str], channels: Mapping[str, Channel]) -> str:
-    """What is wrong with the length of `text` for the channels reached, empty when nothing is. `name` goes in front of it outside."""
+    """Why `text` is too long for a channel that it goes to, else empty. Outside `name` goes in front of it."""
     spoken = f"{name}: {text}" if name else text
     for each in reached:
         limits = channels[each].limits

@@ -1,0 +1,217 @@
+"""What providers bring: inbound messages find their conversation, receipts take the road from its start.
+
+A conversation takes an inbound message only from a member: whoever owns the address now. So nobody captures what was
+meant for another, whatever was linked, sent or replied to before an address changed its owner.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from chat4all.accepting import Acceptor
+from chat4all.announcing import conversation_record
+from chat4all.conversations import Identity, Membership
+from chat4all.messages import (
+    Message,
+    Text,
+    body_digest,
+    contact_conversation_id,
+    private_conversation_id,
+    provider_message_id,
+)
+from chat4all.people import Address, now_ms
+from chat4all.ports import Inbound, MessageStore, Unreadable, Update
+from chat4all.recipients import freeze, speaker
+from chat4all.records import NewRecord, ProviderReceipt, incoming_record, status_record
+
+
+class Brought(Struct, frozen=True):
+    """What a webhook held: counts of messages and receipts that are now durable, and why other parts made no sense."""
+
+    messages: int
+    receipts: int
+    unreadable: tuple[str, ...] = ()
+
+
+class _Arrival:
+    """One inbound message on its way to its conversation."""
+
+    __slots__ = ("inbound", "membership", "message_id", "owner", "repeat")
+
+    def __init__(self, inbound: Inbound, owner: str) -> None:
+        self.inbound = inbound
+        self.owner = owner
+        self.message_id = provider_message_id(inbound.channel, inbound.account, inbound.provider_id)
+        self.membership: Membership
+        self.repeat = False
+
+    @property
+    def places(self) -> list[Address]:
+        """The person's addresses, the one written from first."""
+        return _places(self.inbound)
+
+
+class Arrivals:
+    """Accepts updates of channels. One per process; every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, acceptor: Acceptor) -> None:
+        self._store = store
+        self._acceptor = acceptor
+        self._people = acceptor.people
+
+    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Brought:
+        """Make everything durable in one call of the log. Temporary or Unknown: the provider must bring it again."""
+        inbound = [each for each in updates if isinstance(each, Inbound)]
+        receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
+        carried = dict(headers or {})
+        records, messages = self._inbound_records(inbound, carried) if inbound else ([], 0)
+        records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
+        if records:
+            self._acceptor.append(records)
+        unreadable = tuple(each.reason for each in updates if isinstance(each, Unreadable))
+        return Brought(messages, len(receipts), unreadable)
+
+    def _inbound_records(self, inbound: Sequence[Inbound], headers: dict[str, str]) -> tuple[list[NewRecord], int]:
+        owners = self._owners(inbound)
+        arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
+        founded = self._place(arrivals)
+        self._keep_to_first(arrivals)
+        self._store.note_wrote({(each.channel, each.address): each.at for each in sorted(inbound, key=lambda one: one.at)})
+        messages = self._messages([each for each in arrivals if not each.repeat])
+        records = [conversation_record(each, self._acceptor.event_partitions) for each in founded]
+        records += [incoming_record(each, self._acceptor.partitions, headers) for each in messages]
+        return records, len(messages)
+
+    def _owners(self, inbound: Sequence[Inbound]) -> dict[Address, str]:
+        """Whose each address is. A second address of a known person becomes theirs too; a stranger becomes a contact."""
+        known = {place: each.user_id for place, each in self._store.owners(_distinct(inbound)).items()}
+        new: dict[Address, str] = {}
+        for each in inbound:
+            if not any(place in known for place in _places(each)):
+                new.setdefault((each.channel, each.address), each.sender_name)
+        if new:
+            known.update(self._people.owners(new))
+        claims = {}
+        for each in inbound:
+            first, *others = _places(each)
+            owner = known.get(first) or next(known[place] for place in others if place in known)
+            if first not in known:
+                claims[first] = Identity(*first, owner, now_ms())
+            # Unverified, so that nothing is sent to one person twice.
+            claims.update({other: Identity(*other, owner, now_ms(), verified=False) for other in others if other not in known})
+        if claims:
+            known.update(self._people.claim(list(claims.values())))
+        return known
+
+    def _place(self, arrivals: Sequence[_Arrival]) -> list[Membership]:
+        """Give each arrival its conversation; those that had to be founded."""
+        candidates = self._candidates(arrivals)
+        known = self._store.memberships(list({each for ids in candidates for each in ids}))
+        pairs: dict[str, tuple[str, str]] = {}
+        chosen: list[str] = []
+        for arrival, ids in zip(arrivals, candidates, strict=True):
+            taken = [each for each in ids if each in known and known[each].has(arrival.owner)]
+            home, spare = ids[-2:]
+            found = taken[0] if taken else spare if home in known else home
+            if found not in known:
+                pairs[found] = (self._people.inbox(arrival.inbound.channel), arrival.owner)
+            chosen.append(found)
+        founded = self._people.found_pairs(pairs) if pairs else {}
+        known.update(founded)
+        for arrival, conversation_id in zip(arrivals, chosen, strict=True):
+            arrival.membership = known[conversation_id]
+        return list(founded.values())
+
+    def _candidates(self, arrivals: Sequence[_Arrival]) -> list[list[str]]:
+        """For each arrival its possible conversations, best first. The last is free for whoever owns the address now."""
+        replied = self._replied_to(arrivals)
+        places = list({place for arrival in arrivals for place in arrival.places})
+        linked, last = self._store.links(places), self._store.last_conversations(places)
+        return [self._ranked(arrival, replied, linked, last) for arrival in arrivals]
+
+    def _ranked(
+        self, arrival: _Arrival, replied: Mapping[str, str], linked: Mapping[Address, str], last: Mapping[Address, str]
+    ) -> list[str]:
+        inbound = arrival.inbound
+        homes = [contact_conversation_id(name, inbound.account, address) for name, address in reversed(arrival.places)]
+        return [
+            *([replied[arrival.message_id]] if arrival.message_id in replied else []),
+            *(linked[place] for place in arrival.places if place in linked),
+            *(last[place] for place in arrival.places if place in last),
+            *homes,
+            private_conversation_id(self._people.inbox(inbound.channel), arrival.owner),
+        ]
+
+    def _replied_to(self, arrivals: Sequence[_Arrival]) -> dict[str, str]:
+        """By message_id, the conversation of the message replied to: only if that one went to this very person's address."""
+        asked = {
+            arrival.message_id: (arrival.inbound.channel, arrival.inbound.account, arrival.inbound.reply_to)
+            for arrival in arrivals
+            if arrival.inbound.reply_to
+        }
+        keys = self._store.handles(list(set(asked.values()))) if asked else {}
+        rows = self._store.deliveries(list(keys.values())) if keys else {}
+        replied = {}
+        for arrival in arrivals:
+            key = keys.get(asked.get(arrival.message_id, ("", "", "")))
+            row = rows.get(key) if key else None
+            if row and (row.key.lane.channel, row.address) in arrival.places:
+                replied[arrival.message_id] = row.conversation_id
+        return replied
+
+    def _keep_to_first(self, arrivals: Sequence[_Arrival]) -> None:
+        """A repetition goes where the first went, unless the address has a new owner since, who must not get there."""
+        wanted = [
+            (each.inbound.channel, each.inbound.account, each.inbound.provider_id, each.membership.conversation.conversation_id)
+            for each in arrivals
+        ]
+        kept = self._store.register_inbound(wanted)
+        moved = [(arrival, first) for arrival, first, ours in zip(arrivals, kept, wanted, strict=True) if first != ours[3]]
+        if not moved:
+            return
+        known = self._store.memberships(list({first for _, first in moved}))
+        stored = self._store.registered([(first, arrival.message_id) for arrival, first in moved])
+        for arrival, first in moved:
+            if first in known and known[first].has(arrival.owner):
+                arrival.membership = known[first]
+            else:
+                arrival.repeat = (first, arrival.message_id) in stored
+
+    def _messages(self, arrivals: Sequence[_Arrival]) -> list[Message]:
+        users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())
+        identities = self._store.identities(list(users)) if users else {}
+        channels = self._people.channels
+        now = now_ms()
+        messages = []
+        for arrival in arrivals:
+            inbound, membership = arrival.inbound, arrival.membership
+            payload = Text(inbound.text or "(empty message)")
+            messages.append(
+                Message(
+                    message_id=arrival.message_id,
+                    conversation_id=membership.conversation.conversation_id,
+                    sender=arrival.owner,
+                    payload=payload,
+                    members_version=membership.version,
+                    accepted_at=now,
+                    recipients=tuple(
+                        recipient
+                        for each in membership.now()
+                        if each != arrival.owner
+                        for recipient in freeze(users[each], identities[each], None, channels)
+                    ),
+                    metadata={"channel": inbound.channel},
+                    digest=body_digest(inbound.channel, inbound.address, payload),
+                    sender_name=speaker(membership, users[arrival.owner], inbound.sender_name),
+                )
+            )
+        return messages
+
+
+def _places(inbound: Inbound) -> list[Address]:
+    both = (inbound.address, inbound.also_known_as)
+    return [(inbound.channel, each) for each in dict.fromkeys(both) if each]
+
+
+def _distinct(inbound: Iterable[Inbound]) -> list[Address]:
+    return list({place for each in inbound for place in _places(each)})
