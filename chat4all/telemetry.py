@@ -30,7 +30,7 @@ def configure(process: str) -> None:
 
 def logger(name: str) -> Any:
     """The logger of a module. Events are short stable names in snake_case, details are keywords."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
 
 
 def _redact(_logger: Any, _method: str, event: Any) -> Any:
