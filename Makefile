@@ -1,15 +1,18 @@
 # make run: everything, embedded, in the foreground. make test: all tests. `make help` lists the rest.
-PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c 'print("python3.12")' 2>/dev/null || echo python3)
+# The first interpreter that really runs and has the right version; a name on the PATH may be a broken shim.
+PYTHON ?= $(shell for each in python3.12 python3.11 python3 python; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
+BENCH ?= full
 
-.PHONY: help setup run demo demo-kill test check bench clean
+.PHONY: help setup run demo demo-kill test test-quick check bench clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(None if (3,11) <= sys.version_info[:2] <= (3,12) else "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11")'
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
@@ -21,6 +24,21 @@ $(STUBS): proto/chat4all/v1/chat.proto $(VENV)/ready
 
 setup: $(VENV)/ready $(STUBS) ## environment, requirements, generated stubs
 
+run: setup       ## everything embedded, in the foreground; Ctrl-C stops it
+	@exec $(BIN)/chat4all run
+
+demo: setup      ## against the running system: two users chat, one writes to a person on WhatsApp
+	@$(BIN)/python -m ops.demo
+
+demo-kill: setup ## against the running system: a worker is killed while messages flow
+	@$(BIN)/python -m ops.demo kill
+
+test: setup      ## all tests that need no real servers
+	$(BIN)/pytest
+
+test-quick: setup ## the same without those through real processes
+	$(BIN)/pytest -m "not end_to_end"
+
 check: setup     ## types, lint, imports, layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -28,8 +46,8 @@ check: setup     ## types, lint, imports, layout
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest tests/test_layout.py
 
-test: setup      ## all tests that need no real servers
-	$(BIN)/pytest
+bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less
+	$(BIN)/python -m ops.bench $(BENCH)
 
-run: setup       ## everything embedded, in the foreground
-	$(BIN)/chat4all run
+clean:           ## removes what is generated; data/ stays
+	rm -rf $(VENV) build proto/chat4all/v1/*_pb2*.py*

@@ -1,0 +1,1 @@
+"""Stories told by the running system, for people to watch."""

@@ -1,0 +1,34 @@
+"""The whole road, through real processes."""
+
+import pytest
+
+from ops.harness.readers import Readers
+from ops.harness.system import System
+from ops.harness.waiting import wait_until
+from tests.end_to_end.crowd import Crowd, Feed, Outcome
+from tests.faults.checker import check
+
+MESSAGES = 5000
+TALKS = 50
+TROUBLE = {
+    "rules": [{"status": 429, "code": 130429, "rate": 0.05}, {"status": 500, "code": 131000, "rate": 0.05}],
+    "receipts": {"delivered_after_ms": 20, "read_after_ms": 40, "duplicate": True, "shuffle": True, "before_response": True},
+}
+
+
+@pytest.mark.end_to_end
+@pytest.mark.timeout(600)
+def test_every_message_arrives_once_in_order_and_is_read(system: System) -> None:
+    """5,000 messages, a fifth said twice, providers that refuse and repeat: nothing lost, doubled, swapped or unread."""
+    system.phones.behave("whatsapp", **TROUBLE)
+    crowd = Crowd(system, TALKS)
+    with Readers(crowd.tokens, system.stream_target) as readers:
+        feed = Feed(crowd, MESSAGES)
+        feed.send()
+        outcome = Outcome(feed, readers)
+        wait_until("everything arrived", lambda: outcome.missing() == 0, 240, between_s=2)
+        wait_until("everything was read", lambda: {each.state for each in outcome.ended()} == {"READ"}, 120, between_s=2)
+        report = check(outcome.history())
+    assert report.good, report.summary()
+    assert len(feed.accepted) == MESSAGES
+    assert not outcome.resends()
