@@ -1,0 +1,151 @@
+"""Webhooks on their way to the gateway: in order, many updates in one, repeated until they are taken."""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+import aiohttp
+
+from chat4all import telemetry
+from ops.simulator.model import Update
+from ops.simulator.providers.provider import Provider
+
+LANES = 2
+GATHER_S = 0.02
+TIMEOUT_S = 10.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+GIVE_UP_S = 600.0
+
+_log = telemetry.logger(__name__)
+
+
+class Outbox:
+    """One provider's webhooks. What is told under one key (an address, a message) is posted in order of its due time."""
+
+    def __init__(self, provider: Provider, url: str, counts: Counter[str], told: Callable[[Sequence[Update]], None]) -> None:
+        self._provider = provider
+        self._url = url
+        self._counts = counts
+        self._told = told
+        self._numbers = itertools.count()
+        self._session: aiohttp.ClientSession | None = None
+        self._lanes: list[_Lane] = []
+
+    def start(self) -> None:
+        """Begin to post, on the running loop."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        self._lanes = [_Lane(self) for _ in range(LANES)]
+
+    def put(self, key: str, update: Update, after_ms: float = 0) -> None:
+        """Tell this `after_ms` from now."""
+        update.due, update.number = time.monotonic() + after_ms / 1000, next(self._numbers)
+        self._lanes[crc32(key.encode()) % LANES].put(update)
+
+    def waiting(self) -> int:
+        """Updates that no webhook has taken yet."""
+        return sum(lane.waiting for lane in self._lanes)
+
+    def forget(self) -> None:
+        """Drop what waits. What is on its way at this moment still arrives."""
+        for lane in self._lanes:
+            lane.forget()
+
+    async def close(self) -> None:
+        """Stop posting."""
+        for lane in self._lanes:
+            await lane.stop()
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, updates: Sequence[Update]) -> bool:
+        """One try. True when the gateway took them."""
+        body = self._provider.webhook([each.content for each in updates])
+        headers = {"Content-Type": "application/json", **self._provider.signature(body)}
+        self._counts["webhooks"] += 1
+        try:
+            if self._session is None:
+                return False
+            async with self._session.post(self._url, data=body, headers=headers) as response:
+                await response.read()
+                taken = response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            taken = False
+        if not taken:
+            self._counts["webhooks_refused"] += 1
+            return False
+        self._counts["updates"] += len(updates)
+        self._told(updates)
+        return True
+
+    async def insist(self, updates: Sequence[Update]) -> None:
+        """Post until it is taken, ever less often; after ten minutes the updates are dropped and counted."""
+        pause, until = FIRST_PAUSE_S, time.monotonic() + GIVE_UP_S
+        while not await self.post(updates):
+            if time.monotonic() > until:
+                self._counts["updates_given_up"] += len(updates)
+                _log.warning("webhook_given_up", channel=self._provider.name, updates=len(updates))
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    @property
+    def batch(self) -> int:
+        """How many updates the provider puts into one webhook."""
+        return self._provider.batch
+
+
+class _Lane:
+    """One post at a time; what becomes due meanwhile goes together into the next."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._heap: list[Update] = []
+        self._sending: list[Update] = []
+        self._earlier = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, update: Update) -> None:
+        heapq.heappush(self._heap, update)
+        if self._heap[0] is update:
+            self._earlier.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._heap) + len(self._sending)
+
+    def forget(self) -> None:
+        self._heap.clear()
+        self._task.cancel()
+        self._sending = []
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wait()
+            due = time.monotonic()
+            while self._heap and self._heap[0].due <= due and len(self._sending) < self._outbox.batch:
+                self._sending.append(heapq.heappop(self._heap))
+            if self._sending:
+                await self._outbox.insist(self._sending)
+                self._sending = []
+                if self._outbox.batch > 1:
+                    await asyncio.sleep(GATHER_S)
+
+    async def _wait(self) -> None:
+        while not self._heap or self._heap[0].due > time.monotonic():
+            self._earlier.clear()
+            left = self._heap[0].due - time.monotonic() if self._heap else None
+            try:
+                await asyncio.wait_for(self._earlier.wait(), left)
+            except TimeoutError:
+                return

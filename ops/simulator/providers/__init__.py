@@ -1,0 +1,19 @@
+"""The simulated providers: name -> "module:Class". A provider is its file and its line here."""
+
+from importlib import import_module
+
+from chat4all.settings import Settings
+from ops.simulator.providers.provider import Provider
+
+PROVIDERS = {
+    "whatsapp": "ops.simulator.providers.whatsapp:WhatsApp",
+}
+
+
+def open_providers(settings: Settings) -> dict[str, Provider]:
+    """All of them, with the secrets that the channels use against the simulator."""
+    opened: dict[str, Provider] = {}
+    for name, place in PROVIDERS.items():
+        module, _, attribute = place.partition(":")
+        opened[name] = getattr(import_module(module), attribute)(settings)
+    return opened

@@ -1,0 +1,93 @@
+"""The simulator's HTTP server. Its first path segment says who is called: a provider, control, or the phones page."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from chat4all import telemetry
+from chat4all.settings import Settings
+from ops.simulator.control import Control, Wrong, encode
+from ops.simulator.desk import Desk, Dropped
+from ops.simulator.model import Answer
+from ops.simulator.providers import open_providers
+from ops.simulator.record import Record
+
+_log = telemetry.logger(__name__)
+
+
+class Simulator:
+    """All providers in one process. `gateway_url` and `port` are given by tests that choose their own."""
+
+    def __init__(self, settings: Settings, gateway_url: str = "") -> None:
+        self._settings = settings
+        self.record = Record(settings.data / "simulator")
+        base = gateway_url or settings.gateway_url
+        self.desks = {
+            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", lambda _shown: None)
+            for name, provider in open_providers(settings).items()
+        }
+        self.control = Control(self.desks, self.record)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, port: int | None = None) -> int:
+        """Listen; the port that was taken (0 chooses a free one)."""
+        for desk in self.desks.values():
+            desk.start()
+        # The low-level server: no routes, no middleware. It is called for every message of every load test.
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        wanted = self._settings.simulator_port if port is None else port
+        site = web.TCPSite(self._runner, self._settings.host, wanted, backlog=1024, shutdown_timeout=1)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stop listening and telling."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for desk in self.desks.values():
+            await desk.outbox.close()
+        self.record.close()
+
+    async def _handle(self, request: BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        first, *path = request.path.lstrip("/").split("/")
+        desk = self.desks.get(first)
+        try:
+            if desk is not None:
+                return _response(await desk.call(request.method, path, request.headers, body))
+            if first == "control":
+                return _response(self.control.call(request.method, "/".join(path), request.query, body))
+        except Wrong as wrong:
+            return _response(Answer(encode({"error": str(wrong)}), 422))
+        except Dropped:
+            return _drop(request)
+        if first in {"", "healthz"}:
+            return _response(Answer(b'{"status":"ok"}'))
+        return _response(Answer(b'{"error":"nothing here"}', 404))
+
+
+def _response(answer: Answer) -> web.Response:
+    headers: Mapping[str, str] = {"Content-Type": "application/json", **answer.headers}
+    return web.Response(body=answer.body, status=answer.status, headers=headers)
+
+
+def _drop(request: BaseRequest) -> web.Response:
+    """Close the connection in the caller's face."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+async def serve(settings: Settings) -> None:
+    """Run until cancelled."""
+    simulator = Simulator(settings)
+    port = await simulator.start()
+    _log.info("simulator_listening", port=port, arrivals=len(simulator.record))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await simulator.close()
