@@ -1,0 +1,146 @@
+"""The gRPC service chat4all.v1.Chat: Send, Stream, Acknowledge. Stream's answers are bytes already: nothing is serialised."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import msgspec
+
+from bridges.gate import Visitor, admit
+from bridges.sessions import Closing, CutOff, Sessions
+from bridges.subscriptions import Cursor
+from chat4all.accepting import Acceptor
+from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
+from chat4all.failures import Temporary
+from chat4all.tokens import BadToken
+from proto.chat4all.v1 import chat_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name
+WRITE_S = 30.0
+CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ALREADY_EXISTS,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Chat:
+    """The methods of the service. `log` is the identity of the log that cursors belong to; `pool` is for what blocks."""
+
+    def __init__(self, acceptor: Acceptor, sessions: Sessions, secret: str, log: str, pool: Executor) -> None:
+        self._acceptor = acceptor
+        self._sessions = sessions
+        self._secret = secret
+        self._log = log
+        self._pool = pool
+
+    def handler(self) -> "grpc.GenericRpcHandler[Any, Any]":
+        """The handler to register with a server."""
+        one = grpc.unary_unary_rpc_method_handler
+        methods = {
+            "Send": one(self.send, pb.SendRequest.FromString, pb.SendResponse.SerializeToString),
+            "Acknowledge": one(self.acknowledge, pb.AcknowledgeRequest.FromString, pb.AcknowledgeResponse.SerializeToString),
+            "Stream": grpc.unary_stream_rpc_method_handler(self.stream, pb.StreamRequest.FromString, None),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    async def send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
+        """Accept a message: the same rules as POST /v1/messages."""
+        visitor = await self._admit(context)
+        try:
+            draft = draft_of(request)
+        except ValueError as error:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "invalid", str(error))
+        [answer] = await self._off_loop(lambda: self._acceptor.accept(visitor.caller, [draft]))
+        if isinstance(answer, Refused):
+            await _refuse(context, answer)
+        return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id)
+
+    async def acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
+        """Note how far the caller has come in a conversation."""
+        visitor = await self._admit(context)
+        chosen = (request.conversation_id, request.kind, request.up_to)
+        refused = await self._off_loop(lambda: self._acceptor.acknowledge(visitor.caller, *chosen))
+        if refused:
+            await _refuse(context, refused)
+        return pb.AcknowledgeResponse()
+
+    async def stream(self, request: pb.StreamRequest, context: Context) -> None:
+        """The caller's events from the cursor on, until either side goes or the token ends."""
+        visitor = await self._admit(context)
+        try:
+            cursor = Cursor.decode(request.cursor, self._log)
+        except ValueError as error:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
+        try:
+            async with asyncio.timeout(visitor.seconds_left):
+                await self._stream(visitor, cursor, context)
+        except TimeoutError:
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "token_expired", "the token has expired")
+        except CutOff:
+            await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too_slow", "resume with the last cursor")
+        except (Closing, Temporary):
+            await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", "resume with the last cursor")
+
+    async def _stream(self, visitor: Visitor, cursor: Cursor, context: Context) -> None:
+        async with aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps:
+            async for step in steps:
+                frame = step.frame()
+                try:
+                    async with asyncio.timeout(WRITE_S) as limit:
+                        await context.write(frame)
+                except TimeoutError:
+                    if limit.expired():
+                        raise CutOff from None
+                    raise
+
+    async def _admit(self, context: Context) -> Visitor:
+        metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
+        try:
+            return admit(metadata.get("authorization", ""), self._secret)
+        except BadToken as error:
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "unauthenticated", str(error))
+
+    async def _off_loop(self, blocking: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)
+
+
+def draft_of(request: pb.SendRequest) -> Draft:
+    """The draft that a SendRequest is. ValueError when its metadata is no JSON object."""
+    try:
+        metadata = msgspec.json.decode(request.metadata_json or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise ValueError("metadata_json: a JSON object is needed") from error
+    return Draft(
+        payload=FileDraft(request.file_id, request.text) if request.file_id else TextDraft(request.text),
+        message_id=request.message_id or None,
+        conversation_id=request.conversation_id or None,
+        to=list(request.to) or None,
+        sender=getattr(request, "from") or None,
+        channels=list(request.channels) or None,
+        metadata=metadata,
+    )
+
+
+async def _refuse(context: Context, refused: Refused) -> NoReturn:
+    details = f"{refused.field}: {refused.detail}" if refused.field else refused.detail
+    extra = {"message-id": refused.message_id, "retry-after": str(refused.retry_after or "")}
+    await _abort(context, CODES.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT), refused.code, details, extra)
+
+
+async def _abort(
+    context: Context, status: grpc.StatusCode, code: str, detail: str, extra: dict[str, str] | None = None
+) -> NoReturn:
+    """End the call. The trailing metadata `code` has the same stable code as the REST API's problems."""
+    trailing = {"code": code, **(extra or {})}
+    await context.abort(status, detail, tuple((name, value) for name, value in trailing.items() if value))
+    raise AssertionError("abort returned")

@@ -1,0 +1,116 @@
+"""GET /v1/events: the stream as Server-Sent Events. The same events and cursors as gRPC; `Last-Event-ID` is the cursor.
+
+    id: <cursor>
+    event: message
+    data: {"message_id": …}
+
+A block with an id alone says where the reader is. A comment every 15 s keeps proxies from closing a quiet stream.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from aiohttp import web
+
+from bridges.gate import Visitor, admit
+from bridges.sessions import Closing, CutOff, Sessions
+from bridges.subscriptions import Cursor, Step
+from bridges.views import event_json
+from chat4all.failures import Temporary
+from chat4all.telemetry import logger
+from chat4all.tokens import BadToken
+
+log_to = logger(__name__)
+
+HEARTBEAT_S = 15.0
+WRITE_S = 30.0
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class EventsPage:
+    """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
+
+    def __init__(self, sessions: Sessions, secret: str, log: str) -> None:
+        self._sessions = sessions
+        self._secret = secret
+        self._log = log
+
+    def app(self) -> web.Application:
+        """The HTTP application."""
+        app = web.Application()
+        app.router.add_get("/v1/events", self.events)
+        app.router.add_get("/healthz", self.health)
+        return app
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """The process answers."""
+        return web.json_response({"status": "ok"})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
+        try:
+            visitor = admit(request.headers.get("Authorization", ""), self._secret)
+        except BadToken as error:
+            return _problem(401, "unauthenticated", str(error), {"WWW-Authenticate": "Bearer"})
+        try:
+            cursor = Cursor.decode(request.headers.get("Last-Event-ID", ""), self._log)
+        except ValueError as error:
+            return _problem(400, "bad_cursor", str(error))
+        response = web.StreamResponse(headers=HEADERS)
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            await self._serve(response, visitor, cursor)
+        return response
+
+    async def _serve(self, response: web.StreamResponse, visitor: Visitor, cursor: Cursor) -> None:
+        """Write until the stream ends; its last comment says why."""
+        beating = asyncio.create_task(_beat(response))
+        try:
+            async with (
+                asyncio.timeout(visitor.seconds_left),
+                aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps,
+            ):
+                await _write_all(response, steps)
+        except TimeoutError:
+            await response.write(b": the token has expired\n\n")
+        except CutOff:
+            await response.write(b": too slow; resume with the last id\n\n")
+        except (Closing, Temporary):
+            await response.write(b": not available; resume with the last id\n\n")
+        finally:
+            beating.cancel()
+
+
+async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step]) -> None:
+    async for step in steps:
+        text = blocks(step)
+        try:
+            async with asyncio.timeout(WRITE_S) as limit:
+                await response.write(text)
+        except TimeoutError:
+            if limit.expired():
+                raise CutOff from None
+            raise
+
+
+def blocks(step: Step) -> bytes:
+    """Server-Sent Events of one step; of a step without events its cursor alone."""
+    parts = []
+    for parcel, cursor in step.each():
+        parcel.json = parcel.json or event_json(parcel.event)
+        parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), parcel.kind.encode(), parcel.json))
+    return b"".join(parts) or b"id: %s\n\n" % step.cursor.encode().encode()
+
+
+async def _beat(response: web.StreamResponse) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await response.write(b": here\n\n")
+
+
+def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
+    return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

@@ -1,0 +1,158 @@
+"""The stream server: `python -m bridges.stream`. gRPC and Server-Sent Events from one consumer of chat-events."""
+
+import asyncio
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import uvloop
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from bridges.chat import SERVICE, Chat
+from bridges.feed import Feed, starting_point
+from bridges.past import Past
+from bridges.sessions import Sessions
+from bridges.sse import EventsPage
+from bridges.subscriptions import Hub, Limits
+from chat4all.accepting import Acceptor
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.failures import Failure, Mismatch
+from chat4all.ports import EventLog, MessageStore
+from chat4all.records import EVENTS, INCOMING
+from chat4all.settings import Settings, SettingsError, load
+from chat4all.telemetry import configure, logger
+from storage.open import open_log, open_store
+
+log_to = logger(__name__)
+
+THREADS = 16
+GRACE_S = 1.0
+OPTIONS = (
+    # Without this a second server would share the port, and each would get some of the callers.
+    ("grpc.so_reuseport", 0),
+    # A reader whose network went away is noticed.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+class StreamServer:
+    """Everything this process serves. Made on its loop; `log` and `store` stay the caller's to close."""
+
+    def __init__(self, settings: Settings, log: EventLog, store: MessageStore, limits: Limits | None = None) -> None:
+        self._settings = settings
+        self._log = log
+        self._store = store
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(THREADS, "past")
+        self._calls = ThreadPoolExecutor(THREADS, "calls")
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # set at run time
+
+    @property
+    def failed(self) -> "asyncio.Future[None]":
+        """Done when the feed ended, with what ended it."""
+        return self._feed.ended
+
+    async def start(self) -> None:
+        """Serve. Returns when calls are answered; Mismatch, Temporary or OSError when that cannot be."""
+        loop = asyncio.get_running_loop()
+        identity = await loop.run_in_executor(self._pool, check_topics, self._log, self._store)
+        beginning = await loop.run_in_executor(self._pool, starting_point, self._log, self._store)
+        hub = Hub(beginning.published, self._limits)
+        self._feed = Feed(self._log, self._store, beginning, hub)
+        self._sessions = Sessions(hub, Past(self._store, len(beginning.ends)), self._pool)
+        self._feed.start()
+        await self._until_open()
+        acceptor = await loop.run_in_executor(self._pool, self._acceptor)
+        await self._serve_grpc(Chat(acceptor, self._sessions, self._settings.secret("jwt"), identity, self._calls))
+        await self._serve_http(EventsPage(self._sessions, self._settings.secret("jwt"), identity))
+        log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)
+
+    async def stop(self) -> None:
+        """End all streams so that their readers resume elsewhere, then let go of everything."""
+        await self._health.enter_graceful_shutdown()
+        self._sessions.close()
+        await self._server.stop(GRACE_S)
+        await self._web.cleanup()
+        await self._feed.stop()
+        self._pool.shutdown()
+        self._calls.shutdown()
+
+    async def _until_open(self) -> None:
+        if not await first_of(self._feed.is_open, self._feed.ended):
+            self._feed.ended.result()
+
+    def _acceptor(self) -> Acceptor:
+        channels = {name: open_channel(name, self._settings) for name in CHANNELS}
+        return Acceptor(self._store, self._log, self._settings, channels)
+
+    async def _serve_grpc(self, chat: Chat) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self._server.add_generic_rpc_handlers((chat.handler(),))
+        try:
+            self._server.add_insecure_port(f"{self._settings.host}:{self._settings.stream_port}")
+        except RuntimeError as error:
+            raise OSError(f"CHAT4ALL_STREAM_PORT: port {self._settings.stream_port} cannot be listened on") from error
+        await self._server.start()
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def _serve_http(self, page: EventsPage) -> None:
+        self._web = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S)
+        await self._web.setup()
+        await web.TCPSite(self._web, self._settings.host, self._settings.events_port).start()
+
+
+def check_topics(log: EventLog, store: MessageStore) -> str:
+    """The identity of chat-incoming, which cursors carry. Mismatch when log and store do not belong together."""
+    for name in (INCOMING, EVENTS):
+        found = log.topic(name)
+        kept = store.keep_topic(found)
+        if kept != found:
+            raise Mismatch("other_topic", f"{name} is not the topic that the store belongs to")
+    return log.topic(INCOMING).identity
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises what ended the feed, if that ends first."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    log, store = open_log(settings), open_store(settings)
+    server = StreamServer(settings, log, store)
+    await server.start()
+    await first_of(stopping, server.failed)
+    await server.stop()
+    log.close()
+    store.close()
+    server.failed.result()
+
+
+async def first_of(wanted: asyncio.Event, ending: "asyncio.Future[None]") -> bool:
+    """Wait for either; whether it was the wanted one. `ending` is left as it is."""
+    waiting = asyncio.ensure_future(wanted.wait())
+    both: list[asyncio.Future[Any]] = [waiting, ending]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return wanted.is_set()
+
+
+def main() -> None:
+    """The process. Ends with status 1 and one line when it cannot serve."""
+    configure("stream")
+    try:
+        uvloop.run(serve(load()))
+    except (SettingsError, Failure, OSError) as error:
+        log_to.error("stream_ended", why=str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""Who listens to what, and what reaches them: once, in order, without a gap. Pure rules; no I/O, no clock, no threads.
+
+Everything here lives on one thread. `Hub.dispatch` and `Hub.subscribe` do not wait, so a subscription begins between two
+events, never inside one: all messages up to its horizon are history, all above it come to its buffer.
+"""
+
+import base64
+import binascii
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.conversations import Membership
+from chat4all.records import Record
+
+LONGEST_CURSOR = 65536
+
+
+class Cursor(Struct):
+    """How far a reader has come: per partition the last message seq, and the time (ms UTC) of the last change told.
+
+    A partition that is missing was not begun: there the reader's own delivered positions say where to go on.
+    `log` is the identity of the log that the seqs belong to.
+    """
+
+    positions: dict[int, int] = msgspec.field(default_factory=dict, name="p")
+    at: int = msgspec.field(default=0, name="t")
+    log: str = msgspec.field(default="", name="l")
+
+    def encode(self) -> str:
+        """The opaque text that clients keep."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str, log: str = "") -> "Cursor":
+        """The cursor that `encode` wrote; a new one for the empty text.
+
+        ValueError when it is none of ours, or belongs to another log: there its seqs mean other messages.
+        """
+        if not text:
+            return cls(log=log)
+        if len(text) > LONGEST_CURSOR:
+            raise ValueError("the cursor is too long")
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            cursor = msgspec.json.decode(raw, type=cls)
+        except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
+            raise ValueError("the cursor is not one of ours") from error
+        if cursor.log != log:
+            raise ValueError("the cursor belongs to another log")
+        return cursor
+
+    def reach(self, partition: int, seq: int) -> None:
+        """All messages of this partition up to `seq` were sent."""
+        self.positions[partition] = max(seq, self.positions.get(partition, -1))
+
+
+class Parcel(Struct):
+    """One event on its way to readers: its bytes, serialised once for all of them, and what is needed to route it.
+
+    `seq` is -1 for everything but messages. `user` is set for what only one user may see. `at` is when it was published.
+    `json` is filled by whoever first needs the event as JSON.
+    """
+
+    kind: str
+    conversation: str
+    partition: int
+    event: bytes
+    at: int
+    seq: int = -1
+    version: int = 0
+    user: str = ""
+    json: bytes = b""
+
+    @classmethod
+    def of(cls, record: Record) -> "Parcel":
+        """The parcel of a chat-events record. ValueError when its headers make no sense."""
+        headers = record.headers
+        kind = headers.get("kind", "")
+        if kind == "message" and not ("seq" in headers and "version" in headers):
+            raise ValueError("a message event without seq or version")
+        return cls(
+            kind=kind,
+            conversation=headers.get("conversation", record.key),
+            partition=record.partition,
+            event=record.value,
+            at=record.at,
+            seq=int(headers["seq"]) if kind == "message" else -1,
+            version=int(headers.get("version", 0)),
+            user=headers.get("user", ""),
+        )
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store tells this again at a resume. The others exist only as events."""
+        return self.kind in ("message", "state", "position")
+
+
+class Step(Struct):
+    """Events to send next, and the reader's cursor before them. Ask once, for `frame` or for `each`: both move the cursor.
+
+    `with_time`: everything older than these has been told too, so their times count.
+    """
+
+    parcels: list[Parcel]
+    cursor: Cursor
+    with_time: bool = False
+
+    def frame(self) -> bytes:
+        """A serialised `Events`: the events' own bytes as field 1, the cursor after them as field 2. Nothing is parsed."""
+        parts: list[bytes] = []
+        for parcel in self.parcels:
+            self._advance(parcel)
+            parts += (b"\x0a", _varint(len(parcel.event)), parcel.event)
+        text = self.cursor.encode().encode()
+        parts += (b"\x12", _varint(len(text)), text)
+        return b"".join(parts)
+
+    def each(self) -> Iterator[tuple[Parcel, str]]:
+        """Every event with the cursor after it."""
+        for parcel in self.parcels:
+            self._advance(parcel)
+            yield parcel, self.cursor.encode()
+
+    def _advance(self, parcel: Parcel) -> None:
+        if parcel.seq >= 0:
+            self.cursor.reach(parcel.partition, parcel.seq)
+        if self.with_time and parcel.at > self.cursor.at:
+            self.cursor.at = parcel.at
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def readers(membership: Membership, version: int) -> set[str]:
+    """Everybody whom `Membership.may_read` lets read a message accepted at `version`, in one pass."""
+    stays = [stay for stay in membership.members if not stay.left or version < stay.left]
+    return {stay.user_id for stay in stays if membership.conversation.open_history or stay.joined <= version}
+
+
+class Memberships:
+    """What is known of conversations, at the version that events ask for. Bounded: the longest unused go first."""
+
+    def __init__(self, most: int = 50_000, fresh_ms: int = 60_000) -> None:
+        self._known: dict[str, tuple[Membership, int]] = {}
+        self._most = most
+        self._fresh_ms = fresh_ms
+
+    def stale(self, parcels: Iterable[Parcel], now_ms: int) -> set[str]:
+        """The conversations to load before these parcels can be dispatched.
+
+        A message says which version it needs; what else is told goes by what was known within `fresh_ms`.
+        """
+        return {parcel.conversation for parcel in parcels if self._is_stale(parcel, now_ms)}
+
+    def _is_stale(self, parcel: Parcel, now_ms: int) -> bool:
+        if parcel.user:
+            return False
+        membership, loaded_at = self._known.get(parcel.conversation, (None, 0))
+        if membership is None or parcel.kind == "conversation":
+            return True
+        if parcel.kind == "message":
+            return membership.version < parcel.version
+        return now_ms - loaded_at > self._fresh_ms
+
+    def put(self, memberships: Iterable[Membership], now_ms: int) -> None:
+        """These were loaded at `now_ms`. An older version never replaces a newer one."""
+        for membership in memberships:
+            name = membership.conversation.conversation_id
+            known = self._known.pop(name, None)
+            newest = membership if known is None or known[0].version <= membership.version else known[0]
+            self._known[name] = (newest, now_ms)
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+    def forget(self, conversations: Iterable[str]) -> None:
+        """These have changed while nobody listened."""
+        for name in conversations:
+            self._known.pop(name, None)
+
+    def audience(self, parcel: Parcel) -> Collection[str]:
+        """Who may see this parcel. Nobody when its conversation is not known."""
+        if parcel.user:
+            return (parcel.user,)
+        if parcel.conversation not in self._known:
+            return ()
+        membership, _ = self._known[parcel.conversation]
+        if parcel.kind == "message":
+            return readers(membership, parcel.version)
+        present = membership.now()
+        if parcel.kind != "conversation":
+            return present
+        # Who was just removed learns it from the event that says so.
+        return [*present, *(stay.user_id for stay in membership.members if stay.left == membership.version)]
+
+
+class Limits(Struct, frozen=True):
+    """What may wait for one subscriber."""
+
+    events: int = 2_000
+    octets: int = 4 << 20
+
+
+class Subscription:
+    """One reader's buffer. It begins by catching up: what the store keeps is then let go when the buffer is full, and
+    read from the store in one more round. Once live, a full buffer means that the reader does not keep up: `is_cut`.
+
+    `floor`: message seqs per partition that this reader has had. `wake` is called when there is something to take.
+    """
+
+    def __init__(self, user: str, floor: Mapping[int, int], horizon: dict[int, int], limits: Limits, wake: Callable[[], None]):
+        self.user = user
+        self.horizon = horizon
+        self.is_cut = False
+        self._floor = dict(floor)
+        self._limits = limits
+        self._wake = wake
+        self._waiting: deque[Parcel] = deque()
+        self._octets = 0
+        self._is_live = False
+        self._has_spilled = False
+
+    def offer(self, parcel: Parcel) -> None:
+        """An event that this reader may see."""
+        if self.is_cut or (self._has_spilled and parcel.is_kept):
+            return
+        if parcel.seq >= 0 and parcel.seq <= self._floor.get(parcel.partition, -1):
+            return
+        if not self._has_room(parcel) and not self._is_live:
+            self._spill()
+        if self._has_spilled and parcel.is_kept:
+            return
+        if not self._has_room(parcel):
+            self.is_cut = True
+            self._waiting.clear()
+        else:
+            self._waiting.append(parcel)
+            self._octets += len(parcel.event)
+        self._wake()
+
+    def _has_room(self, parcel: Parcel) -> bool:
+        return len(self._waiting) < self._limits.events and self._octets + len(parcel.event) <= self._limits.octets
+
+    def _spill(self) -> None:
+        self._has_spilled = True
+        self._waiting = deque(parcel for parcel in self._waiting if not parcel.is_kept)
+        self._octets = sum(len(parcel.event) for parcel in self._waiting)
+
+    def go_live(self, highest: Mapping[int, int]) -> bool:
+        """All messages up to the horizon were sent. True: from here on the buffer has what follows.
+
+        False: it had to let go of some; the horizon is now at `highest`, and history must be sent up to there first.
+        """
+        if self._has_spilled:
+            self._has_spilled = False
+            self.horizon = dict(highest)
+        else:
+            self._is_live = True
+        return self._is_live
+
+    def take(self, events: int = 500, octets: int = 256 << 10) -> list[Parcel]:
+        """The next parcels, at most so many and about so large; empty when nothing waits."""
+        taken: list[Parcel] = []
+        while self._waiting and len(taken) < events and octets > 0:
+            parcel = self._waiting.popleft()
+            self._octets -= len(parcel.event)
+            octets -= len(parcel.event)
+            taken.append(parcel)
+        return taken
+
+
+class Hub:
+    """All subscriptions of this process. `highest`: the highest message seq dispatched, per partition (-1: none)."""
+
+    def __init__(self, highest: Mapping[int, int], limits: Limits | None = None) -> None:
+        self.highest = dict(highest)
+        self._limits = limits or Limits()
+        self._by_user: dict[str, list[Subscription]] = {}
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions there are."""
+        return sum(map(len, self._by_user.values()))
+
+    def subscribe(self, user: str, floor: Mapping[int, int], wake: Callable[[], None]) -> Subscription:
+        """Begin to listen, from what is dispatched next on. The subscription's horizon is what was dispatched so far."""
+        subscription = Subscription(user, floor, dict(self.highest), self._limits, wake)
+        self._by_user.setdefault(user, []).append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop listening. Safe to call twice."""
+        mine = self._by_user.get(subscription.user, [])
+        if subscription in mine:
+            mine.remove(subscription)
+        if not mine:
+            self._by_user.pop(subscription.user, None)
+
+    def is_repeat(self, parcel: Parcel) -> bool:
+        """Whether this message was dispatched before. A rerun of a stage publishes its events again."""
+        return parcel.seq >= 0 and parcel.seq <= self.highest.get(parcel.partition, -1)
+
+    def dispatch(self, parcel: Parcel, audience: Collection[str]) -> None:
+        """Hand an event to those of its audience who listen here. Repeats of messages go to nobody."""
+        if self.is_repeat(parcel):
+            return
+        if parcel.seq >= 0:
+            self.highest[parcel.partition] = parcel.seq
+        for user in audience:
+            for subscription in self._by_user.get(user, ()):
+                subscription.offer(parcel)

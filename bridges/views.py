@@ -1,0 +1,44 @@
+"""Events as JSON, in the words of the REST API: RFC 3339 times, numbers as numbers, payloads as they were sent."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from proto.chat4all.v1 import chat_pb2 as pb
+
+_FOR_MESSAGES = ("text", "file", "metadata_json", "accepted_at_ms")
+
+
+def event_json(event: bytes) -> bytes:
+    """A serialised Event as one line of JSON: {event_id, at, …} and the fields of its kind."""
+    read = pb.Event.FromString(event)
+    kind = read.WhichOneof("kind")
+    shown: dict[str, Any] = {"event_id": read.event_id, "at": _time(read.at_ms)}
+    if kind:
+        body = getattr(read, kind)
+        shown |= _message(body) if kind == "message" else _plain(body)
+    return msgspec.json.encode(shown)
+
+
+def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    names = [field.name for field in body.DESCRIPTOR.fields if field.name not in without]
+    values = {name: getattr(body, name) for name in names}
+    return {name: value if isinstance(value, (str, int)) else list(value) for name, value in values.items()}
+
+
+def _message(body: pb.MessageEvent) -> dict[str, Any]:
+    payload: dict[str, Any] = {"type": "text", "text": body.text}
+    if body.HasField("file"):
+        payload = {"type": "file", **_plain(body.file), "text": body.text}
+    metadata = msgspec.json.decode(body.metadata_json) if body.metadata_json else {}
+    return {
+        **_plain(body, _FOR_MESSAGES),
+        "payload": payload,
+        "metadata": metadata,
+        "accepted_at": _time(body.accepted_at_ms),
+    }
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,200 @@
+"""What the rest of the road does to log and store, done by hand: the stream server's tests need nothing else of it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import grpc
+
+from bridges.stream import StreamServer
+from bridges.subscriptions import Limits
+from chat4all import tokens
+from chat4all.conversations import Conversation, ConversationType, Membership, User, UserKind
+from chat4all.deliveries import Delivery, Facts, Watermark
+from chat4all.messages import Message, Text
+from chat4all.ports import EventLog, MessageStore
+from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
+from chat4all.settings import Settings
+from proto.chat4all.v1 import chat_pb2 as pb
+from storage.open import open_log, open_store
+from tasks import events
+
+PARTITIONS = 2
+END: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+TIMEOUT_S = 5.0
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(data=folder, partitions=PARTITIONS, stream_port=free_port(), events_port=free_port())
+
+
+def _id(*parts: str) -> str:
+    return str(uuid5(NAMESPACE_URL, " ".join(parts)))
+
+
+class Road:
+    """A log and a store in a folder, and the steps that bring a message into both."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log: EventLog = open_log(settings)
+        self.store: MessageStore = open_store(settings)
+        self.store.migrate()
+        self.log.create(dict.fromkeys(TOPICS, PARTITIONS))
+        # Seq 0 is never acknowledged; conversations begin above it.
+        self.log.append([NewRecord(INCOMING, each, "", b"") for each in range(PARTITIONS)], TIMEOUT_S)
+
+    def close(self) -> None:
+        self.log.close()
+        self.store.close()
+
+    def token(self, user: str, life_s: int = 600) -> str:
+        who = User(user, UserKind.PERSON, 0)
+        return tokens.issue(who, tokens.ACCESS, life_s, self.settings.secret("jwt"))
+
+    def users(self, *names: str) -> None:
+        self.store.add_users([User(name, UserKind.PERSON, now_ms()) for name in names])
+
+    def conversation(self, name: str, *members: str) -> str:
+        """A group with these members; its id."""
+        conversation_id = _id(name)
+        founded = Conversation(conversation_id, ConversationType.GROUP, members[0], now_ms())
+        self.store.add_conversations([(founded, members)])
+        return conversation_id
+
+    def membership(self, conversation_id: str) -> Membership:
+        return self.store.memberships([conversation_id])[conversation_id]
+
+    def accept(self, conversation_id: str, *texts: str, sender: str = "alice") -> list[Message]:
+        """What the gateway does, and what it means: messages with their seqs."""
+        version = self.membership(conversation_id).version
+        drafts = [
+            Message(
+                str(uuid5(NAMESPACE_URL, f"{conversation_id} {text}")), conversation_id, sender, Text(text), version, now_ms()
+            )
+            for text in texts
+        ]
+        offsets = self.log.append([incoming_record(each, PARTITIONS, {}) for each in drafts], TIMEOUT_S)
+        return [each.placed(offset) for each, offset in zip(drafts, offsets, strict=True)]
+
+    def persist(self, messages: list[Message]) -> None:
+        self.store.put_messages(messages)
+
+    def publish(self, messages: list[Message]) -> None:
+        self.log.append([events.message_event(each, PARTITIONS) for each in messages], TIMEOUT_S)
+
+    def advance(self, messages: list[Message]) -> None:
+        """Raise the progress to the last of these messages."""
+        for message in messages:
+            partition = incoming_record(message, PARTITIONS, {}).partition
+            self.store.raise_progress(INCOMING, {partition: message.seq})
+
+    def say(self, conversation_id: str, *texts: str, sender: str = "alice") -> list[Message]:
+        """Messages all the way: accepted, stored, published, done."""
+        messages = self.accept(conversation_id, *texts, sender=sender)
+        self.persist(messages)
+        self.publish(messages)
+        self.advance(messages)
+        return messages
+
+    def tell_state(self, delivery: Delivery, facts: Facts) -> None:
+        self.log.append([events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)], TIMEOUT_S)
+
+    def tell_position(self, mark: Watermark) -> None:
+        self.store.raise_watermarks([mark])
+        self.log.append([events.position_event(mark, now_ms(), PARTITIONS)], TIMEOUT_S)
+
+    def tell_change(self, conversation_id: str) -> None:
+        """The conversation event of the newest membership."""
+        version = self.membership(conversation_id).version
+        event = pb.Event(
+            event_id=f"{conversation_id}:{version}",
+            at_ms=now_ms(),
+            conversation=pb.ConversationEvent(conversation_id=conversation_id, members_version=version),
+        )
+        partition = events.message_event(Message("", conversation_id, "", Text("x"), version, 0), PARTITIONS).partition
+        headers = {"kind": "conversation", "conversation": conversation_id}
+        self.log.append([NewRecord(EVENTS, partition, conversation_id, event.SerializeToString(), headers)], TIMEOUT_S)
+
+
+@asynccontextmanager
+async def serving(road: Road, limits: Limits | None = None) -> AsyncIterator[StreamServer]:
+    """A stream server over this road, on this loop."""
+    server = StreamServer(road.settings, road.log, road.store, limits)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+class Reader:
+    """A gRPC stream, read step by step."""
+
+    def __init__(self, road: Road, user: str, cursor: str = "", life_s: int = 600) -> None:
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}")
+        open_stream = self._channel.unary_stream(
+            "/chat4all.v1.Chat/Stream", pb.StreamRequest.SerializeToString, pb.Events.FromString
+        )
+        self._call = open_stream(
+            pb.StreamRequest(cursor=cursor), metadata=(("authorization", f"Bearer {road.token(user, life_s)}"),)
+        )
+        self.cursor = cursor
+        self.frames: list[pb.Events] = []
+
+    async def __aenter__(self) -> "Reader":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._call.cancel()
+        await self._channel.close(None)
+
+    async def frame(self) -> pb.Events:
+        """The next frame."""
+        frame: Any = await asyncio.wait_for(self._call.read(), TIMEOUT_S)
+        if frame is END:
+            raise AssertionError(f"the stream ended: {await self._call.code()}")
+        self.cursor = frame.cursor
+        events: pb.Events = frame
+        self.frames.append(events)
+        return events
+
+    async def caught_up(self) -> list[pb.Event]:
+        """Everything up to the empty frame that says: live from here."""
+        found: list[pb.Event] = []
+        while (frame := await self.frame()).events:
+            found += frame.events
+        return found
+
+    async def events(self, count: int) -> list[pb.Event]:
+        """The next so many events."""
+        found: list[pb.Event] = []
+        while len(found) < count:
+            found += (await self.frame()).events
+        return found
+
+    async def end(self) -> grpc.StatusCode:
+        """Read on until the stream ends; how it ended."""
+        while await asyncio.wait_for(self._call.read(), TIMEOUT_S) is not END:
+            continue
+        return await self._call.code()
+
+
+def texts(found: list[pb.Event]) -> list[str]:
+    return [event.message.text for event in found if event.WhichOneof("kind") == "message"]
