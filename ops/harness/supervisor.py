@@ -44,6 +44,14 @@ class Supervised:
         self.kills[part] = self.kills.get(part, 0) + 1
         return pid
 
+    def halt(self, part: str) -> None:
+        """Stop the part as Ctrl-C would, and leave it so."""
+        self._call("stopProcess", part)
+
+    def go_on(self, part: str) -> None:
+        """Start a halted part."""
+        self._call("startProcess", part)
+
     def wait_restarted(self, part: str, old: int, patience_s: float = 30.0) -> int:
         """Wait until the part has another process than `old`; its pid. TimeoutError when that does not come."""
         deadline = time.monotonic() + patience_s
