@@ -16,9 +16,9 @@ from chat4all.records import Record
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, failing_temporarily, record_id, to_record
 
-BUSY_INTERVAL_S = 0.005
-IDLE_INTERVAL_S = 0.03
-BUSY_FOR_S = 2.0
+SHORTEST_WAIT_S = 0.005
+LONGEST_WAIT_S = 0.05
+WAIT_PER_QUIET_S = 0.004
 POLL_LIMIT_S = 10.0
 
 _SELECT = "SELECT id, at, key, value, headers FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
@@ -45,7 +45,6 @@ class Follower(Consumer):
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         """See Consumer. RangeLost when a position was trimmed, or lies behind the end."""
         deadline = time.monotonic() + timeout_s
-        interval = BUSY_INTERVAL_S
         while True:
             found = self._look(limit)
             now = time.monotonic()
@@ -54,9 +53,9 @@ class Follower(Consumer):
                 return found
             if now >= deadline:
                 return []
-            if now - self._traffic_at > BUSY_FOR_S:
-                interval = IDLE_INTERVAL_S
-            time.sleep(min(interval, deadline - now))
+            # The longer it was quiet, the less often we look: a thread that wakes costs more than what it asks.
+            pause = min(max((now - self._traffic_at) * WAIT_PER_QUIET_S, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+            time.sleep(min(pause, deadline - now))
 
     def pause(self, partitions: Sequence[int]) -> None:
         """See Consumer."""
@@ -152,7 +151,7 @@ class Member(Follower):
         with failing_temporarily(str(group)):
             self._groups = groups.open_groups(folder)
             self._group_known = -1
-            self._watch = groups.Watch(group, groups.join(self._groups, group))
+            self._membership = groups.Membership(self._groups, group, folder)
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         """See Consumer."""
@@ -178,14 +177,14 @@ class Member(Follower):
         # Whoever cannot write that it leaves is found dead a little later.
         with suppress(sqlite3.Error):
             self._write_commits(self._groups)
-            groups.leave(self._groups, self._group, self._watch.member)
+            self._membership.leave(self._groups)
         self._groups.close()
         super().close()
 
     def beat(self, connection: Connection) -> None:
         """Show that we live, and what was committed. For the heart's thread, with its connection. sqlite3.Error."""
         if not self.closed and time.monotonic() - self._polled_at < POLL_LIMIT_S:
-            self._watch.beat(connection)
+            self._membership.beat(connection)
             self._write_commits(connection)
 
     def _write_commits(self, connection: Connection) -> None:
@@ -210,16 +209,17 @@ class Member(Follower):
             version = _version(self._groups)
             if version == self._group_known:
                 return False
-            found = groups.assignment(self._groups, self._group, self._watch.member)
-        mine, owes = found or (set(), False)
+            found = groups.assignment(self._groups, self._group, self._membership.member)
+        mine, owes = found or (set[int](), set[int]())
         lost, new = sorted(self._positions.keys() - mine), sorted(mine - self._positions.keys())
         self._drop(lost)
         with failing_temporarily(self._group.name):
             if found is None:
-                self._watch = groups.Watch(self._group, groups.join(self._groups, self._group))
+                self._membership.abandon()
+                self._membership = groups.Membership(self._groups, self._group, self._folder)
                 return True
             if owes:
-                groups.hand_over(self._groups, self._group, self._watch.member)
+                groups.hand_over(self._groups, self._group, self._membership.member, owes)
         self._take(new)
         # Known only now: a callback that failed is called again by the next poll.
         self._group_known = version

@@ -6,12 +6,13 @@ that is wanted for it. The owner hands over by itself, after it has stopped; onl
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from storage.event_log.sqlite_alive import Sign, is_gone
 from storage.event_log.sqlite_files import Connection, connect, make_file
 
 FILE = "groups.db"
@@ -64,23 +65,8 @@ def changing(connection: Connection) -> Iterator[None]:
         raise
 
 
-def join(connection: Connection, group: Group) -> str:
-    """Become a member under a new name, never used before: so nobody takes us for an earlier self."""
-    member = token_hex(8)
-    with changing(connection):
-        connection.execute("INSERT INTO members VALUES (?, ?, ?, 0)", (*group.key, member))
-        _share(connection, group)
-    return member
-
-
-def leave(connection: Connection, group: Group, member: str) -> None:
-    """Go, and hand everything over at once."""
-    with changing(connection):
-        _remove(connection, group, [member])
-
-
-def assignment(connection: Connection, group: Group, member: str) -> tuple[set[int], bool] | None:
-    """(partitions that are this member's to read, whether it has others to hand over); None when it is no member any more."""
+def assignment(connection: Connection, group: Group, member: str) -> tuple[set[int], set[int]] | None:
+    """(partitions that are this member's to read, those it has to hand over); None when it is no member any more."""
     rows = connection.execute(
         "SELECT partition, wanted FROM owners WHERE topic = ?1 AND name = ?2 AND owner = ?3 UNION ALL "
         "SELECT -1, ?3 FROM members WHERE topic = ?1 AND name = ?2 AND member = ?3",
@@ -88,13 +74,16 @@ def assignment(connection: Connection, group: Group, member: str) -> tuple[set[i
     ).fetchall()
     if (-1, member) not in rows:
         return None
-    mine = {partition for partition, wanted in rows if wanted == member and partition >= 0}
-    return mine, len(mine) + 1 < len(rows)
+    mine = {partition for partition, wanted in rows if wanted == member}
+    return mine - {-1}, {partition for partition, _ in rows} - mine
 
 
-def hand_over(connection: Connection, group: Group, member: str) -> None:
-    """Give partitions that are wanted by others to them. Only after nothing of them is read here any more."""
-    connection.execute(f"UPDATE owners SET owner = wanted WHERE {_GROUP} AND owner = ?", (*group.key, member))  # noqa: S608
+def hand_over(connection: Connection, group: Group, member: str, partitions: Iterable[int]) -> None:
+    """Give these partitions to whoever is wanted there. Only after nothing of them is read here any more."""
+    connection.executemany(
+        f"UPDATE owners SET owner = wanted WHERE {_GROUP} AND partition = ? AND owner = ?",  # noqa: S608
+        [(*group.key, partition, member) for partition in partitions],
+    )
 
 
 def commit(connection: Connection, group: Group, positions: Mapping[int, int]) -> None:
@@ -109,17 +98,37 @@ def committed(connection: Connection, group: Group) -> dict[int, int]:
     return dict(connection.execute(f"SELECT partition, position FROM committed WHERE {_GROUP}", group.key))  # noqa: S608
 
 
-@dataclass
-class Watch:
-    """One member's view of the others. A member is dead when its beat stood still for 5 s of our own clock.
+class Membership:
+    """One membership, under a name that was never used before: so nobody takes us for an earlier self.
 
-    No time of day is compared, so clocks may jump. A pause of ours tells nothing about the others.
+    A member is dead when its process has ended, or its beat stood still for 5 s of our own clock. No time of day is
+    compared, so clocks may jump. A pause of ours tells nothing about the others.
     """
 
-    group: Group
-    member: str
-    _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
-    _looked: float = 0.0
+    def __init__(self, connection: Connection, group: Group, folder: Path) -> None:
+        self.group = group
+        self.member = token_hex(8)
+        self._folder = folder
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._looked = 0.0
+        self._sign = Sign(folder, self.member)
+        try:
+            with changing(connection):
+                connection.execute("INSERT INTO members VALUES (?, ?, ?, 0)", (*group.key, self.member))
+                _remove(connection, group, self._dead(connection))
+        except BaseException:
+            self._sign.close()
+            raise
+
+    def leave(self, connection: Connection) -> None:
+        """Go, and hand everything over at once. Whoever cannot say so is found gone a little later. sqlite3.Error."""
+        self._sign.close()
+        with changing(connection):
+            _remove(connection, self.group, [self.member])
+
+    def abandon(self) -> None:
+        """Let go of what is kept for a membership that others have ended."""
+        self._sign.close()
 
     def beat(self, connection: Connection) -> None:
         """Show that we live, and take away from those who do not. Does nothing for us when we were removed ourselves."""
@@ -141,7 +150,10 @@ class Watch:
             member: known[member] if member in known and known[member][0] == beat else (beat, now)
             for member, beat in beats.items()
         }
-        return [member for member, (_, since) in self._seen.items() if now - since > SILENCE_S and member != self.member]
+        silent = [
+            member for member, (_, since) in self._seen.items() if now - since > SILENCE_S or is_gone(self._folder, member)
+        ]
+        return [member for member in silent if member != self.member]
 
 
 def _remove(connection: Connection, group: Group, members: Sequence[str]) -> None:
