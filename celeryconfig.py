@@ -1,4 +1,4 @@
-"""Celery's settings. It carries wake-ups and nothing else: the log and the store hold the truth, so nothing here need be durable.
+"""Celery's settings. It carries wake-ups and nothing else: the log and the store hold the truth, none of it is durable.
 
 docs/decisions/celery.md says why each is as it is.
 """

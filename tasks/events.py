@@ -1,13 +1,17 @@
 """Events for chat-events: built here, serialised once, sent to every reader as these bytes."""
 
+from collections.abc import Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 from chat4all.deliveries import Delivery, Watermark, reason, state
 from chat4all.messages import File, Message
+from chat4all.ports import EventLog
 from chat4all.records import EVENTS, NewRecord, partition_of
 from proto.chat4all.v1 import chat_pb2 as pb
+
+TIMEOUT_S = 10.0
 
 
 def _record(event: pb.Event, conversation_id: str, partitions: int, **headers: str) -> NewRecord:
@@ -45,9 +49,7 @@ def message_event(message: Message, partitions: int) -> NewRecord:
             sender_name=message.sender_name,
         ),
     )
-    return _record(
-        event, message.conversation_id, partitions, seq=str(message.seq), version=str(message.members_version)
-    )
+    return _record(event, message.conversation_id, partitions, seq=str(message.seq), version=str(message.members_version))
 
 
 def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
@@ -92,3 +94,9 @@ def rejected_event(message: Message, why: str, partitions: int) -> NewRecord:
         rejected=pb.RejectedEvent(message_id=message.message_id, conversation_id=message.conversation_id, reason=why),
     )
     return _record(event, message.conversation_id, partitions, user=message.sender)
+
+
+def publish(log: EventLog, events: Sequence[NewRecord]) -> None:
+    """Append events; on return they are durable."""
+    if events:
+        log.append(events, TIMEOUT_S)

@@ -8,18 +8,17 @@ from chat4all.channels import CHANNELS
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Unknown
 from chat4all.messages import Message, seq_at
-from chat4all.records import INCOMING, NewRecord, partition_of
+from chat4all.records import INCOMING, partition_of
 from tasks.batches import Batch
 from tasks.dead_letters import delivery_letter
-from tasks.deliver import wake
-from tasks.events import message_event, rejected_event, state_event
+from tasks.events import message_event, publish, rejected_event, state_event
 from tasks.parts import Parts
 from tasks.persist import split_live
+from tasks.wake import wake_free
 
 log = telemetry.logger(__name__)
 
 ROWS_AT_ONCE = 1000
-EVENTS_TIMEOUT_S = 10.0
 REJECTED = "message_id_conflict"
 
 
@@ -67,7 +66,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         if first.digest != each.digest and not each.resend_of
     ]
     events += [state_event(row, row.accepted_at, partitions) for row in rows if row.facts.ended]
-    publish(parts, events)
+    publish(parts.log, events)
     if replay:
         return
     last = {span.partition: span.last for span in batch.ranges}
@@ -75,7 +74,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     if fanned:
         store.raise_fanned(fanned)
     store.raise_progress(batch.topic, last)
-    wake(parts, list(fanned))
+    wake_free(parts, list(fanned))
 
 
 def _refuse_gaps(parts: Parts, batch: Batch, replay: bool) -> None:
@@ -98,9 +97,3 @@ def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[De
     letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
     if letters:
         store.add_dead_letters(letters)
-
-
-def publish(parts: Parts, events: list[NewRecord]) -> None:
-    """Append events; on return they are durable."""
-    if events:
-        parts.log.append(events, EVENTS_TIMEOUT_S)

@@ -8,8 +8,7 @@ from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from tasks.batches import Batch
 from tasks.dead_letters import record_letter
-from tasks.events import position_event, state_event
-from tasks.fan_out import publish
+from tasks.events import position_event, publish, state_event
 from tasks.parts import Parts
 
 Id = tuple[str, str, str]
@@ -45,7 +44,7 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
         store.add_dead_letters(unreadable)
     events = apply_positions(parts, [each for each in values if isinstance(each, Position)])
     events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)])
-    publish(parts, events)
+    publish(parts.log, events)
     if not replay:
         store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
 

@@ -70,7 +70,7 @@ class Run:
             self._work(unit)
         except OUTAGES:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, some record in here causes it
             log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=repr(error))
             for span in unit:
                 self._search(span)
@@ -102,7 +102,9 @@ class Run:
         self._work([span])
 
     def _bury(self, span: Range, reason: str, detail: str = "") -> None:
-        log.error("record_buried", stage=self._stage.name, record=f"{self._ref.topic}:{span.partition}:{span.first}", reason=reason)
+        log.error(
+            "record_buried", stage=self._stage.name, record=f"{self._ref.topic}:{span.partition}:{span.first}", reason=reason
+        )
         letter = record_letter(self._stage.name, self._ref.topic, span.partition, span.first, reason, detail)
         self._store.add_dead_letters([letter])
         self.buried += 1

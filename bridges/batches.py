@@ -1,0 +1,54 @@
+"""What waits to be handed out, by partition: pure rules on how ranges become a batch."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from chat4all.records import Range, Record
+
+
+class Ready:
+    """Records that were read and not yet handed out. A batch is what all partitions have ready, within two bounds."""
+
+    def __init__(self, records: int, recipients: int) -> None:
+        self._records, self._recipients = records, recipients
+        self._waiting: dict[int, deque[tuple[int, int]]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Take in records in offset order per partition. Records that are already waiting are passed over."""
+        for record in records:
+            queue = self._waiting.setdefault(record.partition, deque())
+            if not queue or record.offset > queue[-1][0]:
+                recipients = record.headers.get("recipients", "0")
+                queue.append((record.offset, int(recipients) if recipients.isdigit() else 0))
+
+    def drop(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that are no longer ours."""
+        for partition in partitions:
+            self._waiting.pop(partition, None)
+
+    def take(self) -> tuple[Range, ...]:
+        """The next batch: a range per partition, the longest queues giving most. At least one record, however large."""
+        ranges = []
+        records, recipients = self._records, self._recipients
+        queues = sorted((len(queue), partition) for partition, queue in self._waiting.items() if queue)
+        for place, (_, partition) in enumerate(queues):
+            share = max(1, records // (len(queues) - place))
+            span, taken, cost = self._take_from(partition, share, recipients, forced=not ranges)
+            if span:
+                ranges.append(span)
+                records, recipients = records - taken, recipients - cost
+            if records <= 0:
+                break
+        return tuple(sorted(ranges))
+
+    def _take_from(self, partition: int, records: int, recipients: int, forced: bool) -> tuple[Range | None, int, int]:
+        queue = self._waiting[partition]
+        first = queue[0][0]
+        last, taken, cost = -1, 0, 0
+        while queue and taken < records and (cost + queue[0][1] <= recipients or (forced and not taken)):
+            last, of_record = queue.popleft()
+            taken, cost = taken + 1, cost + of_record
+        return (Range(partition, first, last), taken, cost) if taken else (None, 0, 0)

@@ -1,0 +1,165 @@
+"""The bridge: reads the log, hands batches to Celery by reference, and goes on when the store says they are done.
+
+One batch in flight per topic. The store's progress is the only authority: a batch that shows no life is handed out again, and
+whoever gets a partition begins after its progress. Nothing is kept here that a kill could lose.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from kombu.exceptions import OperationalError
+
+from bridges.batches import Ready
+from chat4all import telemetry
+from chat4all.failures import Temporary
+from chat4all.records import INCOMING, STATUS, BatchRef, Range
+from tasks.parts import Parts, parts
+from tasks.pipeline import hand_out
+
+log = telemetry.logger(__name__)
+
+GROUP = "bridge"
+READ_AHEAD = 4
+IN_FLIGHT_POLL_S = 0.003
+IDLE_POLL_S = 0.1
+OUTAGE_S = 0.5
+RESEND_MOST_S = 60.0
+
+
+class InFlight:
+    """The batch that was handed out: what is left of it, and when it last showed life."""
+
+    def __init__(self, ref: BatchRef, resend_s: float) -> None:
+        self.ref, self.wait_s = ref, resend_s
+        self._first_wait_s = resend_s
+        self._alive_at = time.monotonic()
+        self._seen: Mapping[int, tuple[int, int]] = {}
+
+    def left(self, progress: Mapping[int, tuple[int, int]]) -> tuple[Range, ...]:
+        """The ranges that are not done, by (done, beat) per partition; any change is a sign of life."""
+        if progress != self._seen:
+            self._seen, self._alive_at = progress, time.monotonic()
+            self.wait_s = self._first_wait_s if self.ref.run == 0 else self.wait_s
+        return tuple(span for span in self.ref.ranges if progress.get(span.partition, (-1, 0))[0] < span.last)
+
+    def is_silent(self) -> bool:
+        """No sign of life for too long."""
+        return time.monotonic() - self._alive_at >= self.wait_s
+
+    def again(self, ranges: tuple[Range, ...]) -> BatchRef:
+        """What is left, for another run; the wait for its first sign of life doubles."""
+        self.ref = BatchRef(self.ref.topic, ranges, self.ref.run + 1, self.ref.suspect, self.ref.replay)
+        self.wait_s = min(RESEND_MOST_S, self.wait_s * 2)
+        self._alive_at = time.monotonic()
+        return self.ref
+
+    def drop(self, partitions: Sequence[int]) -> bool:
+        """Forget partitions that went to another bridge; whether anything is left to wait for."""
+        ranges = tuple(span for span in self.ref.ranges if span.partition not in partitions)
+        self.ref = BatchRef(self.ref.topic, ranges, self.ref.run, self.ref.suspect, self.ref.replay)
+        return bool(ranges)
+
+
+class Flow:
+    """One topic's way from the log to its chain. Runs in one thread."""
+
+    def __init__(self, held: Parts, topic: str, stopping: threading.Event) -> None:
+        settings = held.settings
+        self._parts, self._topic, self._stopping = held, topic, stopping
+        self._ready = Ready(settings.batch_records, settings.batch_recipients)
+        self._most = settings.batch_records * READ_AHEAD
+        self._gap_s = settings.chain_gap_ms / 1000
+        self._in_flight: InFlight | None = None
+        self._handed_out_at = 0.0
+        self._mine: set[int] = set()
+        self._paused = False
+        self._consumer = held.log.consume(topic, GROUP, self._assigned, self._revoked)
+
+    def run(self) -> None:
+        """Until told to stop. An outage of log, store or broker is waited out."""
+        while not self._stopping.is_set():
+            try:
+                self._step()
+            except Temporary as outage:
+                log.warning("flow_waits", topic=self._topic, reason=outage.reason, detail=outage.detail)
+                self._stopping.wait(OUTAGE_S)
+            except OperationalError as outage:
+                log.warning("flow_waits", topic=self._topic, reason="broker_away", detail=repr(outage))
+                self._stopping.wait(OUTAGE_S)
+        self._consumer.close()
+
+    def _step(self) -> None:
+        self._ready.add(self._consumer.poll(self._most, self._patience()))
+        self._bound()
+        if self._in_flight:
+            self._follow(self._in_flight)
+        elif self._ready and time.monotonic() - self._handed_out_at >= self._gap_s:
+            self._hand_out(InFlight(BatchRef(self._topic, self._ready.take()), self._parts.settings.batch_resend_s))
+
+    def _patience(self) -> float:
+        """How long to wait for records: short while there is something else to do."""
+        if self._in_flight:
+            return IN_FLIGHT_POLL_S
+        return max(0.001, self._gap_s - (time.monotonic() - self._handed_out_at)) if self._ready else IDLE_POLL_S
+
+    def _bound(self) -> None:
+        """Read no further ahead than a few batches."""
+        full = len(self._ready) >= self._most
+        if full != self._paused:
+            self._paused = full
+            (self._consumer.pause if full else self._consumer.resume)(sorted(self._mine))
+
+    def _hand_out(self, batch: InFlight) -> None:
+        self._in_flight = batch
+        self._handed_out_at = time.monotonic()
+        hand_out(batch.ref)
+
+    def _follow(self, batch: InFlight) -> None:
+        progress = {each: (kept.done, kept.beat) for each, kept in self._parts.store.progress(self._topic).items()}
+        left = batch.left(progress)
+        if not left:
+            self._in_flight = None
+            self._consumer.commit({span.partition: span.last + 1 for span in batch.ref.ranges})
+        elif batch.is_silent():
+            ref = batch.again(left)
+            log.warning("batch_handed_out_again", batch=str(ref))
+            hand_out(ref)
+
+    def _assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        progress = self._parts.store.progress(self._topic)
+        self._mine |= set(partitions)
+        self._ready.drop(partitions)
+        starts = {each: progress[each].done + 1 if each in progress else 0 for each in partitions}
+        log.info("partitions_assigned", topic=self._topic, starts=starts)
+        return starts
+
+    def _revoked(self, partitions: Sequence[int]) -> None:
+        self._mine -= set(partitions)
+        self._ready.drop(partitions)
+        if self._in_flight and not self._in_flight.drop(partitions):
+            self._in_flight = None
+        log.info("partitions_revoked", topic=self._topic, partitions=list(partitions))
+
+
+def main() -> None:
+    """Run both flows until SIGTERM or SIGINT. A flow that fails unforeseen ends the process; its supervisor starts it again."""
+    telemetry.configure("bridge")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    held = parts()
+    flows = [Flow(held, topic, stopping) for topic in (INCOMING, STATUS)]
+    threads = [threading.Thread(target=flow.run, name=f"flow-{n}", daemon=True) for n, flow in enumerate(flows)]
+    for thread in threads:
+        thread.start()
+    while not stopping.wait(1.0):
+        if not all(thread.is_alive() for thread in threads):
+            raise SystemExit("a flow ended unforeseen")
+    for thread in threads:
+        thread.join(10)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The lanes that this process holds: taking, renewing and releasing them. One asyncio loop in a thread of its own.
+
+A lease is compared as a whole and holds no time of day. Who has seen it unchanged for `lease_s` on its own clock may take it;
+the holder stops sending a fifth earlier, counted from before its last successful renewal.
+"""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import uvloop
+
+from chat4all import telemetry
+from chat4all.channels import open_channel
+from chat4all.deliveries import Lane
+from chat4all.failures import Temporary
+from chat4all.ports import LaneState, Lease
+from tasks.committer import Committer
+from tasks.holders import is_dead, me
+from tasks.lane import LaneWork
+from tasks.parts import Parts
+from tasks.sending import Sender
+
+log = telemetry.logger(__name__)
+
+THREADS = 6
+POLL_S = 0.01
+WATCH_S = 0.25
+TRUSTED = 0.8
+
+
+class Hold:
+    """A lease that we hold, for as long as our own clock says that nobody else may have taken it."""
+
+    def __init__(self, lane: Lane, lease: Lease, asked_at: float, lease_s: float) -> None:
+        self.lane, self.lease = lane, lease
+        self._trusted_s = lease_s * TRUSTED
+        self._until = asked_at + self._trusted_s
+
+    def valid(self) -> bool:
+        """Whether we may still send."""
+        return time.monotonic() < self._until
+
+    def renewed(self, lease: Lease, asked_at: float) -> None:
+        """The store took our beat, which we asked for at `asked_at`."""
+        self.lease, self._until = lease, asked_at + self._trusted_s
+
+    def end(self) -> None:
+        """Ours no longer."""
+        self._until = 0.0
+
+
+class Courier:
+    """Takes lanes when poked and works on them. `start` it once per process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._store = parts, parts.store
+        self._lease_s = parts.settings.lease_s
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="courier")
+        self._loop = uvloop.new_event_loop()
+        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._works: dict[Lane, LaneWork] = {}
+        self._senders: dict[str, Sender] = {}
+        self._again: set[Lane] = set()
+        self._committer = Committer(parts, self._executor)
+
+    def start(self) -> None:
+        """Begin, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="courier", daemon=True).start()
+
+    def poke(self, lane: Lane) -> None:
+        """Look at this lane soon. Does not block; from any thread."""
+        self._loop.call_soon_threadsafe(self._poked, lane)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.create_task(self._committer.run())
+        self._loop.create_task(self._poll())
+        self._loop.run_forever()
+
+    def _poked(self, lane: Lane) -> None:
+        if lane in self._tasks:
+            self._again.add(lane)
+            return
+        self._tasks[lane] = self._loop.create_task(self._look(lane))
+
+    async def _look(self, lane: Lane) -> None:
+        try:
+            while True:
+                self._again.discard(lane)
+                hold = await self._take(lane)
+                if hold:
+                    await self._work(hold)
+                elif lane not in self._again:
+                    return
+        except Temporary as outage:
+            log.warning("lane_unreachable", lane=str(lane), reason=outage.reason)
+        except Exception:
+            log.exception("lane_failed", lane=str(lane))
+        finally:
+            del self._tasks[lane]
+
+    async def _state(self, lane: Lane) -> LaneState:
+        states = await self._loop.run_in_executor(self._executor, self._store.lanes, [lane])
+        return states[lane]
+
+    async def _has_work(self, state: LaneState) -> bool:
+        if state.fanned > state.cursor:
+            return True
+        now = int(time.time() * 1000)
+        return bool(await self._loop.run_in_executor(self._executor, self._store.due, [state.lane], now))
+
+    async def _swap(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
+        return await self._loop.run_in_executor(self._executor, self._store.swap_lease, lane, seen, wanted)
+
+    # Taking
+
+    async def _take(self, lane: Lane) -> Hold | None:
+        """The lane, if it has work and nobody alive holds it."""
+        state = await self._state(lane)
+        first, since = state.lease, time.monotonic()
+        while await self._has_work(state):
+            seen = state.lease
+            if seen != first:
+                return None
+            free = not seen.holder or is_dead(seen.holder) or time.monotonic() - since >= self._lease_s
+            if free:
+                return await self._take_from(lane, seen)
+            await asyncio.sleep(WATCH_S)
+            state = await self._state(lane)
+        return None
+
+    async def _take_from(self, lane: Lane, seen: Lease) -> Hold | None:
+        wanted = Lease(me(), seen.fence + 1, 0)
+        asked_at = time.monotonic()
+        if not await self._swap(lane, seen, wanted):
+            return None
+        if seen.holder:
+            log.warning("lane_taken_over", lane=str(lane), fence=wanted.fence)
+        return Hold(lane, wanted, asked_at, self._lease_s)
+
+    # Holding
+
+    async def _work(self, hold: Hold) -> None:
+        lane = hold.lane
+        renewing = self._loop.create_task(self._renew(hold))
+        try:
+            work = LaneWork(
+                await self._state(lane), self._store, self._committer, self._sender(lane.channel), self._executor, hold.valid
+            )
+            self._works[lane] = work
+            await work.run(self._parts.settings.linger_ms / 1000)
+        finally:
+            self._works.pop(lane, None)
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+        if hold.valid():
+            hold.end()
+            await self._swap(lane, hold.lease, Lease("", hold.lease.fence, hold.lease.beat + 1))
+            self._again.add(lane)
+
+    def _sender(self, channel: str) -> Sender:
+        if channel not in self._senders:
+            opened = open_channel(channel, self._parts.settings)
+            self._senders[channel] = Sender(self._parts, opened, self._committer, self._executor)
+        return self._senders[channel]
+
+    async def _renew(self, hold: Hold) -> None:
+        """Beat until the lane is lost or released."""
+        while True:
+            await asyncio.sleep(self._lease_s / 5)
+            wanted = Lease(hold.lease.holder, hold.lease.fence, hold.lease.beat + 1)
+            asked_at = time.monotonic()
+            try:
+                if await self._swap(hold.lane, hold.lease, wanted):
+                    hold.renewed(wanted, asked_at)
+                elif not await self._still_ours(hold):
+                    return
+            except Temporary as outage:
+                log.warning("lease_not_renewed", lane=str(hold.lane), reason=outage.reason)
+
+    async def _still_ours(self, hold: Hold) -> bool:
+        """After a refused beat: an earlier one, whose answer was lost, may have been taken. Otherwise we lost the lane."""
+        lease = (await self._state(hold.lane)).lease
+        if (lease.holder, lease.fence) == (hold.lease.holder, hold.lease.fence):
+            hold.lease = lease
+            return True
+        hold.end()
+        log.warning("lane_lost", lane=str(hold.lane), fence=hold.lease.fence)
+        return False
+
+    async def _poll(self) -> None:
+        """Tell held lanes how far rows exist: one read for all of them."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            works = dict(self._works)
+            if not works:
+                continue
+            try:
+                states = await self._loop.run_in_executor(self._executor, self._store.lanes, list(works))
+            except Temporary:
+                await asyncio.sleep(POLL_S * 50)
+                continue
+            for lane, work in works.items():
+                work.fanned(states[lane].fanned)

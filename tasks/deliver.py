@@ -1,0 +1,35 @@
+"""deliver: wakes a lane in this process and returns. The sending is done by the process's courier, never in the task."""
+
+from functools import cache
+
+from celery import signals
+
+from chat4all.deliveries import Lane
+from tasks.app import app
+from tasks.courier import Courier
+from tasks.parts import parts
+from tasks.wake import queue_of
+
+
+@cache
+def courier() -> Courier:
+    """This process's courier, begun at first use."""
+    made = Courier(parts())
+    made.start()
+    return made
+
+
+@app.task(name="deliver", typing=False)
+def deliver(lane: str) -> None:
+    """Look at a lane ("channel:partition")."""
+    channel, _, partition = lane.partition(":")
+    courier().poke(Lane(channel, int(partition)))
+
+
+@signals.worker_ready.connect
+def look_at_all(**_: object) -> None:
+    """A worker that starts looks at the lanes of its channels at once: one that died may have left them."""
+    mine = set(app.amqp.queues.consume_from)
+    lanes = [lane for lane in parts().store.lanes() if queue_of(lane.channel) in mine]
+    for lane in lanes:
+        courier().poke(lane)

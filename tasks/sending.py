@@ -1,0 +1,181 @@
+"""One attempt at one delivery: what must hold before the call, and what each way that it can end means."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from aiolimiter import AsyncLimiter
+from msgspec import Struct
+
+from chat4all import telemetry
+from chat4all.deliveries import Delivery, Facts
+from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.messages import File
+from chat4all.ports import Channel, Handle, Outgoing
+from tasks.committer import Committer, Note
+from tasks.dead_letters import delivery_letter
+from tasks.parts import Parts
+from tasks.retries import Breaker, Pace, backoff
+
+log = telemetry.logger(__name__)
+
+IN_FLIGHT = 64
+# A wait this short is slept through; a longer one gives its place to others.
+SHORT_S = 1.0
+LIMITER_PERIOD_S = 0.25
+# How often to look for the receipt that reconciles an unknown outcome.
+RECEIPT_MS = 1000
+
+
+class Done(Struct, frozen=True):
+    """The delivery is ended; `note` is what to keep of it, if this attempt ended it."""
+
+    note: Note | None = None
+
+
+class Wait(Struct, frozen=True):
+    """Not now: go on at `at` (ms UTC). `refusals` in a row so far. `note` is what to keep of the attempt, if there was one."""
+
+    at: int
+    refusals: int
+    note: Note | None = None
+
+
+Outcome = Done | Wait
+
+
+def now_ms() -> int:
+    """Milliseconds UTC."""
+    return int(time.time() * 1000)
+
+
+def text_of(row: Delivery) -> str:
+    """What the person reads: in groups the sender's name stands before it."""
+    return f"{row.sender_name}: {row.payload.text}" if row.sender_name else row.payload.text
+
+
+class Sender:
+    """A channel account's way out in this process: pacing, breaker, calls in flight."""
+
+    def __init__(self, parts: Parts, channel: Channel, committer: Committer, executor: Executor) -> None:
+        settings = parts.settings
+        self._parts, self._channel, self._committer, self._executor = parts, channel, committer, executor
+        self._breaker = Breaker(settings.breaker_failures, settings.breaker_probe_s)
+        self._pace = Pace(channel.limits)
+        self._rate = AsyncLimiter(max(1.0, channel.limits.account_per_second * LIMITER_PERIOD_S), LIMITER_PERIOD_S)
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+
+    async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
+        """Try once, if it is time. `may_send` is asked right before the call: whether the lane is still ours."""
+        if row.facts.unknown:
+            waits, row = await self._reconciled(row, refusals)
+            if waits:
+                return waits
+        if row.facts.ended:
+            return Done()
+        if now_ms() - row.accepted_at > self._parts.settings.give_up_h * 3_600_000:
+            return self._refused(row, "expired", f"after {row.facts.attempts} attempts")
+        async with self._in_flight:
+            held = await self._held_back(row)
+            if held:
+                return Wait(now_ms() + int(held * 1000) + 1, refusals)
+            return await self._send(row, refusals, may_send)
+
+    async def close(self) -> None:
+        """Let go of the channel's connections."""
+        await self._channel.close()
+
+    async def _reconciled(self, row: Delivery, refusals: int) -> tuple[Wait | None, Delivery]:
+        """An earlier call's outcome is unknown: look whether a receipt told it, and give it time to, before sending again."""
+        read = self._parts.store.deliveries
+        rows = await asyncio.get_running_loop().run_in_executor(self._executor, read, [row.key])
+        row, now = rows[row.key], now_ms()
+        grace_ends = row.facts.attempted_at + int(self._parts.settings.unknown_grace_s * 1000)
+        if row.facts.ended or now >= grace_ends:
+            return None, row
+        look_again = min(grace_ends, now + RECEIPT_MS) if self._channel.limits.echoes_reference else grace_ends
+        return Wait(look_again, refusals), row
+
+    async def _held_back(self, row: Delivery) -> float:
+        """Seconds to stay away, for longer waits; shorter ones are slept through here."""
+        clock = time.monotonic
+        wait = self._pace.wait(row.address, clock())
+        if wait > SHORT_S:
+            return wait
+        if wait:
+            await asyncio.sleep(wait)
+        closed_for = self._breaker.wait(clock())
+        if closed_for:
+            return closed_for * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
+        await self._rate.acquire()
+        self._pace.sent(row.address, clock())
+        return 0.0
+
+    async def _send(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
+        begun = Facts(
+            attempts=row.facts.attempts + 1,
+            attempted_at=now_ms(),
+            resends=row.facts.attempts - row.facts.refusals,
+        )
+        row = row.seen(begun)
+        address = (row.key.lane.channel, row.address)
+        owners = await self._committer.commit(Note(row=row, facts=begun, asks=address))
+        owner = owners.get(address)
+        if owner is None or owner.user_id != row.user_id or not owner.verified:
+            return self._refused(row, "identity_moved")
+        if not may_send():
+            return Wait(now_ms(), refusals, self._not_sent(row))
+        return await self._call(row, refusals)
+
+    async def _call(self, row: Delivery, refusals: int) -> Outcome:
+        settings = self._parts.settings
+        try:
+            provider_id = await self._post(row)
+        except Throttled as failure:
+            self._breaker.succeeded()
+            return Wait(now_ms() + int(failure.retry_after * 1000) + 1, refusals, self._not_sent(row))
+        except Temporary as failure:
+            self._breaker.failed(time.monotonic())
+            log.info("attempt_failed", delivery=str(row.key), reason=failure.reason)
+            wait = backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random)
+            return Wait(now_ms() + int(wait * 1000) + 1, refusals + 1, self._not_sent(row))
+        except Permanent as failure:
+            self._breaker.succeeded()
+            return self._refused(row, failure.reason, failure.detail)
+        except Unknown as failure:
+            self._breaker.failed(time.monotonic())
+            log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason)
+            return Wait(now_ms() + int(settings.unknown_grace_s * 1000), refusals)
+        self._breaker.succeeded()
+        return Done(self._sent(row, provider_id))
+
+    async def _post(self, row: Delivery) -> str:
+        outgoing = Outgoing(row.address, text_of(row), str(row.key))
+        if isinstance(row.payload, File):
+            return await self._channel.send_file(outgoing, row.payload, "")
+        return await self._channel.send_text(outgoing)
+
+    def _sent(self, row: Delivery, provider_id: str) -> Note:
+        at = now_ms()
+        account = self._channel.account.account_id
+        return Note(
+            row=row,
+            facts=Facts(sent_at=at, provider_id=provider_id),
+            told=True,
+            at=at,
+            handle=Handle(row.key.lane.channel, account, provider_id, row.key),
+            may_be_parked=not self._channel.limits.echoes_reference,
+            spoken=True,
+        )
+
+    def _not_sent(self, row: Delivery) -> Note:
+        """This attempt certainly sent nothing. An older unknown one stays unknown."""
+        return Note(row=row, facts=Facts(refusals=row.facts.refusals + 1))
+
+    def _refused(self, row: Delivery, reason: str, detail: str = "") -> Done:
+        at = now_ms()
+        facts = Facts(refused_at=at, refused_reason=reason)
+        letter = delivery_letter(row, at, reason, detail)
+        return Done(Note(row=row, facts=facts, told=True, at=at, letter=letter))

@@ -1,0 +1,34 @@
+"""Wake-ups: a Celery message that says "look at this lane". Losing one costs a sweep, never a delivery."""
+
+from collections.abc import Iterable, Sequence
+
+from kombu.exceptions import OperationalError
+
+from chat4all import telemetry
+from chat4all.deliveries import Lane
+from tasks.app import app
+from tasks.parts import Parts
+
+log = telemetry.logger(__name__)
+
+
+def queue_of(channel: str) -> str:
+    """The queue that wakes a channel's lanes: workers can be given to one channel."""
+    return f"{channel}-out"
+
+
+def wake_free(parts: Parts, lanes: Sequence[Lane]) -> None:
+    """Wake the lanes that nobody holds. Call it after raising `fanned`: a holder looks at that once more before it goes."""
+    if lanes:
+        states = parts.store.lanes(lanes)
+        wake(lane for lane in lanes if not states[lane].lease.holder)
+
+
+def wake(lanes: Iterable[Lane]) -> None:
+    """Poke a worker for each lane. When the broker is away the sweep will do it."""
+    for lane in lanes:
+        try:
+            app.send_task("deliver", args=(str(lane),), queue=queue_of(lane.channel), argsrepr=f"({lane})")
+        except OperationalError as error:
+            log.warning("wake_failed", lane=str(lane), error=repr(error))
+            return
