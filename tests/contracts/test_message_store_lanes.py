@@ -1,0 +1,98 @@
+"""Lanes of every message store: positions that only grow, the lease, and keys that wait."""
+
+from chat4all.deliveries import Lane
+from chat4all.ports import LaneState, Lease, MessageStore, Waiting
+from tests.contracts.stores import lane
+
+
+def waiting(here: Lane, address: str = "1", seq: int = 5, retry_at: int = 100) -> Waiting:
+    """A key that waits."""
+    return Waiting(here, "c", address, seq, 0, retry_at, 1)
+
+
+def test_a_lane_that_was_never_used_is_told_as_such(store: MessageStore) -> None:
+    """Asked for by name it has no positions and a free lease; among all lanes it does not appear."""
+    here = lane()
+    assert store.lanes([here]) == {here: LaneState(here, 0, 0, Lease())}
+    assert here not in store.lanes()
+    assert store.lanes([]) == {}
+
+
+def test_positions_of_a_lane_only_grow(store: MessageStore) -> None:
+    """Late writers change nothing, and the two positions do not touch each other."""
+    here, there = lane(), lane()
+    store.raise_fanned({here: 7, there: 3})
+    store.raise_fanned({here: 5, there: 4})
+    store.raise_cursor(here, 6)
+    store.raise_cursor(here, 2)
+    assert store.lanes([here, there]) == {here: LaneState(here, 7, 6, Lease()), there: LaneState(there, 4, 0, Lease())}
+    assert {each: state for each, state in store.lanes().items() if each in (here, there)} == store.lanes([here, there])
+
+
+def test_a_lease_is_taken_by_whoever_saw_it_as_it_is(store: MessageStore) -> None:
+    """One who saw another lease gets nothing, whatever part of it differs."""
+    here, mine, theirs = lane(), Lease("me", 1, 1), Lease("them", 1, 1)
+    assert store.swap_lease(here, Lease(), mine)
+    assert not store.swap_lease(here, Lease(), theirs)
+    for seen in (Lease("me", 1, 2), Lease("me", 2, 1), Lease("them", 1, 1), Lease("", 1, 1)):
+        assert not store.swap_lease(here, seen, theirs)
+    assert store.lanes([here])[here].lease == mine
+    assert store.swap_lease(here, mine, Lease("me", 1, 2))
+    assert store.swap_lease(here, Lease("me", 1, 2), Lease("", 1, 2))
+    assert store.swap_lease(here, Lease("", 1, 2), Lease("them", 2, 1))
+    assert store.lanes([here])[here].lease == Lease("them", 2, 1)
+
+
+def test_a_lease_of_an_unused_lane_can_only_be_seen_free(store: MessageStore) -> None:
+    """Who believes to have seen a lease where none was is refused, and leaves no trace."""
+    here = lane()
+    assert not store.swap_lease(here, Lease("me", 1, 1), Lease("me", 1, 2))
+    assert store.lanes([here])[here].lease == Lease()
+
+
+def test_lease_and_positions_do_not_touch_each_other(store: MessageStore) -> None:
+    """fan_out raises `fanned` while the holder renews: neither takes anything from the other."""
+    here, held = lane(), Lease("me", 1, 1)
+    store.raise_fanned({here: 7})
+    assert store.swap_lease(here, Lease(), held)
+    store.raise_fanned({here: 9})
+    store.raise_cursor(here, 8)
+    assert store.lanes([here]) == {here: LaneState(here, 9, 8, held)}
+
+
+def test_a_waiting_key_has_one_row(store: MessageStore) -> None:
+    """A newer wait of the same key replaces the older one; other keys and lanes keep theirs."""
+    here, there = lane(), lane()
+    store.record({}, waiting=[waiting(here), waiting(here, "2", seq=4), waiting(there)])
+    store.record({}, waiting=[waiting(here, seq=9, retry_at=300)])
+    assert sorted(store.waiting(here), key=lambda each: each.seq) == [
+        waiting(here, "2", seq=4),
+        waiting(here, seq=9, retry_at=300),
+    ]
+    assert store.waiting(there) == [waiting(there)]
+
+
+def test_a_key_that_goes_on_waits_no_more(store: MessageStore) -> None:
+    """`resumed` removes the key's row whatever it said, and only that one."""
+    here = lane()
+    store.record({}, waiting=[waiting(here), waiting(here, "2")])
+    store.record({}, resumed=[waiting(here, seq=77), waiting(here, "never waited")])
+    assert store.waiting(here) == [waiting(here, "2")]
+
+
+def test_a_key_that_goes_on_and_waits_anew_in_one_call_waits(store: MessageStore) -> None:
+    """A wait is never lost to the end of an older one."""
+    here = lane()
+    store.record({}, waiting=[waiting(here)])
+    store.record({}, waiting=[waiting(here, seq=6)], resumed=[waiting(here)])
+    assert store.waiting(here) == [waiting(here, seq=6)]
+
+
+def test_lanes_are_due_when_a_keys_time_has_come(store: MessageStore) -> None:
+    """At retry_at exactly, and only for the lanes asked for."""
+    here, there, quiet = lane(), lane(), lane()
+    store.record({}, waiting=[waiting(here, retry_at=100), waiting(here, "2", retry_at=900), waiting(there, retry_at=50)])
+    assert store.due([here, quiet], 99) == []
+    assert store.due([here, quiet], 100) == [here]
+    assert sorted(store.due([here, there, quiet], 100)) == sorted([here, there])
+    assert store.due([], 100) == []
