@@ -31,7 +31,7 @@ class Ready:
 
     def take(self) -> tuple[Range, ...]:
         """The next batch: a range per partition, the longest queues giving most. At least one record, however large."""
-        ranges = []
+        ranges: list[Range] = []
         records, recipients = self._records, self._recipients
         queues = sorted((len(queue), partition) for partition, queue in self._waiting.items() if queue)
         for place, (_, partition) in enumerate(queues):

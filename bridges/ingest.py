@@ -39,9 +39,10 @@ class InFlight:
 
     def left(self, progress: Mapping[int, tuple[int, int]]) -> tuple[Range, ...]:
         """The ranges that are not done, by (done, beat) per partition; any change is a sign of life."""
-        if progress != self._seen:
-            self._seen, self._alive_at = progress, time.monotonic()
-            self.wait_s = self._first_wait_s if self.ref.run == 0 else self.wait_s
+        mine = {span.partition: progress.get(span.partition, (-1, 0)) for span in self.ref.ranges}
+        if mine != self._seen:
+            self._seen, self._alive_at = mine, time.monotonic()
+            self.wait_s = self._first_wait_s
         return tuple(span for span in self.ref.ranges if progress.get(span.partition, (-1, 0))[0] < span.last)
 
     def is_silent(self) -> bool:
@@ -72,6 +73,7 @@ class Flow:
         self._most = settings.batch_records * READ_AHEAD
         self._gap_s = settings.chain_gap_ms / 1000
         self._in_flight: InFlight | None = None
+        self._unsent = False
         self._handed_out_at = 0.0
         self._mine: set[int] = set()
         self._paused = False
@@ -114,7 +116,13 @@ class Flow:
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
         self._handed_out_at = time.monotonic()
-        hand_out(batch.ref)
+        self._send(batch.ref)
+
+    def _send(self, ref: BatchRef) -> None:
+        """Give it to the broker; one that is away is asked again at every step."""
+        self._unsent = True
+        hand_out(ref)
+        self._unsent = False
 
     def _follow(self, batch: InFlight) -> None:
         progress = {each: (kept.done, kept.beat) for each, kept in self._parts.store.progress(self._topic).items()}
@@ -125,7 +133,9 @@ class Flow:
         elif batch.is_silent():
             ref = batch.again(left)
             log.warning("batch_handed_out_again", batch=str(ref))
-            hand_out(ref)
+            self._send(ref)
+        elif self._unsent:
+            self._send(batch.ref)
 
     def _assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
         progress = self._parts.store.progress(self._topic)
