@@ -25,7 +25,7 @@ class Part(Struct, frozen=True):
     help: str
     command: Callable[[Settings], list[str]]
     ports: tuple[str, ...] = ()
-    priority: int = 100
+    priority: int = 20
 
 
 def _redis(settings: Settings) -> list[str]:
@@ -65,14 +65,14 @@ def _flower(settings: Settings) -> list[str]:
 
 PARTS = (
     Part("redis", "the embedded Celery broker", _redis, ("broker_port",), priority=10),
-    Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",), priority=20),
-    Part("gateway", "REST and webhooks", _gateway, ("gateway_port",), priority=30),
-    Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port"), priority=30),
-    Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"]), priority=40),
-    Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)]), priority=40),
-    Part("bridge", "log to Celery chains", _module("bridges.ingest"), priority=50),
-    Part("beat", "the sweep's clock", _beat, priority=60),
-    Part("flower", "the task dashboard", _flower, ("flower_port",), priority=70),
+    Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",)),
+    Part("gateway", "REST and webhooks", _gateway, ("gateway_port",)),
+    Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port")),
+    Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"])),
+    Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)])),
+    Part("bridge", "log to Celery chains", _module("bridges.ingest")),
+    Part("beat", "the sweep's clock", _beat),
+    Part("flower", "the task dashboard", _flower, ("flower_port",)),
 )
 
 
