@@ -9,6 +9,7 @@ from chat4all.settings import Settings, SettingsError
 
 EVENT_LOGS = {
     "sqlite": "storage.event_log.sqlite:SQLiteLog",
+    "kafka": "storage.event_log.kafka:KafkaLog",
 }
 MESSAGE_STORES = {
     "sqlite": "storage.message_store.sqlite:SQLiteStore",

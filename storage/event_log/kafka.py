@@ -1,0 +1,199 @@
+"""The event log on Kafka."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from threading import Lock
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.cimpl import NewTopic
+
+from chat4all.failures import Mismatch, Temporary
+from chat4all.ports import Consumer, EventLog, Topic
+from chat4all.records import NewRecord, Range, Record
+from chat4all.settings import Settings
+from storage.event_log.kafka_appender import Appender
+from storage.event_log.kafka_cluster import ANSWER_S, RECORD_BYTES, error_of, failure, parse
+from storage.event_log.kafka_consumer import Follower, Member
+from storage.event_log.kafka_reader import Reader
+
+CREATE_S = 15.0
+CREATE_POLL_S = 0.05
+_SPEC: Any = OffsetSpec
+EARLIEST, LATEST = _SPEC.earliest(), _SPEC.latest()
+
+
+class KafkaLog(EventLog):
+    """The log at `settings.log`. Connects when it is first needed; a broker that dies and returns is found again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._cluster = parse(settings.log)
+        self._settings = settings
+        self._lock = Lock()
+        self._partitions: dict[str, int] = {}
+        self._appender: Appender | None = None
+        self._admin: AdminClient | None = None
+        self._reader = Reader(self._cluster, self.ends)
+        self._consumers: list[Follower] = []
+
+    def create(self, partitions: Mapping[str, int]) -> None:
+        """See EventLog. Mismatch also when a topic has another replication than the URL says."""
+        new = [
+            NewTopic(self._name(name), count, self._cluster.replication or -1, config=self._topic_settings())
+            for name, count in partitions.items()
+        ]
+        for name, future in self._asked().create_topics(new, operation_timeout=ANSWER_S).items():
+            try:
+                _answer(future, name)
+            except Temporary as error:
+                if not _is(error, KafkaError.TOPIC_ALREADY_EXISTS):
+                    raise
+        deadline = time.monotonic() + CREATE_S
+        for name, count in partitions.items():
+            self._check_created(name, count, deadline)
+
+    def topic(self, name: str) -> Topic:
+        """See EventLog."""
+        found = self._describe(name)
+        return Topic(name, str(found.topic_id), len(found.partitions))
+
+    def append(self, records: Sequence[NewRecord], timeout_s: float) -> list[int]:
+        """See EventLog. A record of more than 4 MiB is Permanent."""
+        deadline = time.monotonic() + timeout_s
+        for each in records:
+            if not 0 <= each.partition < self._count(each.topic):
+                raise Mismatch("no_such_partition", f"{each.topic} {each.partition}")
+        return self._writing().append(records, deadline - time.monotonic())
+
+    def read(self, topic: str, ranges: Sequence[Range], timeout_s: float) -> list[Record]:
+        """See EventLog."""
+        return self._reader.read(topic, ranges, timeout_s)
+
+    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
+        """See EventLog."""
+        places = [TopicPartition(self._name(topic), each) for each in range(self.topic(topic).partitions)]
+        asked = self._asked()
+        first = asked.list_offsets(dict.fromkeys(places, EARLIEST), request_timeout=ANSWER_S)
+        last = asked.list_offsets(dict.fromkeys(places, LATEST), request_timeout=ANSWER_S)
+        return {each.partition: (_answer(first[each], topic).offset, _answer(last[each], topic).offset) for each in places}
+
+    def consume(
+        self,
+        topic: str,
+        group: str,
+        assigned: Callable[[Sequence[int]], Mapping[int, int]],
+        revoked: Callable[[Sequence[int]], None],
+    ) -> Consumer:
+        """See EventLog."""
+        self._count(topic)
+        return self._kept(Member(self._cluster, topic, group, assigned, revoked))
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> Consumer:
+        """See EventLog."""
+        if wrong := [each for each in positions if not 0 <= each < self._count(topic)]:
+            raise Mismatch("no_such_partition", f"{topic} {wrong}")
+        return self._kept(Follower(self._cluster, topic, positions))
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """See EventLog."""
+        places = [TopicPartition(self._name(topic), each) for each in range(self.topic(topic).partitions)]
+        asked = ConsumerGroupTopicPartitions(self._cluster.prefix + group, places)
+        [future] = self._asked().list_consumer_group_offsets([asked], request_timeout=ANSWER_S).values()
+        found = _answer(future, group).topic_partitions
+        return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def trim(self, topic: str, before_ms: int) -> None:
+        """Kafka forgets by itself: `log_retention_h` of the settings when we made the topic."""
+
+    def check(self) -> str:
+        """See EventLog."""
+        found = _answer(self._asked().describe_cluster(request_timeout=ANSWER_S), "describe")
+        nodes = ", ".join(f"{each.host}:{each.port}" for each in found.nodes)
+        return f"Kafka at {self._cluster.servers}: {len(found.nodes)} brokers ({nodes})"
+
+    def close(self) -> None:
+        """See EventLog. Consumers are closed too: the threads that poll them must have ended."""
+        with self._lock:
+            appender, consumers, self._consumers = self._appender, self._consumers, []
+        for each in consumers:
+            each.close()
+        if appender is not None:
+            appender.close()
+        self._reader.close()
+
+    def _name(self, topic: str) -> str:
+        return self._cluster.prefix + topic
+
+    def _topic_settings(self) -> dict[str, str]:
+        return {
+            "retention.ms": str(int(self._settings.log_retention_h * 3_600_000)),
+            "max.message.bytes": str(RECORD_BYTES),
+            "message.timestamp.type": "LogAppendTime",
+            **({"min.insync.replicas": "2"} if self._cluster.replication > 2 else {}),
+        }
+
+    def _check_created(self, name: str, count: int, deadline: float) -> None:
+        """Wait until the brokers agree that it is there, with a leader for every partition; then compare."""
+        while True:
+            try:
+                found = self._describe(name)
+                if all(each.leader is not None for each in found.partitions):
+                    break
+            except Mismatch:
+                if time.monotonic() > deadline:
+                    raise
+            if time.monotonic() > deadline:
+                raise Temporary("log_unavailable", f"{name}: not every partition has a leader")
+            time.sleep(CREATE_POLL_S)
+        if len(found.partitions) != count:
+            raise Mismatch("partitions", f"{name} has {len(found.partitions)} partitions, not {count}")
+        copies = min(len(each.replicas) for each in found.partitions)
+        if self._cluster.replication not in {0, copies}:
+            raise Mismatch("replication", f"{name} has {copies} replicas, not {self._cluster.replication}")
+
+    def _describe(self, name: str) -> Any:
+        asked = TopicCollection([self._name(name)])
+        [future] = self._asked().describe_topics(asked, request_timeout=ANSWER_S).values()
+        return _answer(future, name)
+
+    def _count(self, topic: str) -> int:
+        """Partitions of a topic. They never change, so it is asked once."""
+        if topic not in self._partitions:
+            self._partitions[topic] = self.topic(topic).partitions
+        return self._partitions[topic]
+
+    def _asked(self) -> AdminClient:
+        with self._lock:
+            if self._admin is None:
+                self._admin = AdminClient(self._cluster.client())
+            return self._admin
+
+    def _writing(self) -> Appender:
+        with self._lock:
+            if self._appender is None:
+                self._appender = Appender(self._cluster, self._settings.append_timeout_s)
+            return self._appender
+
+    def _kept(self, consumer: Follower) -> Consumer:
+        with self._lock:
+            self._consumers = [each for each in self._consumers if not each.closed] + [consumer]
+        return consumer
+
+
+def _answer(future: "Future[Any]", what: str) -> Any:
+    """What the brokers answered. Temporary when they did not, Mismatch when what was asked about does not exist."""
+    try:
+        return future.result(ANSWER_S + 1)
+    except KafkaException as error:
+        raise failure(error_of(error), what) from error
+    except FutureTimeout as error:
+        raise Temporary("log_unavailable", f"{what}: no answer") from error
+
+
+def _is(error: Temporary, code: int) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and error_of(cause).code() == code
