@@ -1,0 +1,1 @@
+"""Tests of the words and rules that every process shares."""

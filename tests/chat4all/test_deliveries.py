@@ -1,0 +1,175 @@
+"""The rules of deliveries: facts in any order give one status, and more facts never a lower one."""
+
+from functools import reduce
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat4all.deliveries import (
+    RANK,
+    DeliveryKey,
+    Facts,
+    Lane,
+    State,
+    Watermark,
+    best,
+    history,
+    message_state,
+    reason,
+    state,
+)
+from tests.contracts.facts import facts
+
+seldom = settings(deadline=None, max_examples=100)
+states = st.sampled_from(list(State))
+
+
+@seldom
+@given(st.lists(facts, min_size=1, max_size=6), st.data())
+def test_facts_give_one_status_in_any_order_and_any_repetition(seen: list[Facts], data: st.DataObject) -> None:
+    """What receipts prove does not depend on when and how often they come."""
+    repeated = seen + data.draw(st.lists(st.sampled_from(seen), max_size=3))
+    one, other = reduce(Facts.merged, seen), reduce(Facts.merged, data.draw(st.permutations(repeated)))
+    assert one == other
+    assert (state(one), reason(one), history(one)) == (state(other), reason(other), history(other))
+
+
+@seldom
+@given(facts, facts, facts)
+def test_merging_is_commutative_associative_and_idempotent(one: Facts, two: Facts, three: Facts) -> None:
+    """The three laws that make facts safe to write from anywhere."""
+    assert one.merged(two) == two.merged(one)
+    assert one.merged(two).merged(three) == one.merged(two.merged(three))
+    assert one.merged(one) == one == one.merged(Facts())
+
+
+@seldom
+@given(facts, facts)
+def test_more_facts_never_lower_a_state(one: Facts, two: Facts) -> None:
+    """Neither a late webhook nor a stale worker takes READ back."""
+    assert RANK[state(one.merged(two))] >= max(RANK[state(one)], RANK[state(two)])
+    assert one.merged(two).ended >= one.ended
+
+
+@seldom
+@given(facts)
+def test_history_holds_the_state_and_goes_by_time(known: Facts) -> None:
+    """What a delivery is, it has become at some time; steps are told in the order they happened."""
+    steps = history(known)
+    assert [at for _, at, _ in steps] == sorted(at for _, at, _ in steps)
+    assert state(known) in {what for what, _, _ in steps} | {State.PENDING}
+    assert bool(steps) is (state(known) is not State.PENDING)
+    assert all(at for _, at, _ in steps)
+
+
+@seldom
+@given(facts)
+def test_only_failed_deliveries_have_a_reason(known: Facts) -> None:
+    """A reason beside a success would be a lie."""
+    assert state(known) is State.FAILED or reason(known) == ""
+
+
+@seldom
+@given(facts)
+def test_an_outcome_is_unknown_only_while_the_delivery_is_open(known: Facts) -> None:
+    """A call without an answer counts as unknown until something ends the delivery."""
+    assert known.unknown is (not known.ended and known.attempts > known.refusals)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected", "why"),
+    [
+        (Facts(), State.PENDING, ""),
+        (Facts(attempts=3, attempted_at=9), State.PENDING, ""),
+        (Facts(sent_at=1, provider_id="p"), State.SENT, ""),
+        (Facts(refused_at=1, refused_reason="expired"), State.FAILED, "expired"),
+        (Facts(sent_at=1, failed_at=2, failed_reason="blocked"), State.FAILED, "blocked"),
+        (Facts(refused_at=1, refused_reason="expired", failed_at=9, failed_reason="blocked"), State.FAILED, "blocked"),
+        (Facts(refused_at=1, refused_reason="expired", sent_at=2), State.FAILED, "expired"),
+        (Facts(sent_at=1, failed_at=2, failed_reason="x", delivered_at=3), State.DELIVERED, ""),
+        (Facts(sent_at=5, read_at=2), State.READ, ""),
+        (Facts(sent_at=1, delivered_at=2, read_at=3), State.READ, ""),
+    ],
+)
+def test_states_of_deliveries(known: Facts, expected: State, why: str) -> None:
+    """FAILED stands unless a later success is known."""
+    assert (state(known), reason(known)) == (expected, why)
+
+
+def test_history_tells_every_step_with_its_reason() -> None:
+    """Receipts that came in the wrong order are told by when things happened."""
+    known = Facts(sent_at=5, failed_at=7, failed_reason="blocked", delivered_at=9, read_at=8)
+    assert history(known) == [
+        (State.SENT, 5, ""),
+        (State.FAILED, 7, "blocked"),
+        (State.READ, 8, ""),
+        (State.DELIVERED, 9, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipients", "expected"),
+    [
+        ([], (State.SENT, False)),
+        ([State.PENDING], (State.SENT, False)),
+        ([State.READ, State.PENDING], (State.SENT, False)),
+        ([State.READ, State.DELIVERED], (State.DELIVERED, False)),
+        ([State.READ, State.READ], (State.READ, False)),
+        ([State.FAILED], (State.FAILED, False)),
+        ([State.FAILED, State.FAILED], (State.FAILED, False)),
+        ([State.FAILED, State.READ], (State.READ, True)),
+        ([State.FAILED, State.PENDING, State.READ], (State.SENT, True)),
+    ],
+)
+def test_states_of_messages(recipients: list[State], expected: tuple[State, bool]) -> None:
+    """The lowest of those it did not fail for, never below SENT, and whether it failed for some."""
+    assert message_state(recipients) == expected
+
+
+@seldom
+@given(st.lists(st.tuples(facts, facts), max_size=5), st.data())
+def test_a_messages_state_does_not_depend_on_order_and_never_falls(
+    recipients: list[tuple[Facts, Facts]], data: st.DataObject
+) -> None:
+    """With more facts of its recipients a message only rises, unless a failure becomes known."""
+    before = [state(one) for one, _ in recipients]
+    after = [state(one.merged(more)) for one, more in recipients]
+    assert message_state(data.draw(st.permutations(before))) == message_state(before)
+    if before.count(State.FAILED) == after.count(State.FAILED) == 0:
+        assert RANK[message_state(after)[0]] >= RANK[message_state(before)[0]]
+
+
+@seldom
+@given(st.lists(states, min_size=1), states)
+def test_a_recipient_is_as_far_as_their_best_channel(reached: list[State], more: State) -> None:
+    """One more way to a person never lowers what they have."""
+    assert RANK[best([*reached, more])] >= RANK[best(reached)]
+
+
+@pytest.mark.parametrize(
+    ("seq", "expected"), [(1, State.READ), (4, State.READ), (5, State.DELIVERED), (9, State.DELIVERED), (10, State.SENT)]
+)
+def test_a_watermark_covers_all_up_to_it(seq: int, expected: State) -> None:
+    """Read up to 4 and delivered up to 9."""
+    assert Watermark("c", "anna", 9, 100, 4, 90).state_of(seq) is expected
+
+
+@pytest.mark.parametrize("key", [DeliveryKey(Lane("whatsapp", 3), 2**41, 1023), DeliveryKey(Lane("x", 0), 1, 0)])
+def test_delivery_keys_survive_as_text(key: DeliveryKey) -> None:
+    """The reference that providers echo leads back to its row."""
+    assert DeliveryKey.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", "whatsapp:1:2", "whatsapp:a:2:3", "a:b:1:2:3", "wamid.HBgL"])
+def test_foreign_references_are_refused(text: str) -> None:
+    """What a stranger put into a webhook names no delivery."""
+    with pytest.raises(ValueError, match=r".+"):
+        DeliveryKey.parse(text)
+
+
+def test_delivery_keys_sort_as_lanes_are_worked_off() -> None:
+    """By lane, then seq as a number, then index."""
+    lane = Lane("w", 0)
+    keys = [DeliveryKey(lane, 9, 1), DeliveryKey(lane, 10, 0), DeliveryKey(Lane("w", 1), 1, 0)]
+    assert sorted([keys[1], keys[2], keys[0]]) == keys
