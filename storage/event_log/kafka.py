@@ -22,7 +22,15 @@ from storage.event_log.kafka_consumer import Follower, Member
 from storage.event_log.kafka_reader import Reader
 
 CREATE_S = 15.0
-CREATE_POLL_S = 0.05
+AGAIN_S = 0.05
+EXISTS = frozenset({KafkaError.TOPIC_ALREADY_EXISTS})
+# Answers of brokers that are about to agree on who leads a partition.
+MOVING = frozenset(
+    {
+        *(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.OFFSET_NOT_AVAILABLE),
+        *(KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.REPLICA_NOT_AVAILABLE),
+    }
+)
 _SPEC: Any = OffsetSpec
 EARLIEST, LATEST = _SPEC.earliest(), _SPEC.latest()
 
@@ -50,7 +58,7 @@ class KafkaLog(EventLog):
             try:
                 _answer(future, name)
             except Temporary as error:
-                if not _is(error, KafkaError.TOPIC_ALREADY_EXISTS):
+                if not _is(error, EXISTS):
                     raise
         deadline = time.monotonic() + CREATE_S
         for name, count in partitions.items():
@@ -74,12 +82,15 @@ class KafkaLog(EventLog):
         return self._reader.read(topic, ranges, timeout_s)
 
     def ends(self, topic: str) -> dict[int, tuple[int, int]]:
-        """See EventLog."""
-        places = [TopicPartition(self._name(topic), each) for each in range(self.topic(topic).partitions)]
-        asked = self._asked()
-        first = asked.list_offsets(dict.fromkeys(places, EARLIEST), request_timeout=ANSWER_S)
-        last = asked.list_offsets(dict.fromkeys(places, LATEST), request_timeout=ANSWER_S)
-        return {each.partition: (_answer(first[each], topic).offset, _answer(last[each], topic).offset) for each in places}
+        """See EventLog. Asks again while partitions change their leaders."""
+        deadline = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                return self._ends(topic)
+            except Temporary as error:
+                if not _is(error, MOVING) or time.monotonic() > deadline:
+                    raise
+                time.sleep(AGAIN_S)
 
     def consume(
         self,
@@ -137,23 +148,28 @@ class KafkaLog(EventLog):
         }
 
     def _check_created(self, name: str, count: int, deadline: float) -> None:
-        """Wait until the brokers agree that it is there, with a leader for every partition; then compare."""
+        """Compare what is there with what was asked for, once the brokers agree that it is there."""
         while True:
             try:
                 found = self._describe(name)
-                if all(each.leader is not None for each in found.partitions):
-                    break
-            except Mismatch:
+                self._ends(name)
+                break
+            except (Mismatch, Temporary):
                 if time.monotonic() > deadline:
                     raise
-            if time.monotonic() > deadline:
-                raise Temporary("log_unavailable", f"{name}: not every partition has a leader")
-            time.sleep(CREATE_POLL_S)
+                time.sleep(AGAIN_S)
         if len(found.partitions) != count:
             raise Mismatch("partitions", f"{name} has {len(found.partitions)} partitions, not {count}")
         copies = min(len(each.replicas) for each in found.partitions)
         if self._cluster.replication not in {0, copies}:
             raise Mismatch("replication", f"{name} has {copies} replicas, not {self._cluster.replication}")
+
+    def _ends(self, topic: str) -> dict[int, tuple[int, int]]:
+        places = [TopicPartition(self._name(topic), each) for each in range(self.topic(topic).partitions)]
+        asked = self._asked()
+        first = asked.list_offsets(dict.fromkeys(places, EARLIEST), request_timeout=ANSWER_S)
+        last = asked.list_offsets(dict.fromkeys(places, LATEST), request_timeout=ANSWER_S)
+        return {each.partition: (_answer(first[each], topic).offset, _answer(last[each], topic).offset) for each in places}
 
     def _describe(self, name: str) -> Any:
         asked = TopicCollection([self._name(name)])
@@ -194,6 +210,6 @@ def _answer(future: "Future[Any]", what: str) -> Any:
         raise Temporary("log_unavailable", f"{what}: no answer") from error
 
 
-def _is(error: Temporary, code: int) -> bool:
+def _is(error: Temporary, codes: frozenset[int]) -> bool:
     cause = error.__cause__
-    return isinstance(cause, KafkaException) and error_of(cause).code() == code
+    return isinstance(cause, KafkaException) and error_of(cause).code() in codes

@@ -102,9 +102,9 @@ class Writer:
         self._thread: Thread | None = None
 
     def hand_in(self, records: Sequence[NewRecord]) -> Handed:
-        """Queue records; does not block. Temporary `log_full` when too much waits already."""
+        """Queue records; does not block. Temporary `log_full` when too much waits already; ValueError when a key is no text."""
         rows = [(each.partition, each.key, each.value, headers_to_bytes(each.headers)) for each in records]
-        handed = Handed(rows, sum(len(key) + len(value) + len(more) + RECORD_OVERHEAD for _, key, value, more in rows))
+        handed = Handed(rows, sum(len(key.encode()) + len(value) + len(more) + RECORD_OVERHEAD for _, key, value, more in rows))
         with self._changed:
             if self._closing:
                 raise Temporary("log_closed", self._file.name)
