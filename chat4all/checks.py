@@ -1,7 +1,9 @@
 """What can be said of a draft without looking anything up."""
 
 from collections.abc import Collection
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from chat4all.callers import SEND, Caller
@@ -10,6 +12,8 @@ from chat4all.drafts import Draft, FileDraft
 from chat4all.messages import is_uuid
 from chat4all.recipients import ALL
 from chat4all.settings import Settings
+
+METADATA_MOST = 16_384
 
 
 class Fault(Struct, frozen=True):
@@ -25,8 +29,22 @@ def fault(caller: Caller, draft: Draft, settings: Settings, channels: Collection
     """The first thing that is wrong, or None."""
     return (
         _ids(draft) or _sender(caller, draft) or _payload(draft, settings) or _channels(draft, channels)
-        or _to(caller, draft, settings)
+        or metadata_fault(draft.metadata) or _to(caller, draft, settings)
     )  # fmt: skip
+
+
+def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
+    """What is wrong with metadata: it must fit, and come back as it was given."""
+    if not metadata:
+        return None
+    encoded = msgspec.json.encode(metadata)
+    if len(encoded) > METADATA_MOST:
+        return Fault(422, "metadata_too_large", f"at most {METADATA_MOST} bytes as JSON", "metadata")
+    try:
+        same = msgspec.json.decode(encoded) == metadata
+    except msgspec.MsgspecError:
+        same = False
+    return None if same else Fault(422, "invalid", "a number in it is out of range", "metadata")
 
 
 def _ids(draft: Draft) -> Fault | None:

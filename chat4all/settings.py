@@ -17,6 +17,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 EMBEDDED = "sqlite"
+RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
 
 
 class SettingsError(Exception):
@@ -82,7 +83,11 @@ class Settings(BaseSettings):
     refresh_days: Count = Field(30, description="Life of a refresh token.")
     log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
 
-    # Who may come in.
+    # Who may come in, and how often.
+    rate_limit: str = Field(
+        "2000/second", pattern=RATE, description="Requests of one caller; counted in the Redis broker, else per process."
+    )
+    login_limit: str = Field("60/minute", pattern=RATE, description="Logins of one client_id from one network address.")
     open_registration: bool | None = Field(None, description="Anybody may register. Unset: only with the embedded store.")
 
     @property

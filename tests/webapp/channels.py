@@ -1,0 +1,76 @@
+"""Two channels for tests, in the plainest form that keeps the contract: webhooks are JSON lists of updates."""
+
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from chat4all.messages import File
+from chat4all.ports import Account, Channel, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.records import ProviderReceipt
+
+SIGNATURE = "not a secret"
+
+
+class PlainChannel(Channel):
+    """Addresses are "+" and digits. A webhook is [{"type": "inbound" | "receipt", ...}] with the header x-signature."""
+
+    name = "plain"
+    limits = Limits(4096, 80, 6, 45, True, frozenset({"sent", "delivered", "read", "failed"}))
+
+    def __init__(self) -> None:
+        self.account = Account(f"{self.name}-account", False)
+
+    def address(self, text: str) -> str:
+        written = text.replace(" ", "").lstrip("+")
+        if not re.fullmatch(r"[0-9]{7,15}", written):
+            raise ValueError("a number with its country code, such as +5511999990000")
+        return f"+{written}"
+
+    def challenge(self, query: Mapping[str, str]) -> str | None:
+        return query.get("challenge") if query.get("token") == SIGNATURE else None
+
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return hmac.compare_digest(headers.get("x-signature", ""), SIGNATURE)
+
+    def read_webhook(self, body: bytes) -> Sequence[Update]:
+        try:
+            parts = json.loads(body)
+        except ValueError:
+            return [Unreadable("not a webhook")]
+        return [self._read(part) for part in parts]
+
+    def _read(self, part: dict[str, str]) -> Update:
+        if part.get("account", self.account.account_id) != self.account.account_id:
+            return Unreadable("another account")
+        if part["type"] == "inbound":
+            fields = {name: value for name, value in part.items() if name not in ("type", "account")}
+            return Inbound(self.name, self.account.account_id, at=1_700_000_000_000, **fields)
+        return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], 1_700_000_000_000)
+
+    async def connect(self, webhook_url: str) -> str:
+        return "connected"
+
+    async def send_text(self, message: Outgoing) -> str:
+        return "sent"
+
+    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+        return "sent"
+
+    async def close(self) -> None:
+        return None
+
+
+class WhatsAppLike(PlainChannel):
+    name = "whatsapp"
+
+
+class InstagramLike(PlainChannel):
+    """Takes 1,000 bytes."""
+
+    name = "instagram"
+    limits = Limits(1000, 300, 1, 10, False, frozenset({"read"}), "bytes")
+
+
+def both() -> dict[str, Channel]:
+    return {channel.name: channel for channel in (WhatsAppLike(), InstagramLike())}

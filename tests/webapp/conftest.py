@@ -1,0 +1,37 @@
+"""A gateway over the embedded log and store in a folder of its own, with Flask's test client."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from limits.storage import MemoryStorage
+
+from chat4all.settings import Settings
+from tests.webapp.channels import both
+from tests.webapp.driver import Driver
+from webapp.app import create_app
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path, partitions=2, broker="memory://")
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[..., Driver]]:
+    """Starts a gateway, with other settings if asked for."""
+    started: list[Driver] = []
+
+    def begin(**changed: object) -> Driver:
+        driver = Driver(create_app(settings.model_copy(update=changed), both(), MemoryStorage()))
+        started.append(driver)
+        return driver
+
+    yield begin
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Driver]) -> Driver:
+    return start()

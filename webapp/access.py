@@ -1,0 +1,17 @@
+"""What the caller may see. What they may not see does not exist for them: 404, so that nothing leaks."""
+
+from chat4all.conversations import Membership
+from chat4all.messages import is_uuid
+from webapp.gateway import caller, gateway
+from webapp.problems import Problem
+
+
+def visible(conversation_id: str) -> Membership:
+    """The conversation's membership. Problem 422 for a malformed id, 404 when it does not exist for the caller."""
+    if not is_uuid(conversation_id):
+        raise Problem(422, "malformed_uuid", "a conversation_id is a UUID", "conversation_id")
+    key = conversation_id.lower()
+    found = gateway().store.memberships([key]).get(key)
+    if found is None or not caller().may_see(found):
+        raise Problem(404, "unknown_conversation", "there is no such conversation")
+    return found

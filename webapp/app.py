@@ -1,0 +1,66 @@
+"""The gateway: an application factory that wires and registers. Called in each worker process, after fork."""
+
+from collections.abc import Mapping
+
+from flask import jsonify, request
+from flask_openapi3.openapi import OpenAPI
+from limits.storage import Storage
+
+from chat4all import telemetry
+from chat4all.accepting import Acceptor
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.inbound import Arrivals
+from chat4all.ports import Channel, EventLog, MessageStore
+from chat4all.records import TOPICS
+from chat4all.settings import Settings, load
+from storage.open import open_log, open_store
+from webapp import auth, callbacks, conversations, health, limiting, messages, metrics, problems, users
+from webapp.docs import BEARER, INFO
+from webapp.gateway import KEY, Gateway, gateway
+from webapp.models import ProblemDetails
+
+LARGE = ("messages.send_batch", "callbacks.webhook")
+
+
+def create_app(
+    settings: Settings | None = None, channels: Mapping[str, Channel] | None = None, counters: Storage | None = None
+) -> OpenAPI:
+    """A gateway on these settings, or on those of the environment."""
+    settings = settings or load()
+    telemetry.configure("gateway")
+    app = OpenAPI(
+        "webapp",
+        info=INFO,
+        security_schemes=BEARER,
+        validation_error_model=ProblemDetails,
+        doc_prefix="/docs",
+        static_folder=None,
+    )
+    app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
+    app.extensions[KEY] = open_gateway(settings, channels)
+    app.before_request(_limit_body)
+    app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
+    problems.init(app)
+    auth.init(app, settings.secret("jwt"), settings.token_s)
+    limiting.init(app, settings, counters)
+    metrics.init(app)
+    for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, health.api):
+        app.register_api(each)
+    return app
+
+
+def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = None) -> Gateway:
+    """Open the ports of this process, making what is missing."""
+    log: EventLog = open_log(settings)
+    store: MessageStore = open_store(settings)
+    store.migrate()
+    log.create(dict.fromkeys(TOPICS, settings.partitions))
+    opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
+    acceptor = Acceptor(store, log, settings, opened)
+    return Gateway(settings, log, store, opened, acceptor, Arrivals(store, acceptor))
+
+
+def _limit_body() -> None:
+    """Each call has its own limit; beyond it the body is not read."""
+    settings = gateway().settings
+    request.max_content_length = settings.batch_body_limit if request.endpoint in LARGE else settings.body_limit

@@ -1,0 +1,92 @@
+"""How an address comes to a user: on a service client's word, or with a one-time code sent to the address itself."""
+
+import hashlib
+import hmac
+import secrets
+
+import msgspec
+
+from chat4all.callers import SEND, Caller
+from chat4all.conversations import Identity, User, UserKind, Verification
+from chat4all.drafts import Draft, Refused, TextDraft
+from chat4all.people import CONTACT_PREFIX, Address, now_ms
+from webapp.gateway import gateway
+from webapp.problems import Problem, problem_of
+
+CODE_LIFE_MS = 600_000
+CODE_PAUSE_MS = 60_000
+CODE_TRIES = 5
+
+
+def claim(user: User, place: Address, named: bool = False) -> Identity:
+    """Give the address to the user. Problem 409 when it is another's; a contact made for it gives way.
+
+    `named`: only to a contact that we made ourselves, not to one that an operator registered.
+    """
+    store = gateway().store
+    owner = _owner(place)
+    if owner and owner.user_id != user.user_id:
+        if not _gives_way(owner, named):
+            raise Problem(409, "address_taken", "this address belongs to another user", "address")
+        store.release_address(*place, owner.user_id)
+    kept = store.claim_addresses([Identity(*place, user.user_id, now_ms())])[0]
+    if kept.user_id != user.user_id:
+        raise Problem(409, "address_taken", "this address belongs to another user", "address")
+    return kept
+
+
+def send_code(user: User, place: Address) -> Identity:
+    """Send a code to the address. The identity as it is: unverified, unless it was the user's already."""
+    store = gateway().store
+    there = store.owners([place]).get(place)
+    if there and there.user_id == user.user_id and there.verified:
+        return there
+    owner = _owner(place)
+    if owner and owner.user_id != user.user_id and not _gives_way(owner, False):
+        raise Problem(409, "address_taken", "this address belongs to another user", "address")
+    now = now_ms()
+    earlier = store.verification(user.user_id, *place)
+    if earlier and earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS > now:
+        raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(CODE_PAUSE_MS // 1000)})
+    code = f"{secrets.randbelow(10**6):06}"
+    store.put_verification(Verification(user.user_id, *place, _hash(code), now + CODE_LIFE_MS, CODE_TRIES))
+    _send(place, f"Your Chat4All code is {code}. It is valid for {CODE_LIFE_MS // 60_000} minutes.")
+    return Identity(*place, user.user_id, 0, verified=False)
+
+
+def confirm(user: User, place: Address, code: str) -> Identity:
+    """Give the address to the user if the code is the one that was sent. Problem 422 when it is not, or no longer."""
+    store = gateway().store
+    waiting = store.verification(user.user_id, *place)
+    if waiting is None or waiting.expires_at < now_ms() or waiting.tries_left < 1:
+        raise Problem(422, "no_code", "no code waits for this address; ask for a new one", "code")
+    store.put_verification(msgspec.structs.replace(waiting, tries_left=waiting.tries_left - 1))
+    if not hmac.compare_digest(waiting.code_hash, _hash(code)):
+        raise Problem(422, "wrong_code", "this is not the code that was sent", "code")
+    claimed = claim(user, place)
+    store.put_verification(msgspec.structs.replace(waiting, tries_left=0))
+    return claimed
+
+
+def _owner(place: Address) -> User | None:
+    identity = gateway().store.owners([place]).get(place)
+    return gateway().people.users([identity.user_id]).get(identity.user_id) if identity else None
+
+
+def _gives_way(owner: User, named: bool) -> bool:
+    return owner.kind is UserKind.CONTACT and (not named or owner.user_id.startswith(CONTACT_PREFIX))
+
+
+def _hash(code: str) -> str:
+    key = gateway().settings.secret("jwt").encode()[:64]
+    return hashlib.blake2b(code.encode(), key=key, digest_size=16).hexdigest()
+
+
+def _send(place: Address, text: str) -> None:
+    """Write from the channel's inbox, as any message goes."""
+    channel, address = place
+    inbox = gateway().people.inbox(channel)
+    draft = Draft(payload=TextDraft(text), to=[f"{channel}:{address}"])
+    sent = gateway().acceptor.accept(Caller(inbox, UserKind.INBOX, frozenset({SEND})), [draft])[0]
+    if isinstance(sent, Refused):
+        raise problem_of(sent)

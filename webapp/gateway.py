@@ -1,0 +1,43 @@
+"""What every request of a gateway process shares, and how to reach it from a view."""
+
+from collections.abc import Mapping
+
+from flask import current_app, g
+from msgspec import Struct
+
+from chat4all.accepting import Acceptor
+from chat4all.callers import Caller
+from chat4all.inbound import Arrivals
+from chat4all.people import People
+from chat4all.ports import Channel, EventLog, MessageStore
+from chat4all.settings import Settings
+
+KEY = "chat4all"
+
+
+class Gateway(Struct, frozen=True):
+    """The ports of this process and what is built on them."""
+
+    settings: Settings
+    log: EventLog
+    store: MessageStore
+    channels: Mapping[str, Channel]
+    acceptor: Acceptor
+    arrivals: Arrivals
+
+    @property
+    def people(self) -> People:
+        """Users and conversations."""
+        return self.acceptor.people
+
+
+def gateway() -> Gateway:
+    """The gateway that serves this request."""
+    found: Gateway = current_app.extensions[KEY]
+    return found
+
+
+def caller() -> Caller:
+    """Whoever's token this request carries. Only where `auth.require` has run."""
+    found: Caller = g.caller
+    return found

@@ -1,0 +1,40 @@
+# ruff: noqa: N999
+"""How gunicorn serves the gateway: `gunicorn -c webapp/gunicorn.conf.py "webapp.app:create_app()"`."""
+
+import os
+import shutil
+from typing import Any
+
+from chat4all.settings import load
+
+_settings = load()
+_metrics = (_settings.data / "metrics" / "gateway").resolve()
+
+bind = f"{_settings.host}:{_settings.gateway_port}"
+worker_class = "gthread"
+workers = _settings.gateway_processes
+threads = _settings.gateway_threads
+# Each worker opens log and store for itself: neither survives a fork.
+preload_app = False
+timeout = 60
+graceful_timeout = 15
+keepalive = 75
+backlog = 1024
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+control_socket_disable = True
+
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
+
+
+def on_starting(_server: Any) -> None:
+    """Begin counting anew."""
+    shutil.rmtree(_metrics, ignore_errors=True)
+    _metrics.mkdir(parents=True, exist_ok=True)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that ended."""
+    # Not before the variable above is set: the library decides at its import where it counts.
+    from prometheus_client import multiprocess  # noqa: PLC0415
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,24 @@
+"""Whether this process runs, and whether what it needs answers."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from webapp.answers import answer
+from webapp.docs import HEALTH, OPEN, problems
+from webapp.gateway import gateway
+from webapp.models import Health, Ready
+
+api = APIBlueprint("health", __name__, abp_tags=[HEALTH], abp_security=OPEN)
+
+
+@api.get("/healthz", responses={"200": Health})
+def healthz() -> Response:
+    """The process answers."""
+    return answer({"status": "ok"})
+
+
+@api.get("/readyz", responses={"200": Ready, **problems(503)})
+def readyz() -> Response:
+    """The log and the store answer."""
+    here = gateway()
+    return answer({"status": "ok", "log": here.log.check(), "store": here.store.check()})

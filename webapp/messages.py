@@ -1,0 +1,160 @@
+"""Sending, and looking at what was sent."""
+
+import time
+from typing import Any
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import ValidationError
+
+from chat4all.conversations import Membership
+from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
+from chat4all.messages import Message, is_uuid
+from webapp import auth
+from webapp.access import visible
+from webapp.answers import answer
+from webapp.docs import MESSAGES, SECURED, problems
+from webapp.gateway import caller, gateway
+from webapp.models import (
+    AcceptedOut,
+    Batch,
+    ConversationPath,
+    FileIn,
+    MessageIn,
+    MessageOut,
+    MessagePath,
+    Messages,
+    PageQuery,
+    Results,
+    WaitQuery,
+)
+from webapp.pages import page_of, place_of
+from webapp.problems import Problem, problem_of
+from webapp.timeline import Timeline
+from webapp.tracing import headers
+from webapp.validating import checked, documented, invalid, read_json
+
+api = APIBlueprint(
+    "messages", __name__, abp_tags=[MESSAGES], abp_security=SECURED, abp_responses=problems(400, 401, 404, 413, 422, 429, 503)
+)
+api.before_request(auth.require)
+
+BATCH_MOST = 500
+POLL_S = 0.05
+
+
+def draft_of(given: MessageIn) -> Draft:
+    """The message as the accepting side takes it."""
+    payload = given.payload
+    return Draft(
+        payload=FileDraft(payload.file_id, payload.text) if isinstance(payload, FileIn) else TextDraft(payload.text),
+        message_id=given.message_id,
+        conversation_id=given.conversation_id,
+        to=given.to,
+        sender=given.sender,
+        channels=given.channels,
+        metadata=given.metadata,
+    )
+
+
+@api.post("/v1/messages", responses={"202": AcceptedOut, **problems(403, 409)})
+@checked
+def send(body: MessageIn) -> Response:
+    """Send a message. 202 means durable. The same message_id again is the same message."""
+    accepted = gateway().acceptor.accept(caller(), [draft_of(body)], headers())[0]
+    if isinstance(accepted, Refused):
+        raise problem_of(accepted)
+    return answer(_accepted(accepted), 202)
+
+
+def _read_batch() -> list[Draft | Problem]:
+    """The drafts of a batch; a Problem in the place of each that is none."""
+    given = read_json()
+    if not isinstance(given, dict) or given.keys() != {"messages"} or not isinstance(given["messages"], list):
+        raise Problem(422, "invalid", "an object with the one field messages, a list", "messages")
+    if not 0 < len(given["messages"]) <= BATCH_MOST:
+        raise Problem(422, "invalid", f"1 to {BATCH_MOST} messages", "messages")
+    return [_read_one(each) for each in given["messages"]]
+
+
+def _read_one(given: Any) -> Draft | Problem:
+    try:
+        return draft_of(MessageIn.model_validate(given))
+    except ValidationError as error:
+        problem = invalid(error)
+        named = given.get("message_id") if isinstance(given, dict) else ""
+        problem.more = {"message_id": named if isinstance(named, str) else ""}
+        return problem
+
+
+@api.post("/v1/messages:batch", responses={"200": Results})
+@documented(Batch)
+def send_batch() -> Response:
+    """Send up to 500 messages. Each has its own result; a wrong one does not touch the others."""
+    read = _read_batch()
+    outcomes = iter(gateway().acceptor.accept(caller(), [each for each in read if isinstance(each, Draft)], headers()))
+    return answer({"results": [_result(each if isinstance(each, Problem) else next(outcomes)) for each in read]})
+
+
+def _result(outcome: Problem | Refused | Accepted) -> dict[str, Any]:
+    if isinstance(outcome, Accepted):
+        return _accepted(outcome)
+    body = (outcome if isinstance(outcome, Problem) else problem_of(outcome)).body()
+    return {"message_id": body.get("message_id", ""), "status": "error", "error": body}
+
+
+def _accepted(accepted: Accepted) -> dict[str, str]:
+    return {"status": "accepted", "message_id": accepted.message_id, "conversation_id": accepted.conversation_id}
+
+
+@api.get("/v1/messages/<message_id>", responses={"200": MessageOut})
+@checked
+def show(path: MessagePath, query: WaitQuery) -> Response:
+    """A message with its state, each delivery's state, and how each came to it. `wait`: until it is stored."""
+    if not is_uuid(path.message_id):
+        raise Problem(422, "malformed_uuid", "a message_id is a UUID", "message_id")
+    until = time.monotonic() + query.wait
+    found = _find(path.message_id.lower())
+    while not found and time.monotonic() < until:
+        time.sleep(POLL_S)
+        found = _find(path.message_id.lower())
+    if not found:
+        raise Problem(404, "unknown_message", "there is no such message, or it is not stored yet")
+    membership, message = found
+    return answer(timeline().shape(membership, [message])[0])
+
+
+def _find(message_id: str) -> tuple[Membership, Message] | None:
+    """The stored message with this id that the caller may read."""
+    store, who = gateway().store, caller()
+    places = {each.conversation_id: each.seq for each in store.places_of(message_id)}
+    if not places:
+        return None
+    memberships = store.memberships(list(places))
+    for (conversation_id, _), message in store.messages(list(places.items())).items():
+        membership = memberships.get(conversation_id)
+        if membership and (who.sees_all or membership.may_read(who.user_id, message.members_version)):
+            return membership, message
+    return None
+
+
+@api.get("/v1/conversations/<conversation_id>/messages", responses={"200": Messages})
+@checked
+def history(path: ConversationPath, query: PageQuery) -> Response:
+    """What was said, oldest first: after `since`, or before `before`, or the latest."""
+    membership = visible(path.conversation_id)
+    if query.since is not None and query.before is not None:
+        raise Problem(422, "invalid", "since or before, not both", "since")
+    store = gateway().store
+    conversation_id = membership.conversation.conversation_id
+    after = place_of(store, conversation_id, query.since, "since")
+    before = place_of(store, conversation_id, query.before, "before")
+    page = page_of(store, membership, caller(), after, before, query.limit)
+    shaped = {"messages": timeline().shape(membership, page.messages)}
+    return answer(shaped | ({"next": page.next} if page.next is not None else {}))
+
+
+def timeline() -> Timeline:
+    """What shapes messages, on this request's store."""
+    here = gateway()
+    return Timeline(here.store, here.people, here.acceptor.partitions)

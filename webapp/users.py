@@ -1,0 +1,139 @@
+"""Users, and their addresses on channels."""
+
+from typing import Any
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from chat4all.accounts import Taken, create_contact, create_user
+from chat4all.callers import MANAGE
+from chat4all.conversations import Identity, User
+from chat4all.people import Address
+from webapp import auth, limiting
+from webapp.answers import answer, rfc3339
+from webapp.claims import claim, confirm, send_code
+from webapp.docs import OPEN, SECURED, USERS, problems
+from webapp.gateway import caller, gateway
+from webapp.models import AddressIn, AddressQuery, Identities, IdentityOut, NewUser, Proof, UserOut, UserPath
+from webapp.problems import Problem
+from webapp.validating import checked, without_blanks
+
+COMMON = problems(400, 401, 403, 413, 422, 429, 503)
+registering = APIBlueprint("registering", __name__, abp_tags=[USERS], abp_security=OPEN + SECURED, abp_responses=COMMON)
+api = APIBlueprint("users", __name__, abp_tags=[USERS], abp_security=SECURED, abp_responses=COMMON)
+api.before_request(auth.require)
+
+
+@registering.post("/v1/users", responses={"201": UserOut, **problems(409)})
+@checked
+def register(body: NewUser) -> Response:
+    """Register a user. Open to anybody where the deployment says so; a contact, who has no password, needs scope manage."""
+    who = auth.optional()
+    may_manage = who is not None and who.has(MANAGE)
+    if not may_manage and (body.password is None or not gateway().settings.registration_is_open):
+        raise Problem(403, "scope_needed", "this needs a service client with scope manage")
+    limiting.check_login(f"registering {body.user_id}")
+    try:
+        return answer(shape(_create(body), {}), 201)
+    except ValueError as error:
+        raise Problem(422, "bad_user_id", str(error), "user_id") from None
+    except Taken:
+        raise Problem(409, "user_id_taken", "this user_id belongs to somebody", "user_id") from None
+
+
+def _create(body: NewUser) -> User:
+    store = gateway().store
+    if body.password is None:
+        return create_contact(store, body.user_id, body.display_name)
+    return create_user(store, body.user_id, body.password, body.display_name)
+
+
+@api.get("/v1/users/me", responses={"200": UserOut})
+@checked
+def me() -> Response:
+    """The caller."""
+    store, user_id = gateway().store, caller().user_id
+    user = store.users([user_id]).get(user_id)
+    if user is None:
+        raise Problem(401, "token_invalid", "the token names nobody", headers=auth.SCHEME)
+    return answer(shape(user, store.identities([user_id])))
+
+
+@api.get("/v1/users/<user_id>/identities/<channel>", responses={"200": Identities, **problems(404)})
+@checked
+def identities(path: UserPath) -> Response:
+    """A user's addresses on a channel."""
+    return answer({"identities": _on_channel(_subject(path), path.channel)})
+
+
+@api.put("/v1/users/<user_id>/identities/<channel>", responses={"200": IdentityOut, **problems(404, 409)})
+@checked
+def put_identity(path: UserPath, body: AddressIn) -> Response:
+    """Give an address to a user: at once by a service client; by the user a one-time code is sent to the address."""
+    user, place = _subject(path), _place(path, body.address)
+    if caller().has(MANAGE):
+        return answer(shape_identity(claim(user, place, named=True)))
+    return answer(shape_identity(send_code(user, place)))
+
+
+@api.post("/v1/users/<user_id>/identities/<channel>/verify", responses={"200": IdentityOut, **problems(404, 409)})
+@checked
+def verify(path: UserPath, body: Proof) -> Response:
+    """Prove with the code that the address is the user's."""
+    user, place = _subject(path), _place(path, body.address)
+    limiting.check_login(f"verifying {user.user_id}")
+    return answer(shape_identity(confirm(user, place, body.code)))
+
+
+@api.delete("/v1/users/<user_id>/identities/<channel>", responses={"200": Identities, **problems(404)})
+@checked
+def release(path: UserPath, query: AddressQuery) -> Response:
+    """Take an address from a user. Deliveries that wait for it end as FAILED identity_moved."""
+    user, place = _subject(path), _place(path, query.address)
+    if not gateway().store.release_address(*place, user.user_id):
+        raise Problem(404, "unknown_identity", "the user has no such address")
+    return answer({"identities": _on_channel(user, path.channel)})
+
+
+def _subject(path: UserPath) -> User:
+    """The user that the path names: the caller, or anybody for scope manage."""
+    if path.channel not in gateway().channels:
+        raise Problem(404, "unknown_channel", "there is no such channel")
+    if path.user_id != caller().user_id:
+        auth.need(MANAGE)
+    user = gateway().people.users([path.user_id]).get(path.user_id)
+    if user is None:
+        raise Problem(404, "unknown_user", "there is no such user")
+    return user
+
+
+def _place(path: UserPath, address: str) -> Address:
+    try:
+        return gateway().people.parse_address(f"{path.channel}:{address}")
+    except ValueError as error:
+        raise Problem(422, "bad_address", str(error), "address") from None
+
+
+def _on_channel(user: User, channel: str) -> list[dict[str, Any]]:
+    owned = gateway().store.identities([user.user_id])[user.user_id]
+    return [shape_identity(each) for each in owned if each.channel == channel]
+
+
+def shape(user: User, owned: dict[str, list[Identity]]) -> dict[str, Any]:
+    """A user as the API gives them."""
+    return without_blanks(
+        {
+            "user_id": user.user_id,
+            "kind": user.kind,
+            "created_at": rfc3339(user.created_at),
+            "display_name": user.display_name,
+            "scopes": list(user.scopes),
+            "identities": [shape_identity(each) for each in owned.get(user.user_id, [])],
+        }
+    )
+
+
+def shape_identity(identity: Identity) -> dict[str, Any]:
+    """An address as the API gives it."""
+    since = {"since": rfc3339(identity.since)} if identity.since else {}
+    return {"channel": identity.channel, "address": identity.address, "verified": identity.verified} | since
