@@ -1,0 +1,105 @@
+"""Commands for whoever runs the system: they open the log and the store themselves, where the settings say."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from chat4all import accounts, tokens
+from chat4all.callers import SCOPES
+from chat4all.cli.printing import clock, printable, say, say_json
+from chat4all.cli.session import SERVERS
+from chat4all.failures import Permanent
+from chat4all.ports import EventLog
+from chat4all.records import TOPICS, Range, Record
+from chat4all.settings import load
+from storage.open import open_log, open_store
+
+app = typer.Typer()
+clients = typer.Typer(help="Service clients.", no_args_is_help=True)
+logs = typer.Typer(help="The event log.", no_args_is_help=True)
+app.add_typer(clients, name="client")
+app.add_typer(logs, name="log")
+
+READ_S = 10.0
+POLL_S = 0.5
+
+
+@clients.command()
+def create(
+    name: str,
+    scope: Annotated[list[str], typer.Option(help=f"Repeatable, or with commas: {', '.join(SCOPES)}.")],
+) -> None:
+    """Make a service client and print its secret: it is shown only now."""
+    scopes = [one.strip() for each in scope for one in each.split(",") if one.strip()]
+    store = open_store(load())
+    try:
+        secret = accounts.create_client(store, name, scopes)
+    except (ValueError, accounts.Taken) as error:
+        raise Permanent("refused", str(error)) from None
+    finally:
+        store.close()
+    say_json({"client_id": name, "client_secret": secret, "scopes": scopes})
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="A service client or user of this system; left out: who is logged in.")] = "",
+) -> None:
+    """Print an access token."""
+    if not name:
+        say(SERVERS.client().token())
+        return
+    settings = load()
+    store = open_store(settings)
+    user = store.users([name]).get(name)
+    store.close()
+    if user is None:
+        raise Permanent("unknown", f"there is no {name}")
+    say(tokens.issue(user, tokens.ACCESS, settings.token_s, settings.secret("jwt")))
+
+
+@logs.command()
+def tail(
+    topic: Annotated[str, typer.Argument(help=", ".join(TOPICS))],
+    number: Annotated[int, typer.Option("-n", help="The last so many of each partition.", min=0)] = 10,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    values: Annotated[bool, typer.Option(help="Print contents too: people's words.")] = False,
+) -> None:
+    """Print the records at the end of a topic."""
+    log = open_log(load())
+    try:
+        log.topic(topic)
+        ends = log.ends(topic)
+        for record in _last(log, topic, ends, number):
+            say(_line(record, values))
+        if follow:
+            _follow(log, topic, {partition: end for partition, (_, end) in ends.items()}, values)
+    except KeyboardInterrupt:
+        return
+    finally:
+        log.close()
+
+
+def _last(log: EventLog, topic: str, ends: dict[int, tuple[int, int]], number: int) -> Iterator[Record]:
+    """The last records of each partition, by the time they were appended."""
+    ranges = [Range(each, max(first, end - number), end - 1) for each, (first, end) in ends.items() if min(number, end - first)]
+    records = log.read(topic, ranges, READ_S) if ranges else []
+    yield from sorted(records, key=lambda record: (record.at, record.partition, record.offset))
+
+
+def _follow(log: EventLog, topic: str, positions: dict[int, int], values: bool) -> None:
+    consumer = log.follow(topic, positions)
+    try:
+        while True:
+            for record in consumer.poll(100, POLL_S):
+                say(_line(record, values))
+    finally:
+        consumer.close()
+
+
+def _line(record: Record, values: bool) -> str:
+    headers = " ".join(f"{name}={value}" for name, value in sorted(record.headers.items()))
+    place = f"{record.partition}:{record.offset}"
+    line = f"{clock(record.at)}  {place:<12} {record.key}  {len(record.value)} bytes  {headers}".rstrip()
+    return f"{line}\n    {printable(record.value.decode(errors='replace'))}" if values else line

@@ -1,0 +1,176 @@
+"""Commands for people: register, log in, send, listen, look."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+
+from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
+from chat4all.cli.session import SERVERS, forget, kept
+from chat4all.client import ApiError, Client, Stream
+from chat4all.messages import is_uuid, private_conversation_id
+from proto.chat4all.v1 import chat_pb2 as pb
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
+Password = Annotated[str, typer.Option(envvar="CHAT4ALL_PASSWORD", help="Asked for when left out.")]
+
+
+def _password(given: str, confirm: bool = False) -> str:
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise ApiError(0, "no_password", "no password: give --password or CHAT4ALL_PASSWORD")
+    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
+    return answer
+
+
+@app.command()
+def register(
+    user_id: str,
+    password: Password = "",
+    name: Annotated[str, typer.Option(help="What others see.")] = "",
+    login: Annotated[bool, typer.Option(help="Log in as well.")] = True,
+) -> None:
+    """Make a user, and log in."""
+    secret = _password(password, confirm=True)
+    SERVERS.stranger().register(user_id, secret, name)
+    if login:
+        SERVERS.log_in(user_id, secret)
+    say(f"registered {user_id}{', logged in' if login else ''}")
+
+
+@app.command()
+def login(user_id: str, password: Password = "") -> None:
+    """Log in: a user, or a service client with its secret. The login renews itself."""
+    SERVERS.log_in(user_id, _password(password))
+    say(f"logged in as {user_id} at {SERVERS.addresses()[0]}")
+
+
+@app.command()
+def logout() -> None:
+    """Forget the login on this machine."""
+    say("logged out" if forget() else "nobody was logged in")
+
+
+@app.command()
+def send(
+    to: Annotated[str, typer.Argument(help="A user, a conversation's id, or channel:address.")],
+    text: Annotated[list[str], typer.Argument(help="The words; - reads them from standard input.")],
+    channel: Annotated[list[str] | None, typer.Option(help="Send on this channel as well; all: on every one.")] = None,
+    message_id: Annotated[str, typer.Option("--id", help="A UUID: sent again with it, it is the same message.")] = "",
+    wait: Annotated[float, typer.Option(help="Wait up to so many seconds until it is stored, and show it.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message."""
+    client = SERVERS.client()
+    said = sys.stdin.read() if text == ["-"] else " ".join(text)
+    where = {"conversation_id": to} if is_uuid(to) else {"to": to}
+    try:
+        sent = client.send(said, **where, channels=channel, message_id=message_id)
+    except ApiError as error:
+        if error.may_pass and error.message_id:
+            error.add_note(f"it may have been accepted; repeat it with --id {error.message_id}")
+        raise
+    if wait:
+        _show(client.message(sent.message_id, wait), as_json)
+    elif as_json:
+        say_json(sent)
+    else:
+        say(f"accepted {sent.message_id} in {sent.conversation_id}")
+
+
+@app.command()
+def stream(
+    cursor: Annotated[str, typer.Option(help="Where to begin. Left out: what was not yet delivered to this account.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also states, positions and changes of members.")] = False,
+    count: Annotated[int, typer.Option(help="End after so many messages; 0: never.")] = 0,
+    acknowledge: Annotated[bool, typer.Option(help="Tell the server that what was printed is delivered.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Print what comes, live, each message once. Goes on by itself when the server was away. Ctrl-C ends it."""
+    client = SERVERS.client()
+    # So that a login that has run out is an error now, not a silent stream.
+    client.token()
+    with client.stream(cursor, acknowledge=acknowledge) as events:
+        try:
+            _print_all(events, everything, count, as_json)
+        except KeyboardInterrupt:
+            return
+
+
+def _print_all(events: Stream, everything: bool, count: int, as_json: bool) -> None:
+    printed = 0
+    for event in events:
+        is_message = event.HasField("message")
+        if not (is_message or everything or event.HasField("rejected")):
+            continue
+        say_json(_as_dict(event)) if as_json else say(event_line(event))
+        printed += is_message
+        if count and printed == count:
+            events.stop()
+
+
+def _as_dict(event: pb.Event) -> dict[str, Any]:
+    shown: dict[str, Any] = MessageToDict(event, preserving_proto_field_name=True)
+    return shown
+
+
+@app.command()
+def history(
+    conversation: Annotated[str, typer.Argument(help="A conversation's id, or a user: the private conversation with them.")],
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    since: Annotated[str, typer.Option(help="A seq or a time: what came after.")] = "",
+    before: Annotated[str, typer.Option(help="A seq or a time: what came before.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print what was said, oldest first."""
+    client = SERVERS.client()
+    page = {name: value for name, value in (("since", since), ("before", before)) if value}
+    for message in client.history(_conversation(client, conversation), limit=limit, **page)["messages"]:
+        say_json(message) if as_json else say(message_line(message))
+
+
+def _conversation(client: Client, named: str) -> str:
+    if is_uuid(named):
+        return named
+    login = None if SERVERS.token else kept()
+    return private_conversation_id(login.user_id if login else client.me()["user_id"], named)
+
+
+@app.command()
+def status(
+    message_id: str,
+    wait: Annotated[float, typer.Option(help="Wait up to so many seconds until it is stored.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print where a message is: each delivery's states and their times."""
+    _show(SERVERS.client().message(message_id, wait), as_json)
+
+
+def _show(message: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        say_json(message)
+    else:
+        say("\n".join(timeline(message)))
+
+
+@app.command()
+def conversations(as_json: AsJson = False) -> None:
+    """Print this account's conversations."""
+    for conversation in SERVERS.client().conversations():
+        say_json(conversation) if as_json else say(conversation_line(conversation))
+
+
+@app.command()
+def read(conversation: str, up_to: Annotated[int, typer.Argument(help="A seq; left out: the latest message.")] = 0) -> None:
+    """Say that you have read a conversation."""
+    client = SERVERS.client()
+    where = _conversation(client, conversation)
+    latest = client.history(where, limit=1)["messages"] if not up_to else []
+    seq = up_to or (latest[0]["seq"] if latest else 0)
+    if seq:
+        client.read(where, seq)
+    say(f"read up to {seq}" if seq else "nothing to read")

@@ -1,0 +1,95 @@
+"""How the command line shows things: one line each, nothing that a message could do to a terminal."""
+
+import sys
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import typer
+
+from proto.chat4all.v1 import chat_pb2 as pb
+
+MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗"}
+
+
+def printable(text: str) -> str:
+    """Text that moves no cursor and sets no colour: line breaks as ⏎, other control characters as ·."""
+    return "".join(each if each.isprintable() else "⏎" if each == "\n" else "·" for each in text)
+
+
+def say(text: str) -> None:
+    """One line for people, at once."""
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+def say_json(value: Any) -> None:
+    """One line of JSON, at once."""
+    say(msgspec.json.encode(value).decode())
+
+
+def clock(at_ms: int) -> str:
+    """A time of day on this machine."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%H:%M:%S")
+
+
+def clock_of(rfc3339: str) -> str:
+    """The same, with the date, of a time as the API gives it."""
+    return datetime.fromisoformat(rfc3339).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def words(text: str, filename: str) -> str:
+    """A payload in a line."""
+    shown = printable(text)
+    return f"[{printable(filename) or 'file'}] {shown}".rstrip() if filename else shown
+
+
+def event_line(event: pb.Event) -> str:
+    """An event in a line."""
+    kind = event.WhichOneof("kind")
+    if kind == "message":
+        one = event.message
+        name = one.file.filename or one.file.file_id
+        return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {one.sender}: {words(one.text, name)}"
+    at = clock(event.at_ms)
+    if kind == "state":
+        state = event.state
+        why = f" ({state.reason})" if state.reason else ""
+        return (
+            f"{at}  {state.conversation_id[:8]}  {state.message_id[:8]} {state.channel} {state.recipient}: {state.state}{why}"
+        )
+    if kind == "position":
+        position = event.position
+        come = f"delivered to {position.delivered_up_to}, read to {position.read_up_to}"
+        return f"{at}  {position.conversation_id[:8]}  {position.user_id}: {come}"
+    if kind == "rejected":
+        return f"{at}  {event.rejected.conversation_id[:8]}  {event.rejected.message_id} rejected: {event.rejected.reason}"
+    return f"{at}  {event.conversation.conversation_id[:8]}  members changed (version {event.conversation.members_version})"
+
+
+def message_line(message: dict[str, Any]) -> str:
+    """A message of history in a line."""
+    payload = message["payload"]
+    name = payload.get("filename") or payload.get("file_id", "")
+    mark = MARKS.get(message["status"], message["status"])
+    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {words(payload.get('text', ''), name)}  {mark}"
+
+
+def timeline(message: dict[str, Any]) -> list[str]:
+    """A message with what happened to it, a line each."""
+    failed = " (failed for some)" if message["partially_failed"] else ""
+    lines = [f"{message['message_id']}  {message['status']}{failed}", f"  accepted   {clock_of(message['accepted_at'])}"]
+    for delivery in message["deliveries"]:
+        why = f"  {delivery['reason']}" if delivery.get("reason") else ""
+        tries = f"  {delivery['attempts']} attempts" if delivery["attempts"] > 1 else ""
+        lines.append(f"  {delivery['channel']} to {delivery['recipient']}: {delivery['status']}{why}{tries}")
+        for step in delivery["history"]:
+            reason = f"  {step['reason']}" if step.get("reason") else ""
+            lines.append(f"    {step['status']:<10} {clock_of(step['at'])}{reason}")
+    return lines
+
+
+def conversation_line(conversation: dict[str, Any]) -> str:
+    """A conversation in a line."""
+    members = ", ".join(member["user_id"] for member in conversation["members"])
+    return f"{conversation['conversation_id']}  {conversation['type']:<7}  {members}"

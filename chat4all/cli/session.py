@@ -1,0 +1,94 @@
+"""Who is logged in on this machine: one file, readable by its owner only, renewed as tokens are."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.client import ApiError, Client, Tokens
+
+FILE = "session.json"
+
+
+class Kept(Struct, frozen=True):
+    """A login, and the server that it is for."""
+
+    user_id: str
+    base_url: str
+    stream_target: str
+    tokens: Tokens
+
+
+def folder() -> Path:
+    """Where the file is: $CHAT4ALL_CONFIG, else the user's configuration folder."""
+    chosen = os.environ.get("CHAT4ALL_CONFIG", "")
+    return Path(chosen) if chosen else Path.home() / ".config" / "chat4all"
+
+
+def kept() -> Kept | None:
+    """The login on this machine, if there is one."""
+    try:
+        return msgspec.json.decode((folder() / FILE).read_bytes(), type=Kept)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def keep(login: Kept) -> None:
+    """Keep this login instead of an older one. Another command never reads half of it."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder() / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(login))
+    draft.replace(folder() / FILE)
+
+
+def forget() -> bool:
+    """Remove the login; whether there was one."""
+    was_there = (folder() / FILE).exists()
+    (folder() / FILE).unlink(missing_ok=True)
+    return was_there
+
+
+class Servers(Struct):
+    """Which server to talk to: as asked for, else as at the login, else this machine's. `token` stands in for a login."""
+
+    base_url: str = ""
+    stream_target: str = ""
+    token: str = ""
+
+    def addresses(self) -> tuple[str, str]:
+        """(gateway's URL, stream's host:port)."""
+        login = kept()
+        base_url = self.base_url or (login.base_url if login else "") or "http://127.0.0.1:8000"
+        return base_url, self.stream_target or (login.stream_target if login else "") or "127.0.0.1:50051"
+
+    def stranger(self) -> Client:
+        """A client that is not logged in."""
+        return Client(*self.addresses())
+
+    def client(self) -> Client:
+        """The client of whoever is logged in. ApiError when nobody is."""
+        if self.token:
+            return Client(*self.addresses(), tokens=Tokens(self.token))
+        login = kept()
+        if login is None:
+            raise ApiError(401, "not_logged_in", "not logged in: chat4all login NAME")
+        return Client(*self.addresses(), tokens=login.tokens, keep=lambda tokens: self._renewed(login, tokens))
+
+    def _renewed(self, login: Kept, tokens: Tokens) -> None:
+        now = kept()
+        # Somebody may have logged in or out meanwhile: that stands.
+        if now is not None and now.user_id == login.user_id:
+            keep(msgspec.structs.replace(login, tokens=tokens))
+
+    def log_in(self, user_id: str, secret: str) -> None:
+        """Log in and keep it."""
+        client = self.stranger()
+        tokens = client.login(user_id, secret)
+        client.close()
+        keep(Kept(user_id, *self.addresses(), tokens))
+
+
+SERVERS = Servers()
