@@ -37,10 +37,12 @@ class Hold:
         self.lane, self.lease = lane, lease
         self._trusted_s = lease_s * TRUSTED
         self._until = asked_at + self._trusted_s
+        self._ended = False
 
     def valid(self) -> bool:
-        """Whether we may still send."""
-        return time.monotonic() < self._until
+        """Whether we may still send. Once no, always no: work that has stopped must not find itself half going on."""
+        self._ended = self._ended or time.monotonic() >= self._until
+        return not self._ended
 
     def renewed(self, lease: Lease, asked_at: float) -> None:
         """The store took our beat, which we asked for at `asked_at`."""
@@ -48,7 +50,7 @@ class Hold:
 
     def end(self) -> None:
         """Ours no longer."""
-        self._until = 0.0
+        self._ended = True
 
 
 class Courier:

@@ -66,6 +66,7 @@ class LaneWork:
         self._waiting: dict[Key, Waiting] = {}
         self._serving: dict[Key, asyncio.Task[None]] = {}
         self._open: dict[int, int] = {}
+        self._keeping: set[asyncio.Future[Owners]] = set()
         self._rows = 0
         self._catch_ups = asyncio.Semaphore(CATCH_UPS)
         self._cursor_at = 0.0
@@ -94,6 +95,7 @@ class LaneWork:
             await self._news(0.05)
         if self._serving:
             await asyncio.gather(*self._serving.values(), return_exceptions=True)
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._move_cursor(now=True)
 
     def _is_idle(self) -> bool:
@@ -126,7 +128,7 @@ class LaneWork:
             full = [waiting for row in rows if (waiting := self._take(row))]
             self._read = (rows[-1].key.seq, rows[-1].key.index) if len(rows) == READ_ROWS else (up_to, END)
             if full:
-                await self._committer.commit(Note(waiting=full))
+                await self._commit(Note(waiting=full))
                 for waiting in full:
                     self._close(waiting.seq)
                     self._arm(waiting)
@@ -216,7 +218,14 @@ class LaneWork:
             if not future.cancelled() and not future.exception():
                 self._close(seq)
 
-        self._committer.commit(note).add_done_callback(written)
+        self._commit(note).add_done_callback(written)
+
+    def _commit(self, note: Note) -> "asyncio.Future[Owners]":
+        """Have it written; this lane does not end before it is."""
+        future = self._committer.commit(note)
+        self._keeping.add(future)
+        future.add_done_callback(self._keeping.discard)
+        return future
 
     async def _give_way(self, key: Key, row: Delivery, wait: Wait) -> None:
         """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
@@ -233,9 +242,9 @@ class LaneWork:
 
     async def _commit_wait(self, wait: Wait, *waiting: Waiting) -> None:
         if wait.note:
-            self._committer.commit(wait.note)
+            self._commit(wait.note)
         if waiting:
-            await self._committer.commit(Note(waiting=waiting))
+            await self._commit(Note(waiting=waiting))
 
     # Waiting keys
 
@@ -272,11 +281,11 @@ class LaneWork:
                     return
                 refusals = 0
                 if outcome.note:
-                    kept.append(self._committer.commit(outcome.note))
+                    kept.append(self._commit(outcome.note))
             await asyncio.gather(*kept)
             if place_after is None and limit == self._read:
                 del self._waiting[key]
-                self._committer.commit(Note(resumed=[waiting]))
+                self._commit(Note(resumed=[waiting]))
                 return
             place = place_after or (limit[0], limit[1] + 1)
 

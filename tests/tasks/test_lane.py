@@ -1,0 +1,207 @@
+"""A lane: each key in order, side by side with the others, through refusals, waits, too many rows, and new holders."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from chat4all.deliveries import Delivery, Facts, Lane
+from chat4all.messages import Message, Recipient
+from chat4all.records import partition_of
+from tasks import lane as lane_module
+from tasks.committer import Committer, Note
+from tasks.lane import LaneWork
+from tasks.sending import Done, Outcome, Wait, now_ms
+from tests.tasks.world import World, message, new_id, threads, until, whatsapp, world
+
+PARTITIONS = 1
+
+
+class Provider:
+    """A sender that keeps a record of what it was given, and answers as told."""
+
+    def __init__(self) -> None:
+        self.sent: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.answer: Callable[[Delivery], float] = lambda row: 0.0
+        self.calls = 0
+
+    async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
+        """Send, unless the answer is to wait so many seconds."""
+        if row.facts.ended:
+            return Done()
+        self.calls += 1
+        await asyncio.sleep(0)
+        if not may_send():
+            return Wait(now_ms(), refusals)
+        wait = self.answer(row)
+        if wait:
+            return Wait(now_ms() + int(wait * 1000), refusals + 1, Note(row=row, facts=Facts(attempts=1, refusals=1)))
+        self.sent[row.conversation_id, row.address].append(row.key.seq)
+        return Done(Note(row=row, facts=Facts(attempts=1, sent_at=now_ms(), provider_id=str(row.key))))
+
+
+class Bench:
+    """A world with a committer, in which lanes can be worked on."""
+
+    def __init__(self, road: World, executor: object) -> None:
+        self.road, self.executor, self.provider = road, executor, Provider()
+        self.committer = Committer(road.parts, executor)  # type: ignore[arg-type]
+        self.held = True
+        self._holds = 0
+
+    async def work(self, linger_s: float = 0.05) -> None:
+        """Hold the one lane until it is idle or `held` says that it is lost. A hold that is over stays over."""
+        self._holds += 1
+        mine = self._holds
+        lane = Lane("whatsapp", 0)
+        state = self.road.store.lanes([lane])[lane]
+        work = LaneWork(
+            state, self.road.store, self.committer, self.provider, self.executor, lambda: self.held and self._holds == mine
+        )  # type: ignore[arg-type]
+        await work.run(linger_s)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    with world(tmp_path, partitions=PARTITIONS) as road:
+        async with threads() as executor:
+            made = Bench(road, executor)
+            writing = asyncio.create_task(made.committer.run())
+            yield made
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+
+def conversation(number: int) -> str:
+    return new_id("conversation", number)
+
+
+def say(bench: Bench, *said: Message) -> None:
+    bench.road.say(*said)
+    bench.road.run()
+
+
+def seqs(bench: Bench, *said: Message) -> list[int]:
+    kept = bench.road.store.registered([(each.conversation_id, each.message_id) for each in said])
+    return [kept[each.conversation_id, each.message_id].seq for each in said]
+
+
+def unsent(bench: Bench) -> list[Delivery]:
+    return [row for row in bench.road.rows() if not row.facts.ended]
+
+
+async def test_keys_are_sent_in_order_and_the_lane_is_left_clean(bench: Bench) -> None:
+    """Three conversations to two addresses each: every key's messages arrive by seq, and the cursor ends at fanned."""
+    said = [message(conversation(n % 3), n, to=[whatsapp(1), whatsapp(2)]) for n in range(60)]
+    say(bench, *said)
+    await bench.work()
+    assert unsent(bench) == []
+    assert len(bench.provider.sent) == 6
+    assert all(sent == sorted(set(sent)) and len(sent) == 20 for sent in bench.provider.sent.values())
+    (state,) = bench.road.store.lanes().values()
+    assert state.cursor == state.fanned
+
+
+async def test_a_key_that_must_wait_makes_nobody_else_wait(bench: Bench) -> None:
+    """One address refuses for long: the others' messages go, its own are written down, and the cursor passes them."""
+    bench.provider.answer = lambda row: 3600.0 if row.address == whatsapp(1).address else 0.0
+    said = [message(conversation(n % 2), n, to=[whatsapp(n % 2)]) for n in range(40)]
+    say(bench, *said)
+    await bench.work()
+    assert bench.provider.sent[conversation(0), whatsapp(0).address] == seqs(bench, *said[::2])
+    (waiting,) = bench.road.store.waiting(Lane("whatsapp", 0))
+    assert (waiting.address, waiting.seq) == (whatsapp(1).address, seqs(bench, said[1])[0])
+    (state,) = bench.road.store.lanes().values()
+    assert state.cursor == state.fanned
+    assert bench.provider.calls == 21
+
+
+async def test_a_new_holder_finds_all_rows_of_a_waiting_key(bench: Bench) -> None:
+    """Whoever comes after loads the waiting keys first and finds their later rows, also those behind the cursor, in order."""
+    bench.provider.answer = lambda row: 3600.0
+    early = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(130)]
+    say(bench, *early)
+    await bench.work()
+    late = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(130, 140)]
+    say(bench, *late)
+    bench.provider.answer = lambda row: 0.0
+    lane = Lane("whatsapp", 0)
+    (waiting,) = bench.road.store.waiting(lane)
+    bench.road.store.record({}, waiting=[lane_waiting(waiting, now_ms())])
+    await bench.work()
+    assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *early, *late)
+    await until(lambda: bench.road.store.waiting(lane) == [])
+
+
+def lane_waiting(waiting: object, retry_at: int) -> object:
+    import msgspec
+
+    return msgspec.structs.replace(waiting, retry_at=retry_at)  # type: ignore[type-var]
+
+
+async def test_a_hot_key_does_not_fill_the_memory_of_a_lane(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with far more rows than one may keep is sent in order, while another that comes last is not kept waiting for it."""
+    monkeypatch.setattr(lane_module, "OF_ONE_KEY", 5)
+    monkeypatch.setattr(lane_module, "IN_MEMORY", 20)
+    monkeypatch.setattr(lane_module, "READ_ROWS", 7)
+    hot = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(150)]
+    cold = message(conversation(2), 1, to=[whatsapp(2)])
+    order: list[str] = []
+    bench.provider.answer = lambda row: order.append(row.address) or 0.0  # type: ignore[func-returns-value]
+    say(bench, *hot, cold)
+    await bench.work()
+    assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *hot)
+    assert order.index(whatsapp(2).address) < 150
+    assert unsent(bench) == []
+
+
+async def test_a_lost_lane_is_left_as_it_is(bench: Bench) -> None:
+    """Who lost the lane sends no more; the next holder sends the rest, nothing twice, in order."""
+    said = [message(conversation(n % 4), n, to=[whatsapp(n % 4)]) for n in range(80)]
+    say(bench, *said)
+
+    def lose(row: Delivery) -> float:
+        bench.held = bench.held and bench.provider.calls < 25
+        return 0.0
+
+    bench.provider.answer = lose
+    await bench.work()
+    assert 0 < len(unsent(bench)) < 80
+    bench.held, bench.provider.answer = True, lambda row: 0.0
+    await bench.work()
+    assert unsent(bench) == []
+    assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
+    bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random refusals, small memory, holders that are lost at random, messages that keep coming: each once, each key by seq."""
+    chance = random.Random(seed)
+    for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 15, "READ_ROWS": 6, "PAGE": 4, "SOON_S": 0.5}.items():
+        monkeypatch.setattr(lane_module, name, value)
+
+    def answer(row: Delivery) -> float:
+        bench.held = bench.held and chance.random() > 0.02
+        return chance.uniform(0.001, 0.03) if chance.random() < 0.2 else 0.0
+
+    bench.provider.answer = answer
+    said: list[Message] = []
+    for burst in range(6):
+        to = lambda n: [whatsapp(n % 5), Recipient(f"contact-{9}", "whatsapp", whatsapp(9).address)]  # noqa: E731
+        fresh = [message(conversation(chance.randrange(4)), (burst, n), to=to(n)) for n in range(25)]
+        said += fresh
+        say(bench, *fresh)
+        bench.held = True
+        await bench.work(0.0)
+    async with asyncio.timeout(30):
+        while unsent(bench):
+            bench.held = True
+            await bench.work(0.0)
+    assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())
+    assert sum(map(len, bench.provider.sent.values())) == 2 * len(said)
+    assert {partition_of(each.conversation_id, PARTITIONS) for each in said} == {0}

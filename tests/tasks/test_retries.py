@@ -1,0 +1,61 @@
+"""Backoff, breaker and pace: pure rules, with the clock passed in."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat4all.ports import Limits
+from tasks.retries import Breaker, Pace, backoff
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_backoff_stays_within_its_bounds(refusals: int, chance: float) -> None:
+    """Full jitter: anywhere from nothing to the ceiling, which doubles up to the most."""
+    wait = backoff(refusals, 1.0, 300.0, lambda: chance)
+    assert 0 <= wait <= min(300.0, 2.0 ** min(refusals - 1, 32))
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_lets_probes_through() -> None:
+    """Closed, then open with one probe per period, then closed by one success."""
+    breaker = Breaker(failures=3, probe_s=30)
+    for now in range(3):
+        assert breaker.wait(now) == 0
+        breaker.failed(now)
+    assert (breaker.is_open, breaker.wait(3)) == (True, 29)
+    assert breaker.wait(32) == 0
+    assert breaker.wait(33) == 29
+    breaker.succeeded()
+    assert (breaker.is_open, breaker.wait(33)) == (False, 0)
+
+
+def test_a_success_in_between_keeps_a_breaker_closed() -> None:
+    """Only failures in a row count."""
+    breaker = Breaker(failures=2, probe_s=30)
+    breaker.failed(0)
+    breaker.succeeded()
+    breaker.failed(1)
+    assert not breaker.is_open
+
+
+def limits(interval: float, burst: int) -> Limits:
+    return Limits(4096, 1000, interval, burst, False, frozenset())
+
+
+def test_pace_allows_a_burst_and_then_one_per_interval() -> None:
+    """Three at once, the fourth after one interval; another address waits for nobody."""
+    pace = Pace(limits(6, 3))
+    for _ in range(3):
+        assert pace.wait("a", 0) == 0
+        pace.sent("a", 0)
+    assert (pace.wait("a", 0), pace.wait("b", 0)) == (6, 0)
+    assert pace.wait("a", 6) == 0
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.integers(1, 5))
+def test_pace_is_never_exceeded(gaps: list[float], burst: int) -> None:
+    """Whoever always waits as told sends at most burst + elapsed / interval."""
+    pace, now = Pace(limits(2, burst)), 0.0
+    for sent, gap in enumerate(gaps, 1):
+        now += gap
+        now += pace.wait("a", now)
+        pace.sent("a", now)
+        assert sent <= burst + now / 2 + 1e-6
