@@ -5,10 +5,11 @@ import random
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import WeakSet
 
 from chat4all.failures import Temporary
@@ -52,11 +53,10 @@ class Connections:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read with, inside one read transaction: all that is read is of one moment."""
+        """A connection to read with. Each statement reads what is committed when it begins."""
         with _as_failures():
             connection = self._borrow()
             try:
-                connection.execute("BEGIN")
                 yield connection
             finally:
                 self._give_back(connection)
@@ -78,6 +78,13 @@ class Connections:
                 yield from _committed(self._writer)
         finally:
             self._turn.release()
+
+    def put(self, *writes: tuple[Callable[[sqlite3.Connection, Sequence[Any]], None], Sequence[Any]]) -> None:
+        """These (statement, rows) in one transaction; none when there are no rows at all."""
+        if any(rows for _, rows in writes):
+            with self.write() as db:
+                for statement, rows in writes:
+                    statement(db, rows)
 
     def use_wal(self) -> None:
         """Make the file a write-ahead log one, for good. Others may be at it at the same time."""
@@ -114,7 +121,7 @@ class Connections:
             raise Temporary("store", "closed")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            self.path, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         for pragma in PER_CONNECTION:
             connection.execute(pragma)
@@ -131,8 +138,6 @@ class Connections:
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._lent.discard(connection)
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
         if self._closed:
             connection.close()
         else:

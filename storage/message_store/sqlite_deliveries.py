@@ -11,40 +11,58 @@ from chat4all.ports.message_store import Deliveries, Handle, LaneState, Lease, W
 from chat4all.records import ProviderReceipt
 from storage.message_store import sqlite_facts
 from storage.message_store.sqlite_connection import Connections
-from storage.message_store.sqlite_rows import as_json, found
+from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
-PUT = "INSERT INTO deliveries (channel, partition, seq, idx, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-DELIVERY = f"SELECT body, {', '.join(sqlite_facts.COLUMNS)} FROM deliveries "  # noqa: S608
-BY_KEY = DELIVERY + "WHERE channel = ? AND partition = ? AND seq = ? AND idx = ?"
-LANE_ROWS = DELIVERY + "WHERE channel = ? AND partition = ? AND (seq, idx) > (?, ?) AND seq <= ? ORDER BY seq, idx LIMIT ?"
-
-HANDLE = "INSERT INTO handles VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-HANDLED = "SELECT delivery FROM handles WHERE channel = ? AND account = ? AND provider_id = ?"
-SPOKEN = """
-INSERT INTO last_conversations VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET conversation_id = excluded.conversation_id, at = excluded.at
-WHERE (excluded.at, excluded.conversation_id) > (at, conversation_id)
+PUT = Write("INSERT INTO deliveries (channel, partition, seq, idx, body) VALUES {rows} ON CONFLICT DO NOTHING", 5)
+ROW = f"body, {', '.join(sqlite_facts.COLUMNS)}"
+BY_KEY = Lookup(ROW, "CROSS JOIN deliveries USING (channel, partition, seq, idx)", "channel", "partition", "seq", "idx")
+LANE_ROWS = """
+SELECT * FROM deliveries WHERE channel = ? AND partition = ? AND (seq, idx) > (?, ?) AND seq <= ? ORDER BY seq, idx LIMIT ?
 """
-WAIT = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-GO_ON = "DELETE FROM waiting WHERE channel = ? AND partition = ? AND conversation_id = ? AND address = ?"
+
+HANDLE = Write("INSERT INTO handles VALUES {rows} ON CONFLICT DO NOTHING", 4)
+HANDLED = Lookup("delivery", "CROSS JOIN handles USING (channel, account, provider_id)", "channel", "account", "provider_id")
+SPOKEN = Write(
+    "INSERT INTO last_conversations VALUES {rows} "
+    "ON CONFLICT DO UPDATE SET conversation_id = excluded.conversation_id, at = excluded.at "
+    "WHERE (excluded.at, excluded.conversation_id) > (at, conversation_id)",
+    4,
+)
+WAIT = Write("INSERT OR REPLACE INTO waiting VALUES {rows}", 8)
+GO_ON = Write(
+    "WITH gone (channel, partition, conversation_id, address) AS (VALUES {rows}) DELETE FROM waiting "
+    "WHERE (channel, partition, conversation_id, address) IN (SELECT * FROM gone)",
+    4,
+)
+WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals"
 WAITING = """
-SELECT conversation_id, address, seq, idx, retry_at, refusals FROM waiting
-WHERE channel = ? AND partition = ? ORDER BY seq, idx
+SELECT * FROM waiting WHERE channel = ? AND partition = ? ORDER BY seq, idx
 """
-DUE = "SELECT 1 FROM waiting WHERE channel = ? AND partition = ? AND retry_at <= ? LIMIT 1"
+DUE = Lookup(
+    "EXISTS (SELECT 1 FROM waiting AS w "
+    "WHERE w.channel = asked.channel AND w.partition = asked.partition AND w.retry_at <= asked.now)",
+    "",
+    "channel",
+    "partition",
+    "now",
+)
 
-PARK = "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-PARKED = """
-SELECT channel, account, provider_id, kind, at, reason, reference FROM parked
-WHERE channel = ? AND account = ? AND provider_id = ?
-"""
+PARK = Write("INSERT INTO parked VALUES {rows} ON CONFLICT DO NOTHING", 8)
+PARKED = Lookup(
+    "kind, at, reason, reference",
+    "CROSS JOIN parked USING (channel, account, provider_id)",
+    "channel",
+    "account",
+    "provider_id",
+)
 
-LANES = "SELECT channel, partition, fanned, cursor, holder, fence, beat FROM lanes"
-LANE = LANES + " WHERE channel = ? AND partition = ?"
-FANNED = """
-INSERT INTO lanes (channel, partition, fanned) VALUES (?, ?, ?)
-ON CONFLICT DO UPDATE SET fanned = excluded.fanned WHERE excluded.fanned > fanned
-"""
+LANE_COLUMNS = "channel, partition, fanned, cursor, holder, fence, beat"
+LANE = Lookup(LANE_COLUMNS, "CROSS JOIN lanes USING (channel, partition)", "channel", "partition")
+FANNED = Write(
+    "INSERT INTO lanes (channel, partition, fanned) VALUES {rows} "
+    "ON CONFLICT DO UPDATE SET fanned = excluded.fanned WHERE excluded.fanned > fanned",
+    3,
+)
 CURSOR = """
 INSERT INTO lanes (channel, partition, cursor) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET cursor = excluded.cursor WHERE excluded.cursor > cursor
@@ -67,19 +85,20 @@ class SQLiteDeliveries(Deliveries):
     def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         bare = [each if each.facts == NOTHING else msgspec.structs.replace(each, facts=NOTHING) for each in deliveries]
         rows = [(*_key(each.key), as_json(each)) for each in bare]
-        begun = [(*_key(each.key), *sqlite_facts.values(each.facts)) for each in deliveries if each.facts != NOTHING]
-        with self._db.write() as db:
-            db.executemany(PUT, rows)
-            db.executemany(sqlite_facts.MERGE, begun)
+        begun: dict[DeliveryKey, Facts] = {}
+        for each in deliveries:
+            if each.facts != NOTHING:
+                begun[each.key] = each.facts.merged(begun.get(each.key, NOTHING))
+        self._db.put((PUT, rows), (sqlite_facts.MERGE, _merges(begun)))
 
     def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         with self._db.read() as db:
-            rows = [(key, db.execute(BY_KEY, _key(key)).fetchone()) for key in keys]
-        return {key: _read(row) for key, row in rows if row}
+            rows = BY_KEY(db, [_key(key) for key in keys])
+        return {delivery.key: delivery for delivery in (_read(row) for _, row in rows)}
 
     def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
         with self._db.read() as db:
-            rows = db.execute(LANE_ROWS, (lane.channel, lane.partition, *after, up_to, limit)).fetchall()
+            rows = fetched(db, ROW, LANE_ROWS, (lane.channel, lane.partition, *after, up_to, limit))
         return [_read(row) for row in rows]
 
     def record(
@@ -90,41 +109,37 @@ class SQLiteDeliveries(Deliveries):
         waiting: Sequence[Waiting] = (),
         resumed: Sequence[Waiting] = (),
     ) -> None:
-        merged = [(*_key(key), *sqlite_facts.values(seen)) for key, seen in facts.items()]
-        with self._db.write() as db:
-            db.executemany(sqlite_facts.MERGE, merged)
-            db.executemany(HANDLE, [(each.channel, each.account, each.provider_id, str(each.key)) for each in handles])
-            db.executemany(SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()])
-            db.executemany(GO_ON, [_waiting_key(each) for each in resumed])
-            db.executemany(
-                WAIT, [(*_waiting_key(each), each.seq, each.index, each.retry_at, each.refusals) for each in waiting]
-            )
+        self._db.put(
+            (sqlite_facts.MERGE, _merges(facts)),
+            (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key)) for each in handles]),
+            (SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()]),
+            (GO_ON, [_waiting_key(each) for each in resumed]),
+            (WAIT, [(*_waiting_key(each), each.seq, each.index, each.retry_at, each.refusals) for each in waiting]),
+        )
 
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
         with self._db.read() as db:
-            return {key: DeliveryKey.parse(row[0]) for key, row in found(db, HANDLED, ids).items()}
+            return {key: DeliveryKey.parse(delivery) for key, (delivery,) in HANDLED(db, ids)}
 
     def park(self, receipts: Sequence[ProviderReceipt]) -> None:
         now_ms = int(time.time() * 1000)
-        with self._db.write() as db:
-            db.executemany(PARK, [(*msgspec.structs.astuple(each), now_ms) for each in receipts])
+        self._db.put((PARK, [(*msgspec.structs.astuple(each), now_ms) for each in receipts]))
 
     def parked(self, ids: Sequence[tuple[str, str, str]]) -> list[ProviderReceipt]:
         with self._db.read() as db:
-            rows = [row for each in dict.fromkeys(ids) for row in db.execute(PARKED, each)]
-        return [ProviderReceipt(*row) for row in rows]
+            rows = PARKED(db, list(dict.fromkeys(ids)))
+        return [ProviderReceipt(*key, *row) for key, row in rows]
 
     def lanes(self, lanes: Sequence[Lane] | None = None) -> dict[Lane, LaneState]:
         with self._db.read() as db:
             if lanes is None:
-                return _lane_states(db.execute(LANES))
-            asked = [(lane.channel, lane.partition) for lane in lanes]
-            missing = {lane: LaneState(lane, 0, 0, Lease()) for lane in lanes}
-            return missing | _lane_states(found(db, LANE, asked).values())
+                return _lane_states(fetched(db, LANE_COLUMNS, "SELECT * FROM lanes"))
+            kept = LANE(db, [(lane.channel, lane.partition) for lane in lanes])
+        missing = {lane: LaneState(lane, 0, 0, Lease()) for lane in lanes}
+        return missing | _lane_states(row for _, row in kept)
 
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
-        with self._db.write() as db:
-            db.executemany(FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()])
+        self._db.put((FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()]))
 
     def raise_cursor(self, lane: Lane, seq: int) -> None:
         with self._db.write() as db:
@@ -140,28 +155,34 @@ class SQLiteDeliveries(Deliveries):
 
     def waiting(self, lane: Lane) -> list[Waiting]:
         with self._db.read() as db:
-            return [Waiting(lane, *row) for row in db.execute(WAITING, (lane.channel, lane.partition))]
+            rows = fetched(db, WAITING_COLUMNS, WAITING, (lane.channel, lane.partition))
+        return [Waiting(lane, *row) for row in rows]
 
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
         with self._db.read() as db:
-            return [lane for lane in lanes if db.execute(DUE, (lane.channel, lane.partition, now_ms)).fetchone()]
+            rows = DUE(db, [(lane.channel, lane.partition, now_ms) for lane in lanes])
+        return [Lane(channel, partition) for (channel, partition, _), (due,) in rows if due]
 
 
 def _key(key: DeliveryKey) -> tuple[str, int, int, int]:
     return key.lane.channel, key.lane.partition, key.seq, key.index
 
 
+def _merges(facts: Mapping[DeliveryKey, Facts]) -> list[tuple[Any, ...]]:
+    return [(*_key(key), *msgspec.structs.astuple(seen)) for key, seen in facts.items()]
+
+
 def _waiting_key(waiting: Waiting) -> tuple[str, int, str, str]:
     return waiting.lane.channel, waiting.lane.partition, waiting.conversation_id, waiting.address
 
 
-def _read(row: tuple[Any, ...]) -> Delivery:
+def _read(row: list[Any]) -> Delivery:
     delivery = _delivery(row[0])
     facts = Facts(*row[1:])
     return delivery if facts == NOTHING else msgspec.structs.replace(delivery, facts=facts)
 
 
-def _lane_states(rows: Iterable[tuple[Any, ...]]) -> dict[Lane, LaneState]:
+def _lane_states(rows: Iterable[list[Any]]) -> dict[Lane, LaneState]:
     states = {}
     for channel, partition, fanned, cursor, *lease in rows:
         lane = Lane(channel, partition)

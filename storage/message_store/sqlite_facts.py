@@ -1,10 +1,7 @@
 """`Facts.merged` in SQL: two writers add to the same row, and neither takes anything from the other."""
 
-from typing import Any
-
-from msgspec.structs import astuple
-
 from chat4all.deliveries import Facts
+from storage.message_store.sqlite_rows import Write
 
 HIGHEST = ("attempts", "attempted_at", "refusals", "resends", "resent_as")
 EARLIEST = ("delivered_at", "read_at")
@@ -27,13 +24,12 @@ def _merging() -> list[str]:
     return clauses
 
 
-MERGE = f"""
-WITH new (channel, partition, seq, idx, {", ".join(COLUMNS)}) AS (VALUES ({", ".join("?" * (4 + len(COLUMNS)))}))
+# A key must not come twice in one statement: SQLite would take only one of them.
+MERGE = Write(
+    f"""
+WITH new (channel, partition, seq, idx, {", ".join(COLUMNS)}) AS (VALUES {{rows}})
 UPDATE deliveries AS d SET {", ".join(_merging())} FROM new
-WHERE (d.channel, d.partition, d.seq, d.idx) = (new.channel, new.partition, new.seq, new.idx)
-"""  # noqa: S608
-
-
-def values(facts: Facts) -> tuple[Any, ...]:
-    """The columns of `COLUMNS`, in order."""
-    return astuple(facts)
+WHERE d.channel = new.channel AND d.partition = new.partition AND d.seq = new.seq AND d.idx = new.idx
+""",  # noqa: S608
+    4 + len(COLUMNS),
+)

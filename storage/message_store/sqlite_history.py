@@ -8,25 +8,29 @@ from chat4all.deliveries import Watermark
 from chat4all.messages import Message
 from chat4all.ports.message_store import History, Registration
 from storage.message_store.sqlite_connection import Connections
-from storage.message_store.sqlite_rows import as_json, found
+from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
-REGISTER = """
-INSERT INTO message_ids (conversation_id, message_id, seq, digest) VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET seq = excluded.seq, digest = excluded.digest WHERE excluded.seq < seq
-"""
-REGISTERED = "SELECT seq, digest FROM message_ids WHERE conversation_id = ? AND message_id = ?"
-PLACES = "SELECT conversation_id, message_id, seq, digest FROM message_ids WHERE message_id = ? ORDER BY conversation_id"
+REGISTER = Write(
+    "INSERT INTO message_ids (conversation_id, message_id, seq, digest) VALUES {rows} "
+    "ON CONFLICT DO UPDATE SET seq = excluded.seq, digest = excluded.digest WHERE excluded.seq < seq",
+    4,
+)
+REGISTERED = Lookup(
+    "seq, digest", "CROSS JOIN message_ids USING (conversation_id, message_id)", "conversation_id", "message_id"
+)
+PLACES = "SELECT conversation_id, seq, digest FROM message_ids WHERE message_id = ? ORDER BY conversation_id"
 
-PUT = "INSERT INTO messages VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-MESSAGE = "SELECT body FROM messages WHERE conversation_id = ? AND seq = ?"
+PUT = Write("INSERT INTO messages VALUES {rows} ON CONFLICT DO NOTHING", 3)
+MESSAGE = Lookup("body", "CROSS JOIN messages USING (conversation_id, seq)", "conversation_id", "seq")
 FIRST_AFTER = "SELECT body FROM messages WHERE conversation_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
 LAST_BEFORE = "SELECT body FROM messages WHERE conversation_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
-LAST_SEQ = "SELECT seq FROM messages WHERE conversation_id = ? ORDER BY seq DESC LIMIT 1"
+LAST_SEQ = Lookup("(SELECT max(seq) FROM messages AS m WHERE m.conversation_id = asked.conversation_id)", "", "conversation_id")
 END = 2**63 - 1
 
 # A position's time goes with it; of equal positions the earlier time that is known.
-RAISE = """
-INSERT INTO watermarks VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+RAISE = Write(
+    """
+INSERT INTO watermarks VALUES {rows} ON CONFLICT DO UPDATE SET
     delivered_at = CASE
         WHEN excluded.delivered_up_to > delivered_up_to THEN excluded.delivered_at
         WHEN excluded.delivered_up_to < delivered_up_to THEN delivered_at
@@ -39,8 +43,14 @@ INSERT INTO watermarks VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
         ELSE coalesce(min(nullif(read_at, 0), nullif(excluded.read_at, 0)), max(read_at, excluded.read_at))
     END,
     read_up_to = max(read_up_to, excluded.read_up_to)
-"""
-WATERMARKS = "SELECT * FROM watermarks WHERE conversation_id = ? ORDER BY user_id"
+""",
+    6,
+)
+WATERMARKS = Lookup(
+    "user_id, delivered_up_to, delivered_at, read_up_to, read_at",
+    "CROSS JOIN watermarks USING (conversation_id)",
+    "conversation_id",
+)
 
 _message = msgspec.json.Decoder(Message).decode
 
@@ -51,45 +61,46 @@ class SQLiteHistory(History):
     _db: Connections
 
     def register(self, registrations: Sequence[Registration]) -> None:
-        with self._db.write() as db:
-            db.executemany(REGISTER, [(each.conversation_id, each.message_id, each.seq, each.digest) for each in registrations])
+        self._db.put((REGISTER, [(each.conversation_id, each.message_id, each.seq, each.digest) for each in registrations]))
 
     def registered(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Registration]:
         with self._db.read() as db:
-            return {key: Registration(*key, *row) for key, row in found(db, REGISTERED, ids).items()}
+            return {key: Registration(*key, *row) for key, row in REGISTERED(db, ids)}
 
     def places_of(self, message_id: str) -> list[Registration]:
         with self._db.read() as db:
-            return [Registration(*row) for row in db.execute(PLACES, (message_id,))]
+            rows = fetched(db, "conversation_id, seq, digest", PLACES, (message_id,))
+        return [Registration(conversation_id, message_id, *row) for conversation_id, *row in rows]
 
     def put_messages(self, messages: Sequence[Message]) -> None:
         rows = [(each.conversation_id, each.seq, as_json(each)) for each in messages]
-        with self._db.write() as db:
-            db.executemany(PUT, rows)
+        self._db.put((PUT, rows))
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
         with self._db.read() as db:
-            return {place: _message(row[0]) for place, row in found(db, MESSAGE, places).items()}
+            return {place: _message(body) for place, (body,) in MESSAGE(db, places)}
 
     def page(self, conversation_id: str, after: int | None, before: int | None, limit: int) -> list[Message]:
         end = END if before is None else before
         with self._db.read() as db:
             if after is not None:
-                rows = db.execute(FIRST_AFTER, (conversation_id, after, end, limit)).fetchall()
+                rows = fetched(db, "body", FIRST_AFTER, (conversation_id, after, end, limit))
             else:
-                rows = db.execute(LAST_BEFORE, (conversation_id, end, limit)).fetchall()[::-1]
+                rows = fetched(db, "body", LAST_BEFORE, (conversation_id, end, limit))[::-1]
         return [_message(body) for (body,) in rows]
 
     def last_seqs(self, conversation_ids: Sequence[str]) -> dict[str, int]:
         with self._db.read() as db:
-            kept = found(db, LAST_SEQ, [(conversation_id,) for conversation_id in conversation_ids])
-        return {conversation_id: row[0] for (conversation_id,), row in kept.items()}
+            kept = LAST_SEQ(db, [(conversation_id,) for conversation_id in conversation_ids])
+        return {conversation_id: seq for (conversation_id,), (seq,) in kept if seq is not None}
 
     def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
-        with self._db.write() as db:
-            db.executemany(RAISE, [msgspec.structs.astuple(each) for each in watermarks])
+        self._db.put((RAISE, [msgspec.structs.astuple(each) for each in watermarks]))
 
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         with self._db.read() as db:
-            rows = {each: db.execute(WATERMARKS, (each,)).fetchall() for each in conversation_ids}
-        return {each: [Watermark(*row) for row in kept] for each, kept in rows.items()}
+            rows = WATERMARKS(db, [(conversation_id,) for conversation_id in conversation_ids])
+        kept: dict[str, list[Watermark]] = {conversation_id: [] for conversation_id in conversation_ids}
+        for (conversation_id,), row in sorted(rows):
+            kept[conversation_id].append(Watermark(conversation_id, *row))
+        return kept
