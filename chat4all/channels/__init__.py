@@ -8,6 +8,8 @@ from chat4all.settings import Settings
 
 CHANNELS = {
     "whatsapp": "chat4all.channels.whatsapp:WhatsApp",
+    "instagram": "chat4all.channels.instagram:Instagram",
+    "telegram": "chat4all.channels.telegram:Telegram",
 }
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import time
 from collections.abc import Mapping
 
 import msgspec
@@ -24,7 +23,7 @@ class Verdict(Struct, frozen=True):
 
 
 # The same in every Graph API. A refused account is the operator's to mend: its messages wait, they are not at fault.
-COMMON = {
+COMMON: dict[int | tuple[int, int], Verdict] = {
     0: Verdict(Temporary, "credentials"),
     1: Verdict(Temporary, "provider_error"),
     2: Verdict(Temporary, "provider_error"),
@@ -63,16 +62,24 @@ def read_error(answer: Answer) -> GraphError | None:
         return None
 
 
-def failure(answer: Answer, verdicts: Mapping[int, Verdict]) -> Failure:
-    """Why the provider did not take it: by code, and by HTTP status only where the code says nothing to us."""
+def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+    """Why the provider did not take it: by (code, subcode), by code, and by HTTP status where the code says nothing to us."""
     error = read_error(answer)
-    detail = f"HTTP {answer.status}" if error is None else f"code {error.code}, HTTP {answer.status}"
-    verdict = verdicts.get(error.code) if error else None
+    detail = f"HTTP {answer.status}" if error is None else f"code {error.code}/{error.error_subcode}, HTTP {answer.status}"
+    verdict = None
+    if error is not None:
+        verdict = verdicts.get((error.code, error.error_subcode)) or verdicts.get(error.code)
     if verdict is None:
         verdict = _by_status(answer.status, error)
     if verdict.kind is Throttled:
         return Throttled(verdict.reason, answer.retry_after or verdict.wait, detail)
     return verdict.kind(verdict.reason, detail)
+
+
+def refusal(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+    """The same for `connect`: there a refused credential is final, for a person stands in front of it."""
+    found = failure(answer, verdicts)
+    return Permanent(found.reason, found.detail) if found.reason == "credentials" else found
 
 
 def _by_status(status: int, error: GraphError | None) -> Verdict:
@@ -98,11 +105,3 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     if query.get("hub.mode") != "subscribe" or not known:
         return None
     return query.get("hub.challenge")
-
-
-def within_second(timestamp: str | int) -> int:
-    """A time given in whole seconds, as milliseconds: the end of that second, or now while it lasts.
-
-    Cut off at its beginning, a receipt would stand before the send that it answers.
-    """
-    return min(int(timestamp) * 1000 + 999, int(time.time() * 1000))

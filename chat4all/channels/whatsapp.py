@@ -13,7 +13,8 @@ from yarl import URL
 from chat4all.channels import graph, whatsapp_inbound
 from chat4all.channels.accounts import Pacing, load, require
 from chat4all.channels.graph import Verdict
-from chat4all.channels.http import Answer, Http
+from chat4all.channels.http import Http
+from chat4all.channels.times import within_second
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Channel, Limits, Outgoing, Unreadable, Update
@@ -230,7 +231,7 @@ class WhatsApp(Channel):
     def _read_status(self, raw: Raw) -> Update:
         try:
             status = _status(raw)
-            at = graph.within_second(status.timestamp)
+            at = within_second(status.timestamp)
         except (msgspec.MsgspecError, ValueError):
             return Unreadable("status")
         kind = KINDS.get(status.status)
@@ -250,7 +251,7 @@ class WhatsApp(Channel):
         """Ask for the number that the token may use, and set its webhook where ours has a public address."""
         answer = await self._http.get(self._number.with_query(fields="display_phone_number,verified_name"))
         if answer.status != 200:
-            raise _refusal(answer)
+            raise graph.refusal(answer, VERDICTS)
         number = _number(answer.body)
         line = f"WhatsApp {number.display_phone_number} ({number.verified_name})"
         if not webhook_url.startswith("https://"):
@@ -258,7 +259,7 @@ class WhatsApp(Channel):
         wanted = {"override_callback_uri": webhook_url, "verify_token": self._verify_token}
         answer = await self._http.post(self._number, _encode({"webhook_configuration": wanted}))
         if answer.status != 200:
-            raise _refusal(answer)
+            raise graph.refusal(answer, VERDICTS)
         return f"{line}; webhook set"
 
     async def send_text(self, message: Outgoing) -> str:
@@ -297,12 +298,6 @@ def _reason(errors: Sequence[_Error]) -> str:
         return "failed"
     verdict = VERDICTS.get(errors[0].code)
     return verdict.reason if verdict else f"code_{errors[0].code}"
-
-
-def _refusal(answer: Answer) -> Exception:
-    """For `connect`: a refused credential is final there, for a person stands in front of it."""
-    failure = graph.failure(answer, VERDICTS)
-    return Permanent(failure.reason, failure.detail) if failure.reason == "credentials" else failure
 
 
 def _media_kind(mime_type: str) -> str:

@@ -1,16 +1,19 @@
 """What people write on WhatsApp, in all its types, as text and files. What we do not know arrives as text that says so."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chat4all.channels import graph
+from chat4all.channels.times import within_second
 from chat4all.ports import Inbound, Unreadable, Update
 
 NAME = "whatsapp"
 MEDIA = {"image": "picture", "audio": "sound", "video": "video", "document": "document", "voice": "sound", "sticker": "sticker"}
+MEXICO_OLD = re.compile(r"521\d{10}")
+BRAZIL_OLD = re.compile(r"55[1-9]{2}[6-9]\d{7}")
 
 
 class _Context(Struct, frozen=True):
@@ -49,8 +52,17 @@ _anything = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def number(digits: str) -> str:
-    """A wa_id or number, with or without "+", as an address."""
-    return digits if digits.startswith("+") else f"+{digits}"
+    """A wa_id or number, with or without "+", as an address.
+
+    Two countries changed how mobile numbers are written, and WhatsApp still names many people by the old form: Mexico
+    dropped the 1 after 52, Brazil put a 9 before mobile numbers of eight digits. Both forms are one person.
+    """
+    bare = digits.removeprefix("+")
+    if MEXICO_OLD.fullmatch(bare):
+        bare = f"52{bare[3:]}"
+    elif BRAZIL_OLD.fullmatch(bare):
+        bare = f"{bare[:4]}9{bare[4:]}"
+    return f"+{bare}"
 
 
 def read(messages: Sequence[Raw], contacts: Sequence[Raw], account: str) -> Iterator[Update]:
@@ -83,7 +95,7 @@ def _inbound(raw: Raw, people: dict[str, _Contact], account: str) -> Update:
         provider_id=message.id,
         address=number(phone) if phone else user_id,
         text=f"[in a WhatsApp group] {text}" if message.group_id else text or "[empty message]",
-        at=graph.within_second(message.timestamp),
+        at=within_second(message.timestamp),
         sender_name=contact.profile.name or contact.profile.username,
         reply_to=reply_to or (message.context.id if message.context else ""),
         also_known_as=user_id if phone else "",

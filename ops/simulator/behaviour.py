@@ -36,7 +36,8 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
 class Receipts(Struct, frozen=True, forbid_unknown_fields=True):
     """When receipts are told after a send; None: never. `duplicate` is the share told twice (true: all).
 
-    `shuffle`: a message's receipts come in any order. `before_response`: they are there before the sender has its answer.
+    `shuffle`: a message's receipts come in any order. `before_response`: the share of messages (true: all) whose receipts
+    are there before the sender has its answer.
     """
 
     sent_after_ms: float | None = 0
@@ -44,7 +45,7 @@ class Receipts(Struct, frozen=True, forbid_unknown_fields=True):
     read_after_ms: float | None = 150
     duplicate: bool | float = False
     shuffle: bool = False
-    before_response: bool = False
+    before_response: bool | float = False
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 
 from ops.simulator.behaviour import Behaviour, Buckets, Receipts
-from ops.simulator.model import Answer, Arrival, Refused, Said, Send, Update, now
+from ops.simulator.held import Held
+from ops.simulator.model import Answer, Arrival, Poll, Refused, Said, Send, Update, now
 from ops.simulator.outbox import Outbox
 from ops.simulator.providers.provider import Provider
 from ops.simulator.record import Record
@@ -28,6 +29,7 @@ class Desk:
         self.outbox = Outbox(provider, webhook_url, self.counts, self._told)
         self.behaviour = Behaviour()
         self._buckets: Buckets | None = None
+        self._held = Held()
         self._record = record
         self._shown = shown
         self.said: deque[Said] = deque(maxlen=SAID_KEPT)
@@ -49,6 +51,7 @@ class Desk:
         self.outbox.forget()
         self.counts.clear()
         self.said.clear()
+        self._held = Held()
 
     async def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Answer:
         """A call to the provider's endpoint. Dropped when the answer must be lost."""
@@ -57,6 +60,8 @@ class Desk:
             await asyncio.sleep(self.behaviour.delay_ms / 1000)
         try:
             wanted = self.provider.call(method, path, headers, body)
+            if isinstance(wanted, Poll):
+                return self.provider.updates(await self._held.fetch(wanted))
             return wanted if isinstance(wanted, Answer) else await self._take(wanted)
         except Refused as refused:
             self.counts["refused"] += 1
@@ -71,7 +76,8 @@ class Desk:
         arrival = self._keep(send)
         receipts = self.behaviour.receipts
         updates = self._receipts(arrival, receipts, rule.code if rule else 0)
-        if not (receipts.before_response and updates and await self.outbox.post([update for _, update in updates])):
+        early = random.random() < receipts.before_response
+        if not (early and updates and await self.outbox.post([update for _, update in updates])):
             self._tell(updates)
         if self.behaviour.drops():
             self.counts["answers_dropped"] += 1
@@ -98,7 +104,7 @@ class Desk:
         """(milliseconds from now, update) of all that will be told about a message."""
         times = {"sent": receipts.sent_after_ms, "delivered": receipts.delivered_after_ms, "read": receipts.read_after_ms}
         kinds = [kind for kind in self.provider.kinds if times[kind] is not None]
-        if code:
+        if code and self.provider.tells_failed:
             kinds, times["failed"] = ["failed"], receipts.delivered_after_ms or 0
         afters = {kind: times[kind] or 0 for kind in kinds}
         if receipts.shuffle:
@@ -122,7 +128,11 @@ class Desk:
         self.counts["inbound"] += 1
         self.said.append(said)
         self._shown(said)
-        self.outbox.put(said.sender, Update(0, 0, self.provider.said(said), "inbound", said))
+        content = self.provider.said(said)
+        if self.provider.polled:
+            self._held.add(content)
+        else:
+            self.outbox.put(said.sender, Update(0, 0, content, "inbound", said))
 
     def _told(self, updates: Sequence[Update]) -> None:
         at = now()

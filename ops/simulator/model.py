@@ -29,6 +29,14 @@ class Send(Struct, frozen=True):
     media: str = ""
 
 
+class Poll(Struct, frozen=True):
+    """Somebody fetches updates: acknowledges those before `offset`, wants `limit` more, waits up to `timeout_s` for one."""
+
+    offset: int
+    limit: int
+    timeout_s: float
+
+
 class Arrival(Struct, omit_defaults=True):
     """A message that reached a simulated person. `told` has when each receipt was taken by the webhook, by kind.
 

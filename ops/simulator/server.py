@@ -37,10 +37,10 @@ class Simulator:
             desk.start()
         # The low-level server: no routes, no middleware. It is called for every message of every load test.
         server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=1)
         await self._runner.setup()
         wanted = self._settings.simulator_port if port is None else port
-        site = web.TCPSite(self._runner, self._settings.host, wanted, backlog=1024, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, self._settings.host, wanted, backlog=1024)
         await site.start()
         return int(self._runner.addresses[0][1])
 

@@ -7,6 +7,8 @@ from ops.simulator.providers.provider import Provider
 
 PROVIDERS = {
     "whatsapp": "ops.simulator.providers.whatsapp:WhatsApp",
+    "instagram": "ops.simulator.providers.instagram:Instagram",
+    "telegram": "ops.simulator.providers.telegram:Telegram",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from chat4all.settings import Settings
-from ops.simulator.model import Answer, Arrival, Said, Send
+from ops.simulator.model import Answer, Arrival, Poll, Said, Send
 
 encode = msgspec.json.Encoder().encode
 
@@ -19,14 +19,17 @@ encode = msgspec.json.Encoder().encode
 class Provider(ABC):
     """One provider with one account. Methods are pure and cheap: they run for every message of every load test.
 
-    `batch`: updates in one webhook. `kinds`: receipts that it tells. `too_fast`: codes for (the account, one recipient).
+    `batch`: updates in one webhook. `kinds`: receipts that it tells. `tells_failed`: also that a message failed later.
+    `too_fast`: codes for (the account, one recipient). `polled`: updates wait to be fetched.
     """
 
     name: ClassVar[str]
     batch: ClassVar[int] = 100
     kinds: ClassVar[tuple[str, ...]] = ()
+    tells_failed: ClassVar[bool] = False
     too_fast: ClassVar[tuple[int, int]]
     account: str
+    polled: bool = False
 
     def __init__(self, settings: Settings) -> None:
         self._start = secrets.token_hex(6)
@@ -37,8 +40,8 @@ class Provider(ABC):
         """An address as the channel writes it, so that people may ask for it either way."""
 
     @abstractmethod
-    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:
-        """What a call to the provider's endpoint wants: a send, or something that is answered at once. Refused when wrong."""
+    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:
+        """What a call to the provider's endpoint wants: a send, updates, or what is answered at once. Refused when wrong."""
 
     @abstractmethod
     def taken(self, send: Send, provider_id: str) -> bytes:
@@ -63,6 +66,10 @@ class Provider(ABC):
     @abstractmethod
     def signature(self, body: bytes) -> dict[str, str]:
         """The headers that prove who sends it."""
+
+    def updates(self, contents: Sequence[Any]) -> Answer:
+        """The answer to a poll, by those that can be polled."""
+        raise NotImplementedError
 
     def new_id(self, address: str) -> str:
         """The id of the next message to or from this address: never one that was given before."""

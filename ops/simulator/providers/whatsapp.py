@@ -55,6 +55,7 @@ class WhatsApp(Provider):
 
     name = "whatsapp"
     kinds: ClassVar[tuple[str, ...]] = ("sent", "delivered", "read")
+    tells_failed = True
     too_fast = (130429, 131056)
 
     def __init__(self, settings: Settings) -> None:

@@ -1,0 +1,65 @@
+"""Instagram Direct through Meta's Instagram API. Addresses are Instagram-scoped ids. It tells READ and never DELIVERED."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from chat4all.channels import graph
+from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
+from chat4all.channels.graph import Verdict
+from chat4all.channels.messaging import Event, Message, MessagingChannel, MessagingSettings
+from chat4all.failures import Permanent, Temporary, Throttled
+from chat4all.ports import Limits, Unreadable, Update
+
+
+class InstagramSettings(MessagingSettings):
+    """INSTAGRAM_…: a professional account. Without INSTAGRAM_TOKEN the channel talks to the simulator."""
+
+    model_config = SettingsConfigDict(env_prefix="INSTAGRAM_", frozen=True, extra="ignore")
+
+    token: str = Field("", description="Access token of the account.")
+    account_id: str = Field("", description="Id of the professional account, as webhooks name it.")
+    app_secret: str = Field("", description="The app's secret; signs webhooks.")
+    verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
+    api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
+    api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+
+
+class Instagram(MessagingChannel):
+    """One professional account."""
+
+    name = "instagram"
+    # No limit between sends to one person is known.
+    limits = Limits(
+        text_length=1000,
+        text_unit="bytes",
+        account_per_second=300,
+        recipient_interval_s=UNPACED_INTERVAL_S,
+        recipient_burst=UNPACED_BURST,
+        echoes_reference=False,
+        receipts=frozenset({"read"}),
+    )
+    verdicts = graph.COMMON | {
+        (10, 2534022): Verdict(Permanent, "outside_window"),
+        (100, 2534014): Verdict(Permanent, "unknown_address"),
+        (100, 2018001): Verdict(Permanent, "unknown_address"),
+        551: Verdict(Permanent, "undeliverable"),
+        1200: Verdict(Temporary, "provider_error"),
+        80002: Verdict(Throttled, "rate_limit", 60.0),
+        80006: Verdict(Throttled, "rate_limit", 60.0),
+    }
+    fields = "messages,messaging_seen,message_reactions,messaging_postbacks"
+    real_url = "https://graph.instagram.com"
+    simulated_account = "17841400000000001"
+    own_settings = InstagramSettings
+
+    def echoed(self, event: Event, message: Message) -> Iterable[Update]:
+        """Nothing: we know what we sent, and an echo cannot say which of our sends it was."""
+        return ()
+
+    def receipts(self, event: Event) -> Iterable[Update]:
+        """messaging_seen names one message."""
+        if event.read is not None and event.read.mid:
+            return [self.receipt(event.read.mid, "read", event.timestamp)]
+        return [Unreadable("unknown event")]

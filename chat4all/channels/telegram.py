@@ -1,0 +1,203 @@
+"""Telegram's Bot API, through pyTelegramBotAPI. Addresses are chat ids. It tells no receipts: SENT is what can be known."""
+
+import hmac
+import logging
+import re
+from collections.abc import Awaitable, Mapping, Sequence
+from math import ceil
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from telebot import asyncio_helper
+from telebot.async_telebot import AsyncTeleBot
+
+from chat4all.channels import http, telegram_inbound
+from chat4all.channels.accounts import Pacing, load
+from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.messages import File
+from chat4all.ports import Account, Channel, Limits, Outgoing, Unreadable, Update
+from chat4all.settings import Settings
+
+SIMULATED_BOT = "1000000001"
+CHAT_ID = re.compile(r"-?\d{4,20}")
+API_URL = "https://api.telegram.org"
+UPDATES = ["message", "edited_message", "callback_query"]
+POLL_S = 10
+POLL_LIMIT = 100
+# What Telegram says in words only; the rest of a 403 or 400 is final as well.
+REASONS = {
+    "bot was blocked": "blocked",
+    "user is deactivated": "deactivated",
+    "initiate conversation": "not_started",
+    "bot was kicked": "removed",
+    "not a member": "removed",
+    "chat not found": "unknown_address",
+    "PEER_ID_INVALID": "unknown_address",
+    "upgraded to a supergroup": "moved",
+    "HTTP URL": "media",
+    "file is too big": "media",
+}
+
+# The library writes failed calls to stderr by itself; we raise them.
+logging.getLogger("TeleBot").setLevel(logging.CRITICAL)
+
+T = TypeVar("T")
+
+
+class TelegramSettings(Pacing):
+    """TELEGRAM_…: a bot. Without TELEGRAM_BOT_TOKEN the channel talks to the simulator."""
+
+    model_config = SettingsConfigDict(env_prefix="TELEGRAM_", frozen=True, extra="ignore")
+
+    bot_token: str = Field("", pattern=r"^(\d+:[A-Za-z0-9_-]+)?$", description="The bot's token, from @BotFather.")
+    webhook_secret: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]{0,256}$", description="What Telegram shows with each webhook; made if empty."
+    )
+    api_url: str = Field("", description="Where the Bot API is; empty: Telegram, or the simulator without a token.")
+    polling: bool | None = Field(
+        None, description="Fetch updates instead of being sent them. Unset: a real bot without a public address does."
+    )
+
+
+class Telegram(Channel):
+    """One bot."""
+
+    name = "telegram"
+    limits = Limits(
+        text_length=4096,
+        account_per_second=30,
+        recipient_interval_s=1,
+        recipient_burst=3,
+        echoes_reference=False,
+        receipts=frozenset(),
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        own = load(TelegramSettings)
+        real = bool(own.bot_token)
+        token = own.bot_token or f"{SIMULATED_BOT}:{settings.secret('telegram_token')}"
+        self.account = Account(token.partition(":")[0], real)
+        self.limits = own.limits(Telegram.limits, real)
+        self.polls = (real and not settings.public_url) if own.polling is None else own.polling
+        self._secret = own.webhook_secret or settings.secret("telegram_webhook_secret")
+        self._timeout_s = settings.provider_timeout_s
+        self._offset = 0
+        base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
+        # The library keeps these for the process, not for the bot; a process has one Telegram channel.
+        asyncio_helper.API_URL = f"{base}/bot{{0}}/{{1}}"
+        asyncio_helper.REQUEST_TIMEOUT = ceil(self._timeout_s)
+        asyncio_helper.REQUEST_LIMIT = http.CONNECTIONS
+        self._bot = AsyncTeleBot(token)
+
+    def address(self, text: str) -> str:
+        """The chat's id: digits, with a minus for groups."""
+        written = text.strip()
+        if not CHAT_ID.fullmatch(written):
+            raise ValueError(
+                "a Telegram address is the id of a chat with the bot, such as 123456789; usernames cannot be written to"
+            )
+        return written
+
+    def challenge(self, query: Mapping[str, str]) -> str | None:
+        """Telegram asks for none."""
+        return None
+
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """The secret that we gave when the webhook was set."""
+        given = headers.get("x-telegram-bot-api-secret-token", "")
+        return hmac.compare_digest(given.encode(), self._secret.encode())
+
+    def read_webhook(self, body: bytes) -> Sequence[Update]:
+        """One update."""
+        try:
+            update = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return [Unreadable("not a webhook")]
+        return telegram_inbound.read(update, self.account.account_id)
+
+    async def connect(self, webhook_url: str) -> str:
+        """Ask who the bot is; set its webhook, or take it away where updates are fetched."""
+        try:
+            me = await _call(self._bot.get_me(), Temporary)
+            if self.polls:
+                await _call(self._bot.delete_webhook(), Temporary)
+                return f"Telegram @{me.username}; updates are fetched"
+            if not webhook_url.startswith("https://"):
+                return f"Telegram @{me.username}; no public address, so no webhook is set"
+            await _call(self._bot.set_webhook(webhook_url, allowed_updates=UPDATES, secret_token=self._secret), Temporary)
+        except Temporary as failure:
+            if failure.reason == "credentials":
+                raise Permanent(failure.reason, failure.detail) from None
+            raise
+        return f"Telegram @{me.username}; webhook set"
+
+    async def send_text(self, message: Outgoing) -> str:
+        """A text, as it is: no markup is read into it."""
+        sent = await _call(self._bot.send_message(message.address, message.text), Unknown)
+        return telegram_inbound.provider_id(message.address, sent.message_id)
+
+    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+        """A picture or a document, which Telegram fetches from its link."""
+        caption = message.text or None
+        if file.mime_type in {"image/jpeg", "image/png"}:
+            sending = self._bot.send_photo(message.address, url, caption=caption)
+        else:
+            sending = self._bot.send_document(message.address, url, caption=caption)
+        sent = await _call(sending, Unknown)
+        return telegram_inbound.provider_id(message.address, sent.message_id)
+
+    async def poll(self) -> Sequence[Update]:
+        """Telegram keeps updates for a day until they are acknowledged."""
+        # The bot's own get_updates makes objects of them; their words are easier to keep as they came.
+        fetching = asyncio_helper.get_updates(  # type: ignore[no-untyped-call]
+            self._bot.token,
+            offset=self._offset,
+            limit=POLL_LIMIT,
+            timeout=POLL_S,
+            allowed_updates=UPDATES,
+            request_timeout=POLL_S + self._timeout_s,
+        )
+        updates: list[dict[str, Any]] = await _call(fetching, Temporary) or []
+        self._offset = max((each["update_id"] + 1 for each in updates), default=self._offset)
+        return [told for each in updates for told in telegram_inbound.read(each, self.account.account_id)]
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        session = asyncio_helper.session_manager.session
+        if session is not None and not session.closed:
+            await session.close()
+
+
+async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:
+    """One call; what the library raises holds the token, and is not shown to anybody."""
+    try:
+        return await calling
+    except asyncio_helper.ApiTelegramException as error:
+        failure = _refusal(error.error_code, str(error.description), error.result_json.get("parameters") or {})
+    except asyncio_helper.ApiHTTPException as error:
+        failure = Temporary(f"http_{error.result.status}")
+    except asyncio_helper.RequestTimeout as error:
+        cause = error.__cause__
+        never_left = isinstance(cause, aiohttp.ClientConnectorError)
+        failure = Temporary("unreachable") if never_left else lost("no_answer", type(cause).__name__)
+    except (TimeoutError, asyncio_helper.ApiInvalidJSONException, KeyError, TypeError, OSError) as error:
+        failure = lost("unreadable_answer", type(error).__name__)
+    raise failure from None
+
+
+def _refusal(code: int, description: str, parameters: Mapping[str, Any]) -> Failure:
+    """What Telegram's error means. Its description names no person, but is not repeated all the same."""
+    detail = f"code {code}"
+    if code == 429:
+        return Throttled("rate_limit", float(parameters.get("retry_after", 1)), detail)
+    if code in {401, 404}:
+        return Temporary("credentials", detail)
+    if code == 409:
+        return Temporary("another_receiver", detail)
+    if code >= 500:
+        return Temporary("provider_error", detail)
+    reason = next((reason for words, reason in REASONS.items() if words.lower() in description.lower()), "")
+    return Permanent(reason or ("forbidden" if code == 403 else "invalid"), detail)

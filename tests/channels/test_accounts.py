@@ -1,0 +1,118 @@
+"""Addresses, limits and credentials."""
+
+import pytest
+
+from chat4all.channels import CHANNELS, open_channel, unknown_channel
+from chat4all.settings import Settings, SettingsError
+
+SECRETS = {
+    "whatsapp": {"TOKEN": "t0ken", "PHONE_NUMBER_ID": "42", "APP_SECRET": "a", "VERIFY_TOKEN": "v"},
+    "instagram": {"TOKEN": "t0ken", "ACCOUNT_ID": "42", "APP_SECRET": "a", "VERIFY_TOKEN": "v"},
+    "telegram": {"BOT_TOKEN": "42:t0ken"},
+}
+
+
+@pytest.mark.parametrize(
+    ("channel", "written", "address"),
+    [
+        ("whatsapp", "+5511999990000", "+5511999990000"),
+        ("whatsapp", "5511999990000", "+5511999990000"),
+        ("whatsapp", " +55 (11) 99999-0000 ", "+5511999990000"),
+        ("whatsapp", "+55 31 9688-3193", "+5531996883193"),
+        ("whatsapp", "+521 55 1234 5678", "+525512345678"),
+        ("whatsapp", "US.1234", "US.1234"),
+        ("instagram", "6789012345", "6789012345"),
+        ("telegram", "123456789", "123456789"),
+        ("telegram", "-1001234", "-1001234"),
+    ],
+)
+def test_an_address_has_one_form(channel: str, written: str, address: str, settings: Settings) -> None:
+    """However people write an address, it is one address; writing it again changes nothing."""
+    opened = open_channel(channel, settings)
+    assert opened.address(written) == address
+    assert opened.address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("channel", "written"),
+    [
+        *(
+            ("whatsapp", each)
+            for each in ("", "+", "12345", "+0551199999000", "+551199999000012345", "ana", "us.1", "+55x1199990000")
+        ),
+        *(("instagram", each) for each in ("", "@ana", "12", "+6789012345")),
+        *(("telegram", each) for each in ("", "@caio", "+5511999990000", "1.5")),
+    ],
+)
+def test_a_wrong_address_is_told_without_repeating_it(channel: str, written: str, settings: Settings) -> None:
+    """What cannot be an address is refused with an example of a right one."""
+    with pytest.raises(ValueError, match="such as") as caught:
+        open_channel(channel, settings).address(written)
+    assert len(written) < 2 or written not in str(caught.value)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_simulator_is_not_real_and_not_paced(channel: str, settings: Settings) -> None:
+    """Without credentials the account says that it is simulated, and pacing is out of reach but never zero."""
+    opened = open_channel(channel, settings)
+    assert not opened.account.real
+    assert opened.limits.account_per_second >= 10_000
+    assert 0 < opened.limits.recipient_interval_s < 0.001
+    assert opened.limits.text_length == type(opened).limits.text_length
+
+
+@pytest.mark.parametrize("channel", SECRETS)
+def test_credentials_make_it_real(channel: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With credentials the account is real and keeps the provider's pacing."""
+    for name, value in SECRETS[channel].items():
+        monkeypatch.setenv(f"{channel.upper()}_{name}", value)
+    opened = open_channel(channel, settings)
+    assert opened.account.real
+    assert opened.account.account_id == "42"
+    assert opened.limits == type(opened).limits
+
+
+@pytest.mark.parametrize("channel", [name for name in SECRETS if len(SECRETS[name]) > 1])
+def test_a_token_alone_is_not_enough(channel: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that are missing beside the token are named; the token is not."""
+    monkeypatch.setenv(f"{channel.upper()}_TOKEN", "t0ken")
+    with pytest.raises(SettingsError, match=f"{channel.upper()}_APP_SECRET") as caught:
+        open_channel(channel, settings)
+    assert "t0ken" not in str(caught.value)
+
+
+def test_pacing_may_be_chosen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment overrides the pacing; a wrong value is told by its name."""
+    monkeypatch.setenv("WHATSAPP_RECIPIENT_INTERVAL_S", "0.5")
+    monkeypatch.setenv("WHATSAPP_RECIPIENT_BURST", "2")
+    monkeypatch.setenv("WHATSAPP_ACCOUNT_PER_SECOND", "80")
+    limits = open_channel("whatsapp", settings).limits
+    assert (limits.recipient_interval_s, limits.recipient_burst, limits.account_per_second) == (0.5, 2, 80)
+    monkeypatch.setenv("WHATSAPP_ACCOUNT_PER_SECOND", "0")
+    with pytest.raises(SettingsError, match="WHATSAPP_ACCOUNT_PER_SECOND"):
+        open_channel("whatsapp", settings)
+
+
+def test_text_is_measured_as_the_provider_does(settings: Settings) -> None:
+    """Instagram counts bytes, WhatsApp characters."""
+    assert open_channel("instagram", settings).limits.measure("çé") == 4
+    assert open_channel("whatsapp", settings).limits.measure("çé") == 2
+
+
+def test_polling_is_for_bots_without_a_public_address(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated bot is told by webhook unless asked otherwise; a real one without a public address fetches."""
+    assert not open_channel("telegram", settings).polls
+    monkeypatch.setenv("TELEGRAM_POLLING", "1")
+    assert open_channel("telegram", settings).polls
+    monkeypatch.delenv("TELEGRAM_POLLING")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "42:t0ken")
+    assert open_channel("telegram", settings).polls
+    public = settings.model_copy(update={"public_url": "https://chat.example"})
+    assert not open_channel("telegram", public).polls
+
+
+def test_an_unknown_channel_is_told_with_a_hint(settings: Settings) -> None:
+    """A name that is nearly right gets the right one."""
+    assert "Did you mean whatsapp?" in unknown_channel("watsapp")
+    with pytest.raises(KeyError, match="known: whatsapp"):
+        open_channel("pigeon", settings)

@@ -1,0 +1,222 @@
+"""The sending half, against a provider on loopback that answers as the test wants."""
+
+import asyncio
+import json
+import logging
+import traceback
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from chat4all.channels import CHANNELS
+from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.messages import File
+from chat4all.ports import Channel, Outgoing
+from chat4all.settings import Settings
+from tests.channels import payloads
+from tests.channels.conftest import Open, serving
+
+ADDRESSES = {"whatsapp": "+5511999990000", "instagram": "6789012345", "telegram": "123456", "messenger": "6789012346"}
+WORDS = "meet me at the station"
+TAKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "whatsapp": ({"messaging_product": "whatsapp", "messages": [{"id": "wamid.X"}]}, "wamid.X"),
+    "instagram": ({"recipient_id": "6789012345", "message_id": "m_X"}, "m_X"),
+    "messenger": ({"recipient_id": "6789012346", "message_id": "m_X"}, "m_X"),
+    "telegram": (
+        {"ok": True, "result": {"message_id": 9, "date": 1, "chat": {"id": 123456, "type": "private"}}},
+        "123456:9",
+    ),
+}
+PDF = File(file_id="f", filename="bill.pdf", mime_type="application/pdf", size=5)
+PICTURE = File(file_id="f", filename="cat.jpg", mime_type="image/jpeg", size=5)
+
+
+def outgoing(channel: str, text: str = WORDS) -> Outgoing:
+    return Outgoing(ADDRESSES[channel], text, f"{channel}:0:7:0")
+
+
+def secrets(channel: str, settings: Settings) -> list[str]:
+    return [settings.secret(f"{channel}_token"), ADDRESSES[channel], WORDS]
+
+
+def answered(row: dict[str, Any]) -> web.Response:
+    body = row["answer"] if isinstance(row["answer"], str) else json.dumps(row["answer"])
+    kind = "text/html" if isinstance(row["answer"], str) else "application/json"
+    return web.Response(status=row["status"], body=body.encode(), headers={"Content-Type": kind, **row.get("headers", {})})
+
+
+@pytest.mark.parametrize(("channel", "row"), payloads.errors())
+async def test_an_answer_means_a_failure(
+    channel: str, row: dict[str, Any], opened: Open, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each recorded answer is the failure that stands beside it; neither it nor the log holds the token, words or address."""
+    caplog.set_level(logging.DEBUG)
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return answered(row)
+
+    async with serving(handler) as url:
+        with pytest.raises(Failure) as caught:
+            await opened(channel, url).send_text(outgoing(channel))
+    failure = caught.value
+    assert (type(failure).__name__, failure.reason) == (row["kind"], row["reason"])
+    if isinstance(failure, Throttled):
+        assert failure.retry_after == row["retry_after"]
+    shown = "".join(traceback.format_exception(failure)) + caplog.text
+    assert [each for each in secrets(channel, settings) if each in shown] == []
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_what_was_taken_gives_the_providers_id(channel: str, opened: Open) -> None:
+    """A send that the provider took returns its id, over one kept-alive connection for several sends."""
+    answer, provider_id = TAKEN[channel]
+    connections: set[Any] = set()
+
+    async def handler(request: BaseRequest) -> web.Response:
+        connections.add(request.transport)
+        return web.json_response(answer)
+
+    async with serving(handler) as url:
+        opened_channel = opened(channel, url)
+        for _ in range(3):
+            assert await opened_channel.send_text(outgoing(channel)) == provider_id
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_nobody_listens_is_temporary(channel: str, opened: Open, unused_tcp_port: int) -> None:
+    """A refused connection sent nothing, so it may be tried again."""
+    with pytest.raises(Temporary) as caught:
+        await opened(channel, f"http://127.0.0.1:{unused_tcp_port}").send_text(outgoing(channel))
+    assert not isinstance(caught.value, Throttled)
+    assert caught.value.reason == "unreachable"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_lost_answer_is_unknown(channel: str, opened: Open) -> None:
+    """The request arrived and the connection died: it may have happened."""
+
+    async def handler(request: BaseRequest) -> web.Response:
+        await request.read()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with serving(handler) as url:
+        with pytest.raises(Unknown):
+            await opened(channel, url).send_text(outgoing(channel))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_no_answer_in_time_is_unknown(channel: str, opened: Open) -> None:
+    """The request arrived and nothing came back within the time limit: it may have happened."""
+    released = asyncio.Event()
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        await released.wait()
+        return web.Response()
+
+    async with serving(handler) as url:
+        try:
+            with pytest.raises(Unknown):
+                await opened(channel, url).send_text(outgoing(channel))
+        finally:
+            released.set()
+
+
+async def captured(channel: str, opened: Open, *sends: Any) -> list[tuple[str, Any]]:
+    """(path, body) of what the channel sends."""
+    seen: list[tuple[str, Any]] = []
+
+    async def handler(request: BaseRequest) -> web.Response:
+        form = request.content_type == "application/x-www-form-urlencoded"
+        seen.append((request.path, dict(await request.post()) if form else json.loads(await request.read() or b"{}")))
+        return web.json_response(TAKEN[channel][0])
+
+    async with serving(handler) as url:
+        each = opened(channel, url)
+        for send in sends:
+            await send(each)
+    return seen
+
+
+async def test_whatsapps_wire_format(opened: Open) -> None:
+    """A number goes into `to`, a user id into `recipient`, and our reference where receipts echo it."""
+    seen = await captured(
+        "whatsapp",
+        opened,
+        lambda each: each.send_text(outgoing("whatsapp")),
+        lambda each: each.send_text(Outgoing("US.1234", WORDS, "r")),
+        lambda each: each.send_file(outgoing("whatsapp"), PDF, "https://files.example/1"),
+    )
+    path, body = seen[0]
+    assert path == "/v23.0/100000000000001/messages"
+    assert body == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": "+5511999990000",
+        "type": "text",
+        "text": {"body": WORDS, "preview_url": True},
+        "biz_opaque_callback_data": "whatsapp:0:7:0",
+    }
+    assert seen[1][1]["recipient"] == "US.1234"
+    assert "to" not in seen[1][1]
+    assert seen[2][1]["document"] == {"link": "https://files.example/1", "caption": WORDS, "filename": "bill.pdf"}
+
+
+async def test_instagrams_wire_format(opened: Open) -> None:
+    """A recipient and a message; a file is an attachment, and with words a link."""
+    seen = await captured(
+        "instagram",
+        opened,
+        lambda each: each.send_text(outgoing("instagram")),
+        lambda each: each.send_file(outgoing("instagram", ""), PICTURE, "https://files.example/1"),
+        lambda each: each.send_file(outgoing("instagram"), PICTURE, "https://files.example/1"),
+    )
+    assert seen[0] == (
+        "/v23.0/17841400000000001/messages",
+        {"recipient": {"id": "6789012345"}, "message": {"text": WORDS}},
+    )
+    assert seen[1][1]["message"] == {"attachment": {"type": "image", "payload": {"url": "https://files.example/1"}}}
+    assert seen[2][1]["message"] == {"text": f"{WORDS}\nhttps://files.example/1"}
+
+
+async def test_telegrams_wire_format(opened: Open, settings: Settings) -> None:
+    """A form to the bot's own URL, and no markup that would change people's words."""
+    seen = await captured(
+        "telegram",
+        opened,
+        lambda each: each.send_text(outgoing("telegram", "*_[words](")),
+        lambda each: each.send_file(outgoing("telegram"), PICTURE, "https://files.example/1"),
+        lambda each: each.send_file(outgoing("telegram"), PDF, "https://files.example/2"),
+    )
+    bot = f"/bot1000000001:{settings.secret('telegram_token')}"
+    assert seen[0] == (f"{bot}/sendMessage", {"chat_id": "123456", "text": "*_[words]("})
+    assert seen[1] == (f"{bot}/sendPhoto", {"chat_id": "123456", "photo": "https://files.example/1", "caption": WORDS})
+    assert seen[2][0] == f"{bot}/sendDocument"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_refused_credentials_are_final_for_who_connects(channel: str, opened: Open) -> None:
+    """`connect` raises Permanent when the provider does not know us, and Temporary when it cannot be reached."""
+    refusal = {"error": {"code": 190}, "ok": False, "error_code": 401, "description": "Unauthorized"}
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.json_response(refusal, status=401)
+
+    async with serving(handler) as url:
+        each = opened(channel, url)
+        with pytest.raises(Permanent):
+            await each.connect("https://chat.example/hook")
+    with pytest.raises(Temporary):
+        await each.connect("https://chat.example/hook")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_close_is_safe(channel: str, opened: Open) -> None:
+    """Closing twice, and without a single call, is fine."""
+    each: Channel = opened(channel, "http://127.0.0.1:1")
+    await each.close()
+    await each.close()
