@@ -178,6 +178,7 @@ class Member(Follower):
         with suppress(sqlite3.Error):
             self._write_commits(self._groups)
             self._membership.leave(self._groups)
+        self._membership.abandon()
         self._groups.close()
         super().close()
 
@@ -190,8 +191,13 @@ class Member(Follower):
     def _write_commits(self, connection: Connection) -> None:
         with self._lock:
             commits, self._commits = self._commits, {}
-        if commits:
-            groups.commit(connection, self._group, commits)
+        try:
+            if commits:
+                groups.commit(connection, self._group, commits)
+        except sqlite3.Error:
+            with self._lock:
+                self._commits = commits | self._commits
+            raise
 
     def _look(self, limit: int) -> list[Record]:
         self._polled_at = time.monotonic()
