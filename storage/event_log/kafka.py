@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
-from chat4all.failures import Mismatch, Temporary
+from chat4all.failures import Mismatch, RangeLost, Temporary
 from chat4all.ports import Consumer, EventLog, Topic
 from chat4all.records import NewRecord, Range, Record
 from chat4all.settings import Settings
@@ -79,7 +79,10 @@ class KafkaLog(EventLog):
 
     def read(self, topic: str, ranges: Sequence[Range], timeout_s: float) -> list[Record]:
         """See EventLog."""
-        return self._reader.read(topic, ranges, timeout_s)
+        deadline = time.monotonic() + timeout_s
+        if wrong := [each for each in ranges if not 0 <= each.partition < self._count(topic)]:
+            raise RangeLost("range_lost", f"{topic}: no partition {wrong[0].partition}")
+        return self._reader.read(topic, ranges, deadline - time.monotonic())
 
     def ends(self, topic: str) -> dict[int, tuple[int, int]]:
         """See EventLog. Asks again while partitions change their leaders."""
@@ -112,7 +115,7 @@ class KafkaLog(EventLog):
     def committed(self, topic: str, group: str) -> dict[int, int]:
         """See EventLog."""
         places = [TopicPartition(self._name(topic), each) for each in range(self.topic(topic).partitions)]
-        asked = ConsumerGroupTopicPartitions(self._cluster.prefix + group, places)
+        asked = ConsumerGroupTopicPartitions(self._cluster.group(topic, group), places)
         [future] = self._asked().list_consumer_group_offsets([asked], request_timeout=ANSWER_S).values()
         found = _answer(future, group).topic_partitions
         return {each.partition: each.offset for each in found if each.offset >= 0}
@@ -137,7 +140,7 @@ class KafkaLog(EventLog):
         self._reader.close()
 
     def _name(self, topic: str) -> str:
-        return self._cluster.prefix + topic
+        return self._cluster.topic(topic)
 
     def _topic_settings(self) -> dict[str, str]:
         return {

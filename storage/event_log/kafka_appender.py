@@ -73,7 +73,7 @@ class Appender:
         self._producer.flush(self._write_s + 2)
 
     def _hand_over(self, record: NewRecord, taker: "Taker") -> None:
-        name = self._cluster.prefix + record.topic
+        name = self._cluster.topic(record.topic)
         headers: dict[str, str | bytes | None] = {**record.headers}
         try:
             self._producer.produce(name, record.value, record.key, record.partition, taker, headers=headers)

@@ -42,6 +42,14 @@ class Cluster(Struct, frozen=True):
     prefix: str = ""
     replication: int = 0
 
+    def topic(self, name: str) -> str:
+        """A topic's name in Kafka."""
+        return self.prefix + name
+
+    def group(self, topic: str, group: str) -> str:
+        """A group's name in Kafka. Each topic has groups of its own: members of one never wait for another's."""
+        return f"{self.prefix}{group}-{topic}"
+
     def client(self, **more: object) -> dict[str, Any]:
         """What every client needs, and `more`, whose names have _ where Kafka writes a dot."""
         settings: dict[str, Any] = {

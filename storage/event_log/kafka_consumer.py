@@ -27,7 +27,7 @@ POLL_LIMIT_MS = 12000
 
 def _settings(cluster: Cluster, group: str) -> dict[str, object]:
     return cluster.client(
-        group_id=cluster.prefix + group,
+        group_id=group,
         enable_auto_commit=False,
         enable_auto_offset_store=False,
         auto_offset_reset="error",
@@ -45,14 +45,14 @@ class Follower(Consumer):
     """Reads partitions of one topic from given positions on."""
 
     def __init__(self, cluster: Cluster, topic: str, positions: Mapping[int, int]) -> None:
-        self._start(Client(_settings(cluster, "chat4all-followers")), cluster, topic)
+        self._start(Client(_settings(cluster, cluster.group(topic, "nobody"))), cluster, topic)
         self._positions.update(positions)
         self._client.assign([self._at(partition) for partition in positions])
 
     def _start(self, client: Client, cluster: Cluster, topic: str) -> None:
         self._client = client
         self._topic = topic
-        self._name = cluster.prefix + topic
+        self._name = cluster.topic(topic)
         self._positions: dict[int, int] = {}
         self._waiting: dict[int, deque[Record]] = {}
         self._bytes: dict[int, int] = {}
@@ -163,7 +163,10 @@ class Follower(Consumer):
         for kept in (self._positions, self._waiting, self._bytes, self._lost):
             kept.pop(partition, None)
         self._paused.discard(partition)
-        self._held.discard(partition)
+        if partition in self._held:
+            # The client would remember it, should the partition come back.
+            self._held.discard(partition)
+            self._client.resume([TopicPartition(self._name, partition)])
 
 
 class Member(Follower):
@@ -183,7 +186,7 @@ class Member(Follower):
             "heartbeat.interval.ms": 1000,
             "max.poll.interval.ms": POLL_LIMIT_MS,
         }
-        self._start(Client({**_settings(cluster, group), **more}), cluster, topic)
+        self._start(Client({**_settings(cluster, cluster.group(topic, group)), **more}), cluster, topic)
         self._assigned = assigned
         self._revoked = revoked
         self._new: list[int] = []

@@ -35,7 +35,7 @@ class Reader:
         client = self._take()
         try:
             for together in _rounds(ranges):
-                found |= _Reading(client, self._cluster.prefix, topic, together, self._ends).run(deadline)
+                found |= _Reading(client, self._cluster.topic(topic), topic, together, self._ends).run(deadline)
         except KafkaException as error:
             client.close()
             raise failure(error_of(error), topic) from error
@@ -57,7 +57,7 @@ class Reader:
             if self._free:
                 return self._free.pop()
         settings = self._cluster.client(
-            group_id=f"{self._cluster.prefix}chat4all-ranges",
+            group_id=self._cluster.prefix + "ranges",
             enable_auto_commit=False,
             enable_partition_eof=True,
             auto_offset_reset="error",
@@ -95,9 +95,9 @@ def _rounds(ranges: Sequence[Range]) -> list[dict[int, Range]]:
 class _Reading:
     """Ranges of different partitions, read side by side by one consumer."""
 
-    def __init__(self, client: Client, prefix: str, topic: str, ranges: Mapping[int, Range], ends: Ends) -> None:
+    def __init__(self, client: Client, name: str, topic: str, ranges: Mapping[int, Range], ends: Ends) -> None:
         self._client = client
-        self._name = prefix + topic
+        self._name = name
         self._topic = topic
         self._ranges = {each.partition: each for each in ranges.values() if each.first <= each.last}
         self._places = {each.partition: place for place, each in ranges.items()}
@@ -142,7 +142,8 @@ class _Reading:
     def _finish(self, partition: int) -> None:
         del self._next[partition]
         if self._next:
-            self._client.pause([TopicPartition(self._name, partition)])
+            # Not `pause`: it would outlast this assignment.
+            self._client.incremental_unassign([TopicPartition(self._name, partition)])
 
     def _doubt(self, partition: int, error: KafkaError) -> None:
         """It ended early. Ask where the log begins and ends: a broker that has just taken over may know less for a moment."""

@@ -1,6 +1,18 @@
 """Fixtures of the contract suites."""
 
+from tests.contracts.kafka_server import kafka_server
 from tests.contracts.logs import log, log_adapter, log_settings, other_log, start, topic
 from tests.contracts.stores import other, store, store_settings
 
-__all__ = ["log", "log_adapter", "log_settings", "other", "other_log", "start", "store", "store_settings", "topic"]
+__all__ = [
+    "kafka_server",
+    "log",
+    "log_adapter",
+    "log_settings",
+    "other",
+    "other_log",
+    "start",
+    "store",
+    "store_settings",
+    "topic",
+]

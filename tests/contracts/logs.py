@@ -18,6 +18,7 @@ from chat4all.ports import EventLog
 from chat4all.records import NewRecord, Record
 from chat4all.settings import Settings
 from storage.open import open_log
+from tests.contracts.kafka_server import kafka_settings, kill_and_restart_kafka
 
 PARTITIONS = 4
 DEADLINE_S = 30.0
@@ -26,10 +27,14 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Adapter:
-    """How to test a log: settings for a folder of the test's own, and how to kill its server and start it again."""
+    """How to test a log: settings for a folder of the test's own, and how to kill its server and start it again.
+
+    `server`: the fixture that runs the server, for a log that has one.
+    """
 
     settings: Callable[[Path], Settings]
     kill_and_restart: Callable[[Settings], None]
+    server: str = ""
 
 
 def no_server(_settings: Settings) -> None:
@@ -38,13 +43,18 @@ def no_server(_settings: Settings) -> None:
 
 LOGS: dict[str, Adapter] = {
     "sqlite": Adapter(lambda folder: Settings(data=folder, log="sqlite:log"), no_server),
+    "kafka": Adapter(kafka_settings, kill_and_restart_kafka, "kafka_server"),
 }
+PARAMETERS = [pytest.param(name, marks=pytest.mark.real) if adapter.server else name for name, adapter in LOGS.items()]
 
 
-@pytest.fixture(params=LOGS)
+@pytest.fixture(params=PARAMETERS)
 def log_adapter(request: pytest.FixtureRequest) -> Adapter:
-    """Each adapter in turn."""
-    return LOGS[request.param]
+    """Each adapter in turn, with its server running."""
+    adapter = LOGS[request.param]
+    if adapter.server:
+        request.getfixturevalue(adapter.server)
+    return adapter
 
 
 @pytest.fixture
