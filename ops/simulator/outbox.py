@@ -29,7 +29,7 @@ class Outbox:
 
     def __init__(self, provider: Provider, url: str, counts: Counter[str], told: Callable[[Sequence[Update]], None]) -> None:
         self._provider = provider
-        self._url = url
+        self.url = url
         self._counts = counts
         self._told = told
         self._numbers = itertools.count()
@@ -71,7 +71,7 @@ class Outbox:
         try:
             if self._session is None:
                 return False
-            async with self._session.post(self._url, data=body, headers=headers) as response:
+            async with self._session.post(self.url, data=body, headers=headers) as response:
                 await response.read()
                 taken = response.status == 200
         except (aiohttp.ClientError, TimeoutError, OSError):
