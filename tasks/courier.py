@@ -66,10 +66,21 @@ class Courier:
         self._senders: dict[str, Sender] = {}
         self._again: set[Lane] = set()
         self._committer = Committer(parts, self._executor)
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._stopping = False
+        self._always: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin, in a thread that ends with the process."""
-        threading.Thread(target=self._run, name="courier", daemon=True).start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take."""
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(self._parts.settings.provider_timeout_s + 5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+        self._executor.shutdown(wait=True)
 
     def poke(self, lane: Lane) -> None:
         """Look at this lane soon. Does not block; from any thread."""
@@ -77,19 +88,31 @@ class Courier:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.create_task(self._committer.run())
-        self._loop.create_task(self._poll())
+        self._always = [self._loop.create_task(self._committer.run()), self._loop.create_task(self._poll())]
         self._loop.run_forever()
 
     def _poked(self, lane: Lane) -> None:
+        if self._stopping:
+            return
         if lane in self._tasks:
             self._again.add(lane)
             return
         self._tasks[lane] = self._loop.create_task(self._look(lane))
 
+    async def _finish(self) -> None:
+        self._stopping = True
+        for work in self._works.values():
+            work.stop()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for task in self._always:
+            task.cancel()
+        await asyncio.gather(*self._always, return_exceptions=True)
+        for sender in self._senders.values():
+            await sender.close()
+
     async def _look(self, lane: Lane) -> None:
         try:
-            while True:
+            while not self._stopping:
                 self._again.discard(lane)
                 hold = await self._take(lane)
                 if hold:

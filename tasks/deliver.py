@@ -33,3 +33,10 @@ def look_at_all(**_: object) -> None:
     lanes = [lane for lane in parts().store.lanes() if queue_of(lane.channel) in mine]
     for lane in lanes:
         courier().poke(lane)
+
+
+@signals.worker_shutting_down.connect
+def let_go(**_: object) -> None:
+    """A worker that is told to stop releases its lanes, so that others go on at once."""
+    if courier.cache_info().currsize:
+        courier().stop()

@@ -67,6 +67,7 @@ class LaneWork:
         self._serving: dict[Key, asyncio.Task[None]] = {}
         self._open: dict[int, int] = {}
         self._keeping: set[asyncio.Future[Owners]] = set()
+        self._stopped = False
         self._rows = 0
         self._catch_ups = asyncio.Semaphore(CATCH_UPS)
         self._cursor_at = 0.0
@@ -81,7 +82,7 @@ class LaneWork:
         """Work until nothing has been left to do for `linger_s`, or the lane is lost; calls that were begun are finished."""
         await self._load_waiting()
         idle_since = time.monotonic()
-        while self._held():
+        while self._goes_on():
             try:
                 await self._read_more()
                 await self._move_cursor()
@@ -97,6 +98,14 @@ class LaneWork:
             await asyncio.gather(*self._serving.values(), return_exceptions=True)
         await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._move_cursor(now=True)
+
+    def stop(self) -> None:
+        """Begin nothing more: finish the calls under way, and let the lane go."""
+        self._stopped = True
+        self.news.set()
+
+    def _goes_on(self) -> bool:
+        return self._held() and not self._stopped
 
     def _is_idle(self) -> bool:
         soon = now_ms() + int(SOON_S * 1000)
@@ -122,7 +131,7 @@ class LaneWork:
 
     async def _read_more(self) -> None:
         """Take in rows while there are any and there is room; write down the keys that have too many."""
-        while self._rows < IN_MEMORY and self._read < (self._fanned, END) and self._held():
+        while self._rows < IN_MEMORY and self._read < (self._fanned, END) and self._goes_on():
             up_to = self._fanned
             rows = await self._thread(self._store.lane_rows, self.lane, self._read, up_to, READ_ROWS)
             full = [waiting for row in rows if (waiting := self._take(row))]
@@ -167,7 +176,7 @@ class LaneWork:
     # Keys
 
     def _serve(self, key: Key) -> None:
-        if key not in self._serving and self._held():
+        if key not in self._serving and self._goes_on():
             self._serving[key] = asyncio.get_running_loop().create_task(self._serve_key(key))
 
     async def _serve_key(self, key: Key) -> None:
@@ -196,9 +205,9 @@ class LaneWork:
         """Deliver the rows in memory, in order, until one must wait."""
         queue = self._queues.get(key)
         refusals = 0
-        while queue and self._held():
+        while queue and self._goes_on():
             row = queue[0]
-            outcome = await self._sender.attempt(row, refusals, self._held)
+            outcome = await self._sender.attempt(row, refusals, self._goes_on)
             if isinstance(outcome, Wait):
                 await self._give_way(key, row, outcome)
                 return
@@ -229,7 +238,7 @@ class LaneWork:
 
     async def _give_way(self, key: Key, row: Delivery, wait: Wait) -> None:
         """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
-        if not self._held():
+        if not self._goes_on():
             await self._commit_wait(wait)
             return
         waiting = Waiting(self.lane, *key, row.key.seq, row.key.index, wait.at, wait.refusals)
@@ -265,13 +274,13 @@ class LaneWork:
     async def _catch_up(self, key: Key, waiting: Waiting) -> None:
         """Deliver a waiting key's rows, found through its conversation, up to where the lane has been read."""
         place, refusals = (waiting.seq, waiting.index), waiting.refusals
-        while self._held():
+        while self._goes_on():
             limit = self._read
             rows, place_after = await self._thread(self._rows_of, waiting, place, limit)
             kept: list[asyncio.Future[Owners]] = []
             for row in rows:
-                outcome = await self._sender.attempt(row, refusals, self._held)
-                if isinstance(outcome, Wait) and not self._held():
+                outcome = await self._sender.attempt(row, refusals, self._goes_on)
+                if isinstance(outcome, Wait) and not self._goes_on():
                     await self._commit_wait(outcome)
                     return
                 if isinstance(outcome, Wait):

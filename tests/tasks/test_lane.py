@@ -4,12 +4,14 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from chat4all.deliveries import Delivery, Facts, Lane
-from chat4all.messages import Message, Recipient
+from chat4all.messages import Message
 from chat4all.records import partition_of
 from tasks import lane as lane_module
 from tasks.committer import Committer, Note
@@ -46,9 +48,9 @@ class Provider:
 class Bench:
     """A world with a committer, in which lanes can be worked on."""
 
-    def __init__(self, road: World, executor: object) -> None:
+    def __init__(self, road: World, executor: Executor) -> None:
         self.road, self.executor, self.provider = road, executor, Provider()
-        self.committer = Committer(road.parts, executor)  # type: ignore[arg-type]
+        self.committer = Committer(road.parts, executor)
         self.held = True
         self._holds = 0
 
@@ -60,7 +62,7 @@ class Bench:
         state = self.road.store.lanes([lane])[lane]
         work = LaneWork(
             state, self.road.store, self.committer, self.provider, self.executor, lambda: self.held and self._holds == mine
-        )  # type: ignore[arg-type]
+        )
         await work.run(linger_s)
 
 
@@ -130,16 +132,10 @@ async def test_a_new_holder_finds_all_rows_of_a_waiting_key(bench: Bench) -> Non
     bench.provider.answer = lambda row: 0.0
     lane = Lane("whatsapp", 0)
     (waiting,) = bench.road.store.waiting(lane)
-    bench.road.store.record({}, waiting=[lane_waiting(waiting, now_ms())])
+    bench.road.store.record({}, waiting=[structs.replace(waiting, retry_at=now_ms())])
     await bench.work()
     assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *early, *late)
     await until(lambda: bench.road.store.waiting(lane) == [])
-
-
-def lane_waiting(waiting: object, retry_at: int) -> object:
-    import msgspec
-
-    return msgspec.structs.replace(waiting, retry_at=retry_at)  # type: ignore[type-var]
 
 
 async def test_a_hot_key_does_not_fill_the_memory_of_a_lane(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +188,7 @@ async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
     bench.provider.answer = answer
     said: list[Message] = []
     for burst in range(6):
-        to = lambda n: [whatsapp(n % 5), Recipient(f"contact-{9}", "whatsapp", whatsapp(9).address)]  # noqa: E731
-        fresh = [message(conversation(chance.randrange(4)), (burst, n), to=to(n)) for n in range(25)]
+        fresh = [message(conversation(chance.randrange(4)), (burst, n), to=[whatsapp(n % 5), whatsapp(9)]) for n in range(25)]
         said += fresh
         say(bench, *fresh)
         bench.held = True

@@ -1,0 +1,82 @@
+"""A worker can be alive, connected and deaf: its queues fill and it takes nothing. Such a process ends itself; its supervisor
+starts it again. While the broker cannot be asked, nothing is concluded.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from celery import signals
+
+from chat4all import telemetry
+from tasks.app import app
+
+log = telemetry.logger(__name__)
+
+LOOK_EVERY_S = 3.0
+DEAF_AFTER_S = 12.0
+BROKER_TIMEOUT_S = 3.0
+DEAF = 70
+
+
+class Hearing:
+    """When this process last took a task, and how long work has been waiting since. The clock is the caller's."""
+
+    def __init__(self, deaf_after_s: float) -> None:
+        self._deaf_after_s = deaf_after_s
+        self._waiting_since: float | None = None
+
+    def heard(self) -> None:
+        """A task was taken."""
+        self._waiting_since = None
+
+    def looked(self, waiting: int, now: float) -> bool:
+        """So many messages wait in our queues; whether they have done so for too long without one being taken."""
+        if not waiting:
+            self._waiting_since = None
+            return False
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since >= self._deaf_after_s
+
+
+def waiting_in(queues: Sequence[str]) -> int:
+    """How many messages wait in these queues, asked over a connection of its own. Queues that do not exist hold none."""
+    with app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S) as connection:
+        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        total = 0
+        for queue in queues:
+            channel = connection.channel()
+            try:
+                total += int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except connection.channel_errors:
+                continue
+            finally:
+                if channel.is_open if hasattr(channel, "is_open") else True:
+                    channel.close()
+        return total
+
+
+def watch(hearing: Hearing, count: Callable[[], int], end: Callable[[int], None]) -> None:
+    """Look every few seconds, for ever; end the process when it has gone deaf."""
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        try:
+            waiting = count()
+        except Exception as error:  # noqa: BLE001 - whatever keeps us from asking, nothing follows from it
+            log.info("broker_not_asked", error=repr(error))
+            continue
+        if hearing.looked(waiting, time.monotonic()):
+            log.error("worker_deaf", waiting=waiting)
+            end(DEAF)
+            return
+
+
+@signals.worker_ready.connect
+def begin(**_: object) -> None:
+    """Watch this worker from now on."""
+    hearing = Hearing(DEAF_AFTER_S)
+    signals.task_prerun.connect(lambda **_: hearing.heard(), weak=False)
+    queues = list(app.amqp.queues.consume_from)
+    threading.Thread(target=watch, args=(hearing, lambda: waiting_in(queues), os._exit), name="watchdog", daemon=True).start()

@@ -1,0 +1,133 @@
+"""Lanes are held by one process at a time, and found again when their holder dies."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from chat4all.deliveries import Lane
+from chat4all.ports import Lease
+from tasks.courier import Courier
+from tasks.holders import is_dead, me
+from tests.tasks.test_sending import Fake
+from tests.tasks.world import World, message, new_id, whatsapp, world
+
+CONVERSATION = new_id("conversation", 1)
+LANE = Lane("whatsapp", 0)
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, partitions=1, lease_s=1.0, linger_ms=50) as made:
+        made.know(*map(whatsapp, range(5)))
+        yield made
+
+
+@pytest.fixture
+def start(road: World) -> Iterator[Callable[[Fake], Courier]]:
+    """Starts couriers, each with a channel of its own, and stops them."""
+    begun: list[Courier] = []
+
+    def begin(channel: Fake) -> Courier:
+        courier = Courier(road.parts)
+        with patch("tasks.courier.open_channel", return_value=channel):
+            courier._sender("whatsapp")
+        courier.start()
+        begun.append(courier)
+        return courier
+
+    yield begin
+    for each in begun:
+        each.stop()
+
+
+def say(road: World, count: int, first: int = 0) -> None:
+    road.say(*[message(CONVERSATION, n, to=[whatsapp(n % 5)]) for n in range(first, first + count)])
+    road.run()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.01)
+
+
+def test_a_poked_lane_is_worked_off_and_released(road: World, start: Callable[[Fake], Courier]) -> None:
+    """All is sent once, and the lease is free afterwards."""
+    channel = Fake()
+    say(road, 20)
+    start(channel).poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 20 and not road.store.lanes()[LANE].lease.holder)
+    state = road.store.lanes()[LANE]
+    assert state.cursor == state.fanned
+
+
+def test_rows_that_come_while_it_is_held_are_found_without_a_poke(road: World, start: Callable[[Fake], Courier]) -> None:
+    """The holder looks how far rows exist."""
+    channel = Fake()
+    say(road, 1)
+    courier = start(channel)
+    courier.poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 1)
+    say(road, 5, first=1)
+    courier.poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 6)
+
+
+def test_two_processes_never_send_the_same(road: World, start: Callable[[Fake], Courier]) -> None:
+    """Both are poked again and again while messages come: each message goes out once."""
+    one, two = Fake(), Fake()
+    couriers = [start(one), start(two)]
+    for round_ in range(10):
+        say(road, 10, first=round_ * 10)
+        for courier in couriers:
+            courier.poke(LANE)
+    wait_for(lambda: len(one.arrived) + len(two.arrived) >= 100)
+    references = [each.reference for each in (*one.arrived, *two.arrived)]
+    assert len(references) == len(set(references)) == 100
+
+
+def test_a_silent_holder_is_replaced_after_its_lease(road: World, start: Callable[[Fake], Courier]) -> None:
+    """A holder on another machine that does not beat loses the lane, with a higher fence for the next."""
+    channel = Fake()
+    say(road, 3)
+    assert road.store.swap_lease(LANE, Lease(), Lease("elsewhere/1/1", 7, 0))
+    start(channel).poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 3)
+    assert road.store.lanes()[LANE].lease.fence == 8
+
+
+def test_a_holder_that_beats_keeps_its_lane(road: World, start: Callable[[Fake], Courier]) -> None:
+    """As long as the lease changes nobody takes it."""
+    channel = Fake()
+    say(road, 3)
+    lease = Lease("elsewhere/1/1", 7, 0)
+    road.store.swap_lease(LANE, Lease(), lease)
+    start(channel).poke(LANE)
+    for _ in range(8):
+        following = Lease(lease.holder, lease.fence, lease.beat + 1)
+        assert road.store.swap_lease(LANE, lease, following)
+        lease = following
+        time.sleep(0.2)
+    assert channel.arrived == []
+
+
+def test_a_dead_process_of_this_machine_is_known_to_be_dead() -> None:
+    """This process lives; the same process id with another start time does not; another machine's cannot be known."""
+    assert not is_dead(me())
+    assert is_dead(me() + "9")
+    assert not is_dead("elsewhere/1/1")
+    assert not is_dead("")
+
+
+def test_a_dead_process_leaves_its_lane_at_once(road: World, start: Callable[[Fake], Courier]) -> None:
+    """Nobody waits for the lease of a process that is known to be gone."""
+    channel = Fake()
+    say(road, 3)
+    road.store.swap_lease(LANE, Lease(), Lease(me() + "9", 7, 0))
+    start(channel).poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 3)

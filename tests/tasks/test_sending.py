@@ -1,0 +1,196 @@
+"""An attempt: what must hold before the call, and what each way it can end leaves behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from chat4all.conversations import Identity
+from chat4all.deliveries import Delivery, Facts, State, state
+from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.messages import File
+from chat4all.ports import Account, Channel, Limits, Outgoing, Update
+from chat4all.records import ProviderReceipt
+from tasks.committer import Committer
+from tasks.sending import Done, Outcome, Sender, Wait, now_ms
+from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+
+CONVERSATION = new_id("conversation", 1)
+
+
+class Fake(Channel):
+    """A channel whose provider answers as told."""
+
+    name = "whatsapp"
+    limits = Limits(4096, 1000, 0, 1, True, frozenset({"sent", "delivered", "read", "failed"}))
+
+    def __init__(self) -> None:
+        self.account = Account("1", real=False)
+        self.arrived: list[Outgoing] = []
+        self.failure: Exception | None = None
+
+    def address(self, text: str) -> str:
+        return text
+
+    def challenge(self, query: Mapping[str, str]) -> str | None:
+        return None
+
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return False
+
+    def read_webhook(self, body: bytes) -> Sequence[Update]:
+        return []
+
+    async def connect(self, webhook_url: str) -> str:
+        return ""
+
+    async def send_text(self, message: Outgoing) -> str:
+        if self.failure:
+            raise self.failure
+        self.arrived.append(message)
+        return f"id-{len(self.arrived)}"
+
+    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+        return await self.send_text(message)
+
+    async def close(self) -> None:
+        return
+
+
+class Desk:
+    """One delivery in a world, and a sender for it."""
+
+    def __init__(self, road: World, channel: Fake, committer: Committer, sender: Sender) -> None:
+        self.road, self.channel, self.committer, self.sender = road, channel, committer, sender
+
+    def row(self) -> Delivery:
+        (row,) = self.road.rows()
+        return row
+
+    async def attempt(self, may_send: Callable[[], bool] = lambda: True, refusals: int = 0) -> Outcome:
+        """Try the delivery as it stands now, and keep what comes of it."""
+        outcome = await self.sender.attempt(self.row(), refusals, may_send)
+        if outcome.note:
+            await self.committer.commit(outcome.note)
+        return outcome
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    with world(tmp_path, unknown_grace_s=0.5, breaker_failures=3, breaker_probe_s=60) as road:
+        async with threads() as executor:
+            committer, channel = Committer(road.parts, executor), Fake()
+            writing = asyncio.create_task(committer.run())
+            road.know(whatsapp(1))
+            road.say(message(CONVERSATION, 1, to=[whatsapp(1)]))
+            road.run()
+            yield Desk(road, channel, committer, Sender(road.parts, channel, committer, executor))
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+
+async def test_a_success_is_kept_told_and_findable(desk: Desk) -> None:
+    """SENT with the provider's id, an event, and the way back from the id and from the address."""
+    assert isinstance(await desk.attempt(), Done)
+    row = desk.row()
+    assert (state(row.facts), row.facts.provider_id, row.facts.attempts) == (State.SENT, "id-1", 1)
+    assert desk.road.store.handles([("whatsapp", "1", "id-1")]) == {("whatsapp", "1", "id-1"): row.key}
+    assert desk.road.store.last_conversations([("whatsapp", row.address)]) == {("whatsapp", row.address): CONVERSATION}
+    assert [each.state for each in desk.road.events("state")] == ["SENT"]
+    assert desk.channel.arrived[0].reference == str(row.key)
+
+
+async def test_a_temporary_refusal_waits_and_is_known_to_have_sent_nothing(desk: Desk) -> None:
+    """The attempt counts, its outcome is not unknown, and the next one may go without any grace."""
+    desk.channel.failure = Temporary("provider_error")
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Wait)
+    assert outcome.refusals == 1
+    assert (desk.row().facts.attempts, desk.row().facts.unknown) == (1, False)
+
+
+async def test_retry_after_is_obeyed(desk: Desk) -> None:
+    """Throttled waits exactly as long as it was told, and does not lengthen the backoff."""
+    desk.channel.failure = Throttled("rate_limit", 22)
+    before = now_ms()
+    outcome = await desk.attempt(refusals=2)
+    assert isinstance(outcome, Wait)
+    assert outcome.refusals == 2
+    assert outcome.at >= before + 22_000
+
+
+async def test_a_permanent_refusal_ends_it_with_the_reason(desk: Desk) -> None:
+    """FAILED with the provider's reason, told, and in the dead letters."""
+    desk.channel.failure = Permanent("outside_window")
+    assert isinstance(await desk.attempt(), Done)
+    assert desk.row().facts.refused_reason == "outside_window"
+    assert [(each.state, each.reason) for each in desk.road.events("state")] == [("FAILED", "outside_window")]
+
+
+async def test_an_unknown_outcome_is_sent_again_after_the_grace_and_counted(desk: Desk) -> None:
+    """A lost response waits for a receipt; when none comes it is sent again, and the system says that it may be twice."""
+    desk.channel.failure = Unknown("no_response")
+    assert isinstance(await desk.attempt(), Wait)
+    assert desk.row().facts.unknown
+    desk.channel.failure = None
+    while isinstance(outcome := await desk.attempt(), Wait):
+        await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
+    assert (desk.row().facts.attempts, desk.row().facts.resends) == (2, 1)
+
+
+async def test_an_unknown_outcome_that_a_receipt_tells_is_not_sent_again(desk: Desk) -> None:
+    """The provider echoes our reference: the delivery is DELIVERED without a second send."""
+    desk.channel.failure = Unknown("no_response")
+    await desk.attempt()
+    desk.road.report(ProviderReceipt("whatsapp", "1", "wamid.7", "delivered", now_ms(), reference=str(desk.row().key)))
+    desk.road.receive()
+    desk.channel.failure = None
+    assert isinstance(await desk.attempt(), Done)
+    assert desk.channel.arrived == []
+    assert (state(desk.row().facts), desk.row().facts.provider_id) == (State.DELIVERED, "wamid.7")
+
+
+async def test_an_address_that_moved_gets_nothing(desk: Desk) -> None:
+    """Between acceptance and attempt the address went to somebody else: FAILED identity_moved, nothing sent."""
+    desk.road.store.release_address("whatsapp", whatsapp(1).address, whatsapp(1).user_id)
+    desk.road.store.claim_addresses([Identity("whatsapp", whatsapp(1).address, "mallory", 2)])
+    assert isinstance(await desk.attempt(), Done)
+    assert (desk.channel.arrived, desk.row().facts.refused_reason) == ([], "identity_moved")
+
+
+async def test_who_lost_the_lane_does_not_send(desk: Desk) -> None:
+    """The last look at the lease is after the attempt was written: the attempt is then known to have sent nothing."""
+    assert isinstance(await desk.attempt(may_send=lambda: False), Wait)
+    assert (desk.channel.arrived, desk.row().facts.unknown) == ([], False)
+
+
+async def test_an_open_breaker_spends_no_attempts(desk: Desk) -> None:
+    """After three failures in a row nothing is tried until the probe."""
+    desk.channel.failure = Temporary("provider_error")
+    for _ in range(3):
+        await desk.attempt()
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Wait)
+    assert desk.row().facts.attempts == 3
+
+
+async def test_a_delivery_that_is_too_old_ends(tmp_path: Path, desk: Desk) -> None:
+    """After a day of refusals it is FAILED expired: nothing waits for ever."""
+    old = message(CONVERSATION, 2, to=[whatsapp(1)], accepted_at=now_ms() - 25 * 3_600_000)
+    desk.road.say(old)
+    desk.road.run()
+    row = desk.road.rows()[-1]
+    outcome = await desk.sender.attempt(row, 0, lambda: True)
+    assert isinstance(outcome, Done)
+    assert outcome.note is not None
+    assert outcome.note.facts.refused_reason == "expired"
+
+
+async def test_facts_of_an_attempt_never_hide_a_receipt(desk: Desk) -> None:
+    """A receipt that overtakes the response stays: READ is not lowered by the SENT that is written after it."""
+    key = desk.row().key
+    desk.road.report(ProviderReceipt("whatsapp", "1", "id-1", "read", now_ms(), reference=str(key)))
+    desk.road.receive()
+    desk.road.store.record({key: Facts(attempts=1, sent_at=now_ms() + 5, provider_id="id-1")})
+    assert state(desk.row().facts) is State.READ
