@@ -65,9 +65,10 @@ class Limiter:
             self._taken[place] = (left, until)
 
     def _lost(self, now: float) -> None:
-        if not self._away_until:
+        with self._lock:
+            first, self._away_until = not self._away_until, now + PAUSE_S
+        if first:
             log.warning("rate_limits_off", why="the counters' Redis does not answer; requests pass until it does")
-        self._away_until = now + PAUSE_S
 
 
 def storage_of(settings: Settings) -> Storage:

@@ -141,7 +141,7 @@ class NewConversation(Given):
     conversation_id: Uuid | None = None
     type: Literal["private", "group"]
     members: list[Someone]
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     open_history: Annotated[bool, Field(description="Who joins later may read what was said before")] = False
 
 
@@ -163,7 +163,7 @@ class ConversationOut(Told):
     members_version: int
     created_at: Time
     open_history: bool = False
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     last_seq: int | None = None
 
 
@@ -253,7 +253,7 @@ class MessageIn(Given):
     sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
     channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
     payload: Annotated[TextIn | FileIn, Field(discriminator="type")]
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class Batch(Given):
@@ -325,7 +325,7 @@ class MessageOut(Told):
     sender: str
     payload: PayloadOut
     accepted_at: Time
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     status: State
     partially_failed: bool
     deliveries: list[DeliveryOut]
@@ -368,14 +368,6 @@ class ChannelPath(Asked):
 
 
 class Health(Told):
-    """It runs."""
+    """It runs, or answers."""
 
     status: Literal["ok"]
-
-
-class Ready(Told):
-    """Who answers, in a line each."""
-
-    status: Literal["ok"]
-    log: str
-    store: str
