@@ -16,7 +16,7 @@ from chat4all.failures import Temporary
 
 WRITE_LIMIT_S = 5.0
 RETRY_MS = (0.5, 2.0)
-READER_BUSY_S = 5.0
+BUSY_S = 5.0
 PER_CONNECTION = (
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-8000",
@@ -72,10 +72,9 @@ class Connections:
             raise Temporary("store", "busy")
         try:
             with _as_failures():
-                if self._writer is None:
-                    self._writer = self._connect(busy_s=0)
-                self._begin(self._writer, limit)
-                yield from _committed(self._writer)
+                writer = self._writing()
+                self._retried(lambda: writer.execute("BEGIN IMMEDIATE"), limit)
+                yield from _committed(writer)
         finally:
             self._turn.release()
 
@@ -90,9 +89,7 @@ class Connections:
         """Make the file a write-ahead log one, for good. Others may be at it at the same time."""
         limit = self._clock() + WRITE_LIMIT_S
         with _as_failures(), self._turn:
-            if self._writer is None:
-                self._writer = self._connect(busy_s=0)
-            writer = self._writer
+            writer = self._writing()
             self._retried(lambda: writer.execute("PRAGMA journal_mode=WAL"), limit)
 
     def close(self) -> None:
@@ -100,9 +97,6 @@ class Connections:
         self._closed = True
         with self._turn:
             self._close_idle()
-
-    def _begin(self, connection: sqlite3.Connection, limit: float) -> None:
-        self._retried(lambda: connection.execute("BEGIN IMMEDIATE"), limit)
 
     def _retried(self, attempt: Callable[[], object], limit: float) -> None:
         """Short sleeps of our own: SQLite's grow to 100 ms, and a lone small write then waits for a second."""
@@ -116,23 +110,32 @@ class Connections:
             else:
                 return
 
-    def _connect(self, busy_s: float) -> sqlite3.Connection:
+    def _connect(self, *pragmas: str) -> sqlite3.Connection:
         if self._closed:
             raise Temporary("store", "closed")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            self.path, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=512
+            self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=512
         )
-        for pragma in PER_CONNECTION:
-            connection.execute(pragma)
+        try:
+            for pragma in (*PER_CONNECTION, *pragmas):
+                connection.execute(pragma)
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
         return connection
+
+    def _writing(self) -> sqlite3.Connection:
+        """The writer's connection. It comes back at once when the file is locked: the waiting is ours."""
+        if self._writer is None:
+            self._writer = self._connect("PRAGMA busy_timeout=0")
+        return self._writer
 
     def _borrow(self) -> sqlite3.Connection:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect(READER_BUSY_S)
-            connection.execute("PRAGMA query_only=1")
+            connection = self._connect("PRAGMA query_only=1")
         self._lent.add(connection)
         return connection
 
