@@ -10,6 +10,7 @@ CHANNELS = {
     "whatsapp": "chat4all.channels.whatsapp:WhatsApp",
     "instagram": "chat4all.channels.instagram:Instagram",
     "telegram": "chat4all.channels.telegram:Telegram",
+    "messenger": "chat4all.channels.messenger:Messenger",
 }
 
 

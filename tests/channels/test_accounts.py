@@ -9,6 +9,7 @@ SECRETS = {
     "whatsapp": {"TOKEN": "t0ken", "PHONE_NUMBER_ID": "42", "APP_SECRET": "a", "VERIFY_TOKEN": "v"},
     "instagram": {"TOKEN": "t0ken", "ACCOUNT_ID": "42", "APP_SECRET": "a", "VERIFY_TOKEN": "v"},
     "telegram": {"BOT_TOKEN": "42:t0ken"},
+    "messenger": {"TOKEN": "t0ken", "ACCOUNT_ID": "42", "APP_SECRET": "a", "VERIFY_TOKEN": "v"},
 }
 
 
@@ -24,6 +25,7 @@ SECRETS = {
         ("instagram", "6789012345", "6789012345"),
         ("telegram", "123456789", "123456789"),
         ("telegram", "-1001234", "-1001234"),
+        ("messenger", "6789012346", "6789012346"),
     ],
 )
 def test_an_address_has_one_form(channel: str, written: str, address: str, settings: Settings) -> None:
@@ -42,6 +44,7 @@ def test_an_address_has_one_form(channel: str, written: str, address: str, setti
         ),
         *(("instagram", each) for each in ("", "@ana", "12", "+6789012345")),
         *(("telegram", each) for each in ("", "@caio", "+5511999990000", "1.5")),
+        *(("messenger", each) for each in ("", "@ana", "ana.lima")),
     ],
 )
 def test_a_wrong_address_is_told_without_repeating_it(channel: str, written: str, settings: Settings) -> None:

@@ -183,6 +183,17 @@ async def test_instagrams_wire_format(opened: Open) -> None:
     assert seen[2][1]["message"] == {"text": f"{WORDS}\nhttps://files.example/1"}
 
 
+async def test_messengers_wire_format(opened: Open) -> None:
+    """As Instagram's, with the kind of messaging, and our reference where echoes bring it back."""
+    [(path, body)] = await captured("messenger", opened, lambda each: each.send_text(outgoing("messenger")))
+    assert path == "/v23.0/100000000000002/messages"
+    assert body == {
+        "recipient": {"id": "6789012346"},
+        "messaging_type": "RESPONSE",
+        "message": {"text": WORDS, "metadata": "messenger:0:7:0"},
+    }
+
+
 async def test_telegrams_wire_format(opened: Open, settings: Settings) -> None:
     """A form to the bot's own URL, and no markup that would change people's words."""
     seen = await captured(

@@ -9,6 +9,7 @@ PROVIDERS = {
     "whatsapp": "ops.simulator.providers.whatsapp:WhatsApp",
     "instagram": "ops.simulator.providers.instagram:Instagram",
     "telegram": "ops.simulator.providers.telegram:Telegram",
+    "messenger": "ops.simulator.providers.messenger:Messenger",
 }
 
 

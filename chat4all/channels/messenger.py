@@ -1,0 +1,73 @@
+"""Facebook Messenger through Meta's Send API. Addresses are page-scoped ids. It tells DELIVERED; READ only as a watermark."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from chat4all.channels import graph
+from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
+from chat4all.channels.graph import Verdict
+from chat4all.channels.messaging import Event, Message, MessagingChannel, MessagingSettings
+from chat4all.failures import Permanent, Temporary
+from chat4all.ports import Limits, Outgoing, Unreadable, Update
+
+
+class MessengerSettings(MessagingSettings):
+    """MESSENGER_…: a Facebook page. Without MESSENGER_TOKEN the channel talks to the simulator."""
+
+    model_config = SettingsConfigDict(env_prefix="MESSENGER_", frozen=True, extra="ignore")
+
+    token: str = Field("", description="Access token of the page.")
+    account_id: str = Field("", description="Id of the page, as webhooks name it.")
+    app_secret: str = Field("", description="The app's secret; signs webhooks.")
+    verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
+    api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
+    api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+
+
+class Messenger(MessagingChannel):
+    """One page."""
+
+    name = "messenger"
+    # No limit between sends to one person is known.
+    limits = Limits(
+        text_length=2000,
+        account_per_second=300,
+        recipient_interval_s=UNPACED_INTERVAL_S,
+        recipient_burst=UNPACED_BURST,
+        echoes_reference=True,
+        receipts=frozenset({"sent", "delivered"}),
+    )
+    verdicts = graph.COMMON | {
+        (10, 2018278): Verdict(Permanent, "outside_window"),
+        (100, 2018001): Verdict(Permanent, "unknown_address"),
+        (200, 1545041): Verdict(Permanent, "undeliverable"),
+        551: Verdict(Permanent, "undeliverable"),
+        1200: Verdict(Temporary, "provider_error"),
+    }
+    fields = "messages,messaging_postbacks,message_deliveries,message_echoes,message_reactions"
+    real_url = graph.GRAPH_URL
+    simulated_account = "100000000000002"
+    own_settings = MessengerSettings
+
+    def envelope(self, message: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
+        """A response within the window; `metadata` comes back in the echo."""
+        return {
+            "recipient": {"id": message.address},
+            "messaging_type": "RESPONSE",
+            "message": {**content, "metadata": message.reference},
+        }
+
+    def echoed(self, event: Event, message: Message) -> Iterable[Update]:
+        """Our reference says which send it was; an echo without one was sent by somebody else for the page."""
+        if not message.metadata:
+            return ()
+        return [self.receipt(message.mid, "sent", event.timestamp, message.metadata)]
+
+    def receipts(self, event: Event) -> Iterable[Update]:
+        """message_deliveries names messages; reads are a time up to which all was read, which names none."""
+        if event.delivery is not None:
+            return [self.receipt(mid, "delivered", event.timestamp) for mid in event.delivery.mids]
+        return () if event.read is not None else [Unreadable("unknown event")]
