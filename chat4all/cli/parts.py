@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Part(Struct, frozen=True):
     """One process. `command` makes its command line, run from ROOT; `ports` are the settings of the ports it listens on.
 
-    `priority`: lower starts first and ends last.
+    `first`: the others talk to it, so it starts before them and ends after them.
     """
 
     name: str
     help: str
     command: Callable[[Settings], list[str]]
     ports: tuple[str, ...] = ()
-    priority: int = 20
+    first: bool = False
 
 
 def _redis(settings: Settings) -> list[str]:
@@ -64,7 +64,7 @@ def _flower(settings: Settings) -> list[str]:
 
 
 PARTS = (
-    Part("redis", "the embedded Celery broker", _redis, ("broker_port",), priority=10),
+    Part("redis", "the embedded Celery broker", _redis, ("broker_port",), first=True),
     Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",)),
     Part("gateway", "REST and webhooks", _gateway, ("gateway_port",)),
     Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port")),

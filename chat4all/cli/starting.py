@@ -136,9 +136,13 @@ def write_config(settings: Settings) -> Path:
     folder = ROOT / "ops" / "supervisor"
     program = Template((folder / "program.conf").read_text())
     text = Template((folder / "supervisord.conf").read_text()).substitute(common)
-    for part in parts_of(settings):
-        command = _quoted(shlex.join(part.command(settings)))
-        text += program.substitute(common, name=part.name, command=command, priority=part.priority)
+    parts = parts_of(settings)
+    for part in parts:
+        text += program.substitute(common, name=part.name, command=_quoted(shlex.join(part.command(settings))))
+    group = Template((folder / "group.conf").read_text())
+    for name, priority, first in (("first", 10, True), ("rest", 20, False)):
+        programs = ",".join(part.name for part in parts if part.first == first)
+        text += group.substitute(name=name, programs=programs, priority=priority) if programs else ""
     path = data / "supervisord.conf"
     path.write_text(text)
     return path

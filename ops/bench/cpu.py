@@ -6,13 +6,17 @@ from ops.harness.system import Running
 
 MICROSECONDS = 1_000_000
 
+Used = dict[str, tuple[int, float]]
 
-def used(system: Running) -> dict[str, float]:
-    """CPU seconds (user and system) that each part's process tree has used since it began."""
-    return {part: _tree(system.pid(part)) for part in system.parts()}
+
+def used(system: Running) -> Used:
+    """By part: its process, and the CPU seconds (user and system) that its tree has used since it began; 0 without one."""
+    return {part: (pid, _tree(pid)) for part in system.parts() for pid in [system.pid(part)]}
 
 
 def _tree(pid: int) -> float:
+    if not pid:
+        return 0.0
     root = psutil.Process(pid)
     total = 0.0
     for each in [root, *root.children(recursive=True)]:
@@ -24,6 +28,9 @@ def _tree(pid: int) -> float:
     return total
 
 
-def per_message(before: dict[str, float], after: dict[str, float], messages: int) -> dict[str, float]:
-    """Microseconds of CPU for each message, by part."""
-    return {part: round((after[part] - before[part]) / messages * MICROSECONDS, 1) for part in after}
+def per_message(before: Used, after: Used, messages: int) -> dict[str, float]:
+    """Microseconds of CPU for each message, by part. A part that has another process by now began at nothing."""
+    spent = {
+        part: seconds - (before[part][1] if before[part][0] == pid else 0.0) for part, (pid, seconds) in after.items()
+    }
+    return {part: round(each / messages * MICROSECONDS, 1) for part, each in spent.items()}

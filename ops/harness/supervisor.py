@@ -35,7 +35,10 @@ class Supervised:
 
     def pid(self, part: str) -> int:
         """The part's process; 0 while it has none."""
-        return int(self._call("getProcessInfo", part)["pid"])
+        return next(int(each["pid"]) for each in self._call("getAllProcessInfo") if each["name"] == part)
+
+    def _full_name(self, part: str) -> str:
+        return next(f"{each['group']}:{part}" for each in self._call("getAllProcessInfo") if each["name"] == part)
 
     def kill9(self, part: str) -> int:
         """Kill the part's process as if the machine had taken it away; the pid that was."""
@@ -46,11 +49,11 @@ class Supervised:
 
     def halt(self, part: str) -> None:
         """Stop the part as Ctrl-C would, and leave it so."""
-        self._call("stopProcess", part)
+        self._call("stopProcess", self._full_name(part))
 
     def go_on(self, part: str) -> None:
         """Start a halted part."""
-        self._call("startProcess", part)
+        self._call("startProcess", self._full_name(part))
 
     def wait_restarted(self, part: str, old: int, patience_s: float = 30.0) -> int:
         """Wait until the part has another process than `old`; its pid. TimeoutError when that does not come."""

@@ -66,8 +66,10 @@ class Running(Supervised):
 
     def register(self, who: str, password: str = "correct horse battery") -> Api:  # noqa: S107
         """Make a user, or find it made; a connection in its name."""
-        self.api().call("POST", "/v1/users", {"user_id": who, "password": password}, expect=(201, 409))
-        return self.login(who, password)
+        api = self.api()
+        api.call("POST", "/v1/users", {"user_id": who, "password": password}, expect=(201, 409))
+        api.login(who, password)
+        return api
 
 
 class System(Running):
@@ -110,6 +112,7 @@ class System(Running):
             self._process.wait(patience_s)
         finally:
             self._process = None
+            self.phones.close()
 
     def __enter__(self) -> Self:
         self.start()

@@ -4,7 +4,7 @@ import http.client
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from msgspec import Struct
@@ -31,13 +31,20 @@ class Talk(Struct, frozen=True):
 
 
 class Crowd:
-    """Everybody, made in a system. `tokens` are of those who read streams."""
+    """Everybody, made in a system. A context manager that closes their connections."""
 
     def __init__(self, system: Running, talks: int) -> None:
         self.system = system
         self.operator = system.operator()
         self.people = {f"user-{number}": system.register(f"user-{number}") for number in range(PEOPLE)}
         self.talks = [self._talk(number) for number in range(talks)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for api in (self.operator, *self.people.values()):
+            api.close()
 
     @property
     def tokens(self) -> dict[str, str]:

@@ -56,8 +56,7 @@ def test_nothing_is_lost_while_everything_dies_once(system: System) -> None:
 
     The provider sees at most one message twice per (conversation, address), and the system knows of each.
     """
-    crowd = Crowd(system, TALKS)
-    with Readers(crowd.tokens, system.stream_target) as readers:
+    with Crowd(system, TALKS) as crowd, Readers(crowd.tokens, system.stream_target) as readers:
         feed = Feed(crowd, MESSAGES)
         sender = threading.Thread(target=feed.send, args=(PER_SECOND,))
         sender.start()

@@ -21,8 +21,7 @@ TROUBLE = {
 def test_every_message_arrives_once_in_order_and_is_read(system: System) -> None:
     """5,000 messages, a fifth said twice, providers that refuse and repeat: nothing lost, doubled, swapped or unread."""
     system.phones.behave("whatsapp", **TROUBLE)
-    crowd = Crowd(system, TALKS)
-    with Readers(crowd.tokens, system.stream_target) as readers:
+    with Crowd(system, TALKS) as crowd, Readers(crowd.tokens, system.stream_target) as readers:
         feed = Feed(crowd, MESSAGES)
         feed.send()
         outcome = Outcome(feed, readers)
