@@ -15,7 +15,7 @@ from tasks.app import app
 log = telemetry.logger(__name__)
 
 LOOK_EVERY_S = 3.0
-DEAF_AFTER_S = 12.0
+DEAF_AFTER_S = 15.0
 BROKER_TIMEOUT_S = 3.0
 DEAF = 70
 
