@@ -29,10 +29,11 @@ SPOKEN = Write(
     4,
 )
 WAIT = Write("INSERT OR REPLACE INTO waiting VALUES {rows}", 8)
+# Not IN (VALUES …): SQLite would search by the channel alone, through all that waits.
 GO_ON = Write(
-    "WITH gone (channel, partition, conversation_id, address) AS (VALUES {rows}) DELETE FROM waiting "
-    "WHERE (channel, partition, conversation_id, address) IN (SELECT * FROM gone)",
-    4,
+    "DELETE FROM waiting WHERE {rows}",
+    row="(channel = ? AND partition = ? AND conversation_id = ? AND address = ?)",
+    between=" OR ",
 )
 WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals"
 WAITING = """

@@ -22,7 +22,7 @@ ADVANCE = Write(
 
 TRY = Write("INSERT INTO tries VALUES {rows} ON CONFLICT DO UPDATE SET excused = max(excused, excluded.excused)", 8)
 TROUBLES = """
-SELECT stage, partition, first, last, count(*) AS tries FROM tries
+SELECT stage, partition, first, last, count(*) AS tries FROM tries INDEXED BY tries_that_count
 WHERE topic = ? AND partition = ? AND last >= ? AND first <= ? AND excused = 0 GROUP BY stage, first, last
 """
 

@@ -23,11 +23,11 @@ def as_json(value: Any) -> str:
 
 
 class Write:
-    """A statement with `{rows}` where a list of value rows goes; each has `width` values."""
+    """A statement with `{rows}` where a list of value rows goes; each has `width` values, or is an expression of its own."""
 
-    def __init__(self, sql: str, width: int) -> None:
-        row = f"({', '.join('?' * width)})"
-        self._sql = {size: sql.replace("{rows}", ", ".join([row] * size)) for size in SIZES}
+    def __init__(self, sql: str, width: int = 0, row: str = "", between: str = ", ") -> None:
+        row = row or f"({', '.join('?' * width)})"
+        self._sql = {size: sql.replace("{rows}", between.join([row] * size)) for size in SIZES}
 
     def __call__(self, db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Run it for all rows, in their order."""

@@ -17,7 +17,7 @@ import pytest
 from chat4all.conversations import Verification
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.failures import Mismatch, Temporary
-from chat4all.ports import Handle, Lease
+from chat4all.ports import Handle, Lease, Waiting
 from chat4all.records import ProviderReceipt, Range
 from chat4all.settings import Settings
 from storage.message_store import (
@@ -224,6 +224,11 @@ def test_batches_of_every_size_are_written_and_read_whole(sqlite_store: SQLiteSt
         assert list(kept) == keys
         assert all(row.facts == Facts(sent_at=key.seq, provider_id="p", read_at=key.seq) for key, row in kept.items())
         assert list(kept.values()) == sqlite_store.lane_rows(lane, (0, 0), size, size)
+        waits = [Waiting(lane, f"c{key.seq}", "1", key.seq, 0, 5, 0) for key in keys]
+        sqlite_store.record({}, waiting=waits)
+        assert sqlite_store.waiting(lane) == waits
+        sqlite_store.record({}, resumed=waits[1:])
+        assert sqlite_store.waiting(lane) == waits[:1]
 
 
 def test_every_fact_has_its_column_and_its_rule(sqlite_store: SQLiteStore) -> None:
@@ -252,6 +257,18 @@ def test_no_question_scans_a_table(sqlite_store: SQLiteStore, sql: str) -> None:
     scanned = {step.split()[1] for step in plan if step.startswith("SCAN")}
     assert not scanned & {*tables, "d", "i", "m", "w"}
     assert not [step for step in plan if "AUTOMATIC" in step]
+
+
+def test_questions_that_could_search_too_widely_do_not(sqlite_store: SQLiteStore) -> None:
+    """Keys that go on are found by their whole key, troubles among the tries that count, however many there are of either."""
+    with sqlite_store._db.read() as db:
+        for sql, wanted in (
+            (sqlite_deliveries.GO_ON._sql[256], "PRIMARY KEY (channel=? AND partition=? AND conversation_id=? AND address=?)"),
+            (sqlite_progress.TROUBLES, "tries_that_count (topic=? AND partition=? AND last>?)"),
+        ):
+            steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", [0] * sql.count("?"))]
+            assert all(wanted in step for step in steps if step.startswith("SEARCH"))
+            assert any(wanted in step for step in steps)
 
 
 def test_the_lease_is_swapped_without_a_read_in_between(sqlite_store: SQLiteStore) -> None:
