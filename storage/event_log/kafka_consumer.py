@@ -76,6 +76,11 @@ class Follower(Consumer):
                 return found
             self._gather(left)
 
+    @property
+    def held_back(self) -> int:
+        """Records that were fetched and not yet given."""
+        return sum(map(len, self._waiting.values()))
+
     def pause(self, partitions: Sequence[int]) -> None:
         """See Consumer."""
         self._paused.update(each for each in partitions if each in self._positions)

@@ -1,0 +1,132 @@
+"""The stack as a whole: its settings, its command line, and each real server's start, death and return."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chat4all.settings import Settings
+from ops.native.__main__ import app
+from ops.native.cassandra import Cassandra, cluster, start_cluster
+from ops.native.kafka import Kafka
+from ops.native.minio import Minio
+from ops.native.processes import Server, free_port
+from ops.native.rabbitmq import RabbitMQ
+from ops.native.redis import Redis
+from ops.native.stack import SECRETS, environment
+from tests.ops.real import home_with
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ("chat4all", "webapp", "bridges", "tasks", "storage", "ops/simulator")
+Make = Callable[[Path, Path], Server]
+
+
+def test_the_environment_names_every_secret() -> None:
+    """Outside the embedded default secrets are never made by themselves: all that the service asks for are given."""
+    asked = {
+        name
+        for folder in SERVICE
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"""\bsecret\(["']([a-z0-9_]+)["']\)""", path.read_text())
+    }
+    assert asked <= set(SECRETS)
+
+
+def test_the_environment_makes_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables are understood by the settings, stay the same, and are readable by their owner only."""
+    variables = environment(tmp_path, tmp_path / "data")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert not settings.is_embedded
+    assert settings.log.startswith("kafka://")
+    assert settings.broker_url.startswith("amqp://")
+    assert settings.secret("jwt") == variables["CHAT4ALL_SECRET_JWT"]
+    assert environment(tmp_path, tmp_path / "data") == variables
+    assert {each.stat().st_mode & 0o777 for each in (tmp_path / "data" / "secrets").iterdir()} == {0o600}
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    """start, status and stop by name; what is unknown or not installed is refused with a hint."""
+    options = ["--home", str(tmp_path), "--data", str(tmp_path / "data")]
+
+    def call(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*words, *options])
+        return result.exit_code, result.output
+
+    assert call("status", "redis")[0] == 1
+    code, text = call("start", "kafka")
+    assert (code, "install kafka" in text) == (1, True)
+    code, text = call("start", "kafak")
+    assert (code, "kafak" in text) == (1, True)
+    code, text = call("env")
+    assert (code, "export CHAT4ALL_LOG=kafka://" in text) == (0, True)
+    assert call("stop")[0] == 0
+
+
+def _kafka(home: Path, folder: Path) -> Server:
+    return Kafka(home, folder, free_port())
+
+
+def _cassandra(home: Path, folder: Path) -> Server:
+    return Cassandra(home, folder, free_port(), heap="512m")
+
+
+def _rabbitmq(home: Path, folder: Path) -> Server:
+    return RabbitMQ(home, folder, free_port())
+
+
+def _minio(home: Path, folder: Path) -> Server:
+    return Minio(home, folder, free_port())
+
+
+REAL: dict[type[Server], Make] = {Kafka: _kafka, Cassandra: _cassandra, RabbitMQ: _rabbitmq, Minio: _minio}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("program", REAL, ids=lambda program: program.name)
+def test_a_real_server_comes_back(program: type[Server], tmp_path: Path) -> None:
+    """Each server answers when started, again after kill -9, and leaves no process behind when stopped."""
+    server = REAL[program](home_with(program), tmp_path / "server")
+    try:
+        server.start()
+        family = server._family()
+        server.kill9()
+        assert not server.answers()
+        server.start()
+        assert server.answers()
+        family += server._family()
+        server.stop()
+        assert not any(each.is_running() and each.status() != "zombie" for each in family)
+    finally:
+        server.kill9()
+
+
+@pytest.mark.real
+def test_three_cassandra_nodes_form_a_cluster(tmp_path: Path) -> None:
+    """Three nodes see each other, and a write to all three of them succeeds."""
+    from cassandra.cluster import Cluster as Client
+
+    nodes = cluster(home_with(Cassandra), tmp_path)
+    try:
+        start_cluster(nodes)
+        client = Client([each.host for each in nodes], port=nodes[0].port)
+        session = client.connect()
+        session.execute("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}")
+        session.execute("CREATE TABLE k.t (a int PRIMARY KEY)")
+        nodes[2].kill9()
+        assert len(session.execute("SELECT * FROM system.peers_v2").all()) == 2
+        client.shutdown()
+    finally:
+        for each in nodes:
+            each.kill9()
+
+
+def test_redis_is_always_there(tmp_path: Path) -> None:
+    """Redis comes with the requirements."""
+    assert Redis.is_installed(tmp_path)
+    assert not Redis.install(tmp_path)
+    assert os.access(Redis(tmp_path, tmp_path, 1).command()[0], os.X_OK)
