@@ -1,0 +1,105 @@
+"""receipts: what providers and clients report becomes facts, positions and events, in whatever order it comes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat4all.deliveries import State, state
+from chat4all.ports import Handle
+from chat4all.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
+from tasks.committer import Note, write
+from tests.tasks.world import World, message, new_id, whatsapp, world
+
+CONVERSATION = new_id("conversation", 1)
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.say(message(CONVERSATION, 1, to=[whatsapp(1)]), message(CONVERSATION, 2))
+        made.run()
+        yield made
+
+
+def receipt(kind: str, at: int = 1000, reference: str = "", provider_id: str = "wamid.1") -> ProviderReceipt:
+    return ProviderReceipt("whatsapp", "1", provider_id, kind, at, "131026" if kind == "failed" else "", reference)
+
+
+def known(road: World) -> None:
+    """The lane learns the provider's id of the one delivery, and looks for receipts that came before it."""
+    (row,) = road.rows()
+    write(road.parts, [Note(row=row, handle=Handle("whatsapp", "1", "wamid.1", row.key), may_be_parked=True)])
+
+
+def test_a_receipt_with_our_reference_finds_its_delivery(road: World) -> None:
+    """No id need be known: the reference names the delivery, and READ implies all before it."""
+    (row,) = road.rows()
+    road.report(receipt("read", reference=str(row.key)))
+    road.receive()
+    assert state(road.rows()[0].facts) is State.READ
+    assert [each.state for each in road.events("state")] == ["READ"]
+    assert road.store.handles([("whatsapp", "1", "wamid.1")]) == {("whatsapp", "1", "wamid.1"): row.key}
+
+
+@pytest.mark.parametrize("receipt_first", [True, False])
+def test_a_receipt_without_reference_is_not_lost_whichever_comes_first(road: World, receipt_first: bool) -> None:
+    """Receipt before id, or id before receipt: DELIVERED."""
+    road.report(receipt("delivered"))
+    for step in (road.receive, lambda: known(road)) if receipt_first else (lambda: known(road), road.receive):
+        step()
+    assert state(road.rows()[0].facts) is State.DELIVERED
+    assert road.events("state")[-1].state == "DELIVERED"
+
+
+def test_receipts_in_any_order_and_again_never_lower_a_state(road: World) -> None:
+    """READ, then DELIVERED, then SENT, then all again: READ, with all the times."""
+    reference = str(road.rows()[0].key)
+    for kind, at in (("read", 3000), ("delivered", 2000), ("sent", 1000), ("read", 3500)):
+        road.report(receipt(kind, at, reference))
+        road.receive()
+    facts = road.rows()[0].facts
+    assert (state(facts), facts.sent_at, facts.delivered_at, facts.read_at) == (State.READ, 1000, 2000, 3000)
+
+
+def test_a_late_failure_ends_the_delivery_with_its_reason(road: World) -> None:
+    """A provider that took the message and failed later is believed, unless it was seen to arrive."""
+    reference = str(road.rows()[0].key)
+    road.report(receipt("sent", 1000, reference), receipt("failed", 2000, reference))
+    road.receive()
+    assert (state(road.rows()[0].facts), road.events("state")[-1].reason) == (State.FAILED, "131026")
+    road.report(receipt("delivered", 3000, reference))
+    road.receive()
+    assert state(road.rows()[0].facts) is State.DELIVERED
+
+
+def test_a_reference_of_another_channel_or_of_nothing_is_kept_and_harms_nobody(road: World) -> None:
+    """Whoever signs for one channel cannot speak about another's deliveries; unknown ones are parked."""
+    key = road.rows()[0].key
+    road.report(receipt("read", reference=f"telegram:{key.lane.partition}:{key.seq}:{key.index}"))
+    road.report(receipt("read", reference="whatsapp:0:999999:0", provider_id="wamid.9"))
+    road.receive()
+    assert state(road.rows()[0].facts) is State.PENDING
+    assert [each.kind for each in road.store.parked([("whatsapp", "1", "wamid.1")])] == ["read"]
+
+
+def test_positions_grow_are_capped_and_read_implies_delivered(road: World) -> None:
+    """Bob says he read more than there is, then less than before: he stands at the last message."""
+    last = road.store.last_seqs([CONVERSATION])[CONVERSATION]
+    road.report(Position(CONVERSATION, "bob", "read", last + 100, 5), Position(CONVERSATION, "bob", "read", 1, 6))
+    road.receive()
+    (mark,) = road.store.watermarks([CONVERSATION])[CONVERSATION]
+    assert (mark.read_up_to, mark.delivered_up_to) == (last, last)
+    event = road.events("position")[-1]
+    assert (event.user_id, event.read_up_to) == ("bob", last)
+
+
+def test_what_cannot_be_read_goes_to_the_dead_letters(road: World) -> None:
+    """A record of chat-status that is nothing of ours stops nobody."""
+    partition = partition_of("x", road.parts.partitions)
+    road.log.append([NewRecord(STATUS, partition, "x", b'{"type":"gossip"}')], 5)
+    road.report(receipt("read", reference=str(road.rows()[0].key)))
+    road.receive()
+    letters = road.store.buried(STATUS, road.everything(STATUS).ranges)
+    assert [letter.reason for letter in letters.values()] == ["unreadable"]
+    assert state(road.rows()[0].facts) is State.READ

@@ -1,0 +1,35 @@
+"""The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
+
+from chat4all.deliveries import Lane
+from chat4all.ports import LaneState, Lease
+from tasks.sweep import HOLDER_QUIET_S, Sweeper
+
+LANE = Lane("whatsapp", 0)
+
+
+def state(fanned: int, cursor: int, lease: Lease | None = None) -> dict[Lane, LaneState]:
+    return {LANE: LaneState(LANE, fanned, cursor, lease or Lease())}
+
+
+def test_a_free_lane_with_rows_is_woken() -> None:
+    """Fanned beyond the cursor, and no holder."""
+    assert Sweeper().stuck(state(5, 3), set(), 0) == [LANE]
+
+
+def test_a_free_lane_with_a_key_that_is_due_is_woken() -> None:
+    """All rows passed, but a key's time has come."""
+    assert Sweeper().stuck(state(5, 5), {LANE}, 0) == [LANE]
+
+
+def test_a_lane_without_work_is_left_alone() -> None:
+    """Nothing to do, nobody woken."""
+    assert Sweeper().stuck(state(5, 5), set(), 0) == []
+
+
+def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
+    """The lease has to change from sweep to sweep."""
+    sweeper, seen = Sweeper(), []
+    for second in range(4):
+        seen.append(sweeper.stuck(state(5, 3, Lease("a", 1, second)), set(), float(second)))
+    assert seen == [[]] * 4
+    assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set(), 3 + HOLDER_QUIET_S) == [LANE]
