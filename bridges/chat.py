@@ -9,13 +9,12 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import msgspec
 
-from bridges.gate import Visitor, admit
+from bridges.gate import NotAdmitted, Visitor, admit
 from bridges.sessions import Closing, CutOff, Sessions
 from bridges.subscriptions import Cursor
 from chat4all.accepting import Acceptor
 from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Temporary
-from chat4all.tokens import BadToken
 from proto.chat4all.v1 import chat_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name
@@ -102,13 +101,16 @@ class Chat:
                     if limit.expired():
                         raise CutOff from None
                     raise
+                except grpc.aio.InternalError:
+                    # The reader went away while we wrote: there is nobody to tell.
+                    return
 
     async def _admit(self, context: Context) -> Visitor:
         metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         try:
             return admit(metadata.get("authorization", ""), self._secret)
-        except BadToken as error:
-            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "unauthenticated", str(error))
+        except NotAdmitted as error:
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, error.code, str(error))
 
     async def _off_loop(self, blocking: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)

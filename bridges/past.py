@@ -14,8 +14,9 @@ from chat4all.ports import MessageStore
 from chat4all.records import NewRecord, Record, partition_of
 from tasks.events import message_event, position_event, state_event
 
-HELD = 2_000
+HELD = 1_000
 CHUNK = 100
+CHUNK_OCTETS = 256 << 10
 NEWEST = 100
 SLACK_MS = 60_000
 
@@ -73,7 +74,7 @@ class Past:
         told = (position_event(mark, _marked_at(mark), self._partitions) for each in marks.values() for mark in each
                 if _marked_at(mark) >= since - SLACK_MS)  # fmt: skip
         yield from _chunks(map(_as_parcel, told))
-        limit = min(NEWEST, max(5, 10 * HELD // max(1, len(mine))))
+        limit = min(NEWEST, max(5, 20 * HELD // max(1, len(mine))))
         for membership in mine.values():
             yield from _chunks(self._states(user, membership, since, limit))
 
@@ -105,12 +106,15 @@ def _seq(message: Message) -> int:
 
 
 def _chunks(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
+    """Parcels in lists that a reader takes as one message: clients refuse those of 4 MiB."""
     chunk: list[Parcel] = []
+    octets = 0
     for parcel in parcels:
         chunk.append(parcel)
-        if len(chunk) == CHUNK:
+        octets += len(parcel.event)
+        if len(chunk) == CHUNK or octets >= CHUNK_OCTETS:
             yield chunk
-            chunk = []
+            chunk, octets = [], 0
     if chunk:
         yield chunk
 

@@ -14,15 +14,11 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
-from bridges.gate import Visitor, admit
+from bridges.gate import NotAdmitted, Visitor, admit
 from bridges.sessions import Closing, CutOff, Sessions
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
 from chat4all.failures import Temporary
-from chat4all.telemetry import logger
-from chat4all.tokens import BadToken
-
-log_to = logger(__name__)
 
 HEARTBEAT_S = 15.0
 WRITE_S = 30.0
@@ -52,8 +48,8 @@ class EventsPage:
         """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
         try:
             visitor = admit(request.headers.get("Authorization", ""), self._secret)
-        except BadToken as error:
-            return _problem(401, "unauthenticated", str(error), {"WWW-Authenticate": "Bearer"})
+        except NotAdmitted as error:
+            return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
         try:
             cursor = Cursor.decode(request.headers.get("Last-Event-ID", ""), self._log)
         except ValueError as error:
@@ -112,5 +108,6 @@ async def _beat(response: web.StreamResponse) -> None:
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
+    title = {400: "Bad request", 401: "Not authenticated"}[status]
+    body = {"type": f"urn:chat4all:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
     return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

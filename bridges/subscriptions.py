@@ -147,7 +147,7 @@ def readers(membership: Membership, version: int) -> set[str]:
 
 
 class Memberships:
-    """What is known of conversations, at the version that events ask for. Bounded: the longest unused go first."""
+    """What is known of conversations, at the version that events ask for. Bounded: what was loaded longest ago goes first."""
 
     def __init__(self, most: int = 50_000, fresh_ms: int = 60_000) -> None:
         self._known: dict[str, tuple[Membership, int]] = {}

@@ -16,7 +16,7 @@ from bridges.subscriptions import Limits
 from chat4all import tokens
 from chat4all.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.deliveries import Delivery, Facts, Watermark
-from chat4all.messages import Message, Text
+from chat4all.messages import Message, Text, offset_of, seq_at
 from chat4all.ports import EventLog, MessageStore
 from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
 from chat4all.settings import Settings
@@ -57,8 +57,6 @@ class Road:
         self.store: MessageStore = open_store(settings)
         self.store.migrate()
         self.log.create(dict.fromkeys(TOPICS, PARTITIONS))
-        # Seq 0 is never acknowledged; conversations begin above it.
-        self.log.append([NewRecord(INCOMING, each, "", b"") for each in range(PARTITIONS)], TIMEOUT_S)
 
     def close(self) -> None:
         self.log.close()
@@ -91,7 +89,7 @@ class Road:
             for text in texts
         ]
         offsets = self.log.append([incoming_record(each, PARTITIONS, {}) for each in drafts], TIMEOUT_S)
-        return [each.placed(offset) for each, offset in zip(drafts, offsets, strict=True)]
+        return [each.placed(seq_at(offset)) for each, offset in zip(drafts, offsets, strict=True)]
 
     def persist(self, messages: list[Message]) -> None:
         self.store.put_messages(messages)
@@ -103,7 +101,7 @@ class Road:
         """Raise the progress to the last of these messages."""
         for message in messages:
             partition = incoming_record(message, PARTITIONS, {}).partition
-            self.store.raise_progress(INCOMING, {partition: message.seq})
+            self.store.raise_progress(INCOMING, {partition: offset_of(message.seq)})
 
     def say(self, conversation_id: str, *texts: str, sender: str = "alice") -> list[Message]:
         """Messages all the way: accepted, stored, published, done."""
@@ -112,6 +110,12 @@ class Road:
         self.publish(messages)
         self.advance(messages)
         return messages
+
+    def reject(self, conversation_id: str, text: str) -> None:
+        """A record whose id is taken by another body."""
+        [message] = self.accept(conversation_id, text)
+        self.log.append([events.rejected_event(message, "message_id_conflict", PARTITIONS)], TIMEOUT_S)
+        self.advance([message])
 
     def tell_state(self, delivery: Delivery, facts: Facts) -> None:
         self.log.append([events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)], TIMEOUT_S)
@@ -147,13 +151,13 @@ async def serving(road: Road, limits: Limits | None = None) -> AsyncIterator[Str
 class Reader:
     """A gRPC stream, read step by step."""
 
-    def __init__(self, road: Road, user: str, cursor: str = "", life_s: int = 600) -> None:
+    def __init__(self, road: Road, user: str, cursor: str = "", life_s: int = 600, token: str = "") -> None:
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}")
         open_stream = self._channel.unary_stream(
             "/chat4all.v1.Chat/Stream", pb.StreamRequest.SerializeToString, pb.Events.FromString
         )
         self._call = open_stream(
-            pb.StreamRequest(cursor=cursor), metadata=(("authorization", f"Bearer {road.token(user, life_s)}"),)
+            pb.StreamRequest(cursor=cursor), metadata=(("authorization", f"Bearer {token or road.token(user, life_s)}"),)
         )
         self.cursor = cursor
         self.frames: list[pb.Events] = []
@@ -191,10 +195,21 @@ class Reader:
 
     async def end(self) -> grpc.StatusCode:
         """Read on until the stream ends; how it ended."""
-        while await asyncio.wait_for(self._call.read(), TIMEOUT_S) is not END:
-            continue
+        try:
+            while (read := await asyncio.wait_for(self._call.read(), TIMEOUT_S)) is not END:
+                frame: Any = read
+                self.cursor = frame.cursor
+                self.frames.append(frame)
+        except grpc.aio.AioRpcError as error:
+            return error.code()
         return await self._call.code()
 
 
 def texts(found: list[pb.Event]) -> list[str]:
-    return [event.message.text for event in found if event.WhichOneof("kind") == "message"]
+    """The words of the messages among these."""
+    return [event.message.text for event in found if event.HasField("message")]
+
+
+def kinds(found: list[pb.Event]) -> list[str]:
+    """What these events are."""
+    return [event.WhichOneof("kind") or "" for event in found]
