@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from ops.simulator.behaviour import Behaviour
 from ops.simulator.desk import Desk
+from ops.simulator.feed import Feed
 from ops.simulator.model import Answer, Arrival, Said, now
 from ops.simulator.record import Record
 
@@ -42,10 +43,11 @@ class Wrong(Exception):
 
 
 class Control:
-    """All desks, and the record they share."""
+    """All desks, the record they share, and the feed of the phones page."""
 
-    def __init__(self, desks: Mapping[str, Desk], record: Record) -> None:
+    def __init__(self, desks: Mapping[str, Desk], record: Record, feed: Feed) -> None:
         self._desks = desks
+        self._feed = feed
         self._record = record
 
     def call(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
@@ -64,7 +66,7 @@ class Control:
                     return Answer(encode({name: desk.behaviour for name, desk in self._desks.items()}))
                 case "DELETE", "":
                     return self._reset()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise Wrong(str(error)) from None
         raise Wrong("known: GET sent, POST inbound, GET or PUT behaviour, GET stats, DELETE")
 
@@ -113,4 +115,5 @@ class Control:
         for desk in self._desks.values():
             desk.forget()
         self._record.clear()
+        self._feed.reset()
         return Answer(b"{}")

@@ -124,11 +124,11 @@ class Desk:
             self.outbox.put(update.about.provider_id, update, after)
 
     def says(self, said: Said) -> None:
-        """A person writes."""
+        """A person writes. ValueError when what it refers to is no id of this provider."""
+        content = self.provider.said(said)
         self.counts["inbound"] += 1
         self.said.append(said)
         self._shown(said)
-        content = self.provider.said(said)
         if self.provider.polled:
             self._held.add(content)
         else:

@@ -1,7 +1,9 @@
 """The simulator's HTTP server. Its first path segment says who is called: a provider, control, or the phones page."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -10,9 +12,12 @@ from chat4all import telemetry
 from chat4all.settings import Settings
 from ops.simulator.control import Control, Wrong, encode
 from ops.simulator.desk import Desk, Dropped
-from ops.simulator.model import Answer
+from ops.simulator.feed import Feed
+from ops.simulator.model import Answer, Arrival, Said
 from ops.simulator.providers import open_providers
 from ops.simulator.record import Record
+
+PHONES = Path(__file__).with_name("phones.html")
 
 _log = telemetry.logger(__name__)
 
@@ -23,12 +28,13 @@ class Simulator:
     def __init__(self, settings: Settings, gateway_url: str = "") -> None:
         self._settings = settings
         self.record = Record(settings.data / "simulator")
+        self.feed = Feed()
         base = gateway_url or settings.gateway_url
         self.desks = {
-            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", lambda _shown: None)
+            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show)
             for name, provider in open_providers(settings).items()
         }
-        self.control = Control(self.desks, self.record)
+        self.control = Control(self.desks, self.record, self.feed)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, port: int | None = None) -> int:
@@ -65,9 +71,26 @@ class Simulator:
             return _response(Answer(encode({"error": str(wrong)}), 422))
         except Dropped:
             return _drop(request)
+        return await self._page(request, first, path)
+
+    async def _page(self, request: BaseRequest, first: str, path: list[str]) -> web.StreamResponse:
         if first in {"", "healthz"}:
-            return _response(Answer(b'{"status":"ok"}'))
+            return _response(Answer(b'{"status":"ok","phones":"/phones"}'))
+        if first == "phones" and path == ["events"]:
+            return await self._events(request)
+        if first == "phones":
+            return web.Response(body=PHONES.read_bytes(), content_type="text/html", charset="utf-8")
         return _response(Answer(b'{"error":"nothing here"}', 404))
+
+    async def _events(self, request: BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        known: list[Arrival | Said] = [*self.record.sent(), *(said for desk in self.desks.values() for said in desk.said)]
+        async with contextlib.aclosing(self.feed.events(known)) as events:
+            with contextlib.suppress(ConnectionError):
+                async for event in events:
+                    await response.write(event)
+        return response
 
 
 def _response(answer: Answer) -> web.Response:

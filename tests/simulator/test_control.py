@@ -58,6 +58,8 @@ async def test_webhooks_are_repeated_until_they_are_taken(world: World) -> None:
     [
         ("POST", "/inbound", {"channel": "pigeon", "from": "1", "text": "x"}),
         ("POST", "/inbound", {"channel": "whatsapp", "text": "x"}),
+        ("POST", "/inbound", {"channel": "telegram", "from": "nobody", "text": "x"}),
+        ("POST", "/inbound", {"channel": "telegram", "from": "123456", "text": "x", "reply_to": "that one"}),
         ("PUT", "/behaviour", {"channel": "whatsapp", "rulez": []}),
         ("PUT", "/behaviour", {"rules": []}),
         ("PUT", "/behaviour", {"channel": "whatsapp", "rules": [{"status": "often", "code": 1}]}),

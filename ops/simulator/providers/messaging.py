@@ -58,6 +58,8 @@ class MessagingProvider(Provider):
 
     def address(self, text: str) -> str:
         """Digits, as they are."""
+        if not text.strip().isdigit():
+            raise ValueError("not an address: digits such as 6789012345")
         return text.strip()
 
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:

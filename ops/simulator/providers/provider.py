@@ -37,7 +37,7 @@ class Provider(ABC):
 
     @abstractmethod
     def address(self, text: str) -> str:
-        """An address as the channel writes it, so that people may ask for it either way."""
+        """An address as the channel writes it, so that people may ask for it either way. ValueError when it is none."""
 
     @abstractmethod
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:

@@ -41,6 +41,8 @@ class Telegram(Provider):
 
     def address(self, text: str) -> str:
         """A chat's id, as it is."""
+        if not text.strip().removeprefix("-").isdigit():
+            raise ValueError("not an address: the id of a chat such as 123456789")
         return text.strip()
 
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:

@@ -22,6 +22,7 @@ TITLES = {
     131056: "(Business Account, Consumer Account) pair rate limit hit",
 }
 NUMBER = re.compile(r"\+?\d{7,15}")
+USER_ID = re.compile(r"[A-Z]{2}\.\w+")
 SHOWN_NUMBER = "15550000001"
 
 
@@ -67,7 +68,11 @@ class WhatsApp(Provider):
     def address(self, text: str) -> str:
         """ "+<digits>", or a user id as it is."""
         bare = text.strip().replace(" ", "")
-        return f"+{bare.lstrip('+')}" if NUMBER.fullmatch(bare) else bare
+        if NUMBER.fullmatch(bare):
+            return f"+{bare.lstrip('+')}"
+        if not USER_ID.fullmatch(bare):
+            raise ValueError("not an address: a number such as +5511999990000, or a user id")
+        return bare
 
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:
         """POST messages; GET and POST on the number itself are for whoever connects."""
