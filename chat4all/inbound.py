@@ -127,18 +127,24 @@ class Arrivals:
         replied = self._replied_to(arrivals)
         places = list({place for arrival in arrivals for place in arrival.places})
         linked, last = self._store.links(places), self._store.last_conversations(places)
-        return [self._ranked(arrival, replied, linked, last) for arrival in arrivals]
+        owned = self._store.identities(list({arrival.owner for arrival in arrivals}))
+        return [self._ranked(arrival, replied, linked, last, owned[arrival.owner]) for arrival in arrivals]
 
     def _ranked(
-        self, arrival: _Arrival, replied: Mapping[str, str], linked: Mapping[Address, str], last: Mapping[Address, str]
+        self,
+        arrival: _Arrival,
+        replied: Mapping[str, str],
+        linked: Mapping[Address, str],
+        last: Mapping[Address, str],
+        owned: Sequence[Identity],
     ) -> list[str]:
         inbound = arrival.inbound
-        homes = [contact_conversation_id(name, inbound.account, address) for name, address in reversed(arrival.places)]
+        others = [each.address for each in owned if each.channel == inbound.channel and each.address != inbound.address]
         return [
             *([replied[arrival.message_id]] if arrival.message_id in replied else []),
             *(linked[place] for place in arrival.places if place in linked),
             *(last[place] for place in arrival.places if place in last),
-            *homes,
+            *(contact_conversation_id(inbound.channel, inbound.account, each) for each in [*others, inbound.address]),
             private_conversation_id(self._people.inbox(inbound.channel), arrival.owner),
         ]
 

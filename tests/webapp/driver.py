@@ -86,10 +86,11 @@ class Driver:
 
     def writes(self, channel: str, address: str, text: str, provider_id: str, **more: Any) -> Message:
         """Somebody writes on a channel; the record that came of it."""
-        known = len(self.records())
+        known = {(each.conversation_id, each.seq) for each in self.records()}
         part = {"type": "inbound", "address": address, "text": text, "provider_id": provider_id, **more}
         assert self.webhook(channel, part).status_code == 200
-        return self.records()[known:][-1]
+        [new] = [each for each in self.records() if (each.conversation_id, each.seq) not in known]
+        return new
 
     def records(self) -> list[Message]:
         """All messages in the log, at their places, by time of arrival as far as one partition tells."""

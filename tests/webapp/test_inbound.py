@@ -1,0 +1,226 @@
+"""What people write on their channels: it comes where it belongs, and nobody gets what was meant for another."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chat4all.failures import Unknown
+from chat4all.messages import Message, contact_conversation_id, provider_message_id
+from chat4all.people import contact_id, inbox_id
+from chat4all.records import ProviderReceipt
+from tests.webapp.driver import Driver
+
+CARLA, DORA = "+5511999990000", "+5511999990001"
+ACCOUNT = "whatsapp-account"
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Driver]) -> Driver:
+    driver = start()
+    driver.people("alice", "bob", "eve")
+    driver.service("crm", "send", "manage")
+    return driver
+
+
+def sent(driver: Driver, who: str, address: str, provider_id: str, at: int, channel: str = "whatsapp") -> Message:
+    """Somebody writes to an address, and the provider takes it."""
+    told = driver.send("crm", f"from {who}", sender=who, to=[f"{channel}:{address}"])
+    driver.process()
+    message = next(each for each in driver.records() if each.message_id == told["message_id"])
+    driver.deliver(message, provider_id, at)
+    return message
+
+
+def test_a_stranger_becomes_a_contact_of_the_inbox(gateway: Driver) -> None:
+    """Nobody wrote to them: the conversation is the contact's with the channel's inbox, and the record says who spoke."""
+    record = gateway.writes("whatsapp", CARLA, "hello?", "p1", sender_name="Carla")
+    contact = contact_id("whatsapp", CARLA)
+    assert record.conversation_id == contact_conversation_id("whatsapp", ACCOUNT, CARLA)
+    assert record.message_id == provider_message_id("whatsapp", ACCOUNT, "p1")
+    assert (record.sender, record.payload.text, record.recipients) == (contact, "hello?", ())
+    membership = gateway.parts.store.memberships([record.conversation_id])[record.conversation_id]
+    assert membership.now() == [inbox_id("whatsapp"), contact]
+    assert gateway.parts.store.users([contact])[contact].display_name == "Carla"
+    assert gateway.parts.store.identities([contact])[contact][0].last_wrote_at == 1_700_000_000_000
+
+
+def test_the_inbox_answers_in_the_same_conversation(gateway: Driver) -> None:
+    """A service client speaks for the inbox, to the address or in the conversation."""
+    record = gateway.writes("whatsapp", CARLA, "hello?", "p1")
+    told = gateway.send("crm", sender=inbox_id("whatsapp"), to=[f"whatsapp:{CARLA}"])
+    assert told["conversation_id"] == record.conversation_id
+    assert gateway.records()[-1].recipients[0].address == CARLA
+
+
+def test_an_answer_goes_to_whoever_wrote_last(gateway: Driver) -> None:
+    """Two write to one contact; what she writes is for the one whose message came last."""
+    to_alice = sent(gateway, "alice", CARLA, "w1", 10).conversation_id
+    to_bob = sent(gateway, "bob", CARLA, "w2", 20).conversation_id
+    assert to_alice != to_bob
+    assert gateway.writes("whatsapp", CARLA, "to bob", "p1").conversation_id == to_bob
+    sent(gateway, "alice", CARLA, "w3", 30)
+    assert gateway.writes("whatsapp", CARLA, "to alice", "p2").conversation_id == to_alice
+
+
+def test_a_reply_to_an_older_message_goes_to_its_conversation(gateway: Driver) -> None:
+    """What she replies to counts more than who wrote last, and more than a link."""
+    older = sent(gateway, "alice", CARLA, "w1", 10)
+    sent(gateway, "bob", CARLA, "w2", 20)
+    assert gateway.writes("whatsapp", CARLA, "to alice", "p1", reply_to="w1").conversation_id == older.conversation_id
+    group = gateway.group("crm", "eve", f"whatsapp:{CARLA}")
+    gateway.ask("crm", "PUT", f"/v1/conversations/{group}/links/whatsapp/{CARLA}")
+    assert gateway.writes("whatsapp", CARLA, "to alice", "p2", reply_to="w1").conversation_id == older.conversation_id
+    assert gateway.writes("whatsapp", CARLA, "to eve", "p3").conversation_id == group
+
+
+def test_nobody_replies_to_what_went_to_another_address(gateway: Driver) -> None:
+    """A provider id of somebody else's message, known or guessed, opens no conversation."""
+    foreign = sent(gateway, "alice", CARLA, "w1", 10)
+    record = gateway.writes("whatsapp", DORA, "let me in", "p1", reply_to="w1")
+    assert record.conversation_id == contact_conversation_id("whatsapp", ACCOUNT, DORA) != foreign.conversation_id
+    assert gateway.writes("instagram", CARLA, "me too", "p2", reply_to="w1").conversation_id != foreign.conversation_id
+
+
+def test_an_address_that_changes_its_owner_takes_no_conversation_along(gateway: Driver) -> None:
+    """Reply, link, last message and inbox: all of the old owner's, none of it for the new one."""
+    old = sent(gateway, "alice", CARLA, "w1", 10).conversation_id
+    gateway.ask("crm", "PUT", f"/v1/conversations/{old}/links/whatsapp/{CARLA}")
+    inbox = gateway.send(
+        "crm", sender=inbox_id("whatsapp") if gateway.parts.people.inbox("whatsapp") else "", to=[f"whatsapp:{CARLA}"]
+    )
+    gateway.ask("crm", "PUT", "/v1/users/eve/identities/whatsapp", {"address": CARLA})
+    record = gateway.writes("whatsapp", CARLA, "who was that?", "p1", reply_to="w1")
+    assert record.sender == "eve"
+    assert record.conversation_id not in (old, inbox["conversation_id"])
+    membership = gateway.parts.store.memberships([record.conversation_id])[record.conversation_id]
+    assert membership.now() == [inbox_id("whatsapp"), "eve"]
+    assert gateway.writes("whatsapp", CARLA, "again", "p2").conversation_id == record.conversation_id
+
+
+def test_a_link_needs_an_owner_who_is_a_member(gateway: Driver) -> None:
+    """A link does not pull an outsider's words into a conversation, nor does one made by anybody but its owner or a manager."""
+    gateway.writes("whatsapp", CARLA, "hi", "p1")
+    group = gateway.group("alice", "bob")
+    path = f"/v1/conversations/{group}/links/whatsapp/{CARLA}"
+    assert gateway.refused("alice", "PUT", path, expect=403)[0] == "scope_needed"
+    assert gateway.refused("crm", "PUT", path) == ("not_a_member", "address")
+    assert gateway.refused("eve", "PUT", path, expect=404)[0] == "unknown_conversation"
+    assert gateway.refused("crm", "PUT", path.replace(CARLA, "12")) == ("bad_address", "address")
+    gateway.ask("crm", "POST", f"/v1/conversations/{group}/members", {"members": [f"whatsapp:{CARLA}"]})
+    gateway.ask("crm", "PUT", path)
+    assert gateway.writes("whatsapp", CARLA, "linked", "p2").conversation_id == group
+    gateway.ask("alice", "DELETE", f"/v1/conversations/{group}/members/{contact_id('whatsapp', CARLA)}", expect=204)
+    assert gateway.writes("whatsapp", CARLA, "removed", "p3").conversation_id != group
+
+
+def test_the_verified_owner_links_and_unlinks(gateway: Driver) -> None:
+    """A person decides where what they write on a channel comes in."""
+    gateway.ask("crm", "PUT", "/v1/users/alice/identities/whatsapp", {"address": CARLA})
+    group = gateway.group("alice", "bob")
+    path = f"/v1/conversations/{group}/links/whatsapp/{CARLA}"
+    assert gateway.ask("alice", "PUT", path) == {"conversation_id": group, "channel": "whatsapp", "address": CARLA}
+    record = gateway.writes("whatsapp", CARLA, "from my phone", "p1")
+    assert (record.conversation_id, record.sender) == (group, "alice")
+    gateway.ask("alice", "DELETE", path)
+    assert gateway.refused("alice", "DELETE", path, expect=404)[0] == "unknown_link"
+    assert gateway.writes("whatsapp", CARLA, "unlinked", "p2").conversation_id != group
+
+
+def test_contacts_on_two_channels_talk_to_each_other(gateway: Driver) -> None:
+    """What one writes goes out to the other on their channel, with the name in front; persons read it here."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"instagram:{DORA}")
+    for channel, address in (("whatsapp", CARLA), ("instagram", DORA)):
+        gateway.ask("crm", "PUT", f"/v1/conversations/{group}/links/{channel}/{address}")
+    record = gateway.writes("whatsapp", CARLA, "hi Dora", "p1", sender_name="Carla")
+    assert [(each.channel, each.address) for each in record.recipients] == [("instagram", DORA)]
+    assert record.sender_name == "Carla"
+    record = gateway.writes("instagram", DORA, "hi Carla", "p1")
+    assert [(each.channel, each.address) for each in record.recipients] == [("whatsapp", CARLA)]
+    assert record.sender_name == "Contact"
+
+
+def test_a_providers_repetition_goes_where_the_first_went(gateway: Driver) -> None:
+    """The same message again, after somebody else wrote to her, is the same message in the same conversation."""
+    first = sent(gateway, "alice", CARLA, "w1", 10).conversation_id
+    told = gateway.writes("whatsapp", CARLA, "yes", "p1")
+    sent(gateway, "bob", CARLA, "w2", 20)
+    again = gateway.writes("whatsapp", CARLA, "yes", "p1")
+    assert (again.conversation_id, again.message_id, again.digest) == (first, told.message_id, told.digest)
+
+
+def test_a_repetition_is_not_given_to_a_new_owner(gateway: Driver) -> None:
+    """The address changed hands between a message and its repetition: what was stored for the old owner stays there."""
+    gateway.writes("whatsapp", CARLA, "mine", "p1")
+    gateway.process()
+    gateway.ask("crm", "PUT", "/v1/users/eve/identities/whatsapp", {"address": CARLA})
+    known = len(gateway.records())
+    part = {"type": "inbound", "address": CARLA, "text": "mine", "provider_id": "p1"}
+    assert gateway.webhook("whatsapp", part).status_code == 200
+    assert len(gateway.records()) == known
+
+
+def test_a_second_address_belongs_to_the_same_contact(gateway: Driver) -> None:
+    """Where the provider gives two, either finds the person, and only one of them is written to."""
+    gateway.writes("whatsapp", CARLA, "hi", "p1", also_known_as="US.1")
+    contact = contact_id("whatsapp", CARLA)
+    owned = gateway.parts.store.identities([contact])[contact]
+    assert {(each.address, each.verified) for each in owned} == {(CARLA, True), ("US.1", False)}
+    record = gateway.writes("whatsapp", "US.1", "hi again", "p2")
+    assert (record.sender, record.conversation_id) == (contact, gateway.records()[0].conversation_id)
+    record = gateway.writes("whatsapp", DORA, "new number", "p3", also_known_as="US.1")
+    assert record.sender == contact
+
+
+def test_a_webhook_of_many_parts_is_durable_as_a_whole(gateway: Driver) -> None:
+    """Messages and receipts of one webhook; parts that make no sense or are for another account harm nobody."""
+    parts: list[dict[str, Any]] = [
+        {"type": "inbound", "address": CARLA, "text": "one", "provider_id": "p1"},
+        {"type": "inbound", "address": CARLA, "text": "foreign", "provider_id": "p9", "account": "other"},
+        {"type": "receipt", "provider_id": "w1", "kind": "delivered"},
+        {"type": "inbound", "address": DORA, "text": "two", "provider_id": "p2"},
+        {"type": "inbound", "address": CARLA, "text": "three", "provider_id": "p3"},
+    ]
+    assert gateway.webhook("whatsapp", *parts).status_code == 200
+    records = gateway.records()
+    assert {each.payload.text for each in records} == {"one", "two", "three"}
+    assert [each.payload.text for each in records if each.sender == contact_id("whatsapp", CARLA)] == ["one", "three"]
+    assert gateway.statuses() == [ProviderReceipt("whatsapp", ACCOUNT, "w1", "delivered", 1_700_000_000_000)]
+
+
+def test_a_provider_hears_200_only_when_all_is_durable(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it is told to bring it again, and that time it goes the same way."""
+
+    def fail(*_: object) -> list[int]:
+        raise Unknown("log_timeout")
+
+    part = {"type": "inbound", "address": CARLA, "text": "one", "provider_id": "p1"}
+    with monkeypatch.context() as patched:
+        patched.setattr(type(gateway.parts.log), "append", fail)
+        answer = gateway.webhook("whatsapp", part)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert gateway.records() == []
+    assert gateway.webhook("whatsapp", part).status_code == 200
+    assert len(gateway.records()) == 1
+
+
+def test_a_forged_webhook_does_nothing(gateway: Driver) -> None:
+    """Without the provider's signature over the raw body nothing is read."""
+    part = {"type": "inbound", "address": CARLA, "text": "forged", "provider_id": "p1"}
+    assert gateway.webhook("whatsapp", part, signature="wrong").status_code == 403
+    assert gateway.webhook("pigeon", part).status_code == 404
+    assert gateway.records() == []
+    assert gateway.parts.store.owners([("whatsapp", CARLA)]) == {}
+
+
+def test_a_signed_webhook_that_makes_no_sense_is_taken(gateway: Driver) -> None:
+    """A provider that is refused brings it for days: it is logged and answered."""
+    answer = gateway.client.post("/channels/whatsapp/webhook", data=b"{", headers={"X-Signature": "not a secret"})
+    assert answer.status_code == 200
+
+
+def test_the_providers_check_of_the_address_is_answered(gateway: Driver) -> None:
+    """With the right token the challenge comes back as plain text, else 403."""
+    answer = gateway.client.get("/channels/whatsapp/webhook?token=not a secret&challenge=1158201444")
+    assert (answer.status_code, answer.data, answer.mimetype) == (200, b"1158201444", "text/plain")
+    assert gateway.client.get("/channels/whatsapp/webhook?token=x&challenge=1").status_code == 403

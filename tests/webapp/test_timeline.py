@@ -1,0 +1,188 @@
+"""States and histories of deliveries, and pages of history."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from chat4all.deliveries import DeliveryKey, Facts, Watermark
+from chat4all.messages import Message, Recipient
+from tests.webapp.driver import Driver
+
+CARLA, DORA = "+5511999990000", "+5511999990001"
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Driver]) -> Driver:
+    driver = start()
+    driver.people("alice", "bob", "eve")
+    driver.service("crm", "send", "manage")
+    return driver
+
+
+def facts(driver: Driver, message: Message, index: int, **known: object) -> DeliveryKey:
+    key = driver.rows(message)[index].key
+    driver.parts.store.record({key: Facts(**known)})  # type: ignore[arg-type]
+    return key
+
+
+def shown(driver: Driver, message: Message) -> dict[str, object]:
+    told: dict[str, object] = driver.ask("crm", "GET", f"/v1/messages/{message.message_id}")
+    return told
+
+
+def test_a_delivery_goes_from_pending_to_read(gateway: Driver) -> None:
+    """Each fact adds a state with its time; the message follows."""
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    [message] = gateway.process()
+    told = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")
+    assert (told["status"], told["deliveries"][0]["status"], told["deliveries"][0]["history"]) == ("SENT", "PENDING", [])
+    facts(gateway, message, 0, attempts=2, attempted_at=5000, sent_at=5000, provider_id="wamid.1")
+    facts(gateway, message, 0, read_at=7000)
+    told = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")
+    [delivery] = told["deliveries"]
+    assert (told["status"], delivery["status"], delivery["attempts"]) == ("READ", "READ", 2)
+    assert delivery["provider_message_id"] == "wamid.1"
+    assert delivery["history"] == [
+        {"status": "SENT", "at": "1970-01-01T00:00:05.000Z"},
+        {"status": "READ", "at": "1970-01-01T00:00:07.000Z"},
+    ]
+
+
+def test_a_message_that_failed_for_some_says_so(gateway: Driver) -> None:
+    """The lowest state of those it did not fail for, and partially_failed; the reason stands at the delivery."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"whatsapp:{DORA}")
+    gateway.send("crm", conversation_id=group, sender="alice")
+    [message] = gateway.process()
+    facts(gateway, message, 0, refused_at=5000, refused_reason="outside_window")
+    facts(gateway, message, 1, sent_at=5000, delivered_at=6000)
+    told = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")
+    assert (told["status"], told["partially_failed"]) == ("DELIVERED", True)
+    assert (told["deliveries"][0]["status"], told["deliveries"][0]["reason"]) == ("FAILED", "outside_window")
+    facts(gateway, message, 1, failed_at=5500, failed_reason="undeliverable")
+    assert shown(gateway, message)["status"] == "DELIVERED"
+
+
+def test_a_delivery_without_an_address_is_failed_with_its_reason(gateway: Driver) -> None:
+    """A channel asked for that the person is not on: FAILED no_identity, and READ once they have read it here."""
+    gateway.send("alice", to=["bob"], channels=["whatsapp"])
+    [message] = gateway.process()
+    told = gateway.ask("alice", "GET", f"/v1/messages/{message.message_id}")
+    assert (told["status"], told["deliveries"][0]["reason"]) == ("FAILED", "no_identity")
+    gateway.parts.store.raise_watermarks([Watermark(message.conversation_id, "bob", message.seq, 9, message.seq, 9)])
+    told = gateway.ask("alice", "GET", f"/v1/messages/{message.message_id}")
+    assert [each["channel"] for each in told["deliveries"]] == ["whatsapp", "chat4all"]
+    assert told["status"] == "READ"
+
+
+def test_a_resend_shows_at_the_delivery_that_it_repeats(gateway: Driver) -> None:
+    """The newest resend's states stand for the delivery, after the old ones; the record itself is in no history."""
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    [message] = gateway.process()
+    facts(gateway, message, 0, attempts=1, refused_at=5000, refused_reason="expired", resent_as=message.seq + 1)
+    again = msgspec.structs.replace(
+        message, message_id="again", resend_of=message.seq, recipients=(Recipient("x", "whatsapp", CARLA),), seq=message.seq + 1
+    )
+    store = gateway.parts.store
+    store.put_messages([again])
+    store.put_deliveries(gateway.rows(again))
+    assert [each["status"] for each in gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"]] == [
+        "PENDING"
+    ]
+    facts(gateway, again, 0, attempts=1, sent_at=8000, provider_id="second")
+    [delivery] = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"]
+    assert (delivery["status"], delivery["attempts"], delivery["provider_message_id"]) == ("SENT", 2, "second")
+    assert [each["status"] for each in delivery["history"]] == ["FAILED", "SENT"]
+    page = gateway.ask("crm", "GET", f"/v1/conversations/{message.conversation_id}/messages")
+    assert [each["message_id"] for each in page["messages"]] == [message.message_id]
+
+
+def test_readers_positions_make_states(gateway: Driver) -> None:
+    """In a group the message is as far as its slowest reader."""
+    group = gateway.group("alice", "bob", "eve")
+    gateway.send("alice", conversation_id=group)
+    [message] = gateway.process()
+    gateway.parts.store.raise_watermarks([Watermark(group, "bob", message.seq, 5000, message.seq, 5000)])
+    told = gateway.ask("alice", "GET", f"/v1/messages/{message.message_id}")
+    assert told["status"] == "SENT"
+    assert {each["recipient"]: each["status"] for each in told["deliveries"]} == {"bob": "READ", "eve": "SENT"}
+    gateway.parts.store.raise_watermarks([Watermark(group, "eve", message.seq, 6000)])
+    assert gateway.ask("alice", "GET", f"/v1/messages/{message.message_id}")["status"] == "DELIVERED"
+
+
+def test_reading_is_said_and_capped(gateway: Driver) -> None:
+    """A position goes to the log; one beyond the last message, or in a foreign conversation, does not."""
+    talk = gateway.private("alice", "bob")
+    gateway.send("alice", conversation_id=talk)
+    [message] = gateway.process()
+    path = f"/v1/conversations/{talk}/read"
+    gateway.ask("bob", "POST", path, {"up_to": message.seq}, 202)
+    [position] = gateway.statuses()
+    assert (position.user_id, position.kind, position.up_to) == ("bob", "read", message.seq)  # type: ignore[union-attr]
+    assert gateway.refused("bob", "POST", path, {"up_to": message.seq + 1}) == ("position_in_the_future", "up_to")
+    assert gateway.refused("bob", "POST", path, {"up_to": -1}) == ("invalid", "up_to")
+    assert gateway.refused("eve", "POST", path, {"up_to": 1}, 404)[0] == "unknown_conversation"
+    assert gateway.refused("crm", "POST", path, {"up_to": 1}, 404)[0] == "unknown_conversation"
+    assert len(gateway.statuses()) == 1
+
+
+def told_by(driver: Driver, who: str, talk: str, query: str) -> tuple[list[str], int | None]:
+    page = driver.ask(who, "GET", f"/v1/conversations/{talk}/messages?{query}")
+    return [each["payload"]["text"] for each in page["messages"]], page.get("next")
+
+
+def test_history_comes_in_pages_in_both_directions(gateway: Driver) -> None:
+    """since is exclusive and ascending; before and neither give the newest; next goes on without gap or repetition."""
+    talk = gateway.private("alice", "bob")
+    for number in range(7):
+        gateway.send("alice", str(number), conversation_id=talk)
+    gateway.process()
+    texts, follow = told_by(gateway, "bob", talk, "limit=3")
+    assert texts == ["4", "5", "6"]
+    texts, follow = told_by(gateway, "bob", talk, f"limit=3&before={follow}")
+    assert texts == ["1", "2", "3"]
+    assert told_by(gateway, "bob", talk, f"limit=3&before={follow}") == (["0"], None)
+    texts, follow = told_by(gateway, "bob", talk, "limit=4&since=0")
+    assert texts == ["0", "1", "2", "3"]
+    assert told_by(gateway, "bob", talk, f"limit=4&since={follow}") == (["4", "5", "6"], None)
+
+
+def test_history_is_found_by_time(gateway: Driver) -> None:
+    """A time in place of a seq: what was accepted after it, or before it."""
+    talk = gateway.private("alice", "bob")
+    gateway.send("alice", conversation_id=talk)
+    [message] = gateway.process()
+    store = gateway.parts.store
+    store.put_messages(
+        [msgspec.structs.replace(message, message_id=str(n), seq=message.seq + n, accepted_at=n * 1000) for n in range(1, 9)]
+    )
+    at = "1970-01-01T00:00:05Z"
+    old = [message.seq] if message.accepted_at <= 5000 else []
+    after = gateway.ask("bob", "GET", f"/v1/conversations/{talk}/messages?since={at}")["messages"]
+    assert [each["seq"] - message.seq for each in after] == [6, 7, 8]
+    before = gateway.ask("bob", "GET", f"/v1/conversations/{talk}/messages?before={at}")["messages"]
+    assert [each["seq"] - message.seq for each in before][-2:] == [4, 5]
+    assert old == []
+
+
+@pytest.mark.parametrize("query", ["since=x", "since=2026-01-01", "since=1&before=2", "limit=0", "limit=201", "colour=red"])
+def test_a_page_that_makes_no_sense_is_refused(gateway: Driver, query: str) -> None:
+    """Wrong times, both directions at once, limits out of range, unknown parameters."""
+    talk = gateway.private("alice", "bob")
+    gateway.ask("alice", "GET", f"/v1/conversations/{talk}/messages?{query}", expect=422)
+
+
+def test_members_read_what_was_said_while_they_were_there(gateway: Driver) -> None:
+    """Who joins later or left earlier sees neither what was before nor what comes after; an open history shows the past."""
+    for open_history, seen in ((False, ["during"]), (True, ["before", "during"])):
+        group = gateway.group("alice", "bob", open_history=open_history)
+        for text, change in (("before", ("POST", "")), ("during", ("DELETE", "/eve")), ("after", None)):
+            gateway.send("alice", text, conversation_id=group)
+            if change:
+                body = {"members": ["eve"]} if change[0] == "POST" else None
+                gateway.ask("alice", change[0], f"/v1/conversations/{group}/members{change[1]}", body, 200 if body else 204)
+        gateway.process()
+        assert told_by(gateway, "eve", group, "")[0] == seen
+        assert told_by(gateway, "bob", group, "")[0] == ["before", "during", "after"]
+        hidden = next(each for each in gateway.records() if each.payload.text == "after" and each.conversation_id == group)
+        gateway.ask("eve", "GET", f"/v1/messages/{hidden.message_id}", expect=404)
