@@ -18,7 +18,7 @@ LANES = 2
 GATHER_S = 0.02
 TIMEOUT_S = 10.0
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 GIVE_UP_S = 600.0
 
 _log = telemetry.logger(__name__)

@@ -24,7 +24,7 @@ class Provider(ABC):
     """
 
     name: ClassVar[str]
-    batch: ClassVar[int] = 100
+    batch: ClassVar[int] = 500
     kinds: ClassVar[tuple[str, ...]] = ()
     tells_failed: ClassVar[bool] = False
     too_fast: ClassVar[tuple[int, int]]
