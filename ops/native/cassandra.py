@@ -140,13 +140,14 @@ def start_cluster(nodes: Sequence[Cassandra]) -> None:
 def _answers_queries(host: str, port: int) -> bool:
     # Imported late: the driver takes half a second and starts a thread.
     from cassandra import DriverException, OperationTimedOut, RequestExecutionException  # noqa: PLC0415
-    from cassandra.cluster import Cluster, NoHostAvailable  # noqa: PLC0415
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable  # noqa: PLC0415
     from cassandra.policies import WhiteListRoundRobinPolicy  # noqa: PLC0415
 
-    only = WhiteListRoundRobinPolicy([host])
-    client: Any = Cluster([host], port=port, connect_timeout=3, control_connection_timeout=3, load_balancing_policy=only)
+    profiles = {EXEC_PROFILE_DEFAULT: ExecutionProfile(WhiteListRoundRobinPolicy([host]), request_timeout=3)}
+    limits = {"connect_timeout": 3, "control_connection_timeout": 3}
+    client: Any = Cluster([host], port=port, execution_profiles=profiles, **limits)
     try:
-        client.connect().execute("SELECT release_version FROM system.local", timeout=3)
+        client.connect().execute("SELECT release_version FROM system.local")
     except (NoHostAvailable, OperationTimedOut, RequestExecutionException, DriverException, OSError):
         return False
     finally:
