@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from chat4all.deliveries import Delivery, Watermark, reason, state
+from chat4all.deliveries import RANK, Delivery, Watermark, reason, state
 from chat4all.messages import File, Message
 from chat4all.ports import EventLog
 from chat4all.records import EVENTS, NewRecord, partition_of
@@ -53,7 +53,7 @@ def message_event(message: Message, partitions: int) -> NewRecord:
 
 
 def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
-    """A delivery's state as its facts say it."""
+    """A delivery's state as its facts say it. `rank` lets whoever passes events on drop one that a later one overtook."""
     now = state(delivery.facts)
     event = pb.Event(
         event_id=f"{delivery.key}:{now}",
@@ -68,7 +68,8 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
             reason=reason(delivery.facts),
         ),
     )
-    return _record(event, delivery.conversation_id, partitions)
+    named = {"delivery": str(delivery.key), "rank": str(RANK[now])}
+    return _record(event, delivery.conversation_id, partitions, **named)
 
 
 def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
