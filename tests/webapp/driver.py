@@ -41,7 +41,7 @@ class Driver:
         self.tokens[name] = self.token(self.parts.store.users([name])[name])
         return secret
 
-    def token(self, user: User, life_s: int = 60) -> str:
+    def token(self, user: User, life_s: int = 3600) -> str:
         return tokens.issue(user, tokens.ACCESS, life_s, self.parts.settings.secret("jwt"))
 
     def call(self, who: str | None, method: str, path: str, body: Any = None, **more: Any) -> TestResponse:

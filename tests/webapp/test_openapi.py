@@ -1,0 +1,93 @@
+"""The OpenAPI document holds: whatever it allows or forbids is answered as it says, and never with a 5xx."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from limits.storage import MemoryStorage
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chat4all.settings import Settings
+from tests.webapp.channels import both
+from tests.webapp.driver import Driver
+from webapp.app import create_app
+
+EXAMPLES = settings(
+    max_examples=12,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """One gateway for all operations, with somebody who may do everything and a conversation."""
+    data: Path = tmp_path_factory.mktemp("openapi")
+    driver = Driver(create_app(Settings(data=data, partitions=2, broker="memory://"), both(), MemoryStorage()))
+    driver.service("root", "admin")
+    driver.people("alice", "bob")
+    yield driver
+    driver.close()
+
+
+def known(driver: Driver) -> dict[str, str]:
+    """Path parameters that name things which exist."""
+    talk = driver.group("root", "alice", "bob")
+    driver.send("alice", conversation_id=talk)
+    message = driver.process()[-1]
+    return {
+        "conversation_id": talk,
+        "message_id": message.message_id,
+        "user_id": "alice",
+        "channel": "whatsapp",
+        "address": "+5511999990000",
+    }
+
+
+def check(driver: Driver, mode: GenerationMode, parameters: dict[str, str]) -> None:
+    """Every operation, with generated input in an administrator's name. `parameters` take the place of generated ones."""
+    headers = {"Authorization": f"Bearer {driver.tokens['root']}"}
+    document = schemathesis.openapi.from_wsgi("/openapi.json", driver.app)
+    operations = [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)]
+    assert len(operations) == sum(len(each) for each in driver.ask(None, "GET", "/openapi.json")["paths"].values())
+    for operation in operations:
+        if mode is GenerationMode.NEGATIVE and not operation.body:
+            continue
+
+        @settings(EXAMPLES)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def holds(case: Any) -> None:
+            for name in parameters.keys() & (case.path_parameters or {}).keys():
+                case.path_parameters[name] = parameters[name]
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        holds()
+
+
+def test_every_call_answers_as_documented(driver: Driver) -> None:
+    """What the document allows: statuses, content types and bodies of the answers are those of the document."""
+    check(driver, GenerationMode.POSITIVE, {})
+
+
+def test_calls_on_what_exists_answer_as_documented(driver: Driver) -> None:
+    """The same on a conversation, a user and a message that exist: the answers of success hold too."""
+    check(driver, GenerationMode.POSITIVE, known(driver))
+
+
+def test_what_the_document_forbids_is_refused_as_documented(driver: Driver) -> None:
+    """Bodies and parameters of any shape: never a 5xx, always an answer of the document."""
+    check(driver, GenerationMode.NEGATIVE, known(driver))
