@@ -6,6 +6,7 @@ import pytest
 
 from chat4all.channels import CHANNELS
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.messages import File
 from chat4all.ports import Outgoing
 from tests.simulator.conftest import World, until
 
@@ -170,6 +171,19 @@ async def test_a_telegram_bot_may_poll(world: World) -> None:
     with pytest.raises(Temporary) as caught:
         await bot.poll()
     assert caught.value.reason == "another_receiver"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_file_arrives_as_its_link(world: World, channel: str) -> None:
+    """A file is taken with its link; without one, and a text without words, are refused for good."""
+    opened, file = world.channels[channel], File(file_id="f", filename="cat.png", mime_type="image/png", size=5)
+    provider_id = await opened.send_file(outgoing(channel, ""), file, "https://files.example/1")
+    [arrived] = await world.sent(channel=channel)
+    assert (arrived["provider_id"], arrived["media"]) == (provider_id, "https://files.example/1")
+    with pytest.raises(Permanent):
+        await opened.send_file(outgoing(channel, ""), file, "")
+    with pytest.raises(Permanent):
+        await opened.send_text(outgoing(channel, ""))
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -81,9 +81,10 @@ class MessagingProvider(Provider):
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Refused(100) from None
         text, attachment = send.message.text, send.message.attachment
-        if not send.recipient.id.isdigit() or bool(text) == bool(attachment) or len(text.encode()) > self.longest:
+        url = attachment.payload.url if attachment else ""
+        if not send.recipient.id.isdigit() or bool(text) == bool(url) or len(text.encode()) > self.longest:
             raise Refused(100)
-        return Send(account, send.recipient.id, text, send.message.metadata, attachment.payload.url if attachment else "")
+        return Send(account, send.recipient.id, text, send.message.metadata, url)
 
     def new_id(self, address: str) -> str:
         """m_<unique>."""

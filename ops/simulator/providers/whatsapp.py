@@ -96,7 +96,7 @@ class WhatsApp(Provider):
             raise Refused(100) from None
         media = send.image or send.audio or send.video or send.document
         text = media.caption if media else send.text.body
-        if send.messaging_product != "whatsapp" or not (text or media) or len(text) > 4096:
+        if send.messaging_product != "whatsapp" or not (media.link if media else text) or len(text) > 4096:
             raise Refused(100)
         if not send.recipient and not NUMBER.fullmatch(send.to):
             raise Refused(131009)
