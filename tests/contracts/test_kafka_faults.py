@@ -1,6 +1,6 @@
 """What only Kafka can show: its broker is killed or frozen while it is written to; brokers of a cluster die."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -132,6 +132,28 @@ def test_reading_while_the_broker_is_away(log: EventLog, kafka_server: Kafka) ->
     log.append([record("events", 0, "b")], 10.0)
     found: list[str] = []
     wait_until(lambda: found == ["b"], lambda: found.extend(texts(follower.poll(10, 0.2))))
+
+
+def test_a_member_outlives_its_broker(log: EventLog, kafka_server: Kafka) -> None:
+    """A group member goes on after kill -9 and restart of the broker, from where `assigned` says."""
+    offsets: list[int] = []
+
+    def start(partitions: Sequence[int]) -> dict[int, int]:
+        return {each: len(offsets) if each == 0 else 0 for each in partitions}
+
+    member = log.consume("events", "g", start, lambda _gone: None)
+
+    def poll() -> None:
+        offsets.extend(each.offset for each in member.poll(10, 0.2))
+
+    log.append([record("events", 0, "before")], 5.0)
+    wait_until(lambda: offsets == [0], poll)
+    kafka_server.kill9()
+    kafka_server.start()
+    wait_until(lambda: _works(lambda: log.append([record("events", 0, "after")], 5.0)), poll)
+    wait_until(lambda: len(offsets) >= 2, poll)
+    assert offsets == sorted(set(offsets))
+    member.close()
 
 
 def _works(ask: object) -> bool:
