@@ -1,0 +1,33 @@
+"""`celery -A tasks.app replay`: the entry point that Celery loads whenever any of its commands starts, workers too.
+
+So this file is next to nothing, and the commands are loaded when somebody asks for them.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from chat4all.__main__ import ROOT
+
+
+class Later(click.Group):
+    """A group whose commands are in another module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return self._group().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        return self._group().get_command(ctx, cmd_name)
+
+    def _group(self) -> click.Group:
+        # Only `chat4all` is installed; what the commands work with is found beside it.
+        if str(ROOT) not in sys.path:
+            sys.path.insert(0, str(ROOT))
+        found: click.Group = import_module("chat4all.cli.replaying").commands
+        return found
+
+
+replay = Later("replay", help="Send again what did not arrive, or run stages again.")

@@ -1,0 +1,191 @@
+"""Sending again what did not arrive: a new record in chat-incoming on the same conversation, pointing at the first delivery.
+
+Its id is made from that delivery and a replay id, so that doing it twice is once. Without a replay id it is "the one after the
+newest resend": a second run makes the first one's id again, until that one has failed too. Nothing here changes a row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chat4all.channels import CHANNELS
+from chat4all.conversations import Identity
+from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, reason, state
+from chat4all.failures import Permanent
+from chat4all.messages import Message, Recipient, resend_message_id
+from chat4all.ports import MessageStore
+from chat4all.records import incoming_record, partition_of
+from tasks.parts import Parts
+
+APPEND_S = 10.0
+APPENDED_AT_ONCE = 500
+ARRIVED = (State.SENT, State.DELIVERED, State.READ)
+
+
+class Wish(Struct, frozen=True):
+    """What an operator asks for. `force`: also what has not FAILED; it needs a `replay_id`, and is done once for it."""
+
+    replay_id: str = ""
+    force: bool = False
+
+
+class Resend(Struct, frozen=True):
+    """A delivery that is to be sent again: where it stands, and the message of the record that does it."""
+
+    key: DeliveryKey
+    stands: str
+    message: Message
+
+
+class Left(Struct, frozen=True):
+    """What is left as it is, and why."""
+
+    name: str
+    why: str
+
+
+class Plan(Struct, frozen=True):
+    """What a wish comes to, by lane and seq."""
+
+    resends: tuple[Resend, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+class Where(Struct, frozen=True):
+    """How far a resend has come. `state` is ACCEPTED until it has a row; `ended`: nothing is left to be done by us."""
+
+    key: DeliveryKey
+    state: str
+    reason: str = ""
+    ended: bool = False
+
+
+class _First(Struct, frozen=True):
+    """A delivery that is no resend, its message, and its newest resend."""
+
+    row: Delivery
+    message: Message
+    newest: Delivery | None
+
+
+def keys_of(store: MessageStore, partitions: int, message_id: str) -> list[DeliveryKey]:
+    """The deliveries of a message. Permanent `unknown_message` when it is not stored."""
+    places = [(each.conversation_id, each.seq) for each in store.places_of(message_id.lower())]
+    found = store.messages(places).values() if places else ()
+    if not found:
+        raise Permanent("unknown_message", f"{message_id} is not stored")
+    return [
+        DeliveryKey(Lane(recipient.channel, partition_of(message.conversation_id, partitions)), message.seq, index)
+        for message in found
+        for index, recipient in enumerate(message.recipients)
+    ]
+
+
+def plan(store: MessageStore, keys: Iterable[DeliveryKey], wish: Wish, at: int) -> Plan:
+    """What sending these deliveries again would do. `at` is when the new records are accepted, ms UTC."""
+    firsts, left = _firsts(store, list(dict.fromkeys(keys)))
+    homes = store.identities(list({each.row.user_id for each in firsts})) if firsts else {}
+    decided = [_decided(each, homes.get(each.row.user_id, []), wish, at) for each in firsts]
+    resends = [each for each in decided if isinstance(each, Resend)]
+    said = store.registered([_id(each) for each in resends]) if resends else {}
+    left += [each for each in decided if isinstance(each, Left)]
+    left += [Left(str(each.key), "done: sent again under this replay id") for each in resends if _id(each) in said]
+    fresh = (each for each in resends if _id(each) not in said)
+    return Plan(tuple(sorted(fresh, key=lambda each: each.key)), tuple(left))
+
+
+def append(parts: Parts, resends: Sequence[Resend]) -> None:
+    """Have these sent again; on return they are durable. Unknown: they may be, and saying it again is once."""
+    waiting = iter(resends)
+    while some := list(islice(waiting, APPENDED_AT_ONCE)):
+        parts.log.append([incoming_record(each.message, parts.partitions, {}) for each in some], APPEND_S)
+
+
+def whereabouts(store: MessageStore, resends: Sequence[Resend]) -> list[Where]:
+    """How far these have come, in their order."""
+    kept = store.registered([_id(each) for each in resends]) if resends else {}
+    keys = {_id(each): DeliveryKey(each.key.lane, kept[_id(each)].seq, 0) for each in resends if _id(each) in kept}
+    rows = store.deliveries(list(keys.values())) if keys else {}
+    return [_where(each.key, rows.get(keys.get(_id(each), each.key))) for each in resends]
+
+
+def _where(key: DeliveryKey, row: Delivery | None) -> Where:
+    if row is None:
+        return Where(key, "ACCEPTED")
+    return Where(key, state(row.facts).value, reason(row.facts), row.facts.ended)
+
+
+def _id(resend: Resend) -> tuple[str, str]:
+    return resend.message.conversation_id, resend.message.message_id
+
+
+def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_First], list[Left]]:
+    """The deliveries that these are, or that these repeat."""
+    rows = store.deliveries(keys) if keys else {}
+    said = _messages(store, rows.values())
+    wanted = dict.fromkeys(_first_key(key, said.get((row.conversation_id, key.seq))) for key, row in rows.items())
+    left = [Left(str(key), "unknown delivery") for key in keys if key not in rows]
+    rows = store.deliveries(list(wanted)) if wanted else {}
+    said = _messages(store, rows.values())
+    again = {key: DeliveryKey(key.lane, row.facts.resent_as, 0) for key, row in rows.items() if row.facts.resent_as}
+    newest = store.deliveries(list(again.values())) if again else {}
+    firsts = []
+    for key in wanted:
+        row = rows.get(key)
+        message = said.get((row.conversation_id, key.seq)) if row else None
+        if row is None or message is None:
+            left.append(Left(str(key), "its message is not stored any more"))
+        else:
+            firsts.append(_First(row, message, newest.get(again.get(key, key))))
+    return firsts, left
+
+
+def _messages(store: MessageStore, rows: Iterable[Delivery]) -> Mapping[tuple[str, int], Message]:
+    places = list({(row.conversation_id, row.key.seq) for row in rows})
+    return store.messages(places) if places else {}
+
+
+def _first_key(key: DeliveryKey, message: Message | None) -> DeliveryKey:
+    if message is None or not message.resend_of:
+        return key
+    return DeliveryKey(key.lane, message.resend_of, message.resend_index)
+
+
+def standing(first: Facts, newest: Facts | None) -> tuple[State, str]:
+    """Where a delivery stands, its newest resend included: what arrived, arrived; else the newest one's state counts."""
+    sights = [first] if newest is None else [newest, first]
+    told = max(sights, key=lambda each: RANK[state(each)] if state(each) in ARRIVED else 0)
+    return state(told), reason(told)
+
+
+def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> Resend | Left:
+    row, channel = first.row, first.row.key.lane.channel
+    now, why = standing(row.facts, first.newest.facts if first.newest else None)
+    stands = f"{now.value} {why}".rstrip()
+    if now is not State.FAILED and not wish.force:
+        return Left(str(row.key), f"{stands}: only FAILED is sent again, unless with --force --replay-id")
+    if channel not in CHANNELS:
+        return Left(str(row.key), f"{stands}: there is no channel {channel}")
+    address = _address(row, homes)
+    if not address:
+        return Left(str(row.key), f"{stands}: {row.user_id} has no verified address on {channel}")
+    message = replace(
+        first.message,
+        message_id=resend_message_id(str(row.key), wish.replay_id or f"after {row.facts.resent_as}"),
+        accepted_at=at,
+        recipients=(Recipient(row.user_id, channel, address),),
+        resend_of=row.key.seq,
+        resend_index=row.key.index,
+        seq=0,
+    )
+    return Resend(row.key, stands, message)
+
+
+def _address(row: Delivery, homes: Sequence[Identity]) -> str:
+    """The address it went to, if it is still this user's; else the one that they wrote from last. Empty if there is none."""
+    here = [each for each in homes if each.channel == row.key.lane.channel and each.verified]
+    if any(each.address == row.address for each in here):
+        return row.address
+    return max(here, key=lambda each: each.last_wrote_at).address if here else ""
