@@ -14,7 +14,7 @@ from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.records import TOPICS
 from chat4all.settings import Settings, load
 from storage.open import open_log, open_store
-from webapp import auth, callbacks, conversations, health, limiting, messages, metrics, problems, users
+from webapp import admin, auth, callbacks, conversations, health, limiting, messages, metrics, problems, users
 from webapp.docs import BEARER, INFO
 from webapp.gateway import KEY, Gateway, gateway
 from webapp.models import ProblemDetails
@@ -44,7 +44,7 @@ def create_app(
     auth.init(app, settings.secret("jwt"), settings.token_s)
     limiting.init(app, settings, counters)
     metrics.init(app)
-    for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, health.api):
+    for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
     return app
 

@@ -1,0 +1,137 @@
+"""What operators look at. Never people's words or addresses."""
+
+from datetime import date
+from itertools import islice
+from typing import Annotated, Any
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import Field
+
+from chat4all.callers import ADMIN
+from chat4all.letters import DAY_MS, Wanted, instant, record_of, scan
+from chat4all.people import now_ms
+from chat4all.ports import DeadLetter
+from webapp import auth
+from webapp.answers import answer, rfc3339
+from webapp.docs import SECURED, problems
+from webapp.gateway import gateway
+from webapp.models import Asked, Time, Told
+from webapp.problems import Problem
+from webapp.validating import checked, without_blanks
+
+OPERATION = Tag(name="operation", description="What operators look at: scope admin")
+
+api = APIBlueprint(
+    "admin", __name__, abp_tags=[OPERATION], abp_security=SECURED, abp_responses=problems(401, 403, 422, 429, 503)
+)
+api.before_request(auth.require)
+api.before_request(lambda: auth.need(ADMIN))
+
+# A filter that hardly anything passes ends its page after so many letters; `next` goes on from there.
+LOOKED_AT = 5_000
+DAYS_MOST = 366
+
+When = Annotated[str, Field(max_length=64)]
+
+
+class LettersQuery(Asked):
+    """Which letters. `day` is a UTC day; `since` and `until` are times, days, or how long ago (90m, 24h, 7d)."""
+
+    day: Annotated[date | None, Field(description="In place of since and until")] = None
+    since: Annotated[When, Field(description="From then on; 24h where nothing is given")] = ""
+    until: Annotated[When, Field(description="Before then; left out: now")] = ""
+    channel: Annotated[str, Field(max_length=64)] = ""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    stage: Annotated[str, Field(max_length=64)] = ""
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    next: Annotated[
+        str, Field(max_length=64, description="From the page before", pattern=r"^([0-9]{1,15}_[0-9a-f-]{36})?$")
+    ] = ""
+
+
+class LetterOut(Told):
+    """What could not be processed or delivered. `record` is topic:partition:offset, `delivery` what replays take."""
+
+    letter_id: str
+    stage: str
+    reason: str
+    record: str = ""
+    attempts: int
+    first_at: Time
+    at: Time
+    channel: str = ""
+    delivery: str = ""
+    message_id: str = ""
+    conversation_id: str = ""
+
+
+class Letters(Told):
+    """A page, by time. It may be short, or empty, and there is more as long as there is a `next`."""
+
+    dead_letters: list[LetterOut]
+    next: str | None = None
+
+
+@api.get("/v1/admin/dead-letters", responses={"200": Letters})
+@checked
+def dead_letters(query: LettersQuery) -> Response:
+    """What could not be processed or delivered, oldest first. What was sent again since is still here."""
+    wanted = _wanted(query)
+    letters = scan(gateway().store, wanted.since, wanted.until, _after(query.next, wanted.until))
+    found: list[DeadLetter] = []
+    for looked, letter in enumerate(islice(letters, LOOKED_AT), 1):
+        if wanted.has(letter):
+            found.append(letter)
+        if len(found) == query.limit or looked == LOOKED_AT:
+            return answer({"dead_letters": [_shown(each) for each in found], "next": f"{letter.at}_{letter.letter_id}"})
+    return answer({"dead_letters": [_shown(each) for each in found]})
+
+
+def _wanted(query: LettersQuery) -> Wanted:
+    if query.day and (query.since or query.until):
+        raise Problem(422, "invalid", "day, or since and until, not both", "day")
+    now = now_ms()
+    if query.day:
+        since = _instant("day", query.day.isoformat(), now)
+        until = since + DAY_MS
+    else:
+        until = _instant("until", query.until, now) if query.until else now + 1
+        since = _instant("since", query.since, now) if query.since else until - DAY_MS
+    if until - since > DAYS_MOST * DAY_MS:
+        raise Problem(422, "invalid", f"at most {DAYS_MOST} days at once", "since")
+    return Wanted(since, until, query.channel, query.reason, query.stage)
+
+
+def _instant(field: str, text: str, now: int) -> int:
+    try:
+        at = instant(text, now)
+        rfc3339(at)
+    except (ValueError, OverflowError):
+        raise Problem(422, "invalid", "an RFC 3339 time (write + as %2B), a day, or 90m, 24h, 7d ago", field) from None
+    return at
+
+
+def _after(given: str, until: int) -> tuple[int, str]:
+    at, _, letter_id = given.partition("_")
+    return min(int(at or 0), until), letter_id
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    """A letter without its `detail`: that may quote what a stage stumbled over."""
+    told = {
+        "record": record_of(letter),
+        "channel": letter.channel,
+        "delivery": letter.delivery,
+        "message_id": letter.message_id,
+        "conversation_id": letter.conversation_id,
+    }
+    return without_blanks(told) | {
+        "letter_id": letter.letter_id,
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "first_at": rfc3339(letter.first_at or letter.at),
+        "at": rfc3339(letter.at),
+    }
