@@ -136,30 +136,39 @@ class Acceptor:
         return list(founded.values())
 
     def _find_partners(self, works: Sequence[_Work]) -> None:
-        """Turn `to` into users. Who is free to be written to at a new address becomes a contact."""
-        parsed: dict[str, Address] = {}
+        """Turn `to` into users, and without a conversation into that of the pair."""
+        places = self._parse(works)
+        works = _alive(works)
+        strangers = {places[to[0]] for work in works if not work.conversation_id and (to := work.draft.to) and to[0] in places}
+        owners = self.people.owners(dict.fromkeys(strangers, "")) if strangers else {}
+        known = set(places.values()) - owners.keys()
+        if known:
+            owners.update({place: each.user_id for place, each in self._store.owners(list(known)).items()})
+        pairs: dict[tuple[str, str], str] = {}
         for work in works:
-            for text in work.draft.to or ():
-                if ":" in text and text not in parsed:
-                    try:
-                        parsed[text] = self.people.parse_address(text)
-                    except ValueError as error:
-                        work.refuse(422, "bad_address", str(error), "to")
-        if parsed:
-            new = {parsed[work.draft.to[0]] for work in _alive(works) if not work.conversation_id and work.draft.to
-                   and work.draft.to[0] in parsed}  # fmt: skip
-            owners = self.people.owners(dict.fromkeys(new, "")) if new else {}
-            rest = [place for place in parsed.values() if place not in owners]
-            owners.update({place: each.user_id for place, each in self._store.owners(rest).items()})
-        for work in _alive(works):
-            if work.draft.to is None:
+            to = work.draft.to
+            if to is None:
                 continue
-            users = [owners.get(parsed[text], "") if text in parsed else text for text in work.draft.to]
+            users = [owners.get(places[text], "") if text in places else text for text in to]
             if work.conversation_id:
                 work.limited = sorted(set(users))
-            else:
-                work.pair = (work.sender, users[0])
-                work.conversation_id = self.people.pair_id(*work.pair, parsed.get(work.draft.to[0]))
+                continue
+            work.pair = pair = (work.sender, users[0])
+            if pair not in pairs:
+                pairs[pair] = self.people.pair_id(*pair, places.get(to[0]))
+            work.conversation_id = pairs[pair]
+
+    def _parse(self, works: Sequence[_Work]) -> dict[str, Address]:
+        """The addresses in the drafts' `to`, by how they were written."""
+        places: dict[str, Address] = {}
+        for work in works:
+            for text in work.draft.to or ():
+                if ":" in text and text not in places:
+                    try:
+                        places[text] = self.people.parse_address(text)
+                    except ValueError as error:
+                        work.refuse(422, "bad_address", str(error), "to")
+        return places
 
     def _check_pairs(self, caller: Caller, works: Sequence[_Work]) -> None:
         pairs = [work for work in works if work.pair]

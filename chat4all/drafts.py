@@ -4,8 +4,6 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from chat4all.messages import File, Text
-
 
 class TextDraft(Struct, frozen=True, tag="text", forbid_unknown_fields=True):
     """Words to send."""
@@ -56,8 +54,3 @@ class Refused(Struct, frozen=True, omit_defaults=True):
     message_id: str = ""
     conversation_id: str = ""
     retry_after: int = 0
-
-
-def words_of(payload: Text | File | TextDraft | FileDraft) -> str:
-    """The text of a payload; of a file its caption."""
-    return payload.text

@@ -14,6 +14,7 @@ INBOX_PREFIX = "inbox-"
 CONTACT_PREFIX = "contact-"
 RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)
 KEPT_USERS = 50_000
+SETTLED_MS = 60_000
 
 
 def now_ms() -> int:
@@ -26,9 +27,10 @@ def inbox_id(channel: str) -> str:
     return f"{INBOX_PREFIX}{channel}"
 
 
-def contact_id(channel: str, address: str) -> str:
-    """The user made for an address that belonged to nobody."""
-    return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, f'chat4all:contact-user:{channel}:{address}')}"
+def contact_id(channel: str, address: str, stay: int = 0) -> str:
+    """The user made for an address that belonged to nobody. `stay` counts how often it was free again."""
+    name = f"chat4all:contact-user:{channel}:{address}" + (f":{stay}" if stay else "")
+    return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, name)}"
 
 
 def is_reserved(conversation_id: str) -> bool:
@@ -83,9 +85,23 @@ class People:
 
     def _make_contacts(self, free: Mapping[Address, str]) -> dict[Address, str]:
         now = now_ms()
-        made = [User(contact_id(*place), UserKind.CONTACT, now, called) for place, called in free.items()]
+        ids = {place: self._unused(place, now) for place in free}
+        made = [User(ids[place], UserKind.CONTACT, now, called) for place, called in free.items()]
         self._keep({each.user_id: each for each in self._store.add_users(made)})
-        return self.claim([Identity(*place, contact_id(*place), now) for place in free])
+        return self.claim([Identity(*place, ids[place], now) for place in free])
+
+    def _unused(self, place: Address, now: int) -> str:
+        """A contact's id for a free address. Whoever had it before keeps what was theirs: it may be another person by now.
+
+        One that was made just now is being made by somebody else for the same address at this moment.
+        """
+        stay = 0
+        while True:
+            user_id = contact_id(*place, stay)
+            there = self.users([user_id]).get(user_id)
+            if there is None or now - there.created_at < SETTLED_MS:
+                return user_id
+            stay += 1
 
     def claim(self, identities: Sequence[Identity]) -> dict[Address, str]:
         """Give addresses to users; whose each is now: first writer wins."""

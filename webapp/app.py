@@ -43,6 +43,7 @@ def create_app(
     problems.init(app)
     auth.init(app, settings.secret("jwt"), settings.token_s)
     limiting.init(app, settings, counters)
+    messages.init(app, settings.gateway_threads)
     metrics.init(app)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)

@@ -1,9 +1,10 @@
 """Sending, and looking at what was sent."""
 
+import threading
 import time
 from typing import Any
 
-from flask import Response
+from flask import Flask, Response, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
@@ -41,6 +42,12 @@ api.before_request(auth.require)
 
 BATCH_MOST = 500
 POLL_S = 0.05
+WAITING = "chat4all_waiting"
+
+
+def init(app: Flask, threads: int) -> None:
+    """Who waits for a message occupies a thread: leave others for those who send."""
+    app.extensions[WAITING] = threading.Semaphore(max(1, threads // 2))
 
 
 def draft_of(given: MessageIn) -> Draft:
@@ -113,15 +120,26 @@ def show(path: MessagePath, query: WaitQuery) -> Response:
     """A message with its state, each delivery's state, and how each came to it. `wait`: until it is stored."""
     if not is_uuid(path.message_id):
         raise Problem(422, "malformed_uuid", "a message_id is a UUID", "message_id")
-    until = time.monotonic() + query.wait
-    found = _find(path.message_id.lower())
-    while not found and time.monotonic() < until:
-        time.sleep(POLL_S)
-        found = _find(path.message_id.lower())
+    found = _find(path.message_id.lower()) or (_await(path.message_id.lower(), query.wait) if query.wait else None)
     if not found:
         raise Problem(404, "unknown_message", "there is no such message, or it is not stored yet")
     membership, message = found
     return answer(timeline().shape(membership, [message])[0])
+
+
+def _await(message_id: str, seconds: float) -> tuple[Membership, Message] | None:
+    """Look again and again for so long; not at all where half of this process's threads do so already."""
+    waiting: threading.Semaphore = current_app.extensions[WAITING]
+    if not waiting.acquire(blocking=False):
+        return None
+    try:
+        until, found = time.monotonic() + seconds, None
+        while not found and time.monotonic() < until:
+            time.sleep(POLL_S)
+            found = _find(message_id)
+        return found
+    finally:
+        waiting.release()
 
 
 def _find(message_id: str) -> tuple[Membership, Message] | None:

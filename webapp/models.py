@@ -345,7 +345,7 @@ class MessagePath(Asked):
 
 
 class WaitQuery(Asked):
-    """How long to wait until the message is stored."""
+    """How long to wait until the message is stored; less when many wait already."""
 
     wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
 

@@ -35,3 +35,13 @@ def start(settings: Settings) -> Iterator[Callable[..., Driver]]:
 @pytest.fixture
 def gateway(start: Callable[..., Driver]) -> Driver:
     return start()
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """One gateway for tables of requests that must all be refused and leave nothing behind."""
+    chosen = Settings(data=tmp_path_factory.mktemp("untouched"), partitions=2, broker="memory://", login_limit="9999/minute")
+    driver = Driver(create_app(chosen, both(), MemoryStorage()))
+    driver.people("alice", "bob", "eve")
+    yield driver
+    driver.close()

@@ -82,10 +82,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_founded_is_refused(gateway: Driver, case: str) -> None:
+def test_what_cannot_be_founded_is_refused(untouched: Driver, case: str) -> None:
     """Each with its code and field."""
     body, status, code, field = WRONG[case]
-    assert gateway.refused("alice", "POST", "/v1/conversations", body, status) == (code, field)
+    assert untouched.refused("alice", "POST", "/v1/conversations", body, status) == (code, field)
 
 
 @pytest.mark.parametrize(

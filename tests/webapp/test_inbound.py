@@ -7,7 +7,7 @@ import pytest
 
 from chat4all.failures import Unknown
 from chat4all.messages import Message, contact_conversation_id, provider_message_id
-from chat4all.people import contact_id, inbox_id
+from chat4all.people import contact_id, inbox_id, now_ms
 from chat4all.records import ProviderReceipt
 from tests.webapp.driver import Driver
 
@@ -86,9 +86,7 @@ def test_an_address_that_changes_its_owner_takes_no_conversation_along(gateway: 
     """Reply, link, last message and inbox: all of the old owner's, none of it for the new one."""
     old = sent(gateway, "alice", CARLA, "w1", 10).conversation_id
     gateway.ask("crm", "PUT", f"/v1/conversations/{old}/links/whatsapp/{CARLA}")
-    inbox = gateway.send(
-        "crm", sender=inbox_id("whatsapp") if gateway.parts.people.inbox("whatsapp") else "", to=[f"whatsapp:{CARLA}"]
-    )
+    inbox = gateway.send("crm", sender=gateway.parts.people.inbox("whatsapp"), to=[f"whatsapp:{CARLA}"])
     gateway.ask("crm", "PUT", "/v1/users/eve/identities/whatsapp", {"address": CARLA})
     record = gateway.writes("whatsapp", CARLA, "who was that?", "p1", reply_to="w1")
     assert record.sender == "eve"
@@ -96,6 +94,24 @@ def test_an_address_that_changes_its_owner_takes_no_conversation_along(gateway: 
     membership = gateway.parts.store.memberships([record.conversation_id])[record.conversation_id]
     assert membership.now() == [inbox_id("whatsapp"), "eve"]
     assert gateway.writes("whatsapp", CARLA, "again", "p2").conversation_id == record.conversation_id
+
+
+def test_an_address_that_is_free_again_is_a_new_contact(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken from a contact and released later, it may be anybody's: the old contact's conversations stay closed to them."""
+    old = sent(gateway, "alice", CARLA, "w1", 10)
+    home = gateway.writes("instagram", CARLA, "hi", "p0").conversation_id
+    later = now_ms() + 120_000
+    monkeypatch.setattr("chat4all.people.now_ms", lambda: later)
+    for channel in ("whatsapp", "instagram"):
+        path = f"/v1/users/eve/identities/{channel}"
+        gateway.ask("crm", "PUT", path, {"address": CARLA})
+        gateway.ask("crm", "DELETE", f"{path}?address={CARLA.replace('+', '%2B')}")
+    record = gateway.writes("whatsapp", CARLA, "who?", "p1", reply_to="w1")
+    assert record.sender == contact_id("whatsapp", CARLA, 1) != old.recipients[0].user_id
+    assert record.conversation_id != old.conversation_id
+    assert gateway.writes("instagram", CARLA, "who?", "p1").conversation_id != home
+    again = gateway.send("crm", sender="alice", to=[f"whatsapp:{CARLA}"])["conversation_id"]
+    assert again not in (old.conversation_id, record.conversation_id)
 
 
 def test_a_link_needs_an_owner_who_is_a_member(gateway: Driver) -> None:

@@ -172,13 +172,13 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_bad_input_is_refused_with_its_field(gateway: Driver, case: str) -> None:
+def test_bad_input_is_refused_with_its_field(untouched: Driver, case: str) -> None:
     """Each wrong message has a stable code, names the field, and leaves nothing in the log."""
     changed, status, code, field = WRONG[case]
     body = {"to": ["bob"], "payload": {"type": "text", "text": "hello"}} | changed
     body = {name: value for name, value in body.items() if value is not None}
-    assert gateway.refused("alice", "POST", "/v1/messages", body, status) == (code, field)
-    assert gateway.records() == []
+    assert untouched.refused("alice", "POST", "/v1/messages", body, status) == (code, field)
+    assert untouched.records() == []
 
 
 def test_a_number_beyond_all_range_is_refused(gateway: Driver) -> None:
@@ -216,17 +216,17 @@ def test_a_contact_is_not_written_to_by_guessing_its_id(gateway: Driver) -> None
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"a": NaN}', b"[" * 5000, b'"\\ud800"'])
-def test_what_is_not_json_is_said_to_be_so(gateway: Driver, body: bytes) -> None:
+def test_what_is_not_json_is_said_to_be_so(untouched: Driver, body: bytes) -> None:
     """Broken JSON, no body, broken UTF-8 and the like are a 400."""
     for path in ("/v1/messages", "/v1/messages:batch"):
-        assert gateway.ask("alice", "POST", path, body, 400)["code"] == "invalid_json"
+        assert untouched.ask("alice", "POST", path, body, 400)["code"] == "invalid_json"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])
-def test_json_that_is_no_object_is_refused(gateway: Driver, body: bytes) -> None:
+def test_json_that_is_no_object_is_refused(untouched: Driver, body: bytes) -> None:
     """A body is an object."""
     for path in ("/v1/messages", "/v1/messages:batch"):
-        assert gateway.ask("alice", "POST", path, body, 422)["code"] == "invalid"
+        assert untouched.ask("alice", "POST", path, body, 422)["code"] == "invalid"
 
 
 def test_a_body_has_a_limit(start: Callable[..., Driver]) -> None:
@@ -254,9 +254,9 @@ def test_a_batch_answers_for_each_message(gateway: Driver) -> None:
 
 
 @pytest.mark.parametrize("messages", [[], [{}] * 501, "x", None])
-def test_a_batch_has_1_to_500_messages(gateway: Driver, messages: Any) -> None:
+def test_a_batch_has_1_to_500_messages(untouched: Driver, messages: Any) -> None:
     """Anything else is refused as a whole."""
-    assert gateway.refused("alice", "POST", "/v1/messages:batch", {"messages": messages}) == ("invalid", "messages")
+    assert untouched.refused("alice", "POST", "/v1/messages:batch", {"messages": messages}) == ("invalid", "messages")
 
 
 @pytest.mark.parametrize(
