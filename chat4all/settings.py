@@ -1,6 +1,7 @@
 """Settings: one frozen object from the environment. A setting is one field: default, help and check together.
 
-Names are CHAT4ALL_<FIELD>. A channel's own settings stand in the channel's file.
+Names are CHAT4ALL_<FIELD>; some names that people know from the servers work too (`KNOWN`). A channel's own settings stand
+in the channel's file.
 """
 
 import json
@@ -46,8 +47,14 @@ class Settings(BaseSettings):
     flower_port: Port = Field(5555, description="Flower.")
     simulator_port: Port = Field(8090, description="Provider simulator.")
     broker_port: Port = Field(6399, description="The embedded Redis.")
+    gateway_at: str = Field("", description="URL at which other parts reach the gateway; empty: host and port.")
+    simulator_at: str = Field("", description="URL at which other parts reach the simulator; empty: host and port.")
     public_url: str = Field(
         "", description="Where providers reach the gateway, https://…; empty: nowhere (Telegram then polls)."
+    )
+
+    objects_url: str = Field(
+        "", description="Where clients and providers reach the object store, https://…; empty: public_url or its own address."
     )
 
     # Sizes.
@@ -62,6 +69,9 @@ class Settings(BaseSettings):
     members_limit: Count = Field(1024, description="Members of a group, and external recipients of a message.")
     batch_records: Count = Field(1000, description="Records in one chain.")
     batch_recipients: Count = Field(5000, description="External recipients in one chain.")
+    file_limit: Count = Field(2 << 30, description="Bytes of a file.")
+    file_part_size: Annotated[int, Field(ge=5 << 20, le=5 << 30)] = Field(16 << 20, description="Bytes of an upload's parts.")
+    inbound_file_limit: Count = Field(128 << 20, description="Bytes of a file that is fetched from a provider.")
 
     # Times.
     append_timeout_s: Seconds = Field(2.0, description="How long a request waits for the log; then 503.")
@@ -81,6 +91,12 @@ class Settings(BaseSettings):
     breaker_probe_s: Seconds = Field(30.0, description="An open breaker lets one send through this often.")
     token_s: Count = Field(3600, description="Life of an access token.")
     refresh_days: Count = Field(30, description="Life of a refresh token.")
+    presigned_s: Annotated[int, Field(ge=1, le=604_800)] = Field(3600, description="Life of a presigned URL.")
+    file_link_s: Annotated[int, Field(ge=1, le=604_800)] = Field(
+        604_800, description="Life of a link that stands for a file that is too large for a channel."
+    )
+    file_expire_h: Seconds = Field(24.0, description="An upload that is not completed, or a file never sent, goes after so long.")
+    file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
 
     # Who may come in, and how often.
@@ -103,12 +119,12 @@ class Settings(BaseSettings):
     @property
     def gateway_url(self) -> str:
         """Where this machine reaches the gateway."""
-        return f"http://{self.host}:{self.gateway_port}"
+        return self.gateway_at or f"http://{self.host}:{self.gateway_port}"
 
     @property
     def simulator_url(self) -> str:
         """Where this machine reaches the provider simulator."""
-        return f"http://{self.host}:{self.simulator_port}"
+        return self.simulator_at or f"http://{self.host}:{self.simulator_port}"
 
     @property
     def broker_url(self) -> str:
@@ -145,10 +161,28 @@ def _kept_secret(path: Path) -> str:
     return path.read_text()
 
 
+# Names that people know from the servers: they say where a part is when our own variable does not.
+KNOWN = {
+    "log": ("KAFKA_BOOTSTRAP_SERVERS", "kafka://{}"),
+    "store": ("CASSANDRA_HOST", "cassandra://{}/chat4all"),
+    "objects": ("MINIO_ENDPOINT", "s3://{}/chat4all"),
+    "broker": ("CELERY_BROKER_URL", "{}"),
+}
+
+
+def _known() -> dict[str, str]:
+    """What the known names say, where ours say nothing."""
+    return {
+        field: form.format(os.environ[name])
+        for field, (name, form) in KNOWN.items()
+        if os.environ.get(name) and f"CHAT4ALL_{field.upper()}" not in os.environ
+    }
+
+
 def load() -> Settings:
     """The settings of this process. SettingsError, naming each wrong variable, when they cannot be used."""
     try:
-        return Settings()
+        return Settings(**_known())  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [f"CHAT4ALL_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
         raise SettingsError("; ".join(wrong)) from None

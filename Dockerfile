@@ -1,0 +1,22 @@
+# One image for every part; the command says which. Built in two steps, so that compilers and caches stay behind.
+FROM python:3.12-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+RUN python -m venv /app/.venv
+ENV PATH=/app/.venv/bin:$PATH
+COPY requirements.txt constraints.txt ./
+RUN pip install -c constraints.txt -r requirements.txt
+COPY . .
+RUN pip install --no-deps -e . \
+ && python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin chat4all \
+ && install -d -o chat4all -g chat4all /data
+ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 CHAT4ALL_DATA=/data CHAT4ALL_HOST=0.0.0.0
+COPY --from=build /app /app
+WORKDIR /app
+USER chat4all
+VOLUME /data
+ENTRYPOINT ["chat4all"]
+CMD ["gateway"]

@@ -1,0 +1,79 @@
+"""compose.yml and .env.example name only what exists. That they start is for a machine with a container engine."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from chat4all.channels import CHANNELS
+from chat4all.settings import KNOWN, Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "compose.yml").read_text()
+EXAMPLE = (ROOT / ".env.example").read_text()
+DEMO = (ROOT / "ops/compose/demo.env").read_text()
+# What the servers and Caddy read, and what compose.yml alone uses.
+THEIRS = re.compile(r"(KAFKA|RABBITMQ|CASSANDRA|MINIO|FLOWER|OTEL|MAX_HEAP|HEAP|CLUSTER|PUBLIC_HOST|GF|LOKI|ALERTMANAGER)")
+
+
+def names_in(text: str) -> set[str]:
+    """Variables that are set or asked for."""
+    return set(re.findall(r"^\s*([A-Z][A-Z0-9_]+)[:=]", text, re.M)) | set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", text))
+
+
+def exists(name: str) -> bool:
+    """Whether the service knows this variable, or one of the servers does."""
+    if name.startswith("CHAT4ALL_SECRET_"):
+        return True
+    if name.startswith("CHAT4ALL_"):
+        return name.removeprefix("CHAT4ALL_").lower() in Settings.model_fields
+    channel = name.partition("_")[0].lower()
+    known = {variable for variable, _ in KNOWN.values()}
+    return channel in CHANNELS or name in known or bool(THEIRS.match(name))
+
+
+@pytest.mark.parametrize("text", [COMPOSE, EXAMPLE, DEMO], ids=["compose.yml", ".env.example", "demo.env"])
+def test_every_variable_exists(text: str) -> None:
+    """A setting that was renamed is renamed here too."""
+    assert sorted(name for name in names_in(text) if not exists(name)) == []
+
+
+def test_every_variable_of_the_channels_is_in_the_example() -> None:
+    """Who fills in .env.example makes every channel real."""
+    tokens = {f"{name.upper()}_{'BOT_TOKEN' if name == 'telegram' else 'TOKEN'}" for name in CHANNELS}
+    assert tokens <= names_in(EXAMPLE)
+
+
+def test_every_channel_has_a_worker() -> None:
+    """A channel whose queue nobody reads would be silence."""
+    queues = set(re.findall(r"-Q, ([a-z,-]+)\]", COMPOSE))
+    assert {f"{name}-out" for name in CHANNELS} | {"pipeline"} <= {queue for each in queues for queue in each.split(",")}
+
+
+def test_the_ports_inside_are_the_defaults() -> None:
+    """Caddy and the health checks ask where the parts listen."""
+    caddy = (ROOT / "ops/compose/Caddyfile").read_text()
+    for field in ("gateway_port", "stream_port", "events_port"):
+        assert str(Settings.model_fields[field].default) in caddy
+
+
+def test_no_password_is_given_outside_the_demo() -> None:
+    """.env.example leaves every secret empty, and compose.yml has no default for one."""
+    secret = re.compile(r"^(\w*(?:SECRET|PASSWORD|TOKEN)\w*)=(.+)$", re.M)
+    assert secret.findall(EXAMPLE) == []
+    assert re.findall(r"\$\{\w*(?:SECRET_JWT|SECRET_FILES|PASSWORD|SECRET_KEY)\w*:-", COMPOSE) == []
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose: `apt-get install docker-compose`")
+def test_compose_reads_it() -> None:
+    """The file is right in compose's own eyes, and refuses to start without its secrets."""
+    command = ["docker-compose", "--env-file", "ops/compose/demo.env", "config", "-q"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False).returncode == 0
+    empty = subprocess.run(
+        ["docker-compose", "--env-file", "/dev/null", "config", "-q"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert empty.returncode != 0
+    assert "RABBITMQ_PASSWORD" in empty.stderr or "Missing mandatory value" in empty.stderr
