@@ -1,0 +1,183 @@
+"""`celery -A tasks.app replay`: what operators type, what is written and what is not, with Celery's own command line too."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from click.testing import CliRunner, Result
+from kombu.exceptions import OperationalError
+
+from chat4all.cli.parts import ROOT
+from chat4all.cli.replay import replay
+from chat4all.deliveries import DeliveryKey, Facts, Lane
+from chat4all.messages import Recipient
+from chat4all.records import INCOMING, STATUS, NewRecord
+from tasks import reruns
+from tasks.courier import Courier
+from tests.tasks.test_sending import Fake
+from tests.tasks.world import World, message, new_id, whatsapp, world
+
+TALK = new_id("conversation", 1)
+FAILED = Facts(attempts=1, refusals=1, refused_at=5, refused_reason="undeliverable")
+
+
+@pytest.fixture
+def road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A system in a folder that commands find by the environment."""
+    monkeypatch.setenv("CHAT4ALL_DATA", str(tmp_path))
+    monkeypatch.setenv("CHAT4ALL_PARTITIONS", "1")
+    with world(tmp_path, partitions=1, linger_ms=50) as made:
+        made.know(*map(whatsapp, range(9)))
+        yield made
+
+
+def failed(road: World, count: int) -> list[DeliveryKey]:
+    """Deliveries that FAILED, of one message each, with their dead letters."""
+    road.say(*[message(TALK, n, "their words", to=[Recipient("bob", "whatsapp")]) for n in range(count)])
+    road.run()
+    road.know(Recipient("bob", "whatsapp", "+5511999999999"))
+    return [row.key for row in road.rows()]
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(replay, words)
+
+
+def appended(road: World) -> int:
+    return road.log.ends(INCOMING)[0][1]
+
+
+def celery(*words: str) -> "subprocess.CompletedProcess[str]":
+    """A real process, without a terminal."""
+    command = [str(Path(sys.executable).with_name("celery")), "-A", "tasks.app", "replay", *words]
+    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_celery_has_the_command_and_it_works_in_a_process_of_its_own(road: World) -> None:
+    """From the repository's root, as documented: looks first, then sends again, and follows until its time is over."""
+    (key,) = failed(road, 1)
+    looked = celery("delivery", str(key), "--dry-run")
+    assert (looked.returncode, looked.stdout.splitlines()[0]) == (0, f"{key}: FAILED no_identity, would be sent again")
+    assert appended(road) == 1
+    sent = celery("delivery", str(key), "--wait", "0.2")
+    assert (sent.returncode, appended(road)) == (0, 2)
+    assert sent.stdout.splitlines()[-2:] == [f"{key}: ACCEPTED", "still on their way, which they go by themselves: 1"]
+    assert sent.stderr == ""
+
+
+def test_a_dry_run_writes_nothing(road: World) -> None:
+    """Of any command: neither log nor store nor broker hears of it."""
+    (key,) = failed(road, 1)
+    road.log.append([NewRecord(INCOMING, 0, TALK, b"\xff")], 5)
+    said = message(TALK, 7, to=[whatsapp(1)])
+    road.say(said)
+    road.run()
+    before = (road.rows(), road.store.lanes(), appended(road), road.log.ends(STATUS))
+    with patch.object(reruns, "hand_out") as handed:
+        for words in (
+            ["delivery", str(key)],
+            ["message", message(TALK, 0).message_id],
+            ["message", said.message_id, "--force", "--replay-id", "x"],
+            ["dead-letters"],
+            ["log", "chat-incoming:0:0-2"],
+        ):
+            result = typed(*words, "--dry-run")
+            assert (result.exit_code, "would be" in result.output) == (0, True), result.output
+    assert not handed.called
+    assert (road.rows(), road.store.lanes(), appended(road), road.log.ends(STATUS)) == before
+
+
+def test_progress_is_followed_until_it_is_delivered(road: World) -> None:
+    """The command ends when the lane has sent, and says so; it shows no words and no addresses."""
+    keys, results = failed(road, 3), []
+    thread = threading.Thread(target=lambda: results.append(typed("dead-letters", "--wait", "60")))
+    thread.start()
+    wait_for(lambda: appended(road) == 6)
+    road.run()
+    channel = Fake()
+    courier = Courier(road.parts)
+    with patch("tasks.courier.open_channel", return_value=channel):
+        courier._sender("whatsapp")
+    courier.start()
+    courier.poke(Lane("whatsapp", 0))
+    thread.join(60)
+    courier.stop()
+    (result,) = results
+    assert [f"{key}: SENT" for key in keys] == result.output.splitlines()[-3:]
+    assert len(channel.arrived) == 3
+    assert not any(secret in result.output for secret in ("their words", "+5511"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.01)
+
+
+def test_filters_choose_among_the_dead_letters(road: World) -> None:
+    """Channel, reason and time; records that were set aside are named and left."""
+    (key,) = failed(road, 1)
+    road.log.append([NewRecord(INCOMING, 0, TALK, b"\xff")], 5)
+    road.run()
+    for words in (["--channel", "telegram"], ["--reason", "expired"], ["--until", "1h"], ["--since", "2099-01-01"]):
+        result = typed("dead-letters", *words)
+        assert (result.exit_code, result.output) == (0, "deliveries that are sent again: 0\n")
+    result = typed("dead-letters", "--wait", "0")
+    assert result.output.splitlines() == [
+        "chat-incoming:0:1: left, set aside by persist, unreadable; see `replay record`",
+        f"{key}: FAILED no_identity, is sent again",
+        "deliveries that are sent again: 1",
+    ]
+
+
+def test_a_limit_stops_and_the_next_run_goes_on(road: World) -> None:
+    """Each delivery once, over as many runs as it takes, with the stages at work in between."""
+    failed(road, 5)
+    for expected in (2, 2, 1, 0):
+        result = typed("dead-letters", "--limit", "2", "--wait", "0")
+        assert f"deliveries that are sent again: {expected}" in result.output
+        road.run()
+    assert appended(road) == 10
+
+
+def test_what_is_typed_wrong_is_said_in_a_line(road: World) -> None:
+    """Status 2 for words, 1 for wishes that cannot be granted; no traceback, and nothing is written."""
+    failed(road, 1)
+    before = appended(road)
+    for status, why, words in (
+        (2, "--force needs --replay-id", ["message", message(TALK, 0).message_id, "--force"]),
+        (2, "channel:partition:seq:index", ["delivery", "whatsapp"]),
+        (2, "--since", ["dead-letters", "--since", "yesterday"]),
+        (1, "unknown_message", ["message", new_id("nobody")]),
+        (1, "not_set_aside", ["record", "chat-incoming:0:0"]),
+        (1, "bad_place", ["log", "chat-incoming"]),
+        (1, "not_done_yet", ["log", "chat-incoming:0:0-99"]),
+    ):
+        result = typed(*words)
+        assert (result.exit_code, why in result.output, "Traceback" in result.output) == (status, True, False), result.output
+    assert appended(road) == before
+
+
+def test_a_range_is_handed_out_by_reference(road: World) -> None:
+    """What Celery is given says that it is a replay."""
+    failed(road, 2)
+    with patch.object(reruns, "hand_out") as handed:
+        result = typed("log", "chat-incoming:0:0-1", "--stage", "fan_out")
+    ((ref, only),) = [call.args for call in handed.call_args_list]
+    assert (str(ref), only("fan_out"), only("persist")) == ("chat-incoming 0:0-1 run 0 replay", True, False)
+    assert "chat-incoming 0:0-1 run 0 replay" in result.output
+
+
+def test_a_broker_that_is_away_is_said(road: World) -> None:
+    """No traceback: the range can be handed out later."""
+    failed(road, 1)
+    with patch.object(reruns, "hand_out", side_effect=OperationalError("refused")):
+        result = typed("log", "chat-incoming:0:0")
+    assert (result.exit_code, "the broker does not answer" in result.output) == (1, True), result.output
