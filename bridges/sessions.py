@@ -51,7 +51,8 @@ class Sessions:
                 self._check(subscription)
                 bell.clear()
                 while parcels := subscription.take():
-                    yield Step(parcels, cursor, with_time=True)
+                    # What waited may have been overtaken by what the store said.
+                    yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor, with_time=True)
                     self._check(subscription)
                 await bell.wait()
         finally:
@@ -71,6 +72,8 @@ class Sessions:
             yield Step(parcels, cursor)
         asked_at = int(time.time() * 1000)
         async for parcels in self._steps(self._past.changes(subscription.user, cursor.at)):
+            for each in parcels:
+                self._hub.states.hear(each)
             yield Step(parcels, cursor)
         cursor.at = max(cursor.at, asked_at)
         yield Step([], cursor)

@@ -61,7 +61,7 @@ class Parcel(Struct):
     """One event on its way to readers: its bytes, serialised once for all of them, and what is needed to route it.
 
     `seq` is -1 for everything but messages. `user` is set for what only one user may see. `at` is when it was published.
-    `json` is filled by whoever first needs the event as JSON.
+    `json` is filled by whoever first needs the event as JSON. `about` names a state's delivery, `rank` is how far that is.
     """
 
     kind: str
@@ -73,6 +73,8 @@ class Parcel(Struct):
     version: int = 0
     user: str = ""
     json: bytes = b""
+    about: str = ""
+    rank: int = 0
 
     @classmethod
     def of(cls, record: Record) -> "Parcel":
@@ -90,6 +92,8 @@ class Parcel(Struct):
             seq=int(headers["seq"]) if kind == "message" else -1,
             version=int(headers.get("version", 0)),
             user=headers.get("user", ""),
+            about=headers.get("delivery", ""),
+            rank=int(headers.get("rank", 0)),
         )
 
     @property
@@ -277,10 +281,33 @@ class Subscription:
         return taken
 
 
+class States:
+    """How far deliveries have come, as this process has heard. Bounded: what was heard of longest ago goes first.
+
+    Several processes publish states, so an older one may come after a newer: it is not told, for a state never goes back.
+    """
+
+    def __init__(self, most: int = 100_000) -> None:
+        self._ranks: dict[str, int] = {}
+        self._most = most
+
+    def hear(self, parcel: Parcel) -> None:
+        """Whatever this says of a delivery is true from now on."""
+        if parcel.about:
+            self._ranks[parcel.about] = max(parcel.rank, self._ranks.pop(parcel.about, 0))
+            if len(self._ranks) > self._most:
+                del self._ranks[next(iter(self._ranks))]
+
+    def are_news(self, parcel: Parcel) -> bool:
+        """False for a state below one that was heard before."""
+        return not parcel.about or parcel.rank >= self._ranks.get(parcel.about, 0)
+
+
 class Hub:
     """All subscriptions of this process. `highest`: the highest message seq dispatched, per partition (-1: none)."""
 
     def __init__(self, highest: Mapping[int, int], limits: Limits | None = None) -> None:
+        self.states = States()
         self.highest = dict(highest)
         self._limits = limits or Limits()
         self._by_user: dict[str, list[Subscription]] = {}
@@ -309,8 +336,9 @@ class Hub:
         return parcel.seq >= 0 and parcel.seq <= self.highest.get(parcel.partition, -1)
 
     def dispatch(self, parcel: Parcel, audience: Collection[str]) -> None:
-        """Hand an event to those of its audience who listen here. Repeats of messages go to nobody."""
-        if self.is_repeat(parcel):
+        """Hand an event to those of its audience who listen here. Repeats of messages, and old states, go to nobody."""
+        self.states.hear(parcel)
+        if self.is_repeat(parcel) or not self.states.are_news(parcel):
             return
         if parcel.seq >= 0:
             self.highest[parcel.partition] = parcel.seq

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, Step, Subscription, readers
+from bridges.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
 from chat4all.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.records import Record
 from proto.chat4all.v1 import chat_pb2 as pb
@@ -151,6 +151,30 @@ def test_only_the_audience_hears() -> None:
     hub.dispatch(message(2), ["alice", "bob"])
     assert [len(each.take()) for each in (alice, bob)] == [1, 1]
     assert hub.subscribers == 1
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 4)), max_size=30))
+def test_a_state_never_goes_back(said: list[tuple[str, int]]) -> None:
+    """Whatever order states are published in, a reader is told no lower one of a delivery after a higher, and the highest."""
+    hub = Hub({})
+    subscription = hub.subscribe("alice", {}, lambda: None)
+    for number, (about, rank) in enumerate(said):
+        hub.dispatch(Parcel("state", "talk", 0, b"", at=number, about=about, rank=rank), ["alice"])
+    heard = subscription.take()
+    for about in "ab":
+        ranks = [each.rank for each in heard if each.about == about]
+        assert ranks == sorted(ranks)
+        assert max(ranks, default=-1) == max((rank for name, rank in said if name == about), default=-1)
+
+
+def test_old_states_are_forgotten_first() -> None:
+    """What is kept of deliveries is bounded."""
+    states = States(most=2)
+    for about in "abc":
+        states.hear(Parcel("state", "talk", 0, b"", at=0, about=about, rank=3))
+    older = [Parcel("state", "talk", 0, b"", at=0, about=about, rank=1) for about in "abc"]
+    assert [states.are_news(each) for each in older] == [True, False, False]
 
 
 def test_two_streams_of_one_user_both_hear() -> None:
