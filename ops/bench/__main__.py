@@ -1,6 +1,7 @@
 """`python -m ops.bench [full|short]`: prints a table and writes build/bench.json."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from chat4all.cli.parts import ROOT
 from chat4all.settings import SettingsError
 from ops.bench import figures, load
 from ops.bench.figures import Accepting, Bare, Figures, spread
-from ops.bench.flows import Course
+from ops.bench.flows import Course, idle
 from ops.harness.api import Api
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.readers import Readers
@@ -23,6 +24,8 @@ from ops.harness.system import System
 CONVERSATIONS = 50
 CONNECTIONS = 8
 BARE_TIMEOUT_S = 300
+IDLE_S = 5.0
+WIDTH = 120
 
 
 class Size(Struct, frozen=True):
@@ -38,7 +41,7 @@ class Size(Struct, frozen=True):
 SIZES = {"full": Size(3000, 20_000, 300, 30, 30_000), "short": Size(500, 2500, 300, 5, 5000)}
 
 
-def measure(system: System, size: Size, console: Console) -> Figures:
+def measure(system: System, size: Size, console: Console, load_before: float) -> Figures:
     """One run over a system that has just begun."""
     operator = system.operator()
     sender = system.register("bench")
@@ -54,12 +57,14 @@ def measure(system: System, size: Size, console: Console) -> Figures:
         }
         console.print(f"{size.waiting:,} waiting …")
         waiting = {f"{size.waiting:,} waiting": course.waiting(size.waiting)}
+        console.print("idle …")
+        resting = idle(system, IDLE_S)
         console.print("accepting …")
         system.halt("bridge")
         single, batch = _accepting(system, operator.token, conversations, size)
     console.print("bare loop …")
     system.halt("gateway")
-    return Figures(single, batch, steady, waiting, bare_loop(system, size.waiting))
+    return Figures(single, batch, steady, waiting, bare_loop(system, size.waiting), resting, load_before)
 
 
 def _person(operator: Api, number: int) -> str:
@@ -94,7 +99,8 @@ def bare_loop(system: System, count: int) -> Bare:
 
 def main() -> int:
     """Measure, print, write; 1 when it may not run."""
-    console = Console()
+    console, load_before = Console(), round(os.getloadavg()[0], 2)
+    console = console if console.is_terminal else Console(width=WIDTH)
     size = SIZES[sys.argv[1] if len(sys.argv) > 1 else "full"]
     with tempfile.TemporaryDirectory(prefix="chat4all-bench-") as folder:
         system = System(Path(folder) / "data")
@@ -104,7 +110,7 @@ def main() -> int:
             console.print(f"[red]{error}")
             return 1
         with system:
-            measured = measure(system, size, console)
+            measured = measure(system, size, console, load_before)
     figures.show(measured, console)
     path = ROOT / "build" / "bench.json"
     figures.write(measured, path)

@@ -30,7 +30,5 @@ def _tree(pid: int) -> float:
 
 def per_message(before: Used, after: Used, messages: int) -> dict[str, float]:
     """Microseconds of CPU for each message, by part. A part that has another process by now began at nothing."""
-    spent = {
-        part: seconds - (before[part][1] if before[part][0] == pid else 0.0) for part, (pid, seconds) in after.items()
-    }
+    spent = {part: seconds - (before[part][1] if before[part][0] == pid else 0.0) for part, (pid, seconds) in after.items()}
     return {part: round(each / messages * MICROSECONDS, 1) for part, each in spent.items()}

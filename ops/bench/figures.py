@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
+
+QUIET = 0.7
 
 
 class Spread(Struct, frozen=True):
@@ -57,13 +60,15 @@ class Bare(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """One run of the bench."""
+    """One run of the bench. `idle`: thousandths of a core by part. `load`: what else the machine did when it began."""
 
     single: Accepting
     batch: Accepting
     steady: dict[str, Flow]
     waiting: dict[str, Flow]
     bare: Bare
+    idle: dict[str, float]
+    load: float
 
     @property
     def ratio(self) -> float:
@@ -76,10 +81,12 @@ def plain(figures: Figures) -> dict[str, Any]:
     """As JSON takes it."""
     flows = {**figures.steady, **figures.waiting}
     return {
+        "machine": {"cores": os.cpu_count(), "load_before": figures.load},
         "accept": {"single": _accepting(figures.single), "batch": _accepting(figures.batch)},
         "flows": {name: _flow(flow) for name, flow in flows.items()},
         "bare_loop": {"messages_per_second": figures.bare.rate, "cpu_us_per_message": figures.bare.cpu},
         "ratio_to_bare_loop": figures.ratio,
+        "idle_thousandths_of_a_core": figures.idle,
     }
 
 
@@ -122,16 +129,18 @@ def show(figures: Figures, console: Console) -> None:
 def _show_flows(figures: Figures, console: Console) -> None:
     flows = {**figures.steady, **figures.waiting}
     table = Table(title="through the road", title_justify="left")
-    table.add_column("")
-    for name in flows:
-        table.add_column(name, justify="right")
+    for name in ("", *flows, "idle, ‰ of a core"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_row("messages/s", *(f"{flow.rate:,.0f}" for flow in flows.values()))
     for title, field in (("send to stream", "send_to_stream"), ("log to provider", "log_to_provider")):
         table.add_row(f"{title} p50 / p99 ms", *(_both(getattr(flow, field)) for flow in flows.values()))
     table.add_row("messages per chain", *(f"{flow.per_chain:.1f}" for flow in flows.values()))
     for part in next(iter(flows.values())).cpu:
-        table.add_row(f"CPU µs a message: {part}", *(f"{flow.cpu[part]:,.0f}" for flow in flows.values()))
-    table.add_row("CPU µs a message: all", *(f"{sum(flow.cpu.values()):,.0f}" for flow in flows.values()))
+        table.add_row(
+            f"CPU µs a message: {part}", *(f"{flow.cpu[part]:,.0f}" for flow in flows.values()), str(figures.idle[part])
+        )
+    totals = [f"{sum(flow.cpu.values()):,.0f}" for flow in flows.values()]
+    table.add_row("CPU µs a message: all", *totals, f"{sum(figures.idle.values()):.0f}")
     console.print(table)
 
 

@@ -41,16 +41,23 @@ class Course:
         return watch.until_arrived(sends)
 
     def waiting(self, count: int) -> Flow:
-        """`count` messages wait in the log when the bridge is let go; times count from the moment it is."""
+        """`count` messages wait in the log while the bridge stands still; times count from when it goes on."""
         self._system.phones.behave("whatsapp", receipts=SILENT)
-        self._system.halt("bridge")
+        self._system.freeze("bridge")
         bodies = messages(self._conversations, self._sender, count)
         sends = send(self._system, self._token, batches(bodies, LARGEST_BATCH), 1)
         watch = _Watch(self._system, self._readers)
-        self._system.go_on("bridge")
+        self._system.thaw("bridge")
         now = int(time.time() * 1000)
         sends.sent_at = dict.fromkeys(sends.sent_at, now)
         return watch.until_arrived(sends, logged=sends.sent_at)
+
+
+def idle(system: System, seconds: float) -> dict[str, float]:
+    """Thousandths of a core that each part uses when nothing is to be done."""
+    before = cpu.used(system)
+    time.sleep(seconds)
+    return {part: round(each / 1000 / seconds, 1) for part, each in cpu.per_message(before, cpu.used(system), 1).items()}
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""A cheap REST client: one kept connection, no retries of its own, so that a test sees what really was answered."""
+"""A cheap REST client: one kept connection; what writes is never repeated, so that a test sees what really was answered."""
 
 import http.client
 import json
@@ -31,7 +31,15 @@ class Api:
         return self.token
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One request; (status, decoded body). After a failure the next request connects anew."""
+        """One request; (status, decoded body). After a failure the next request connects anew; a GET does so at once."""
+        try:
+            return self._request(method, path, body)
+        except (OSError, http.client.HTTPException):
+            if method != "GET":
+                raise
+        return self._request(method, path, body)
+
+    def _request(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 
@@ -46,6 +47,19 @@ class Supervised:
         os.kill(pid, signal.SIGKILL)
         self.kills[part] = self.kills.get(part, 0) + 1
         return pid
+
+    def freeze(self, part: str) -> None:
+        """Let the part's process stand still, its children too, as a machine that swaps or a debugger does."""
+        self._signal(part, signal.SIGSTOP)
+
+    def thaw(self, part: str) -> None:
+        """Let a frozen part go on."""
+        self._signal(part, signal.SIGCONT)
+
+    def _signal(self, part: str, number: signal.Signals) -> None:
+        root = psutil.Process(self.pid(part))
+        for each in [root, *root.children(recursive=True)]:
+            each.send_signal(number)
 
     def halt(self, part: str) -> None:
         """Stop the part as Ctrl-C would, and leave it so."""

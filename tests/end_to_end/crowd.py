@@ -18,6 +18,11 @@ from tests.faults.checker import Accepted, Arrival, Ended, History, Told
 
 PEOPLE = 10
 BATCH = 50
+# A tenth refused; receipts twice, in any order, and before the answer that they are about.
+TROUBLE: dict[str, Any] = {
+    "rules": [{"status": 429, "code": 130429, "rate": 0.05}, {"status": 500, "code": 131000, "rate": 0.05}],
+    "receipts": {"delivered_after_ms": 20, "read_after_ms": 40, "duplicate": True, "shuffle": True, "before_response": True},
+}
 
 
 class Talk(Struct, frozen=True):

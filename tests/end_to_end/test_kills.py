@@ -13,7 +13,7 @@ import redis
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
-from tests.end_to_end.crowd import Crowd, Feed, Outcome
+from tests.end_to_end.crowd import TROUBLE, Crowd, Feed, Outcome
 from tests.faults.checker import check
 
 MESSAGES = 5000
@@ -56,6 +56,7 @@ def test_nothing_is_lost_while_everything_dies_once(system: System) -> None:
 
     The provider sees at most one message twice per (conversation, address), and the system knows of each.
     """
+    system.phones.behave("whatsapp", **TROUBLE)
     with Crowd(system, TALKS) as crowd, Readers(crowd.tokens, system.stream_target) as readers:
         feed = Feed(crowd, MESSAGES)
         sender = threading.Thread(target=feed.send, args=(PER_SECOND,))

@@ -5,15 +5,11 @@ import pytest
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
-from tests.end_to_end.crowd import Crowd, Feed, Outcome
+from tests.end_to_end.crowd import TROUBLE, Crowd, Feed, Outcome
 from tests.faults.checker import check
 
 MESSAGES = 5000
 TALKS = 50
-TROUBLE = {
-    "rules": [{"status": 429, "code": 130429, "rate": 0.05}, {"status": 500, "code": 131000, "rate": 0.05}],
-    "receipts": {"delivered_after_ms": 20, "read_after_ms": 40, "duplicate": True, "shuffle": True, "before_response": True},
-}
 
 
 @pytest.mark.end_to_end
