@@ -16,7 +16,7 @@ RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin chat4
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 CHAT4ALL_DATA=/data CHAT4ALL_HOST=0.0.0.0
 COPY --from=build /app /app
 WORKDIR /app
-USER chat4all
+USER 10001
 VOLUME /data
 ENTRYPOINT ["chat4all"]
 CMD ["gateway"]

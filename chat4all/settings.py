@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     file_link_s: Annotated[int, Field(ge=1, le=604_800)] = Field(
         604_800, description="Life of a link that stands for a file that is too large for a channel."
     )
-    file_expire_h: Seconds = Field(24.0, description="An upload that is not completed, or a file never sent, goes after so long.")
+    file_expire_h: Seconds = Field(24.0, description="An upload not completed, or a file never sent, goes after so long.")
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
 
