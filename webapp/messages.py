@@ -16,10 +16,9 @@ from webapp.access import visible
 from webapp.answers import answer
 from webapp.docs import MESSAGES, SECURED, problems
 from webapp.gateway import caller, gateway
-from webapp.models import (
+from webapp.message_models import (
     AcceptedOut,
     Batch,
-    ConversationPath,
     FileIn,
     MessageIn,
     MessageOut,
@@ -29,6 +28,7 @@ from webapp.models import (
     Results,
     WaitQuery,
 )
+from webapp.models import ConversationPath
 from webapp.pages import page_of, place_of
 from webapp.problems import Problem, problem_of
 from webapp.timeline import Timeline

@@ -1,10 +1,11 @@
-"""What the API takes and gives, for checking and for the OpenAPI document. Unknown fields are refused."""
+"""What the API takes and gives, for checking and for the OpenAPI document. Unknown fields are refused.
+
+Messages stand in `message_models`.
+"""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from chat4all.deliveries import State
 
 UserId = Annotated[str, Field(description="1 to 64 characters of A-Z a-z 0-9 _ . -", examples=["alice"])]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -226,136 +227,99 @@ class StatusOut(Told):
     status: Literal["accepted"]
 
 
-# Messages.
+# Files.
 
 
-class TextIn(Given):
-    """Words."""
+class NewFile(Given):
+    """A file that is going to be uploaded. `size` in bytes."""
 
-    type: Literal["text"]
-    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 4096})]
+    conversation_id: Uuid
+    filename: Annotated[str, Field(max_length=255, examples=["report.pdf"])]
+    size: Annotated[int, Field(ge=1, le=2**53)]
+    mime_type: Annotated[str, Field(max_length=192, examples=["application/pdf"])] = ""
 
 
-class FileIn(Given):
-    """A complete file, with an optional caption."""
+class PartUrl(Told):
+    """Where to PUT a part."""
 
-    type: Literal["file"]
+    number: int
+    url: str
+
+
+class PartOut(Told):
+    """A part that is there."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class NewFileOut(Told):
+    """Every part but the last has `part_size` bytes. `upload_url` is the first part's. The URLs are valid for an hour."""
+
+    file_id: Uuid
+    part_size: int
+    upload_url: str
+    parts: list[PartUrl]
+    expires_at: Time
+
+
+class PartsOut(Told):
+    """What is there, and where the rest goes."""
+
+    uploaded: list[PartOut]
+    parts: list[PartUrl]
+    part_size: int
+    expires_at: Time | None = None
+
+
+class Complete(Given):
+    """All parts are there. `checksum`: sha256 of the whole file, as hex or sha256:hex."""
+
+    file_id: Uuid
+    checksum: Annotated[str, Field(max_length=80)]
+
+
+class FileForm(Given):
+    """The fields of the form, in this order."""
+
+    conversation_id: Uuid
+    file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
+
+
+class FileOut(Told):
+    """A file. `checksum` once it is ready."""
+
+    file_id: Uuid
+    conversation_id: Uuid
+    status: Literal["uploading", "verifying", "ready", "failed"]
+    filename: str
+    mime_type: str
+    size: int
+    owner: str
+    created_at: Time
+    expires_at: Time | None = None
+    checksum: str = ""
+    reason: str = ""
+
+
+class Presigned(Told):
+    """Where to GET the file from; ranges are honoured."""
+
+    url: str
+    expires_at: Time
+
+
+class FilePath(Asked):
+    """Names a file."""
+
     file_id: str
-    text: str = ""
 
 
-class MessageIn(Given):
-    """A message. `conversation_id`, or `to` with one recipient; both: `to` limits external delivery to some members."""
+class ObjectPath(Asked):
+    """Names an object of the store."""
 
-    message_id: Annotated[Uuid | None, Field(description="Made by the server when left out")] = None
-    conversation_id: Uuid | None = None
-    to: list[Someone] | None = None
-    sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
-    channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
-    payload: Annotated[TextIn | FileIn, Field(discriminator="type")]
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
-
-
-class Batch(Given):
-    """Up to 500 messages."""
-
-    messages: Annotated[list[MessageIn], Field(min_length=1, max_length=500)]
-
-
-class AcceptedOut(Told):
-    """The message is durable and will be delivered or reported."""
-
-    status: Literal["accepted"]
-    message_id: Uuid
-    conversation_id: Uuid
-
-
-class Result(Told):
-    """What came of one message of a batch."""
-
-    message_id: str
-    status: Literal["accepted", "error"]
-    conversation_id: str | None = None
-    error: ProblemDetails | None = None
-
-
-class Results(Told):
-    """One result for each message, in order."""
-
-    results: list[Result]
-
-
-class Step(Told):
-    """A state, and when it was reached."""
-
-    status: State
-    at: Time
-    reason: str = ""
-
-
-class DeliveryOut(Told):
-    """A message on its way to one person over one channel; channel chat4all: in their own client."""
-
-    recipient: str
-    channel: str
-    status: State
-    attempts: int
-    reason: str = ""
-    provider_message_id: str = ""
-    history: list[Step]
-
-
-class PayloadOut(Told):
-    """What was said."""
-
-    type: Literal["text", "file"]
-    text: str = ""
-    file_id: str = ""
-    filename: str = ""
-    mime_type: str = ""
-    size: int = 0
-
-
-class MessageOut(Told):
-    """A stored message. `seq` grows within a conversation and is not contiguous."""
-
-    message_id: Uuid
-    conversation_id: Uuid
-    seq: int
-    sender: str
-    payload: PayloadOut
-    accepted_at: Time
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
-    status: State
-    partially_failed: bool
-    deliveries: list[DeliveryOut]
-
-
-class Messages(Told):
-    """A page. `next` goes into the same parameter; of the latest page into `before`."""
-
-    messages: list[MessageOut]
-    next: int | None = None
-
-
-class MessagePath(Asked):
-    """Names a message."""
-
-    message_id: str
-
-
-class WaitQuery(Asked):
-    """How long to wait until the message is stored; less when many wait already."""
-
-    wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
-
-
-class PageQuery(Asked):
-    """Which page: after `since`, ascending; before `before`; or the latest. A seq or an RFC 3339 time."""
-
-    since: str | None = None
-    before: str | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    key: str
 
 
 # Channels and health.

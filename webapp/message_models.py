@@ -1,0 +1,137 @@
+"""What the API takes and gives of messages, their deliveries and their history."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from chat4all.deliveries import State
+from webapp.models import Asked, Given, ProblemDetails, Someone, Time, Told, Uuid
+
+
+class TextIn(Given):
+    """Words."""
+
+    type: Literal["text"]
+    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 4096})]
+
+
+class FileIn(Given):
+    """A complete file, with an optional caption."""
+
+    type: Literal["file"]
+    file_id: str
+    text: str = ""
+
+
+class MessageIn(Given):
+    """A message. `conversation_id`, or `to` with one recipient; both: `to` limits external delivery to some members."""
+
+    message_id: Annotated[Uuid | None, Field(description="Made by the server when left out")] = None
+    conversation_id: Uuid | None = None
+    to: list[Someone] | None = None
+    sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
+    channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
+    payload: Annotated[TextIn | FileIn, Field(discriminator="type")]
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+class Batch(Given):
+    """Up to 500 messages."""
+
+    messages: Annotated[list[MessageIn], Field(min_length=1, max_length=500)]
+
+
+class AcceptedOut(Told):
+    """The message is durable and will be delivered or reported."""
+
+    status: Literal["accepted"]
+    message_id: Uuid
+    conversation_id: Uuid
+
+
+class Result(Told):
+    """What came of one message of a batch."""
+
+    message_id: str
+    status: Literal["accepted", "error"]
+    conversation_id: str | None = None
+    error: ProblemDetails | None = None
+
+
+class Results(Told):
+    """One result for each message, in order."""
+
+    results: list[Result]
+
+
+class Step(Told):
+    """A state, and when it was reached."""
+
+    status: State
+    at: Time
+    reason: str = ""
+
+
+class DeliveryOut(Told):
+    """A message on its way to one person over one channel; channel chat4all: in their own client."""
+
+    recipient: str
+    channel: str
+    status: State
+    attempts: int
+    reason: str = ""
+    provider_message_id: str = ""
+    history: list[Step]
+
+
+class PayloadOut(Told):
+    """What was said."""
+
+    type: Literal["text", "file"]
+    text: str = ""
+    file_id: str = ""
+    filename: str = ""
+    mime_type: str = ""
+    size: int = 0
+
+
+class MessageOut(Told):
+    """A stored message. `seq` grows within a conversation and is not contiguous."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    seq: int
+    sender: str
+    payload: PayloadOut
+    accepted_at: Time
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    status: State
+    partially_failed: bool
+    deliveries: list[DeliveryOut]
+
+
+class Messages(Told):
+    """A page. `next` goes into the same parameter; of the latest page into `before`."""
+
+    messages: list[MessageOut]
+    next: int | None = None
+
+
+class MessagePath(Asked):
+    """Names a message."""
+
+    message_id: str
+
+
+class WaitQuery(Asked):
+    """How long to wait until the message is stored; less when many wait already."""
+
+    wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
+
+
+class PageQuery(Asked):
+    """Which page: after `since`, ascending; before `before`; or the latest. A seq or an RFC 3339 time."""
+
+    since: str | None = None
+    before: str | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
