@@ -27,7 +27,9 @@ def _answers(url: str) -> Callable[[], bool]:
     return ask
 
 
-def _serves(target: str) -> Callable[[], bool]:
+def serves(target: str) -> Callable[[], bool]:
+    """Asks whether a gRPC server at `target` says that it serves."""
+
     def ask() -> bool:
         with grpc.insecure_channel(target) as channel:
             try:
@@ -43,7 +45,7 @@ def wait(settings: Settings, parts: list[Part], still_wanted: Callable[[], bool]
     """Wait for the parts that answer questions; the names of those that still do not after 90 s."""
     asks = {
         "gateway": _answers(f"{settings.gateway_url}/readyz"),
-        "stream": _serves(f"{settings.host}:{settings.stream_port}"),
+        "stream": serves(f"{settings.host}:{settings.stream_port}"),
         "simulator": _answers(f"{settings.simulator_url}/control/stats"),
         "flower": _answers(f"http://{settings.host}:{settings.flower_port}/healthcheck"),
     }

@@ -1,0 +1,148 @@
+"""`chat4all doctor`: looks at each part that the settings name, says whether it is well, and what to do when it is not."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+
+import requests
+import typer
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.cli.banner import serves
+from chat4all.failures import Failure, Temporary
+from chat4all.ports import EventLog, MessageStore
+from chat4all.records import TOPICS
+from chat4all.settings import Settings, SettingsError, load
+from storage.open import open_log, open_store
+
+app = typer.Typer()
+
+SECRETS = ("jwt", "files")
+FREE_BYTES = 2 << 30
+CLOCK_S = 5.0
+ASK_S = 3.0
+
+
+class Finding(Struct, frozen=True):
+    """What was looked at, what was seen, and what to do about it; nothing to do means: well."""
+
+    what: str
+    seen: str
+    remedy: str = ""
+
+
+def _look(what: str, see: Callable[[], str], remedy: str) -> Finding:
+    """What `see` says, or why it could not."""
+    try:
+        return Finding(what, see())
+    except (Failure, SettingsError, OSError, ValueError) as error:
+        return Finding(what, str(error) or repr(error), remedy)
+
+
+def _secrets(settings: Settings) -> str:
+    for name in SECRETS:
+        settings.secret(name)
+    return f"{', '.join(SECRETS)} are there"
+
+
+def _disk(settings: Settings) -> str:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    probe = settings.data / ".doctor"
+    probe.write_text("writable")
+    probe.unlink()
+    free = shutil.disk_usage(settings.data).free
+    if free < FREE_BYTES:
+        raise OSError(f"{settings.data}: only {free >> 20} MiB free")
+    return f"{settings.data.resolve()}, {free >> 30} GiB free"
+
+
+def _topics(settings: Settings, log: EventLog, store: MessageStore) -> Iterator[Finding]:
+    for name in TOPICS:
+
+        def see(name: str = name) -> str:
+            topic = log.topic(name)
+            if topic.partitions != settings.partitions:
+                raise ValueError(f"{topic.partitions} partitions, the settings say {settings.partitions}")
+            kept = store.keep_topic(topic)
+            if kept != topic:
+                raise ValueError(f"the store was filled from another topic of this name ({kept.identity})")
+            ends, progress = log.ends(name), store.progress(name)
+            behind = sum(end - 1 - (progress[each].done if each in progress else -1) for each, (_, end) in ends.items())
+            return f"{topic.partitions} partitions" + ("" if name == "chat-events" else f", {behind} records to be worked on")
+
+        yield _look(f"topic {name}", see, "start the service once to make it; never change partitions of a topic in use")
+
+
+def _broker(settings: Settings) -> str:
+    connection = import_module("kombu").Connection(settings.broker_url, connect_timeout=ASK_S)
+    try:
+        connection.ensure_connection(max_retries=1, timeout=ASK_S)
+    except Exception as error:
+        raise Temporary("unreachable", type(error).__name__) from error
+    finally:
+        connection.release()
+    return str(connection.as_uri())
+
+
+def _gateway(settings: Settings) -> str:
+    try:
+        answer = requests.get(f"{settings.gateway_url}/readyz", timeout=ASK_S)
+    except requests.RequestException as error:
+        raise Temporary("unreachable", f"{settings.gateway_url}, {type(error).__name__}") from error
+    if not answer.ok:
+        raise Temporary("not_ready", answer.text[:200])
+    there = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    if abs(there - time.time()) > CLOCK_S:
+        raise ValueError(f"its clock is {there - time.time():+.0f} s from ours")
+    return f"{settings.gateway_url}, clocks agree"
+
+
+def _stream(settings: Settings) -> str:
+    target = f"{settings.host}:{settings.stream_port}"
+    if not serves(target)():
+        raise Temporary("unreachable", target)
+    return target
+
+
+def _channel(name: str, settings: Settings) -> str:
+    channel = open_channel(name, settings)
+    return f"account {channel.account.account_id}, {'real' if channel.account.real else 'simulated'}"
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Everything there is to see, part by part."""
+    yield _look("data folder", lambda: _disk(settings), "free space, or set CHAT4ALL_DATA to a folder that we may write")
+    yield _look("secrets", lambda: _secrets(settings), "set the named variable; make one with `openssl rand -base64 48`")
+    log, store = open_log(settings), open_store(settings)
+    try:
+        yield _look("event log", log.check, "is it running, and is CHAT4ALL_LOG right?")
+        yield _look("message store", store.check, "is it running, and is CHAT4ALL_STORE right?")
+        yield from _topics(settings, log, store)
+    finally:
+        log.close()
+        store.close()
+    yield _look("broker", lambda: _broker(settings), "is it running, and is CHAT4ALL_BROKER right?")
+    yield _look("gateway", lambda: _gateway(settings), "start it: chat4all gateway; clocks: run an NTP client")
+    yield _look("stream server", lambda: _stream(settings), "start it: chat4all stream-server")
+    for name in CHANNELS:
+        yield _look(f"channel {name}", lambda name=name: _channel(name, settings), "set the named variable")  # type: ignore[misc]
+
+
+@app.command()
+def doctor() -> None:
+    """Look at every part and say what to do. Status 1 when something is not well."""
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("", "what", "seen", "what to do"):
+        table.add_column(column, overflow="fold")
+    ill = 0
+    for each in findings(load()):
+        ill += bool(each.remedy)
+        table.add_row("[red]✗" if each.remedy else "[green]✓", each.what, each.seen, each.remedy)
+    Console().print(table)
+    if ill:
+        raise typer.Exit(1)

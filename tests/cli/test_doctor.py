@@ -1,0 +1,44 @@
+"""The doctor names what is not well and what to do, and says nothing bad of what is."""
+
+from pathlib import Path
+
+from chat4all.cli.doctor import findings
+from chat4all.records import TOPICS
+from chat4all.settings import Settings
+from ops.harness.system import free_ports
+from storage.open import open_log
+
+
+def ports() -> dict[str, int]:
+    """Ports at which nobody listens."""
+    names = ("gateway_port", "stream_port", "broker_port")
+    return dict(zip(names, free_ports(len(names)), strict=True))
+
+
+def test_what_is_down_is_named_with_a_remedy_and_the_rest_is_well(tmp_path: Path) -> None:
+    """Log and store are there, nothing runs: the three that should be started are told, and only they."""
+    settings = Settings.model_validate({"data": tmp_path, **ports()})
+    log = open_log(settings)
+    log.create(dict.fromkeys(TOPICS, settings.partitions))
+    log.close()
+    ill = {each.what: each.remedy for each in findings(settings) if each.remedy}
+    assert set(ill) - {"message store"} >= {"broker", "gateway", "stream server"}
+    assert "chat4all gateway" in ill["gateway"]
+
+
+def test_another_partition_count_is_found(tmp_path: Path) -> None:
+    """Settings that were changed after the topics were made."""
+    settings = Settings.model_validate({"data": tmp_path, **ports()})
+    log = open_log(settings)
+    log.create(dict.fromkeys(TOPICS, settings.partitions))
+    log.close()
+    changed = Settings.model_validate({"data": tmp_path, "partitions": 9, **ports()})
+    ill = {each.what: each.seen for each in findings(changed) if each.remedy}
+    assert "4 partitions, the settings say 9" in ill["topic chat-incoming"]
+
+
+def test_a_missing_secret_is_named(tmp_path: Path) -> None:
+    """Outside the embedded default nothing is made up, and the variable is told."""
+    settings = Settings.model_validate({"data": tmp_path, "store": "nosuch://x", **ports()})
+    seen = next(each for each in findings(settings) if each.what == "secrets")
+    assert "CHAT4ALL_SECRET_JWT" in seen.seen
