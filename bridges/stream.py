@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import grpc
@@ -52,6 +53,10 @@ class StreamServer:
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
         self._server = grpc.aio.server(options=OPTIONS)
+        # What was begun, to be ended in reverse.
+        self._let_go = AsyncExitStack()
+        self._let_go.callback(self._calls.shutdown, cancel_futures=True)
+        self._let_go.callback(self._pool.shutdown, cancel_futures=True)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # set at run time
 
     @property
@@ -59,30 +64,39 @@ class StreamServer:
         """Done when the feed ended, with what ended it."""
         return self._feed.ended
 
+    @property
+    def subscribers(self) -> int:
+        """How many streams are open."""
+        return self._hub.subscribers
+
     async def start(self) -> None:
-        """Serve. Returns when calls are answered; Mismatch, Temporary or OSError when that cannot be."""
+        """Serve. Returns when calls are answered; Mismatch, Temporary or OSError, with all let go, when that cannot be."""
+        try:
+            await self._begin()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         identity = await loop.run_in_executor(self._pool, check_topics, self._log, self._store)
         beginning = await loop.run_in_executor(self._pool, starting_point, self._log, self._store)
-        hub = Hub(beginning.published, self._limits)
-        self._feed = Feed(self._log, self._store, beginning, hub)
-        self._sessions = Sessions(hub, Past(self._store, len(beginning.ends)), self._pool)
+        self._hub = Hub(beginning.published, self._limits)
+        self._feed = Feed(self._log, self._store, beginning, self._hub)
+        self._let_go.push_async_callback(self._feed.stop)
         self._feed.start()
         await self._until_open()
+        sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool)
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
-        await self._serve_grpc(Chat(acceptor, self._sessions, self._settings.secret("jwt"), identity, self._calls))
-        await self._serve_http(EventsPage(self._sessions, self._settings.secret("jwt"), identity))
+        await self._serve_http(EventsPage(sessions, self._settings.secret("jwt"), identity))
+        await self._serve_grpc(Chat(acceptor, sessions, self._settings.secret("jwt"), identity, self._calls))
+        self._let_go.callback(sessions.close)
+        self._let_go.push_async_callback(self._health.enter_graceful_shutdown)
         log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)
 
     async def stop(self) -> None:
-        """End all streams so that their readers resume elsewhere, then let go of everything."""
-        await self._health.enter_graceful_shutdown()
-        self._sessions.close()
-        await self._server.stop(GRACE_S)
-        await self._web.cleanup()
-        await self._feed.stop()
-        self._pool.shutdown()
-        self._calls.shutdown()
+        """End all streams so that their readers resume elsewhere, then let go of everything. Safe to call twice."""
+        await self._let_go.aclose()
 
     async def _until_open(self) -> None:
         if not await first_of(self._feed.is_open, self._feed.ended):
@@ -100,14 +114,19 @@ class StreamServer:
             self._server.add_insecure_port(f"{self._settings.host}:{self._settings.stream_port}")
         except RuntimeError as error:
             raise OSError(f"CHAT4ALL_STREAM_PORT: port {self._settings.stream_port} cannot be listened on") from error
+        self._let_go.push_async_callback(self._server.stop, GRACE_S)
         await self._server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def _serve_http(self, page: EventsPage) -> None:
-        self._web = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S)
-        await self._web.setup()
-        await web.TCPSite(self._web, self._settings.host, self._settings.events_port).start()
+        runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S)
+        self._let_go.push_async_callback(runner.cleanup)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._settings.host, self._settings.events_port).start()
+        except OSError as error:
+            raise OSError(f"CHAT4ALL_EVENTS_PORT: port {self._settings.events_port} cannot be listened on") from error
 
 
 def check_topics(log: EventLog, store: MessageStore) -> str:
@@ -126,13 +145,12 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     log, store = open_log(settings), open_store(settings)
-    server = StreamServer(settings, log, store)
-    await server.start()
-    await first_of(stopping, server.failed)
-    await server.stop()
-    log.close()
-    store.close()
-    server.failed.result()
+    with closing(log), closing(store):
+        server = StreamServer(settings, log, store)
+        await server.start()
+        await first_of(stopping, server.failed)
+        await server.stop()
+        server.failed.result()
 
 
 async def first_of(wanted: asyncio.Event, ending: "asyncio.Future[None]") -> bool:

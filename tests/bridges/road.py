@@ -25,6 +25,7 @@ from storage.open import open_log, open_store
 from tasks import events
 
 PARTITIONS = 2
+Options = tuple[tuple[str, int], ...]
 END: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 TIMEOUT_S = 5.0
 
@@ -151,8 +152,10 @@ async def serving(road: Road, limits: Limits | None = None) -> AsyncIterator[Str
 class Reader:
     """A gRPC stream, read step by step."""
 
-    def __init__(self, road: Road, user: str, cursor: str = "", life_s: int = 600, token: str = "") -> None:
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}")
+    def __init__(
+        self, road: Road, user: str, cursor: str = "", *, life_s: int = 600, token: str = "", options: Options = ()
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}", options=options)
         open_stream = self._channel.unary_stream(
             "/chat4all.v1.Chat/Stream", pb.StreamRequest.SerializeToString, pb.Events.FromString
         )

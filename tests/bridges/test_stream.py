@@ -14,7 +14,7 @@ from chat4all.failures import Temporary
 from chat4all.messages import Message, Recipient
 from chat4all.records import partition_of
 from proto.chat4all.v1 import chat_pb2 as pb
-from tests.bridges.road import PARTITIONS, Reader, Road, kinds, now_ms, serving, texts
+from tests.bridges.road import PARTITIONS, TIMEOUT_S, Reader, Road, kinds, now_ms, serving, texts
 
 
 async def test_a_message_reaches_its_readers_live(road: Road) -> None:
@@ -336,3 +336,20 @@ async def test_a_cursor_of_somewhere_else_is_an_error(road: Road, cursor: str) -
     """INVALID_ARGUMENT: going on from a place that means nothing here would lose messages in silence."""
     async with serving(road), Reader(road, "bob", cursor) as bob:
         assert await bob.end() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+# A network that holds little: what is not read is soon felt by the server.
+NARROW = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0))
+
+
+async def test_a_reader_who_takes_nothing_does_not_hold_a_stream(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that nobody takes in time ends the stream, also during history."""
+    monkeypatch.setattr("bridges.chat.WRITE_S", 0.2)
+    talk = road.conversation("talk", "alice", "bob")
+    road.say(talk, *(f"{number} {'x' * 60_000}" for number in range(60)))
+    async with serving(road) as server, Reader(road, "bob", options=NARROW) as bob:
+        await bob.frame()
+        async with asyncio.timeout(TIMEOUT_S):
+            while server.subscribers:
+                await asyncio.sleep(0.02)
+        assert await bob.end() is grpc.StatusCode.RESOURCE_EXHAUSTED

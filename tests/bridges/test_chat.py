@@ -1,0 +1,133 @@
+"""The other methods of the gRPC service, and what tools ask of a server."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from bridges.stream import StreamServer
+from chat4all.records import INCOMING, STATUS, Position, Range, read_message, read_status
+from proto.chat4all.v1 import chat_pb2 as pb
+from proto.chat4all.v1 import chat_pb2_grpc
+from tests.bridges.road import TIMEOUT_S, Road, free_port, serving
+
+FOR_BOB = pb.SendRequest.FromString(b"\x42\x03bob" + pb.SendRequest(to=["carol"], text="hello").SerializeToString())
+MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+
+
+class Caller:
+    """Calls methods as one user."""
+
+    def __init__(self, stub: Any, token: str) -> None:
+        self._stub = stub
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    async def call(self, name: str, request: Any) -> Any:
+        return await getattr(self._stub, name)(request, metadata=self._metadata, timeout=TIMEOUT_S)
+
+    async def refusal(self, name: str, request: Any) -> tuple[grpc.StatusCode, str]:
+        """How a call is refused: its status and our stable code."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.call(name, request)
+        trailing: Any = caught.value.trailing_metadata()
+        return caught.value.code(), str(dict(trailing)["code"])
+
+
+@asynccontextmanager
+async def calling(road: Road, user: str = "alice", token: str = "") -> AsyncIterator[Caller]:
+    async with serving(road), grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}") as channel:
+        yield Caller(chat_pb2_grpc.ChatStub(channel), token or road.token(user))
+
+
+async def test_send_makes_a_message_durable(road: Road) -> None:
+    """OK means that the log has it: the sender is the token's, and what was chosen is kept."""
+    talk = road.conversation("talk", "alice", "bob")
+    request = pb.SendRequest(message_id=MESSAGE_ID, conversation_id=talk, text="hello", metadata_json='{"tag": [1]}')
+    async with calling(road) as alice:
+        answer = await alice.call("Send", request)
+        again = await alice.call("Send", request)
+    assert (answer.message_id, answer.conversation_id) == (MESSAGE_ID, talk)
+    assert again == answer
+    spans = road.log.ends(INCOMING)
+    ranges = [Range(each, first, end - 1) for each, (first, end) in spans.items() if end > first]
+    message = read_message(road.log.read(INCOMING, ranges, TIMEOUT_S)[0])
+    assert (message.sender, message.payload.text, message.metadata) == ("alice", "hello", {"tag": [1]})
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (pb.SendRequest(conversation_id="x", text="hello"), grpc.StatusCode.INVALID_ARGUMENT, "malformed_uuid"),
+        (pb.SendRequest(conversation_id=MESSAGE_ID, text="hello"), grpc.StatusCode.NOT_FOUND, "unknown_conversation"),
+        (pb.SendRequest(to=["bob"], text=""), grpc.StatusCode.INVALID_ARGUMENT, "empty_text"),
+        (pb.SendRequest(to=["bob"], text="hello", metadata_json="[]"), grpc.StatusCode.INVALID_ARGUMENT, "invalid"),
+        (FOR_BOB, grpc.StatusCode.PERMISSION_DENIED, "scope_needed"),
+    ],
+)
+async def test_refusals_of_send(road: Road, request_: pb.SendRequest, status: grpc.StatusCode, code: str) -> None:
+    """The same rules and codes as the REST API."""
+    async with calling(road) as alice:
+        assert await alice.refusal("Send", request_) == (status, code)
+
+
+async def test_acknowledge_is_noted(road: Road) -> None:
+    """A position goes to chat-status under the caller's own name."""
+    talk = road.conversation("talk", "alice", "bob")
+    [message] = road.say(talk, "hello")
+    async with calling(road, "bob") as bob:
+        await bob.call("Acknowledge", pb.AcknowledgeRequest(conversation_id=talk, up_to=message.seq, kind="read"))
+    ranges = [Range(each, first, end - 1) for each, (first, end) in road.log.ends(STATUS).items() if end > first]
+    [status] = map(read_status, road.log.read(STATUS, ranges, TIMEOUT_S))
+    assert isinstance(status, Position)
+    assert (status.conversation_id, status.user_id, status.kind, status.up_to) == (talk, "bob", "read", message.seq)
+
+
+async def test_refusals_of_acknowledge(road: Road) -> None:
+    """A foreign conversation, an unknown kind, and a message that does not exist yet."""
+    talk = road.conversation("talk", "alice", "bob")
+    [message] = road.say(talk, "hello")
+    known: dict[str, Any] = {"conversation_id": talk, "up_to": message.seq, "kind": "read"}
+    async with calling(road, "carol") as carol:
+        refusal = await carol.refusal("Acknowledge", pb.AcknowledgeRequest(**known))
+        assert refusal == (grpc.StatusCode.NOT_FOUND, "unknown_conversation")
+    async with calling(road, "bob") as bob:
+        for wrong in ({"kind": "seen"}, {"up_to": message.seq + 1}):
+            status, _ = await bob.refusal("Acknowledge", pb.AcknowledgeRequest(**known | wrong))
+            assert status is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("name", ["Send", "Acknowledge"])
+async def test_every_method_needs_a_token(road: Road, name: str) -> None:
+    """A forged token is UNAUTHENTICATED everywhere."""
+    request = pb.SendRequest() if name == "Send" else pb.AcknowledgeRequest()
+    async with calling(road, token="forged") as nobody:
+        assert await nobody.refusal(name, request) == (grpc.StatusCode.UNAUTHENTICATED, "token_invalid")
+
+
+async def test_health_and_reflection(road: Road) -> None:
+    """Probes and tools find out that it serves, and what."""
+    async with serving(road), grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(service="chat4all.v1.Chat"), timeout=TIMEOUT_S)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(asked, timeout=TIMEOUT_S)
+        listed = await call.read()
+        assert "chat4all.v1.Chat" in {service.name for service in listed.list_services_response.service}
+
+
+@pytest.mark.parametrize("which", ["stream", "events"])
+async def test_a_taken_port_is_an_error(road: Road, which: str) -> None:
+    """Two servers never share a port: each would get some of the callers. What was begun is let go, so the process ends."""
+    ports = {"stream_port": free_port(), "events_port": free_port()}
+    taken = getattr(road.settings, f"{which}_port")
+    second = road.settings.model_copy(update=ports | {f"{which}_port": taken})
+    async with serving(road):
+        with pytest.raises(OSError, match=f"CHAT4ALL_{which.upper()}_PORT: port {taken}"):
+            await StreamServer(second, road.log, road.store).start()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("feed")]

@@ -1,0 +1,153 @@
+"""Server-Sent Events: the same stream over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bridges.views import event_json
+from proto.chat4all.v1 import chat_pb2 as pb
+from tests.bridges.road import TIMEOUT_S, Road, serving
+
+
+class Page:
+    """An open GET /v1/events."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    async def block(self) -> dict[str, str]:
+        """The next block; a comment is under the name of nothing. Empty at the end."""
+        fields: dict[str, str] = {}
+        while line := (await asyncio.wait_for(self.response.content.readline(), TIMEOUT_S)).decode().removesuffix("\n"):
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        return fields
+
+
+@asynccontextmanager
+async def opened(road: Road, token: str, cursor: str = "") -> AsyncIterator[Page]:
+    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": cursor} if cursor else {})
+    url = f"http://127.0.0.1:{road.settings.events_port}/v1/events"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+        yield Page(response)
+
+
+async def test_events_arrive_as_json_and_resume(road: Road) -> None:
+    """id, event and data; Last-Event-ID goes on after the event that had it."""
+    talk = road.conversation("talk", "alice", "bob")
+    one, two = road.say(talk, "one", "two")
+    async with serving(road):
+        async with opened(road, road.token("bob")) as page:
+            assert page.response.content_type == "text/event-stream"
+            first, second = await page.block(), await page.block()
+            assert (await page.block()).keys() == {"id"}
+            await asyncio.to_thread(road.say, talk, "three")
+            third = await page.block()
+        told = [json.loads(block["data"]) for block in (first, second, third)]
+        assert [each["payload"] for each in told] == [{"type": "text", "text": word} for word in ("one", "two", "three")]
+        assert (told[0]["seq"], told[0]["sender"], told[0]["conversation_id"]) == (one.seq, "alice", talk)
+        assert first["event"] == "message"
+        async with opened(road, road.token("bob"), first["id"]) as page:
+            resumed = json.loads((await page.block())["data"])
+    assert resumed["seq"] == two.seq
+
+
+@pytest.mark.parametrize(
+    ("token", "cursor", "status", "code"),
+    [("forged", "", 401, "token_invalid"), ("", "", 401, "token_missing"), (None, "nonsense", 400, "bad_cursor")],
+)
+async def test_problems(road: Road, token: str | None, cursor: str, status: int, code: str) -> None:
+    """Who proves nothing, or brings a cursor of somewhere else, gets a problem document."""
+    async with serving(road), opened(road, road.token("bob") if token is None else token, cursor) as page:
+        assert page.response.status == status
+        assert page.response.content_type == "application/problem+json"
+        assert (await page.response.json(content_type=None))["code"] == code
+
+
+async def test_a_quiet_stream_beats(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment now and then keeps the connection open."""
+    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.05)
+    async with serving(road), opened(road, road.token("bob")) as page:
+        assert (await page.block()).keys() == {"id"}
+        assert await page.block() == {"": "here"}
+        assert await page.block() == {"": "here"}
+
+
+async def test_a_token_that_runs_out_ends_the_stream(road: Road) -> None:
+    """The last comment says why; then the connection is closed."""
+    async with serving(road), opened(road, road.token("bob", life_s=2)) as page:
+        blocks = [await page.block(), await page.block(), await page.block()]
+    assert blocks[1:] == [{"": "the token has expired"}, {}]
+
+
+async def test_a_server_that_stops_ends_streams(road: Road) -> None:
+    """A stop does not wait for readers to leave."""
+    async with serving(road) as server, opened(road, road.token("bob")) as page:
+        await page.block()
+        stopping = asyncio.create_task(server.stop())
+        assert "not available" in (await page.block())[""]
+        await stopping
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (
+            pb.Event(
+                event_id="e",
+                at_ms=1_500,
+                message=pb.MessageEvent(
+                    message_id="m",
+                    conversation_id="c",
+                    seq=2**40,
+                    sender="alice",
+                    text="a photo",
+                    file=pb.FilePayload(file_id="f", filename="a.png", mime_type="image/png", size=7),
+                    metadata_json='{"tag":1}',
+                    accepted_at_ms=1_000,
+                    members_version=1,
+                    channels=["whatsapp"],
+                ),
+            ),
+            {
+                "event_id": "e",
+                "at": "1970-01-01T00:00:01.500Z",
+                "message_id": "m",
+                "conversation_id": "c",
+                "seq": 2**40,
+                "sender": "alice",
+                "sender_name": "",
+                "payload": {
+                    "type": "file",
+                    "file_id": "f",
+                    "filename": "a.png",
+                    "mime_type": "image/png",
+                    "size": 7,
+                    "text": "a photo",
+                },
+                "metadata": {"tag": 1},
+                "accepted_at": "1970-01-01T00:00:01.000Z",
+                "members_version": 1,
+                "channels": ["whatsapp"],
+            },
+        ),
+        (
+            pb.Event(event_id="e", position=pb.PositionEvent(conversation_id="c", user_id="bob", read_up_to=4)),
+            {
+                "event_id": "e",
+                "at": "1970-01-01T00:00:00.000Z",
+                "conversation_id": "c",
+                "user_id": "bob",
+                "delivered_up_to": 0,
+                "read_up_to": 4,
+            },
+        ),
+    ],
+)
+def test_events_as_json(event: pb.Event, shown: dict[str, object]) -> None:
+    """The words of the REST API: payloads, metadata as an object, RFC 3339 times, numbers as numbers."""
+    assert json.loads(event_json(event.SerializeToString())) == shown
