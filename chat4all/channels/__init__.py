@@ -28,3 +28,8 @@ def open_channel(name: str, settings: Settings) -> Channel:
     module, _, attribute = CHANNELS[name].partition(":")
     channel: Channel = getattr(import_module(module), attribute)(settings)
     return channel
+
+
+def polled(settings: Settings) -> list[str]:
+    """The channels whose updates have to be fetched, as these settings have it."""
+    return [name for name in CHANNELS if open_channel(name, settings).polls]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from chat4all.channels import CHANNELS
+from chat4all.channels import CHANNELS, polled
 from chat4all.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -71,14 +71,16 @@ PARTS = (
     Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"])),
     Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)])),
     Part("bridge", "log to Celery chains", _module("bridges.ingest")),
+    Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling")),
     Part("beat", "the sweep's clock", _beat),
     Part("flower", "the task dashboard", _flower, ("flower_port",)),
 )
 
 
 def parts_of(settings: Settings) -> list[Part]:
-    """What these settings need: a broker of our own only where none is given."""
-    return [part for part in PARTS if part.name != "redis" or settings.broker == "embedded"]
+    """What these settings need: a broker of our own only where none is given, polling only where a channel polls."""
+    needed = {"redis": settings.broker == "embedded", "polling": bool(polled(settings))}
+    return [part for part in PARTS if needed.get(part.name, True)]
 
 
 def become(part: Part, settings: Settings) -> None:

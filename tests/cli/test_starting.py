@@ -92,7 +92,7 @@ def test_the_supervisor_gets_every_part_with_its_command(tmp_path: Path) -> None
     settings.data.mkdir()
     config = RawConfigParser()
     config.read(starting.write_config(settings))
-    for part in PARTS:
+    for part in parts_of(settings):
         program = config[f"program:{part.name}"]
         assert program["autorestart"] == "true"
         assert program["command"].replace("%%", "%").split()[0] == part.command(settings)[0]
@@ -102,3 +102,10 @@ def test_a_broker_of_ones_own_replaces_the_embedded_one(tmp_path: Path) -> None:
     """With CHAT4ALL_BROKER given, no Redis is started."""
     assert "redis" in [part.name for part in parts_of(_settings(tmp_path))]
     assert "redis" not in [part.name for part in parts_of(_settings(tmp_path, broker="amqp://localhost"))]
+
+
+def test_polling_runs_only_where_a_channel_polls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated Telegram sends webhooks unless it is told not to."""
+    assert "polling" not in [part.name for part in parts_of(_settings(tmp_path))]
+    monkeypatch.setenv("TELEGRAM_POLLING", "1")
+    assert "polling" in [part.name for part in parts_of(_settings(tmp_path))]

@@ -21,7 +21,7 @@ DESCRIPTIONS = {
     401: "Unauthorized",
     403: "Forbidden: bot was blocked by the user",
     404: "Not Found",
-    409: "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+    409: "Conflict: terminated by other getUpdates request or by a webhook; make sure that only one receiver is running",
 }
 
 

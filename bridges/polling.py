@@ -1,0 +1,127 @@
+"""Fetches updates of channels that send no webhooks: `python -m bridges.polling`. One loop per channel that polls.
+
+A fetch acknowledges what the one before it gave, so it comes only when that is durable: a process that is killed between
+gets the same updates again, under the same message ids. Two of these processes on one account do no harm for the same
+reason, but no good either: the provider lets only the newest fetch go on (Telegram answers the other with 409), so both
+log `another_receiver` and take turns. Run one.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from chat4all.accepting import Acceptor
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.failures import Failure, Temporary, Throttled, Unknown
+from chat4all.inbound import Arrivals
+from chat4all.ports import Channel, Update
+from chat4all.settings import Settings, SettingsError, load
+from chat4all.telemetry import configure, logger
+from storage.open import open_log, open_store
+
+log_to = logger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+# The log and the store are ours and near: they are asked again sooner than a provider.
+LONGEST_OUTAGE_S = 5.0
+TRIES = 3
+
+
+class Poller:
+    """One channel's loop: fetch, make durable, fetch again. `run` ends by being cancelled, and takes nothing with it."""
+
+    def __init__(self, channel: Channel, arrivals: Arrivals, first_pause_s: float = FIRST_PAUSE_S) -> None:
+        self._channel = channel
+        self._arrivals = arrivals
+        self._first_pause_s = first_pause_s
+
+    async def run(self) -> None:
+        """Until cancelled. A provider that refuses us or does not answer is asked again, ever less often."""
+        pause = self._first_pause_s
+        while True:
+            try:
+                said = await self._channel.connect("")
+                log_to.info("polling", channel=self._channel.name, account=said)
+                while True:
+                    updates = await self._channel.poll()
+                    pause = self._first_pause_s
+                    await self._keep(updates)
+            except Failure as failure:
+                wait = max(pause, failure.retry_after) if isinstance(failure, Throttled) else pause
+                log_to.warning("polling_waits", channel=self._channel.name, reason=failure.reason, wait_s=wait)
+                await asyncio.sleep(wait)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _keep(self, updates: Sequence[Update]) -> None:
+        """Make them durable, however long that takes: until then nothing else may be fetched."""
+        if not updates:
+            return
+        pause, tries = self._first_pause_s, TRIES
+        while tries:
+            try:
+                brought = await asyncio.to_thread(self._arrivals.accept_updates, updates)
+            except (Temporary, Unknown) as failure:
+                log_to.warning("updates_wait", channel=self._channel.name, updates=len(updates), reason=failure.reason)
+            except Exception:
+                log_to.exception("updates_failed", channel=self._channel.name, updates=len(updates))
+                tries -= 1
+            else:
+                for reason in brought.unreadable:
+                    log_to.warning("update_unreadable", channel=self._channel.name, reason=reason)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_OUTAGE_S)
+        await self._one_by_one(updates)
+
+    async def _one_by_one(self, updates: Sequence[Update]) -> None:
+        """Something in these cannot be accepted, and must not keep the others away for ever."""
+        if len(updates) == 1:
+            log_to.error("update_dropped", channel=self._channel.name, kind=type(updates[0]).__name__)
+            return
+        for each in updates:
+            await self._keep([each])
+
+
+async def serve(settings: Settings) -> None:
+    """Poll until SIGTERM or SIGINT. SettingsError when no channel polls; raises what ended a loop, if that ends first."""
+    channels = {name: open_channel(name, settings) for name in CHANNELS}
+    polled = [channel for channel in channels.values() if channel.polls]
+    if not polled:
+        raise SettingsError("No channel fetches its updates. TELEGRAM_POLLING=1 makes Telegram do so.")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    log, store = open_log(settings), open_store(settings)
+    arrivals = Arrivals(store, Acceptor(store, log, settings, channels))
+    loops = [asyncio.ensure_future(Poller(channel, arrivals).run()) for channel in polled]
+    waiting = asyncio.ensure_future(stopping.wait())
+    ended, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
+    for each in (waiting, *loops):
+        each.cancel()
+    await asyncio.gather(waiting, *loops, return_exceptions=True)
+    # What a thread is appending at this moment is finished first.
+    await asyncio.get_running_loop().shutdown_default_executor()
+    for channel in channels.values():
+        await channel.close()
+    log.close()
+    store.close()
+    for each in ended - {waiting}:
+        each.result()
+
+
+def main() -> None:
+    """The process. Ends with status 1 and one line when it cannot work."""
+    configure("polling")
+    try:
+        uvloop.run(serve(load()))
+    except (SettingsError, Failure, OSError) as error:
+        log_to.error("polling_ended", why=str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
