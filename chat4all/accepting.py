@@ -246,7 +246,7 @@ class Acceptor:
             accepted_at=now,
             recipients=recipients,
             metadata=draft.metadata,
-            digest=body_digest(work.sender, payload, draft.channels, work.limited, draft.metadata),
+            digest=body_digest(work.sender, payload, draft.channels, _limit(draft), draft.metadata),
             sender_name=name,
         )
 
@@ -279,6 +279,11 @@ class Acceptor:
             _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:
             _refuse_all(_pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
+
+
+def _limit(draft: Draft) -> list[str] | None:
+    """To whom the sender limited the message, as they wrote it: owners of addresses may change between two tries."""
+    return sorted(set(draft.to)) if draft.conversation_id and draft.to else None
 
 
 def _alive(works: Sequence[_Work]) -> list[_Work]:

@@ -12,6 +12,7 @@ from chat4all.failures import Temporary, Unknown
 from chat4all.messages import private_conversation_id
 from chat4all.people import contact_id
 from tests.webapp.driver import Driver
+from webapp.messages import WAITING
 
 CARLA = "+5511999990000"
 
@@ -67,6 +68,18 @@ def test_a_message_id_with_another_body_is_a_conflict(gateway: Driver, changed: 
     gateway.process()
     body = {"to": ["bob"], "sender": "alice", "message_id": message_id} | changed
     assert gateway.send("crm", expect=409, **body)["code"] == "message_id_conflict"
+
+
+def test_who_it_was_limited_to_is_part_of_the_body(gateway: Driver) -> None:
+    """Limited to others it is another message; said again in the same words it is the same, whoever has the address by now."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", "bob")
+    body: dict[str, Any] = {"conversation_id": group, "sender": "alice", "message_id": str(uuid4())}
+    body["to"] = [f"whatsapp:{CARLA}"]
+    first = gateway.send("crm", **body)
+    gateway.process()
+    gateway.ask("crm", "PUT", "/v1/users/bob/identities/whatsapp", {"address": CARLA})
+    assert gateway.send("crm", **body) == first
+    assert gateway.send("crm", expect=409, **{**body, "to": ["bob"]})["code"] == "message_id_conflict"
 
 
 def test_without_channels_a_person_is_not_reached_outside(gateway: Driver) -> None:
@@ -308,6 +321,18 @@ def test_a_message_shows_where_it_is(gateway: Driver) -> None:
     assert (delivery["recipient"], delivery["channel"], delivery["status"]) == ("bob", "chat4all", "SENT")
     assert gateway.refused("eve", "GET", path, expect=404)[0] == "unknown_message"
     assert gateway.refused("eve", "GET", "/v1/messages/7", expect=422) == ("malformed_uuid", "message_id")
+
+
+def test_only_half_of_the_threads_wait(start: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that a wait is answered at once, so that threads are left for those who send."""
+    driver = start(gateway_threads=2)
+    driver.people("alice", "bob")
+    told = driver.send("alice", to=["bob"])
+    slept: list[float] = []
+    monkeypatch.setattr("webapp.messages.time.sleep", slept.append)
+    with driver.app.extensions[WAITING]:
+        driver.ask("alice", "GET", f"/v1/messages/{told['message_id']}?wait=10", expect=404)
+    assert slept == []
 
 
 def test_wait_returns_when_the_message_is_stored_or_the_time_is_over(gateway: Driver) -> None:
