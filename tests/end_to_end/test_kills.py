@@ -2,9 +2,9 @@
 
 import os
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -57,14 +57,17 @@ def test_nothing_is_lost_while_everything_dies_once(system: System) -> None:
     The provider sees at most one message twice per (conversation, address), and the system knows of each.
     """
     system.phones.behave("whatsapp", **TROUBLE)
-    with Crowd(system, TALKS) as crowd, Readers(crowd.tokens, system.stream_target) as readers:
+    with (
+        Crowd(system, TALKS) as crowd,
+        Readers(crowd.tokens, system.stream_target) as readers,
+        ThreadPoolExecutor(1) as pool,
+    ):
         feed = Feed(crowd, MESSAGES)
-        sender = threading.Thread(target=feed.send, args=(PER_SECOND,))
-        sender.start()
+        sending = pool.submit(feed.send, PER_SECOND)
         for number, misfortune in enumerate(MISFORTUNES, 1):
-            _wait_accepted(feed, int(MESSAGES * SPARE * number))
+            _wait_accepted(feed, sending, int(MESSAGES * SPARE * number))
             misfortune(system)
-        sender.join(240)
+        sending.result(240)
         outcome = Outcome(feed, readers)
         wait_until("everything arrived", lambda: outcome.missing() == 0, 240, between_s=2)
         wait_until("everything was read", lambda: {each.state for each in outcome.ended()} == {"READ"}, 120, between_s=2)
@@ -78,8 +81,10 @@ def test_nothing_is_lost_while_everything_dies_once(system: System) -> None:
     assert {message_id for message_id, _ in report.doubled_out} <= outcome.resends().keys(), "sent again and not counted"
 
 
-def _wait_accepted(feed: Feed, count: int) -> None:
-    wait_until(f"{count} accepted", lambda: len(feed.accepted) >= count, 120)
+def _wait_accepted(feed: Feed, sending: "Future[None]", count: int) -> None:
+    wait_until(f"{count} accepted", lambda: sending.done() or len(feed.accepted) >= count, 120)
+    if sending.done():
+        sending.result()
 
 
 def _talk(feed: Feed, message_id: str) -> str:
