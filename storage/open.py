@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from chat4all.ports import EventLog, MessageStore
+from chat4all.ports import EventLog, MessageStore, ObjectStore
 from chat4all.settings import Settings, SettingsError
 
 EVENT_LOGS = {
@@ -13,6 +13,11 @@ EVENT_LOGS = {
 }
 MESSAGE_STORES = {
     "sqlite": "storage.message_store.sqlite:SQLiteStore",
+}
+OBJECT_STORES = {
+    "folder": "storage.object_store.folder:FolderStore",
+    "s3": "storage.object_store.s3:S3Store",
+    "s3s": "storage.object_store.s3:S3Store",
 }
 
 
@@ -25,6 +30,12 @@ def open_log(settings: Settings) -> EventLog:
 def open_store(settings: Settings) -> MessageStore:
     """The message store of these settings, opened in this process."""
     adapter: MessageStore = _load("CHAT4ALL_STORE", MESSAGE_STORES, settings.store)(settings)
+    return adapter
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The object store of these settings, opened in this process. Contacts nobody."""
+    adapter: ObjectStore = _load("CHAT4ALL_OBJECTS", OBJECT_STORES, settings.objects)(settings)
     return adapter
 
 

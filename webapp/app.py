@@ -13,13 +13,29 @@ from chat4all.inbound import Arrivals
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.records import TOPICS
 from chat4all.settings import Settings, load
-from storage.open import open_log, open_store
-from webapp import admin, auth, callbacks, conversations, health, limiting, messages, metrics, problems, users
+from storage.open import open_log, open_objects, open_store
+from webapp import (
+    admin,
+    auth,
+    callbacks,
+    conversations,
+    files,
+    health,
+    limiting,
+    messages,
+    metrics,
+    objects,
+    poking,
+    problems,
+    users,
+)
 from webapp.docs import BEARER, INFO
 from webapp.gateway import KEY, Gateway, gateway
 from webapp.models import ProblemDetails
 
 LARGE = ("messages.send_batch", "callbacks.webhook")
+# They read their bodies bit by bit, and count for themselves.
+STREAMED = ("files.upload", "objects.bring")
 
 
 def create_app(
@@ -45,7 +61,10 @@ def create_app(
     limiting.init(app, settings, counters)
     messages.init(app, settings.gateway_threads)
     metrics.init(app)
+    poking.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
+        app.register_api(each)
+    for each in (files.api, objects.api):
         app.register_api(each)
     return app
 
@@ -58,10 +77,11 @@ def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = No
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
     acceptor = Acceptor(store, log, settings, opened)
-    return Gateway(settings, log, store, opened, acceptor, Arrivals(store, acceptor))
+    return Gateway(settings, log, store, opened, acceptor, Arrivals(store, acceptor), open_objects(settings))
 
 
 def _limit_body() -> None:
     """Each call has its own limit; beyond it the body is not read."""
     settings = gateway().settings
-    request.max_content_length = settings.batch_body_limit if request.endpoint in LARGE else settings.body_limit
+    limit = settings.batch_body_limit if request.endpoint in LARGE else settings.body_limit
+    request.max_content_length = None if request.endpoint in STREAMED else limit

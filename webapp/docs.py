@@ -19,6 +19,7 @@ TOKENS = Tag(name="tokens", description="Who calls")
 USERS = Tag(name="users", description="Users, and their addresses on channels")
 CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
 MESSAGES = Tag(name="messages", description="What is said, and where it has come")
+FILES = Tag(name="files", description="Files, in parts straight to the object store")
 CHANNELS = Tag(name="channels", description="What providers call")
 HEALTH = Tag(name="health", description="Whether it runs")
 

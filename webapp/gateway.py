@@ -9,7 +9,7 @@ from chat4all.accepting import Acceptor
 from chat4all.callers import Caller
 from chat4all.inbound import Arrivals
 from chat4all.people import People
-from chat4all.ports import Channel, EventLog, MessageStore
+from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore
 from chat4all.settings import Settings
 
 KEY = "chat4all"
@@ -24,6 +24,7 @@ class Gateway(Struct, frozen=True):
     channels: Mapping[str, Channel]
     acceptor: Acceptor
     arrivals: Arrivals
+    objects: ObjectStore
 
     @property
     def people(self) -> People:

@@ -21,6 +21,7 @@ TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Too large",
+    416: "Range not there",
     422: "Not valid",
     429: "Too many requests",
     500: "Internal error",

@@ -6,6 +6,7 @@ Every method may block unless it says that it does not, ends within the time lim
 
 from chat4all.ports.channel import Account, Channel, Inbound, Limits, Outgoing, Unreadable, Update
 from chat4all.ports.event_log import Consumer, EventLog, Topic
+from chat4all.ports.files import Files
 from chat4all.ports.message_store import (
     DeadLetter,
     Deliveries,
@@ -21,6 +22,7 @@ from chat4all.ports.message_store import (
     Trouble,
     Waiting,
 )
+from chat4all.ports.object_store import ObjectStore, Part
 
 __all__ = [
     "Account",
@@ -30,6 +32,7 @@ __all__ = [
     "Deliveries",
     "Directory",
     "EventLog",
+    "Files",
     "Handle",
     "History",
     "Inbound",
@@ -37,7 +40,9 @@ __all__ = [
     "Lease",
     "Limits",
     "MessageStore",
+    "ObjectStore",
     "Outgoing",
+    "Part",
     "Progress",
     "ProgressStore",
     "Registration",

@@ -16,6 +16,7 @@ from chat4all.conversations import Conversation, Identity, Membership, User, Ver
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.messages import Message
 from chat4all.ports.event_log import Topic
+from chat4all.ports.files import Files
 from chat4all.records import ProviderReceipt, Range
 
 
@@ -340,7 +341,7 @@ class ProgressStore(ABC):
         """Records of these ranges that were set aside, by (partition, offset): stages pass over them."""
 
 
-class MessageStore(Directory, History, Deliveries, ProgressStore):
+class MessageStore(Directory, History, Deliveries, ProgressStore, Files):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

@@ -12,14 +12,15 @@ from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
 from storage.message_store.sqlite_expiry import forget
+from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_progress import SQLiteProgress
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
-class SQLiteStore(SQLiteDirectory, SQLiteHistory, SQLiteDeliveries, SQLiteProgress, MessageStore):
+class SQLiteStore(SQLiteDirectory, SQLiteHistory, SQLiteDeliveries, SQLiteProgress, SQLiteFiles, MessageStore):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""
 
     def __init__(self, settings: Settings) -> None:

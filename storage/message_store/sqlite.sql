@@ -1,4 +1,5 @@
--- The embedded message store, schema version 1. Statements end with a semicolon; comments hold none.
+-- The embedded message store, schema version 2. Every statement may be run again: a new version adds tables and indexes,
+-- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Tables are clustered by the key that they are asked by (WITHOUT ROWID), so one write is one b-tree.
 
@@ -209,3 +210,25 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 
 CREATE INDEX IF NOT EXISTS dead_letters_by_day ON dead_letters (day, at, letter_id);
 CREATE INDEX IF NOT EXISTS dead_letters_of_records ON dead_letters (topic, partition, offset) WHERE delivery = '';
+
+-- Since version 2.
+CREATE TABLE IF NOT EXISTS files (
+    file_id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    due_at  INTEGER NOT NULL,
+    body    TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS files_due ON files (due_at, file_id) WHERE due_at > 0;
+
+CREATE TABLE IF NOT EXISTS objects (
+    checksum   TEXT PRIMARY KEY,
+    object_key TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS object_holders (
+    checksum TEXT NOT NULL,
+    holder   TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (checksum, holder)
+) WITHOUT ROWID;

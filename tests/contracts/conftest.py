@@ -2,6 +2,7 @@
 
 from tests.contracts.kafka_server import kafka_server
 from tests.contracts.logs import log, log_adapter, log_settings, other_log, start, topic
+from tests.contracts.objects import minio_server, objects, objects_adapter, objects_settings
 from tests.contracts.stores import other, store, store_settings
 
 __all__ = [
@@ -9,6 +10,10 @@ __all__ = [
     "log",
     "log_adapter",
     "log_settings",
+    "minio_server",
+    "objects",
+    "objects_adapter",
+    "objects_settings",
     "other",
     "other_log",
     "start",

@@ -1,0 +1,177 @@
+"""What becomes of a file, from its first byte to its last reference. Used by the gateway and by the workers; ports passed in.
+
+Every change is compare-and-set on the file's row, so two who do the same at once do it once. The order of the steps makes it
+safe to stop after any of them: an object is registered before a file says that it is there, and forgotten before it is removed.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from chat4all.failures import Permanent
+from chat4all.files import FileStatus, StoredFile, message_of, part_sizes, still_missing
+from chat4all.ports import MessageStore, ObjectStore
+from chat4all.settings import Settings
+
+HOUR_MS = 3_600_000
+# When the sweep looks whether a worker is at it, and whether messages still refer to a file.
+VERIFY_DUE_MS = 60_000
+SENT_DUE_MS = 7 * 24 * HOUR_MS
+# A message that the log took is stored long before that; the log itself forgets after a week.
+UNSTORED_MS = 8 * 24 * HOUR_MS
+
+
+def now_ms() -> int:
+    """Milliseconds UTC."""
+    return int(time.time() * 1000)
+
+
+class Filing:
+    """One process's hand on files. Every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, objects: ObjectStore, settings: Settings) -> None:
+        self._store = store
+        self._objects = objects
+        self._settings = settings
+
+    @property
+    def expire_ms(self) -> int:
+        """How long an upload may take, and a file may wait to be sent."""
+        return int(self._settings.file_expire_h * HOUR_MS)
+
+    def changed(self, file: StoredFile, **fields: Any) -> StoredFile | None:
+        """The row with these fields, if it is still as given; None when somebody else changed it."""
+        wanted = replace(file, version=file.version + 1, **fields)
+        return wanted if self._store.swap_file(wanted) else None
+
+    def begin(self, conversation_id: str, owner: str, filename: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
+        """A new file, waiting for its bytes. The row comes first: whatever is left of an upload is found through it."""
+        now = now_ms()
+        file = StoredFile(
+            file_id=str(uuid4()),
+            conversation_id=conversation_id,
+            owner=owner,
+            filename=filename,
+            mime_type=mime_type,
+            size=size,
+            part_size=self._settings.file_part_size,
+            created_at=now,
+            due_at=now + self.expire_ms,
+            expires_at=now + self.expire_ms,
+        )
+        self._store.add_files([file])
+        if not in_parts:
+            return file
+        return self.changed(file, upload=self._objects.begin(file.file_id)) or file
+
+    def missing(self, file: StoredFile) -> list[int]:
+        """The numbers of the parts that are not there in their right size."""
+        return still_missing(file, {each.number: each.size for each in self._objects.parts(file.file_id, file.upload)})
+
+    def verify(self, file: StoredFile) -> StoredFile | None:
+        """Say that all parts are there and `checksum` is theirs; from now on a worker is at it. None: not as given any more."""
+        now = now_ms()
+        later = max(file.expires_at, now + self.expire_ms)
+        return self.changed(file, status=FileStatus.VERIFYING, due_at=now + VERIFY_DUE_MS, expires_at=later, reason="", tries=0)
+
+    def joined(self, file: StoredFile) -> None:
+        """Make the object of the upload's parts. Permanent `parts_changed`, `no_upload`."""
+        sizes = part_sizes(file.size, file.part_size)
+        try:
+            parts = self._objects.parts(file.file_id, file.upload)
+        except Permanent:
+            # Joined by an earlier run.
+            if self._objects.size(file.file_id) == file.size:
+                return
+            raise
+        self._objects.join(file.file_id, file.upload, [each for each in parts if each.number <= len(sizes)])
+
+    def refused(self, file: StoredFile, reason: str) -> StoredFile | None:
+        """What arrived is not what was promised: the parts are an upload again, some of which may be brought anew."""
+        upload = file.upload
+        if file.upload:
+            try:
+                upload = self._objects.reopen(file.file_id, part_sizes(file.size, file.part_size))
+            except Permanent:
+                upload = file.upload
+        return self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
+
+    def finished(self, file: StoredFile, checksum: str, size: int) -> StoredFile | None:
+        """These bytes are there, under the file's own key, and this is their checksum. Equal bytes are kept once.
+
+        None when the row is not as given any more; whatever was registered for it is taken back then.
+        """
+        now = now_ms()
+        key = self._store.keep_object(checksum, file.file_id, file.holder, now)
+        ready = self.changed(
+            file,
+            status=FileStatus.READY,
+            size=size,
+            checksum=checksum,
+            object_key=key,
+            upload="",
+            reason="",
+            expires_at=0,
+            due_at=now + self.expire_ms,
+        )
+        if ready is None:
+            self._give_up(file, checksum)
+        elif key != file.file_id:
+            self._objects.remove([file.file_id])
+        return ready
+
+    def _give_up(self, file: StoredFile, checksum: str) -> None:
+        kept = self._store.files([file.file_id]).get(file.file_id)
+        if kept is not None and kept.status is FileStatus.READY:
+            # Another run of the same finished it.
+            return
+        self._store.drop_holders(checksum, [file.holder])
+        if self._store.retire_object(checksum, file.file_id):
+            self._objects.remove([file.file_id])
+
+    def look(self, file: StoredFile) -> None:
+        """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to."""
+        if file.status is FileStatus.EXPIRED:
+            return
+        expiring: StoredFile | None = file
+        if file.status is not FileStatus.EXPIRING:
+            if file.expires_at > now_ms():
+                self.changed(file, due_at=file.expires_at)
+                return
+            expiring = self.changed(file, status=FileStatus.EXPIRING)
+        if expiring is None:
+            return
+        if file.object_key and self._is_sent(file):
+            self.changed(expiring, status=FileStatus.READY, due_at=now_ms() + SENT_DUE_MS)
+            return
+        self._discard(expiring)
+        self.changed(expiring, status=FileStatus.EXPIRED, due_at=0)
+
+    def _is_sent(self, file: StoredFile) -> bool:
+        """Whether a message refers to the file. References of messages that were never stored are dropped in time."""
+        held = {holder: at for holder, at in self._store.holders(file.checksum).items() if message_of(holder, file.file_id)}
+        places = {holder: place for holder in held if (place := message_of(holder, file.file_id))}
+        stored = self._store.registered(list(places.values())) if places else {}
+        old = [each for each, place in places.items() if place not in stored and held[each] < now_ms() - UNSTORED_MS]
+        if old:
+            self._store.drop_holders(file.checksum, old)
+        return len(old) < len(held)
+
+    def _discard(self, file: StoredFile) -> None:
+        """The file's bytes, unless others refer to them. Repeating it does no harm."""
+        self._objects.drop_uploads(file.file_id)
+        if not file.object_key:
+            self._objects.remove([file.file_id])
+            return
+        self._store.drop_holders(file.checksum, [file.holder])
+        if self._store.retire_object(file.checksum, file.object_key):
+            self._objects.remove([file.object_key])
+
+    def release(self, file: StoredFile, places: Iterable[tuple[str, str]]) -> None:
+        """Messages (conversation_id, message_id) do not refer to this file any more; its bytes go when nobody does."""
+        dropped = [holder for holder in self._store.holders(file.checksum) if message_of(holder, file.file_id) in set(places)]
+        self._store.drop_holders(file.checksum, dropped)
+        self.look(file)

@@ -1,0 +1,29 @@
+"""An embedded store of an older version is brought up to date."""
+
+import sqlite3
+from pathlib import Path
+
+from chat4all.conversations import User, UserKind
+from chat4all.files import StoredFile
+from chat4all.settings import Settings
+from storage.message_store.sqlite import SQLiteStore
+
+
+def test_a_file_of_version_1_gains_the_tables_for_files(tmp_path: Path) -> None:
+    """What was kept stays, and files can be kept."""
+    settings, bob = Settings(data=tmp_path), User("bob", UserKind.PERSON, 1)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([bob])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        for table in ("files", "objects", "object_holders"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    row = StoredFile("f", "c", "bob", "a.txt", "text/plain", 1, 1, 1)
+    assert again.add_files([row]) == [row]
+    assert again.users(["bob"]) == {"bob": bob}
+    again.close()

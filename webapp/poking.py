@@ -1,0 +1,36 @@
+"""Telling the workers that there is something to do for a file. It carries no truth: what is not told, the sweep finds."""
+
+from celery import Celery
+from flask import Flask, current_app
+from kombu.exceptions import OperationalError
+
+from chat4all import telemetry
+from chat4all.settings import Settings
+
+log = telemetry.logger(__name__)
+
+KEY = "chat4all_tasks"
+QUEUE = "channels"
+TIMEOUT_S = 1.0
+
+
+def init(app: Flask, settings: Settings) -> None:
+    """Set up the way to the broker. Contacts nobody."""
+    tasks = Celery("chat4all-gateway", broker=settings.broker_url, set_as_current=False)
+    tasks.conf.update(
+        task_ignore_result=True,
+        task_publish_retry=False,
+        broker_connection_timeout=TIMEOUT_S,
+        broker_transport_options={"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+        if settings.broker_url.startswith("redis")
+        else {},
+    )
+    app.extensions[KEY] = tasks
+
+
+def poke(task: str, file_id: str) -> None:
+    """Ask for `task` on a file: verify_file or fetch_media."""
+    try:
+        current_app.extensions[KEY].send_task(task, args=(file_id,), queue=QUEUE, ignore_result=True)
+    except (OperationalError, OSError) as error:
+        log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
