@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import requests
@@ -81,9 +82,11 @@ def _to_paste(settings: Settings, users: dict[str, str]) -> list[str]:
     events = f"http://{settings.host}:{settings.events_port}/v1/events"
     body = '{"to":["bob"],"payload":{"type":"text","text":"Hello Bob"}}'
     sends = "curl -s $BASE_URL/v1/messages -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
+    streams = f"{Path(sys.executable).parent / 'chat4all'} --stream-target {settings.host}:{settings.stream_port} stream"
     return [
         f"  export BASE_URL={settings.gateway_url} TOKEN={token}",
         f"  {sends} -d '{body}'",
+        f"  {streams}",
         f'  curl -sN {events} -H "Authorization: Bearer $TOKEN"',
     ]
 

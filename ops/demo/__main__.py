@@ -9,12 +9,15 @@ from ops.demo import chat, kill
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running
 
+WIDTH = 120
 STORIES = {"chat": chat.tell, "kill": kill.tell}
 
 
 def main() -> int:
     """Tell the story that was asked for; 1 when it cannot be told, or did not end well."""
-    console = Console()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(width=WIDTH, highlight=False)
     try:
         settings = load()
         refuse_real(settings)

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from ops.harness.api import Api
 from ops.harness.readers import Readers, Seen
@@ -21,7 +20,7 @@ def tell(system: Running, console: Console) -> bool:
     console.rule("[bold]Two users, each with a live stream")
     with Readers({"alice": alice.token, "bob": bob.token}, system.stream_target) as readers:
         _Story(system, console, readers).go(alice, bob)
-    console.print("\n[green]All of it went through the gateway, the log, Celery and the store.[/] Try: make demo-kill\n")
+    console.print("\n[green]All of it went through the gateway, the log, Celery and the store.[/] Next: make demo-kill\n")
     return True
 
 
@@ -41,13 +40,13 @@ class _Story:
         self._timeline(bob, second)
         self._console.rule("[bold]Alice writes to Carla, who has WhatsApp and nothing else")
         third, contact = self._to_carla()
-        phone = self._on_her_phone(third)
+        phone = self._on_her_phone()
         self._timeline(alice, third, until="READ")
         self._answer(phone, contact)
 
     def _say(self, api: Api, who: str, talk: str, words: str) -> str:
         answer = api.send({"conversation_id": talk, "payload": {"type": "text", "text": words}})
-        self._console.print(f"[bold cyan]{who}[/] says: {words}   [dim]accepted as {answer['message_id']}")
+        self._console.print(f"[bold cyan]{who}[/] says: {words}   [dim]accepted: {answer['message_id']}")
         return str(answer["message_id"])
 
     def _arrives(self, message_id: str, reader: str) -> Seen:
@@ -64,10 +63,10 @@ class _Story:
         words = "Hello Carla, your order is ready."
         body = {"from": "alice", "to": [f"whatsapp:{CARLA}"], "payload": {"type": "text", "text": words}}
         answer = self._system.operator().send(body)
-        self._console.print(f"[bold cyan]Alice[/] says: {words}   [dim]accepted as {answer['message_id']}")
+        self._console.print(f"[bold cyan]Alice[/] says: {words}   [dim]accepted: {answer['message_id']}")
         return str(answer["message_id"]), str(answer["conversation_id"])
 
-    def _on_her_phone(self, message_id: str) -> dict[str, Any]:
+    def _on_her_phone(self) -> dict[str, Any]:
         found: list[dict[str, Any]] = []
 
         def came() -> bool:
@@ -75,7 +74,7 @@ class _Story:
             return bool(found)
 
         wait_until("the message is on Carla's phone", came, PATIENCE_S, 0.05)
-        self._console.print(f"   [green]Carla's phone shows:[/] {found[-1]['text']}   [dim]{message_id}")
+        self._console.print(f"   [green]Carla's phone shows:[/] {found[-1]['text']}")
         return found[-1]
 
     def _answer(self, phone: dict[str, Any], contact: str) -> None:
@@ -97,13 +96,14 @@ class _Story:
         path = f"/v1/messages/{message_id}?wait=5"
         wait_until(f"{message_id} is {until}", lambda: api.call("GET", path)["status"] == until, PATIENCE_S)
         message = api.call("GET", path)
-        table = Table(title=f"message {message_id}: {message['status']}", title_justify="left", box=None, padding=(0, 3))
-        for heading in ("recipient", "channel", "attempts", "state by state"):
-            table.add_column(heading)
+        self._console.print(f"   [bold]the way of {message_id}[/]: {message['status']}")
         for each in message["deliveries"]:
             steps = "  ".join(f"{step['status']} {_clock(step['at'])}" for step in each["history"])
-            table.add_row(each["recipient"], each["channel"], str(each.get("attempts", "")), steps)
-        self._console.print(table)
+            self._console.print(f"     to {_name(each['recipient'])} by {each['channel']}: [yellow]{steps}")
+
+
+def _name(recipient: str) -> str:
+    return "Carla" if recipient.startswith("contact-") else recipient
 
 
 def _clock(at: str) -> str:

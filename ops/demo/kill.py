@@ -117,10 +117,8 @@ def _verdict(system: Running, console: Console, count: _Count, flow: _Flow) -> b
     console.print(
         f"accepted [bold]{len(flow.accepted)}[/], lost [bold]{lost}[/], doubled in the stream {stream.total() - len(stream)}"
     )
-    console.print(
-        f"doubled on phones {doubled}: sent again after the kill because nobody could know; "
-        f"the system counted {_resends(system, set(flow.accepted))} such second sends itself"
-    )
+    counted = _resends(system, set(flow.accepted))
+    console.print(f"doubled on phones [bold]{doubled}[/]; the system itself counted {counted} sends that might be a second one")
     return lost == 0
 
 
