@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,35 @@ def texts(found: list[pb.Event]) -> list[str]:
 def kinds(found: list[pb.Event]) -> list[str]:
     """What these events are."""
     return [event.WhichOneof("kind") or "" for event in found]
+
+
+class Background:
+    """A stream server over a road, on a loop and thread of its own: for tests of what blocks."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server: StreamServer | None = None
+
+    def start(self) -> None:
+        self._run(self._start())
+
+    async def _start(self) -> None:
+        self._server = StreamServer(self._road.settings, self._road.log, self._road.store)
+        await self._server.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._run(self._server.stop())
+        self._server = None
+
+    def close(self) -> None:
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
