@@ -132,7 +132,7 @@ def log(place: str, stage: str, dry_run: bool) -> None:
         refs = reruns.batches(parts, topic, span, stage)
     if not dry_run:
         reruns.run_again(refs, stage)
-    click.echo(f"{len(refs)} chains of {stage or 'all stages'} {'would be' if dry_run else 'are'} handed out:")
+    click.echo(f"chains of {stage or 'all stages'} that {'would be' if dry_run else 'are'} handed out: {len(refs)}")
     for ref in refs:
         click.echo(f"  {ref}")
 
