@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
 BENCH ?= full
 
-.PHONY: help setup run demo demo-kill test test-quick check bench clean
+.PHONY: help setup run demo demo-kill test test-quick check bench faults clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -48,6 +48,9 @@ check: setup     ## types, lint, imports, layout
 
 bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less
 	$(BIN)/python -m ops.bench $(BENCH)
+
+faults: setup    ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
+	$(BIN)/python -m ops.faults
 
 clean:           ## removes what is generated; data/ stays
 	rm -rf $(VENV) build proto/chat4all/v1/*_pb2*.py*

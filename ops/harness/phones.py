@@ -14,9 +14,9 @@ class Phones:
         self._control = f"{url}/control"
         self._session = requests.Session()
 
-    def sent(self, channel: str = "", to: str = "") -> list[dict[str, Any]]:
-        """What arrived, in order of arrival."""
-        answer = self._ask("GET", "/sent", params={"channel": channel, "to": to})
+    def sent(self, channel: str = "", to: str = "", after: int = 0) -> list[dict[str, Any]]:
+        """What arrived, in order of arrival, without the first `after`."""
+        answer = self._ask("GET", "/sent", params={"channel": channel, "to": to, "after": str(after)})
         found: list[dict[str, Any]] = answer["sent"] if isinstance(answer, dict) else answer
         return found
 

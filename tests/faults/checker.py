@@ -4,22 +4,27 @@ Pure: it knows no server, so that its own tests can feed it histories with known
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 
 RANKS = {"PENDING": 0, "SENT": 1, "FAILED": 2, "DELIVERED": 3, "READ": 4}
-ENDED = frozenset({"READ", "FAILED"})
+# The furthest that a channel ever tells: what Telegram took is SENT for good, Messenger names no message that was read.
+FURTHEST = {"telegram": "SENT", "messenger": "DELIVERED"}
 
 
 class Accepted(Struct, frozen=True):
-    """A message that was acknowledged, whom it must reach, and how. `number` is its place in its conversation."""
+    """A message that was acknowledged, whom it must reach, and how. `number` is its place in its conversation.
+
+    `at`: when the acknowledgement came, in milliseconds UTC.
+    """
 
     message_id: str
     conversation_id: str
     number: int
     readers: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
+    at: int = 0
 
 
 class Arrival(Struct, frozen=True):
@@ -28,6 +33,7 @@ class Arrival(Struct, frozen=True):
     to: str
     conversation_id: str
     message_id: str
+    at: int = 0
 
 
 class Told(Struct, frozen=True):
@@ -96,8 +102,45 @@ def check(history: History) -> Report:
         inversions=[*_inversions(history.accepted, history.arrivals), *_inversions(history.accepted, history.seen)],
         strangers=sorted(came.keys() - set(wanted)),
         backwards=_backwards(history.told),
-        endless=[each for each in history.ended if each.state not in ENDED],
+        endless=[each for each in history.ended if not _has_ended(each)],
     )
+
+
+def recovery_ms(history: History, hit_at: int, excused: Container[tuple[str, str]] = ()) -> int:
+    """How long after `hit_at` (ms UTC) the last of what had been accepted by then came for the first time; 0: all was there.
+
+    `excused`: (to, conversation) whose time says nothing, because a call of unknown outcome has to be waited for.
+    """
+    firsts = _firsts(history)
+    came = [
+        firsts[each.message_id, to]
+        for each in history.accepted
+        for to in each.readers | each.addresses
+        if each.at <= hit_at and (each.message_id, to) in firsts and (to, each.conversation_id) not in excused
+    ]
+    return max(0, max(came, default=0) - hit_at)
+
+
+def waiting_at(history: History, at: int) -> int:
+    """How many (message, to) had been accepted by then and came later: the backlog."""
+    firsts = _firsts(history)
+    return sum(
+        firsts.get((each.message_id, to), at + 1) > at
+        for each in history.accepted
+        if each.at <= at
+        for to in each.readers | each.addresses
+    )
+
+
+def _firsts(history: History) -> dict[tuple[str, str], int]:
+    firsts: dict[tuple[str, str], int] = {}
+    for each in [*history.arrivals, *history.seen]:
+        firsts.setdefault((each.message_id, each.to), each.at)
+    return firsts
+
+
+def _has_ended(delivery: Ended) -> bool:
+    return delivery.state == "FAILED" or RANKS[delivery.state] >= RANKS[FURTHEST.get(delivery.channel, "READ")]
 
 
 def _doubled(arrivals: Iterable[Arrival]) -> dict[tuple[str, str], int]:

@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.checker import Accepted, Arrival, Ended, History, Told, check
+from tests.faults.checker import Accepted, Arrival, Ended, History, Told, check, recovery_ms, waiting_at
 
 PHONE = "whatsapp:+5511999990000"
 SENT = [Accepted(f"m{number}", "c", number, frozenset({"bob"}), frozenset({PHONE})) for number in range(10)]
@@ -58,3 +58,26 @@ def test_losses_and_doubles_add_up(numbers: list[int]) -> None:
     assert sum(report.doubled_out.values()) == len(numbers) - len(set(numbers))
     firsts = list(dict.fromkeys(numbers))
     assert (report.inversions == []) == (firsts == sorted(firsts))
+
+
+def test_every_channel_ends_where_its_provider_stops_telling() -> None:
+    """SENT is the end on Telegram and DELIVERED on Messenger; WhatsApp's messages are read in these runs."""
+    ends = [
+        Ended("m1", "p", "telegram", "SENT"),
+        Ended("m2", "p", "messenger", "DELIVERED"),
+        Ended("m3", "p", "whatsapp", "DELIVERED"),
+        Ended("m4", "p", "telegram", "PENDING"),
+    ]
+    assert check(msgspec.structs.replace(GOOD, ended=ends)).endless == ends[2:]
+
+
+def test_recovery_is_the_last_first_arrival_of_what_was_accepted_before() -> None:
+    """Later messages, repeats and excused keys do not count; what waited at that moment does."""
+    sent = [msgspec.structs.replace(each, at=1000 + 10 * each.number, readers=frozenset()) for each in SENT]
+    arrived = [msgspec.structs.replace(each, at=2000 + 10 * number) for number, each in enumerate(ARRIVED)]
+    again = msgspec.structs.replace(arrived[0], at=9000)
+    history = History(sent, [*arrived, again], [])
+    assert recovery_ms(history, 1050) == 1000
+    assert recovery_ms(history, 1050, {(PHONE, "c")}) == 0
+    assert recovery_ms(history, 5000) == 0
+    assert (waiting_at(history, 1050), waiting_at(history, 2005), waiting_at(history, 5000)) == (6, 9, 0)

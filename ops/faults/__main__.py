@@ -1,0 +1,55 @@
+"""`python -m ops.faults`: runs faults, prints the table, writes build/faults.json. 1 when a promise was broken.
+
+FAULT=name[,name] only these; FAULTS=short the short selection; SEEDS=3 seeds 1 to 3; SEED=n this one;
+STACK=real on real servers.
+"""
+
+import os
+import sys
+
+from rich.console import Console
+
+from chat4all.cli.parts import ROOT
+from ops.faults import report
+from ops.faults.judge import Fault, Row
+from ops.faults.runner import run
+from ops.faults.table import FAULTS, UnknownFault, chosen
+from ops.harness.guard import RealPeople
+
+WIDTH = 150
+PATH = ROOT / "build" / "faults.json"
+
+
+def main() -> int:
+    """Run what the environment asks for."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
+    stack = os.environ.get("STACK", "embedded")
+    seeds = [int(os.environ["SEED"])] if "SEED" in os.environ else list(range(1, int(os.environ.get("SEEDS", "1")) + 1))
+    try:
+        faults = chosen(os.environ.get("FAULT", ""), os.environ.get("FAULTS", "") == "short")
+        rows = _run_all(faults, stack, seeds, console)
+    except (UnknownFault, RealPeople) as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    report.show(rows, console)
+    console.print(f"[dim]{PATH.relative_to(ROOT)}")
+    return int(any(each.wrong for each in rows))
+
+
+def _run_all(faults: list[Fault], stack: str, seeds: list[int], console: Console) -> list[Row]:
+    """Row by row, each written as soon as it is there; what is left out is listed as not run."""
+    names = {each.name for each in faults}
+    left_out = [Row(name, stack, seeds[0], not_run="not asked for") for name in FAULTS if name not in names]
+    report.write(PATH, report.merge(report.read(PATH), left_out))
+    rows: list[Row] = []
+    for fault in faults:
+        for seed in seeds:
+            console.print(f"{fault.name} (seed {seed}): {fault.about} …", highlight=False)
+            rows.append(run(fault, stack, seed))
+            report.write(PATH, report.merge(report.read(PATH), rows[-1:]))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""A run under way, as a fault function gets it: time passes, something is harmed, and what is noticed is written down."""
+
+import time
+from random import Random
+
+from ops.faults.crowd import Crowd
+from ops.faults.load import Load
+from ops.faults.outcome import Outcome
+from ops.faults.stack import Stack
+from ops.harness.system import System
+from ops.harness.waiting import wait_until
+
+RESTART_S = 40.0
+
+
+class Course:
+    """`hits`: when harm was done or ended (ms UTC); recovery counts from the last. `kills`: processes killed.
+
+    `figures` go into the row as they are; a `wrong` is a promise that was seen broken, in words.
+    """
+
+    def __init__(self, stack: Stack, crowd: Crowd, load: Load, outcome: Outcome, seed: int) -> None:
+        self.stack, self.crowd, self.load, self.outcome = stack, crowd, load, outcome
+        self.random = Random(seed)
+        self.hits: list[int] = []
+        self.kills = 0
+        self.figures: dict[str, float | int | str] = {}
+        self.wrong: list[str] = []
+
+    @property
+    def system(self) -> System:
+        """The running system."""
+        return self.stack.system
+
+    def go(self, seconds: float) -> None:
+        """Let the load flow."""
+        time.sleep(seconds)
+
+    def hit(self) -> int:
+        """Harm was done, or ended, now."""
+        self.hits.append(int(time.time() * 1000))
+        return self.hits[-1]
+
+    def kill(self, part: str) -> None:
+        """Kill -9 one part, and wait until its supervisor has started it again."""
+        self.hit()
+        old = self.system.kill9(part)
+        self.kills += 1
+        self.system.wait_restarted(part, old, RESTART_S)
+
+    def kill_often(self, part: str, times: int, shortest_s: float = 1.0, longest_s: float = 4.0) -> None:
+        """Kill a part at random moments, `times` times."""
+        for _ in range(times):
+            self.go(self.random.uniform(shortest_s, longest_s))
+            self.kill(part)
+
+    def until_accepted(self, more: int, patience_s: float = 60.0) -> None:
+        """Until so many more messages are accepted."""
+        wanted = len(self.load.accepted) + more
+        wait_until(f"{more} more accepted", lambda: len(self.load.accepted) >= wanted, patience_s)

@@ -1,0 +1,124 @@
+"""The load: some senders, each with its own conversations, hot and cold. All that was said and answered is kept."""
+
+import http.client
+import threading
+import time
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct
+
+from ops.faults.crowd import Crowd, Talk
+from ops.faults.stack import Stack
+from tests.faults.checker import Accepted
+
+SENDERS = 4
+HOT_EACH = 3
+COLD_EACH = 3
+PER_SECOND = 300.0
+AGAIN_S = 0.2
+GIVE_UP_S = 150.0
+
+
+class Request(Struct, frozen=True):
+    """One request as its sender saw it: began (ms UTC), took (s), messages, how many were accepted, and the first refusal.
+
+    `refused` is a status, 0 when there was none, -1 when no answer came.
+    """
+
+    at: int
+    took: float
+    messages: int
+    accepted: int
+    refused: int
+
+
+class Load:
+    """Senders in threads, until `stop`. A conversation's next message is sent when the one before was acknowledged."""
+
+    def __init__(self, stack: Stack, crowd: Crowd, seed: int, per_second: float = PER_SECOND) -> None:
+        self.accepted: list[Accepted] = []
+        self.requests: list[Request] = []
+        self.given_up: list[str] = []
+        self.begun_at = 0
+        self._stack, self._crowd, self._seed, self._per_second = stack, crowd, seed, per_second
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(n,), name=f"sender-{n}") for n in range(SENDERS)]
+
+    def start(self) -> None:
+        """Begin."""
+        self.begun_at = int(time.time() * 1000)
+        for each in self._threads:
+            each.start()
+
+    def stop(self) -> float:
+        """Send no more, and wait until what was begun is acknowledged; messages offered a second, repeats included."""
+        self._stopping.set()
+        for each in self._threads:
+            each.join(GIVE_UP_S + 30)
+        seconds = (int(time.time() * 1000) - self.begun_at) / 1000
+        return sum(each.messages for each in self.requests) / seconds
+
+    def _work(self, number: int) -> None:
+        random = Random(self._seed * 100 + number)
+        hot = self._crowd.hot[number::SENDERS]
+        cold = self._crowd.cold[number::SENDERS]
+        places = {talk.conversation_id: 0 for talk in (*hot, *cold)}
+        api = self._stack.system.api(self._crowd.operator.token)
+        size = HOT_EACH + COLD_EACH
+        between = size * SENDERS / self._per_second
+        turn = time.monotonic() + random.random() * between
+        while not self._stopping.is_set():
+            self._stopping.wait(max(0.0, turn - time.monotonic()))
+            # Who was held up does not send everything at once afterwards.
+            turn = max(turn + between, time.monotonic() - 2 * between)
+            talks = [*hot[:HOT_EACH], *random.sample(cold, COLD_EACH)]
+            self._say(api, [self._message(talk, places) for talk in talks])
+        api.close()
+
+    def _message(self, talk: Talk, places: dict[str, int]) -> tuple[Accepted, dict[str, Any]]:
+        message_id, place = str(uuid4()), places[talk.conversation_id]
+        places[talk.conversation_id] += 1
+        body: dict[str, Any] = {
+            "message_id": message_id,
+            "conversation_id": talk.conversation_id,
+            "from": talk.writers[place % len(talk.writers)],
+            "payload": {"type": "text", "text": f"{message_id} {place}"},
+        }
+        return Accepted(message_id, talk.conversation_id, place, frozenset(talk.members), talk.addresses), body
+
+    def _say(self, api: Any, said: list[tuple[Accepted, dict[str, Any]]]) -> None:
+        """Send until each is acknowledged, with the same ids; those that were are not said again."""
+        give_up = time.monotonic() + GIVE_UP_S
+        while said:
+            left = self._request(api, said)
+            if left and time.monotonic() > give_up:
+                self.given_up += [each.message_id for each, _ in left]
+                return
+            if left:
+                time.sleep(AGAIN_S)
+            said = left
+
+    def _request(self, api: Any, said: list[tuple[Accepted, dict[str, Any]]]) -> list[tuple[Accepted, dict[str, Any]]]:
+        at, began, refused = int(time.time() * 1000), time.monotonic(), 0
+        left = said
+        try:
+            status, answer = api.request("POST", "/v1/messages:batch", {"messages": [body for _, body in said]})
+            results = answer["results"] if status == 200 else []
+            refused = 0 if status == 200 else status
+            left = [] if results else said
+            for (each, body), result in zip(said, results, strict=False):
+                if result["status"] == "accepted":
+                    self.accepted.append(_at(each, int(time.time() * 1000)))
+                else:
+                    refused = result["error"]["status"]
+                    left.append((each, body))
+        except (OSError, http.client.HTTPException, ValueError):
+            refused = -1
+        self.requests.append(Request(at, time.monotonic() - began, len(said), len(said) - len(left), refused))
+        return left
+
+
+def _at(accepted: Accepted, at: int) -> Accepted:
+    return Accepted(accepted.message_id, accepted.conversation_id, accepted.number, accepted.readers, accepted.addresses, at)

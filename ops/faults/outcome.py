@@ -1,0 +1,117 @@
+"""What a run came to, gathered through every public window, and from the store what the system says of itself."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from chat4all.ports import DeadLetter
+from ops.faults.crowd import Crowd, Talk
+from ops.faults.load import Load
+from ops.faults.stack import Stack
+from ops.harness.phones import Phones
+from ops.harness.readers import Readers
+from storage.open import open_store
+from tests.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Ended, History, Told
+
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ROWS = 1_000_000
+LETTERS = 10_000
+
+
+class Outcome:
+    """Of a load, as far as it has come. `extra` are messages that were accepted beside the load."""
+
+    def __init__(self, stack: Stack, crowd: Crowd, load: Load, readers: Readers) -> None:
+        self.extra: list[Accepted] = []
+        self._stack, self._crowd, self._load, self._readers = stack, crowd, load, readers
+        self._phones: Phones = stack.system.phones
+        self._sent: list[dict[str, Any]] = []
+
+    @property
+    def accepted(self) -> list[Accepted]:
+        """All that was acknowledged so far."""
+        return [*self._load.accepted, *self.extra]
+
+    def arrivals(self) -> list[Arrival]:
+        """What reached the providers, in order; a text holds the message's id."""
+        self._sent += self._phones.sent(after=len(self._sent))
+        conversations = {each.message_id: each.conversation_id for each in self.accepted}
+        found = []
+        for each in self._sent:
+            named = UUID.search(str(each["text"]))
+            if named and named[0] in conversations:
+                found.append(Arrival(_address(each), conversations[named[0]], named[0], int(each["at"])))
+        return found
+
+    def seen(self) -> list[Arrival]:
+        """What reached the readers."""
+        known = {each.message_id for each in self.accepted}
+        seen = self._readers.seen(lambda each: each.message_id in known)
+        return [Arrival(each.reader, each.conversation_id, each.message_id, each.at) for each in seen]
+
+    def missing(self) -> set[tuple[str, str]]:
+        """(message, to) that have not come yet."""
+        wanted = {(each.message_id, to) for each in self.accepted for to in each.readers | each.addresses}
+        return wanted - {(each.message_id, each.to) for each in [*self.arrivals(), *self.seen()]}
+
+    def ended(self) -> list[Ended]:
+        """The state of every delivery, as the history says it to a member."""
+        known = {each.message_id for each in self.accepted}
+        return [each for talk in self._crowd.talks for each in self._ended_in(talk) if each.message_id in known]
+
+    def has_ended(self, patience_s: float) -> bool:
+        """Wait until every delivery has come to its end; False when some have not in time."""
+        until, left = time.monotonic() + patience_s, list(self._crowd.talks)
+        while left and time.monotonic() < until:
+            left = [talk for talk in left if not all(map(_is_final, self._ended_in(talk)))]
+            time.sleep(1.0 if left else 0)
+        return not left
+
+    def _ended_in(self, talk: Talk) -> list[Ended]:
+        said = self._crowd.people[talk.members[0]].history(talk.conversation_id)
+        return [
+            Ended(message["message_id"], each["recipient"], each["channel"], each["status"])
+            for message in said
+            for each in message["deliveries"]
+        ]
+
+    def history(self) -> History:
+        """All of it, for the checker."""
+        told = [
+            Told(reader, each.message_id, each.recipient, each.channel, each.state) for reader, each in self._readers.states()
+        ]
+        return History(self.accepted, self.arrivals(), self.seen(), told, self.ended())
+
+    def resends(self) -> Counter[tuple[str, str]]:
+        """How often the system says it sent something again without knowing, by (message, to)."""
+        known = {each.message_id for each in self.accepted}
+        store = open_store(self._stack.system.settings)
+        try:
+            lanes = store.lanes()
+            rows = [row for lane, state in lanes.items() for row in store.lane_rows(lane, (-1, -1), state.fanned, ROWS)]
+        finally:
+            store.close()
+        counted = [row for row in rows if row.facts.resends and row.message_id in known]
+        return Counter({(row.message_id, f"{row.key.lane.channel}:{row.address}"): row.facts.resends for row in counted})
+
+    def letters(self) -> Sequence[DeadLetter]:
+        """Today's dead letters."""
+        store = open_store(self._stack.system.settings)
+        try:
+            return store.dead_letters(datetime.now(UTC).date().isoformat(), LETTERS)
+        finally:
+            store.close()
+
+
+def _address(sent: dict[str, Any]) -> str:
+    to = str(sent["to"])
+    if sent["channel"] == "whatsapp" and not to.startswith("+"):
+        to = f"+{to}"
+    return f"{sent['channel']}:{to}"
+
+
+def _is_final(delivery: Ended) -> bool:
+    return delivery.state == "FAILED" or RANKS[delivery.state] >= RANKS[FURTHEST.get(delivery.channel, "READ")]

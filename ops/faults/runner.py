@@ -1,0 +1,115 @@
+"""Runs one fault on a system of its own, from the first start to the row."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from chat4all.cli.parts import ROOT
+from ops.faults.course import Course
+from ops.faults.crowd import Crowd
+from ops.faults.judge import Fault, Measured, Row, judge
+from ops.faults.load import Load
+from ops.faults.outcome import Outcome
+from ops.faults.stack import Embedded, NotHere, Stack
+from ops.harness.guard import refuse_real
+from ops.harness.readers import Readers
+from ops.harness.waiting import wait_until
+
+ARRIVE_S = 120.0
+END_S = 60.0
+QUIET = 3.0
+QUIET_PATIENCE_S = 60.0
+KEPT = ROOT / "build" / "faults"
+
+
+def run(fault: Fault, stack_name: str, seed: int) -> Row:
+    """A row. Whatever a run itself throws is in the row, as a promise that nobody could see kept."""
+    if stack_name not in fault.stacks:
+        return Row(fault.name, stack_name, seed, not_run=f"does not exist on the {stack_name} stack")
+    with tempfile.TemporaryDirectory(prefix="chat4all-faults-") as folder:
+        data = Path(folder) / "data"
+        try:
+            stack = made(stack_name, fault, data)
+            refuse_real(stack.system.settings)
+            row = _on(stack, fault, seed)
+        except NotHere as why:
+            return Row(fault.name, stack_name, seed, not_run=str(why))
+        except (TimeoutError, RuntimeError, OSError) as error:
+            row = Row(fault.name, stack_name, seed, wrong=[f"the run broke off: {error!r}"[:500]])
+        if row.wrong:
+            keep_logs(data, f"{fault.name}-{stack_name}-{seed}")
+    return row
+
+
+def made(stack_name: str, fault: Fault, data: Path) -> Stack:
+    """The stack of this name, not started."""
+    if stack_name == "embedded":
+        return Embedded(data, fault.env, fault.small)
+    from ops.faults.real import Real  # noqa: PLC0415  (its servers need not be installed for the others)
+
+    return Real(data, fault.env)
+
+
+def keep_logs(data: Path, name: str) -> None:
+    """What the processes of a broken run said, for whoever looks into it."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(KEPT / name, ignore_errors=True)
+        shutil.copytree(data / "logs", KEPT / name)
+
+
+def _on(stack: Stack, fault: Fault, seed: int) -> Row:
+    load_before = calm()
+    with stack.running():
+        crowd = Crowd(stack, seed)
+        try:
+            with Readers(crowd.tokens, stack.system.stream_target) as readers:
+                measured = _measure(stack, fault, seed, crowd, readers, load_before)
+        finally:
+            crowd.close()
+    return judge(fault, stack.name, seed, measured)
+
+
+def calm() -> float:
+    """Wait a while for a machine that does little else; its load average then."""
+    with contextlib.suppress(TimeoutError):
+        wait_until("the machine is calm", lambda: os.getloadavg()[0] < QUIET, QUIET_PATIENCE_S, 2)
+    return round(os.getloadavg()[0], 2)
+
+
+def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Readers, load_before: float) -> Measured:
+    load = Load(stack, crowd, seed)
+    outcome = Outcome(stack, crowd, load, readers)
+    course = Course(stack, crowd, load, outcome, seed)
+    began = time.monotonic()
+    load.start()
+    try:
+        fault.run(course)
+        course.go(fault.tail_s)
+    finally:
+        offered = load.stop()
+    if load.given_up:
+        course.wrong.append(f"{len(load.given_up)} messages were never acknowledged")
+    _settle(course)
+    return Measured(
+        history=outcome.history(),
+        resends=outcome.resends(),
+        hits=course.hits,
+        kills=course.kills,
+        offered_per_second=offered,
+        seconds=time.monotonic() - began,
+        load_before=load_before,
+        figures={**course.figures, "streams_resumed": sum(each.resumed for each in readers.each)},
+        wrong=course.wrong,
+    )
+
+
+def _settle(course: Course) -> None:
+    """Wait until all has come and ended. What does not is in the history."""
+    began = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        wait_until("everything arrived", lambda: not course.outcome.missing(), ARRIVE_S, 1)
+    course.figures["arrived_after_s"] = round(time.monotonic() - began, 1)
+    course.outcome.has_ended(END_S)

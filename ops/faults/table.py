@@ -1,0 +1,67 @@
+"""The faults: one table, a row each. A new fault is a function and its line here."""
+
+from difflib import get_close_matches
+
+from chat4all.cli.parts import ROOT
+from ops.faults import kills, outages, providers, records
+from ops.faults.judge import Fault
+
+KILLED_S = 7.0
+BROKER_S = 10.0
+SABOTAGE = {"PYTHONPATH": str(ROOT / "ops" / "faults" / "sabotage")}
+EMBEDDED = ("embedded",)
+
+_ROWS = (
+    Fault("pipeline-worker", "pipeline worker killed, 20 times", kills.pipeline_worker, recovery_s=KILLED_S, short=True),
+    Fault("channel-worker", "channel worker killed, 20 times", kills.channel_worker, True, KILLED_S, short=True, backlog=True),
+    Fault("bridge", "bridge killed, 10 times", kills.bridge, recovery_s=KILLED_S),
+    Fault("stream", "stream server killed, 10 times", kills.stream, recovery_s=KILLED_S),
+    Fault("gateway-process", "gateway process killed, 10 times", kills.gateway_process, recovery_s=KILLED_S),
+    Fault("rolling-restart", "SIGTERM to every process in turn", kills.rolling_restart),
+    Fault("frozen-worker", "channel worker frozen past its lease", kills.frozen_worker, True),
+    Fault("two-bridges", "two bridges restarted at random", kills.two_bridges),
+    Fault("wrong-clock", "workers two minutes in the future", kills.wrong_clock, True),
+    Fault("broker-killed", "broker away for 30 s", outages.broker_killed, recovery_s=BROKER_S, backlog=True),
+    Fault("broker-wiped", "broker emptied, 3 times", outages.broker_wiped, recovery_s=BROKER_S, backlog=True, short=True),
+    Fault("queues-deleted", "queues deleted, 3 times", outages.queues_deleted, recovery_s=BROKER_S, backlog=True),
+    Fault("log-down", "log away for 60 s", outages.log_down),
+    Fault("store-down", "store away for 60 s", outages.store_down),
+    Fault("store-frozen", "store frozen for 60 s", outages.store_frozen),
+    Fault("log-full", "the log's disk is full", outages.log_full, small="log", stacks=EMBEDDED),
+    Fault(
+        "store-full",
+        "the store's disk is full",
+        outages.store_full,
+        env={"CHAT4ALL_STORE": "sqlite:store/store.db"},
+        small="store",
+        stacks=EMBEDDED,
+    ),
+    Fault("records-doubled", "every record doubled", records.doubled),
+    Fault("offsets-reset", "offsets back to the start", records.offsets_reset),
+    Fault("poison", "records that nobody can process", records.poison, short=True),
+    Fault("giant", "a message of 10 MB in the log", records.giant, stacks=EMBEDDED),
+    Fault("crasher", "a record that kills the worker", records.crasher, env=SABOTAGE, tail_s=2.0),
+    Fault("provider-hangs", "WhatsApp hangs for 10 s", providers.hanging),
+    Fault("provider-refuses", "half of all calls answered 500 or 429", providers.refusing),
+    Fault("responses-dropped", "answers lost after acceptance", providers.dropped_responses, True, short=True),
+    Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
+)
+
+FAULTS = {each.name: each for each in _ROWS}
+
+
+class UnknownFault(Exception):
+    """No fault has this name. The text names close ones."""
+
+
+def chosen(name: str = "", short: bool = False) -> list[Fault]:
+    """The faults to run: those named, with commas between, or the short ones, or all. UnknownFault for a wrong name."""
+    if not name:
+        return [each for each in _ROWS if each.short or not short]
+    found = []
+    for each in name.split(","):
+        if each not in FAULTS:
+            close = get_close_matches(each, FAULTS) or list(FAULTS)
+            raise UnknownFault(f"no fault {each!r}; known: {', '.join(close)}")
+        found.append(FAULTS[each])
+    return found
