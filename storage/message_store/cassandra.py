@@ -1,0 +1,49 @@
+"""The message store on Cassandra or ScyllaDB."""
+
+from chat4all.ports.message_store import MessageStore
+from chat4all.records import ProviderReceipt
+from chat4all.settings import Settings
+from storage.message_store.cassandra_cluster import parse
+from storage.message_store.cassandra_deliveries import CassandraDeliveries
+from storage.message_store.cassandra_directory import CassandraDirectory
+from storage.message_store.cassandra_files import CassandraFiles
+from storage.message_store.cassandra_history import CassandraHistory
+from storage.message_store.cassandra_progress import CassandraProgress
+from storage.message_store.cassandra_rows import Known
+from storage.message_store.cassandra_schema import applied, migrate, migrations
+from storage.message_store.cassandra_session import Session
+
+PASSWORD = "store"  # noqa: S105 - the name of the secret
+
+
+class CassandraStore(
+    CassandraDirectory, CassandraHistory, CassandraDeliveries, CassandraProgress, CassandraFiles, MessageStore
+):
+    """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.
+
+    A node that does not answer in 5 s is Temporary `store`; one that dies and returns is found again.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        place = parse(settings.store)
+        self._db = Session(place, settings.secret(PASSWORD) if place.user else "")
+        self._message_buckets, self._delivery_buckets, self._minutes = Known(), Known(), Known()
+        self._earliest = {}
+
+    def migrate(self) -> None:
+        migrate(self._db, migrations())
+
+    def expire(self, now_ms: int) -> list[ProviderReceipt]:
+        """Rows expire by themselves; what is left to do is to tell which receipts were for nothing."""
+        return self.unclaimed(now_ms)
+
+    def check(self) -> str:
+        number = max(applied(self._db), default=0)
+        nodes = self._db.cluster.metadata.all_hosts()
+        up = [each for each in nodes if each.is_up]
+        versions = ", ".join(sorted({str(each.release_version) for each in up}))
+        place = self._db.place
+        return f"Cassandra {versions} at {place}: {len(up)} of {len(nodes)} nodes up, {place.consistency}, schema {number}"
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,138 @@
+"""Delivery rows, what was seen of them, and who they are to the providers, in Cassandra."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+
+import msgspec
+
+from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.ports.message_store import Handle, Waiting
+from storage.message_store.cassandra_lanes import CassandraLanes
+from storage.message_store.cassandra_parking import CassandraParking
+from storage.message_store.cassandra_rows import Known, Lookup, as_json
+from storage.message_store.cassandra_session import Call, Put, Session
+
+# A bucket of delivery rows: 4,096 offsets of one partition.
+BUCKET_BITS = 12
+TOGETHER = 50
+LAST_INDEX = 2**31 - 1
+DAY_S = 86_400
+NOTHING = Facts()
+
+PUT = "INSERT INTO deliveries (channel, partition, bucket, seq, idx, body) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
+PUT_BUCKET = "INSERT INTO delivery_buckets (channel, partition, bucket) VALUES (?, ?, ?) USING TTL ?"
+SEEN = (
+    "UPDATE deliveries USING TTL ? SET seen = seen + ? "
+    "WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
+)
+BY_KEY = "SELECT body, seen FROM deliveries WHERE channel = ? AND partition = ? AND bucket = ? AND (seq, idx) IN ?"
+BUCKETS = "SELECT bucket FROM delivery_buckets WHERE channel = ? AND partition = ? AND bucket >= ? AND bucket <= ?"
+LANE_ROWS = (
+    "SELECT body, seen FROM deliveries WHERE channel = ? AND partition = ? AND bucket = ? "
+    "AND (seq, idx) > (?, ?) AND (seq, idx) <= (?, ?) LIMIT ?"
+)
+HANDLE = "INSERT INTO handles (channel, account, provider_id, delivery) VALUES (?, ?, ?, ?) USING TTL ?"
+HANDLED = Lookup("delivery", "handles", "channel", "account", "provider_id")
+SPOKEN = "UPDATE last_conversations USING TIMESTAMP ? SET conversation_id = ? WHERE channel = ? AND address = ?"
+
+_delivery = msgspec.json.Decoder(Delivery).decode
+_facts = msgspec.json.Decoder(Facts).decode
+
+
+class CassandraDeliveries(CassandraLanes, CassandraParking):
+    """The deliveries' part of the store."""
+
+    _db: Session
+    _delivery_buckets: Known
+
+    @property
+    def _keep_s(self) -> int:
+        return self._db.place.keep_days * DAY_S
+
+    def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        buckets = self._delivery_buckets.missing(_bucket(each.key) for each in deliveries)
+        if buckets:
+            # For longer than the rows, which may be written for as long as we remember that the bucket was.
+            self._db.put((("delivery_buckets", *key[:2]), PUT_BUCKET, (*key, self._keep_s + DAY_S)) for key in buckets)
+            self._delivery_buckets.add(buckets)
+        puts = [self._put(each) for each in deliveries]
+        puts += [self._seen(each.key, each.facts) for each in deliveries if each.facts != NOTHING]
+        self._db.put(puts)
+
+    def _put(self, delivery: Delivery) -> Put:
+        key = delivery.key
+        bare = msgspec.structs.replace(delivery, facts=NOTHING)
+        values = (*_bucket(key), key.seq, key.index, as_json(bare), self._keep_s)
+        return ("deliveries", *_bucket(key)), PUT, values
+
+    def _seen(self, key: DeliveryKey, facts: Facts) -> Put:
+        values = (self._keep_s, {as_json(facts)}, *_bucket(key), key.seq, key.index)
+        return ("deliveries", *_bucket(key)), SEEN, values
+
+    def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        groups: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
+        for key in dict.fromkeys(keys):
+            groups.setdefault(_bucket(key), []).append((key.seq, key.index))
+        calls: list[Call] = [
+            (BY_KEY, (*bucket, places[start : start + TOGETHER]))
+            for bucket, places in groups.items()
+            for start in range(0, len(places), TOGETHER)
+        ]
+        return {each.key: each for rows in self._db.all(calls) for each in _read(rows)}
+
+    def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
+        place = (lane.channel, lane.partition)
+        first, last = after[0] >> BUCKET_BITS, up_to >> BUCKET_BITS
+        buckets = [first] if first == last else [bucket for (bucket,) in self._db.rows(BUCKETS, *place, first, last)]
+        found: list[Delivery] = []
+        for bucket in buckets:
+            if len(found) == limit:
+                break
+            bounds = (*after, up_to, LAST_INDEX, limit - len(found))
+            found += _read(self._db.rows(LANE_ROWS, *place, bucket, *bounds))
+        return found
+
+    def record(
+        self,
+        facts: Mapping[DeliveryKey, Facts],
+        handles: Sequence[Handle] = (),
+        spoken: Mapping[tuple[str, str], tuple[str, int]] | None = None,
+        waiting: Sequence[Waiting] = (),
+        resumed: Sequence[Waiting] = (),
+    ) -> None:
+        """In three steps, where one transaction would do it elsewhere: whatever was written when a process dies is true.
+
+        Handles before facts: a delivery that is known as sent is never sent again, so its id would be lost. Waiting keys
+        after facts: a key that waits at a row has ended those before it.
+        """
+        named: list[Put] = [(("handles", *_id(each)), HANDLE, (*_id(each), str(each.key), self._keep_s)) for each in handles]
+        named += [
+            (("last_conversations", *address), SPOKEN, (at + 1, conversation_id, *address))
+            for address, (conversation_id, at) in (spoken or {}).items()
+        ]
+        self._db.put(named)
+        self._db.put(self._seen(key, seen) for key, seen in facts.items() if seen != NOTHING)
+        self._write_waiting(waiting, resumed)
+
+    def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
+        found = HANDLED(self._db, ids)
+        return {(channel, account, name): DeliveryKey.parse(text) for (channel, account, name), (text,) in found}
+
+
+def _bucket(key: DeliveryKey) -> tuple[str, int, int]:
+    return key.lane.channel, key.lane.partition, key.seq >> BUCKET_BITS
+
+
+def _id(handle: Handle) -> tuple[str, str, str]:
+    return handle.channel, handle.account, handle.provider_id
+
+
+def _read(rows: Iterable[tuple[str | None, Iterable[str] | None]]) -> list[Delivery]:
+    """Rows that were put; facts alone, of a row that has expired, are none."""
+    return [_joined(_delivery(body), seen) for body, seen in rows if body is not None]
+
+
+def _joined(delivery: Delivery, seen: Iterable[str] | None) -> Delivery:
+    if not seen:
+        return delivery
+    return msgspec.structs.replace(delivery, facts=reduce(Facts.merged, map(_facts, seen)))

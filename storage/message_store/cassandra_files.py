@@ -1,0 +1,111 @@
+"""File rows, and who refers to which object, in Cassandra: by compare-and-set."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+
+from chat4all.failures import Temporary
+from chat4all.files import StoredFile
+from chat4all.ports.files import Files
+from storage.message_store.cassandra_rows import ROUNDS, Register, as_json
+from storage.message_store.cassandra_session import Call, Put, Session
+
+FILES = Register("files", "file_id")
+OF_DAY = "INSERT INTO files_of_day (day, due_at, file_id) VALUES (?, ?, ?)"
+DUE = "SELECT due_at, file_id FROM files_of_day WHERE day = ? AND (due_at, file_id) > (?, ?) AND (due_at) <= (?) LIMIT ?"
+
+OBJECT = "SELECT object_key, change, holder, at FROM objects WHERE checksum = ?"
+KEEP = "UPDATE objects SET object_key = ?, change = ? WHERE checksum = ? IF object_key = ?"
+RETIRE = "UPDATE objects SET object_key = null WHERE checksum = ? IF object_key = ? AND change = ?"
+HOLD = "INSERT INTO objects (checksum, holder, at) VALUES (?, ?, ?)"
+DROP = "DELETE FROM objects WHERE checksum = ? AND holder = ? IF EXISTS"
+
+_file = msgspec.json.Decoder(StoredFile).decode
+
+
+class CassandraFiles(Files):
+    """The files' part of the store."""
+
+    _db: Session
+
+    def add_files(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        first = {(each.file_id,): as_json(each) for each in reversed(files)}
+        self._db.put(put for each in files for put in _listed(each))
+        kept = FILES.settle(self._db, first, lambda key, there: there or first[key])
+        return [_file(kept[each.file_id,][0] or "") for each in files]
+
+    def files(self, file_ids: Sequence[str]) -> dict[str, StoredFile]:
+        kept = FILES.read(self._db, [(each,) for each in file_ids])
+        return {file_id: _file(body) for (file_id,), body in kept.items()}
+
+    def swap_file(self, wanted: StoredFile) -> bool:
+        def swapped(_key: tuple[str, ...], there: str | None) -> str | None:
+            return as_json(wanted) if there and _file(there).version == wanted.version - 1 else there
+
+        # Listed first: a row that is due and not listed would never be looked at.
+        self._db.put(_listed(wanted))
+        return FILES.settle(self._db, [(wanted.file_id,)], swapped)[wanted.file_id,][1]
+
+    def due_files(self, day: str, up_to_ms: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return [(due_at, file_id) for due_at, file_id in self._db.rows(DUE, day, *after, up_to_ms, limit)]
+
+    def keep_object(self, checksum: str, object_key: str, holder: str, at: int) -> str:
+        for _ in range(ROUNDS):
+            there, _, since = self._object(checksum)
+            key = there or object_key
+            if self._hold(checksum, there, key, holder, since.get(holder, at)):
+                return key
+        raise Temporary("store", "others kept changing the same")
+
+    def hold_objects(self, wanted: Sequence[tuple[str, str]], at: int) -> list[bool]:
+        return [self._held(checksum, holder, at) for checksum, holder in wanted]
+
+    def _held(self, checksum: str, holder: str, at: int) -> bool:
+        for _ in range(ROUNDS):
+            there, _, since = self._object(checksum)
+            if there is None:
+                return False
+            if self._hold(checksum, there, there, holder, since.get(holder, at)):
+                return True
+        raise Temporary("store", "others kept changing the same")
+
+    def _hold(self, checksum: str, there: str | None, object_key: str, holder: str, at: int) -> bool:
+        """Add a holder if the bytes are still where they were; what changes with it lets no retirement slip in between."""
+        calls: list[Call] = [
+            (KEEP, (object_key, uuid4().hex, checksum, there)),
+            (HOLD, (checksum, holder, at)),
+        ]
+        return self._db.decide_together(calls)
+
+    def holders(self, checksum: str) -> Mapping[str, int]:
+        return self._object(checksum)[2]
+
+    def drop_holders(self, checksum: str, holders: Sequence[str]) -> None:
+        self._db.decide([(DROP, (checksum, each)) for each in holders])
+
+    def retire_object(self, checksum: str, object_key: str) -> bool:
+        for _ in range(ROUNDS):
+            there, change, since = self._object(checksum)
+            if there != object_key:
+                return True
+            if since:
+                return False
+            if self._db.decide([(RETIRE, (checksum, object_key, change))])[0][0]:
+                return True
+        raise Temporary("store", "others kept changing the same")
+
+    def _object(self, checksum: str) -> tuple[str | None, str | None, dict[str, int]]:
+        """Where the bytes are, the last change, and the holders with their times. Changes under way are finished first."""
+        rows = self._db.serial(OBJECT, checksum)
+        if not rows:
+            return None, None, {}
+        return rows[0][0], rows[0][1], {holder: at for _, _, holder, at in rows if holder is not None}
+
+
+def _listed(file: StoredFile) -> list[Put]:
+    if not file.due_at:
+        return []
+    day = datetime.fromtimestamp(file.due_at / 1000, UTC).strftime("%Y-%m-%d")
+    return [(("files_of_day", day), OF_DAY, (day, file.due_at, file.file_id))]

@@ -1,0 +1,166 @@
+"""Messages, where their ids are, and how far members have come, in Cassandra."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from chat4all.deliveries import Watermark
+from chat4all.messages import Message
+from chat4all.ports.message_store import History, Registration
+from storage.message_store.cassandra_rows import TOGETHER, TOP, Known, Lookup, as_json
+from storage.message_store.cassandra_session import Call, Put, Session
+
+# A bucket of messages: a million offsets of one partition, of which one conversation has a small part.
+BUCKET_BITS = 20
+END = 2**62
+BUCKETS_AT_ONCE = (1, 2, 4, 8, 16, 32)
+
+REGISTER = "INSERT INTO message_ids (message_id, conversation_id, seq, digest) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+PLACES = "SELECT conversation_id, seq, digest FROM message_ids WHERE message_id = ?"
+REGISTERED = "SELECT message_id, conversation_id, seq, digest FROM message_ids WHERE message_id IN ? AND conversation_id IN ?"
+
+PUT = "INSERT INTO messages (conversation_id, bucket, seq, body) VALUES (?, ?, ?, ?)"
+PUT_BUCKET = "INSERT INTO message_buckets (conversation_id, bucket) VALUES (?, ?)"
+MESSAGE = Lookup("body", "messages", "conversation_id", "bucket", "seq")
+BUCKETS = "SELECT bucket FROM message_buckets WHERE conversation_id = ? AND bucket >= ? AND bucket <= ?"
+RANGE = "SELECT body FROM messages WHERE conversation_id = ? AND bucket = ? AND seq > ? AND seq < ? ORDER BY seq"
+FIRST, LAST = f"{RANGE} LIMIT ?", f"{RANGE} DESC LIMIT ?"
+LAST_BUCKET = "SELECT bucket FROM message_buckets WHERE conversation_id = ? LIMIT 1"
+LAST_SEQ = "SELECT seq FROM messages WHERE conversation_id = ? AND bucket = ? ORDER BY seq DESC LIMIT 1"
+
+DELIVERED = (
+    "UPDATE watermarks USING TIMESTAMP ? SET delivered_up_to = ?, delivered_since = ? WHERE conversation_id = ? AND user_id = ?"
+)
+READ = "UPDATE watermarks USING TIMESTAMP ? SET read_up_to = ?, read_since = ? WHERE conversation_id = ? AND user_id = ?"
+WATERMARKS = Lookup("user_id, delivered_up_to, delivered_since, read_up_to, read_since", "watermarks", "conversation_id")
+
+_message = msgspec.json.Decoder(Message).decode
+
+
+class CassandraHistory(History):
+    """The history's part of the store."""
+
+    _db: Session
+    _message_buckets: Known
+
+    def register(self, registrations: Sequence[Registration]) -> None:
+        self._db.put(
+            (
+                ("message_ids", each.message_id),
+                REGISTER,
+                (each.message_id, each.conversation_id, each.seq, each.digest, TOP - each.seq),
+            )
+            for each in registrations
+        )
+
+    def registered(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Registration]:
+        asked = list(dict.fromkeys(ids))
+        calls: list[Call] = []
+        for start in range(0, len(asked), TOGETHER):
+            chunk = asked[start : start + TOGETHER]
+            calls.append((REGISTERED, (_column(chunk, 1), _column(chunk, 0))))
+        found = {
+            (conversation_id, message_id): Registration(conversation_id, message_id, seq, digest)
+            for rows in self._db.all(calls)
+            for message_id, conversation_id, seq, digest in rows
+        }
+        return {key: found[key] for key in asked if key in found}
+
+    def places_of(self, message_id: str) -> list[Registration]:
+        rows = self._db.rows(PLACES, message_id)
+        return [Registration(conversation_id, message_id, seq, digest) for conversation_id, seq, digest in rows]
+
+    def put_messages(self, messages: Sequence[Message]) -> None:
+        buckets = self._message_buckets.missing((each.conversation_id, each.seq >> BUCKET_BITS) for each in messages)
+        if buckets:
+            self._db.put((("message_buckets", key[0]), PUT_BUCKET, key) for key in buckets)
+            self._message_buckets.add(buckets)
+        self._db.put(_put(each) for each in messages)
+
+    def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
+        found = MESSAGE(self._db, [(conversation_id, seq >> BUCKET_BITS, seq) for conversation_id, seq in places])
+        kept = {(conversation_id, seq): _message(body) for (conversation_id, _, seq), (body,) in found}
+        return {place: kept[place] for place in dict.fromkeys(places) if place in kept}
+
+    def page(self, conversation_id: str, after: int | None, before: int | None, limit: int) -> list[Message]:
+        low, high = -1 if after is None else after, END if before is None else before
+        buckets = self._buckets(conversation_id, low, high)
+        if after is not None:
+            buckets.reverse()
+        found: list[Any] = []
+        for chunk in _growing(buckets):
+            cql = LAST if after is None else FIRST
+            for rows in self._db.all([(cql, (conversation_id, bucket, low, high, limit)) for bucket in chunk]):
+                found += rows
+            if len(found) >= limit:
+                break
+        page = [_message(body) for (body,) in found[:limit]]
+        return page[::-1] if after is None else page
+
+    def _buckets(self, conversation_id: str, low: int, high: int) -> list[int]:
+        """The buckets with messages in (low, high), newest first."""
+        first, last = (low + 1) >> BUCKET_BITS, (high - 1) >> BUCKET_BITS
+        if first >= last:
+            return [first]
+        return [bucket for (bucket,) in self._db.rows(BUCKETS, conversation_id, first, last)]
+
+    def last_seqs(self, conversation_ids: Sequence[str]) -> dict[str, int]:
+        asked = list(dict.fromkeys(conversation_ids))
+        newest = self._db.all([(LAST_BUCKET, (each,)) for each in asked])
+        known = [(each, rows[0][0]) for each, rows in zip(asked, newest, strict=True) if rows]
+        last: dict[str, int] = {}
+        for (each, _), rows in zip(known, self._db.all([(LAST_SEQ, key) for key in known]), strict=True):
+            # A bucket is noted before its first message: the newest may have none yet.
+            seqs = [seq for (seq,) in rows] or [message.seq for message in self.page(each, None, None, 1)]
+            if seqs:
+                last[each] = seqs[0]
+        return last
+
+    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
+        self._db.put(put for each in watermarks for put in _raised(each))
+
+    def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
+        kept: dict[str, list[Watermark]] = {conversation_id: [] for conversation_id in conversation_ids}
+        for (conversation_id,), row in WATERMARKS(self._db, [(each,) for each in kept]):
+            user_id, delivered, delivered_since, read, read_since = row
+            mark = Watermark(conversation_id, user_id, delivered or 0, _at(delivered_since), read or 0, _at(read_since))
+            kept[conversation_id].append(mark)
+        return kept
+
+
+def _column(keys: Sequence[tuple[str, str]], place: int) -> list[str]:
+    return list(dict.fromkeys(each[place] for each in keys))
+
+
+def _put(message: Message) -> Put:
+    key = (message.conversation_id, message.seq >> BUCKET_BITS)
+    return ("messages", *key), PUT, (*key, message.seq, as_json(message))
+
+
+def _growing(buckets: list[int]) -> list[list[int]]:
+    """Few at first, then more at once: most pages lie in one bucket, those of quiet conversations in many."""
+    chunks: list[list[int]] = []
+    start = 0
+    while start < len(buckets):
+        size = BUCKETS_AT_ONCE[min(len(chunks), len(BUCKETS_AT_ONCE) - 1)]
+        chunks.append(buckets[start : start + size])
+        start += size
+    return chunks
+
+
+def _raised(mark: Watermark) -> list[Put]:
+    key = (mark.conversation_id, mark.user_id)
+    partition = ("watermarks", mark.conversation_id)
+    delivered = (mark.delivered_up_to + 1, mark.delivered_up_to, _since(mark.delivered_at))
+    read = (mark.read_up_to + 1, mark.read_up_to, _since(mark.read_at))
+    puts: list[Put] = [(partition, DELIVERED, (*delivered, *key))]
+    return [*puts, (partition, READ, (*read, *key))] if mark.read_up_to else puts
+
+
+def _since(at: int) -> int:
+    return TOP - at if at else 0
+
+
+def _at(since: int | None) -> int:
+    return TOP - since if since else 0

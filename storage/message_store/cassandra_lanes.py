@@ -1,0 +1,150 @@
+"""Lanes in Cassandra: positions that only grow, leases by compare-and-set, and the keys that wait."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from chat4all.deliveries import Lane
+from chat4all.failures import Temporary
+from chat4all.ports.message_store import Deliveries, LaneState, Lease, Waiting
+from storage.message_store.cassandra_cluster import Undecided
+from storage.message_store.cassandra_rows import Lookup, as_json
+from storage.message_store.cassandra_session import Put, Row, Session
+
+ALL = "all"
+ALL_POSITIONS = "SELECT channel, partition, fanned, cursor FROM lanes WHERE scope = ?"
+POSITIONS = f"{ALL_POSITIONS} AND channel = ? AND partition IN ?"
+FANNED = "UPDATE lanes USING TIMESTAMP ? SET fanned = ? WHERE scope = ? AND channel = ? AND partition = ?"
+CURSOR = "UPDATE lanes USING TIMESTAMP ? SET cursor = ? WHERE scope = ? AND channel = ? AND partition = ?"
+
+LEASES = Lookup("body", "leases", "lane")
+LEASE = "SELECT body FROM leases WHERE lane = ?"
+SWAP = "UPDATE leases SET body = ? WHERE lane = ? IF body = ?"
+
+WAIT = (
+    "INSERT INTO waiting (channel, partition, conversation_id, address, seq, idx, retry_at, refusals) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+)
+GO_ON = "DELETE FROM waiting USING TIMESTAMP ? WHERE channel = ? AND partition = ? AND conversation_id = ? AND address = ?"
+STAMP = "INSERT INTO waiting (channel, partition, conversation_id, address, stamp) VALUES (?, ?, '', '', ?) USING TIMESTAMP ?"
+WAITING = (
+    "SELECT conversation_id, address, seq, idx, retry_at, refusals, stamp FROM waiting WHERE channel = ? AND partition = ?"
+)
+STAMPS = "SELECT partition, stamp FROM waiting WHERE channel = ? AND partition IN ? AND conversation_id = '' AND address = ''"
+
+_lease = msgspec.json.Decoder(tuple[str, int, int]).decode
+
+
+class CassandraLanes(Deliveries):
+    """The lanes' part of the store."""
+
+    _db: Session
+    # By lane: the stamp that its waiting keys were read at, and the earliest retry_at among them.
+    _earliest: dict[Lane, tuple[int, int | None]]
+
+    def lanes(self, lanes: Sequence[Lane] | None = None) -> dict[Lane, LaneState]:
+        """Plain reads: what a compare-and-set has answered is seen by them, and who takes a lease compares it anyway."""
+        if lanes is None:
+            positions = _positions(self._db.rows(ALL_POSITIONS, ALL))
+            asked = list(positions)
+        else:
+            asked = list(dict.fromkeys(lanes))
+            found = self._db.all([(POSITIONS, (ALL, channel, parts)) for channel, parts in _by_channel(asked).items()])
+            positions = _positions([row for rows in found for row in rows])
+        leases = {name: body for (name,), (body,) in LEASES(self._db, [(str(lane),) for lane in asked])}
+        return {lane: LaneState(lane, *positions.get(lane, (0, 0)), _read_lease(leases.get(str(lane)))) for lane in asked}
+
+    def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
+        self._db.put((("lanes",), FANNED, (seq + 1, seq, ALL, lane.channel, lane.partition)) for lane, seq in fanned.items())
+
+    def raise_cursor(self, lane: Lane, seq: int) -> None:
+        self._db.put([(("lanes",), CURSOR, (seq + 1, seq, ALL, lane.channel, lane.partition))])
+
+    def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
+        try:
+            swapped = bool(self._db.decide([(SWAP, (_written(wanted), str(lane), _written(seen)))])[0][0])
+        except Undecided:
+            swapped = self._was_swapped(lane, seen, wanted)
+        if swapped and seen == Lease():
+            # From its first lease on a lane is among those that were ever used.
+            self.raise_fanned({lane: 0})
+        return swapped
+
+    def _was_swapped(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
+        """What came of a swap without an answer. While the lease is as it was seen, a slow node may still change it."""
+        rows = self._db.serial(LEASE, str(lane))
+        now = _read_lease(rows[0][0] if rows else None)
+        if now == seen:
+            raise Temporary("store", "it is not known whether the lease was swapped")
+        return now == wanted
+
+    def _write_waiting(self, waiting: Sequence[Waiting], resumed: Sequence[Waiting]) -> None:
+        """Each lane's changes under one time, later than all that we have seen of it."""
+        if not waiting and not resumed:
+            return
+        at = self._db.clock()
+        # A later one of the same key counts: rows of one time would be merged.
+        waits = {(each.lane, each.conversation_id, each.address): each for each in waiting}
+        goes_on = {key: each for each in resumed if (key := (each.lane, each.conversation_id, each.address)) not in waits}
+        puts: list[Put] = [(_partition(each.lane), GO_ON, (at, *_key(each))) for each in goes_on.values()]
+        puts += [
+            (_partition(each.lane), WAIT, (*_key(each), each.seq, each.index, each.retry_at, each.refusals, at))
+            for each in waits.values()
+        ]
+        changed = {each.lane for each in (*waits.values(), *goes_on.values())}
+        puts += [(_partition(lane), STAMP, (lane.channel, lane.partition, at, at)) for lane in changed]
+        self._db.put(puts)
+
+    def waiting(self, lane: Lane) -> list[Waiting]:
+        rows = self._db.rows(WAITING, lane.channel, lane.partition)
+        for *_, stamp in rows:
+            self._db.clock.saw(stamp or 0)
+        # Rows with a stamp only hold no key.
+        found = [Waiting(lane, *row[:6]) for row in rows if row[2] is not None]
+        return sorted(found, key=lambda each: (each.seq, each.index))
+
+    def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
+        """Keys are read again only where something has changed since."""
+        due = []
+        for lane, stamp in self._stamps(lanes).items():
+            known = self._earliest.get(lane)
+            if known is None or known[0] != stamp:
+                earliest = min((each.retry_at for each in self.waiting(lane)), default=None)
+                known = self._earliest[lane] = (stamp, earliest)
+            if known[1] is not None and known[1] <= now_ms:
+                due.append(lane)
+        return due
+
+    def _stamps(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        groups = _by_channel(lanes)
+        found = self._db.all([(STAMPS, (channel, partitions)) for channel, partitions in groups.items()])
+        return {
+            Lane(channel, partition): stamp for channel, rows in zip(groups, found, strict=True) for partition, stamp in rows
+        }
+
+
+def _by_channel(lanes: Sequence[Lane]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for lane in dict.fromkeys(lanes):
+        groups.setdefault(lane.channel, []).append(lane.partition)
+    return groups
+
+
+def _positions(rows: Sequence[Row]) -> dict[Lane, tuple[int, int]]:
+    return {Lane(channel, partition): (fanned or 0, cursor or 0) for channel, partition, fanned, cursor in rows}
+
+
+def _read_lease(body: str | None) -> Lease:
+    return Lease(*_lease(body)) if body else Lease()
+
+
+def _written(lease: Lease) -> str | None:
+    return None if lease == Lease() else as_json(msgspec.structs.astuple(lease))
+
+
+def _partition(lane: Lane) -> tuple[str, str, int]:
+    return "waiting", lane.channel, lane.partition
+
+
+def _key(waiting: Waiting) -> tuple[str, int, str, str]:
+    return waiting.lane.channel, waiting.lane.partition, waiting.conversation_id, waiting.address

@@ -1,0 +1,128 @@
+"""How far the stages have come, their tries, and the dead letters, in Cassandra."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from chat4all.ports.event_log import Topic
+from chat4all.ports.message_store import DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.records import Range
+from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
+from storage.message_store.cassandra_session import Call, Put, Session
+
+TOPICS = Register("topics", "name")
+
+PROGRESS = "SELECT partition, done, beat FROM progress WHERE topic = ?"
+DONE = "UPDATE progress USING TIMESTAMP ? SET done = ? WHERE topic = ? AND partition = ?"
+BEAT = "UPDATE progress USING TIMESTAMP ? SET beat = ? WHERE topic = ? AND partition = ?"
+
+KEEP_TRIES_S = 7 * 86_400
+TRY = "INSERT INTO tries (topic, partition, last, first, stage, run) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
+EXCUSE = "INSERT INTO tries (topic, partition, last, first, stage, run, excused) VALUES (?, ?, ?, ?, ?, ?, true) USING TTL ?"
+TROUBLES = "SELECT first, last, stage, run, excused FROM tries WHERE topic = ? AND partition = ? AND last >= ?"
+
+LETTER = "INSERT INTO dead_letters (letter_id, at, body) VALUES (?, ?, ?) USING TIMESTAMP ?"
+LETTER_OF_DAY = "INSERT INTO dead_letters_of_day (day, at, letter_id) VALUES (?, ?, ?)"
+BURY = "INSERT INTO buried (topic, partition, place, at, letter_id, body) VALUES (?, ?, ?, ?, ?, ?)"
+LETTERS = Lookup("at, body", "dead_letters", "letter_id")
+OF_DAY = "SELECT at, letter_id FROM dead_letters_of_day WHERE day = ? AND (at, letter_id) > (?, ?) LIMIT ?"
+BURIED = "SELECT place, body FROM buried WHERE topic = ? AND partition = ? AND place >= ? AND place <= ?"
+
+_topic = msgspec.json.Decoder(Topic).decode
+_letter = msgspec.json.Decoder(DeadLetter).decode
+
+
+class CassandraProgress(ProgressStore):
+    """The progress's part of the store."""
+
+    _db: Session
+
+    def keep_topic(self, topic: Topic) -> Topic:
+        kept = TOPICS.settle(self._db, [(topic.name,)], lambda _key, there: there or as_json(topic))
+        return _topic(kept[topic.name,][0] or "")
+
+    def progress(self, topic: str) -> dict[int, Progress]:
+        kept = {}
+        for partition, done, beat in self._db.rows(PROGRESS, topic):
+            self._db.clock.saw(beat or 0)
+            kept[partition] = Progress(-1 if done is None else done, beat or 0)
+        return kept
+
+    def raise_progress(self, topic: str, done: Mapping[int, int]) -> None:
+        self._db.put(
+            [
+                *(_at(topic, DONE, offset + 1, offset, partition) for partition, offset in done.items()),
+                *self._beats(topic, done),
+            ]
+        )
+
+    def beat(self, topic: str, partitions: Sequence[int]) -> None:
+        self._db.put(self._beats(topic, partitions))
+
+    def _beats(self, topic: str, partitions: Mapping[int, int] | Sequence[int]) -> list[Put]:
+        """A time, later than every beat that we have seen, so that each sign of life is a new one."""
+        now = self._db.clock()
+        return [_at(topic, BEAT, now, now, partition) for partition in partitions]
+
+    def begin_tries(self, stage: str, topic: str, ranges: Sequence[Range], run: str) -> None:
+        self._db.put(_try(TRY, stage, topic, each, run) for each in ranges)
+
+    def excuse_tries(self, stage: str, topic: str, ranges: Sequence[Range], run: str) -> None:
+        self._db.put(_try(EXCUSE, stage, topic, each, run) for each in ranges)
+
+    def troubles(self, topic: str, ranges: Sequence[Range]) -> list[Trouble]:
+        calls: list[Call] = [(TROUBLES, (topic, each.partition, each.first)) for each in ranges]
+        runs: dict[tuple[str, Range], set[str]] = {}
+        for asked, rows in zip(ranges, self._db.all(calls), strict=True):
+            for first, last, stage, run, excused in rows:
+                if first <= asked.last and not excused:
+                    runs.setdefault((stage, Range(asked.partition, first, last)), set()).add(run)
+        return [Trouble(stage, span, len(runs[stage, span])) for stage, span in sorted(runs)]
+
+    def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self._db.put(put for each in letters for put in _puts(each))
+
+    def dead_letters(self, day: str, limit: int, after: str = "") -> list[DeadLetter]:
+        place = (-1, "")
+        if after:
+            place = next(((at, after) for _, (at, _) in LETTERS(self._db, [(after,)])), place)
+        found: list[DeadLetter] = []
+        while len(found) < limit:
+            rows = self._db.rows(OF_DAY, day, *place, limit)
+            letters = dict(LETTERS(self._db, [(letter_id,) for _, letter_id in rows]))
+            # A later report of the same letter is listed too, at a time that the letter does not have.
+            found += [_letter(letters[letter_id,][1]) for at, letter_id in rows if letters.get((letter_id,), (None,))[0] == at]
+            if len(rows) < limit:
+                break
+            place = rows[-1]
+        return found[:limit]
+
+    def buried(self, topic: str, ranges: Sequence[Range]) -> dict[tuple[int, int], DeadLetter]:
+        calls: list[Call] = [(BURIED, (topic, each.partition, max(each.first, 0), each.last)) for each in ranges]
+        kept: dict[tuple[int, int], DeadLetter] = {}
+        for asked, rows in zip(ranges, self._db.all(calls), strict=True):
+            for offset, body in rows:
+                kept.setdefault((asked.partition, offset), _letter(body))
+        return kept
+
+
+def _at(topic: str, cql: str, timestamp: int, value: int, partition: int) -> Put:
+    return ("progress", topic), cql, (timestamp, value, topic, partition)
+
+
+def _try(cql: str, stage: str, topic: str, span: Range, run: str) -> Put:
+    return ("tries", topic, span.partition), cql, (topic, span.partition, span.last, span.first, stage, run, KEEP_TRIES_S)
+
+
+def _puts(letter: DeadLetter) -> list[Put]:
+    day = datetime.fromtimestamp(letter.at / 1000, UTC).strftime("%Y-%m-%d")
+    body = as_json(letter)
+    puts: list[Put] = [
+        (("dead_letters", letter.letter_id), LETTER, (letter.letter_id, letter.at, body, TOP - letter.at)),
+        (("dead_letters_of_day", day), LETTER_OF_DAY, (day, letter.at, letter.letter_id)),
+    ]
+    if letter.offset >= 0 and not letter.delivery:
+        place = (letter.topic, letter.partition)
+        puts.append((("buried", *place), BURY, (*place, letter.offset, letter.at, letter.letter_id, body)))
+    return puts

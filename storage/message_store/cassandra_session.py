@@ -1,0 +1,250 @@
+"""One process's way to the cluster: statements prepared once, a bounded number of requests under way, all with a time limit."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from threading import BoundedSemaphore, Lock
+from typing import Any
+
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.io.libevreactor import LibevConnection
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    RoundRobinPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.query import BatchStatement, BatchType, tuple_factory
+
+from chat4all.failures import Temporary
+from storage.message_store.cassandra_cluster import Place, Undecided, as_failures, check_copies
+
+REQUEST_S = 5.0
+CONNECT_S = 5.0
+RECONNECT_S = 0.5
+HEARTBEAT_S = 5
+IN_FLIGHT = 128
+BATCH_ROWS = 50
+DECIDE, SERIAL = "decide", "serial"
+COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"
+
+Row = tuple[Any, ...]
+Call = tuple[str, Sequence[Any]]
+# A write with the partition that it goes to: writes to one partition travel and are synced together.
+Put = tuple[tuple[Any, ...], str, Sequence[Any]]
+
+
+class Clock:
+    """Microseconds that only grow, also beyond what others have written: clocks of machines differ."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last = 0
+
+    def __call__(self) -> int:
+        """A time that was never given before, later than everything seen."""
+        with self._lock:
+            self._last = max(self._last + 1, time.time_ns() // 1000)
+            return self._last
+
+    def saw(self, at: int) -> None:
+        """Somebody has written at this time."""
+        with self._lock:
+            self._last = max(self._last, at)
+
+
+class Session:
+    """Connects when it is first used, and anew after a fork. From many threads. The driver's errors come out as ours."""
+
+    def __init__(self, place: Place, password: str = "") -> None:
+        self.place = place
+        self.clock = Clock()
+        self._password = password
+        self._closed = False
+        self._connecting = Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._room = BoundedSemaphore(IN_FLIGHT)
+        self._prepared: dict[str, Any] = {}
+        self._cluster: Any = None
+        self._session: Any = None
+
+    # Asking
+
+    def rows(self, cql: str, *values: Any) -> list[Row]:
+        """The rows that a statement gives."""
+        return self.all([(cql, values)])[0]
+
+    def all(self, calls: Iterable[Call]) -> list[list[Row]]:
+        """The rows of each of these statements, asked side by side."""
+        with as_failures():
+            session = self._open()
+            futures = [self._send(session, self._prepare(session, cql).bind(values)) for cql, values in calls]
+            return [list(future.result()) for future in futures]
+
+    def put(self, puts: Iterable[Put]) -> None:
+        """Write. Those of one partition go together, in their order; partitions side by side. All durable on return."""
+        groups: dict[tuple[Any, ...], list[Call]] = {}
+        for partition, cql, values in puts:
+            groups.setdefault(partition, []).append((cql, values))
+        if not groups:
+            return
+        with as_failures():
+            session = self._open()
+            futures = [
+                self._send(session, self._together(session, calls[start : start + BATCH_ROWS]))
+                for calls in groups.values()
+                for start in range(0, len(calls), BATCH_ROWS)
+            ]
+            for future in futures:
+                future.result()
+
+    def decide(self, calls: Iterable[Call]) -> list[Row]:
+        """Compare-and-set, side by side; of each the row that begins with whether it was applied.
+
+        Undecided when an answer does not come: it is never asked again by itself.
+        """
+        with as_failures(Undecided):
+            session = self._open()
+            futures = [self._send(session, self._prepare(session, cql).bind(values), DECIDE) for cql, values in calls]
+            return [next(iter(future.result())) for future in futures]
+
+    def decide_together(self, calls: Sequence[Call]) -> bool:
+        """Conditional and other writes of one partition: all of them, or none; whether they were applied."""
+        with as_failures(Undecided):
+            session = self._open()
+            batch = self._together(session, calls, always=True)
+            return bool(next(iter(self._send(session, batch, DECIDE).result()))[0])
+
+    def serial(self, cql: str, *values: Any) -> list[Row]:
+        """Rows of one partition, with all compare-and-sets that were begun on it finished first."""
+        with as_failures():
+            session = self._open()
+            return list(self._send(session, self._prepare(session, cql).bind(values), SERIAL).result())
+
+    def plain(self, cql: str, *values: Any, keyspace: bool = True) -> list[Row]:
+        """A statement for the schema, not prepared. `keyspace`: whether ours must be there."""
+        with as_failures():
+            future = self._open(keyspace).execute_async(cql, values or None, timeout=4 * REQUEST_S)
+            found = list(future.result())
+            if not future.is_schema_agreed:
+                raise Temporary("store", "the nodes do not agree on the schema")
+            return found
+
+    def _send(self, session: Any, statement: Any, profile: Any = EXEC_PROFILE_DEFAULT) -> Any:
+        if not self._room.acquire(timeout=2 * REQUEST_S):
+            raise Temporary("store", "too many requests are waiting")
+        room = self._room
+        try:
+            future = session.execute_async(statement, execution_profile=profile)
+        except BaseException:
+            room.release()
+            raise
+        future.add_callbacks(lambda _rows: room.release(), lambda _error: room.release())
+        return future
+
+    def _together(self, session: Any, calls: Sequence[Call], always: bool = False) -> Any:
+        if len(calls) == 1 and not always:
+            return self._prepare(session, calls[0][0]).bind(calls[0][1])
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for cql, values in calls:
+            batch.add(self._prepare(session, cql), values)
+        return batch
+
+    def _prepare(self, session: Any, cql: str) -> Any:
+        prepared = self._prepared.get(cql)
+        if prepared is None:
+            prepared = self._prepared[cql] = session.prepare(cql)
+        return prepared
+
+    # Connecting
+
+    def _open(self, keyspace: bool = True) -> Any:
+        if self._closed:
+            raise Temporary("store", "closed")
+        if self._session is not None and self._pid == os.getpid() and (self._session.keyspace or not keyspace):
+            return self._session
+        with self._connecting:
+            if self._pid != os.getpid():
+                # What is open belongs to the parent; its threads do not exist here.
+                self._begin()
+            if self._session is None:
+                self._connect()
+            if keyspace and not self._session.keyspace:
+                self._use_keyspace()
+        return self._session
+
+    def _connect(self) -> None:
+        cluster = self._new_cluster()
+        try:
+            self._session = cluster.connect()
+        except BaseException:
+            cluster.shutdown()
+            raise
+        self._cluster = cluster
+
+    def _use_keyspace(self) -> None:
+        found = self._session.execute(COPIES, (self.place.keyspace,)).one()
+        if found is not None:
+            check_copies(self.place, dict(found[0]))
+        self._session.set_keyspace(self.place.keyspace)
+
+    def _new_cluster(self) -> Any:
+        usual: dict[str, Any] = {
+            "row_factory": tuple_factory,
+            "request_timeout": REQUEST_S,
+            "serial_consistency_level": self.place.serial_level,
+        }
+        once = {"retry_policy": FallthroughRetryPolicy(), "consistency_level": self.place.level}
+        serial = {"consistency_level": self.place.serial_level}
+        return Cluster(
+            list(self.place.hosts),
+            # Other nodes are known by address only: they listen where the first does.
+            port=self.place.hosts[0][1],
+            execution_profiles={
+                EXEC_PROFILE_DEFAULT: ExecutionProfile(self._policy(), **usual, consistency_level=self.place.level),
+                DECIDE: ExecutionProfile(self._policy(), **usual, **once),
+                SERIAL: ExecutionProfile(self._policy(), **usual, **serial),
+            },
+            auth_provider=PlainTextAuthProvider(self.place.user, self._password) if self.place.user else None,
+            connection_class=LibevConnection,
+            # What both servers speak; asking for more costs a refused connection each time.
+            protocol_version=4,
+            connect_timeout=CONNECT_S,
+            control_connection_timeout=CONNECT_S,
+            reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, None),
+            idle_heartbeat_interval=HEARTBEAT_S,
+            idle_heartbeat_timeout=HEARTBEAT_S,
+            timestamp_generator=self.clock,
+        )
+
+    def _policy(self) -> Any:
+        here = self.place.datacenter
+        return TokenAwarePolicy(DCAwareRoundRobinPolicy(here) if here else RoundRobinPolicy())
+
+    @property
+    def cluster(self) -> Any:
+        """The driver's cluster, once connected: who its nodes are."""
+        with as_failures():
+            self._open(keyspace=False)
+        return self._cluster
+
+    @property
+    def datacenter(self) -> str:
+        """The datacenter that we work in."""
+        if self.place.datacenter:
+            return self.place.datacenter
+        nodes = self.cluster.metadata.all_hosts()
+        return str(next(each.datacenter for each in nodes if each.datacenter))
+
+    def close(self) -> None:
+        """Let go of connections and threads. Safe to call twice."""
+        self._closed = True
+        with self._connecting:
+            cluster, self._cluster, self._session = self._cluster, None, None
+        if cluster is not None and self._pid == os.getpid():
+            cluster.shutdown()
