@@ -52,8 +52,8 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
 def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]:
     """Add what receipts prove to their deliveries; the events of what changed.
 
-    A receipt with our reference names its delivery. Any other is parked first and looked up second, while the lane writes
-    the id first and looks for parked ones second: whichever comes first, none is lost.
+    A receipt with our reference names its delivery. Any other is parked first and looked up second, while whoever learns
+    the id (the lane, or a receipt with our reference) writes it first and looks for parked ones second: none is lost.
     """
     store = parts.store
     named, nameless = _by_reference(told)
@@ -82,7 +82,9 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]]) 
         return []
     store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
     now = int(time.time() * 1000)
-    return [state_event(row, now, parts.partitions) for row in changed.values()]
+    events = [state_event(row, now, parts.partitions) for row in changed.values()]
+    parked = store.parked(list(handles)) if handles else []
+    return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in parked])
 
 
 def _by_reference(

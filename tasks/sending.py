@@ -159,14 +159,14 @@ class Sender:
 
     def _sent(self, row: Delivery, provider_id: str) -> Note:
         at = now_ms()
-        account = self._channel.account.account_id
+        account, limits = self._channel.account.account_id, self._channel.limits
         return Note(
             row=row,
             facts=Facts(sent_at=at, provider_id=provider_id),
             told=True,
             at=at,
             handle=Handle(row.key.lane.channel, account, provider_id, row.key),
-            may_be_parked=not self._channel.limits.echoes_reference,
+            may_be_parked=limits.bare_receipts or not limits.echoes_reference,
             spoken=True,
         )
 

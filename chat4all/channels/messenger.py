@@ -39,6 +39,7 @@ class Messenger(MessagingChannel):
         recipient_burst=UNPACED_BURST,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered"}),
+        bare_receipts=True,
     )
     verdicts = graph.COMMON | {
         (10, 2018278): Verdict(Permanent, "outside_window"),

@@ -17,6 +17,7 @@ class Limits(Struct, frozen=True):
     account_per_second: sends of one account. recipient_interval_s, recipient_burst: sends to one address: one per
     interval, with so many at once before; all above 0. echoes_reference: receipts carry `Outgoing.reference` back, so an
     unknown outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
+    bare_receipts: some come without the reference although others have it, and are found by the provider's id.
     """
 
     text_length: int
@@ -26,6 +27,7 @@ class Limits(Struct, frozen=True):
     echoes_reference: bool
     receipts: frozenset[str]
     text_unit: str = "characters"
+    bare_receipts: bool = False
 
     def measure(self, text: str) -> int:
         """The length of `text` in `text_unit`."""

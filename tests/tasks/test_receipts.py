@@ -52,6 +52,19 @@ def test_a_receipt_without_reference_is_not_lost_whichever_comes_first(road: Wor
     assert road.events("state")[-1].state == "DELIVERED"
 
 
+def test_a_receipt_without_reference_is_found_through_one_that_has_it(road: World) -> None:
+    """Both come before the lane knows the id: the echo names the delivery, and what was parked under its id is applied."""
+    (row,) = road.rows()
+    road.report(receipt("delivered", 2000))
+    road.receive()
+    assert state(road.rows()[0].facts) is State.PENDING
+    road.report(receipt("sent", 1000, reference=str(row.key)))
+    road.receive()
+    facts = road.rows()[0].facts
+    assert (state(facts), facts.sent_at, facts.delivered_at) == (State.DELIVERED, 1000, 2000)
+    assert road.events("state")[-1].state == "DELIVERED"
+
+
 def test_receipts_in_any_order_and_again_never_lower_a_state(road: World) -> None:
     """READ, then DELIVERED, then SENT, then all again: READ, with all the times."""
     reference = str(road.rows()[0].key)

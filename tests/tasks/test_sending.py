@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.conversations import Identity
 from chat4all.deliveries import Delivery, Facts, State, state
@@ -149,6 +150,15 @@ async def test_an_unknown_outcome_that_a_receipt_tells_is_not_sent_again(desk: D
     assert isinstance(await desk.attempt(), Done)
     assert desk.channel.arrived == []
     assert (state(desk.row().facts), desk.row().facts.provider_id) == (State.DELIVERED, "wamid.7")
+
+
+async def test_a_bare_receipt_that_overtakes_the_answer_is_not_lost(desk: Desk) -> None:
+    """A provider that echoes our reference in some receipts only: one without it is there before the answer, and counts."""
+    desk.channel.limits = replace(desk.channel.limits, bare_receipts=True)
+    desk.road.report(ProviderReceipt("whatsapp", "1", "id-1", "delivered", 1000))
+    desk.road.receive()
+    assert isinstance(await desk.attempt(), Done)
+    assert state(desk.row().facts) is State.DELIVERED
 
 
 async def test_an_address_that_moved_gets_nothing(desk: Desk) -> None:
