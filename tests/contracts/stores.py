@@ -1,6 +1,7 @@
 """The message stores under test, and what their suites share. A new adapter is one more line in STORES."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,16 +13,31 @@ from chat4all.messages import Message, Text
 from chat4all.ports import MessageStore
 from chat4all.settings import Settings
 from storage.open import open_store
+from tests.contracts.cassandra_server import cassandra_settings
 
-STORES: dict[str, Callable[[Path], Settings]] = {
-    "sqlite": lambda folder: Settings(data=folder, store="sqlite:store.db"),
+
+@dataclass(frozen=True)
+class Adapter:
+    """How to test a store: settings for a folder of the test's own; the fixture that runs its server, if it has one."""
+
+    settings: Callable[[Path], Settings]
+    server: str = ""
+
+
+STORES: dict[str, Adapter] = {
+    "sqlite": Adapter(lambda folder: Settings(data=folder, store="sqlite:store.db")),
+    "cassandra": Adapter(cassandra_settings, "cassandra_server"),
 }
+PARAMETERS = [pytest.param(name, marks=pytest.mark.real) if adapter.server else name for name, adapter in STORES.items()]
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMETERS)
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings that name a store of this test's own."""
-    return STORES[request.param](tmp_path)
+    """Settings that name a store, of this test's own or shared under names of one's own."""
+    adapter = STORES[request.param]
+    if adapter.server:
+        request.getfixturevalue(adapter.server)
+    return adapter.settings(tmp_path)
 
 
 @pytest.fixture
