@@ -27,7 +27,7 @@ setup: $(VENV)/ready $(STUBS) ## environment, requirements, generated stubs
 run: setup       ## everything embedded, in the foreground; Ctrl-C stops it
 	@exec $(BIN)/chat4all run
 
-demo: setup      ## against the running system: two users chat, one writes to a person on WhatsApp
+demo: setup      ## against the running system: two users chat, then people on WhatsApp, Instagram and Telegram
 	@$(BIN)/python -m ops.demo
 
 demo-kill: setup ## against the running system: a worker is killed while messages flow

@@ -1,27 +1,28 @@
-"""`python -m ops.demo`: people chat. `python -m ops.demo kill`: a worker dies while messages flow."""
+"""`python -m ops.demo`: people chat, here and across platforms. `python -m ops.demo kill`: a worker dies meanwhile."""
 
 import sys
 
 from rich.console import Console
 
 from chat4all.settings import SettingsError, load
-from ops.demo import chat, kill
+from ops.demo import across, chat, kill
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running
 
 WIDTH = 120
-STORIES = {"chat": chat.tell, "kill": kill.tell}
+STORIES = {"chat": chat.tell, "across": across.tell, "kill": kill.tell}
+USUAL = ("chat", "across")
 
 
 def main() -> int:
-    """Tell the story that was asked for; 1 when it cannot be told, or did not end well."""
+    """Tell the stories that were asked for; 1 when one cannot be told, or did not end well."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(width=WIDTH, highlight=False)
     try:
         settings = load()
         refuse_real(settings)
-        story = STORIES[sys.argv[1] if len(sys.argv) > 1 else "chat"]
+        stories = [STORIES[name] for name in sys.argv[1:] or USUAL]
     except (SettingsError, RealPeople) as error:
         console.print(f"[red]{error}")
         return 1
@@ -32,7 +33,7 @@ def main() -> int:
     if not system.answers():
         console.print(f"[red]Nothing runs on {settings.data.resolve()}. Start it in another terminal first: make run")
         return 1
-    return 0 if story(system, console) else 1
+    return 0 if all(story(system, console) for story in stories) else 1
 
 
 if __name__ == "__main__":
