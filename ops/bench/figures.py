@@ -124,6 +124,8 @@ def show(figures: Figures, console: Console) -> None:
     console.print(
         f"bare loop: {bare.rate:,.0f} messages/s, {bare.cpu:.0f} µs a message; road to bare loop: [bold]{figures.ratio}"
     )
+    if figures.load > QUIET:
+        console.print(f"[yellow]The machine was busy with something else (load {figures.load}): it can do better than this.")
 
 
 def _show_flows(figures: Figures, console: Console) -> None:
