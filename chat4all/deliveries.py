@@ -119,7 +119,10 @@ def _first(*dated: tuple[int, str]) -> tuple[int, str]:
 
 
 class Delivery(Struct, frozen=True, omit_defaults=True):
-    """A delivery row: what fan_out wrote once and for all, and the facts since."""
+    """A delivery row: what fan_out wrote once and for all, and the facts since.
+
+    Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
+    """
 
     key: DeliveryKey
     conversation_id: str
@@ -129,6 +132,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     payload: Payload
     accepted_at: int
     sender_name: str = ""
+    first_seq: int = 0
     facts: Facts = Facts()
 
     def seen(self, facts: Facts) -> "Delivery":
@@ -165,6 +169,14 @@ def history(facts: Facts) -> list[tuple[State, int, str]]:
     ]
     known = sorted((at, RANK[what], what, why) for at, what, why in steps if at)
     return [(what, at, why) for at, _, what, why in known]
+
+
+ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
+
+
+def standing(first: Facts, newest: Facts) -> Facts:
+    """The sight that counts of a delivery and its newest resend: what arrived, arrived; else the newest one."""
+    return max((newest, first), key=lambda facts: RANK[state(facts)] if state(facts) in ARRIVED else -1)
 
 
 class Watermark(Struct, frozen=True, omit_defaults=True):

@@ -50,7 +50,8 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
 
     `seq` is 0 until the record's place in the log is known (`placed`). `digest` is `body_digest` of what the sender chose.
     `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the message
-    that this record sends again (to its recipient `resend_index`), 0 otherwise: readers skip such records, lanes deliver them.
+    that this record sends again (to its recipient `resend_index`; its id is `resend_id`), 0 otherwise: readers skip such
+    records, lanes deliver them.
     """
 
     message_id: str
@@ -65,6 +66,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     sender_name: str = ""
     resend_of: int = 0
     resend_index: int = 0
+    resend_id: str = ""
     seq: int = 0
 
     def placed(self, seq: int) -> "Message":

@@ -61,7 +61,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
         state=pb.StateEvent(
             message_id=delivery.message_id,
             conversation_id=delivery.conversation_id,
-            seq=delivery.key.seq,
+            seq=delivery.first_seq or delivery.key.seq,
             recipient=delivery.user_id,
             channel=delivery.key.lane.channel,
             state=now.value,

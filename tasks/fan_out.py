@@ -31,12 +31,13 @@ def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
         yield Delivery(
             key=DeliveryKey(Lane(recipient.channel, partition), message.seq, index),
             conversation_id=message.conversation_id,
-            message_id=message.message_id,
+            message_id=message.resend_id or message.message_id,
             user_id=recipient.user_id,
             address=recipient.address,
             payload=message.payload,
             accepted_at=message.accepted_at,
             sender_name=message.sender_name,
+            first_seq=message.resend_of,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
         )
 

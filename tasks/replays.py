@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
 from chat4all.conversations import Identity
-from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, reason, state
+from chat4all.deliveries import Delivery, DeliveryKey, Lane, State, reason, standing, state
 from chat4all.failures import Permanent
 from chat4all.messages import Message, Recipient, resend_message_id
 from chat4all.ports import MessageStore
@@ -21,7 +21,6 @@ from tasks.parts import Parts
 
 APPEND_S = 10.0
 APPENDED_AT_ONCE = 500
-ARRIVED = (State.SENT, State.DELIVERED, State.READ)
 
 
 class Wish(Struct, frozen=True):
@@ -153,17 +152,11 @@ def _first_key(key: DeliveryKey, message: Message | None) -> DeliveryKey:
     return DeliveryKey(key.lane, message.resend_of, message.resend_index)
 
 
-def standing(first: Facts, newest: Facts | None) -> tuple[State, str]:
-    """Where a delivery stands, its newest resend included: what arrived, arrived; else the newest one's state counts."""
-    sights = [first] if newest is None else [newest, first]
-    told = max(sights, key=lambda each: RANK[state(each)] if state(each) in ARRIVED else 0)
-    return state(told), reason(told)
-
-
 def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> Resend | Left:
     row, channel = first.row, first.row.key.lane.channel
-    now, why = standing(row.facts, first.newest.facts if first.newest else None)
-    stands = f"{now.value} {why}".rstrip()
+    facts = standing(row.facts, first.newest.facts) if first.newest else row.facts
+    now = state(facts)
+    stands = f"{now.value} {reason(facts)}".rstrip()
     if now is not State.FAILED and not wish.force:
         return Left(str(row.key), f"{stands}: only FAILED is sent again, unless with --force --replay-id")
     if channel not in CHANNELS:
@@ -178,6 +171,7 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
         recipients=(Recipient(row.user_id, channel, address),),
         resend_of=row.key.seq,
         resend_index=row.key.index,
+        resend_id=first.message.message_id,
         seq=0,
     )
     return Resend(row.key, stands, message)

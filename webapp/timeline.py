@@ -7,7 +7,6 @@ import msgspec
 
 from chat4all.conversations import Membership, User, UserKind
 from chat4all.deliveries import (
-    RANK,
     Delivery,
     DeliveryKey,
     Facts,
@@ -18,6 +17,7 @@ from chat4all.deliveries import (
     history,
     message_state,
     reason,
+    standing,
     state,
 )
 from chat4all.messages import Message, Recipient
@@ -113,7 +113,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
     facts = row.facts if row else Facts()
     again = rows.get(resend_key(row) or row.key) if row else None
     newest = again.facts if again and facts.resent_as else facts
-    shown = facts if RANK[state(facts)] >= RANK[State.DELIVERED] else newest
+    shown = standing(facts, newest)
     steps = history(facts) + (history(newest) if newest is not facts else [])
     told = {
         "recipient": recipient.user_id,

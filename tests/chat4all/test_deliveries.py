@@ -17,6 +17,7 @@ from chat4all.deliveries import (
     history,
     message_state,
     reason,
+    standing,
     state,
 )
 from tests.contracts.facts import facts
@@ -173,3 +174,14 @@ def test_delivery_keys_sort_as_lanes_are_worked_off() -> None:
     lane = Lane("w", 0)
     keys = [DeliveryKey(lane, 9, 1), DeliveryKey(lane, 10, 0), DeliveryKey(Lane("w", 1), 1, 0)]
     assert sorted([keys[1], keys[2], keys[0]]) == keys
+
+
+def test_what_arrived_arrived_whatever_becomes_of_its_resend() -> None:
+    """A resend that waits or fails does not hide that the first was sent; a failed first gives way to its resend."""
+    sent, failed = Facts(sent_at=1, provider_id="a"), Facts(refused_at=1, refused_reason="expired")
+    assert standing(sent, Facts()) == sent
+    assert standing(sent, failed) == sent
+    assert standing(failed, Facts()) == Facts()
+    assert standing(failed, sent) == sent
+    read = Facts(sent_at=2, read_at=3)
+    assert standing(sent, read) == read
