@@ -4,7 +4,9 @@ An outage blames nobody: the batch comes again. A record that makes the stage fa
 A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.quarantine).
 """
 
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from uuid import uuid4
 
 from msgspec import Struct
@@ -71,7 +73,7 @@ class Run:
         except OUTAGES:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, some record in here causes it
-            log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=repr(error))
+            log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=told(error))
             for span in unit:
                 self._search(span)
 
@@ -89,7 +91,7 @@ class Run:
             for half in halves(span):
                 self._unit([half])
             return
-        error: Exception | None = None
+        why = ""
         for _ in range(RANGE_TRIES):
             try:
                 self._work([span])
@@ -97,8 +99,8 @@ class Run:
             except OUTAGES:
                 raise
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is this record's
-                error = failure
-        self._bury(span, "stage_failed", repr(error))
+                why = told(failure)
+        self._bury(span, "stage_failed", why)
         self._work([span])
 
     def _bury(self, span: Range, reason: str, detail: str = "") -> None:
@@ -108,6 +110,13 @@ class Run:
         letter = record_letter(self._stage.name, self._ref.topic, span.partition, span.first, reason, detail)
         self._store.add_dead_letters([letter])
         self.buried += 1
+
+
+def told(error: Exception) -> str:
+    """What went wrong and where. Never the error's own text: that may quote people's words or addresses."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _in_order(units: Sequence[Sequence[Range]]) -> list[Sequence[Range]]:
