@@ -130,12 +130,12 @@ class Flow:
         if not left:
             self._in_flight = None
             self._consumer.commit({span.partition: span.last + 1 for span in batch.ref.ranges})
+        elif self._unsent:
+            self._send(batch.ref)
         elif batch.is_silent():
             ref = batch.again(left)
             log.warning("batch_handed_out_again", batch=str(ref))
             self._send(ref)
-        elif self._unsent:
-            self._send(batch.ref)
 
     def _assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
         progress = self._parts.store.progress(self._topic)
