@@ -18,7 +18,7 @@ from chat4all import tokens
 from chat4all.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.deliveries import Delivery, Facts, Watermark
 from chat4all.messages import Message, Text, offset_of, seq_at
-from chat4all.ports import EventLog, MessageStore
+from chat4all.ports import EventLog, MessageStore, Registration
 from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
 from chat4all.settings import Settings
 from proto.chat4all.v1 import chat_pb2 as pb
@@ -94,6 +94,7 @@ class Road:
         return [each.placed(seq_at(offset)) for each, offset in zip(drafts, offsets, strict=True)]
 
     def persist(self, messages: list[Message]) -> None:
+        self.store.register([Registration(each.conversation_id, each.message_id, each.seq, each.digest) for each in messages])
         self.store.put_messages(messages)
 
     def publish(self, messages: list[Message]) -> None:

@@ -1,0 +1,79 @@
+"""Runs commands as they are typed, against a gateway in this process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import pytest
+import structlog
+from limits.storage import MemoryStorage
+from werkzeug.serving import make_server
+
+from chat4all.cli.app import run
+from chat4all.cli.session import SERVERS
+from chat4all.settings import Settings
+from webapp.app import create_app
+from webapp.gateway import KEY
+
+
+class Typed:
+    """Types commands; gives status, output and errors."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr("sys.argv", ["chat4all", *words])
+        SERVERS.base_url = SERVERS.stream_target = SERVERS.token = ""
+        self._capsys.readouterr()
+        status = 0
+        try:
+            run()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        shown = self._capsys.readouterr()
+        return status, shown.out, shown.err
+
+    def fine(self, *words: str) -> str:
+        """The output of a command that must succeed."""
+        status, out, err = self(*words)
+        assert status == 0, err
+        return out
+
+    def error(self, *words: str) -> str:
+        """The one line of a command that must fail."""
+        status, _, err = self(*words)
+        assert status == 1
+        assert err.startswith("chat4all: ")
+        assert err.count("\n") == 1
+        return err
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No logs among what commands print."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
+    yield
+    structlog.reset_defaults()
+
+
+@contextmanager
+def gateway(settings: Settings) -> Iterator[str]:
+    """A gateway on a thread; its URL."""
+    # A log that is set up here would go on writing to this test's output when the test is over.
+    with patch("chat4all.telemetry.configure"):
+        app = create_app(settings, {}, MemoryStorage())
+    server = make_server(settings.host, 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://{settings.host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        opened = app.extensions[KEY]
+        opened.log.close()
+        opened.store.close()

@@ -1,0 +1,154 @@
+"""The commands for people, typed against a real gateway and stream server."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat4all.cli.printing import printable
+from chat4all.cli.session import kept
+from chat4all.messages import private_conversation_id
+from chat4all.settings import Settings
+from tests.bridges.road import Background, Road, settings_in
+from tests.cli.commands import Typed, gateway, quiet
+
+PASSWORD = "a long password"
+MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path / "data").model_copy(update={"broker": "memory://"})
+
+
+@pytest.fixture
+def road(settings: Settings) -> Iterator[Road]:
+    """A gateway, a stream server, and alice registered; who is logged in is in the environment's folder."""
+    road = Road(settings)
+    yield road
+    road.close()
+
+
+@pytest.fixture
+def typed(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
+    stream = Background(road)
+    with quiet(), gateway(road.settings) as url:
+        stream.start()
+        monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
+        monkeypatch.setenv("CHAT4ALL_STREAM", f"127.0.0.1:{road.settings.stream_port}")
+        monkeypatch.setenv("CHAT4ALL_CONFIG", str(tmp_path / "config"))
+        monkeypatch.setenv("CHAT4ALL_PASSWORD", PASSWORD)
+        monkeypatch.delenv("TOKEN", raising=False)
+        yield Typed(monkeypatch, capsys)
+        stream.close()
+
+
+def test_register_login_logout(typed: Typed, tmp_path: Path) -> None:
+    """The login is kept in a file that only its owner can read, and goes with logout."""
+    assert "registered alice" in typed.fine("register", "alice")
+    file = tmp_path / "config" / "session.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert PASSWORD not in file.read_text()
+    typed.fine("logout")
+    assert not file.exists()
+    assert "not logged in" in typed.error("conversations")
+    typed.fine("login", "alice")
+    assert typed.fine("conversations") == ""
+    assert [path.name for path in file.parent.iterdir()] == ["session.json"]
+
+
+def test_wrong_password(typed: Typed) -> None:
+    """One readable line, without the password."""
+    typed.fine("register", "alice", "--no-login")
+    error = typed.error("login", "alice", "--password", "not the password")
+    assert "bad_credentials" in error
+    assert "not the password" not in error
+
+
+def test_a_login_renews_itself(typed: Typed, road: Road) -> None:
+    """A token that has run out is replaced, and the new one is kept."""
+    typed.fine("register", "alice")
+    login = kept()
+    assert login is not None
+    file = Path(os.environ["CHAT4ALL_CONFIG"]) / "session.json"
+    aged = json.loads(file.read_text())
+    aged["tokens"] |= {"access": road.token("alice", -1), "expires_at": 0}
+    file.write_text(json.dumps(aged))
+    assert typed.fine("conversations") == ""
+    renewed = kept()
+    assert renewed is not None
+    assert renewed.tokens.access != aged["tokens"]["access"]
+
+
+def test_send_and_look(typed: Typed, road: Road) -> None:
+    """What is sent can be followed, in words and as JSON."""
+    typed.fine("register", "bob")
+    typed.fine("register", "alice")
+    out = typed.fine("send", "bob", "Hello", "Bob", "--id", MESSAGE_ID)
+    talk = private_conversation_id("alice", "bob")
+    assert out == f"accepted {MESSAGE_ID} in {talk}\n"
+    road.say(talk, "stored\nin two lines", sender="bob")
+    assert "alice, bob" in typed.fine("conversations")
+    assert typed.fine("history", "bob").endswith("bob: stored⏎in two lines  ✓\n")
+    [message] = [json.loads(line) for line in typed.fine("history", talk, "--json").splitlines()]
+    assert message["payload"]["text"] == "stored\nin two lines"
+    lines = typed.fine("status", message["message_id"]).splitlines()
+    assert lines[0] == f"{message['message_id']}  SENT"
+    assert lines[2] == "  chat4all to alice: SENT"
+    assert typed.fine("read", "bob") == f"read up to {message['seq']}\n"
+
+
+def test_words_from_standard_input(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash reads the words; they never stand in the shell's history."""
+    typed.fine("register", "bob")
+    typed.fine("register", "alice")
+    monkeypatch.setattr("sys.stdin", iter(()))
+    monkeypatch.setattr("sys.stdin", type("Input", (), {"read": lambda _: "from a pipe"})())
+    assert "message_id" in json.loads(typed.fine("send", "bob", "-", "--json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("send", "nobody", "hello"), "unknown_user"),
+        (("send", "whatsapp:+5511999990000", "hello"), "chat4all: to"),
+        (("status", MESSAGE_ID), "unknown_message"),
+        (("history", MESSAGE_ID), "unknown_conversation"),
+        (("--base-url", "http://127.0.0.1:9", "register", "carol"), "no answer from"),
+    ],
+)
+def test_errors_are_one_line(typed: Typed, words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1 and a line that says what is wrong."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    typed.fine("register", "alice")
+    assert said in typed.error(*words)
+
+
+def test_stream_prints_each_message_once(typed: Typed, road: Road) -> None:
+    """What waits is printed and acknowledged; with --all also what happens around it; as JSON for programs."""
+    typed.fine("register", "bob")
+    typed.fine("register", "alice")
+    talk = road.conversation("talk", "alice", "bob")
+    road.say(talk, "one", "two", sender="bob")
+    lines = typed.fine("stream", "--count", "2", "--no-acknowledge").splitlines()
+    assert [line[10:] for line in lines] == [f"{talk[:8]}  bob: one", f"{talk[:8]}  bob: two"]
+    events = [json.loads(line) for line in typed.fine("stream", "--count", "2", "--json").splitlines()]
+    assert [event["message"]["text"] for event in events] == ["one", "two"]
+
+
+def test_a_token_stands_in_for_a_login(typed: Typed, road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TOKEN, as the start prints it, is enough."""
+    road.users("carol")
+    monkeypatch.setenv("TOKEN", road.token("carol"))
+    assert typed.fine("conversations") == ""
+    assert typed.fine("token") == f"{os.environ['TOKEN']}\n"
+    monkeypatch.setenv("TOKEN", "forged")
+    assert "token_invalid" in typed.error("stream")
+
+
+def test_what_a_message_cannot_do_to_a_terminal() -> None:
+    """Control characters are shown, not obeyed."""
+    assert printable("a\x1b[2Jb\rc\nd\u202e") == "a·[2Jb·c⏎d·"
