@@ -13,6 +13,8 @@ EVENT_LOGS = {
 }
 MESSAGE_STORES = {
     "sqlite": "storage.message_store.sqlite:SQLiteStore",
+    "cassandra": "storage.message_store.cassandra:CassandraStore",
+    "scylla": "storage.message_store.cassandra:CassandraStore",
 }
 OBJECT_STORES = {
     "folder": "storage.object_store.folder:FolderStore",
