@@ -5,6 +5,7 @@ STACK=real on real servers.
 """
 
 import os
+import signal
 import sys
 
 from rich.console import Console
@@ -22,6 +23,8 @@ PATH = ROOT / "build" / "faults.json"
 
 def main() -> int:
     """Run what the environment asks for."""
+    # Who is asked to end takes the system under test along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
     stack = os.environ.get("STACK", "embedded")

@@ -21,7 +21,7 @@ from ops.harness.waiting import wait_until
 ARRIVE_S = 120.0
 END_S = 60.0
 QUIET = 3.0
-QUIET_PATIENCE_S = 60.0
+QUIET_PATIENCE_S = 20.0
 KEPT = ROOT / "build" / "faults"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.faults import report
+from ops.faults import document, report
 from ops.faults.judge import Row
 from ops.faults.runner import run
 from ops.faults.table import FAULTS, UnknownFault, chosen
@@ -36,3 +36,16 @@ def test_rows_are_kept_and_replaced_by_newer_ones(tmp_path: Path) -> None:
     assert report.read(path) == [first, other]
     newer, skipped = Row("bridge", "embedded", 1, accepted=5), Row("bridge", "real", 1, not_run="not asked for")
     assert report.merge(report.read(path), [newer, skipped]) == [newer, other]
+
+
+def test_the_documents_table_sums_seeds_and_names_what_was_not_run(tmp_path: Path) -> None:
+    """Between the marks: one line a fault and stack, and every fault without a run by name."""
+    page = tmp_path / "delivery.md"
+    page.write_text(f"before\n{document.BEGIN}\nold\n{document.END}\nafter\n")
+    rows = [Row("bridge", "embedded", 1, accepted=5, recovery_s=2.0), Row("bridge", "embedded", 2, accepted=6, recovery_s=3.0)]
+    document.put(page, document.table([*rows, Row("poison", "embedded", 1, not_run="not asked for")]))
+    text = page.read_text()
+    assert "| bridge killed, 10 times | embedded | 2 | 11 | 0 |" in text
+    assert "3.0 s |" in text
+    assert "Not run: poison (not asked for)." in text
+    assert text.startswith("before") and text.endswith("after\n") and "old" not in text
