@@ -7,13 +7,15 @@ without touching the others.
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from chat4all import attaching
 from chat4all.announcing import conversation_record
 from chat4all.callers import SEND, Caller
 from chat4all.checks import fault
 from chat4all.conversations import Membership, UserKind
 from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Failure, Temporary, Unknown
-from chat4all.messages import Message, Recipient, Text, body_digest
+from chat4all.files import StoredFile
+from chat4all.messages import Message, Payload, Recipient, Text, body_digest
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.recipients import ALL, freeze, speaker, too_long
@@ -29,7 +31,7 @@ KINDS = ("delivered", "read")
 class _Work:
     """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append."""
 
-    __slots__ = ("conversation_id", "draft", "limited", "membership", "message", "message_id", "pair", "refused",
+    __slots__ = ("conversation_id", "draft", "limited", "membership", "message", "message_id", "pair", "payload", "refused",
                  "sender", "stored")  # fmt: skip
 
     def __init__(self, caller: Caller, draft: Draft) -> None:
@@ -40,9 +42,15 @@ class _Work:
         self.limited: list[str] | None = None
         self.pair: tuple[str, str] | None = None
         self.membership: Membership | None = None
+        self.payload: Payload = Text(draft.payload.text)
         self.message: Message | None = None
         self.stored = False
         self.refused: Refused | None = None
+
+    @property
+    def file_draft(self) -> FileDraft | None:
+        """The file that it wants to carry."""
+        return self.draft.payload if isinstance(self.draft.payload, FileDraft) else None
 
     def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
         """Take this draft out of the batch."""
@@ -76,8 +84,10 @@ class Acceptor:
                 work.refuse(wrong.status, wrong.code, wrong.detail, wrong.field)
         try:
             founded = self._place(caller, works)
+            files = self._find_files(_alive(works))
             self._freeze(_alive(works))
             self._drop_known(_alive(works))
+            self._hold_files(_alive(works), files)
         except Failure as failure:
             if not isinstance(failure, Temporary | Unknown):
                 raise
@@ -201,6 +211,26 @@ class Acceptor:
             work.refuse(422, "not_a_member", "somebody in to is no member of this conversation", "to")
         work.membership = membership
 
+    def _find_files(self, works: Sequence[_Work]) -> dict[str, StoredFile]:
+        files = attaching.found(self._store, works)
+        for work in works:
+            draft = work.file_draft
+            if draft and attaching.may_carry(work, files.get(draft.file_id)):
+                work.payload = attaching.frozen(files[draft.file_id], draft.text)
+            elif draft:
+                self._refuse_file(work)
+        return files
+
+    def _refuse_file(self, work: _Work) -> None:
+        work.refuse(422, "unknown_file", "there is no such complete file in this conversation", "payload.file_id")
+
+    def _hold_files(self, works: Sequence[_Work], files: Mapping[str, StoredFile]) -> None:
+        """References are taken before the record is appended: one too many is found by the sweep, one too few by nobody."""
+        carrying = [work for work in works if work.file_draft and work.message]
+        for work, holds in zip(carrying, attaching.hold(self._store, carrying, files), strict=True):
+            if not holds:
+                self._refuse_file(work)
+
     def _freeze(self, works: Sequence[_Work]) -> None:
         """Resolve what may change later: recipients and their addresses, the sender's name, the membership's version."""
         placed = [(work, work.membership) for work in works if work.membership]
@@ -229,24 +259,27 @@ class Acceptor:
             work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
         named = () if work.draft.channels in (None, [ALL]) else work.draft.channels or ()
         reached = {each.channel for each in recipients if each.address} | set(named)
-        wrong = too_long(work.draft.payload.text, name, reached, self._channels)
+        if isinstance(work.payload, Text):
+            wrong = too_long(work.payload.text, name, reached, self._channels)
+        else:
+            wrong = attaching.too_long_beside(work.payload, name, reached, self._channels)
         if wrong:
             work.refuse(422, "text_too_long", wrong, "payload.text")
         return work.refused is None
 
     def _message(self, work: _Work, version: int, recipients: tuple[Recipient, ...], name: str, now: int) -> Message:
         draft = work.draft
-        payload = Text(draft.payload.text)
+        chosen = work.file_draft or work.payload
         return Message(
             message_id=work.message_id,
             conversation_id=work.conversation_id,
             sender=work.sender,
-            payload=payload,
+            payload=work.payload,
             members_version=version,
             accepted_at=now,
             recipients=recipients,
             metadata=draft.metadata,
-            digest=body_digest(work.sender, payload, draft.channels, _limit(draft), draft.metadata),
+            digest=body_digest(work.sender, chosen, draft.channels, _limit(draft), draft.metadata),
             sender_name=name,
         )
 

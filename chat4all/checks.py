@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from chat4all.callers import SEND, Caller
 from chat4all.channels import unknown_channel
-from chat4all.drafts import Draft, FileDraft
+from chat4all.drafts import Draft, TextDraft
 from chat4all.messages import is_uuid
 from chat4all.recipients import ALL
 from chat4all.settings import Settings
@@ -63,9 +63,7 @@ def _sender(caller: Caller, draft: Draft) -> Fault | None:
 
 def _payload(draft: Draft, settings: Settings) -> Fault | None:
     payload = draft.payload
-    if isinstance(payload, FileDraft):
-        return Fault(422, "unknown_file", "there is no such complete file", "payload.file_id")
-    if not payload.text.strip():
+    if isinstance(payload, TextDraft) and not payload.text.strip():
         return Fault(422, "empty_text", "a text needs words", "payload.text")
     if len(payload.text) > settings.text_limit:
         return Fault(422, "text_too_long", f"at most {settings.text_limit} characters", "payload.text")

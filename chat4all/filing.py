@@ -141,9 +141,13 @@ class Filing:
             if file.expires_at > now_ms():
                 self.changed(file, due_at=file.expires_at)
                 return
+            if file.object_key and self._is_sent(file):
+                self.changed(file, due_at=now_ms() + SENT_DUE_MS)
+                return
             expiring = self.changed(file, status=FileStatus.EXPIRING)
         if expiring is None:
             return
+        # Once more: a message may have taken its reference before it could see the mark.
         if file.object_key and self._is_sent(file):
             self.changed(expiring, status=FileStatus.READY, due_at=now_ms() + SENT_DUE_MS)
             return

@@ -5,10 +5,10 @@ from functools import cache
 from msgspec import Struct
 
 from chat4all.failures import Mismatch
-from chat4all.ports import EventLog, MessageStore
+from chat4all.ports import EventLog, MessageStore, ObjectStore
 from chat4all.records import EVENTS, TOPICS
 from chat4all.settings import Settings, load
-from storage.open import open_log, open_store
+from storage.open import open_log, open_objects, open_store
 
 
 class Parts(Struct, frozen=True):
@@ -18,6 +18,7 @@ class Parts(Struct, frozen=True):
     log: EventLog
     store: MessageStore
     partitions: int
+    objects: ObjectStore
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -27,7 +28,7 @@ def open_parts(settings: Settings) -> Parts:
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     for name in TOPICS:
         check_topic(log, store, name)
-    return Parts(settings, log, store, log.topic(EVENTS).partitions)
+    return Parts(settings, log, store, log.topic(EVENTS).partitions, open_objects(settings))
 
 
 def check_topic(log: EventLog, store: MessageStore, name: str) -> None:

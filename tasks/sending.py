@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
 from chat4all import telemetry
 from chat4all.deliveries import Delivery, Facts
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File
+from chat4all.messages import File, Text
 from chat4all.ports import Channel, Handle, Outgoing
+from tasks.attachments import Pending, arrived, post_file
 from tasks.committer import Committer, Note
 from tasks.dead_letters import delivery_letter
 from tasks.parts import Parts
@@ -25,6 +27,8 @@ IN_FLIGHT = 64
 # A wait this short is slept through; a longer one gives its place to others.
 SHORT_S = 1.0
 LIMITER_PERIOD_S = 0.25
+# How often to look whether a file that a provider brought has been fetched.
+FILE_MS = 1000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
 
@@ -75,6 +79,11 @@ class Sender:
                 return waits
         if row.facts.ended:
             return Done()
+        if isinstance(row.payload, File) and not row.payload.object_key:
+            payload = await self._fetched(row.payload)
+            if payload is None:
+                return Wait(now_ms() + FILE_MS, refusals)
+            row = msgspec.structs.replace(row, payload=payload)
         if now_ms() - row.accepted_at > self._parts.settings.give_up_h * 3_600_000:
             return self._refused(row, "expired", f"after {row.facts.attempts} attempts")
         async with self._in_flight:
@@ -82,6 +91,12 @@ class Sender:
             if held:
                 return Wait(now_ms() + int(held * 1000) + 1, refusals)
             return await self._send(row, refusals, may_send)
+
+    async def _fetched(self, payload: File) -> File | Text | None:
+        """What a file that a provider brought has come to; None while it is on its way."""
+        asked = arrived(self._parts.store, payload)
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, asked)
+        return None if isinstance(found, Pending) else found
 
     async def close(self) -> None:
         """Let go of the channel's connections."""
@@ -154,7 +169,7 @@ class Sender:
     async def _post(self, row: Delivery) -> str:
         outgoing = Outgoing(row.address, text_of(row), str(row.key))
         if isinstance(row.payload, File):
-            return await self._channel.send_file(outgoing, row.payload, "")
+            return await post_file(self._channel, self._parts, row, row.payload)
         return await self._channel.send_text(outgoing)
 
     def _sent(self, row: Delivery, provider_id: str) -> Note:

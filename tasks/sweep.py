@@ -14,6 +14,7 @@ log = telemetry.logger(__name__)
 
 HOLDER_QUIET_S = 2.0
 TIDY_S = 60.0
+HALF_WRITTEN_MS = 24 * 3_600_000
 
 
 class Sweeper:
@@ -53,6 +54,7 @@ def tidy(held: Parts) -> None:
         log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
     for topic in TOPICS:
         held.log.trim(topic, now - held.settings.log_retention_h * 3_600_000)
+    held.objects.tidy(now - HALF_WRITTEN_MS)
 
 
 _sweeper = Sweeper()

@@ -4,7 +4,7 @@ Every method may block unless it says that it does not, ends within the time lim
 `failures.Temporary` when its server cannot be reached or does not answer in time. What a method has returned from is durable.
 """
 
-from chat4all.ports.channel import Account, Channel, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.ports.channel import Account, Channel, Fetch, Inbound, Limits, Outgoing, Unreadable, Update
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
 from chat4all.ports.message_store import (
@@ -32,6 +32,7 @@ __all__ = [
     "Deliveries",
     "Directory",
     "EventLog",
+    "Fetch",
     "Files",
     "Handle",
     "History",

@@ -18,6 +18,8 @@ class Limits(Struct, frozen=True):
     interval, with so many at once before; all above 0. echoes_reference: receipts carry `Outgoing.reference` back, so an
     unknown outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
     bare_receipts: some come without the reference although others have it, and are found by the provider's id.
+    file_bytes: the largest file that it takes, by the beginning of the media type, the longest that fits ("image/jpeg",
+    "video/", "" for all else); where nothing fits it takes none. caption_length: of the words beside a file, in `text_unit`.
     """
 
     text_length: int
@@ -28,10 +30,18 @@ class Limits(Struct, frozen=True):
     receipts: frozenset[str]
     text_unit: str = "characters"
     bare_receipts: bool = False
+    file_bytes: dict[str, int] = {}
+    caption_length: int = 1024
 
     def measure(self, text: str) -> int:
         """The length of `text` in `text_unit`."""
         return len(text.encode()) if self.text_unit == "bytes" else len(text)
+
+    def takes(self, mime_type: str, size: int, caption: str) -> bool:
+        """Whether the provider takes this file with these words; else it goes as a text with a link."""
+        fitting = [each for each in self.file_bytes if mime_type.startswith(each)]
+        most = self.file_bytes[max(fitting, key=len)] if fitting else 0
+        return size <= most and self.measure(caption) <= self.caption_length
 
 
 class Account(Struct, frozen=True):
@@ -69,6 +79,13 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     media: str = ""
     mime_type: str = ""
     filename: str = ""
+
+
+class Fetch(Struct, frozen=True):
+    """Something to GET. The headers may hold a secret."""
+
+    url: str
+    headers: dict[str, str] = {}
 
 
 class Unreadable(Struct, frozen=True):
@@ -128,7 +145,18 @@ class Channel(ABC):
 
     @abstractmethod
     async def send_file(self, message: Outgoing, file: File, url: str) -> str:
-        """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`."""
+        """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`.
+
+        Only what `limits.takes`: for all else the core sends a text with a link.
+        """
+
+    def media_lookup(self, media: str) -> Fetch | None:
+        """What to ask the provider before `Inbound.media` can be fetched; None: nothing. Does no I/O."""
+        return None
+
+    def media_place(self, media: str, answer: bytes) -> Fetch:
+        """Where the bytes of `Inbound.media` are, by the answer to the lookup. Does no I/O. Permanent `media`: nowhere."""
+        return Fetch(media)
 
     async def poll(self) -> Sequence[Update]:
         """Where `polls`: the next updates, or none after some seconds. Temporary when the provider does not answer.

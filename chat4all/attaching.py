@@ -1,0 +1,83 @@
+"""Files in messages: what is frozen of them at acceptance, the references that keep them, and how channels get them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from chat4all.drafts import FileDraft
+from chat4all.files import FileStatus, StoredFile, message_holder, readable_size
+from chat4all.messages import File
+from chat4all.people import now_ms
+from chat4all.ports import Channel, MessageStore
+from chat4all.recipients import too_long
+
+# Longer than any URL that a store signs, so that what was accepted fits when it is sent.
+LINK_MOST = 700
+
+
+class Draught(Protocol):
+    """What is needed to know of a message on its way in."""
+
+    @property
+    def message_id(self) -> str:
+        """Its id."""
+
+    @property
+    def conversation_id(self) -> str:
+        """Its conversation."""
+
+    @property
+    def file_draft(self) -> FileDraft | None:
+        """The file that it wants to carry."""
+
+
+def found(store: MessageStore, works: Sequence[Draught]) -> dict[str, StoredFile]:
+    """The files that these messages want to carry, those that exist, by the id as the draft writes it."""
+    wanted = {work.file_draft.file_id for work in works if work.file_draft}
+    kept = store.files([each.lower() for each in wanted]) if wanted else {}
+    return {each: kept[each.lower()] for each in wanted if each.lower() in kept}
+
+
+def may_carry(work: Draught, file: StoredFile | None) -> bool:
+    """Whether the file is complete and of the message's conversation."""
+    return file is not None and file.status is FileStatus.READY and file.conversation_id == work.conversation_id
+
+
+def frozen(file: StoredFile, text: str) -> File:
+    """The payload: all that a channel needs to send the file, whatever becomes of its row."""
+    return File(file.file_id, text, file.filename, file.mime_type, file.size, file.object_key)
+
+
+def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, StoredFile]) -> list[bool]:
+    """For each message with a file: take its reference; whether it holds.
+
+    The rows are read again after the references are written, while the sweep marks a row before it looks for references:
+    so either the sweep sees the reference, or we see the mark.
+    """
+    wanted = [(files[work.file_draft.file_id], work) for work in works if work.file_draft]
+    if not wanted:
+        return []
+    holders = [(file.checksum, message_holder(file.file_id, work.conversation_id, work.message_id)) for file, work in wanted]
+    held = store.hold_objects(holders, now_ms())
+    again = store.files(list({file.file_id for file, _ in wanted}))
+    return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
+
+
+def caption(payload: File, sender_name: str) -> str:
+    """What stands beside a file: in groups the sender's name first."""
+    if not sender_name:
+        return payload.text
+    return f"{sender_name}: {payload.text}" if payload.text else f"{sender_name}:"
+
+
+def with_link(words: str, payload: File, url: str) -> str:
+    """A text that stands for a file which a channel does not take."""
+    line = f"{payload.filename} ({readable_size(payload.size)}): {url}"
+    return f"{words}\n{line}" if words else line
+
+
+def too_long_beside(payload: File, sender_name: str, reached: Iterable[str], channels: Mapping[str, Channel]) -> str:
+    """Why a file's words are too long for a channel that it goes to, else empty. A file that it does not take goes as text."""
+    words = caption(payload, sender_name)
+    instead = with_link(words, payload, "x" * LINK_MOST)
+    linked = [each for each in reached if not channels[each].limits.takes(payload.mime_type, payload.size, words)]
+    return too_long(instead, "", linked, channels)

@@ -1,0 +1,41 @@
+"""How a file leaves: by a link that the provider fetches, or, where the channel does not take it, as a text with a link."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from chat4all.attaching import caption, with_link
+from chat4all.deliveries import Delivery
+from chat4all.files import FileStatus, name_of_link
+from chat4all.messages import File, Text
+from chat4all.ports import Channel, MessageStore, Outgoing
+from tasks.parts import Parts
+
+
+class Pending(Struct, frozen=True):
+    """The file is still being fetched."""
+
+
+def arrived(store: MessageStore, payload: File) -> Callable[[], File | Text | Pending]:
+    """Asks what has become of a file that a provider brought. One that did not come is told by the words beside it."""
+
+    def ask() -> File | Text | Pending:
+        file = store.files([payload.file_id]).get(payload.file_id)
+        if file is None or file.is_gone or file.status is FileStatus.FAILED:
+            return Text(payload.text or f"[{payload.filename}]")
+        if file.status is not FileStatus.READY:
+            return Pending()
+        return File(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key)
+
+    return ask
+
+
+async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: File) -> str:
+    """Send a file; the provider's id. The URL is signed anew at each attempt, for the store's public address."""
+    words, objects = caption(payload, row.sender_name), parts.objects
+    if channel.limits.takes(payload.mime_type, payload.size, words):
+        url = objects.sign_get(payload.object_key, payload.filename, payload.mime_type, parts.settings.presigned_s)
+        return await channel.send_file(Outgoing(row.address, words, str(row.key)), payload, url)
+    name = name_of_link(payload.filename)
+    url = objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
+    return await channel.send_text(Outgoing(row.address, with_link(words, payload, url), str(row.key)))

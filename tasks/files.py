@@ -1,0 +1,177 @@
+"""Work on files: checking what was uploaded, fetching what providers bring, and letting go of what nobody needs.
+
+A task only pokes its process and returns: a large file takes longer than a task may. Threads of its own do the work. The
+truth is in the file's row: what is forgotten here, the sweep pokes again.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from kombu.exceptions import OperationalError
+
+from chat4all import telemetry
+from chat4all.failures import Permanent, Temporary
+from chat4all.files import FileStatus, StoredFile
+from chat4all.filing import VERIFY_DUE_MS, Filing, now_ms
+from tasks.app import app
+from tasks.media import fetch
+from tasks.parts import Parts, parts
+
+log = telemetry.logger(__name__)
+
+QUEUE = "channels"
+THREADS = 2
+TRIES = 5
+PAUSE_S = 2.0
+AT_ONCE = 200
+LOOK_BACK_DAYS = 30
+# Rows that were written a moment ago by a process whose clock is behind ours must not be passed over.
+LAG_MS = 2_000
+
+
+def verify(held: Parts, file_id: str) -> None:
+    """Compare what the store holds of a file with what was promised. Repeating it, or doing it twice at once, does no harm."""
+    filing = Filing(held.store, held.objects, held.settings)
+    file = held.store.files([file_id]).get(file_id)
+    if file is None or file.status is not FileStatus.VERIFYING:
+        return
+    try:
+        filing.joined(file)
+        size, checksum = measured(held, file_id)
+    except Permanent as failure:
+        # Another run may have come to an end meanwhile; then the row is no longer as we saw it, and this changes nothing.
+        filing.refused(file, failure.reason)
+        return
+    if size != file.size:
+        filing.refused(file, "size_mismatch")
+    elif checksum != file.checksum:
+        filing.refused(file, "checksum_mismatch")
+    else:
+        filing.finished(file, checksum, size)
+
+
+def measured(held: Parts, key: str) -> tuple[int, str]:
+    """Size and sha256 of what the store holds, read as a stream."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in held.objects.read(key):
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()
+
+
+WORK: dict[str, Callable[[Parts, str], None]] = {"verify_file": verify, "fetch_media": fetch}
+
+
+class Desk:
+    """This process's threads for files. A file that is being worked on is not taken up a second time."""
+
+    def __init__(self, held: Parts) -> None:
+        self._held = held
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="files")
+        self._at: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def poke(self, task: str, file_id: str) -> None:
+        """Do this soon. Does not block."""
+        with self._lock:
+            if (task, file_id) in self._at:
+                return
+            self._at.add((task, file_id))
+        self._pool.submit(self._work, task, file_id)
+
+    def _work(self, task: str, file_id: str) -> None:
+        try:
+            for _ in range(TRIES):
+                try:
+                    WORK[task](self._held, file_id)
+                    return
+                except Temporary as outage:
+                    log.warning("file_waits", task=task, file_id=file_id, reason=outage.reason)
+                    time.sleep(PAUSE_S)
+        except Exception:
+            log.exception("file_work_failed", task=task, file_id=file_id)
+        finally:
+            with self._lock:
+                self._at.discard((task, file_id))
+
+
+@cache
+def desk() -> Desk:
+    """This process's desk, opened at first use."""
+    return Desk(parts())
+
+
+@app.task(name="verify_file", typing=False)
+def verify_file(file_id: str) -> None:
+    """Check an upload that its owner called complete."""
+    desk().poke("verify_file", file_id)
+
+
+@app.task(name="fetch_media", typing=False)
+def fetch_media(file_id: str) -> None:
+    """Fetch a file that a provider brought."""
+    desk().poke("fetch_media", file_id)
+
+
+class FileSweeper:
+    """Looks at files whose time has come. Remembers how far it has come, day by day; a new process looks back a month."""
+
+    def __init__(self) -> None:
+        self._after: dict[str, tuple[int, str]] = {}
+
+    def sweep(self, held: Parts) -> None:
+        """Look at a few of those that are due."""
+        now = now_ms()
+        today = datetime.fromtimestamp(now / 1000, UTC).date()
+        days = [str(today - timedelta(days=back)) for back in range(LOOK_BACK_DAYS, -1, -1)]
+        self._after = {day: place for day, place in self._after.items() if day in days}
+        for day in days:
+            after = self._after.get(day, (0, ""))
+            if after[0] < 0:
+                continue
+            page = held.store.due_files(day, now - LAG_MS, after, AT_ONCE)
+            files = held.store.files([file_id for _, file_id in page]) if page else {}
+            for place in page:
+                look(held, files.get(place[1]), now)
+                self._after[day] = place
+            if len(page) == AT_ONCE:
+                return
+            if day < str(today - timedelta(days=1)):
+                self._after[day] = (-1, "")
+
+
+def look(held: Parts, file: StoredFile | None, now: int) -> None:
+    """What is to be done with a file that was due."""
+    if file is None or file.due_at > now or not file.due_at:
+        return
+    filing = Filing(held.store, held.objects, held.settings)
+    task = "verify_file" if file.status is FileStatus.VERIFYING else ""
+    if file.media and file.status is FileStatus.UPLOADING:
+        task = "fetch_media"
+    if task and now < file.expires_at:
+        filing.changed(file, due_at=now + VERIFY_DUE_MS)
+        poke(task, file.file_id)
+    else:
+        filing.look(file)
+
+
+def poke(task: str, file_id: str) -> None:
+    """Ask a worker for `task` on a file. When the broker is away the next look will do it."""
+    try:
+        app.send_task(task, args=(file_id,), queue=QUEUE)
+    except OperationalError as error:
+        log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
+
+
+_sweeper = FileSweeper()
+
+
+@app.task(name="sweep_files", typing=False)
+def sweep_files() -> None:
+    """Look at files that are due."""
+    _sweeper.sweep(parts())
