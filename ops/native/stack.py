@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from ops.native.cassandra import Cassandra
@@ -50,8 +51,12 @@ def stack(home: Path, data: Path) -> dict[str, Server]:
 
 
 def environment(home: Path, data: Path) -> dict[str, str]:
-    """The variables that make the service run on `stack`. Secrets are made once and kept in `data`, for their owner only."""
-    servers = stack(home, data)
+    """The variables that make the service run on `stack`."""
+    return variables(stack(home, data), data)
+
+
+def variables(servers: Mapping[str, Server], data: Path) -> dict[str, str]:
+    """The variables that make the service run on these. Secrets are made once and kept in `data`, for their owner only."""
     minio, rabbitmq = servers["minio"], servers["rabbitmq"]
     assert isinstance(minio, Minio) and isinstance(rabbitmq, RabbitMQ)  # noqa: S101
     return {
