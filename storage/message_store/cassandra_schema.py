@@ -3,7 +3,7 @@
 import hashlib
 import time
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
@@ -19,15 +19,11 @@ KEYSPACE = (
     "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', '{dc}': {copies}}}"
 )
 # With ids of our own: two nodes that make the same table at the same time would otherwise give it two.
-LOCKS = """
-CREATE TABLE IF NOT EXISTS schema_lock (name text PRIMARY KEY, owner text)
-WITH id = 6b1f3c5e-4f0a-11f0-8c4d-5a1d0c4a7a01
-"""
-MIGRATIONS = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
-    scope text, number int, name text, checksum text, applied_at bigint, PRIMARY KEY ((scope), number)
-) WITH id = 6b1f3c5e-4f0a-11f0-8c4d-5a1d0c4a7a02
-"""
+LOCKS = "CREATE TABLE IF NOT EXISTS schema_lock (name text PRIMARY KEY, owner text) WITH id = {id}"
+MIGRATIONS = (
+    "CREATE TABLE IF NOT EXISTS schema_migrations ("
+    "scope text, number int, name text, checksum text, applied_at bigint, PRIMARY KEY ((scope), number)) WITH id = {id}"
+)
 APPLIED = "SELECT number, name, checksum FROM schema_migrations WHERE scope = 'chat4all'"
 NOTE = "INSERT INTO schema_migrations (scope, number, name, checksum, applied_at) VALUES ('chat4all', ?, ?, ?, ?) IF NOT EXISTS"
 LOCK = f"INSERT INTO schema_lock (name, owner) VALUES ('migrate', ?) IF NOT EXISTS USING TTL {LOCK_S}"  # noqa: S608
@@ -97,8 +93,9 @@ def _prepare(session: Session) -> None:
     nodes = [each for each in session.cluster.metadata.all_hosts() if each.datacenter == session.datacenter]
     copies = place.replication or min(3, len(nodes))
     session.plain(KEYSPACE.format(keyspace=place.keyspace, dc=session.datacenter, copies=copies), keyspace=False)
-    session.plain(LOCKS)
-    session.plain(MIGRATIONS)
+    for table in (LOCKS, MIGRATIONS):
+        digest = hashlib.md5(f"{place.keyspace} {table}".encode(), usedforsecurity=False).digest()
+        session.plain(table.format(id=UUID(bytes=digest, version=1)))
 
 
 def _lock(session: Session) -> str:
