@@ -14,7 +14,6 @@ from ops.faults.stack import NotHere
 from ops.harness.waiting import wait_until
 
 WARM_S = 5.0
-SETTLE_S = 8.0
 FROZEN_S = 8.0
 CLOCK_S = 120
 FAKETIME = "libfaketime.so.1"
@@ -44,7 +43,7 @@ def _killed(run: Course, part: str, times: int) -> None:
     run.go(WARM_S)
     run.kill_often(part, times - 1)
     # The last one is measured: it strikes a system that has come to itself again.
-    run.go(SETTLE_S)
+    run.until_calm()
     run.kill(part)
 
 

@@ -29,18 +29,20 @@ def broker_wiped(run: Course) -> None:
     """The broker loses everything, three times."""
     run.go(WARM_S)
     for _ in range(3):
+        run.until_calm()
         run.stack.wipe_broker()
         run.hit()
-        run.go(8.0)
+        run.go(5.0)
 
 
 def queues_deleted(run: Course) -> None:
     """Every queue is deleted under load, three times."""
     run.go(WARM_S)
     for _ in range(3):
+        run.until_calm()
         run.stack.delete_queues()
         run.hit()
-        run.go(8.0)
+        run.go(5.0)
 
 
 def log_down(run: Course) -> None:

@@ -1,5 +1,6 @@
 """What a run came to, gathered through every public window, and from the store what the system says of itself."""
 
+import math
 import re
 import time
 from collections import Counter
@@ -52,9 +53,10 @@ class Outcome:
         seen = self._readers.seen(lambda each: each.message_id in known)
         return [Arrival(each.reader, each.conversation_id, each.message_id, each.at) for each in seen]
 
-    def missing(self) -> set[tuple[str, str]]:
-        """(message, to) that have not come yet."""
-        wanted = {(each.message_id, to) for each in self.accepted for to in each.readers | each.addresses}
+    def missing(self, accepted_before: float = math.inf) -> set[tuple[str, str]]:
+        """(message, to) that have not come yet, of what was accepted before this time (ms UTC)."""
+        due = [each for each in self.accepted if each.at < accepted_before]
+        wanted = {(each.message_id, to) for each in due for to in each.readers | each.addresses}
         return wanted - {(each.message_id, each.to) for each in [*self.arrivals(), *self.seen()]}
 
     def ended(self) -> list[Ended]:
