@@ -9,6 +9,7 @@ from limits.storage import MemoryStorage
 from chat4all.settings import Settings
 from tests.webapp.channels import both
 from tests.webapp.driver import Driver
+from tests.webapp.uploading import uploads
 from webapp.app import create_app
 
 
@@ -45,3 +46,6 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     driver.people("alice", "bob", "eve")
     yield driver
     driver.close()
+
+
+__all__ = ["gateway", "settings", "start", "uploads"]

@@ -1,0 +1,100 @@
+"""Uploads in tests: a conversation with two members and a stranger, and the client's part of the protocol."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from werkzeug.test import TestResponse
+
+from chat4all.filing import Filing
+from tasks import files as workers
+from tasks.parts import Parts
+from tests.webapp.driver import Driver
+
+PART = 5 << 20
+BASE = "http://127.0.0.1:8000"
+
+
+def digest(data: bytes) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Uploads:
+    """A gateway with parts of 5 MiB, whose pokes are carried out at once."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        driver.people("ana", "bob", "eve")
+        self.conversation = driver.private("ana", "bob")
+        here = driver.parts
+        self.parts = Parts(here.settings, here.log, here.store, 1, here.objects)
+        self.filing = Filing(here.store, here.objects, here.settings)
+
+    def work(self, task: str, file_id: str) -> None:
+        """What a worker does when poked."""
+        workers.WORK[task](self.parts, file_id)
+
+    def begin(self, size: int, who: str = "ana", expect: int = 201, **more: Any) -> Any:
+        body = {"conversation_id": self.conversation, "filename": "tea.bin", "size": size, **more}
+        return self.driver.ask(who, "POST", "/v1/files/initiate", body, expect)
+
+    def put(self, url: str, data: bytes) -> TestResponse:
+        """A client's PUT, without any token: the URL is enough."""
+        return self.driver.client.put(url.removeprefix(BASE), data=data)
+
+    def get(self, url: str, **headers: str) -> TestResponse:
+        return self.driver.client.get(url.removeprefix(BASE), headers=headers)
+
+    def bring(self, begun: Any, data: bytes, numbers: Sequence[int] | None = None) -> None:
+        """PUT these parts of the data, by default all that are asked for."""
+        for part in begun["parts"]:
+            if numbers is None or part["number"] in numbers:
+                start = (part["number"] - 1) * PART
+                assert self.put(part["url"], data[start : start + PART]).status_code == 200
+
+    def complete(self, file_id: str, checksum: str, who: str = "ana", expect: int = 200) -> Any:
+        return self.driver.ask(who, "POST", "/v1/files/complete", {"file_id": file_id, "checksum": checksum}, expect)
+
+    def whole(self, data: bytes, who: str = "ana", **more: Any) -> str:
+        """A complete file; its id."""
+        begun = self.begin(len(data), who, **more)
+        self.bring(begun, data)
+        self.complete(begun["file_id"], digest(data), who)
+        return str(begun["file_id"])
+
+    def form(self, data: bytes, who: str = "ana", filename: str = "tea.bin", **fields: str) -> TestResponse:
+        """The one-request upload."""
+        lines = []
+        for name, value in ({"conversation_id": self.conversation} | fields).items():
+            lines += [b"--edge", f'Content-Disposition: form-data; name="{name}"'.encode(), b"", value.encode()]
+        lines += [b"--edge", f'Content-Disposition: form-data; name="file"; filename="{filename}"'.encode(), b"", data]
+        headers = {"Authorization": f"Bearer {self.driver.tokens[who]}", "Content-Type": "multipart/form-data; boundary=edge"}
+        return self.driver.client.post("/v1/files", data=b"\r\n".join([*lines, b"--edge--", b""]), headers=headers)
+
+    def url(self, file_id: str, who: str = "ana") -> str:
+        return str(self.driver.ask(who, "GET", f"/v1/files/{file_id}/presigned")["url"])
+
+    def status(self, file_id: str, who: str = "ana") -> Any:
+        return self.driver.ask(who, "GET", f"/v1/files/{file_id}")
+
+    def stored(self) -> list[str]:
+        """The keys of all objects on the disk."""
+        folder = self.driver.parts.settings.data / "objects" / "objects"
+        return sorted(each.name for each in folder.glob("*/*"))
+
+
+@pytest.fixture
+def uploads(start: Any) -> Iterator[Uploads]:
+    """A gateway whose workers are at hand."""
+    made = Uploads(start(file_part_size=PART, file_limit=3 * PART))
+    with patch("webapp.files.poke", made.work), patch("webapp.files.VERIFY_WAIT_S", 0.2):
+        yield made
+
+
+def random_bytes(size: int) -> bytes:
+    """So many."""
+    return os.urandom(size)
