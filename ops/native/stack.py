@@ -29,6 +29,9 @@ SECRETS = (
     "instagram_app_secret",
     "instagram_verify_token",
     "instagram_token",
+    "messenger_app_secret",
+    "messenger_verify_token",
+    "messenger_token",
     "telegram_webhook_secret",
     "telegram_token",
 )

@@ -32,7 +32,7 @@ def test_the_environment_names_every_secret() -> None:
         name.replace("{self.name}", channel)
         for folder in SERVICE
         for path in (ROOT / folder).rglob("*.py")
-        for channel in ("whatsapp", "instagram")
+        for channel in ("whatsapp", "instagram", "messenger")
         for name in re.findall(r"""\bsecret\(["']([a-z0-9_{}.]+)["']\)""", path.read_text())
     }
     assert asked <= set(SECRETS)
