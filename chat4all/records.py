@@ -13,6 +13,8 @@ INCOMING = "chat-incoming"
 STATUS = "chat-status"
 EVENTS = "chat-events"
 TOPICS = (INCOMING, STATUS, EVENTS)
+# Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
+RECORD_MOST = 2 << 20
 
 
 class NewRecord(Struct, frozen=True):
@@ -113,7 +115,8 @@ def status_record(status: Status, partitions: int, headers: dict[str, str]) -> N
 
 
 def read_message(record: Record) -> Message:
-    """The message in a chat-incoming record, without its seq. Permanent `unreadable` when it is none."""
+    """The message in a chat-incoming record, without its seq. Permanent `unreadable` when it is none, or too large."""
+    _refuse_large(record)
     try:
         return _decode_message(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -121,8 +124,14 @@ def read_message(record: Record) -> Message:
 
 
 def read_status(record: Record) -> Status:
-    """The receipt or position in a chat-status record. Permanent `unreadable` when it is neither."""
+    """The receipt or position in a chat-status record. Permanent `unreadable` when it is neither, or too large."""
+    _refuse_large(record)
     try:
         return _decode_status(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Permanent("unreadable", str(error)) from error
+
+
+def _refuse_large(record: Record) -> None:
+    if len(record.value) > RECORD_MOST:
+        raise Permanent("unreadable", f"{len(record.value)} bytes")
