@@ -19,11 +19,12 @@ FURTHEST = {"whatsapp": "READ", "instagram": "READ", "telegram": "SENT", "messen
 
 
 class Person(Struct, frozen=True):
-    """Somebody with one app and no login of ours."""
+    """Somebody with one app and no login of ours. `contact` is what we call them, where the provider tells no names."""
 
     name: str
     channel: str
     address: str
+    contact: str = ""
 
     @property
     def place(self) -> str:
@@ -32,7 +33,7 @@ class Person(Struct, frozen=True):
 
 
 DIEGO = Person("Diego", "whatsapp", "+5511988880001")
-INES = Person("Inês", "instagram", "6789000001")
+INES = Person("Inês", "instagram", "6789000001", "ines")
 TOMAS = Person("Tomás", "telegram", "70001001")
 COLOURS = {"whatsapp": "green", "instagram": "magenta", "telegram": "cyan"}
 
@@ -42,12 +43,15 @@ def tell(system: Running, console: Console) -> bool:
     alice = system.login("alice", system.demo_password("alice"))
     with Readers({"alice": alice.token}, system.stream_target) as readers:
         story = Story(system, console, readers)
+        story.know(INES)
         console.rule("[bold]Diego on WhatsApp writes to Inês on Instagram")
         story.pair(DIEGO, INES, "Olá Inês, has the parcel come?", "It has, thank you!")
         console.rule("[bold]Tomás on Telegram writes to Inês on Instagram")
         story.pair(TOMAS, INES, "Inês, I shall be late.", "No hurry.")
         console.rule("[bold]A group: Alice with her stream, Diego, Inês and Tomás each on their own app")
         story.group(alice, (DIEGO, INES, TOMAS))
+        story.close()
+    alice.close()
     console.print(f"\nTheir phones, side by side in a browser, to write on yourself: {system.settings.simulator_url}/phones\n")
     return True
 
@@ -60,6 +64,17 @@ class Story:
         self._operator = system.operator()
         self._phones: Phones = system.phones
         self._readers = readers
+
+    def know(self, person: Person) -> None:
+        """Register a contact, so that in groups others read who it is that speaks."""
+        called = {"user_id": person.contact, "display_name": person.name}
+        self._operator.call("POST", "/v1/users", called, expect=(201, 409))
+        path = f"/v1/users/{person.contact}/identities/{person.channel}"
+        self._operator.call("PUT", path, {"address": person.address})
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._operator.close()
 
     def pair(self, one: Person, other: Person, words: str, answer: str) -> None:
         """One writes, the other reads it and answers, and the answer comes back."""

@@ -1,0 +1,257 @@
+"""Scenes through real processes: people on different platforms, and that nobody gets what was meant for another.
+
+Telegram's updates are fetched here, so that both ways in are walked.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import requests
+from rich.console import Console
+
+from chat4all.channels import CHANNELS
+from ops.demo import across
+from ops.harness.api import Api
+from ops.harness.readers import Readers
+from ops.harness.system import System
+from ops.harness.waiting import wait_until
+from ops.simulator.model import Said
+from ops.simulator.providers import open_providers
+from storage.open import open_store
+from tests.end_to_end.conftest import QUICK
+from tests.end_to_end.mixture import FURTHEST
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
+
+PATIENCE_S = 60.0
+NUMBERS = count(20_000_001)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all scenes: their people are different ones."""
+    with System(tmp_path_factory.mktemp("scenes") / "data", {**QUICK, "TELEGRAM_POLLING": "1"}) as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def operator(system: System) -> Iterator[Api]:
+    api = system.operator()
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def join(system: System) -> Iterator[Callable[[str], Api]]:
+    """Makes users, or finds them made; their connections are closed after the test."""
+    made: list[Api] = []
+
+    def register(who: str) -> Api:
+        made.append(system.register(who))
+        return made[-1]
+
+    yield register
+    for api in made:
+        api.close()
+
+
+def address(channel: str) -> str:
+    """Somebody whom nobody knows yet."""
+    return f"{'+55' if channel == 'whatsapp' else ''}21{next(NUMBERS)}"
+
+
+def until(what: str, question: Callable[[], bool]) -> None:
+    wait_until(what, question, PATIENCE_S)
+
+
+def texts(system: System, channel: str, to: str) -> list[str]:
+    """What somebody's phone shows."""
+    return [each["text"] for each in system.phones.sent(channel, to)]
+
+
+def shows(system: System, channel: str, to: str, *words: str) -> None:
+    """Wait until somebody's phone shows exactly these."""
+    until(f"a phone on {channel} shows {words}", lambda: len(texts(system, channel, to)) >= len(words))
+    assert texts(system, channel, to) == list(words)
+
+
+def said(api: Api, conversation: str) -> list[str]:
+    """All words of a conversation, in order, as a member reads them."""
+    return [each["payload"]["text"] for each in api.history(conversation)]
+
+
+def found(operator: Api, kind: str, *members: str) -> str:
+    """A conversation of these."""
+    made = operator.call("POST", "/v1/conversations", {"type": kind, "members": list(members)})
+    return str(made["conversation_id"])
+
+
+def write(operator: Api, sender: str, to: str, words: str) -> dict[str, Any]:
+    """A user writes to an address."""
+    return operator.send({"from": sender, "to": [to], "payload": {"type": "text", "text": words}})
+
+
+def comes_to_its_end(operator: Api, message_id: str) -> None:
+    """Wait until every delivery is as far as its channel can tell."""
+
+    def came() -> bool:
+        deliveries = operator.call("GET", f"/v1/messages/{message_id}?wait=5")["deliveries"]
+        return bool(deliveries) and all(each["status"] == FURTHEST[each["channel"]] for each in deliveries)
+
+    until("every delivery came to its end", came)
+
+
+def test_the_demo_tells_its_story(system: System) -> None:
+    """What `make demo` shows of people on different platforms ends well, twice over, on a system with a past."""
+    for _ in range(2):
+        shown = io.StringIO()
+        assert across.tell(system, Console(file=shown, width=120))
+        assert "in one order for all: True" in shown.getvalue()
+
+
+@pytest.mark.parametrize(("one", "other"), [("whatsapp", "instagram"), ("telegram", "instagram"), ("messenger", "telegram")])
+def test_people_on_two_platforms_talk(system: System, operator: Api, one: str, other: str) -> None:
+    """One writes, the other reads it and answers, the answer comes back: each phone shows exactly that, and nobody's name."""
+    writer, friend = address(one), address(other)
+    talk = found(operator, "private", f"{one}:{writer}", f"{other}:{friend}")
+    operator.call("PUT", f"/v1/conversations/{talk}/links/{one}/{writer}")
+    system.phones.write(one, writer, "are you there?", name="Writer")
+    shows(system, other, friend, "are you there?")
+    system.phones.write(other, friend, "I am", name="Friend")
+    shows(system, one, writer, "I am")
+    assert said(operator, talk) == ["are you there?", "I am"]
+    for message in operator.history(talk):
+        comes_to_its_end(operator, message["message_id"])
+
+
+def test_three_platforms_and_a_stream_are_one_group(system: System, operator: Api, join: Callable[[str], Api]) -> None:
+    """Everybody reads everybody once, in one order, with the name in front; what they write needs no link to come back.
+
+    Instagram tells no names: there people are what we call them.
+    """
+    anna = join("anna")
+    places = {channel: address(channel) for channel in ("whatsapp", "instagram", "telegram")}
+    operator.call("POST", "/v1/users", {"user_id": "ig", "display_name": "Instagram"})
+    operator.call("PUT", "/v1/users/ig/identities/instagram", {"address": places["instagram"]})
+    talk = found(operator, "group", "anna", *(f"{channel}:{to}" for channel, to in places.items()))
+    with Readers({"anna": anna.token}, system.stream_target) as readers:
+        anna.send({"conversation_id": talk, "payload": {"type": "text", "text": "hello all"}})
+        wanted = {channel: ["anna: hello all"] for channel in places}
+        for channel, to in places.items():
+            shows(system, channel, to, "anna: hello all")
+        for channel, to in places.items():
+            system.phones.write(channel, to, f"hello from {channel}", name=channel.title())
+            for other in places.keys() - {channel}:
+                wanted[other].append(f"{channel.title()}: hello from {channel}")
+                shows(system, other, places[other], *wanted[other])
+        until("the stream shows all", lambda: len(readers.seen()) == 4)
+        assert [each.text for each in readers.seen()] == ["hello all", *(f"hello from {channel}" for channel in places)]
+    assert {channel: texts(system, channel, to) for channel, to in places.items()} == wanted
+    for message in operator.history(talk):
+        comes_to_its_end(operator, message["message_id"])
+
+
+def test_of_two_senders_each_gets_their_own_answers(system: System, operator: Api, join: Callable[[str], Api]) -> None:
+    """Two write to one contact: a plain answer is for who wrote last, a reply for whom it replies to, and neither reads the
+    other's; a link decides only where nothing is replied to.
+    """
+    ben, eva = join("ben"), join("eva")
+    contact = address("whatsapp")
+    to_ben = write(operator, "ben", f"whatsapp:{contact}", "from ben")["conversation_id"]
+    shows(system, "whatsapp", contact, "from ben")
+    to_eva = write(operator, "eva", f"whatsapp:{contact}", "from eva")["conversation_id"]
+    shows(system, "whatsapp", contact, "from ben", "from eva")
+    bens = next(each["provider_id"] for each in system.phones.sent("whatsapp", contact) if each["text"] == "from ben")
+    system.phones.write("whatsapp", contact, "for eva")
+    until("eva has it", lambda: said(eva, to_eva) == ["from eva", "for eva"])
+    system.phones.write("whatsapp", contact, "for ben", reply_to=bens)
+    until("ben has it", lambda: said(ben, to_ben) == ["from ben", "for ben"])
+    group = found(operator, "group", "eva", f"whatsapp:{contact}")
+    operator.call("PUT", f"/v1/conversations/{group}/links/whatsapp/{contact}")
+    system.phones.write("whatsapp", contact, "for the group")
+    until("the group has it", lambda: said(eva, group) == ["for the group"])
+    system.phones.write("whatsapp", contact, "for ben again", reply_to=bens)
+    until("ben has it", lambda: said(ben, to_ben) == ["from ben", "for ben", "for ben again"])
+    assert said(eva, to_eva) == ["from eva", "for eva"]
+    for stranger, foreign in ((ben, to_eva), (ben, group), (eva, to_ben)):
+        assert stranger.request("GET", f"/v1/conversations/{foreign}/messages")[0] == 404
+
+
+def test_an_address_that_changes_hands_takes_nothing_along(system: System, operator: Api, join: Callable[[str], Api]) -> None:
+    """Deliveries wait while the address goes to somebody else: they end as FAILED identity_moved, the new owner reads none of
+    them, and what the new owner writes, even as a reply, is not the old owner's.
+    """
+    kim, contact = join("kim"), address("whatsapp")
+    join("new-owner")
+    first = write(operator, "kim", f"whatsapp:{contact}", "hello")
+    shows(system, "whatsapp", contact, "hello")
+    known = system.phones.sent("whatsapp", contact)[0]["provider_id"]
+    system.phones.behave("whatsapp", rules=[{"status": 500, "code": 131000, "match": contact}])
+    waiting = [write(operator, "kim", f"whatsapp:{contact}", f"secret {number}")["message_id"] for number in range(3)]
+
+    def deliveries(message_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = operator.call("GET", f"/v1/messages/{message_id}?wait=5")["deliveries"]
+        return found
+
+    until("the first one was refused", lambda: any(each["attempts"] for each in deliveries(waiting[0])))
+    operator.call("PUT", "/v1/users/new-owner/identities/whatsapp", {"address": contact})
+    system.phones.behave("whatsapp")
+    for message_id in waiting:
+        until("it ended", lambda message_id=message_id: deliveries(message_id)[0]["status"] == "FAILED")  # type: ignore[misc]
+        assert deliveries(message_id)[0]["reason"] == "identity_moved"
+    assert texts(system, "whatsapp", contact) == ["hello"]
+    system.phones.write("whatsapp", contact, "who was that?", reply_to=known)
+    owner = join("new-owner")
+
+    def own() -> list[str]:
+        return [each["conversation_id"] for each in owner.call("GET", "/v1/conversations")["conversations"]]
+
+    until("it has come", lambda: bool(own()) and said(owner, own()[0]) == ["who was that?"])
+    assert first["conversation_id"] not in own()
+    assert said(kim, first["conversation_id"]) == ["hello", "secret 0", "secret 1", "secret 2"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_only_the_provider_brings_messages_and_only_for_our_account(system: System, channel: str) -> None:
+    """Forged: refused, and read by nobody. Signed, but about another account: answered, and nothing comes of it."""
+    provider, sender = open_providers(system.settings)[channel], address(channel)
+    heard = Said(channel, provider.account, sender, "let me in", provider.new_id(sender), 1_700_000_000_000)
+    body = provider.webhook([provider.said(heard)])
+    foreign = body.replace(provider.account.encode(), b"999999999999999")
+    forged = {name: f"{value[:-1]}{'0' if value[-1] != '0' else '1'}" for name, value in provider.signature(body).items()}
+    assert post(system, channel, body, forged) == post(system, channel, body, {}) == 403
+    if foreign != body:
+        assert post(system, channel, body, provider.signature(foreign)) == 403
+        assert post(system, channel, foreign, provider.signature(foreign)) == 200
+    assert not owned(system, channel, sender)
+    assert post(system, channel, body, provider.signature(body)) == 200
+    assert owned(system, channel, sender)
+
+
+def post(system: System, channel: str, body: bytes, headers: dict[str, str]) -> int:
+    """A webhook; the status that it is answered with."""
+    url = f"{system.settings.gateway_url}/channels/{channel}/webhook"
+    return requests.post(url, body, headers={"Content-Type": "application/json", **headers}, timeout=15).status_code
+
+
+def owned(system: System, channel: str, who: str) -> bool:
+    """Whether an address is anybody's, a contact's included."""
+    store = open_store(system.settings)
+    try:
+        return bool(store.owners([(channel, who)]))
+    finally:
+        store.close()
+
+
+def test_a_body_that_does_not_say_its_length_has_the_same_limit(system: System, operator: Api) -> None:
+    """Sent in chunks it is not known beforehand how much will come: it is refused all the same, and nothing is kept."""
+    url, headers = f"{system.settings.gateway_url}/v1/messages", {"Authorization": f"Bearer {operator.token}"}
+    chunks = (b"x" * 65_536 for _ in range(2 * system.settings.body_limit // 65_536))
+    try:
+        answer = requests.post(url, chunks, headers={**headers, "Content-Type": "application/json"}, timeout=15)
+    except requests.ConnectionError:
+        return  # It closed the door in our face, which is a refusal too.
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
