@@ -12,7 +12,7 @@ from webapp.gateway import gateway
 from webapp.models import ChannelPath
 from webapp.problems import Problem
 from webapp.tracing import headers
-from webapp.validating import checked
+from webapp.validating import checked, read_body
 
 log = telemetry.logger(__name__)
 
@@ -36,7 +36,7 @@ def challenge(path: ChannelPath) -> Response:
 def webhook(path: ChannelPath) -> Response:
     """Messages and receipts. The signature is checked over the raw body."""
     channel = _channel(path.channel)
-    body = request.get_data(cache=False)
+    body = read_body()
     if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
     brought = gateway().arrivals.accept_updates(channel.read_webhook(body), headers())

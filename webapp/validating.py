@@ -53,10 +53,19 @@ def _unchecked(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
+def read_body() -> bytes:
+    """The request's whole body. RequestEntityTooLarge beyond its limit, also when it did not say its length."""
+    body = request.get_data(cache=False)
+    if request.content_length is None:
+        # Werkzeug cuts a chunked body off at the limit, and says so only to whoever reads on.
+        request.stream.read(1)
+    return body
+
+
 def read_json() -> Any:
     """The request's body. Problem 400 `invalid_json` when it is none."""
     try:
-        return from_json(request.get_data(cache=False), allow_inf_nan=False)
+        return from_json(read_body(), allow_inf_nan=False)
     except ValueError as error:
         raise Problem(400, "invalid_json", f"the body is not JSON: {error}") from None
 
