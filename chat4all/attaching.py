@@ -4,14 +4,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from chat4all.drafts import FileDraft
-from chat4all.files import FileStatus, StoredFile, message_holder, readable_size
+from chat4all.files import (
+    ANY_TYPE,
+    FileStatus,
+    StoredFile,
+    checked_type,
+    inbound_file_id,
+    mended_name,
+    message_holder,
+    readable_size,
+)
 from chat4all.messages import File
 from chat4all.people import now_ms
-from chat4all.ports import Channel, MessageStore
+from chat4all.ports import Channel, Inbound, MessageStore
 from chat4all.recipients import too_long
 
 # Longer than any URL that a store signs, so that what was accepted fits when it is sent.
 LINK_MOST = 700
+# A worker is asked to fetch at once; when it did not hear, the sweep asks.
+FETCH_DUE_MS = 5_000
+FETCH_LIFE_MS = 24 * 3_600_000
 
 
 class Draught(Protocol):
@@ -60,6 +72,35 @@ def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, Stor
     held = store.hold_objects(holders, now_ms())
     again = store.files(list({file.file_id for file, _ in wanted}))
     return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
+
+
+def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str) -> StoredFile:
+    """The file that a provider's message brings, to be fetched: the same at every repetition."""
+    try:
+        mime_type = checked_type(inbound.mime_type, inbound.filename)
+    except ValueError:
+        mime_type = ANY_TYPE
+    now = now_ms()
+    return StoredFile(
+        file_id=inbound_file_id(message_id),
+        conversation_id=conversation_id,
+        owner=owner,
+        filename=mended_name(inbound.filename, mime_type),
+        mime_type=mime_type,
+        size=0,
+        part_size=0,
+        created_at=now,
+        channel=inbound.channel,
+        media=inbound.media,
+        message_id=message_id,
+        due_at=now + FETCH_DUE_MS,
+        expires_at=now + FETCH_LIFE_MS,
+    )
+
+
+def announced(file: StoredFile, text: str) -> File:
+    """The payload of a message whose file is still to be fetched: where its bytes will be, its row says."""
+    return File(file.file_id, text, file.filename, file.mime_type)
 
 
 def caption(payload: File, sender_name: str) -> str:

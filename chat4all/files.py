@@ -39,7 +39,7 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     `due_at`: when the sweep looks at it. `expires_at`: when an upload that is not complete goes; 0 once it is ready.
     `upload`: the object store's id of the open upload. `checksum`: sha256 in hex, claimed while verifying, true when ready.
     `object_key`: where the bytes are; of equal files it is that of the first. `media`, `channel`: what a provider calls a
-    file that is to be fetched from it.
+    file that is to be fetched from it, `message_id` the message that brought it.
     """
 
     file_id: str
@@ -52,6 +52,7 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     created_at: int
     channel: str = ""
     media: str = ""
+    message_id: str = ""
     status: FileStatus = FileStatus.UPLOADING
     version: int = 1
     due_at: int = 0

@@ -12,7 +12,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from chat4all.failures import Permanent
-from chat4all.files import FileStatus, StoredFile, message_of, part_sizes, still_missing
+from chat4all.files import FileStatus, StoredFile, message_holder, message_of, part_sizes, still_missing
 from chat4all.ports import MessageStore, ObjectStore
 from chat4all.settings import Settings
 
@@ -106,6 +106,9 @@ class Filing:
         """
         now = now_ms()
         key = self._store.keep_object(checksum, file.file_id, file.holder, now)
+        if file.message_id:
+            holder = message_holder(file.file_id, file.conversation_id, file.message_id)
+            self._store.hold_objects([(checksum, holder)], now)
         ready = self.changed(
             file,
             status=FileStatus.READY,

@@ -10,9 +10,12 @@ from msgspec import Struct
 
 from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
+from chat4all.attaching import announced, brought
 from chat4all.conversations import Identity, Membership
+from chat4all.files import StoredFile, inbound_file_id
 from chat4all.messages import (
     Message,
+    Payload,
     Text,
     body_digest,
     contact_conversation_id,
@@ -26,23 +29,28 @@ from chat4all.records import NewRecord, ProviderReceipt, incoming_record, status
 
 
 class Brought(Struct, frozen=True):
-    """What a webhook held: counts of messages and receipts that are now durable, and why other parts made no sense."""
+    """What a webhook held: counts of messages and receipts that are now durable, and why other parts made no sense.
+
+    `files`: ids of those that a worker is to fetch.
+    """
 
     messages: int
     receipts: int
     unreadable: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class _Arrival:
     """One inbound message on its way to its conversation."""
 
-    __slots__ = ("inbound", "membership", "message_id", "owner", "repeat")
+    __slots__ = ("file", "inbound", "membership", "message_id", "owner", "repeat")
 
     def __init__(self, inbound: Inbound, owner: str) -> None:
         self.inbound = inbound
         self.owner = owner
         self.message_id = provider_message_id(inbound.channel, inbound.account, inbound.provider_id)
         self.membership: Membership
+        self.file: StoredFile | None = None
         self.repeat = False
 
     @property
@@ -69,7 +77,10 @@ class Arrivals:
         if records:
             self._acceptor.append(records)
         unreadable = tuple(each.reason for each in updates if isinstance(each, Unreadable))
-        return Brought(messages, len(receipts), unreadable)
+        files = tuple(
+            inbound_file_id(provider_message_id(each.channel, each.account, each.provider_id)) for each in inbound if each.media
+        )
+        return Brought(messages, len(receipts), unreadable, files)
 
     def _inbound_records(self, inbound: Sequence[Inbound], headers: dict[str, str]) -> tuple[list[NewRecord], int]:
         owners = self._owners(inbound)
@@ -77,6 +88,7 @@ class Arrivals:
         founded = self._place(arrivals)
         self._keep_to_first(arrivals)
         self._store.note_wrote({(each.channel, each.address): each.at for each in sorted(inbound, key=lambda one: one.at)})
+        self._bring_files([each for each in arrivals if not each.repeat])
         messages = self._messages([each for each in arrivals if not each.repeat])
         records = [conversation_record(each, self._acceptor.event_partitions) for each in founded]
         records += [incoming_record(each, self._acceptor.partitions, headers) for each in messages]
@@ -183,6 +195,15 @@ class Arrivals:
             else:
                 arrival.repeat = (first, arrival.message_id) in stored
 
+    def _bring_files(self, arrivals: Sequence[_Arrival]) -> None:
+        """Register the files that come with messages. A worker fetches them; the message does not wait."""
+        bringing = [each for each in arrivals if each.inbound.media]
+        for each in bringing:
+            conversation_id = each.membership.conversation.conversation_id
+            each.file = brought(each.inbound, each.message_id, conversation_id, each.owner)
+        if bringing:
+            self._store.add_files([each.file for each in bringing if each.file])
+
     def _messages(self, arrivals: Sequence[_Arrival]) -> list[Message]:
         users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())
         identities = self._store.identities(list(users)) if users else {}
@@ -191,7 +212,7 @@ class Arrivals:
         messages = []
         for arrival in arrivals:
             inbound, membership = arrival.inbound, arrival.membership
-            payload = Text(inbound.text or "(empty message)")
+            payload = _payload(arrival)
             messages.append(
                 Message(
                     message_id=arrival.message_id,
@@ -212,6 +233,12 @@ class Arrivals:
                 )
             )
         return messages
+
+
+def _payload(arrival: _Arrival) -> Payload:
+    if arrival.file:
+        return announced(arrival.file, arrival.inbound.text)
+    return Text(arrival.inbound.text or "(empty message)")
 
 
 def _places(inbound: Inbound) -> list[Address]:

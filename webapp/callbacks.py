@@ -10,6 +10,7 @@ from chat4all.ports import Channel
 from webapp.docs import CHANNELS, OPEN, anything, problems
 from webapp.gateway import gateway
 from webapp.models import ChannelPath
+from webapp.poking import poke
 from webapp.problems import Problem
 from webapp.tracing import headers
 from webapp.validating import checked, read_body
@@ -40,6 +41,8 @@ def webhook(path: ChannelPath) -> Response:
     if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
     brought = gateway().arrivals.accept_updates(channel.read_webhook(body), headers())
+    for file_id in brought.files:
+        poke("fetch_media", file_id)
     _report(path.channel, brought.unreadable)
     return Response("OK", mimetype="text/plain")
 

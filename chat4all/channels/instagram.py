@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from chat4all.channels import graph
 from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.graph import Verdict
-from chat4all.channels.messaging import Event, Message, MessagingChannel, MessagingSettings
+from chat4all.channels.messaging import MB, Event, Message, MessagingChannel, MessagingSettings
 from chat4all.failures import Permanent, Temporary, Throttled
 from chat4all.ports import Limits, Unreadable, Update
 
@@ -39,6 +39,14 @@ class Instagram(MessagingChannel):
         recipient_burst=UNPACED_BURST,
         echoes_reference=False,
         receipts=frozenset({"read"}),
+        file_bytes={
+            "image/jpeg": 8 * MB,
+            "image/png": 8 * MB,
+            "audio/": 25 * MB,
+            "video/": 25 * MB,
+            "application/pdf": 25 * MB,
+        },
+        caption_length=0,
     )
     verdicts = graph.COMMON | {
         (10, 2534022): Verdict(Permanent, "outside_window"),

@@ -20,6 +20,7 @@ from chat4all.ports import Account, Channel, Inbound, Outgoing, Unreadable, Upda
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
+MB = 1 << 20
 SCOPED_ID = re.compile(r"\d{5,25}")
 
 

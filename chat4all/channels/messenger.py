@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from chat4all.channels import graph
 from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.graph import Verdict
-from chat4all.channels.messaging import Event, Message, MessagingChannel, MessagingSettings
+from chat4all.channels.messaging import MB, Event, Message, MessagingChannel, MessagingSettings
 from chat4all.failures import Permanent, Temporary
 from chat4all.ports import Limits, Outgoing, Unreadable, Update
 
@@ -39,6 +39,8 @@ class Messenger(MessagingChannel):
         recipient_burst=UNPACED_BURST,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered"}),
+        file_bytes={"image/": 8 * MB, "": 25 * MB},
+        caption_length=0,
         bare_receipts=True,
     )
     verdicts = graph.COMMON | {

@@ -6,9 +6,11 @@ import re
 from collections.abc import Awaitable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
+from msgspec import Struct
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
@@ -18,13 +20,18 @@ from chat4all.channels import http, telegram_inbound
 from chat4all.channels.accounts import Pacing, load
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Limits, Outgoing, Unreadable, Update
+from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
 
 SIMULATED_BOT = "1000000001"
 CHAT_ID = re.compile(r"-?\d{4,20}")
 API_URL = "https://api.telegram.org"
 UPDATES = ["message", "edited_message", "callback_query"]
+MB = 1 << 20
+PHOTOS = ("image/jpeg", "image/png")
+DOCUMENTS = ("application/pdf", "application/zip", "image/gif")
+VIDEOS = ("video/mp4",)
+AUDIO = ("audio/mpeg", "audio/mp4")
 POLL_S = 10
 POLL_LIMIT = 100
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
@@ -45,6 +52,17 @@ REASONS = {
 logging.getLogger("TeleBot").setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
+
+
+class _FilePath(Struct, frozen=True):
+    file_path: str
+
+
+class _FileAnswer(Struct, frozen=True):
+    result: _FilePath
+
+
+_file = msgspec.json.Decoder(_FileAnswer).decode
 
 
 class TelegramSettings(Pacing):
@@ -73,6 +91,8 @@ class Telegram(Channel):
         recipient_burst=3,
         echoes_reference=False,
         receipts=frozenset(),
+        # By a link Telegram takes these kinds only, and of documents no others.
+        file_bytes=dict.fromkeys(PHOTOS, 5 * MB) | dict.fromkeys((*DOCUMENTS, *VIDEOS, *AUDIO), 20 * MB),
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -85,7 +105,7 @@ class Telegram(Channel):
         self._secret = own.webhook_secret or settings.secret("telegram_webhook_secret")
         self._timeout_s = settings.provider_timeout_s
         self._offset = 0
-        base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
+        self._base = base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
         # The library keeps these for the process, not for the bot; a process has one Telegram channel.
         asyncio_helper.API_URL = f"{base}/bot{{0}}/{{1}}"
         asyncio_helper.REQUEST_TIMEOUT = ceil(self._timeout_s)
@@ -140,14 +160,30 @@ class Telegram(Channel):
         return telegram_inbound.provider_id(message.address, sent.message_id)
 
     async def send_file(self, message: Outgoing, file: File, url: str) -> str:
-        """A picture or a document, which Telegram fetches from its link."""
+        """A picture, film, sound or document, which Telegram fetches from its link."""
         caption = message.text or None
-        if file.mime_type in {"image/jpeg", "image/png"}:
+        if file.mime_type in PHOTOS:
             sending = self._bot.send_photo(message.address, url, caption=caption)
+        elif file.mime_type in VIDEOS:
+            sending = self._bot.send_video(message.address, url, caption=caption)
+        elif file.mime_type in AUDIO:
+            sending = self._bot.send_audio(message.address, url, caption=caption)
         else:
             sending = self._bot.send_document(message.address, url, caption=caption)
         sent = await _call(sending, Unknown)
         return telegram_inbound.provider_id(message.address, sent.message_id)
+
+    def media_lookup(self, media: str) -> Fetch | None:
+        """getFile, which names a path for the next hour."""
+        return Fetch(f"{self._base}/bot{self._bot.token}/getFile?{urlencode({'file_id': media})}")
+
+    def media_place(self, media: str, answer: bytes) -> Fetch:
+        """The file behind that path."""
+        try:
+            path = _file(answer).result.file_path
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise Permanent("media") from None
+        return Fetch(f"{self._base}/file/bot{self._bot.token}/{quote(path)}")
 
     async def poll(self) -> Sequence[Update]:
         """Telegram keeps updates for a day until they are acknowledged."""

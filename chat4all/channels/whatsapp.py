@@ -17,7 +17,7 @@ from chat4all.channels.http import Http
 from chat4all.channels.times import within_second
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Limits, Outgoing, Unreadable, Update
+from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
@@ -54,6 +54,10 @@ VERDICTS = graph.COMMON | {
     133004: Verdict(Temporary, "provider_error"),
     133010: Verdict(Temporary, "credentials"),
 }
+MB = 1 << 20
+IMAGES = ("image/jpeg", "image/png")
+VIDEOS = ("video/mp4", "video/3gpp")
+AUDIO = ("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg")
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 
 
@@ -138,6 +142,10 @@ class _Number(Struct, frozen=True):
     verified_name: str = ""
 
 
+class _MediaPage(Struct, frozen=True):
+    url: str
+
+
 _encode = msgspec.json.Encoder().encode
 _status = msgspec.json.Decoder(_Status).decode
 _value = msgspec.json.Decoder(_Value).decode
@@ -146,6 +154,7 @@ _entry = msgspec.json.Decoder(_Entry).decode
 _webhook = msgspec.json.Decoder(_Webhook).decode
 _sent = msgspec.json.Decoder(_Sent).decode
 _number = msgspec.json.Decoder(_Number).decode
+_page = msgspec.json.Decoder(_MediaPage).decode
 
 
 class WhatsApp(Channel):
@@ -159,6 +168,7 @@ class WhatsApp(Channel):
         recipient_burst=45,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered", "read", "failed"}),
+        file_bytes=dict.fromkeys(IMAGES, 5 * MB) | dict.fromkeys((*VIDEOS, *AUDIO), 16 * MB) | {"": 100 * MB},
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -174,7 +184,8 @@ class WhatsApp(Channel):
         self._number = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._number / "messages"
         token = own.token or settings.secret("whatsapp_token")
-        self._http = Http(settings.provider_timeout_s, {"Authorization": f"Bearer {token}"})
+        self._bearer = {"Authorization": f"Bearer {token}"}
+        self._http = Http(settings.provider_timeout_s, self._bearer)
 
     def address(self, text: str) -> str:
         """ "+<digits>" however the number is written, or a user id as it is."""
@@ -269,12 +280,26 @@ class WhatsApp(Channel):
     async def send_file(self, message: Outgoing, file: File, url: str) -> str:
         """A picture, sound or film where WhatsApp shows the type, and a document for all else."""
         kind = _media_kind(file.mime_type)
+        if kind == "audio" and message.text:
+            # Sounds have no captions, and words must not be lost.
+            kind = "document"
         media = {"link": url}
-        if message.text and kind != "audio":
+        if message.text:
             media["caption"] = message.text
         if kind == "document" and file.filename:
             media["filename"] = file.filename
         return await self._send(message, type=kind, **{kind: media})
+
+    def media_lookup(self, media: str) -> Fetch | None:
+        """The media's own page, which names a URL for the next minutes."""
+        return Fetch(str(self._number.parent / media), self._bearer)
+
+    def media_place(self, media: str, answer: bytes) -> Fetch:
+        """The URL that the page named; it wants the token too."""
+        try:
+            return Fetch(_page(answer).url, self._bearer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise Permanent("media") from None
 
     async def _send(self, message: Outgoing, **content: Any) -> str:
         phone = message.address.startswith("+")
@@ -301,10 +326,10 @@ def _reason(errors: Sequence[_Error]) -> str:
 
 
 def _media_kind(mime_type: str) -> str:
-    if mime_type in {"image/jpeg", "image/png"}:
+    if mime_type in IMAGES:
         return "image"
-    if mime_type in {"video/mp4", "video/3gpp"}:
+    if mime_type in VIDEOS:
         return "video"
-    if mime_type in {"audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg"}:
+    if mime_type in AUDIO:
         return "audio"
     return "document"
