@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
 BENCH ?= full
 
-.PHONY: help setup run demo demo-kill test test-quick check bench faults clean
+.PHONY: help setup run demo demo-kill test test-quick check bench faults real real-stop run-real test-real clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -34,10 +34,24 @@ demo-kill: setup ## against the running system: a worker is killed while message
 	@$(BIN)/python -m ops.demo kill
 
 test: setup      ## all tests that need no real servers
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not real"
 
 test-quick: setup ## the same without those through real processes
-	$(BIN)/pytest -m "not end_to_end"
+	$(BIN)/pytest -m "not real and not end_to_end"
+
+real: setup      ## installs Kafka, Cassandra, RabbitMQ and MinIO into .servers, starts them, waits until each answers
+	$(BIN)/python -m ops.native install
+	$(BIN)/python -m ops.native start
+
+real-stop: setup ## stops what `make real` started
+	$(BIN)/python -m ops.native stop
+
+run-real: real   ## the service on the real servers, in the foreground
+	@eval "$$($(BIN)/python -m ops.native env)" && exec $(BIN)/chat4all run
+
+test-real: setup ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
+	$(BIN)/python -m ops.native install
+	REQUIRE_REAL=1 $(BIN)/pytest -m real
 
 check: setup     ## types, lint, imports, layout
 	$(BIN)/ruff check .
