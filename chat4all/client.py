@@ -11,6 +11,7 @@ Answers are the REST API's JSON as dicts; events are `proto.chat4all.v1.chat_pb2
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,8 +19,9 @@ from msgspec import Struct
 
 from chat4all.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.streaming import Stream
+from chat4all.transfers import PARALLEL, Notes, Progress, Upload, download
 
-__all__ = ["ApiError", "Client", "Sent", "Stream", "Tokens", "message"]
+__all__ = ["ApiError", "Client", "Progress", "Sent", "Stream", "Tokens", "message"]
 
 
 class Sent(Struct, frozen=True):
@@ -162,6 +164,32 @@ class Client:
     def read(self, conversation_id: str, up_to: int) -> None:
         """Say that this account has read everything up to this seq."""
         self._http.call("POST", f"/v1/conversations/{conversation_id}/read", {"up_to": up_to})
+
+    # Files.
+
+    def upload(
+        self,
+        path: Path,
+        conversation_id: str,
+        *,
+        mime_type: str = "",
+        notes: Path | None = None,
+        progress: Progress = lambda _bytes: None,
+        parallel: int = PARALLEL,
+    ) -> dict[str, Any]:
+        """Upload a file into a conversation, in parts, side by side; the file as the API gives it, ready to be sent.
+
+        `notes`: a folder for what must be known to go on after this process has ended. `progress` is told of bytes.
+        """
+        return Upload(self._http, path, conversation_id, Notes(notes), progress).run(mime_type, parallel)
+
+    def file(self, file_id: str) -> dict[str, Any]:
+        """A file, and how far it has come."""
+        return self._http.call("GET", f"/v1/files/{file_id}")
+
+    def download(self, file_id: str, target: Path, *, progress: Progress = lambda _bytes: None) -> Path:
+        """Download a file to `target`, a file or a folder, and check it; where it is now."""
+        return download(self._http, file_id, target, progress)
 
     def stream(self, cursor: str = "", *, acknowledge: bool = False) -> Stream:
         """All events this account may see, live, from `cursor` on. Empty: what it has not acknowledged as delivered.

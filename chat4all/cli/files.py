@@ -1,0 +1,82 @@
+"""Commands for files: upload, with a progress bar, going on where it stopped; download."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from chat4all.cli.people import AsJson
+from chat4all.cli.printing import printable, say, say_json
+from chat4all.cli.session import SERVERS, folder
+from chat4all.client import Client, Progress
+from chat4all.messages import is_uuid
+
+app = typer.Typer()
+
+UPLOADS = "uploads"
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    conversation: Annotated[str, typer.Option(help="A conversation's id, or a user: the private conversation with them.")],
+    text: Annotated[str, typer.Option(help="Words beside the file.")] = "",
+    send: Annotated[bool, typer.Option(help="Send it as a message, once it is there.")] = True,
+    channel: Annotated[list[str] | None, typer.Option(help="Send on this channel as well; all: on every one.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Parts at once.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a file and send it. After Ctrl-C or a lost connection run it again: it goes on where it stopped."""
+    client = SERVERS.client()
+    where = _conversation(client, conversation)
+    with _bar(file.name, file.stat().st_size) as progress:
+        done = client.upload(file, where, notes=folder() / UPLOADS, progress=progress, parallel=parallel)
+    if send:
+        sent = client.send(text, conversation_id=where, file_id=done["file_id"], channels=channel)
+        done |= {"message_id": sent.message_id}
+    if as_json:
+        say_json(done)
+    else:
+        say(f"uploaded {done['file_id']}" + (f", sent as {done['message_id']}" if send else ""))
+
+
+@app.command()
+def download(
+    file_id: str,
+    to: Annotated[Path, typer.Argument(help="A file, or a folder: then it keeps its own name.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Download a file. Run again, it goes on where it stopped."""
+    client = SERVERS.client()
+    known = client.file(file_id)
+    with _bar(known["filename"], known["size"]) as progress:
+        place = client.download(file_id, to, progress=progress)
+    say_json(known | {"path": str(place)}) if as_json else say(str(place))
+
+
+def _conversation(client: Client, named: str) -> str:
+    """The conversation of this name; a private one is made if new."""
+    if is_uuid(named):
+        return named
+    made: dict[str, Any] = client.private(named)
+    return str(made["conversation_id"])
+
+
+@contextmanager
+def _bar(name: str, size: int) -> Iterator[Progress]:
+    """A progress bar on standard error, so that standard output stays for programs. Also SIGTERM ends it like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    try:
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task(printable(name), total=size)
+            yield lambda more: bars.update(task, advance=more)
+    except KeyboardInterrupt:
+        say("stopped; run it again to go on")
+        raise typer.Exit(130) from None
