@@ -257,7 +257,8 @@ class MessagingChannel(Channel):
         if answer.status != 200:
             raise graph.refusal(answer, self.verdicts)
         name = profile.get("username") or profile.get("name") or self.account.account_id
-        return f"{self.name} {name}; subscribed to {self.fields}; webhook to set in Meta's console: {webhook_url}"
+        where = f"webhook to set in Meta's console: {webhook_url}" if webhook_url else "no public address for a webhook"
+        return f"{self.name} {name}; subscribed to {self.fields}; {where}"
 
     async def send_text(self, message: Outgoing) -> str:
         """A text."""
