@@ -43,6 +43,10 @@ class Attempts(Protocol):
         """Try a delivery once."""
         ...
 
+    def told_again(self, row: Delivery) -> Note | None:
+        """What a holder that died may have left undone of a delivery that it ended."""
+        ...
+
 
 class LaneWork:
     """The work of one lane while it is held. Lives on one asyncio loop; the store is called in threads."""
@@ -145,7 +149,10 @@ class LaneWork:
     def _take(self, row: Delivery) -> Waiting | None:
         """Queue a row under its key; the `Waiting` to write if its key has too many, counted open until that is done."""
         key = (row.conversation_id, row.address)
-        if row.facts.ended or key in self._waiting:
+        if row.facts.ended:
+            self._tell_again(row)
+            return None
+        if key in self._waiting:
             return None
         self._open[row.key.seq] = self._open.get(row.key.seq, 0) + 1
         queue = self._queues.setdefault(key, deque())
@@ -156,6 +163,13 @@ class LaneWork:
         self._rows += 1
         self._serve(key)
         return None
+
+    def _tell_again(self, row: Delivery) -> None:
+        """An ended row behind the cursor: whoever ended it may have died before it did what follows."""
+        note = self._sender.told_again(row)
+        if note:
+            self._open[row.key.seq] = self._open.get(row.key.seq, 0) + 1
+            self._keep(note, row.key.seq)
 
     def _close(self, seq: int) -> None:
         self._open[seq] -= 1

@@ -78,7 +78,7 @@ class Sender:
             if waits:
                 return waits
         if row.facts.ended:
-            return Done()
+            return Done(self.told_again(row))
         if isinstance(row.payload, File) and not row.payload.object_key:
             payload = await self._fetched(row.payload)
             if payload is None:
@@ -174,16 +174,33 @@ class Sender:
 
     def _sent(self, row: Delivery, provider_id: str) -> Note:
         at = now_ms()
+        return self._findable(row, Facts(sent_at=at, provider_id=provider_id), at, spoken=True)
+
+    def _findable(self, row: Delivery, facts: Facts, at: int, spoken: bool) -> Note:
+        """The provider has it: with the way back from its id, where receipts without our reference may already wait."""
         account, limits = self._channel.account.account_id, self._channel.limits
         return Note(
             row=row,
-            facts=Facts(sent_at=at, provider_id=provider_id),
+            facts=facts,
             told=True,
             at=at,
-            handle=Handle(row.key.lane.channel, account, provider_id, row.key),
+            handle=Handle(row.key.lane.channel, account, facts.provider_id, row.key),
             may_be_parked=limits.bare_receipts or not limits.echoes_reference,
-            spoken=True,
+            spoken=spoken,
         )
+
+    def told_again(self, row: Delivery) -> Note | None:
+        """What follows the facts of a delivery that was ended by an attempt: its event, parked receipts, dead letter.
+
+        A holder that died right after it wrote the facts has not done these; doing them again changes nothing.
+        """
+        facts = row.facts
+        if facts.attempts and facts.provider_id:
+            return self._findable(row, facts, facts.sent_at, spoken=False)
+        if facts.attempts and facts.refused_at:
+            letter = delivery_letter(row, facts.refused_at, facts.refused_reason)
+            return Note(row=row, told=True, at=facts.refused_at, letter=letter)
+        return None
 
     def _not_sent(self, row: Delivery) -> Note:
         """This attempt certainly sent nothing. An older unknown one stays unknown."""

@@ -29,6 +29,7 @@ class Provider:
         self.sent: dict[tuple[str, str], list[int]] = defaultdict(list)
         self.answer: Callable[[Delivery], float] = lambda row: 0.0
         self.calls = 0
+        self.again: list[int] = []
 
     async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
         """Send, unless the answer is to wait so many seconds."""
@@ -43,6 +44,11 @@ class Provider:
             return Wait(now_ms() + int(wait * 1000), refusals + 1, Note(row=row, facts=Facts(attempts=1, refusals=1)))
         self.sent[row.conversation_id, row.address].append(row.key.seq)
         return Done(Note(row=row, facts=Facts(attempts=1, sent_at=now_ms(), provider_id=str(row.key))))
+
+    def told_again(self, row: Delivery) -> Note | None:
+        """Say it, and note that it was asked for."""
+        self.again.append(row.key.seq)
+        return Note(row=row, told=True)
 
 
 class Bench:
@@ -200,3 +206,17 @@ async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
     assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())
     assert sum(map(len, bench.provider.sent.values())) == 2 * len(said)
     assert {partition_of(each.conversation_id, PARTITIONS) for each in said} == {0}
+
+
+async def test_what_a_dead_holder_ended_is_told_again(bench: Bench) -> None:
+    """It died after the facts and before events, parked receipts and cursor: the next one does what follows the facts."""
+    said = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(3)]
+    say(bench, *said)
+    first, *_ = bench.road.rows()
+    bench.road.store.record({first.key: Facts(attempts=1, sent_at=now_ms(), provider_id="id-0")})
+    await bench.work()
+    assert bench.provider.again == [first.key.seq]
+    assert bench.provider.sent[conversation(1), first.address] == seqs(bench, *said[1:])
+    assert [each.message_id for each in bench.road.events("state")][:1] == [said[0].message_id]
+    (state,) = bench.road.store.lanes().values()
+    assert state.cursor == state.fanned

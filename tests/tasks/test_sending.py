@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,22 @@ async def test_facts_of_an_attempt_never_hide_a_receipt(desk: Desk) -> None:
     desk.road.receive()
     desk.road.store.record({key: Facts(attempts=1, sent_at=now_ms() + 5, provider_id="id-1")})
     assert state(desk.row().facts) is State.READ
+
+
+async def test_a_receipt_that_was_parked_when_its_holder_died_is_applied(desk: Desk) -> None:
+    """The facts were written, the parked receipt was not looked for: whoever looks at the delivery next does that."""
+    desk.channel.limits = replace(desk.channel.limits, echoes_reference=False)
+    desk.road.report(ProviderReceipt("whatsapp", "1", "id-9", "read", 1000))
+    desk.road.receive()
+    desk.road.store.record({desk.row().key: Facts(attempts=1, sent_at=now_ms(), provider_id="id-9")})
+    assert isinstance(await desk.attempt(), Done)
+    assert state(desk.row().facts) is State.READ
+    assert desk.channel.arrived == []
+
+
+async def test_a_letter_that_was_not_written_when_its_holder_died_is_written(desk: Desk) -> None:
+    """A refusal among the facts without its dead letter gets it from the next one who looks."""
+    desk.road.store.record({desk.row().key: Facts(attempts=1, refused_at=now_ms(), refused_reason="blocked")})
+    await desk.attempt()
+    letters = desk.road.store.dead_letters(datetime.now(UTC).date().isoformat(), 10)
+    assert [(each.reason, each.delivery) for each in letters] == [("blocked", str(desk.row().key))]
