@@ -1,0 +1,1 @@
+"""Files under cuts: do uploads go on, and does memory stay flat?"""

@@ -1,0 +1,123 @@
+"""An upload by the command line that is cut again and again: the client is killed, or the gateway, or the object store."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.transfers import Note
+from ops.harness.api import Api, Refused
+from ops.harness.waiting import wait_until
+
+PATIENCE_S = 600.0
+
+
+class Cut(Struct):
+    """What was killed when so many parts were there."""
+
+    what: str
+    parts_there: int
+
+
+class CutUpload:
+    """One file on its way up. `resent`: parts that the store had taken and that were brought once more; must stay 0."""
+
+    def __init__(self, api: Api, environment: dict[str, str], file: Path, conversation: str) -> None:
+        self._api = api
+        self._file = file
+        self._conversation = conversation
+        self._folder = Path(tempfile.mkdtemp(prefix="upload-", dir=file.parent))
+        self._environment = environment | {"CHAT4ALL_CONFIG": str(self._folder), "CHAT4ALL_TOKEN": api.token}
+        self._etags: dict[int, str] = {}
+        self._client: subprocess.Popen[bytes] | None = None
+        self.resent = 0
+        self.cuts: list[Cut] = []
+
+    def begin(self) -> None:
+        """Start the client, for the first time or again."""
+        command = ["upload", str(self._file), "--conversation", self._conversation, "--no-send", "--json", "--parallel", "1"]
+        with (self._folder / "out").open("wb") as out, (self._folder / "err").open("ab") as errors:
+            self._client = subprocess.Popen(
+                [sys.executable, "-m", "chat4all", *command], env=self._environment, stdout=out, stderr=errors
+            )
+
+    def _file_id(self) -> str:
+        for note in (self._folder / "uploads").glob("*.json"):
+            return msgspec.json.decode(note.read_bytes(), type=Note).file_id
+        return ""
+
+    def _parts(self) -> int:
+        """How many parts are there; -1 while nobody can say. Notes whose etag has changed since the last look."""
+        file_id = self._file_id()
+        try:
+            told: dict[str, Any] = self._api.call("GET", f"/v1/files/{file_id}/parts") if file_id else {"uploaded": []}
+        except (OSError, HTTPException, Refused):
+            return -1
+        for part in told.get("uploaded", []):
+            known = self._etags.setdefault(part["number"], part["etag"])
+            self.resent += known != part["etag"]
+            self._etags[part["number"]] = part["etag"]
+        return len(told.get("uploaded", []))
+
+    def _is_over(self) -> bool:
+        return self._client is None or self._client.poll() is not None
+
+    def cut(self, what: str, kill: Callable[[], None], at_parts: int) -> None:
+        """Kill something as soon as so many parts are there; the client is started again if it has ended."""
+        there = -1
+
+        def reached() -> bool:
+            nonlocal there
+            if self._is_over():
+                self.begin()
+            there = self._parts()
+            return there >= at_parts
+
+        wait_until(f"{at_parts} parts", reached, PATIENCE_S, 0.02)
+        if what == "client":
+            self._kill_client()
+        else:
+            kill()
+        self._parts()
+        self.cuts.append(Cut(what, there))
+
+    def _kill_client(self) -> None:
+        if self._client is not None:
+            self._client.kill()
+            self._client.wait()
+        self.begin()
+
+    def finish(self) -> dict[str, Any]:
+        """Wait for the end; the file as the client printed it."""
+
+        def done() -> bool:
+            if not self._is_over():
+                return False
+            if self._client is not None and self._client.returncode == 0:
+                return True
+            self.begin()
+            return False
+
+        wait_until("the upload", done, PATIENCE_S)
+        told: dict[str, Any] = json.loads((self._folder / "out").read_text().splitlines()[-1])
+        return told
+
+
+def moments(parts: int, cuts: int, seed: int) -> Sequence[int]:
+    """After how many parts to cut: random, ascending, never after the last."""
+    chosen = random.Random(seed)
+    return sorted(chosen.randrange(1, max(2, parts - 1)) for _ in range(cuts))
+
+
+def environment_of(base_url: str) -> dict[str, str]:
+    """What the client needs to find the gateway."""
+    return {**os.environ, "CHAT4ALL_BASE_URL": base_url}

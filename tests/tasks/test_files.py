@@ -1,0 +1,294 @@
+"""Work on files: verifying, fetching what providers bring, the sweep, and how a file leaves."""
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace
+
+from chat4all.deliveries import State, state
+from chat4all.failures import Temporary
+from chat4all.files import FileStatus, StoredFile, part_sizes
+from chat4all.filing import Filing, now_ms
+from chat4all.messages import File
+from chat4all.ports import Limits
+from tasks import files
+from tasks.committer import Committer
+from tasks.sending import Done, Sender, Wait
+from tests.channels.conftest import serving
+from tests.tasks.test_sending import Fake
+from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+
+CONVERSATION = new_id("conversation", "files")
+DATA = os.urandom(3000)
+SUM = hashlib.sha256(DATA).hexdigest()
+LIMITS = Limits(4096, 1000, 0, 1, True, frozenset(), file_bytes={"image/": 1000, "": 5000}, caption_length=10)
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, unknown_grace_s=0.5, inbound_file_limit=3000) as made:
+        yield made
+
+
+def filing(road: World) -> Filing:
+    return Filing(road.store, road.parts.objects, road.parts.settings)
+
+
+def verifying(road: World, size: int = len(DATA), checksum: str = SUM) -> StoredFile:
+    """An upload of three parts that its owner called complete."""
+    objects, hand = road.parts.objects, filing(road)
+    file = hand.changed(hand.begin(CONVERSATION, "ana", "a.bin", "image/png", size, in_parts=True), part_size=1000)
+    assert file
+    for number, length in enumerate(part_sizes(len(DATA), 1000), 1):
+        _bring(road, file, number, DATA[(number - 1) * 1000 :][:length])
+    begun = hand.verify(replace(file, checksum=checksum))
+    assert begun
+    assert objects.size(file.file_id) is None
+    return begun
+
+
+def _bring(road: World, file: StoredFile, number: int, data: bytes) -> None:
+    import io
+
+    fields = {"upload": file.upload, "part": str(number), "size": str(len(data))}
+    road.parts.objects.write_part(file.file_id, fields, io.BytesIO(data))  # type: ignore[attr-defined]
+
+
+def now(road: World, file: StoredFile) -> StoredFile:
+    return road.store.files([file.file_id])[file.file_id]
+
+
+def test_what_arrived_as_promised_is_ready(road: World) -> None:
+    """Size and checksum are of what the store holds; verifying again changes nothing."""
+    file = verifying(road)
+    for _ in range(2):
+        files.verify(road.parts, file.file_id)
+        assert (now(road, file).status, now(road, file).checksum, now(road, file).size) == (FileStatus.READY, SUM, len(DATA))
+    assert b"".join(road.parts.objects.read(now(road, file).object_key)) == DATA
+
+
+def test_what_arrived_otherwise_fails_and_may_be_mended(road: World) -> None:
+    """The reason is kept, and the parts are an upload again."""
+    file = verifying(road, checksum=hashlib.sha256(b"").hexdigest())
+    files.verify(road.parts, file.file_id)
+    failed = now(road, file)
+    assert (failed.status, failed.reason) == (FileStatus.FAILED, "checksum_mismatch")
+    assert len(road.parts.objects.parts(file.file_id, failed.upload)) == 3
+
+
+def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finishes(road: World) -> None:
+    """Joined but not hashed, registered but not said: the next run comes to the same end."""
+    first, second = verifying(road), verifying(road)
+    filing(road).joined(first)
+    files.verify(road.parts, first.file_id)
+    filing(road).joined(second)
+    road.store.keep_object(SUM, second.file_id, second.holder, now_ms())
+    files.verify(road.parts, second.file_id)
+    assert now(road, first).object_key == now(road, second).object_key == first.file_id
+    assert road.parts.objects.size(second.file_id) is None
+
+
+def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
+    """The file stays verifying; the desk tries again by itself."""
+    file = verifying(road)
+    real = type(road.parts.objects).read
+    answers = iter([Temporary("objects"), None])
+
+    def read(self: Any, *given: Any) -> Iterator[bytes]:
+        failure = next(answers)
+        if failure:
+            raise failure
+        return real(self, *given)
+
+    with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.PAUSE_S", 0.01):
+        desk = files.Desk(road.parts)
+        desk.poke("verify_file", file.file_id)
+        desk._pool.shutdown(wait=True)
+    assert now(road, file).status is FileStatus.READY
+
+
+def test_the_sweep_pokes_what_is_forgotten_and_ends_what_is_over(road: World) -> None:
+    """A verification nobody works on is poked again; an abandoned upload goes; others are left alone."""
+    hand = filing(road)
+    forgotten, over, young = verifying(road), hand.begin(CONVERSATION, "ana", "b", "a/b", 9, True), verifying(road)
+    past = now_ms() - 10_000
+    assert hand.changed(forgotten, due_at=past)
+    assert hand.changed(over, due_at=past, expires_at=past)
+    poked: list[tuple[str, str]] = []
+    with patch("tasks.files.poke", lambda *what: poked.append(what)):
+        sweeper = files.FileSweeper()
+        sweeper.sweep(road.parts)
+        sweeper.sweep(road.parts)
+    assert poked == [("verify_file", forgotten.file_id)]
+    assert now(road, over).status is FileStatus.EXPIRED
+    assert now(road, young).status is FileStatus.VERIFYING
+
+
+class Provider:
+    """Answers a media lookup and its download, with `status` to the first so many calls."""
+
+    def __init__(self, data: bytes = DATA) -> None:
+        self.data, self.url, self.failures, self.tokens = data, "", 0, set[str]()
+
+    async def handle(self, request: Any) -> Any:
+        from aiohttp import web
+
+        self.tokens.add(request.headers.get("Authorization", ""))
+        if self.failures:
+            self.failures -= 1
+            return web.Response(status=503)
+        if request.path.endswith("/bytes"):
+            return web.Response(body=self.data, content_type="image/png")
+        return web.Response(body=json.dumps({"url": f"{self.url}/bytes"}))
+
+
+def incoming(road: World) -> StoredFile:
+    """A file that a WhatsApp message brings."""
+    at = now_ms()
+    file = StoredFile(
+        new_id("file", at), CONVERSATION, "eve", "photo.png", "image/png", 0, 0, at,
+        channel="whatsapp", media="media-1", message_id=new_id("m"), due_at=at, expires_at=at + 60_000,
+    )  # fmt: skip
+    return road.store.add_files([file])[0]
+
+
+@pytest.fixture
+async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
+    made = Provider()
+    async with serving(made.handle) as url:
+        made.url = url
+        monkeypatch.setenv("WHATSAPP_API_URL", url)
+        yield made
+
+
+async def test_what_a_provider_brings_is_fetched_into_the_store(road: World, provider: Provider) -> None:
+    """Looked up, streamed, hashed; the message that brought it refers to it; the provider's token went along."""
+    file = incoming(road)
+    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    ready = now(road, file)
+    assert (ready.status, ready.size, ready.checksum) == (FileStatus.READY, len(DATA), SUM)
+    assert len(road.store.holders(SUM)) == 2
+    assert all(each.startswith("Bearer ") for each in provider.tokens)
+
+
+async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider) -> None:
+    """It fails for good, and nothing of it stays in the store."""
+    provider.data = bytes(3001)
+    file = incoming(road)
+    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_too_large")
+    assert road.parts.objects.size(file.file_id) is None
+
+
+async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, provider: Provider) -> None:
+    """Each failure is counted; after too many the file fails."""
+    file = incoming(road)
+    provider.failures = 3
+    with patch("tasks.files.PAUSE_S", 0.01):
+        desk = files.Desk(road.parts)
+        desk.poke("fetch_media", file.file_id)
+        await asyncio.to_thread(desk._pool.shutdown)
+    assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)
+
+
+class Out:
+    """A delivery of a file, and a sender for it."""
+
+    def __init__(self, road: World, channel: Fake, sender: Sender, committer: Committer) -> None:
+        self.road, self.channel, self.sender, self.committer = road, channel, sender, committer
+        self.files: list[tuple[str, File, str]] = []
+
+    async def attempt(self, payload: File, **more: Any) -> Any:
+        self.road.know(whatsapp(1))
+        self.road.say(replace(message(CONVERSATION, payload.file_id, to=[whatsapp(1)], **more), payload=payload))
+        self.road.run()
+        row = self.road.rows()[-1]
+        outcome = await self.sender.attempt(row, 0, lambda: True)
+        if outcome.note:
+            await self.committer.commit(outcome.note)
+        return outcome
+
+
+@pytest.fixture
+async def out(road: World) -> AsyncIterator[Out]:
+    async with threads() as executor:
+        committer, channel = Committer(road.parts, executor), Fake()
+        channel.limits = LIMITS  # type: ignore[misc]
+        made = Out(road, channel, Sender(road.parts, channel, committer, executor), committer)
+
+        async def send_file(outgoing: Any, file: File, url: str) -> str:
+            made.files.append((outgoing.text, file, url))
+            return "id-file"
+
+        channel.send_file = send_file  # type: ignore[method-assign]
+        writing = asyncio.create_task(committer.run())
+        yield made
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
+def payload(size: int = 900, text: str = "look", name: str = "chá.png") -> File:
+    return File(new_id("f", size, text), text, name, "image/png", size, new_id("key"))
+
+
+async def test_a_file_within_the_limits_goes_by_its_link(out: Out) -> None:
+    """With its caption, and a URL that is signed for this attempt."""
+    assert isinstance(await out.attempt(payload()), Done)
+    [(text, file, url)] = out.files
+    assert (text, file.filename) == ("look", "chá.png")
+    assert f"/objects/{file.object_key}?" in url
+
+
+@pytest.mark.parametrize("wanted", [payload(size=1001), payload(text="a caption beyond it")])
+async def test_beyond_the_limits_a_text_with_a_link_goes(out: Out, wanted: File) -> None:
+    """The words, the name, the size, and a link with a short plain name that lives longer."""
+    assert isinstance(await out.attempt(wanted), Done)
+    assert out.files == []
+    words, line = out.channel.arrived[0].text.split("\n")
+    assert words == wanted.text
+    assert line.startswith("chá.png (")
+    assert "name=ch_.png" in line
+
+
+async def test_in_a_group_the_speaker_stands_before_a_file(out: Out) -> None:
+    """Also where there are no words beside it."""
+    await out.attempt(payload(text=""), sender_name="Ana")
+    assert [text for text, _, _ in out.files] == ["Ana:"]
+
+
+async def test_a_file_that_is_still_being_fetched_is_waited_for(out: Out) -> None:
+    """No attempt is made before; then the file goes, with what its row says."""
+    file = incoming(out.road)
+    announced = File(file.file_id, "[picture]", file.filename, file.mime_type)
+    outcome = await out.attempt(announced)
+    assert isinstance(outcome, Wait)
+    assert out.road.rows()[-1].facts.attempts == 0
+    ready = filing(out.road).finished(file, SUM, 900)
+    assert ready
+    await out.sender.attempt(out.road.rows()[-1], 0, lambda: True)
+    assert [(text, sent.size, sent.object_key) for text, sent, _ in out.files] == [("[picture]", 900, file.file_id)]
+
+
+async def test_a_file_that_never_came_is_told_by_its_words(out: Out) -> None:
+    """The delivery does not end for it: the text goes."""
+    file = incoming(out.road)
+    filing(out.road).refused(file, "media_gone")
+    await out.attempt(File(file.file_id, "[picture]", file.filename, file.mime_type))
+    assert [each.text for each in out.channel.arrived] == ["[picture]"]
+    assert state(out.road.rows()[-1].facts) is State.SENT
+
+
+def test_signed_links_of_a_delivery_open(road: World) -> None:
+    """The link is one that the folder store takes."""
+    from urllib.parse import parse_qsl, urlsplit
+
+    url = road.parts.objects.sign_get(new_id("key"), "a.png", "image/png", 60)
+    fields = road.parts.objects.signer.check("GET", new_id("key"), dict(parse_qsl(urlsplit(url).query)))  # type: ignore[attr-defined]
+    assert (fields["name"], fields["type"]) == ("a.png", "image/png")
