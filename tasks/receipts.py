@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Watermark
+from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Watermark, state
 from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from tasks.batches import Batch
@@ -64,8 +64,8 @@ def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]
     return apply_named(parts, named)
 
 
-def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]]) -> list[NewRecord]:
-    """Add what receipts prove to these deliveries; the events of what changed."""
+def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], parked: bool = False) -> list[NewRecord]:
+    """Add what receipts prove to these deliveries; the events of what is now. `parked`: they were, and bring no ids."""
     if not named:
         return []
     store = parts.store
@@ -75,16 +75,25 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]]) 
     for key, receipt in named:
         if key in rows:
             facts[key] = facts.get(key, Facts()).merged(receipt_facts(receipt))
-            if not rows[key].facts.sent_at:
+            # Also when this very receipt proved it before: who wrote that may have died before it looked for parked ones.
+            if not parked and receipt.reference and rows[key].facts.sent_at in {0, receipt.at}:
                 handles[id_of(receipt)] = Handle(*id_of(receipt), key)
     changed = {key: rows[key].seen(more) for key, more in facts.items() if rows[key].seen(more) != rows[key]}
-    if not changed:
-        return []
-    store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
+    if changed or handles:
+        store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
     now = int(time.time() * 1000)
-    events = [state_event(row, now, parts.partitions) for row in changed.values()]
-    parked = store.parked(list(handles)) if handles else []
-    return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in parked])
+    events = [
+        state_event(rows[key].seen(more), now, parts.partitions)
+        for key, more in facts.items()
+        if key in changed or _is_its_state(more, rows[key].facts)
+    ]
+    waiting = store.parked(list(handles)) if handles else []
+    return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
+
+
+def _is_its_state(told: Facts, known: Facts) -> bool:
+    """Whether a receipt that is no news says what is the state now: its event is told again, for a rerun may be the first."""
+    return RANK[state(told)] >= RANK[state(known)]
 
 
 def _by_reference(

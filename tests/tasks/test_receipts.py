@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from chat4all.deliveries import State, state
+from chat4all.deliveries import Facts, State, state
+from chat4all.failures import Temporary
 from chat4all.ports import Handle
 from chat4all.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
 from tasks.committer import Note, write
@@ -116,3 +118,25 @@ def test_what_cannot_be_read_goes_to_the_dead_letters(road: World) -> None:
     letters = road.store.buried(STATUS, road.everything(STATUS).ranges)
     assert [letter.reason for letter in letters.values()] == ["unreadable"]
     assert state(road.rows()[0].facts) is State.READ
+
+
+def test_a_rerun_tells_what_the_first_run_died_before_telling(road: World) -> None:
+    """The facts and the id were written, then the process died: the second run publishes, and applies what was parked."""
+    (row,) = road.rows()
+    road.report(receipt("delivered", 2000), receipt("sent", 1000, reference=str(row.key)))
+    with patch("tasks.receipts.publish", side_effect=Temporary("died")), pytest.raises(Temporary):
+        road.receive()
+    road.store.record({row.key: Facts(sent_at=1000, provider_id="wamid.1")})
+    road.receive()
+    assert state(road.rows()[0].facts) is State.DELIVERED
+    assert road.events("state")[-1].state == "DELIVERED"
+
+
+def test_a_receipt_that_was_overtaken_is_not_told_again(road: World) -> None:
+    """READ is known: a late DELIVERED is kept among the facts, and once it is, no event repeats it."""
+    reference = str(road.rows()[0].key)
+    road.report(receipt("read", 3000, reference), receipt("delivered", 2000, reference))
+    road.receive()
+    assert [each.state for each in road.events("state")] == ["READ"]
+    road.receive()
+    assert {each.state for each in road.events("state")} == {"READ"}
