@@ -24,7 +24,7 @@ def test_rows_come_back_as_they_were_put(store: MessageStore) -> None:
     """Every column survives, the facts that a row begins with included."""
     key = DeliveryKey(lane(), EPOCH_SIZE + 7, 1023)
     begun = Facts(refused_at=9, refused_reason="no_identity")
-    row = Delivery(key, "c", "m", "bob", "", File("f", "look", "a.png", "image/png", 2**31, "key"), 9, "Anna", begun)
+    row = Delivery(key, "c", "m", "bob", "", File("f", "look", "a.png", "image/png", 2**31, "key"), 9, "Anna", 4, begun)
     store.put_deliveries([row])
     assert store.deliveries([key, DeliveryKey(key.lane, 1, 0)]) == {key: row}
 
