@@ -184,7 +184,8 @@ class Trial:
 
     def _is_limit_kept(self) -> bool:
         body = {"conversation_id": self._conversation, "filename": "a", "size": self._system.settings.file_limit + 1}
-        return self._api.request("POST", "/v1/files/initiate", body)[0] == 413
+        # A new connection: the gateway was killed since the last one was used.
+        return self._system.api(self._api.token).request("POST", "/v1/files/initiate", body)[0] == 413
 
     def run(self, stack: str) -> Report:
         """All of it."""

@@ -23,6 +23,15 @@ class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
     name: str = ""
     reply_to: str = ""
     provider_id: str = ""
+    file: "InboundFile | None" = None
+
+
+class InboundFile(Struct, forbid_unknown_fields=True):
+    """A file beside the words. In JSON `content` is base64."""
+
+    filename: str
+    mime_type: str
+    content: bytes
 
 
 class _Chosen(Struct):
@@ -91,6 +100,7 @@ class Control:
     def _says(self, inbound: Inbound) -> Answer:
         desk = self._desk(inbound.channel)
         sender = desk.provider.address(inbound.sender)
+        file = inbound.file
         said = Said(
             channel=inbound.channel,
             account=desk.provider.account,
@@ -100,6 +110,7 @@ class Control:
             at=now(),
             name=inbound.name,
             reply_to=inbound.reply_to,
+            attached=desk.provider.shelf.put(file.filename, file.mime_type, file.content) if file else None,
         )
         desk.says(said)
         return Answer(encode({"provider_id": said.provider_id}), 202)

@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from ops.simulator.behaviour import Behaviour, Buckets, Receipts
 from ops.simulator.held import Held
+from ops.simulator.media import fetch
 from ops.simulator.model import Answer, Arrival, Poll, Refused, Said, Send, Update, now
 from ops.simulator.outbox import Outbox
 from ops.simulator.providers.provider import Provider
@@ -32,6 +33,7 @@ class Desk:
         self._held = Held()
         self._record = record
         self._shown = shown
+        self._fetching: set[asyncio.Task[None]] = set()
         self.said: deque[Said] = deque(maxlen=SAID_KEPT)
 
     def start(self) -> None:
@@ -44,6 +46,13 @@ class Desk:
         """From now on like this."""
         self.behaviour = behaviour
         self._buckets = Buckets(behaviour.limits) if behaviour.limits else None
+
+    async def close(self) -> None:
+        """Stop telling and fetching."""
+        for task in self._fetching:
+            task.cancel()
+        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await self.outbox.close()
 
     def forget(self) -> None:
         """As new."""
@@ -98,7 +107,20 @@ class Desk:
         self._record.add(arrival)
         self.counts["taken"] += 1
         self._shown(arrival)
+        if send.media:
+            task = asyncio.get_running_loop().create_task(self._fetch(arrival))
+            self._fetching.add(task)
+            task.add_done_callback(self._fetching.discard)
         return arrival
+
+    async def _fetch(self, arrival: Arrival) -> None:
+        """Look behind the link of a file, as providers do."""
+        found = await fetch(arrival.media)
+        if found is None:
+            self.counts["media_not_fetched"] += 1
+            return
+        self.counts["media_fetched"] += 1
+        arrival.media_size, arrival.media_sha256 = found.size, found.sha256
 
     def _receipts(self, arrival: Arrival, receipts: Receipts, code: int) -> list[tuple[float, Update]]:
         """(milliseconds from now, update) of all that will be told about a message."""

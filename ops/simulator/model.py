@@ -40,7 +40,7 @@ class Poll(Struct, frozen=True):
 class Arrival(Struct, omit_defaults=True):
     """A message that reached a simulated person. `told` has when each receipt was taken by the webhook, by kind.
 
-    `settled`: nothing more will be told of it.
+    `settled`: nothing more will be told of it. `media_size`, `media_sha256`: of what was behind the link, once it is fetched.
     """
 
     channel: str
@@ -53,6 +53,18 @@ class Arrival(Struct, omit_defaults=True):
     media: str = ""
     told: dict[str, int] = {}
     settled: bool = False
+    media_size: int = 0
+    media_sha256: str = ""
+
+
+class Attached(Struct, frozen=True):
+    """A file that a simulated person sends."""
+
+    media_id: str
+    filename: str
+    mime_type: str
+    size: int
+    sha256: str
 
 
 class Said(Struct, omit_defaults=True):
@@ -66,6 +78,7 @@ class Said(Struct, omit_defaults=True):
     at: int
     name: str = ""
     reply_to: str = ""
+    attached: Attached | None = None
     taken_at: int = 0
 
 

@@ -55,7 +55,7 @@ class Simulator:
         if self._runner is not None:
             await self._runner.cleanup()
         for desk in self.desks.values():
-            await desk.outbox.close()
+            await desk.close()
         self.record.close()
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
@@ -64,7 +64,8 @@ class Simulator:
         desk = self.desks.get(first)
         try:
             if desk is not None:
-                return _response(await desk.call(request.method, path, request.headers, body))
+                given = body or request.query_string.encode()
+                return _response(await desk.call(request.method, path, request.headers, given))
             if first == "control":
                 return _response(self.control.call(request.method, "/".join(path), request.query, body))
         except Wrong as wrong:

@@ -64,6 +64,8 @@ class MessagingProvider(Provider):
 
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:
         """POST messages; the account and its subscriptions are for whoever connects."""
+        if path[:1] == ["media"] and len(path) == 2:
+            return self.shelf.answer(path[1])
         if not hmac.compare_digest(headers.get("Authorization", "").encode(), self._bearer):
             raise Refused(190, 401)
         match method, [*path[2:]]:
@@ -106,6 +108,10 @@ class MessagingProvider(Provider):
     def said(self, said: Said) -> Any:
         """A message event."""
         message: dict[str, Any] = {"mid": said.provider_id, "text": said.text}
+        if said.attached:
+            kind = said.attached.mime_type.partition("/")[0]
+            kind = kind if kind in ("image", "audio", "video") else "file"
+            message["attachments"] = [{"type": kind, "payload": {"url": self.shelf.url(said.attached.media_id)}}]
         if said.reply_to:
             message["reply_to"] = {"mid": said.reply_to}
         event = {"sender": {"id": said.sender}, "recipient": {"id": said.account}, "timestamp": said.at, "message": message}

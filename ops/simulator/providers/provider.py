@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from chat4all.settings import Settings
+from ops.simulator.media import Shelf
 from ops.simulator.model import Answer, Arrival, Poll, Said, Send
 
 encode = msgspec.json.Encoder().encode
@@ -32,6 +33,7 @@ class Provider(ABC):
     polled: bool = False
 
     def __init__(self, settings: Settings) -> None:
+        self.shelf = Shelf(f"{settings.simulator_url}/{self.name}")
         self._start = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 

@@ -47,12 +47,16 @@ class Telegram(Provider):
 
     def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:
         """Methods are called with GET or POST, with a form or JSON."""
+        if len(path) == 4 and path[0] == "file" and hmac.compare_digest(path[1].encode(), self._bot):
+            return self.shelf.answer(path[3])
         if len(path) != 2 or not hmac.compare_digest(path[0].encode(), self._bot):
             raise Refused(401, 401)
         given = _fields(headers.get("Content-Type", ""), body)
         match path[1]:
-            case "sendMessage" | "sendPhoto" | "sendDocument":
+            case "sendMessage" | "sendPhoto" | "sendDocument" | "sendVideo" | "sendAudio":
                 return self._read(given)
+            case "getFile":
+                return self._file(given)
             case "getUpdates":
                 return self._poll(given)
             case "setWebhook" | "deleteWebhook":
@@ -63,11 +67,18 @@ class Telegram(Provider):
         raise Refused(404, 404)
 
     def _read(self, given: Mapping[str, Any]) -> Send:
-        chat, media = str(given.get("chat_id", "")), str(given.get("photo") or given.get("document") or "")
+        chat, media = str(given.get("chat_id", "")), _media(given)
         text = str(given.get("caption", "") if media else given.get("text", ""))
         if not chat.lstrip("-").isdigit() or not (text or media) or len(text) > 4096:
             raise Refused(400)
         return Send(self.account, chat, text, media=media)
+
+    def _file(self, given: Mapping[str, Any]) -> Answer:
+        attached = self.shelf.known(str(given.get("file_id", "")))
+        if attached is None:
+            raise Refused(400)
+        place = {"file_path": f"documents/{attached.media_id}", "file_size": attached.size}
+        return _ok({"file_id": attached.media_id, "file_unique_id": attached.media_id} | place)
 
     def _poll(self, given: Mapping[str, Any]) -> Poll:
         if not self.polled:
@@ -105,6 +116,11 @@ class Telegram(Provider):
         sender = {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
         message: dict[str, Any] = {"message_id": int(message_id), "from": sender, "chat": _chat(chat)}
         message |= {"date": said.at // 1000, "text": said.text}
+        if said.attached:
+            del message["text"]
+            part: dict[str, Any] = {"file_id": said.attached.media_id, "file_unique_id": said.attached.media_id}
+            part |= {"file_name": said.attached.filename, "mime_type": said.attached.mime_type, "file_size": said.attached.size}
+            message |= {"document": part, "caption": said.text}
         if said.reply_to:
             answered = said.reply_to.rpartition(":")[2]
             message["reply_to_message"] = {"message_id": int(answered), "chat": _chat(chat), "date": said.at // 1000}
@@ -129,6 +145,10 @@ def _ok(result: Any) -> Answer:
 
 def _chat(chat: str) -> dict[str, Any]:
     return {"id": int(chat), "type": "group" if chat.startswith("-") else "private"}
+
+
+def _media(given: Mapping[str, Any]) -> str:
+    return next((str(given[each]) for each in ("photo", "document", "video", "audio") if given.get(each)), "")
 
 
 def _fields(content_type: str, body: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.settings import Settings
-from ops.simulator.model import Answer, Arrival, Refused, Said, Send
+from ops.simulator.model import Answer, Arrival, Attached, Refused, Said, Send
 from ops.simulator.providers.provider import Provider, encode, graph_error, hub_signature
 
 TITLES = {
@@ -80,6 +80,11 @@ class WhatsApp(Provider):
             raise Refused(190, 401)
         if len(path) < 2:
             raise Refused(100, 404)
+        if path[0] == "media":
+            return self.shelf.answer(path[1])
+        attached = self.shelf.known(path[1])
+        if attached and method == "GET":
+            return Answer(encode(self._page(attached)))
         if path[2:] == ["messages"] and method == "POST":
             return self._read(path[1], body)
         if path[2:]:
@@ -88,6 +93,10 @@ class WhatsApp(Provider):
             return Answer(encode({"success": True}))
         number = {"id": path[1], "display_phone_number": SHOWN_NUMBER, "verified_name": "Simulated business"}
         return Answer(encode(number))
+
+    def _page(self, attached: Attached) -> dict[str, Any]:
+        named = {"id": attached.media_id, "mime_type": attached.mime_type, "sha256": attached.sha256}
+        return named | {"file_size": attached.size, "url": self.shelf.url(attached.media_id), "messaging_product": "whatsapp"}
 
     def _read(self, account: str, body: bytes) -> Send:
         try:
@@ -140,6 +149,12 @@ class WhatsApp(Provider):
             "type": "text",
             "text": {"body": said.text},
         }
+        if said.attached:
+            kind = said.attached.mime_type.partition("/")[0]
+            kind = kind if kind in ("image", "audio", "video") else "document"
+            part = {"id": said.attached.media_id, "mime_type": said.attached.mime_type, "caption": said.text}
+            del message["text"]
+            message |= {"type": kind, kind: part | ({"filename": said.attached.filename} if kind == "document" else {})}
         if said.reply_to:
             message["context"] = {"from": SHOWN_NUMBER, "id": said.reply_to}
         contact = {"wa_id" if by_number else "user_id": said.sender.lstrip("+"), "profile": {"name": said.name or said.sender}}

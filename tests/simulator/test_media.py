@@ -1,0 +1,85 @@
+"""Files in the simulator: people send them, and look at those that are sent to them."""
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from chat4all.files import StoredFile
+from chat4all.filing import now_ms
+from chat4all.messages import File
+from chat4all.ports import Inbound, Outgoing
+from tasks.media import fetch
+from tests.channels.conftest import serving
+from tests.simulator.conftest import World, until
+from tests.tasks.world import new_id
+from tests.tasks.world import world as road
+
+PEOPLE = {"whatsapp": "+5511999990001", "instagram": "6789012345", "telegram": "123456789", "messenger": "7789012345"}
+DATA = b"%PDF tea"
+
+
+async def said(world: World, channel: str) -> Inbound:
+    """What comes of a person's PDF."""
+    attached = {"filename": "tea.pdf", "mime_type": "application/pdf", "content": b64encode(DATA).decode()}
+    body: dict[str, Any] = {"channel": channel, "from": PEOPLE[channel], "text": "look", "file": attached}
+    await world.control("POST", "/inbound", 202, json=body)
+    await until(lambda: bool(world.gateway.said))
+    return world.gateway.said[-1]
+
+
+@pytest.mark.parametrize("channel", PEOPLE)
+async def test_a_persons_file_can_be_fetched(world: World, channel: str, tmp_path: Path) -> None:
+    """The channel understands the webhook, and the worker gets the very bytes in the provider's own way."""
+    import asyncio
+
+    inbound = await said(world, channel)
+    assert inbound.media
+    row = StoredFile(
+        new_id(channel), new_id("c"), "eve", "tea.pdf", "application/pdf", 0, 0, 1,
+        channel=channel, media=inbound.media, expires_at=now_ms() + 60_000,
+    )  # fmt: skip
+    with road(world.settings.data, simulator_port=world.settings.simulator_port) as made:
+        made.store.add_files([row])
+        await asyncio.to_thread(fetch, made.parts, row.file_id)
+        ready = made.store.files([row.file_id])[row.file_id]
+        assert (ready.status, ready.checksum) == ("ready", hashlib.sha256(DATA).hexdigest())
+        assert b"".join(made.parts.objects.read(ready.object_key)) == DATA
+
+
+@pytest.mark.parametrize("channel", PEOPLE)
+async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> None:
+    """The simulated provider fetches the link, and says how much was behind it."""
+
+    async def behind(_request: Any) -> web.Response:
+        return web.Response(body=DATA)
+
+    async with serving(behind) as url:
+        file = File("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
+        await world.channels[channel].send_file(Outgoing(PEOPLE[channel], "", "r"), file, f"{url}/tea.pdf")
+        desk = world.simulator.desks[channel]
+        await until(lambda: desk.counts["media_fetched"] == 1)
+        [arrival] = await world.sent(channel=channel)
+    assert (arrival["media_size"], arrival["media_sha256"]) == (len(DATA), hashlib.sha256(DATA).hexdigest())
+
+
+async def test_a_link_that_leads_nowhere_is_counted(world: World) -> None:
+    """The send itself was taken: providers look later."""
+    channel = world.channels["whatsapp"]
+    file = File("f", "", "tea.pdf", "application/pdf", 8, "k")
+    await channel.send_file(Outgoing(PEOPLE["whatsapp"], "", "r"), file, "http://127.0.0.1:9/tea.pdf")
+    desk = world.simulator.desks["whatsapp"]
+    await until(lambda: desk.counts["media_not_fetched"] == 1)
+
+
+async def test_nobody_else_gets_a_persons_file(world: World) -> None:
+    """WhatsApp's media want the account's token."""
+    inbound = await said(world, "whatsapp")
+    async with aiohttp.ClientSession() as session:
+        for path in (f"/whatsapp/v23.0/{inbound.media}", f"/whatsapp/media/{inbound.media}"):
+            async with session.get(world.settings.simulator_url + path) as answer:
+                assert answer.status == 401
