@@ -1,10 +1,15 @@
 """Providers that hang, refuse, lose their answers, and tell receipts in odd ways."""
 
+import time
+
+from chat4all.records import ProviderReceipt, status_record
 from ops.bench.figures import spread
 from ops.faults.course import Course
+from storage.open import open_log
 from tests.faults.checker import History
 
 WARM_S = 5.0
+APPEND_S = 10.0
 HANG_MS = 10_000
 ROUNDS = 3
 ROUND_S = 6.0
@@ -30,8 +35,22 @@ def receipts(run: Course) -> None:
     odd = {"delivered_after_ms": 20, "read_after_ms": 40, "duplicate": True, "shuffle": True, "before_response": 0.5}
     for channel in TELLING:
         run.system.phones.behave(channel, receipts=odd)
-    # Other sends of the same business: their receipts come to us too, and are nobody's.
-    run.go(20.0)
+    _strangers(run, 20)
+    for channel in TELLING:
+        run.system.phones.behave(channel)
+
+
+def _strangers(run: Course, seconds: int) -> None:
+    """Receipts for what somebody else sent from the same account: they come to us too, and are nobody's."""
+    log, now = open_log(run.system.settings), int(time.time() * 1000)
+    told = [ProviderReceipt(channel, "1", f"stranger-{n}", "read", now) for n in range(20) for channel in TELLING]
+    try:
+        for _ in range(seconds):
+            log.append([status_record(each, run.system.settings.partitions, {}) for each in told], APPEND_S)
+            run.go(1.0)
+    finally:
+        log.close()
+    run.figures["receipts_of_strangers"] = seconds * len(told)
 
 
 def refusing(run: Course) -> None:
