@@ -210,7 +210,8 @@ def _parts_of(plan: Plan) -> dict[str, str]:
     return {"CHAT4ALL_FILE_PART_SIZE": str(plan.part)}
 
 
-def _try(stack: str, plan: Plan) -> Report:
+def try_out(stack: str, plan: Plan) -> Report:
+    """Everything on one stack, which is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="chat4all-files-"))
     try:
         with _store(stack, folder) as (env, server), System(folder / "data", env | _parts_of(plan)) as system:
@@ -224,7 +225,7 @@ def main() -> int:
     asked = sys.argv[1:] or ["short"]
     plan = next((PLANS[each] for each in asked if each in PLANS), PLANS["short"])
     stacks = [each for each in asked if each in ("folder", "s3")] or ["folder"]
-    reports = [_try(stack, plan) for stack in stacks]
+    reports = [try_out(stack, plan) for stack in stacks]
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(
         json.dumps({"plan": to_builtins(plan), "cores": os.cpu_count(), "stacks": to_builtins(reports)}, indent=2)
