@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
 BENCH ?= full
+FILES ?= short folder
 
-.PHONY: help setup run demo demo-kill test test-quick check bench faults real real-stop run-real test-real clean
+.PHONY: help setup run demo demo-kill test test-quick check bench faults real real-stop run-real test-real files clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -65,6 +66,9 @@ bench: setup     ## on a system of its own; prints a table, writes build/bench.j
 
 faults: setup    ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
 	$(BIN)/python -m ops.faults
+
+files: setup     ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder s3" for 2 GiB
+	$(BIN)/python -m ops.files $(FILES)
 
 clean:           ## removes what is generated; data/ stays
 	rm -rf $(VENV) build proto/chat4all/v1/*_pb2*.py*
