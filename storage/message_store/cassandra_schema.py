@@ -92,7 +92,7 @@ def _prepare(session: Session) -> None:
     place = session.place
     nodes = [each for each in session.cluster.metadata.all_hosts() if each.datacenter == session.datacenter]
     copies = place.replication or min(3, len(nodes))
-    session.plain(KEYSPACE.format(keyspace=place.keyspace, dc=session.datacenter, copies=copies), keyspace=False)
+    session.plain(KEYSPACE.format(keyspace=place.keyspace, dc=session.datacenter, copies=copies), checked=False)
     for table in (LOCKS, MIGRATIONS):
         digest = hashlib.md5(f"{place.keyspace} {table}".encode(), usedforsecurity=False).digest()
         session.plain(table.format(id=UUID(bytes=digest, version=1)))

@@ -1,6 +1,8 @@
 """One process's way to the cluster: statements prepared once, a bounded number of requests under way, all with a time limit."""
 
+import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from threading import BoundedSemaphore, Lock
@@ -11,6 +13,7 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.io.libevreactor import LibevConnection
 from cassandra.policies import (
     ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
     RoundRobinPolicy,
@@ -25,10 +28,16 @@ REQUEST_S = 5.0
 CONNECT_S = 5.0
 RECONNECT_S = 0.5
 HEARTBEAT_S = 5
+SILENT_S = 1.0
 IN_FLIGHT = 128
 BATCH_ROWS = 50
 DECIDE, SERIAL = "decide", "serial"
 COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"
+
+# Where a statement names its table, without a keyspace.
+TABLE = re.compile(r"\b(FROM|INTO|UPDATE|TABLE IF NOT EXISTS|CREATE TABLE) (?=[a-z_]+\b(?!\.))")
+# It would say twice a second that a dead node is still dead; that it went down and came back is said elsewhere.
+logging.getLogger("cassandra.pool").setLevel(logging.ERROR)
 
 Row = tuple[Any, ...]
 Call = tuple[str, Sequence[Any]]
@@ -72,6 +81,7 @@ class Session:
         self._prepared: dict[str, Any] = {}
         self._cluster: Any = None
         self._session: Any = None
+        self._checked = False
 
     # Asking
 
@@ -126,10 +136,10 @@ class Session:
             session = self._open()
             return list(self._send(session, self._prepare(session, cql).bind(values), SERIAL).result())
 
-    def plain(self, cql: str, *values: Any, keyspace: bool = True) -> list[Row]:
-        """A statement for the schema, not prepared. `keyspace`: whether ours must be there."""
+    def plain(self, cql: str, *values: Any, checked: bool = True) -> list[Row]:
+        """A statement for the schema, not prepared. `checked`: whether our keyspace is looked at before."""
         with as_failures():
-            future = self._open(keyspace).execute_async(cql, values or None, timeout=4 * REQUEST_S)
+            future = self._open(checked).execute_async(self._named(cql), values or None, timeout=4 * REQUEST_S)
             found = list(future.result())
             if not future.is_schema_agreed:
                 raise Temporary("store", "the nodes do not agree on the schema")
@@ -151,6 +161,7 @@ class Session:
         if len(calls) == 1 and not always:
             return self._prepare(session, calls[0][0]).bind(calls[0][1])
         batch = BatchStatement(BatchType.UNLOGGED)
+        batch.is_idempotent = not always
         for cql, values in calls:
             batch.add(self._prepare(session, cql), values)
         return batch
@@ -158,15 +169,21 @@ class Session:
     def _prepare(self, session: Any, cql: str) -> Any:
         prepared = self._prepared.get(cql)
         if prepared is None:
-            prepared = self._prepared[cql] = session.prepare(cql)
+            prepared = session.prepare(self._named(cql))
+            prepared.is_idempotent = " IF " not in cql
+            self._prepared[cql] = prepared
         return prepared
+
+    def _named(self, cql: str) -> str:
+        """The statement with our keyspace before its table: servers warn of statements that lean on the connection's."""
+        return TABLE.sub(rf"\1 {self.place.keyspace}.", cql, count=1)
 
     # Connecting
 
-    def _open(self, keyspace: bool = True) -> Any:
+    def _open(self, checked: bool = True) -> Any:
         if self._closed:
             raise Temporary("store", "closed")
-        if self._session is not None and self._pid == os.getpid() and (self._session.keyspace or not keyspace):
+        if self._session is not None and self._pid == os.getpid() and (self._checked or not checked):
             return self._session
         with self._connecting:
             if self._pid != os.getpid():
@@ -174,8 +191,11 @@ class Session:
                 self._begin()
             if self._session is None:
                 self._connect()
-            if keyspace and not self._session.keyspace:
-                self._use_keyspace()
+            if checked and not self._checked:
+                found = self._session.execute(COPIES, (self.place.keyspace,)).one()
+                if found is not None:
+                    check_copies(self.place, dict(found[0]))
+                    self._checked = True
         return self._session
 
     def _connect(self) -> None:
@@ -187,17 +207,16 @@ class Session:
             raise
         self._cluster = cluster
 
-    def _use_keyspace(self) -> None:
-        found = self._session.execute(COPIES, (self.place.keyspace,)).one()
-        if found is not None:
-            check_copies(self.place, dict(found[0]))
-        self._session.set_keyspace(self.place.keyspace)
-
     def _new_cluster(self) -> Any:
         usual: dict[str, Any] = {
             "row_factory": tuple_factory,
             "request_timeout": REQUEST_S,
             "serial_consistency_level": self.place.serial_level,
+        }
+        # Whatever is not compare-and-set may be done twice: a coordinator that is silent is not waited for.
+        often: dict[str, Any] = {
+            "speculative_execution_policy": ConstantSpeculativeExecutionPolicy(SILENT_S, 2),
+            "consistency_level": self.place.level,
         }
         once = {"retry_policy": FallthroughRetryPolicy(), "consistency_level": self.place.level}
         serial = {"consistency_level": self.place.serial_level}
@@ -206,7 +225,7 @@ class Session:
             # Other nodes are known by address only: they listen where the first does.
             port=self.place.hosts[0][1],
             execution_profiles={
-                EXEC_PROFILE_DEFAULT: ExecutionProfile(self._policy(), **usual, consistency_level=self.place.level),
+                EXEC_PROFILE_DEFAULT: ExecutionProfile(self._policy(), **usual, **often),
                 DECIDE: ExecutionProfile(self._policy(), **usual, **once),
                 SERIAL: ExecutionProfile(self._policy(), **usual, **serial),
             },
@@ -230,7 +249,7 @@ class Session:
     def cluster(self) -> Any:
         """The driver's cluster, once connected: who its nodes are."""
         with as_failures():
-            self._open(keyspace=False)
+            self._open(checked=False)
         return self._cluster
 
     @property

@@ -144,7 +144,7 @@ def empty(settings: Settings) -> Iterator[Callable[[], Session]]:
         return opened[-1]
 
     yield begin
-    opened[0].plain(f"DROP KEYSPACE IF EXISTS {opened[0].place.keyspace}", keyspace=False)
+    opened[0].plain(f"DROP KEYSPACE IF EXISTS {opened[0].place.keyspace}", checked=False)
     for each in opened:
         each.close()
 
