@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 from chat4all.cli.parts import ROOT
+from chat4all.failures import Failure
 from ops.faults.course import Course
 from ops.faults.crowd import Crowd
 from ops.faults.judge import Fault, Measured, Row, judge
 from ops.faults.load import Load
 from ops.faults.outcome import Outcome
 from ops.faults.stack import Embedded, NotHere, Stack
+from ops.harness.api import Refused
 from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.waiting import wait_until
@@ -37,7 +39,7 @@ def run(fault: Fault, stack_name: str, seed: int) -> Row:
             row = _on(stack, fault, seed)
         except NotHere as why:
             return Row(fault.name, stack_name, seed, not_run=str(why))
-        except (TimeoutError, RuntimeError, OSError) as error:
+        except (Failure, Refused, TimeoutError, RuntimeError, OSError) as error:
             row = Row(fault.name, stack_name, seed, wrong=[f"the run broke off: {error!r}"[:500]])
         if row.wrong:
             keep_logs(data, f"{fault.name}-{stack_name}-{seed}")
