@@ -134,7 +134,7 @@ def crasher(run: Course) -> None:
         run.go(1.0)
     run.figures["set_aside_after_s"] = round(time.monotonic() - began, 1)
     run.kills += _crashes(run)
-    run.figures["crashes"] = run.kills
+    run.figures |= {"crashes": run.kills, "dead_letters": _buried(run)}
     if _buried(run) != 1:
         run.wrong.append(f"{_buried(run)} records were set aside instead of one")
 

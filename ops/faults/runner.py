@@ -95,6 +95,7 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
     if load.given_up:
         course.wrong.append(f"{len(load.given_up)} messages were never acknowledged")
     _settle(course)
+    _no_letters(course)
     return Measured(
         history=outcome.history(),
         resends=outcome.resends(),
@@ -106,6 +107,15 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
         figures={**course.figures, "streams_resumed": sum(each.resumed for each in readers.each)},
         wrong=course.wrong,
     )
+
+
+def _no_letters(course: Course) -> None:
+    """Where the fault itself makes no dead letters, there must be none: an outage burns no tries and buries no record."""
+    if "dead_letters" not in course.figures:
+        letters = course.outcome.letters()
+        course.figures["dead_letters"] = len(letters)
+        if letters:
+            course.wrong.append(f"{len(letters)} dead letters: {sorted({each.reason for each in letters})}")
 
 
 def _settle(course: Course) -> None:
