@@ -5,7 +5,7 @@ import time
 from chat4all import telemetry
 from chat4all.deliveries import Lane
 from chat4all.ports import LaneState, Lease
-from chat4all.records import TOPICS
+from chat4all.records import EVENTS, TOPICS, Range
 from tasks.app import app
 from tasks.parts import Parts, parts
 from tasks.wake import wake
@@ -14,6 +14,7 @@ log = telemetry.logger(__name__)
 
 HOLDER_QUIET_S = 2.0
 TIDY_S = 60.0
+READ_S = 5.0
 HALF_WRITTEN_MS = 24 * 3_600_000
 
 
@@ -53,8 +54,21 @@ def tidy(held: Parts) -> None:
     for receipt in held.store.expire(now):
         log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
     for topic in TOPICS:
-        held.log.trim(topic, now - held.settings.log_retention_h * 3_600_000)
+        held.log.trim(topic, _done_before(held, topic, now - held.settings.log_retention_h * 3_600_000))
     held.objects.tidy(now - HALF_WRITTEN_MS)
+
+
+def _done_before(held: Parts, topic: str, before_ms: int) -> int:
+    """The time up to which a topic may be forgotten: never what no stage has worked on, however old it is."""
+    if topic == EVENTS:
+        return before_ms
+    progress = held.store.progress(topic)
+    waiting = []
+    for partition, (first, end) in held.log.ends(topic).items():
+        following = max(first, progress[partition].done + 1 if partition in progress else 0)
+        if following < end:
+            waiting.append(Range(partition, following, following))
+    return min([before_ms, *(record.at for record in held.log.read(topic, waiting, READ_S))])
 
 
 _sweeper = Sweeper()
