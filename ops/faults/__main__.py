@@ -1,7 +1,7 @@
 """`python -m ops.faults`: runs faults, prints the table, writes build/faults.json. 1 when a promise was broken.
 
 FAULT=name[,name] only these; FAULTS=short the short selection; SEEDS=3 seeds 1 to 3; SEED=n this one;
-STACK=real on real servers.
+STACK=real on real servers. On a machine that has other work: RATE=80 messages a second, KILLS=6 kills a row.
 """
 
 import os

@@ -12,7 +12,7 @@ from chat4all.failures import Failure
 from ops.faults.course import Course
 from ops.faults.crowd import Crowd
 from ops.faults.judge import Fault, Measured, Row, judge
-from ops.faults.load import Load
+from ops.faults.load import PER_SECOND, Load
 from ops.faults.outcome import Outcome
 from ops.faults.stack import Embedded, NotHere, Stack
 from ops.harness.api import Refused
@@ -82,7 +82,7 @@ def calm() -> float:
 
 
 def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Readers, load_before: float) -> Measured:
-    load = Load(stack, crowd, seed)
+    load = Load(stack, crowd, seed, float(os.environ.get("RATE", PER_SECOND)))
     outcome = Outcome(stack, crowd, load, readers)
     course = Course(stack, crowd, load, outcome, seed)
     began = time.monotonic()
