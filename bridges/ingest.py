@@ -22,7 +22,10 @@ log = telemetry.logger(__name__)
 
 GROUP = "bridge"
 READ_AHEAD = 4
+# How often to ask for progress while a batch is in flight; a store that answers slowly is asked less often.
 IN_FLIGHT_POLL_S = 0.003
+IN_FLIGHT_MOST_S = 0.05
+ASKING_SHARE = 5
 IDLE_POLL_S = 0.1
 OUTAGE_S = 0.5
 RESEND_MOST_S = 60.0
@@ -74,6 +77,7 @@ class Flow:
         self._gap_s = settings.chain_gap_ms / 1000
         self._in_flight: InFlight | None = None
         self._unsent = False
+        self._asking_took = 0.0
         self._handed_out_at = 0.0
         self._mine: set[int] = set()
         self._paused = False
@@ -103,7 +107,7 @@ class Flow:
     def _patience(self) -> float:
         """How long to wait for records: short while there is something else to do."""
         if self._in_flight:
-            return IN_FLIGHT_POLL_S
+            return min(IN_FLIGHT_MOST_S, max(IN_FLIGHT_POLL_S, self._asking_took * ASKING_SHARE))
         return max(0.001, self._gap_s - (time.monotonic() - self._handed_out_at)) if self._ready else IDLE_POLL_S
 
     def _bound(self) -> None:
@@ -125,7 +129,9 @@ class Flow:
         self._unsent = False
 
     def _follow(self, batch: InFlight) -> None:
+        begun = time.monotonic()
         progress = {each: (kept.done, kept.beat) for each, kept in self._parts.store.progress(self._topic).items()}
+        self._asking_took = time.monotonic() - begun
         left = batch.left(progress)
         if not left:
             self._in_flight = None

@@ -26,6 +26,8 @@ log = telemetry.logger(__name__)
 
 THREADS = 6
 POLL_S = 0.01
+POLL_MOST_S = 0.1
+POLL_SHARE = 8
 WATCH_S = 0.25
 TRUSTED = 0.8
 
@@ -216,9 +218,11 @@ class Courier:
         return False
 
     async def _poll(self) -> None:
-        """Tell held lanes how far rows exist: one read for all of them."""
+        """Tell held lanes how far rows exist: one read for all of them. A store that answers slowly is asked less often."""
+        took = 0.0
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(min(POLL_MOST_S, max(POLL_S, took * POLL_SHARE)))
+            begun = time.monotonic()
             works = dict(self._works)
             if not works:
                 continue
@@ -227,5 +231,6 @@ class Courier:
             except Temporary:
                 await asyncio.sleep(POLL_S * 50)
                 continue
+            took = time.monotonic() - begun
             for lane, work in works.items():
                 work.fanned(states[lane].fanned)
