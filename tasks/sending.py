@@ -5,13 +5,14 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from math import ceil
 
 import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
 from chat4all import telemetry
-from chat4all.deliveries import Delivery, Facts
+from chat4all.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File, Text
 from chat4all.ports import Channel, Handle, Outgoing
@@ -29,6 +30,8 @@ SHORT_S = 1.0
 LIMITER_PERIOD_S = 0.25
 # How often to look whether a file that a provider brought has been fetched.
 FILE_MS = 1000
+# A call that is older than this needs no more patience, whatever clocks say.
+LONG_AGO_MS = 3_600_000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
 
@@ -60,6 +63,37 @@ def text_of(row: Delivery) -> str:
     return f"{row.sender_name}: {row.payload.text}" if row.sender_name else row.payload.text
 
 
+class Doubts:
+    """Since when this process has known of calls whose outcome is unknown: a grace of `grace_s`, on its own clock.
+
+    The time of day of who made the call may be another than ours: a wrong clock must cost patience, not a second send.
+    """
+
+    FORGET_ABOVE = 50_000
+
+    def __init__(self, grace_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._grace_s, self._clock = grace_s, clock
+        self._since: dict[DeliveryKey, float] = {}
+
+    def begin(self, key: DeliveryKey) -> None:
+        """The outcome of a call is unknown from now on."""
+        self._since[key] = self._clock()
+        if len(self._since) > self.FORGET_ABOVE:
+            self._since = {each: at for each, at in self._since.items() if at > self._clock() - 2 * self._grace_s}
+
+    def left_ms(self, row: Delivery) -> int:
+        """What is left of the grace, which begins now for a call that another process made; 0 long after it by any clock."""
+        if now_ms() - row.facts.attempted_at > LONG_AGO_MS:
+            return 0
+        if row.key not in self._since:
+            self.begin(row.key)
+        return max(0, ceil((self._since[row.key] + self._grace_s - self._clock()) * 1000))
+
+    def end(self, key: DeliveryKey) -> None:
+        """It has been told, or the grace is over."""
+        self._since.pop(key, None)
+
+
 class Sender:
     """A channel account's way out in this process: pacing, breaker, calls in flight."""
 
@@ -68,6 +102,7 @@ class Sender:
         self._parts, self._channel, self._committer, self._executor = parts, channel, committer, executor
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_probe_s)
         self._pace = Pace(channel.limits)
+        self._doubts = Doubts(settings.unknown_grace_s)
         self._rate = AsyncLimiter(max(1.0, channel.limits.account_per_second * LIMITER_PERIOD_S), LIMITER_PERIOD_S)
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
@@ -106,12 +141,12 @@ class Sender:
         """An earlier call's outcome is unknown: look whether a receipt told it, and give it time to, before sending again."""
         read = self._parts.store.deliveries
         rows = await asyncio.get_running_loop().run_in_executor(self._executor, read, [row.key])
-        row, now = rows[row.key], now_ms()
-        grace_ends = row.facts.attempted_at + int(self._parts.settings.unknown_grace_s * 1000)
-        if row.facts.ended or now >= grace_ends:
+        row, left_ms = rows[row.key], self._doubts.left_ms(row)
+        if row.facts.ended or left_ms <= 0:
+            self._doubts.end(row.key)
             return None, row
-        look_again = min(grace_ends, now + RECEIPT_MS) if self._channel.limits.echoes_reference else grace_ends
-        return Wait(look_again, refusals), row
+        look_again_ms = min(left_ms, RECEIPT_MS) if self._channel.limits.echoes_reference else left_ms
+        return Wait(now_ms() + look_again_ms, refusals), row
 
     async def _held_back(self, row: Delivery) -> float:
         """Seconds to stay away, for longer waits; shorter ones are slept through here."""
@@ -162,6 +197,7 @@ class Sender:
         except Unknown as failure:
             self._breaker.failed(time.monotonic())
             log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason)
+            self._doubts.begin(row.key)
             return Wait(now_ms() + int(settings.unknown_grace_s * 1000), refusals)
         self._breaker.succeeded()
         return Done(self._sent(row, provider_id))

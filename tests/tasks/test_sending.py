@@ -224,3 +224,22 @@ async def test_a_letter_that_was_not_written_when_its_holder_died_is_written(des
     await desk.attempt()
     letters = desk.road.store.dead_letters(datetime.now(UTC).date().isoformat(), 10)
     assert [(each.reason, each.delivery) for each in letters] == [("blocked", str(desk.row().key))]
+
+
+@pytest.mark.parametrize("off_s", [-120, 120])
+async def test_a_wrong_clock_costs_patience_and_no_second_send(desk: Desk, off_s: int) -> None:
+    """The call was made by a process whose clock is two minutes off: the grace is waited for on our own clock."""
+    desk.road.store.record({desk.row().key: Facts(attempts=1, attempted_at=now_ms() + off_s * 1000)})
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Wait)
+    assert outcome.at <= now_ms() + 500
+    while isinstance(outcome := await desk.attempt(), Wait):
+        await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
+    assert len(desk.channel.arrived) == 1
+    assert desk.row().facts.resends == 1
+
+
+async def test_a_call_of_long_ago_needs_no_more_patience(desk: Desk) -> None:
+    """After an outage of hours nobody waits another grace."""
+    desk.road.store.record({desk.row().key: Facts(attempts=1, attempted_at=now_ms() - 2 * 3_600_000)})
+    assert isinstance(await desk.attempt(), Done)
