@@ -20,7 +20,8 @@ class Fault(Struct, frozen=True):
 
     `resends`: second sends may reach people, on channels without a handle. `recovery_s`: the promise, counted from the
     last hit; `backlog`: plus what it takes to work off what had gathered. `env`: settings of the run. `small`: this folder
-    of the data gets a small disk of its own. `stacks`: where it can be made. `tail_s`: load after it. `short`: runs in CI.
+    of the data gets a small disk of its own. `stacks`: where it can be made. `tail_s`: load after it.
+    `arrive_s`: how long all may take to come after the load. `short`: runs in CI.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Fault(Struct, frozen=True):
     small: str = ""
     stacks: tuple[str, ...] = ("embedded", "real")
     tail_s: float = 5.0
+    arrive_s: float = 120.0
     short: bool = False
 
 

@@ -20,7 +20,6 @@ from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.waiting import wait_until
 
-ARRIVE_S = 120.0
 END_S = 60.0
 QUIET = 3.0
 QUIET_PATIENCE_S = 20.0
@@ -94,7 +93,7 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
         offered = load.stop()
     if load.given_up:
         course.wrong.append(f"{len(load.given_up)} messages were never acknowledged")
-    _settle(course)
+    _settle(course, fault.arrive_s)
     _no_letters(course)
     return Measured(
         history=outcome.history(),
@@ -118,10 +117,10 @@ def _no_letters(course: Course) -> None:
             course.wrong.append(f"{len(letters)} dead letters: {sorted({each.reason for each in letters})}")
 
 
-def _settle(course: Course) -> None:
+def _settle(course: Course, arrive_s: float) -> None:
     """Wait until all has come and ended. What does not is in the history."""
     began = time.monotonic()
     with contextlib.suppress(TimeoutError):
-        wait_until("everything arrived", lambda: not course.outcome.missing(), ARRIVE_S, 1)
+        wait_until("everything arrived", lambda: not course.outcome.missing(), arrive_s, 1)
     course.figures["arrived_after_s"] = round(time.monotonic() - began, 1)
     course.outcome.has_ended(END_S)
