@@ -220,14 +220,14 @@ class Out:
 async def out(road: World) -> AsyncIterator[Out]:
     async with threads() as executor:
         committer, channel = Committer(road.parts, executor), Fake()
-        channel.limits = LIMITS  # type: ignore[misc]
+        channel.limits = LIMITS
         made = Out(road, channel, Sender(road.parts, channel, committer, executor), committer)
 
         async def send_file(outgoing: Any, file: File, url: str) -> str:
             made.files.append((outgoing.text, file, url))
             return "id-file"
 
-        channel.send_file = send_file  # type: ignore[method-assign]
+        channel.send_file = send_file  # type: ignore[method-assign, assignment]
         writing = asyncio.create_task(committer.run())
         yield made
         writing.cancel()
