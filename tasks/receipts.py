@@ -3,11 +3,11 @@
 import time
 from collections.abc import Mapping
 
-from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Watermark, state
+from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from tasks.batches import Batch
-from tasks.dead_letters import record_letter
+from tasks.dead_letters import delivery_letter, record_letter
 from tasks.events import position_event, publish, state_event
 from tasks.parts import Parts
 
@@ -82,11 +82,11 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], 
     if changed or handles:
         store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
     now = int(time.time() * 1000)
-    events = [
-        state_event(rows[key].seen(more), now, parts.partitions)
-        for key, more in facts.items()
-        if key in changed or _is_its_state(more, rows[key].facts)
-    ]
+    told = [rows[key].seen(more) for key, more in facts.items() if key in changed or _is_its_state(more, rows[key].facts)]
+    failed = [delivery_letter(row, now, reason(row.facts)) for row in told if state(row.facts) is State.FAILED]
+    if failed:
+        store.add_dead_letters(failed)
+    events = [state_event(row, now, parts.partitions) for row in told]
     waiting = store.parked(list(handles)) if handles else []
     return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
 

@@ -1,5 +1,6 @@
 """receipts: what providers and clients report becomes facts, positions and events, in whatever order it comes."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -86,6 +87,16 @@ def test_a_late_failure_ends_the_delivery_with_its_reason(road: World) -> None:
     road.report(receipt("delivered", 3000, reference))
     road.receive()
     assert state(road.rows()[0].facts) is State.DELIVERED
+
+
+def test_what_a_provider_failed_later_is_a_dead_letter(road: World) -> None:
+    """An asynchronous failure can be found and sent again like any other, and is one letter however often it is told."""
+    reference = str(road.rows()[0].key)
+    for _ in range(2):
+        road.report(receipt("failed", 2000, reference))
+        road.receive()
+    (letter,) = road.store.dead_letters(time.strftime("%Y-%m-%d", time.gmtime()), 10)
+    assert (letter.reason, letter.delivery, letter.channel) == ("131026", reference, "whatsapp")
 
 
 def test_a_reference_of_another_channel_or_of_nothing_is_kept_and_harms_nobody(road: World) -> None:
