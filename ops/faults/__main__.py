@@ -1,4 +1,5 @@
-"""`python -m ops.faults`: runs faults, prints the table, writes build/faults.json. 1 when a promise was broken.
+"""`python -m ops.faults`: runs faults, prints the table, writes build/faults.json. 1 when something was lost, doubled, swapped
+or left; promises about time are shown and not judged, for they depend on what else the machine does.
 
 FAULT=name[,name] only these; FAULTS=short the short selection; SEEDS=3 seeds 1 to 3; SEED=n this one;
 STACK=real on real servers. On a machine that has other work: RATE=80 messages a second, KILLS=6 kills a row.

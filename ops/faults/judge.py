@@ -39,7 +39,11 @@ class Fault(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
-    """A fault, a stack and a seed with its figures. Empty `wrong`: all promises were kept. `not_run` says why it was not."""
+    """A fault, a stack and a seed with its figures. Empty `wrong`: nothing was lost, doubled, swapped or left.
+
+    `late`: the promises about time that were not kept; a machine with other work to do breaks these first. `not_run` says why
+    a row was not run.
+    """
 
     fault: str
     stack: str
@@ -64,6 +68,7 @@ class Row(Struct, frozen=True, omit_defaults=True):
     load_before: float = 0.0
     figures: dict[str, Any] = {}
     wrong: list[str] = []
+    late: list[str] = []
 
 
 class Measured(Struct, frozen=True):
@@ -108,7 +113,8 @@ def judge(fault: Fault, stack: str, seed: int, measured: Measured) -> Row:
         seconds=round(measured.seconds, 1),
         load_before=measured.load_before,
         figures=dict(measured.figures),
-        wrong=[*_broken(report), *_doubles(fault, measured, report), *late, *measured.wrong],
+        wrong=[*_broken(report), *_doubles(fault, measured, report), *measured.wrong],
+        late=late,
     )
 
 

@@ -65,6 +65,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     for row in rows:
         for each in row.wrong:
             console.print(f"{row.fault} {row.seed}: {each}", style="red", markup=False)
+        for each in row.late:
+            console.print(f"{row.fault} {row.seed}: {each}", style="yellow", markup=False)
 
 
 def _cells(row: Row) -> list[str]:
@@ -88,4 +90,6 @@ def _cells(row: Row) -> list[str]:
 def _verdict(row: Row) -> str:
     if row.not_run:
         return f"[yellow]not run: {row.not_run}"
-    return "[red]broken" if row.wrong else "[green]kept"
+    if row.wrong:
+        return "[red]broken"
+    return "[yellow]late" if row.late else "[green]kept"
