@@ -37,15 +37,19 @@ REQUEST_TIMEOUT_S = 900
 
 
 class Plan(Struct, frozen=True):
-    """How much to do: the file that is cut, how often, and one without cuts; `part` is the size of parts."""
+    """How much to do: the file that is cut, how often, and one without cuts; `part` is the size of parts.
+
+    `warm` is the size of a first file, after which memory is flat, or it is not.
+    """
 
     cut_size: int
     cuts: int
     plain_size: int
     part: int
+    warm: int
 
 
-PLANS = {"short": Plan(64 * MB, 3, 32 * MB, 5 * MB), "full": Plan(2048 * MB, 10, 1800 * MB, 16 * MB)}
+PLANS = {"short": Plan(64 * MB, 3, 32 * MB, 5 * MB, 16 * MB), "full": Plan(2048 * MB, 10, 1800 * MB, 16 * MB, 256 * MB)}
 
 
 class Report(Struct):
@@ -140,6 +144,10 @@ class Trial:
         self._equal: dict[str, bool] = {}
         self._seconds: dict[str, float] = {}
 
+    def close(self) -> None:
+        """Hang up."""
+        self._api.close()
+
     def _pids(self) -> dict[str, int]:
         try:
             pids = {name: self._system.pid(name) for name in PARTS}
@@ -185,13 +193,13 @@ class Trial:
     def _is_limit_kept(self) -> bool:
         body = {"conversation_id": self._conversation, "filename": "a", "size": self._system.settings.file_limit + 1}
         # A new connection: the gateway was killed since the last one was used.
-        return self._system.api(self._api.token).request("POST", "/v1/files/initiate", body)[0] == 413
+        return self._api.request("POST", "/v1/files/initiate", body)[0] == 413
 
     def run(self, stack: str) -> Report:
         """All of it."""
         file = self._folder / "file.bin"
         # Warms every process up, so that what it loads once is not taken for growth.
-        warm = _made(file, 2 * self._plan.part)
+        warm = _made(file, self._plan.warm)
         first = CutUpload(self._api, self._environment, file, self._conversation)
         first.begin()
         first.finish()
@@ -215,7 +223,11 @@ def try_out(stack: str, plan: Plan) -> Report:
     folder = Path(tempfile.mkdtemp(prefix="chat4all-files-"))
     try:
         with _store(stack, folder) as (env, server), System(folder / "data", env | _parts_of(plan)) as system:
-            return Trial(system, server, plan, folder).run(stack)
+            trial = Trial(system, server, plan, folder)
+            try:
+                return trial.run(stack)
+            finally:
+                trial.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
