@@ -193,7 +193,11 @@ class Trial:
     def _is_limit_kept(self) -> bool:
         body = {"conversation_id": self._conversation, "filename": "a", "size": self._system.settings.file_limit + 1}
         # A new connection: the gateway was killed since the last one was used.
-        return self._api.request("POST", "/v1/files/initiate", body)[0] == 413
+        api = self._system.api(self._api.token)
+        try:
+            return api.request("POST", "/v1/files/initiate", body)[0] == 413
+        finally:
+            api.close()
 
     def run(self, stack: str) -> Report:
         """All of it."""
