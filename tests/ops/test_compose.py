@@ -48,8 +48,9 @@ def test_every_variable_of_the_channels_is_in_the_example() -> None:
 
 def test_every_channel_has_a_worker() -> None:
     """A channel whose queue nobody reads would be silence."""
-    queues = set(re.findall(r"-Q, ([a-z,-]+)\]", COMPOSE))
-    assert {f"{name}-out" for name in CHANNELS} | {"pipeline", "channels"} <= {queue for each in queues for queue in each.split(",")}
+    named = re.findall(r"-Q, ([a-z,-]+)\]", COMPOSE)
+    read = {queue for each in named for queue in each.split(",")}
+    assert {"pipeline", "channels", *(f"{name}-out" for name in CHANNELS)} <= read
 
 
 def test_the_ports_inside_are_the_defaults() -> None:
