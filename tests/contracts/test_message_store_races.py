@@ -181,9 +181,9 @@ def test_what_a_killed_process_was_told_is_kept(store: MessageStore, start: Star
     assert process.stdout.readline() == "ready\n"
     said = [process.stdout.readline() for _ in range(acknowledged)]
     process.kill()
-    told = dict(
-        line.split() for line in [*said, *process.communicate(timeout=60)[0].splitlines(keepends=True)] if line.endswith("\n")
-    )
+    # Not `communicate`: it passes over what `readline` has already taken in.
+    told = dict(line.split() for line in [*said, *process.stdout.readlines()] if line.endswith("\n"))
+    process.wait(60)
     seqs = [int(seq) for seq in told]
     assert seqs == list(range(1, len(seqs) + 1))
     kept = store.messages([(name, seq) for seq in seqs])
