@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from chat4all import telemetry
 from chat4all.deliveries import Delivery, DeliveryKey, Lane
 from chat4all.failures import Temporary
@@ -141,7 +143,7 @@ class LaneWork:
             full = [waiting for row in rows if (waiting := self._take(row))]
             self._read = (rows[-1].key.seq, rows[-1].key.index) if len(rows) == READ_ROWS else (up_to, END)
             if full:
-                await self._commit(Note(waiting=full))
+                await self._commit(Note(waiting=[self._from_first(waiting) for waiting in full]))
                 for waiting in full:
                     self._close(waiting.seq)
                     self._arm(waiting)
@@ -163,6 +165,11 @@ class LaneWork:
         self._rows += 1
         self._serve(key)
         return None
+
+    def _from_first(self, waiting: Waiting) -> Waiting:
+        """As it is written: from the key's first row in memory, which whoever comes after a crash must find as well."""
+        first = self._queues[waiting.conversation_id, waiting.address][0].key
+        return msgspec.structs.replace(waiting, seq=first.seq, index=first.index)
 
     def _tell_again(self, row: Delivery) -> None:
         """An ended row behind the cursor: whoever ended it may have died before it did what follows."""

@@ -220,3 +220,24 @@ async def test_what_a_dead_holder_ended_is_told_again(bench: Bench) -> None:
     assert [each.message_id for each in bench.road.events("state")][:1] == [said[0].message_id]
     (state,) = bench.road.store.lanes().values()
     assert state.cursor == state.fanned
+
+
+async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost in the middle of a key with more rows than one may keep: the next holder sends the ones in memory too."""
+    monkeypatch.setattr(lane_module, "OF_ONE_KEY", 5)
+    said = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(40)]
+    say(bench, *said)
+
+    def die(row: Delivery) -> float:
+        bench.held = bench.held and bench.provider.calls < 3
+        return 0.0
+
+    bench.provider.answer = die
+    await bench.work()
+    assert len(unsent(bench)) > 30
+    bench.held, bench.provider.answer = True, lambda row: 0.0
+    await bench.work()
+    assert unsent(bench) == []
+    assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *said)
