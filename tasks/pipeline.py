@@ -45,8 +45,6 @@ TASKS: dict[str, tuple[Any, ...]] = {topic: tuple(_task(stage) for stage in stag
 
 def hand_out(ref: BatchRef, only: Callable[[str], bool] = lambda stage: True) -> None:
     """Send the chain of a batch. kombu's OperationalError when the broker cannot be reached: nothing is lost, ask again."""
-    steps = [task for task in TASKS[ref.topic] if only(task.name)]
-    shown = str(ref)
-    first, *rest = [task.s().set(argsrepr=f"({shown})", kwargsrepr="") for task in steps]
-    first = steps[0].s(msgspec.to_builtins(ref)).set(argsrepr=f"({shown})", kwargsrepr="")
-    chain(first, *rest).apply_async()
+    first, *rest = [task for task in TASKS[ref.topic] if only(task.name)]
+    steps = [first.s(msgspec.to_builtins(ref)), *(task.s() for task in rest)]
+    chain(*(each.set(argsrepr=f"({ref})", kwargsrepr="") for each in steps)).apply_async()

@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -45,12 +46,11 @@ class _Flow:
 
     def _until_accepted(self, messages: list[dict[str, Any]]) -> None:
         while True:
-            try:
+            # When the gateway goes away: the same ids again, so that nothing can double.
+            with suppress(OSError, http.client.HTTPException):
                 if all(each["status"] == "accepted" for each in self._api.send_batch(messages)):
                     self.accepted += [each["message_id"] for each in messages]
                     return
-            except (OSError, http.client.HTTPException):
-                pass  # The gateway went away: the same ids again, so that nothing can double.
             time.sleep(0.2)
 
 
