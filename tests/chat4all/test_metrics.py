@@ -1,0 +1,69 @@
+"""The declarations of metrics: their form, and what their documents say."""
+
+import re
+
+import pytest
+
+from chat4all import measuring, metrics
+from chat4all.measuring import DECLARED, REGISTRY, Counter, Histogram
+from ops.metrics import PAGE, page
+
+NAME = re.compile(r"(chat4all|process)_[a-z0-9_]+")
+# What would grow with users, or tell of them.
+PERSONAL = {
+    "user",
+    "user_id",
+    "address",
+    "conversation",
+    "conversation_id",
+    "message_id",
+    "account",
+    "recipient",
+    "sender",
+    "file_id",
+}
+
+
+def test_the_page_has_every_metric_as_it_is_declared() -> None:
+    """docs/metrics.md agrees with the declarations."""
+    assert PAGE.read_text() == page(PAGE.read_text()), "run python -m ops.metrics"
+    assert metrics.ACCEPTED is not None
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_names_and_labels_keep_to_the_rules(name: str) -> None:
+    """Prometheus' conventions: prefix, unit and _total; and no label that grows with users."""
+    declared = DECLARED[name]
+    assert NAME.fullmatch(name)
+    assert name.endswith("_total") == (declared.kind == "counter")
+    assert not name.endswith(("_ms", "_count", "_sum", "_bucket"))
+    assert not PERSONAL & set(declared.labels)
+    assert declared.help.endswith(".")
+
+
+def test_values_put_aside_are_all_counted() -> None:
+    """A histogram's flush puts each value into the bucket that the library would have chosen."""
+    sizes = Histogram("chat4all_tried_sizes", "Tried.", "kind", buckets=(1, 10, 100))
+    for value in (0.5, 1, 1.5, 10, 99, 100, 101):
+        sizes.of("a")(value)
+    Histogram.flush()
+    found = {
+        (sample.name, sample.labels.get("le", "")): sample.value
+        for family in REGISTRY.collect()
+        if family.name == "chat4all_tried_sizes"
+        for sample in family.samples
+    }
+    assert [found["chat4all_tried_sizes_bucket", each] for each in ("1.0", "10.0", "100.0", "+Inf")] == [2, 4, 6, 7]
+    assert found["chat4all_tried_sizes_sum", ""] == 313
+    del DECLARED["chat4all_tried_sizes"]
+
+
+def test_reasons_of_others_are_bounded() -> None:
+    """However many reasons a provider invents, they become no more than some tens of series."""
+    reasons = Counter("chat4all_tried_reasons_total", "Tried.", "reason")
+    for number in range(500):
+        reasons.of_reason(str(number)).add()
+    [family] = [each for each in REGISTRY.collect() if each.name == "chat4all_tried_reasons"]
+    assert len(family.samples) == measuring.REASONS + 1
+    assert sum(each.value for each in family.samples) == 500
+    del DECLARED["chat4all_tried_reasons_total"]
