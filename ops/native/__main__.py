@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,11 @@ from rich.table import Table
 
 from ops.native.install import InstallFailed
 from ops.native.processes import Server, StartFailed, start_all
-from ops.native.stack import PROGRAMS, USUAL, default_home, environment, stack
+from ops.native.stack import PROGRAMS, TOOLS, USUAL, default_home, environment, stack
 
-app = typer.Typer(help="Kafka, Cassandra, RabbitMQ and MinIO as plain processes on this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Kafka, Cassandra, RabbitMQ, MinIO and what watches them, as plain processes on this machine.", no_args_is_help=True
+)
 console = Console()
 
 Names = Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PROGRAMS)}. Default: {', '.join(USUAL)}.")]
@@ -24,10 +27,11 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the data. Default: da
 @app.command()
 def install(names: Names = None, home: Home = None) -> None:
     """Install what is missing. Safe to repeat."""
-    for name in _chosen(names):
+    installable = {**PROGRAMS, **TOOLS}
+    for name in _chosen(names, installable):
         began = time.monotonic()
         try:
-            made = PROGRAMS[name].install(home or default_home())
+            made = installable[name].install(home or default_home())
         except InstallFailed as error:
             raise _refusal(f"{name}: {error}") from None
         console.print(f"{name}: {f'installed in {time.monotonic() - began:.0f} s' if made else 'is there'}")
@@ -83,10 +87,10 @@ def _servers(names: list[str] | None, home: Path | None, data: Path | None) -> l
     return [servers[name] for name in _chosen(names)]
 
 
-def _chosen(names: list[str] | None) -> list[str]:
-    wrong = [name for name in names or [] if name not in PROGRAMS]
+def _chosen(names: list[str] | None, known: Collection[str] = PROGRAMS) -> list[str]:
+    wrong = [name for name in names or [] if name not in known]
     if wrong:
-        raise _refusal(f"unknown: {', '.join(wrong)}; known: {', '.join(PROGRAMS)}")
+        raise _refusal(f"unknown: {', '.join(wrong)}; known: {', '.join(known)}")
     return names or list(USUAL)
 
 

@@ -44,14 +44,17 @@ def install_once(folder: Path, stamp: str, build: Callable[[Path], None]) -> boo
         return True
 
 
-def run(command: Sequence[str], limit_s: float, environment: Mapping[str, str] | None = None) -> None:
-    """Run a build step, quietly. InstallFailed with the end of its output when it fails, is missing or takes too long."""
+def run(
+    command: Sequence[str], limit_s: float, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> None:
+    """Run a build step, quietly, in `folder`. InstallFailed with the end of its output when it fails, is missing or takes too long."""
     tool = command[0]
     if shutil.which(tool) is None:
         raise InstallFailed(f"{tool} is not on the PATH; install it first (see docs/native.md)")
     try:
         done = subprocess.run(
             command,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -5,10 +5,13 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops.native.alertmanager import Alertmanager
 from ops.native.cassandra import Cassandra
+from ops.native.k6 import K6
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
-from ops.native.processes import Server
+from ops.native.processes import LOOPBACK, Server
+from ops.native.prometheus import Prometheus
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
 
@@ -18,7 +21,11 @@ PROGRAMS: dict[str, type[Server]] = {
     "rabbitmq": RabbitMQ,
     "minio": Minio,
     "redis": Redis,
+    "prometheus": Prometheus,
+    "alertmanager": Alertmanager,
 }
+TOOLS: dict[str, type[K6]] = {"k6": K6}
+TARGETS = {"gateway": [f"{LOOPBACK}:8000"]}
 USUAL = ("kafka", "cassandra", "rabbitmq", "minio")
 SECRETS = (
     "jwt",
@@ -50,6 +57,8 @@ def stack(home: Path, data: Path) -> dict[str, Server]:
         "rabbitmq": RabbitMQ(home, data / "rabbitmq", 5672, epmd_port=4370, node_port=25672),
         "minio": Minio(home, data / "minio", 9000),
         "redis": Redis(home, data / "redis", 6379),
+        "prometheus": Prometheus(home, data / "prometheus", 9090, targets=TARGETS, alertmanager=f"{LOOPBACK}:9093"),
+        "alertmanager": Alertmanager(home, data / "alertmanager", 9093),
     }
 
 

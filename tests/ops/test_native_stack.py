@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 
 from chat4all.settings import Settings
 from ops.native.__main__ import app
+from ops.native.alertmanager import Alertmanager
 from ops.native.cassandra import Cassandra, cluster, start_cluster
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
 from ops.native.processes import Server, free_port
+from ops.native.prometheus import Prometheus
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
 from ops.native.stack import SECRETS, environment
@@ -86,7 +88,22 @@ def _minio(home: Path, folder: Path) -> Server:
     return Minio(home, folder, free_port())
 
 
-REAL: dict[type[Server], Make] = {Kafka: _kafka, Cassandra: _cassandra, RabbitMQ: _rabbitmq, Minio: _minio}
+def _prometheus(home: Path, folder: Path) -> Server:
+    return Prometheus(home, folder, free_port())
+
+
+def _alertmanager(home: Path, folder: Path) -> Server:
+    return Alertmanager(home, folder, free_port())
+
+
+REAL: dict[type[Server], Make] = {
+    Kafka: _kafka,
+    Cassandra: _cassandra,
+    RabbitMQ: _rabbitmq,
+    Minio: _minio,
+    Prometheus: _prometheus,
+    Alertmanager: _alertmanager,
+}
 
 
 @pytest.mark.real

@@ -1,0 +1,34 @@
+"""Programs out of Debian's packages, unpacked into a folder of our own: nothing is configured or started, root is not needed."""
+
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from ops.native.install import InstallFailed, install_once, is_installed, run
+
+DOWNLOAD_S = 300
+
+
+def install_package(home: Path, name: str, package: str) -> bool:
+    """Unpack a package's files into `home/name`; False when they were there. InstallFailed where there is no apt."""
+    return install_once(home / name, _stamp(package), lambda folder: _unpack(package, folder))
+
+
+def has_package(home: Path, name: str, package: str) -> bool:
+    """Whether its files are there."""
+    return is_installed(home / name, _stamp(package))
+
+
+def _stamp(package: str) -> str:
+    return f"debian:{package}"
+
+
+def _unpack(package: str, folder: Path) -> None:
+    if shutil.which("apt-get") is None:
+        raise InstallFailed(f"{package} comes from Debian's archive, and this is {platform.system()} without apt-get")
+    with tempfile.TemporaryDirectory() as place:
+        # As root apt would hand the download to a user who may not write here.
+        run(["apt-get", "download", "-o", "APT::Sandbox::User=", package], DOWNLOAD_S, folder=Path(place))
+        for each in Path(place).glob("*.deb"):
+            run(["dpkg-deb", "-x", str(each), str(folder)], 60)

@@ -1,0 +1,90 @@
+"""Prometheus from Debian's package, with promtool: scrapes what it is told, knows our alert rules, tells the Alertmanager."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from ops.native.debian import has_package, install_package
+from ops.native.processes import LOOPBACK, Server
+
+PACKAGE = "prometheus"
+RULES = Path(__file__).parents[1] / "prometheus" / "alerts.yml"
+
+
+class Prometheus(Server):
+    """One server. `targets`: job -> addresses to scrape; `alertmanager`: its address, or nobody is told."""
+
+    name: ClassVar[str] = "prometheus"
+    start_limit_s: ClassVar[float] = 30
+
+    def __init__(
+        self,
+        home: Path,
+        folder: Path,
+        port: int,
+        host: str = LOOPBACK,
+        *,
+        targets: Mapping[str, Sequence[str]] | None = None,
+        alertmanager: str = "",
+        every: str = "5s",
+    ) -> None:
+        super().__init__(home, folder, port, host)
+        self.targets = dict(targets or {})
+        self.alertmanager = alertmanager
+        self.every = every
+
+    @classmethod
+    def install(cls, home: Path) -> bool:
+        """Unpack Debian's package; seconds."""
+        return install_package(home, cls.name, PACKAGE)
+
+    @classmethod
+    def is_installed(cls, home: Path) -> bool:
+        """Whether the program is there."""
+        return has_package(home, cls.name, PACKAGE)
+
+    @classmethod
+    def tool(cls, home: Path) -> str:
+        """promtool, which checks and tests rules."""
+        return str(home.absolute() / cls.name / "usr/bin/promtool")
+
+    def prepare(self) -> None:
+        """Write the configuration. JSON is YAML."""
+        (self.folder / "prometheus.yml").write_text(json.dumps(self._settings(), indent=2))
+
+    def _settings(self) -> dict[str, Any]:
+        jobs = [{"job_name": job, "static_configs": [{"targets": list(found)}]} for job, found in self.targets.items()]
+        told = [{"static_configs": [{"targets": [self.alertmanager]}]}] if self.alertmanager else []
+        return {
+            "global": {"scrape_interval": self.every, "evaluation_interval": self.every},
+            "rule_files": [str(RULES)],
+            "alerting": {"alertmanagers": told},
+            "scrape_configs": jobs,
+        }
+
+    def command(self) -> Sequence[str]:
+        """The server. Alerts are told at once again when they change: by default a first one may wait a minute."""
+        return [
+            str(self.home / self.name / "usr/bin/prometheus"),
+            f"--config.file={self.folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
+            "--storage.tsdb.retention.time=7d",
+            f"--web.listen-address={self.address}",
+            "--rules.alert.resend-delay=5s",
+        ]
+
+    def answers(self) -> bool:
+        """Its own readiness check: the data are loaded, queries are answered."""
+        return is_well(f"http://{self.address}/-/ready")
+
+
+def is_well(url: str) -> bool:
+    """Whether a readiness check answers 200 within two seconds."""
+    try:
+        with urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
