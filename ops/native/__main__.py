@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.native.install import InstallFailed
+from ops.native.k6 import K6
 from ops.native.processes import Server, StartFailed, start_all
 from ops.native.stack import PROGRAMS, TOOLS, USUAL, default_home, environment, stack
 
@@ -27,7 +28,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the data. Default: da
 @app.command()
 def install(names: Names = None, home: Home = None) -> None:
     """Install what is missing. Safe to repeat."""
-    installable = {**PROGRAMS, **TOOLS}
+    installable: dict[str, type[Server] | type[K6]] = {**PROGRAMS, **TOOLS}
     for name in _chosen(names, installable):
         began = time.monotonic()
         try:

@@ -49,4 +49,4 @@ class Alertmanager(Server):
 
     def answers(self) -> bool:
         """Its own readiness check."""
-        return is_well(f"http://{self.address}/-/ready")
+        return is_well(self.address)

@@ -1,4 +1,4 @@
-"""Programs out of Debian's packages, unpacked into a folder of our own: nothing is configured or started, root is not needed."""
+"""Programs out of Debian packages, unpacked into a folder of our own: nothing is configured or started, and no root needed."""
 
 import platform
 import shutil

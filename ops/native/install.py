@@ -47,7 +47,7 @@ def install_once(folder: Path, stamp: str, build: Callable[[Path], None]) -> boo
 def run(
     command: Sequence[str], limit_s: float, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> None:
-    """Run a build step, quietly, in `folder`. InstallFailed with the end of its output when it fails, is missing or takes too long."""
+    """Run a build step, quietly. InstallFailed with the end of its output when it fails, is missing or takes too long."""
     tool = command[0]
     if shutil.which(tool) is None:
         raise InstallFailed(f"{tool} is not on the PATH; install it first (see docs/native.md)")

@@ -78,13 +78,13 @@ class Prometheus(Server):
 
     def answers(self) -> bool:
         """Its own readiness check: the data are loaded, queries are answered."""
-        return is_well(f"http://{self.address}/-/ready")
+        return is_well(self.address)
 
 
-def is_well(url: str) -> bool:
-    """Whether a readiness check answers 200 within two seconds."""
+def is_well(address: str) -> bool:
+    """Whether the readiness check at this address, the same for both, answers 200 within two seconds."""
     try:
-        with urlopen(url, timeout=2) as answer:
+        with urlopen(f"http://{address}/-/ready", timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
