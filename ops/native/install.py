@@ -46,8 +46,11 @@ def install_once(folder: Path, stamp: str, build: Callable[[Path], None]) -> boo
 
 def run(
     command: Sequence[str], limit_s: float, environment: Mapping[str, str] | None = None, folder: Path | None = None
-) -> None:
-    """Run a build step, quietly. InstallFailed with the end of its output when it fails, is missing or takes too long."""
+) -> str:
+    """Run a build step, quietly; what it printed.
+
+    InstallFailed with the end of its output when it fails, is missing or takes too long.
+    """
     tool = command[0]
     if shutil.which(tool) is None:
         raise InstallFailed(f"{tool} is not on the PATH; install it first (see docs/native.md)")
@@ -66,6 +69,7 @@ def run(
         raise InstallFailed(f"{tool} took longer than {limit_s:.0f} s") from None
     if done.returncode != 0:
         raise InstallFailed(f"{tool} ended with {done.returncode}: {(done.stdout + done.stderr)[-1000:].strip()}")
+    return done.stdout
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ops.native.alertmanager import Alertmanager
 from ops.native.cassandra import Cassandra
+from ops.native.jaeger import Jaeger
 from ops.native.k6 import K6
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
@@ -23,6 +24,7 @@ PROGRAMS: dict[str, type[Server]] = {
     "redis": Redis,
     "prometheus": Prometheus,
     "alertmanager": Alertmanager,
+    "jaeger": Jaeger,
 }
 TOOLS: dict[str, type[K6]] = {"k6": K6}
 TARGETS = {"gateway": [f"{LOOPBACK}:8000"]}
@@ -59,6 +61,7 @@ def stack(home: Path, data: Path) -> dict[str, Server]:
         "redis": Redis(home, data / "redis", 6379),
         "prometheus": Prometheus(home, data / "prometheus", 9090, targets=TARGETS, alertmanager=f"{LOOPBACK}:9093"),
         "alertmanager": Alertmanager(home, data / "alertmanager", 9093),
+        "jaeger": Jaeger(home, data / "jaeger", 4317, query_port=16686),
     }
 
 

@@ -13,6 +13,7 @@ from chat4all.settings import Settings
 from ops.native.__main__ import app
 from ops.native.alertmanager import Alertmanager
 from ops.native.cassandra import Cassandra, cluster, start_cluster
+from ops.native.jaeger import Jaeger
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
 from ops.native.processes import Server, free_port
@@ -96,6 +97,10 @@ def _alertmanager(home: Path, folder: Path) -> Server:
     return Alertmanager(home, folder, free_port())
 
 
+def _jaeger(home: Path, folder: Path) -> Server:
+    return Jaeger(home, folder, free_port())
+
+
 REAL: dict[type[Server], Make] = {
     Kafka: _kafka,
     Cassandra: _cassandra,
@@ -103,6 +108,7 @@ REAL: dict[type[Server], Make] = {
     Minio: _minio,
     Prometheus: _prometheus,
     Alertmanager: _alertmanager,
+    Jaeger: _jaeger,
 }
 
 
