@@ -1,0 +1,123 @@
+"""For each alert: series that must fire it, when, with which labels; and series of a well system, that must not.
+
+Series are in promtool's notation: `0+10x20` is 21 values, a minute apart, each ten more.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+Series = Mapping[str, str]
+
+
+class Case(Struct, frozen=True):
+    """`fires` at minute `at` as one alert with `labels`; `quiet` at the same minute not at all."""
+
+    fires: Series
+    quiet: Series
+    labels: Mapping[str, str] = {}
+    at: int = 20
+
+
+def _partition(metric: str) -> str:
+    return f'{metric}{{topic="chat-incoming", partition="3", instance="a"}}'
+
+
+LAG, OLDEST = _partition("chat4all_lag_records"), _partition("chat4all_oldest_unfinished_seconds")
+ACCEPTED = 'chat4all_messages_accepted_total{instance="a"}'
+SENT, FAILED = (f'chat4all_attempts_total{{channel="whatsapp", outcome="{each}"}}' for each in ("sent", "temporary"))
+WHATSAPP = {"channel": "whatsapp"}
+
+
+def _letters(stage: str, reason: str) -> str:
+    return f'chat4all_dead_letters_total{{stage="{stage}", reason="{reason}", instance="a"}}'
+
+
+def _slow(metric: str, labels: str, fast: str, slow: str) -> tuple[Series, Series]:
+    """A histogram in which all, or none, are slower than `fast` and not than `slow`."""
+    names = [f'{metric}_bucket{{{labels}le="{le}"}}' for le in (fast, slow, "+Inf")]
+    all_slow = dict(zip(names, ("0x30", "0+600x30", "0+600x30"), strict=True))
+    return all_slow, dict.fromkeys(names, "0+600x30")
+
+
+def _failures(port: str) -> tuple[Series, Series]:
+    name = f'chat4all_call_failures_total{{port="{port}", call="page", kind="temporary", instance="a"}}'
+    return {name: "0+60x30"}, {name: "0 0 1 1 1 1x20"}
+
+
+ACCEPT = _slow("chat4all_accept_seconds", "", "0.2", "1")
+DELIVERY = _slow("chat4all_delivery_seconds", 'channel="whatsapp", state="SENT", ', "60", "300")
+
+CASES: dict[str, Case] = {
+    "LagGrows": Case({LAG: "0+500x30"}, {LAG: "5000-100x30"}, {"topic": "chat-incoming"}),
+    "OldestBatchTooOld": Case({OLDEST: "0+60x30"}, {OLDEST: "0 30 0 50 0 59x20"}, {"topic": "chat-incoming", "partition": "3"}),
+    "BatchesAgain": Case(
+        {'chat4all_chains_again_total{topic="chat-status"}': "0+2x30"},
+        {'chat4all_chains_again_total{topic="chat-status"}': "0 0 1 1 2 2x20"},
+        {"topic": "chat-status"},
+    ),
+    "SweepStopped": Case({"chat4all_sweeps_total": "500x30"}, {"chat4all_sweeps_total": "0+60x30"}),
+    "NoTraffic": Case({ACCEPTED: "0+10x60 600x30"}, {ACCEPTED: "0+10x90"}, at=80),
+    "AcceptSlow": Case(*ACCEPT),
+    "GatewayUnavailable": Case(
+        {'chat4all_requests_refused_total{reason="unavailable"}': "0+60x30"},
+        {'chat4all_requests_refused_total{reason="token_invalid"}': "0+60x30"},
+    ),
+    "StreamBehind": Case(
+        {'chat4all_stream_lag_records{instance="a"}': "0+500x30"},
+        {'chat4all_stream_lag_records{instance="a"}': "900x30"},
+        {"instance": "a"},
+    ),
+    "RecordBuried": Case(
+        {_letters("persist", "unreadable"): "_x10 1x20"},
+        {_letters("deliver", "blocked"): "0+1x30"},
+        {"stage": "persist", "reason": "unreadable"},
+    ),
+    "DeadLetters": Case(
+        {_letters("deliver", "credentials"): "0+10x30"},
+        {_letters("deliver", "blocked"): "0 1 2 3x30"},
+        {"reason": "credentials"},
+    ),
+    "BreakerOpen": Case(
+        {'chat4all_breaker_open{channel="whatsapp"}': "1x30"},
+        {'chat4all_breaker_open{channel="whatsapp"}': "0 1 1 0x30"},
+        WHATSAPP,
+    ),
+    "ProviderErrors": Case({SENT: "0+50x30", FAILED: "0+50x30"}, {SENT: "0+90x30", FAILED: "0+5x30"}, WHATSAPP),
+    "DeliverySlow": Case(*DELIVERY, WHATSAPP),
+    "LanesWithoutHolder": Case(
+        {'chat4all_lanes_stuck{channel="whatsapp"}': "1x30"},
+        {'chat4all_lanes_stuck{channel="whatsapp"}': "0 1 0 1 0x26"},
+        WHATSAPP,
+    ),
+    "LanesLost": Case(
+        {'chat4all_lanes_taken_over_total{channel="whatsapp"}': "0+2x30"},
+        {'chat4all_lanes_taken_over_total{channel="whatsapp"}': "0 4x30"},
+        WHATSAPP,
+    ),
+    "LogErrors": Case(*_failures("log")),
+    "StoreErrors": Case(*_failures("store")),
+    "ObjectErrors": Case(*_failures("objects")),
+    "BrokerErrors": Case({"chat4all_broker_failures_total": "0+60x30"}, {"chat4all_broker_failures_total": "0 3x30"}),
+    "ProcessDown": Case(
+        {'up{job="bridge", instance="a"}': "1 1 0x30"},
+        {'up{job="bridge", instance="a"}': "1x30"},
+        {"job": "bridge", "instance": "a"},
+    ),
+    "ProcessRestarts": Case(
+        {'process_start_time_seconds{job="bridge"}': "0+120x30"},
+        {'process_start_time_seconds{job="bridge"}': "1 1 9 9x30"},
+        {"job": "bridge"},
+    ),
+    "DiskNearlyFull": Case(
+        {'chat4all_disk_free_bytes{instance="a"}': "1000000000x30"},
+        {'chat4all_disk_free_bytes{instance="a"}': "9000000000x30"},
+        {"instance": "a"},
+    ),
+    "DiskFills": Case(
+        {'chat4all_disk_free_bytes{instance="a"}': "90000000000-100000000x90"},
+        {'chat4all_disk_free_bytes{instance="a"}': "90000000000-1000000x90"},
+        {"instance": "a"},
+        at=80,
+    ),
+}
