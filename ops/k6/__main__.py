@@ -1,0 +1,110 @@
+"""`python -m ops.k6 [SCENARIO]`: loads the running system through k6; writes build/load-<scenario>.json.
+
+Of a system elsewhere: BASE_URL and TOKEN in the environment. `--own` starts a system of its own for the run.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from chat4all.cli.parts import ROOT
+from chat4all.settings import SettingsError, load
+from ops.harness.guard import RealPeople, refuse_real
+from ops.harness.system import Running, System
+from ops.native.k6 import K6, VERSION
+from ops.native.stack import default_home
+
+SCRIPT = ROOT / "ops" / "k6" / "messages.js"
+LIMIT_S = 4 * 3600
+
+
+def main() -> int:
+    """Run a scenario; k6's own status: 99 when a threshold was crossed."""
+    asked = [each for each in sys.argv[1:] if each != "--own"]
+    scenario = asked[0] if asked else "smoke"
+    if not K6.is_installed(default_home()):
+        print("k6 is not installed: python -m ops.native install k6")
+        return 1
+    try:
+        if "--own" in sys.argv:
+            return _on_its_own(scenario)
+        refuse_real(load())
+        return run(scenario, _access())
+    except (SettingsError, RealPeople) as error:
+        print(error)
+        return 1
+
+
+def _on_its_own(scenario: str) -> int:
+    with tempfile.TemporaryDirectory(prefix="chat4all-load-") as folder:
+        system = System(Path(folder) / "data")
+        refuse_real(system.settings)
+        with system:
+            return run(scenario, access(system))
+
+
+def access(system: Running) -> dict[str, str]:
+    """BASE_URL and TOKEN of a system on this machine, in its demo client's name."""
+    return {"BASE_URL": system.settings.gateway_url, "TOKEN": system.operator().token}
+
+
+def _access() -> dict[str, str]:
+    if "TOKEN" in os.environ:
+        return {}
+    system = Running(load())
+    if not system.answers():
+        raise SettingsError("nothing runs here: make run first, or give BASE_URL and TOKEN")
+    return access(system)
+
+
+def run(scenario: str, env: Mapping[str, str]) -> int:
+    """k6 over a scenario, and its figures beside what it ran on; k6's status."""
+    path = ROOT / "build" / f"load-{scenario}.json"
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        summary, load_before = Path(folder) / "summary.json", os.getloadavg()[0]
+        command = [K6.tool(default_home()), "run", "--quiet", "--summary-export", str(summary), str(SCRIPT)]
+        offline = {"SCENARIO": scenario, "K6_NO_USAGE_REPORT": "true"}
+        done = subprocess.run(command, env={**os.environ, **offline, **env}, timeout=LIMIT_S, check=False)
+        if summary.exists():
+            found = {"scenario": scenario, "passed": done.returncode == 0, **machine(), "load_before": round(load_before, 2)}
+            path.write_text(json.dumps({**found, "k6": _figures(json.loads(summary.read_text()))}, indent=2) + "\n")
+            print(path.relative_to(ROOT))
+    return done.returncode
+
+
+def machine() -> dict[str, Any]:
+    """What a figure was measured on."""
+    model = [line.partition(":")[2].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
+    return {
+        "at": time.strftime("%Y-%m-%d", time.gmtime()),
+        "cores": os.cpu_count(),
+        "cpu": model[0] if model else platform.processor(),
+        "memory_gib": psutil.virtual_memory().total >> 30,
+        "python": platform.python_version(),
+        "k6_version": VERSION,
+    }
+
+
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
+
+
+def _figures(summary: dict[str, Any]) -> dict[str, Any]:
+    """k6's metrics without the names of checks and groups, of which there are none."""
+    metrics: dict[str, Any] = summary["metrics"]
+    return {name: metrics[name] for name in sorted(metrics)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
