@@ -1,4 +1,4 @@
-"""Prometheus from Debian's package, with promtool: scrapes what it is told, knows our alert rules, tells the Alertmanager."""
+"""Prometheus and its node exporter from Debian's packages: scrapes what it is told, knows our alerts, tells the Alertmanager."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,15 @@ from ops.native.debian import has_package, install_package
 from ops.native.processes import LOOPBACK, Server
 
 PACKAGE = "prometheus"
+EXPORTER = "prometheus-node-exporter"
 RULES = Path(__file__).parents[1] / "prometheus" / "alerts.yml"
 
 
 class Prometheus(Server):
-    """One server. `targets`: job -> addresses to scrape; `alertmanager`: its address, or nobody is told."""
+    """One server. `targets`: job -> addresses to scrape; `announced`: folders where our processes write where they are.
+
+    `alertmanager`: its address, or nobody is told.
+    """
 
     name: ClassVar[str] = "prometheus"
     start_limit_s: ClassVar[float] = 30
@@ -28,11 +32,13 @@ class Prometheus(Server):
         host: str = LOOPBACK,
         *,
         targets: Mapping[str, Sequence[str]] | None = None,
+        announced: Sequence[Path] = (),
         alertmanager: str = "",
         every: str = "5s",
     ) -> None:
         super().__init__(home, folder, port, host)
         self.targets = dict(targets or {})
+        self.announced = announced
         self.alertmanager = alertmanager
         self.every = every
 
@@ -57,12 +63,15 @@ class Prometheus(Server):
 
     def _settings(self) -> dict[str, Any]:
         jobs = [{"job_name": job, "static_configs": [{"targets": list(found)}]} for job, found in self.targets.items()]
+        files = [{"files": [f"{folder.absolute()}/*.json"], "refresh_interval": self.every} for folder in self.announced]
+        # A part's name is its job, as in ops/prometheus/prometheus.yml.
+        named = [{"source_labels": ["process"], "target_label": "job"}]
         told = [{"static_configs": [{"targets": [self.alertmanager]}]}] if self.alertmanager else []
         return {
             "global": {"scrape_interval": self.every, "evaluation_interval": self.every},
             "rule_files": [str(RULES)],
             "alerting": {"alertmanagers": told},
-            "scrape_configs": jobs,
+            "scrape_configs": [*jobs, {"job_name": "chat4all", "file_sd_configs": files, "relabel_configs": named}],
         }
 
     def command(self) -> Sequence[str]:
@@ -81,10 +90,35 @@ class Prometheus(Server):
         return is_well(self.address)
 
 
-def is_well(address: str) -> bool:
-    """Whether the readiness check at this address, the same for both, answers 200 within two seconds."""
+class NodeExporter(Server):
+    """Figures of the machine."""
+
+    name: ClassVar[str] = "node-exporter"
+    start_limit_s: ClassVar[float] = 30
+
+    @classmethod
+    def install(cls, home: Path) -> bool:
+        """Unpack Debian's package; seconds."""
+        return install_package(home, cls.name, EXPORTER)
+
+    @classmethod
+    def is_installed(cls, home: Path) -> bool:
+        """Whether the program is there."""
+        return has_package(home, cls.name, EXPORTER)
+
+    def command(self) -> Sequence[str]:
+        """The server."""
+        return [str(self.home / self.name / "usr/bin" / EXPORTER), f"--web.listen-address={self.address}"]
+
+    def answers(self) -> bool:
+        """It shows its page."""
+        return is_well(self.address, "/")
+
+
+def is_well(address: str, path: str = "/-/ready") -> bool:
+    """Whether the readiness check at this address answers 200 within two seconds."""
     try:
-        with urlopen(f"http://{address}/-/ready", timeout=2) as answer:
+        with urlopen(f"http://{address}{path}", timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
