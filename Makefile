@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
 BENCH ?= full
 FILES ?= short folder
+LOAD ?= smoke
 
-.PHONY: help setup run demo demo-kill test test-quick check bench faults real real-stop run-real test-real files clean
+.PHONY: help setup run demo demo-kill test test-quick check watch dashboards load bench faults real real-stop run-real test-real files clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -60,6 +61,17 @@ check: setup     ## types, lint, imports, layout
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest tests/test_layout.py
+
+watch: setup     ## Prometheus (9090), Alertmanager (9093) and the node's figures beside the running system
+	$(BIN)/python -m ops.native install prometheus alertmanager node-exporter
+	$(BIN)/python -m ops.native start prometheus alertmanager node-exporter
+
+dashboards: setup ## writes Grafana's dashboards anew from ops/grafana
+	$(BIN)/python -m ops.grafana
+
+load: setup      ## k6 against the running system, and every message looked up; LOAD=smoke, steady, 100k-a-minute, spike, soak
+	@test -x .servers/k6/k6 || $(BIN)/python -m ops.native install k6
+	@$(BIN)/python -m ops.k6 $(LOAD)
 
 bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less
 	$(BIN)/python -m ops.bench $(BENCH)

@@ -1,4 +1,4 @@
-"""Prometheus and its node exporter from Debian's packages: scrapes what it is told, knows our alerts, tells the Alertmanager."""
+"""Prometheus and its node exporter from Debian packages: scrapes what it is told, knows our alerts, tells the Alertmanager."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from ops.native.k6 import K6
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
 from ops.native.processes import LOOPBACK, Server
-from ops.native.prometheus import Prometheus
+from ops.native.prometheus import NodeExporter, Prometheus
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
 
@@ -24,10 +24,10 @@ PROGRAMS: dict[str, type[Server]] = {
     "redis": Redis,
     "prometheus": Prometheus,
     "alertmanager": Alertmanager,
+    "node-exporter": NodeExporter,
     "jaeger": Jaeger,
 }
 TOOLS: dict[str, type[K6]] = {"k6": K6}
-TARGETS = {"gateway": [f"{LOOPBACK}:8000"]}
 USUAL = ("kafka", "cassandra", "rabbitmq", "minio")
 SECRETS = (
     "jwt",
@@ -59,10 +59,18 @@ def stack(home: Path, data: Path) -> dict[str, Server]:
         "rabbitmq": RabbitMQ(home, data / "rabbitmq", 5672, epmd_port=4370, node_port=25672),
         "minio": Minio(home, data / "minio", 9000),
         "redis": Redis(home, data / "redis", 6379),
-        "prometheus": Prometheus(home, data / "prometheus", 9090, targets=TARGETS, alertmanager=f"{LOOPBACK}:9093"),
+        "prometheus": _prometheus(home, data),
         "alertmanager": Alertmanager(home, data / "alertmanager", 9093),
+        "node-exporter": NodeExporter(home, data / "node-exporter", 9100),
         "jaeger": Jaeger(home, data / "jaeger", 4317, query_port=16686),
     }
+
+
+def _prometheus(home: Path, data: Path) -> Prometheus:
+    """Scrapes the machine and whatever of the service runs on its usual data folder."""
+    announced = Path(os.environ.get("CHAT4ALL_DATA") or Path(__file__).parents[2] / "data") / "metrics" / "targets"
+    targets = {"node": [f"{LOOPBACK}:9100"]}
+    return Prometheus(home, data / "prometheus", 9090, targets=targets, announced=[announced], alertmanager=f"{LOOPBACK}:9093")
 
 
 def environment(home: Path, data: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ops.native.jaeger import Jaeger
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
 from ops.native.processes import Server, free_port
-from ops.native.prometheus import Prometheus
+from ops.native.prometheus import NodeExporter, Prometheus
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
 from ops.native.stack import SECRETS, environment
@@ -93,6 +93,10 @@ def _prometheus(home: Path, folder: Path) -> Server:
     return Prometheus(home, folder, free_port())
 
 
+def _node_exporter(home: Path, folder: Path) -> Server:
+    return NodeExporter(home, folder, free_port())
+
+
 def _alertmanager(home: Path, folder: Path) -> Server:
     return Alertmanager(home, folder, free_port())
 
@@ -108,6 +112,7 @@ REAL: dict[type[Server], Make] = {
     Minio: _minio,
     Prometheus: _prometheus,
     Alertmanager: _alertmanager,
+    NodeExporter: _node_exporter,
     Jaeger: _jaeger,
 }
 
