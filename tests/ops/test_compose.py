@@ -15,7 +15,9 @@ COMPOSE = (ROOT / "compose.yml").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 DEMO = (ROOT / "ops/compose/demo.env").read_text()
 # What the servers and Caddy read, and what compose.yml alone uses.
-THEIRS = re.compile(r"(KAFKA|RABBITMQ|CASSANDRA|MINIO|FLOWER|OTEL|MAX_HEAP|HEAP|CLUSTER|PUBLIC_HOST|GF|LOKI|ALERTMANAGER)")
+THEIRS = re.compile(
+    r"(KAFKA|RABBITMQ|CASSANDRA|MINIO|FLOWER|OTEL|MAX_HEAP|HEAP|CLUSTER|PUBLIC_HOST|GF|GRAFANA|LOKI|ALERTMANAGER)"
+)
 
 
 def names_in(text: str) -> set[str]:
