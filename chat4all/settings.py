@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     )
     login_limit: str = Field("60/minute", pattern=RATE, description="Logins of one client_id from one network address.")
     open_registration: bool | None = Field(None, description="Anybody may register. Unset: only with the embedded store.")
+    demo_users: bool | None = Field(
+        None, description="Make alice, bob and the client demo, with passwords in data. Unset: only with the embedded store."
+    )
 
     @property
     def is_embedded(self) -> bool:
@@ -115,6 +118,11 @@ class Settings(BaseSettings):
     def registration_is_open(self) -> bool:
         """Whether POST /v1/users needs no token."""
         return self.is_embedded if self.open_registration is None else self.open_registration
+
+    @property
+    def has_demo_users(self) -> bool:
+        """Whether users to look around with are made at the start."""
+        return self.is_embedded if self.demo_users is None else self.demo_users
 
     @property
     def gateway_url(self) -> str:

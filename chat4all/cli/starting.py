@@ -98,7 +98,7 @@ def prepare(settings: Settings) -> None:
             topic = log.topic(name)
             if store.keep_topic(topic) != topic:
                 raise Mismatch("other_log", f"the store belongs to another log than this one: topic {name} differs")
-        if settings.is_embedded:
+        if settings.has_demo_users:
             _demo_users(store, settings.data / "demo.json")
     finally:
         log.close()

@@ -104,10 +104,6 @@ class Real(Stack):
         """RabbitMQ is killed."""
         return self._killed("rabbitmq")
 
-    def wipe_broker(self) -> None:
-        """RabbitMQ has no FLUSHALL: every queue goes, and with it all that it held."""
-        self.delete_queues()
-
     def reset_offsets(self) -> None:
         """Through Kafka's admin API; a group for each topic."""
         admin = AdminClient({"bootstrap.servers": self._servers["kafka"].address})

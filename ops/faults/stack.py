@@ -6,21 +6,17 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from kombu.connection import Connection
-from kombu.exceptions import OperationalError
-
 from chat4all.accounts import create_client
-from chat4all.channels import CHANNELS
 from chat4all.cli.parts import ROOT, parts_of
+from ops.harness import broker
 from ops.harness.api import Api
 from ops.harness.system import System
 from storage.open import open_store
 
-QUEUES = ("pipeline", "channels", *(f"{name}-out" for name in CHANNELS))
 STOP_S = 15.0
 # Short, so that a row ends soon; leases, resends and the grace for unknown outcomes are as delivered.
 QUICK = {
@@ -83,10 +79,11 @@ class Stack(ABC):
 
     def delete_queues(self) -> None:
         """Delete every queue that workers take from, with what is in it."""
-        with Connection(self.system.settings.broker_url, connect_timeout=5) as connection:  # type: ignore[no-untyped-call]
-            for queue in QUEUES:
-                with suppress(OperationalError, *connection.channel_errors):
-                    connection.channel().queue_delete(queue)
+        broker.delete_queues(self.system.settings.broker_url)
+
+    def wipe_broker(self) -> None:
+        """The broker loses all it holds."""
+        broker.wipe(self.system.settings.broker_url)
 
     def operator(self) -> Api:
         """A connection that may send in anybody's name: a service client of our own."""
@@ -112,10 +109,6 @@ class Stack(ABC):
     @abstractmethod
     def broker_down(self) -> AbstractContextManager[None]:
         """Killed on the way in, started again on the way out."""
-
-    @abstractmethod
-    def wipe_broker(self) -> None:
-        """The broker loses all it holds."""
 
     @abstractmethod
     def reset_offsets(self) -> None:
@@ -175,11 +168,6 @@ class Embedded(Stack):
         self.system.halt("redis")
         yield
         self.system.go_on("redis")
-
-    def wipe_broker(self) -> None:
-        """FLUSHALL."""
-        with Connection(self.system.settings.broker_url) as connection:  # type: ignore[no-untyped-call]
-            connection.channel().client.flushall()
 
     def reset_offsets(self) -> None:
         """See Stack."""

@@ -87,6 +87,8 @@ def variables(servers: Mapping[str, Server], data: Path) -> dict[str, str]:
         "CHAT4ALL_STORE": f"cassandra://{servers['cassandra'].address}/chat4all",
         "CHAT4ALL_OBJECTS": f"s3://{minio.address}/chat4all",
         "CHAT4ALL_BROKER": rabbitmq.url,
+        "CHAT4ALL_DEMO_USERS": "true",
+        "CHAT4ALL_OPEN_REGISTRATION": "true",
         "MINIO_ENDPOINT": minio.address,
         "MINIO_ACCESS_KEY": minio.user,
         "MINIO_SECRET_KEY": minio.password,

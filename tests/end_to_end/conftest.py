@@ -1,7 +1,6 @@
 """A system of its own for each end-to-end test: on the embedded parts, and on the real servers."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +11,10 @@ from ops.harness.system import System
 from ops.native.cassandra import Cassandra
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
-from ops.native.processes import Server, free_port
+from ops.native.processes import Server, free_port, start_all
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.stack import variables
-from tests.ops.real import home_with, running
+from tests.ops.real import home_with
 
 QUICK = {
     "CHAT4ALL_BACKOFF_FIRST_S": "0.2",
@@ -30,10 +29,13 @@ PROGRAMS: tuple[type[Server], ...] = (Kafka, Cassandra, RabbitMQ, Minio)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """The real servers on free ports, started once for all tests."""
     data = tmp_path_factory.mktemp("servers")
-    with ExitStack() as stack:
-        yield {
-            each.name: stack.enter_context(running(each(home_with(each), data / each.name, free_port()))) for each in PROGRAMS
-        }
+    made = [each(home_with(each), data / each.name, free_port()) for each in PROGRAMS]
+    try:
+        start_all(made)
+        yield {each.name: each for each in made}
+    finally:
+        for each in made:
+            each.kill9()
 
 
 def own_place(env: Mapping[str, str]) -> dict[str, str]:

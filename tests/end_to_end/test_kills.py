@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import psutil
 import pytest
-import redis
 
+from ops.harness import broker
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
@@ -35,8 +35,7 @@ def _kill_gateway_process(system: System) -> None:
 
 
 def _wipe_broker(system: System) -> None:
-    with redis.Redis.from_url(system.settings.broker_url, socket_timeout=5) as client:
-        client.flushall()
+    broker.wipe(system.settings.broker_url)
 
 
 MISFORTUNES: list[Callable[[System], None]] = [
