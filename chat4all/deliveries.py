@@ -26,6 +26,10 @@ class State(StrEnum):
 RANK = {State.PENDING: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
 
 
+# Behind every recipient of a message. Stores keep an index in 32 bits.
+LAST_INDEX = 2**31 - 1
+
+
 class Lane(Struct, frozen=True, order=True):
     """All deliveries of one channel that come from one partition of chat-incoming: the unit of exclusive work."""
 

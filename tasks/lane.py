@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from chat4all import telemetry
-from chat4all.deliveries import Delivery, DeliveryKey, Lane
+from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting
 from tasks.committer import Committer, Note, Owners
@@ -32,7 +32,6 @@ OF_ONE_KEY = 50
 CATCH_UPS = 32
 PAGE = 100
 CURSOR_S = 0.2
-END = 2**31
 OUTAGE_S = 0.5
 # A key that is due sooner than this keeps the lane held.
 SOON_S = 2.0
@@ -67,7 +66,7 @@ class LaneWork:
         self._fanned, self._cursor = state.fanned, state.cursor
         self._store, self._committer, self._sender = store, committer, sender
         self._executor, self._held = executor, held
-        self._read: Place = (state.cursor, END)
+        self._read: Place = (state.cursor, LAST_INDEX)
         self._queues: dict[Key, deque[Delivery]] = {}
         self._waiting: dict[Key, Waiting] = {}
         self._serving: dict[Key, asyncio.Task[None]] = {}
@@ -137,11 +136,11 @@ class LaneWork:
 
     async def _read_more(self) -> None:
         """Take in rows while there are any and there is room; write down the keys that have too many."""
-        while self._rows < IN_MEMORY and self._read < (self._fanned, END) and self._goes_on():
+        while self._rows < IN_MEMORY and self._read < (self._fanned, LAST_INDEX) and self._goes_on():
             up_to = self._fanned
             rows = await self._thread(self._store.lane_rows, self.lane, self._read, up_to, READ_ROWS)
             full = [waiting for row in rows if (waiting := self._take(row))]
-            self._read = (rows[-1].key.seq, rows[-1].key.index) if len(rows) == READ_ROWS else (up_to, END)
+            self._read = (rows[-1].key.seq, rows[-1].key.index) if len(rows) == READ_ROWS else (up_to, LAST_INDEX)
             if full:
                 await self._commit(Note(waiting=[self._from_first(waiting) for waiting in full]))
                 for waiting in full:
@@ -189,7 +188,7 @@ class LaneWork:
         if self._serving and not now and time.monotonic() - self._cursor_at < CURSOR_S:
             return
         seq, index = self._read
-        reached = min(self._open) - 1 if self._open else seq if index == END else seq - 1
+        reached = min(self._open) - 1 if self._open else seq if index == LAST_INDEX else seq - 1
         if reached > self._cursor:
             await self._thread(self._store.raise_cursor, self.lane, reached)
             self._cursor, self._cursor_at = reached, time.monotonic()

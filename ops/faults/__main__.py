@@ -2,7 +2,8 @@
 or left; promises about time are shown and not judged, for they depend on what else the machine does.
 
 FAULT=name[,name] only these; FAULTS=short the short selection; SEEDS=3 seeds 1 to 3; SEED=n this one;
-STACK=real on real servers. On a machine that has other work: RATE=80 messages a second, KILLS=6 kills a row.
+STACK=real on real servers, STACK=cluster on three brokers and three nodes.
+On a machine that has other work: RATE=80 messages a second, KILLS=6 kills a row.
 """
 
 import os

@@ -1,15 +1,11 @@
-"""The same on real servers: Kafka, Cassandra, RabbitMQ and MinIO on free ports, up for all rows of a run.
+"""The same on real servers: one of each, or three brokers and three nodes. They are up for all rows of a run.
 
 Each row has topics, a keyspace and a bucket of its own.
 """
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
@@ -18,38 +14,11 @@ from confluent_kafka.admin import AdminClient
 
 from chat4all.records import INCOMING, STATUS
 from ops.faults.stack import NotHere, Stack
-from ops.native.cassandra import Cassandra
-from ops.native.kafka import Kafka
-from ops.native.minio import Minio
-from ops.native.processes import Server, StartFailed, free_port, start_all
-from ops.native.rabbitmq import RabbitMQ
-from ops.native.stack import default_home, variables
+from ops.harness.servers import NotInstalled, Servers, replicated, single
+from ops.native.processes import Server, StartFailed
 
-PROGRAMS: tuple[type[Server], ...] = (Kafka, Cassandra, RabbitMQ, Minio)
 GROUP = "bridge"
 ADMIN_S = 20.0
-
-
-@cache
-def servers() -> tuple[dict[str, Server], Path]:
-    """The servers, started, and the folder of their data; both gone when this process ends. NotHere when they cannot be had."""
-    home = default_home()
-    if missing := [each.name for each in PROGRAMS if not each.is_installed(home)]:
-        raise NotHere(f"not installed: {', '.join(missing)}; see python -m ops.native install")
-    data = Path(tempfile.mkdtemp(prefix="chat4all-servers-"))
-    made = {each.name: each(home, data / each.name, free_port()) for each in PROGRAMS}
-    atexit.register(_end, made, data)
-    try:
-        start_all(list(made.values()))
-    except StartFailed as why:
-        raise NotHere(str(why)) from None
-    return made, data
-
-
-def _end(made: Mapping[str, Server], data: Path) -> None:
-    for each in made.values():
-        each.stop()
-    shutil.rmtree(data, ignore_errors=True)
 
 
 class Real(Stack):
@@ -58,43 +27,50 @@ class Real(Stack):
     name = "real"
 
     def __init__(self, data: Path, env: Mapping[str, str]) -> None:
-        self._servers, kept = servers()
-        given = variables(self._servers, kept)
+        try:
+            self._servers = self._started()
+        except (NotInstalled, StartFailed) as why:
+            raise NotHere(str(why)) from None
         self._prefix = f"f{token_hex(6)}"
-        own = {
-            "CHAT4ALL_LOG": f"{given['CHAT4ALL_LOG']}?prefix={self._prefix}-",
-            "CHAT4ALL_STORE": given["CHAT4ALL_STORE"].replace("/chat4all", f"/{self._prefix}"),
-            "CHAT4ALL_OBJECTS": given["CHAT4ALL_OBJECTS"].replace("/chat4all", f"/{self._prefix}"),
-        }
+        place = self._servers.place(self._prefix)
         # The run opens log and store itself, with the same passwords.
-        os.environ.update({name: value for name, value in given.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))})
-        super().__init__(data, env, given | own)
+        os.environ.update({name: value for name, value in place.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))})
+        super().__init__(data, env, place)
         # What the row before left in the broker is not this one's.
         self.delete_queues()
 
+    @staticmethod
+    def _started() -> Servers:
+        return single()
+
+    def server(self, name: str) -> Server:
+        """One of the servers."""
+        return self._servers.each[name]
+
     @contextmanager
-    def _killed(self, name: str) -> Iterator[None]:
-        self._servers[name].kill9()
+    def killed(self, name: str) -> Iterator[None]:
+        """Inside, this server is dead; on the way out it is started again, with its data."""
+        self.server(name).kill9()
         try:
             yield
         finally:
-            self._servers[name].start()
+            self.server(name).start()
 
     @contextmanager
     def _frozen(self, name: str) -> Iterator[None]:
-        self._servers[name].pause()
+        self.server(name).pause()
         try:
             yield
         finally:
-            self._servers[name].resume()
+            self.server(name).resume()
 
     def log_down(self) -> AbstractContextManager[None]:
         """Kafka is killed."""
-        return self._killed("kafka")
+        return self.killed("kafka")
 
     def store_down(self) -> AbstractContextManager[None]:
         """Cassandra is killed."""
-        return self._killed("cassandra")
+        return self.killed("cassandra")
 
     def store_frozen(self) -> AbstractContextManager[None]:
         """Cassandra stands still."""
@@ -102,14 +78,29 @@ class Real(Stack):
 
     def broker_down(self) -> AbstractContextManager[None]:
         """RabbitMQ is killed."""
-        return self._killed("rabbitmq")
+        return self.killed("rabbitmq")
 
     def reset_offsets(self) -> None:
         """Through Kafka's admin API; a group for each topic."""
-        admin = AdminClient({"bootstrap.servers": self._servers["kafka"].address})
+        admin = AdminClient({"bootstrap.servers": self.server("kafka").address})
         for topic in (INCOMING, STATUS):
             name = f"{self._prefix}-{topic}"
             places = [TopicPartition(name, number, 0) for number in range(self.system.settings.partitions)]
             group = ConsumerGroupTopicPartitions(f"{self._prefix}-{GROUP}-{topic}", places)
             for each in admin.alter_consumer_group_offsets([group]).values():
                 each.result(ADMIN_S)
+
+
+class Cluster(Real):
+    """Three brokers and three nodes, three copies of everything. What a row leaves dead is started for the next."""
+
+    name = "cluster"
+
+    def __init__(self, data: Path, env: Mapping[str, str]) -> None:
+        super().__init__(data, env)
+        for each in self._servers.all:
+            each.start()
+
+    @staticmethod
+    def _started() -> Servers:
+        return replicated()

@@ -49,9 +49,9 @@ def made(stack_name: str, fault: Fault, data: Path) -> Stack:
     """The stack of this name, not started."""
     if stack_name == "embedded":
         return Embedded(data, fault.env, fault.small)
-    from ops.faults.real import Real  # noqa: PLC0415  (its servers need not be installed for the others)
+    from ops.faults.real import Cluster, Real  # noqa: PLC0415  (its servers need not be installed for the others)
 
-    return Real(data, fault.env)
+    return (Cluster if stack_name == Cluster.name else Real)(data, fault.env)
 
 
 def keep_logs(data: Path, name: str) -> None:
@@ -66,7 +66,7 @@ def _on(stack: Stack, fault: Fault, seed: int) -> Row:
     with stack.running():
         crowd = Crowd(stack, seed)
         try:
-            with Readers(crowd.tokens, stack.system.stream_target) as readers:
+            with Readers(crowd.tokens, stack.stream_targets) as readers:
                 measured = _measure(stack, fault, seed, crowd, readers, load_before)
         finally:
             crowd.close()

@@ -14,7 +14,7 @@ from chat4all.accounts import create_client
 from chat4all.cli.parts import ROOT, parts_of
 from ops.harness import broker
 from ops.harness.api import Api
-from ops.harness.system import System
+from ops.harness.system import System, free_ports
 from storage.open import open_store
 
 STOP_S = 15.0
@@ -39,6 +39,13 @@ class Stack(ABC):
     def __init__(self, data: Path, env: Mapping[str, str], servers: Mapping[str, str]) -> None:
         self.system = System(data, {**servers, **QUICK, **env})
         self._spawned: list[subprocess.Popen[bytes]] = []
+        self.second_ports = free_ports(2)
+
+    @property
+    def stream_targets(self) -> str:
+        """Where readers connect: the stream server, else the second one, which runs only where a row starts it."""
+        host = self.system.settings.host
+        return f"ipv4:{host}:{self.system.settings.stream_port},{host}:{self.second_ports[0]}"
 
     @contextmanager
     def running(self) -> Iterator["Stack"]:
@@ -61,12 +68,16 @@ class Stack(ABC):
         settings = self.system.settings
         made = next(each for each in parts_of(settings) if each.name == part)
         command = [each.replace("channels@", f"{name}@").replace("pipeline@", f"{name}@") for each in made.command(settings)]
-        with (settings.data / "logs" / f"{part}-{name}.log").open("ab") as log:
+        with self.log_of(part, name).open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=ROOT, env={**self.system.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._spawned.append(process)
         return process
+
+    def log_of(self, part: str, name: str) -> Path:
+        """Where a process of `spawn` writes."""
+        return self.system.settings.data / "logs" / f"{part}-{name}.log"
 
     def end(self, process: "subprocess.Popen[bytes]") -> None:
         """End a process of `spawn`, by force if it does not hear."""

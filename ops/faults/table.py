@@ -3,13 +3,15 @@
 from difflib import get_close_matches
 
 from chat4all.cli.parts import ROOT
-from ops.faults import kills, outages, providers, records
+from ops.faults import growing, kills, outages, providers, records
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
 BROKER_S = 10.0
 SABOTAGE = {"PYTHONPATH": str(ROOT / "ops" / "faults" / "sabotage")}
 EMBEDDED = ("embedded",)
+REAL = ("real",)
+CLUSTER = ("cluster",)
 
 _ROWS = (
     Fault("pipeline-worker", "pipeline worker killed, 20 times", kills.pipeline_worker, recovery_s=KILLED_S, short=True),
@@ -20,6 +22,7 @@ _ROWS = (
     Fault("rolling-restart", "SIGTERM to every process in turn", kills.rolling_restart),
     Fault("frozen-worker", "channel worker frozen past its lease", kills.frozen_worker, True),
     Fault("two-bridges", "two bridges restarted at random", kills.two_bridges),
+    Fault("joining", "a second process of each kind joins, the first leave and return", growing.joining),
     # A wait that was written by a clock that is ahead is over by ours two minutes later: late, never lost.
     Fault("wrong-clock", "workers two minutes in the future", kills.wrong_clock, True, arrive_s=kills.CLOCK_S + 120),
     Fault("broker-killed", "broker away for 30 s", outages.broker_killed, recovery_s=BROKER_S, backlog=True),
@@ -28,6 +31,8 @@ _ROWS = (
     Fault("log-down", "log away for 60 s", outages.log_down),
     Fault("store-down", "store away for 60 s", outages.store_down),
     Fault("store-frozen", "store frozen for 60 s", outages.store_frozen),
+    Fault("servers-restarted", "each server killed and restarted", growing.servers_restarted, True, stacks=REAL),
+    Fault("node-left-dead", "one broker, one node of three die", growing.node_left_dead, recovery_s=10.0, stacks=CLUSTER),
     Fault("log-full", "the log's disk is full", outages.log_full, small="log", stacks=EMBEDDED),
     Fault(
         "store-full",

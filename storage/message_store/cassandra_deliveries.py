@@ -5,7 +5,7 @@ from functools import reduce
 
 import msgspec
 
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
 from chat4all.ports.message_store import Handle, Waiting
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
@@ -15,7 +15,6 @@ from storage.message_store.cassandra_session import Call, Put, Session
 # A bucket of delivery rows: 4,096 offsets of one partition.
 BUCKET_BITS = 12
 TOGETHER = 50
-LAST_INDEX = 2**31 - 1
 DAY_S = 86_400
 NOTHING = Facts()
 

@@ -5,7 +5,7 @@ from functools import reduce
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
 from chat4all.messages import EPOCH_SIZE, File
 from chat4all.ports import Handle, MessageStore
 from chat4all.records import ProviderReceipt
@@ -83,6 +83,7 @@ def test_a_lane_is_read_in_order_from_a_place_on(store: MessageStore) -> None:
     assert found((10, 0), 10) == [(10, 2)]
     assert found((3, 1), 100, limit=2) == [(4, 0), (10, 0)]
     assert found((10, 2), 10) == []
+    assert found((3, LAST_INDEX), 10) == [(4, 0), (10, 0), (10, 2)]
     assert store.lane_rows(here, (4, 0), 10, 1) == [rows[3]]
 
 

@@ -19,7 +19,6 @@ from schemathesis.specs.openapi.checks import (
 from ops.harness.api import Api
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
-from tests.end_to_end.conftest import QUICK
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
@@ -37,9 +36,8 @@ PERSON = "+5531999990000"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with System(tmp_path_factory.mktemp("openapi") / "data", QUICK) as own:
-        yield own
+def system(shared_system: System) -> System:
+    return shared_system
 
 
 @pytest.fixture(scope="module")

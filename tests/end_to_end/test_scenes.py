@@ -21,7 +21,6 @@ from ops.harness.waiting import wait_until
 from ops.simulator.model import Said
 from ops.simulator.providers import open_providers
 from storage.open import open_store
-from tests.end_to_end.conftest import QUICK
 from tests.end_to_end.mixture import FURTHEST
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
@@ -31,10 +30,8 @@ NUMBERS = count(20_000_001)
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One system for all scenes: their people are different ones."""
-    with System(tmp_path_factory.mktemp("scenes") / "data", {**QUICK, "TELEGRAM_POLLING": "1"}) as own:
-        yield own
+def system(shared_system: System) -> System:
+    return shared_system
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,99 @@
+"""Real servers for a run or a test session: Kafka, Cassandra, RabbitMQ and MinIO on free ports, gone when the process ends."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from ops.native import cassandra, kafka
+from ops.native.cassandra import Cassandra
+from ops.native.kafka import Kafka
+from ops.native.minio import Minio
+from ops.native.processes import Server, free_port, start_all
+from ops.native.rabbitmq import RabbitMQ
+from ops.native.stack import default_home, variables
+
+PROGRAMS: tuple[type[Server], ...] = (Kafka, Cassandra, RabbitMQ, Minio)
+
+
+class NotInstalled(Exception):
+    """Servers that cannot be had. The text names them and says how to install them."""
+
+
+class Servers(Struct, frozen=True):
+    """Running servers. `each`: by name; of several brokers or nodes the first. `all`: every process."""
+
+    each: dict[str, Server]
+    all: tuple[Server, ...]
+    env: dict[str, str]
+
+    def place(self, name: str) -> dict[str, str]:
+        """The variables that make a system run on them, with topics, a keyspace and a bucket of its own."""
+        own = {
+            "CHAT4ALL_LOG": f"{self.env['CHAT4ALL_LOG']}{'&' if '?' in self.env['CHAT4ALL_LOG'] else '?'}prefix={name}-",
+            "CHAT4ALL_STORE": self.env["CHAT4ALL_STORE"].replace("/chat4all", f"/{name}"),
+            "CHAT4ALL_OBJECTS": self.env["CHAT4ALL_OBJECTS"].replace("/chat4all", f"/{name}"),
+        }
+        return self.env | own
+
+
+def require() -> Path:
+    """Where the programs are. NotInstalled when one is missing."""
+    home = default_home()
+    if missing := [each.name for each in PROGRAMS if not each.is_installed(home)]:
+        raise NotInstalled(f"not installed: {', '.join(missing)}; see python -m ops.native install")
+    return home
+
+
+@cache
+def single() -> Servers:
+    """One of each, started at the first call. NotInstalled; StartFailed."""
+    home, data = require(), _folder()
+    made = {each.name: each(home, data / each.name, free_port()) for each in PROGRAMS}
+    _start(data, list(made.values()), lambda: start_all(list(made.values())))
+    return Servers(made, tuple(made.values()), variables(made, data))
+
+
+@cache
+def replicated() -> Servers:
+    """Three brokers and three nodes, of everything three copies; started at the first call. NotInstalled; StartFailed."""
+    home, data = require(), _folder()
+    brokers, nodes = kafka.cluster(home, data), cassandra.cluster(home, data)
+    others: list[Server] = [each(home, data / each.name, free_port()) for each in (RabbitMQ, Minio)]
+    every: list[Server] = [*brokers, *nodes, *others]
+
+    def start() -> None:
+        cassandra.start_cluster(nodes)
+        start_all([*brokers, *others])
+
+    _start(data, every, start)
+    each = {"kafka": brokers[0], "cassandra": nodes[0], **{other.name: other for other in others}}
+    env = variables(each, data) | {
+        "CHAT4ALL_LOG": f"kafka://{_addresses(brokers)}?replication=3",
+        "CHAT4ALL_STORE": f"cassandra://{_addresses(nodes)}/chat4all?replication=3",
+    }
+    return Servers(each, tuple(every), env)
+
+
+def _addresses(servers: Sequence[Server]) -> str:
+    return ",".join(each.address for each in servers)
+
+
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="chat4all-servers-"))
+
+
+def _start(data: Path, servers: Sequence[Server], start: Callable[[], None]) -> None:
+    atexit.register(_end, servers, data)
+    start()
+
+
+def _end(servers: Sequence[Server], data: Path) -> None:
+    """Killed, since their data are thrown away."""
+    for each in servers:
+        each.kill9()
+    shutil.rmtree(data, ignore_errors=True)
