@@ -1,4 +1,7 @@
-"""`python -m ops.bench [full|short]`: prints a table and writes build/bench.json."""
+"""`python -m ops.bench [full|short]`: prints a table and writes build/bench.json.
+
+On the embedded stack and, where its servers are installed, on the real one; STACK=embedded or STACK=real for one of them.
+"""
 
 import json
 import os
@@ -7,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from secrets import token_hex
 
 from msgspec import Struct
 from rich.console import Console
@@ -15,17 +19,20 @@ from chat4all.cli.parts import ROOT
 from chat4all.settings import SettingsError
 from ops.bench import figures, load
 from ops.bench.figures import Accepting, Bare, Figures, spread
-from ops.bench.flows import Course, idle
+from ops.bench.flows import Course, Measured, idle
 from ops.harness.api import Api
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.readers import Readers
+from ops.harness.servers import NotInstalled, single
 from ops.harness.system import System
+from ops.native.processes import StartFailed
 
 CONVERSATIONS = 50
 CONNECTIONS = 8
 BARE_TIMEOUT_S = 300
 IDLE_S = 5.0
-WIDTH = 120
+WIDTH = 150
+STACKS = ("embedded", "real")
 
 
 class Size(Struct, frozen=True):
@@ -41,8 +48,9 @@ class Size(Struct, frozen=True):
 SIZES = {"full": Size(3000, 20_000, 300, 30, 30_000), "short": Size(500, 2500, 300, 5, 5000)}
 
 
-def measure(system: System, size: Size, console: Console, load_before: float) -> Figures:
+def measure(system: Measured, size: Size, console: Console) -> Figures:
     """One run over a system that has just begun."""
+    load_before = round(os.getloadavg()[0], 2)
     operator = system.operator()
     sender = system.register("bench")
     conversations = [_person(operator, number) for number in range(CONVERSATIONS)]
@@ -62,9 +70,8 @@ def measure(system: System, size: Size, console: Console, load_before: float) ->
         console.print("accepting …")
         system.halt("bridge")
         single, batch = _accepting(system, operator.token, conversations, size)
-    console.print("bare loop …")
-    system.halt("gateway")
-    return Figures(single, batch, steady, waiting, bare_loop(system, size.waiting), resting, load_before)
+    bare = None if system.servers else _bare(system, size.waiting, console)
+    return Figures(single, batch, steady, waiting, resting, load_before, bare)
 
 
 def _person(operator: Api, number: int) -> str:
@@ -84,8 +91,10 @@ def _taken(sends: load.Sends, count: int) -> Accepting:
     return Accepting(round(count / sends.seconds, 1), spread(took * 1000 for took in sends.took))
 
 
-def bare_loop(system: System, count: int) -> Bare:
+def _bare(system: System, count: int, console: Console) -> Bare:
     """In a process and a data folder of its own, against the same simulator."""
+    console.print("bare loop …")
+    system.halt("gateway")
     data = system.settings.data / "bare"
     shutil.copytree(system.settings.data / "secrets", data / "secrets")
     env = {**system.env, "CHAT4ALL_DATA": str(data)}
@@ -97,20 +106,33 @@ def bare_loop(system: System, count: int) -> Bare:
     return Bare(said["messages_per_second"], said["cpu_us_per_message"])
 
 
+def run(stack: str, size: Size, console: Console) -> Figures:
+    """A system of its own on this stack, measured. RealPeople, SettingsError, NotInstalled or StartFailed when it cannot."""
+    console.print(f"[bold]{stack}")
+    with tempfile.TemporaryDirectory(prefix="chat4all-bench-") as folder:
+        servers = single() if stack == "real" else None
+        system = Measured(Path(folder) / "data", servers.place(f"b{token_hex(6)}") if servers else None)
+        system.servers = servers.each if servers else {}
+        refuse_real(system.settings)
+        with system:
+            return measure(system, size, console)
+
+
 def main() -> int:
     """Measure, print, write; 1 when it may not run."""
-    console, load_before = Console(), round(os.getloadavg()[0], 2)
+    console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
     size = SIZES[sys.argv[1] if len(sys.argv) > 1 else "full"]
-    with tempfile.TemporaryDirectory(prefix="chat4all-bench-") as folder:
-        system = System(Path(folder) / "data")
+    chosen = os.environ.get("STACK", "")
+    measured: figures.Stacks = {}
+    for stack in (chosen,) if chosen else STACKS:
         try:
-            refuse_real(system.settings)
-        except (RealPeople, SettingsError) as error:
+            measured[stack] = run(stack, size, console)
+        except NotInstalled as error:
+            console.print(f"[yellow]{stack}: not measured: {error}")
+        except (RealPeople, SettingsError, StartFailed) as error:
             console.print(f"[red]{error}")
             return 1
-        with system:
-            measured = measure(system, size, console, load_before)
     figures.show(measured, console)
     path = ROOT / "build" / "bench.json"
     figures.write(measured, path)

@@ -1,17 +1,24 @@
-"""How much CPU each part of a system used."""
+"""How much CPU each part of a system used, and each server that it runs on."""
+
+from collections.abc import Mapping
 
 import psutil
 
 from ops.harness.system import Running
+from ops.native.processes import Server
 
 MICROSECONDS = 1_000_000
 
 Used = dict[str, tuple[int, float]]
 
 
-def used(system: Running) -> Used:
-    """By part: its process, and the CPU seconds (user and system) that its tree has used since it began; 0 without one."""
-    return {part: (pid, _tree(pid)) for part in system.parts() for pid in [system.pid(part)]}
+def used(system: Running, servers: Mapping[str, Server]) -> Used:
+    """By part and server: its process, and the CPU seconds (user and system) that its tree has used since it began; 0 without
+    one.
+    """
+    pids = {part: system.pid(part) for part in system.parts()}
+    pids |= {name: each.process.pid if each.process else 0 for name, each in servers.items()}
+    return {part: (pid, _tree(pid)) for part, pid in pids.items()}
 
 
 def _tree(pid: int) -> float:

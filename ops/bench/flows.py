@@ -1,7 +1,7 @@
 """Messages through the whole road, under a steady load and with many waiting; where the time and the CPU went."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import Celery
@@ -13,6 +13,7 @@ from ops.bench.load import LARGEST_BATCH, Sends, batches, messages, send
 from ops.harness.readers import Readers, Seen
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
+from ops.native.processes import Server
 from storage.open import open_log
 
 CHAIN = "persist"
@@ -21,10 +22,20 @@ PER_REQUEST = 5
 SILENT = {"sent_after_ms": None, "delivered_after_ms": None, "read_after_ms": None}
 
 
+class Measured(System):
+    """A system, and the servers that it runs on: their CPU is counted apart."""
+
+    servers: Mapping[str, Server] = {}
+
+    def cpu(self) -> cpu.Used:
+        """What every process has used by now."""
+        return cpu.used(self, self.servers)
+
+
 class Course:
     """A system with a sender whose conversations each have a person on WhatsApp, and the sender's stream to read."""
 
-    def __init__(self, system: System, token: str, sender: str, conversations: Sequence[str], readers: Readers) -> None:
+    def __init__(self, system: Measured, token: str, sender: str, conversations: Sequence[str], readers: Readers) -> None:
         self._system = system
         self._token = token
         self._sender = sender
@@ -53,21 +64,21 @@ class Course:
         return watch.until_arrived(sends, logged=sends.sent_at)
 
 
-def idle(system: System, seconds: float) -> dict[str, float]:
+def idle(system: Measured, seconds: float) -> dict[str, float]:
     """Thousandths of a core that each part uses when nothing is to be done."""
-    before = cpu.used(system)
+    before = system.cpu()
     time.sleep(seconds)
-    return {part: round(each / 1000 / seconds, 1) for part, each in cpu.per_message(before, cpu.used(system), 1).items()}
+    return {part: round(each / 1000 / seconds, 1) for part, each in cpu.per_message(before, system.cpu(), 1).items()}
 
 
 class _Watch:
     """Everything that is counted between its making and the arrival of a load."""
 
-    def __init__(self, system: System, readers: Readers) -> None:
+    def __init__(self, system: Measured, readers: Readers) -> None:
         self._system = system
         self._readers = readers
         self._chains = chains(system)
-        self._cpu = cpu.used(system)
+        self._cpu = system.cpu()
         self._taken = self._arrived()
         self._begin = time.monotonic()
 
@@ -82,7 +93,7 @@ class _Watch:
 
         wait_until(f"{count} messages arrived", all_came, PATIENCE_S, 0.2)
         seconds = time.monotonic() - self._begin
-        used = cpu.per_message(self._cpu, cpu.used(self._system), count)
+        used = cpu.per_message(self._cpu, self._system.cpu(), count)
         made = chains(self._system) - self._chains
         arrived, logged = self._at_phones(sends), logged or logged_at(self._system, sends)
         return Flow(
