@@ -79,4 +79,5 @@ def begin(**_: object) -> None:
     hearing = Hearing(DEAF_AFTER_S)
     signals.task_prerun.connect(lambda **_: hearing.heard(), weak=False)
     queues = list(app.amqp.queues.consume_from)
+    log.info("worker_ready", queues=queues)
     threading.Thread(target=watch, args=(hearing, lambda: waiting_in(queues), os._exit), name="watchdog", daemon=True).start()

@@ -22,8 +22,8 @@ START_S = 60.0
 READY = {
     "bridge": '"starts": {"',
     "stream": "stream_ready",
-    "worker-pipeline": "ready.",
-    "worker-channels": "ready.",
+    "worker-pipeline": "worker_ready",
+    "worker-channels": "worker_ready",
 }
 
 
