@@ -24,6 +24,5 @@ def test_nothing_is_lost_doubled_or_swapped(fault: str, stack: str, monkeypatch:
         home_with(program)
     monkeypatch.setenv("RATE", PER_SECOND)
     row = run(FAULTS[fault], stack, 1)
-    print(row)
     assert (row.not_run, row.wrong) == ("", [])
     assert row.accepted > 0
