@@ -170,8 +170,8 @@ class Courier:
     # Holding
 
     async def _work(self, hold: Hold) -> None:
-        lane = hold.lane
-        renewing = self._loop.create_task(self._renew(hold))
+        lane, done = hold.lane, asyncio.Event()
+        renewing = self._loop.create_task(self._renew(hold, done))
         try:
             work = LaneWork(
                 await self._state(lane), self._store, self._committer, self._sender(lane.channel), self._executor, hold.valid
@@ -180,12 +180,18 @@ class Courier:
             await work.run(self._parts.settings.linger_ms / 1000)
         finally:
             self._works.pop(lane, None)
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            # Not cancelled: a beat under way would be taken all the same, and the release would compare with the one before.
+            done.set()
+            await renewing
         if hold.valid():
-            hold.end()
-            await self._swap(lane, hold.lease, Lease("", hold.lease.fence, hold.lease.beat + 1))
+            await self._release(hold)
             self._again.add(lane)
+
+    async def _release(self, hold: Hold) -> None:
+        """Free at once for the next holder, who would have to wait for the lease to end otherwise."""
+        hold.end()
+        if not await self._swap(hold.lane, hold.lease, _free(hold.lease)) and await self._still_ours(hold):
+            await self._swap(hold.lane, hold.lease, _free(hold.lease))
 
     def _sender(self, channel: str) -> Sender:
         if channel not in self._senders:
@@ -193,10 +199,9 @@ class Courier:
             self._senders[channel] = Sender(self._parts, opened, self._committer, self._executor)
         return self._senders[channel]
 
-    async def _renew(self, hold: Hold) -> None:
-        """Beat until the lane is lost or released."""
-        while True:
-            await asyncio.sleep(self._lease_s / 5)
+    async def _renew(self, hold: Hold, done: asyncio.Event) -> None:
+        """Beat until the lane is lost or `done`."""
+        while not await _is_set(done, self._lease_s / 5):
             wanted = Lease(hold.lease.holder, hold.lease.fence, hold.lease.beat + 1)
             asked_at = time.monotonic()
             try:
@@ -234,3 +239,16 @@ class Courier:
             took = time.monotonic() - begun
             for lane, work in works.items():
                 work.fanned(states[lane].fanned)
+
+
+def _free(lease: Lease) -> Lease:
+    return Lease("", lease.fence, lease.beat + 1)
+
+
+async def _is_set(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event, so long at most."""
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except TimeoutError:
+        return False
+    return True

@@ -9,6 +9,7 @@ import requests
 
 from ops.faults.course import Course
 from ops.faults.stack import NotHere
+from ops.harness.api import Api
 from ops.harness.waiting import wait_until
 
 WARM_S = 5.0
@@ -85,18 +86,19 @@ def _judge(run: Course, name: str, answer: requests.Response) -> None:
 
 def _message(run: Course) -> requests.Response:
     """A message to somebody who is in no conversation of the load: what becomes of it is not counted."""
-    body = {"to": ["telegram:990000001"], "payload": {"type": "text", "text": "is anybody there?"}}
-    return _post(run, "/v1/messages", body)
+    who, payload = run.crowd.talks[0].writers[0], {"type": "text", "text": "is anybody there?"}
+    body = {"from": who, "to": ["telegram:990000001"], "payload": payload}
+    return _post(run, "/v1/messages", run.crowd.operator, body)
 
 
 def _upload(run: Course) -> requests.Response:
-    file = {"filename": "a.txt", "mime_type": "text/plain", "size": 1}
-    return _post(run, "/v1/files/initiate", {"conversation_id": run.crowd.talks[0].conversation_id, **file})
+    talk = run.crowd.talks[0]
+    file = {"conversation_id": talk.conversation_id, "filename": "a.txt", "mime_type": "text/plain", "size": 1}
+    return _post(run, "/v1/files/initiate", run.crowd.people[talk.writers[0]], file)
 
 
-def _post(run: Course, path: str, body: Mapping[str, object]) -> requests.Response:
-    person = run.crowd.people[run.crowd.talks[0].writers[0]]
-    headers = {"Authorization": f"Bearer {person.token}"}
+def _post(run: Course, path: str, caller: Api, body: Mapping[str, object]) -> requests.Response:
+    headers = {"Authorization": f"Bearer {caller.token}"}
     return requests.post(f"{run.system.settings.gateway_url}{path}", json=body, headers=headers, timeout=ASK_S)
 
 

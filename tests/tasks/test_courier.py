@@ -1,5 +1,7 @@
 """Lanes are held by one process at a time, and found again when their holder dies."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from chat4all.deliveries import Lane
-from chat4all.ports import Lease
+from chat4all.ports import Lease, Outgoing
 from tasks.courier import Courier
 from tasks.holders import is_dead, me
 from tests.tasks.test_sending import Fake
@@ -131,3 +133,29 @@ def test_a_dead_process_leaves_its_lane_at_once(road: World, start: Callable[[Fa
     road.store.swap_lease(LANE, Lease(), Lease(me() + "9", 7, 0))
     start(channel).poke(LANE)
     wait_for(lambda: len(channel.arrived) == 3)
+
+
+def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
+    road: World, start: Callable[[Fake], Courier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that answers a beat late: the work ends meanwhile, and the lane is free for the next holder at once."""
+    swap, beating = road.store.swap_lease, threading.Event()
+
+    def slow(lane: Lane, seen: Lease, wanted: Lease) -> bool:
+        swapped = swap(lane, seen, wanted)
+        if seen.holder and wanted.holder:
+            beating.set()
+            time.sleep(0.3)
+        return swapped
+
+    class Waiting(Fake):
+        async def send_text(self, message: Outgoing) -> str:
+            await asyncio.get_running_loop().run_in_executor(None, beating.wait, 10)
+            return await super().send_text(message)
+
+    monkeypatch.setattr(road.store, "swap_lease", slow)
+    channel = Waiting()
+    say(road, 1)
+    start(channel).poke(LANE)
+    wait_for(lambda: len(channel.arrived) == 1 and not road.store.lanes()[LANE].lease.holder)
+    assert road.store.lanes()[LANE].lease.fence == 1
