@@ -40,7 +40,7 @@ worker_hijack_root_logger = False
 task_publish_retry = True
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
-imports = ("tasks.pipeline", "tasks.deliver", "tasks.sweep", "tasks.files", "tasks.watchdog")
+imports = ("tasks.pipeline", "tasks.deliver", "tasks.sweep", "tasks.files", "tasks.watchdog", "tasks.exposing")
 task_default_queue = "pipeline"
 task_create_missing_queues = True
 beat_schedule = {

@@ -9,9 +9,11 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import msgspec
 
+from bridges.counting import Streams
 from bridges.gate import NotAdmitted, Visitor, admit
 from bridges.sessions import Closing, CutOff, Sessions
 from bridges.subscriptions import Cursor
+from chat4all import metrics
 from chat4all.accepting import Acceptor
 from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Temporary
@@ -41,6 +43,7 @@ class Chat:
         self._secret = secret
         self._log = log
         self._pool = pool
+        self._streams = Streams("grpc")
 
     def handler(self) -> "grpc.GenericRpcHandler[Any, Any]":
         """The handler to register with a server."""
@@ -81,13 +84,17 @@ class Chat:
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
         try:
-            async with asyncio.timeout(visitor.seconds_left):
-                await self._stream(visitor, cursor, context)
+            with self._streams.one():
+                async with asyncio.timeout(visitor.seconds_left):
+                    await self._stream(visitor, cursor, context)
         except TimeoutError:
+            self._streams.cut_off("token_expired")
             await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "token_expired", "the token has expired")
         except CutOff:
+            self._streams.cut_off("too_slow")
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too_slow", "resume with the last cursor")
         except (Closing, Temporary):
+            self._streams.cut_off("unavailable")
             await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", "resume with the last cursor")
 
     async def _stream(self, visitor: Visitor, cursor: Cursor, context: Context) -> None:
@@ -97,6 +104,7 @@ class Chat:
                 try:
                     async with asyncio.timeout(WRITE_S) as limit:
                         await context.write(frame)
+                    self._streams.sent(len(step.parcels))
                 except TimeoutError:
                     if limit.expired():
                         raise CutOff from None
@@ -110,6 +118,7 @@ class Chat:
         try:
             return admit(metadata.get("authorization", ""), self._secret)
         except NotAdmitted as error:
+            metrics.REQUESTS_REFUSED.of_reason(error.code).add()
             await _abort(context, grpc.StatusCode.UNAUTHENTICATED, error.code, str(error))
 
     async def _off_loop(self, blocking: Callable[[], T]) -> T:
@@ -134,6 +143,7 @@ def draft_of(request: pb.SendRequest) -> Draft:
 
 
 async def _refuse(context: Context, refused: Refused) -> NoReturn:
+    metrics.REQUESTS_REFUSED.of_reason(refused.code).add()
     details = f"{refused.field}: {refused.detail}" if refused.field else refused.detail
     extra = {"message-id": refused.message_id, "retry-after": str(refused.retry_after or "")}
     await _abort(context, CODES.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT), refused.code, details, extra)

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec import Struct
 
 from bridges.subscriptions import Hub, Memberships, Parcel
+from chat4all import metrics
 from chat4all.conversations import Membership
 from chat4all.failures import RangeLost, Temporary
 from chat4all.messages import seq_at
@@ -103,9 +104,11 @@ class Feed:
         self._threads = ThreadPoolExecutor(2, "feed")
         self._stopping = threading.Event()
         self.is_open = asyncio.Event()
+        self._put_seconds = metrics.EVENT_SECONDS.of()
 
     def start(self) -> None:
         """Begin to read."""
+        metrics.STREAM_LAG.from_(lambda: {(): self._behind()})
         self.ended = self._loop.run_in_executor(self._threads, self._follow)
 
     async def stop(self) -> None:
@@ -135,9 +138,14 @@ class Feed:
             if not records:
                 continue
             asyncio.run_coroutine_threadsafe(self.dispatch(_parcels(records)), self._loop).result()
+            self._put_seconds(max(0.0, time.time() - records[0].at / 1000))
             for record in records:
                 self._positions[record.partition] = record.offset + 1
             self._open_when_there()
+
+    def _behind(self) -> int:
+        ends = self._log.ends(EVENTS)
+        return sum(max(0, end - self._positions.get(partition, 0)) for partition, (_, end) in ends.items())
 
     def _open_when_there(self) -> None:
         if not self.is_open.is_set() and _covers(self._positions, self._ends):

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready
-from chat4all import telemetry
+from bridges.behind import Behind
+from chat4all import exposing, metrics, telemetry
 from chat4all.failures import Temporary
 from chat4all.records import INCOMING, STATUS, BatchRef, Range
 from tasks.parts import Parts, parts
@@ -81,6 +82,7 @@ class Flow:
         self._handed_out_at = 0.0
         self._mine: set[int] = set()
         self._paused = False
+        self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
         self._consumer = held.log.consume(topic, GROUP, self._assigned, self._revoked)
 
     def run(self) -> None:
@@ -93,6 +95,7 @@ class Flow:
                 self._stopping.wait(OUTAGE_S)
             except OperationalError as outage:
                 log.warning("flow_waits", topic=self._topic, reason="broker_away", detail=repr(outage))
+                metrics.BROKER_FAILURES.add()
                 self._stopping.wait(OUTAGE_S)
         self._consumer.close()
 
@@ -120,6 +123,7 @@ class Flow:
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
         self._handed_out_at = time.monotonic()
+        self._put_records(sum(span.last - span.first + 1 for span in batch.ref.ranges))
         self._send(batch.ref)
 
     def _send(self, ref: BatchRef) -> None:
@@ -135,17 +139,20 @@ class Flow:
         left = batch.left(progress)
         if not left:
             self._in_flight = None
+            self._put_seconds(time.monotonic() - self._handed_out_at)
             self._consumer.commit({span.partition: span.last + 1 for span in batch.ref.ranges})
         elif self._unsent:
             self._send(batch.ref)
         elif batch.is_silent():
             ref = batch.again(left)
+            metrics.CHAINS_AGAIN.of(self._topic).add()
             log.warning("batch_handed_out_again", batch=str(ref))
             self._send(ref)
 
     def _assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
         progress = self._parts.store.progress(self._topic)
         self._mine |= set(partitions)
+        metrics.ASSIGNED.set(len(self._mine), self._topic)
         self._ready.drop(partitions)
         starts = {each: progress[each].done + 1 if each in progress else 0 for each in partitions}
         log.info("partitions_assigned", topic=self._topic, starts=starts)
@@ -153,6 +160,7 @@ class Flow:
 
     def _revoked(self, partitions: Sequence[int]) -> None:
         self._mine -= set(partitions)
+        metrics.ASSIGNED.set(len(self._mine), self._topic)
         self._ready.drop(partitions)
         if self._in_flight and not self._in_flight.drop(partitions):
             self._in_flight = None
@@ -166,6 +174,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     held = parts()
+    exposing.serve("bridge", held.settings)
+    exposing.read_disk(held.settings.data)
+    Behind(held.log, held.store, (INCOMING, STATUS)).show()
     flows = [Flow(held, topic, stopping) for topic in (INCOMING, STATUS)]
     threads = [threading.Thread(target=flow.run, name=f"flow-{n}", daemon=True) for n, flow in enumerate(flows)]
     for thread in threads:

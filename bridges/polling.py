@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import uvloop
 
+from chat4all import exposing, metrics
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Temporary, Throttled, Unknown
@@ -71,6 +72,7 @@ class Poller:
                 tries -= 1
             else:
                 for reason in brought.unreadable:
+                    metrics.PROVIDER_UPDATES.of(self._channel.name, "unreadable").add()
                     log_to.warning("update_unreadable", channel=self._channel.name, reason=reason)
                 return
             await asyncio.sleep(pause)
@@ -95,6 +97,7 @@ async def serve(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    exposing.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
     arrivals = Arrivals(store, Acceptor(store, log, settings, channels))
     loops = [asyncio.ensure_future(Poller(channel, arrivals).run()) for channel in polled]

@@ -14,10 +14,12 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
+from bridges.counting import Streams
 from bridges.gate import NotAdmitted, Visitor, admit
 from bridges.sessions import Closing, CutOff, Sessions
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
+from chat4all import metrics
 from chat4all.failures import Temporary
 
 HEARTBEAT_S = 15.0
@@ -32,6 +34,7 @@ class EventsPage:
         self._sessions = sessions
         self._secret = secret
         self._log = log
+        self._streams = Streams("sse")
 
     def app(self) -> web.Application:
         """The HTTP application."""
@@ -56,7 +59,7 @@ class EventsPage:
             return _problem(400, "bad_cursor", str(error))
         response = web.StreamResponse(headers=HEADERS)
         await response.prepare(request)
-        with suppress(ConnectionError):
+        with suppress(ConnectionError), self._streams.one():
             await self._serve(response, visitor, cursor)
         return response
 
@@ -68,23 +71,27 @@ class EventsPage:
                 asyncio.timeout(visitor.seconds_left),
                 aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps,
             ):
-                await _write_all(response, steps)
+                await _write_all(response, steps, self._streams)
         except TimeoutError:
+            self._streams.cut_off("token_expired")
             await response.write(b": the token has expired\n\n")
         except CutOff:
+            self._streams.cut_off("too_slow")
             await response.write(b": too slow; resume with the last id\n\n")
         except (Closing, Temporary):
+            self._streams.cut_off("unavailable")
             await response.write(b": not available; resume with the last id\n\n")
         finally:
             beating.cancel()
 
 
-async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step]) -> None:
+async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], streams: Streams) -> None:
     async for step in steps:
         text = blocks(step)
         try:
             async with asyncio.timeout(WRITE_S) as limit:
                 await response.write(text)
+            streams.sent(len(step.parcels))
         except TimeoutError:
             if limit.expired():
                 raise CutOff from None
@@ -108,6 +115,7 @@ async def _beat(response: web.StreamResponse) -> None:
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+    metrics.REQUESTS_REFUSED.of_reason(code).add()
     title = {400: "Bad request", 401: "Not authenticated"}[status]
     body = {"type": f"urn:chat4all:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
     return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

@@ -19,6 +19,7 @@ from bridges.past import Past
 from bridges.sessions import Sessions
 from bridges.sse import EventsPage
 from bridges.subscriptions import Hub, Limits
+from chat4all import exposing
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Mismatch
@@ -148,6 +149,7 @@ async def serve(settings: Settings) -> None:
     with closing(log), closing(store):
         server = StreamServer(settings, log, store)
         await server.start()
+        exposing.serve("stream", settings)
         await first_of(stopping, server.failed)
         await server.stop()
         server.failed.result()

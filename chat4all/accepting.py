@@ -4,10 +4,11 @@ Batch first: each step looks up what all drafts of a batch need in one call. A d
 without touching the others.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from chat4all import attaching
+from chat4all import attaching, metrics
 from chat4all.announcing import conversation_record
 from chat4all.callers import SEND, Caller
 from chat4all.checks import fault
@@ -77,6 +78,7 @@ class Acceptor:
 
         `headers` (trace context) go into every record.
         """
+        begun = time.perf_counter()
         works = [_Work(caller, draft) for draft in drafts]
         for work in works:
             wrong = fault(caller, work.draft, self._settings, self._channels)
@@ -94,6 +96,7 @@ class Acceptor:
             _refuse_all(works, "unavailable", f"{failure.reason}: nothing was accepted")
         else:
             self._append(works, founded, dict(headers or {}))
+        _count(works, time.perf_counter() - begun)
         return [work.refused or Accepted(work.message_id, work.conversation_id) for work in works]
 
     def append(self, records: Sequence[NewRecord]) -> None:
@@ -326,6 +329,16 @@ def _alive(works: Sequence[_Work]) -> list[_Work]:
 def _pending(works: Sequence[_Work]) -> list[_Work]:
     """Those that waited for the log: what is stored already stays accepted."""
     return [work for work in works if not work.stored]
+
+
+def _count(works: Sequence[_Work], took: float) -> None:
+    alive = len(_alive(works))
+    if alive:
+        metrics.ACCEPTED.add(alive)
+    for work in works:
+        if work.refused:
+            metrics.REFUSED.of_reason(work.refused.code).add()
+    metrics.ACCEPT_SECONDS.of()(took)
 
 
 def _refuse_all(works: Sequence[_Work], code: str, detail: str) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from chat4all import metrics
 from chat4all.failures import Permanent
 from chat4all.files import FileStatus, StoredFile, message_holder, message_of, part_sizes, still_missing
 from chat4all.ports import MessageStore, ObjectStore
@@ -63,6 +64,7 @@ class Filing:
             expires_at=now + self.expire_ms,
         )
         self._store.add_files([file])
+        _count(file, "begun")
         if not in_parts:
             return file
         return self.changed(file, upload=self._objects.begin(file.file_id)) or file
@@ -97,7 +99,10 @@ class Filing:
                 upload = self._objects.reopen(file.file_id, part_sizes(file.size, file.part_size))
             except Permanent:
                 upload = file.upload
-        return self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
+        refused = self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
+        if refused:
+            _count(file, "failed")
+        return refused
 
     def finished(self, file: StoredFile, checksum: str, size: int) -> StoredFile | None:
         """These bytes are there, under the file's own key, and this is their checksum. Equal bytes are kept once.
@@ -122,7 +127,9 @@ class Filing:
         )
         if ready is None:
             self._give_up(file, checksum)
-        elif key != file.file_id:
+            return None
+        _count(file, "ready", size)
+        if key != file.file_id:
             self._objects.remove([file.file_id])
         return ready
 
@@ -155,6 +162,7 @@ class Filing:
             self.changed(expiring, status=FileStatus.READY, due_at=now_ms() + SENT_DUE_MS)
             return
         self._discard(expiring)
+        _count(file, "expired")
         self.changed(expiring, status=FileStatus.EXPIRED, due_at=0)
 
     def _is_sent(self, file: StoredFile) -> bool:
@@ -182,3 +190,10 @@ class Filing:
         dropped = [holder for holder in self._store.holders(file.checksum) if message_of(holder, file.file_id) in set(places)]
         self._store.drop_holders(file.checksum, dropped)
         self.look(file)
+
+
+def _count(file: StoredFile, outcome: str, size: int = 0) -> None:
+    source = "provider" if file.media else "client"
+    metrics.UPLOADS.of(source, outcome).add()
+    if size:
+        metrics.UPLOAD_BYTES.of(source).add(size)

@@ -4,10 +4,12 @@ A conversation takes an inbound message only from a member: whoever owns the add
 meant for another, whatever was linked, sent or replied to before an address changed its owner.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all import metrics
 from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
@@ -76,6 +78,9 @@ class Arrivals:
         records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
         if records:
             self._acceptor.append(records)
+        kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
+        for (channel, kind), number in Counter(kinds).items():
+            metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
         unreadable = tuple(each.reason for each in updates if isinstance(each, Unreadable))
         files = tuple(
             inbound_file_id(provider_message_id(each.channel, each.account, each.provider_id)) for each in inbound if each.media
@@ -203,6 +208,7 @@ class Arrivals:
             each.file = brought(each.inbound, each.message_id, conversation_id, each.owner)
         if bringing:
             self._store.add_files([each.file for each in bringing if each.file])
+            metrics.UPLOADS.of("provider", "begun").add(len(bringing))
 
     def _messages(self, arrivals: Sequence[_Arrival]) -> list[Message]:
         users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())

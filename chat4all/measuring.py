@@ -26,7 +26,7 @@ REGISTRY = CollectorRegistry()
 FLUSH_S = 1.0
 KEPT = 200_000
 # A reason that we do not choose ourselves gets no more values than these.
-REASONS = 60
+REASONS = 100
 OTHER = "other"
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -84,7 +84,7 @@ class Counter:
         return child
 
     def of_reason(self, *values: str) -> Adder:
-        """As `of`, where the last label is a reason that others choose: after some tens of them all new ones are `other`."""
+        """As `of`, where the last label is a reason that others choose: after a hundred of them all new ones are `other`."""
         if values not in self._children and len(self._children) >= REASONS:
             values = (*values[:-1], OTHER)
         return self.of(*values)
@@ -167,6 +167,17 @@ def _nothing(_value: float) -> None:
     """Where nothing is kept."""
 
 
+class Flushing(Collector):
+    """The first of the registry: whoever collects it finds everything counted that was put aside."""
+
+    def collect(self) -> Iterable[Any]:
+        """Nothing of its own."""
+        Histogram.flush()
+        return ()
+
+
+REGISTRY.register(Flushing())
+
 Values = Mapping[tuple[str, ...], float]
 
 
@@ -206,10 +217,14 @@ class Readings(Collector):
             yield family
 
 
+_begun: set[int] = set()
+
+
 def begin() -> None:
-    """Count what is put aside from now on, every second, in this process. Call once, after any fork."""
-    if not ON:
+    """Count what is put aside from now on, every second, in this process. Once is enough; after any fork."""
+    if not ON or os.getpid() in _begun:
         return
+    _begun.add(os.getpid())
 
     def run() -> None:
         while True:

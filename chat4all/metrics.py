@@ -51,7 +51,7 @@ UPLOADS = Counter(
     "Files of clients and providers: begun, ready, failed (what arrived is not what was promised) or expired.",
     "source",
     "outcome",
-    where=(GATEWAY, CHANNELS),
+    where=(GATEWAY, PIPELINE, CHANNELS),
 )
 UPLOAD_BYTES = Counter(
     "chat4all_upload_bytes_total", "Bytes of the files that became ready.", "source", where=(GATEWAY, CHANNELS)
@@ -190,7 +190,7 @@ LANES_TAKEN_OVER = Counter(
 )
 FENCED_WRITES = Counter(
     "chat4all_fenced_writes_total",
-    "What a holder was kept from because its lane was, or might be, another's: beat (refused by the store) or send.",
+    "What a holder was kept from: a beat, refused by the store (another has the lane), or further sends, by its own clock.",
     "channel",
     "what",
     where=(CHANNELS,),

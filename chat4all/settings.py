@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     flower_port: Port = Field(5555, description="Flower.")
     simulator_port: Port = Field(8090, description="Provider simulator.")
     broker_port: Port = Field(6399, description="The embedded Redis.")
+    metrics_host: str = Field("127.0.0.1", description="Address that the metrics of all but the gateway are shown on.")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        9700, description="First port of metrics; a process that finds its own taken tries the one ten further. 0: any."
+    )
     gateway_at: str = Field("", description="URL at which other parts reach the gateway; empty: host and port.")
     simulator_at: str = Field("", description="URL at which other parts reach the simulator; empty: host and port.")
     public_url: str = Field(
@@ -98,6 +102,9 @@ class Settings(BaseSettings):
     file_expire_h: Seconds = Field(24.0, description="An upload not completed, or a file never sent, goes after so long.")
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
+
+    # What is measured.
+    metrics: Literal["on", "off"] = Field("on", description="off: no metrics are kept or shown.")
 
     # Who may come in, and how often.
     rate_limit: str = Field(

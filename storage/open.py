@@ -1,4 +1,7 @@
-"""Which adapter a URL means: scheme -> "module:Class". Adapters are loaded when asked for: a deployment needs only its own."""
+"""Which adapter a URL means: scheme -> "module:Class". Adapters are loaded when asked for: a deployment needs only its own.
+
+Here, once for all of them, their calls are counted and timed (storage/timing.py).
+"""
 
 from difflib import get_close_matches
 from importlib import import_module
@@ -6,6 +9,7 @@ from typing import Any
 
 from chat4all.ports import EventLog, MessageStore, ObjectStore
 from chat4all.settings import Settings, SettingsError
+from storage.timing import timed
 
 EVENT_LOGS = {
     "sqlite": "storage.event_log.sqlite:SQLiteLog",
@@ -25,19 +29,19 @@ OBJECT_STORES = {
 
 def open_log(settings: Settings) -> EventLog:
     """The event log of these settings, opened in this process."""
-    adapter: EventLog = _load("CHAT4ALL_LOG", EVENT_LOGS, settings.log)(settings)
+    adapter: EventLog = timed("log", EventLog, _load("CHAT4ALL_LOG", EVENT_LOGS, settings.log))(settings)
     return adapter
 
 
 def open_store(settings: Settings) -> MessageStore:
     """The message store of these settings, opened in this process."""
-    adapter: MessageStore = _load("CHAT4ALL_STORE", MESSAGE_STORES, settings.store)(settings)
+    adapter: MessageStore = timed("store", MessageStore, _load("CHAT4ALL_STORE", MESSAGE_STORES, settings.store))(settings)
     return adapter
 
 
 def open_objects(settings: Settings) -> ObjectStore:
     """The object store of these settings, opened in this process. Contacts nobody."""
-    adapter: ObjectStore = _load("CHAT4ALL_OBJECTS", OBJECT_STORES, settings.objects)(settings)
+    adapter: ObjectStore = timed("objects", ObjectStore, _load("CHAT4ALL_OBJECTS", OBJECT_STORES, settings.objects))(settings)
     return adapter
 
 

@@ -12,6 +12,7 @@ from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Temporary, Unknown
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.records import NewRecord
+from tasks.counting import bury, moved
 from tasks.events import publish, state_event
 from tasks.parts import Parts
 from tasks.receipts import apply_named, id_of
@@ -113,9 +114,8 @@ def write(parts: Parts, notes: Sequence[Note]) -> Owners:
     handles = [note.handle for note in notes if note.handle]
     waiting, resumed = last_words(notes)
     store.record(facts, handles, spoken, waiting, resumed)
-    letters = [note.letter for note in notes if note.letter]
-    if letters:
-        store.add_dead_letters(letters)
+    bury(store, [note.letter for note in notes if note.letter])
+    moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
     events = [
         state_event(note.row.seen(facts[note.row.key]), note.at, parts.partitions) for note in notes if note.told and note.row
     ]

@@ -7,14 +7,16 @@ the holder stops sending a fifth earlier, counted from before its last successfu
 import asyncio
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import uvloop
 
-from chat4all import telemetry
-from chat4all.channels import open_channel
+from chat4all import metrics, telemetry
+from chat4all.channels import CHANNELS, open_channel
 from chat4all.deliveries import Lane
 from chat4all.failures import Temporary
+from chat4all.measuring import Values
 from chat4all.ports import LaneState, Lease
 from tasks.committer import Committer
 from tasks.holders import is_dead, me
@@ -43,7 +45,9 @@ class Hold:
 
     def valid(self) -> bool:
         """Whether we may still send. Once no, always no: work that has stopped must not find itself half going on."""
-        self._ended = self._ended or time.monotonic() >= self._until
+        if not self._ended and time.monotonic() >= self._until:
+            self._ended = True
+            metrics.FENCED_WRITES.of(self.lane.channel, "sends").add()
         return not self._ended
 
     def renewed(self, lease: Lease, asked_at: float) -> None:
@@ -74,7 +78,18 @@ class Courier:
 
     def start(self) -> None:
         """Begin, in a thread that ends with the process."""
+        metrics.LANES_HELD.from_(lambda: self._by_channel((lane.channel, 1) for lane in list(self._works)))
+        metrics.IN_MEMORY.from_(lambda: self._by_channel((lane.channel, work.rows) for lane, work in list(self._works.items())))
+        metrics.IN_FLIGHT.from_(lambda: self._by_channel((name, each.calls) for name, each in list(self._senders.items())))
+        metrics.BREAKER_OPEN.from_(lambda: {(name,): each.is_open for name, each in list(self._senders.items())})
         self._thread.start()
+
+    @staticmethod
+    def _by_channel(counted: Iterable[tuple[str, int]]) -> Values:
+        found = dict.fromkeys(CHANNELS, 0)
+        for channel, number in counted:
+            found[channel] = found.get(channel, 0) + number
+        return {(channel,): number for channel, number in found.items()}
 
     def stop(self) -> None:
         """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take."""
@@ -164,6 +179,7 @@ class Courier:
         if not await self._swap(lane, seen, wanted):
             return None
         if seen.holder:
+            metrics.LANES_TAKEN_OVER.of(lane.channel).add()
             log.warning("lane_taken_over", lane=str(lane), fence=wanted.fence)
         return Hold(lane, wanted, asked_at, self._lease_s)
 
@@ -219,6 +235,7 @@ class Courier:
             hold.lease = lease
             return True
         hold.end()
+        metrics.FENCED_WRITES.of(hold.lane.channel, "beat").add()
         log.warning("lane_lost", lane=str(hold.lane), fence=hold.lease.fence)
         return False
 

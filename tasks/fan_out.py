@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.channels import CHANNELS
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Unknown
 from chat4all.messages import Message, seq_at
 from chat4all.records import INCOMING, partition_of
 from tasks.batches import Batch
+from tasks.counting import bury, made
 from tasks.dead_letters import delivery_letter
 from tasks.events import message_event, publish, rejected_event, state_event
 from tasks.parts import Parts
@@ -70,6 +71,10 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     publish(parts.log, events)
     if replay:
         return
+    made(rows)
+    conflicts = sum(first.digest != each.digest for each, first in repeats)
+    for outcome, number in (("first", len(live)), ("repeat", len(repeats) - conflicts), ("conflict", conflicts)):
+        metrics.FANNED_OUT.of(outcome).add(number)
     last = {span.partition: span.last for span in batch.ranges}
     fanned = {row.key.lane: seq_at(last[row.key.lane.partition]) for row in rows if row.key.lane.channel in CHANNELS}
     if fanned:
@@ -96,5 +101,4 @@ def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[De
         store.record(again)
     now = int(time.time() * 1000)
     letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
-    if letters:
-        store.add_dead_letters(letters)
+    bury(store, letters)

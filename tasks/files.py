@@ -14,7 +14,7 @@ from functools import cache
 
 from kombu.exceptions import OperationalError
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.failures import Permanent, Temporary
 from chat4all.files import FileStatus, StoredFile
 from chat4all.filing import VERIFY_DUE_MS, Filing, now_ms
@@ -165,6 +165,7 @@ def poke(task: str, file_id: str) -> None:
     try:
         app.send_task(task, args=(file_id,), queue=QUEUE)
     except OperationalError as error:
+        metrics.BROKER_FAILURES.add()
         log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
 
 

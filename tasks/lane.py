@@ -104,6 +104,11 @@ class LaneWork:
         await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._move_cursor(now=True)
 
+    @property
+    def rows(self) -> int:
+        """How many deliveries it has in memory."""
+        return self._rows
+
     def stop(self) -> None:
         """Begin nothing more: finish the calls under way, and let the lane go."""
         self._stopped = True

@@ -3,6 +3,7 @@
 from chat4all.messages import Message
 from chat4all.ports import MessageStore, Registration
 from tasks.batches import Batch
+from tasks.counting import bury
 from tasks.dead_letters import record_letter
 from tasks.parts import Parts
 
@@ -40,8 +41,7 @@ def persist(parts: Parts, batch: Batch, replay: bool) -> None:
         for each in batch.entries
         if each.value is None
     ]
-    if letters:
-        store.add_dead_letters(letters)
+    bury(store, letters)
     messages = batch.messages()
     if messages:
         store.register(registrations(messages))

@@ -1,12 +1,16 @@
 """receipts: what providers and clients report, turned into facts, positions and events."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 
+from chat4all import metrics
 from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from tasks.batches import Batch
+from tasks.counting import bury, moved
+from tasks.counting import told as count
 from tasks.dead_letters import delivery_letter, record_letter
 from tasks.events import position_event, publish, state_event
 from tasks.parts import Parts
@@ -40,8 +44,7 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
         for each in batch.entries
         if each.value is None
     ]
-    if unreadable:
-        store.add_dead_letters(unreadable)
+    bury(store, unreadable)
     events = apply_positions(parts, [each for each in values if isinstance(each, Position)])
     events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)])
     publish(parts.log, events)
@@ -56,11 +59,14 @@ def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]
     the id (the lane, or a receipt with our reference) writes it first and looks for parked ones second: none is lost.
     """
     store = parts.store
+    count(told)
     named, nameless = _by_reference(told)
     if nameless:
         store.park(nameless)
         handles = store.handles(list({id_of(each) for each in nameless}))
         named += [(handles[id_of(each)], each) for each in nameless if id_of(each) in handles]
+        for channel, number in Counter(each.channel for each in nameless if id_of(each) not in handles).items():
+            metrics.RECEIPTS_PARKED.of(channel).add(number)
     return apply_named(parts, named)
 
 
@@ -84,8 +90,8 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], 
     now = int(time.time() * 1000)
     told = [rows[key].seen(more) for key, more in facts.items() if key in changed or _is_its_state(more, rows[key].facts)]
     failed = [delivery_letter(row, now, reason(row.facts)) for row in told if state(row.facts) is State.FAILED]
-    if failed:
-        store.add_dead_letters(failed)
+    bury(store, failed)
+    moved((rows[key], row) for key, row in changed.items())
     events = [state_event(row, now, parts.partitions) for row in told]
     waiting = store.parked(list(handles)) if handles else []
     return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
@@ -137,6 +143,8 @@ def apply_positions(parts: Parts, told: list[Position]) -> list[NewRecord]:
         key = (each.conversation_id, each.user_id)
         marks[key] = _further(marks.get(key) or Watermark(*key), each, last.get(each.conversation_id, 0))
     store.raise_watermarks(list(marks.values()))
+    for kind, number in Counter(each.kind for each in told).items():
+        metrics.POSITIONS.of(kind).add(number)
     now = int(time.time() * 1000)
     kept = store.watermarks(conversations)
     return [

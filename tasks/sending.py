@@ -11,7 +11,7 @@ import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File, Text
@@ -51,6 +51,7 @@ class Wait(Struct, frozen=True):
 
 
 Outcome = Done | Wait
+OUTCOMES = ("sent", "throttled", "temporary", "permanent", "unknown")
 
 
 def now_ms() -> int:
@@ -105,6 +106,9 @@ class Sender:
         self._doubts = Doubts(settings.unknown_grace_s)
         self._rate = AsyncLimiter(max(1.0, channel.limits.account_per_second * LIMITER_PERIOD_S), LIMITER_PERIOD_S)
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._calls = 0
+        self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
+        self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
 
     async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
         """Try once, if it is time. `may_send` is asked right before the call: whether the lane is still ours."""
@@ -133,6 +137,16 @@ class Sender:
         found = await asyncio.get_running_loop().run_in_executor(self._executor, asked)
         return None if isinstance(found, Pending) else found
 
+    @property
+    def calls(self) -> int:
+        """How many calls to the provider are under way."""
+        return self._calls
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the breaker holds sends back."""
+        return self._breaker.is_open
+
     async def close(self) -> None:
         """Let go of the channel's connections."""
         await self._channel.close()
@@ -153,15 +167,20 @@ class Sender:
         clock = time.monotonic
         wait = self._pace.wait(row.address, clock())
         if wait > SHORT_S:
+            self._put_off("pace")
             return wait
         if wait:
             await asyncio.sleep(wait)
         closed_for = self._breaker.wait(clock())
         if closed_for:
+            self._put_off("breaker")
             return closed_for * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
         await self._rate.acquire()
         self._pace.sent(row.address, clock())
         return 0.0
+
+    def _put_off(self, by: str) -> None:
+        metrics.THROTTLED.of(self._channel.name, by).add()
 
     async def _send(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
         begun = Facts(
@@ -182,25 +201,54 @@ class Sender:
     async def _call(self, row: Delivery, refusals: int) -> Outcome:
         settings = self._parts.settings
         try:
-            provider_id = await self._post(row)
+            provider_id = await self._timed_post(row)
         except Throttled as failure:
+            self._outcomes["throttled"].add()
+            self._put_off("provider")
             self._breaker.succeeded()
             return Wait(now_ms() + int(failure.retry_after * 1000) + 1, refusals, self._not_sent(row))
         except Temporary as failure:
-            self._breaker.failed(time.monotonic())
+            self._outcomes["temporary"].add()
+            self._failed()
             log.info("attempt_failed", delivery=str(row.key), reason=failure.reason)
             wait = backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random)
             return Wait(now_ms() + int(wait * 1000) + 1, refusals + 1, self._not_sent(row))
         except Permanent as failure:
+            self._outcomes["permanent"].add()
             self._breaker.succeeded()
             return self._refused(row, failure.reason, failure.detail)
         except Unknown as failure:
-            self._breaker.failed(time.monotonic())
+            self._outcomes["unknown"].add()
+            self._failed()
+            metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
+            self._count_second(row)
             log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason)
             self._doubts.begin(row.key)
             return Wait(now_ms() + int(settings.unknown_grace_s * 1000), refusals)
+        self._outcomes["sent"].add()
         self._breaker.succeeded()
+        self._count_second(row)
         return Done(self._sent(row, provider_id))
+
+    def _failed(self) -> None:
+        was_open = self._breaker.is_open
+        self._breaker.failed(time.monotonic())
+        if self._breaker.is_open and not was_open:
+            metrics.BREAKER_OPENED.of(self._channel.name).add()
+
+    def _count_second(self, row: Delivery) -> None:
+        """What may have left now may have left before."""
+        if row.facts.resends:
+            metrics.SECOND_SENDS.of(self._channel.name).add()
+
+    async def _timed_post(self, row: Delivery) -> str:
+        begun = time.perf_counter()
+        self._calls += 1
+        try:
+            return await self._post(row)
+        finally:
+            self._calls -= 1
+            self._put_seconds(time.perf_counter() - begun)
 
     async def _post(self, row: Delivery) -> str:
         outgoing = Outgoing(row.address, text_of(row), str(row.key))

@@ -4,6 +4,7 @@ An outage blames nobody: the batch comes again. A record that makes the stage fa
 A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.quarantine).
 """
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,11 +12,12 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.failures import RangeLost, Temporary, Unknown
 from chat4all.ports import MessageStore
 from chat4all.records import BatchRef, Range
 from tasks.batches import Batch, Batches
+from tasks.counting import bury
 from tasks.dead_letters import record_letter
 from tasks.parts import Parts
 from tasks.quarantine import RANGE_TRIES, halves, plan
@@ -71,19 +73,23 @@ class Run:
         try:
             self._work(unit)
         except OUTAGES:
+            metrics.STAGE_FAILURES.of(self._stage.name, "outage").add()
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, some record in here causes it
+            metrics.STAGE_FAILURES.of(self._stage.name, "records").add()
             log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=told(error))
             for span in unit:
                 self._search(span)
 
     def _work(self, unit: Sequence[Range]) -> None:
-        topic = self._ref.topic
+        topic, begun = self._ref.topic, time.perf_counter()
         batch = self._batches.load(topic, unit)
         careful = self._ref.suspect or self._ref.replay or self._ref.run > 0 or self.buried > 0
         if careful:
             batch = batch.without(self._store.buried(topic, unit))
         self._stage.work(self._parts, batch, self._ref.replay)
+        metrics.STAGE_SECONDS.of(self._stage.name)(time.perf_counter() - begun)
+        metrics.STAGE_RECORDS.of(self._stage.name).add(len(batch.entries))
 
     def _search(self, span: Range) -> None:
         """Find the records that this stage fails at, by halving, and set each aside alone."""
@@ -108,7 +114,7 @@ class Run:
             "record_buried", stage=self._stage.name, record=f"{self._ref.topic}:{span.partition}:{span.first}", reason=reason
         )
         letter = record_letter(self._stage.name, self._ref.topic, span.partition, span.first, reason, detail)
-        self._store.add_dead_letters([letter])
+        bury(self._store, [letter])
         self.buried += 1
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from kombu.exceptions import OperationalError
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.deliveries import Lane
 from tasks.app import app
 from tasks.parts import Parts
@@ -29,6 +29,8 @@ def wake(lanes: Iterable[Lane]) -> None:
     for lane in lanes:
         try:
             app.send_task("deliver", args=(str(lane),), queue=queue_of(lane.channel), argsrepr=f"({lane})")
+            metrics.WAKES.of(lane.channel).add()
         except OperationalError as error:
+            metrics.BROKER_FAILURES.add()
             log.warning("wake_failed", lane=str(lane), error=repr(error))
             return

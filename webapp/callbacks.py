@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.ports import Channel
 from webapp.docs import CHANNELS, OPEN, anything, problems
 from webapp.gateway import gateway
@@ -56,4 +56,5 @@ def _channel(name: str) -> Channel:
 
 def _report(channel: str, reasons: Sequence[str]) -> None:
     for reason in reasons:
+        metrics.PROVIDER_UPDATES.of(channel, "unreadable").add()
         log.warning("webhook_part_unreadable", channel=channel, reason=reason)

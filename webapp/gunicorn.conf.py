@@ -32,9 +32,17 @@ def on_starting(_server: Any) -> None:
     _metrics.mkdir(parents=True, exist_ok=True)
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that ended."""
+def when_ready(_server: Any) -> None:
+    """Say where Prometheus finds us."""
     # Not before the variable above is set: the library decides at its import where it counts.
-    from prometheus_client import multiprocess  # noqa: PLC0415
+    from chat4all import exposing, measuring  # noqa: PLC0415
 
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    if measuring.ON:
+        exposing.announce("gateway", _settings.gateway_port, _settings, _settings.host)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what a worker that ended had counted, and forget its file."""
+    from webapp.metrics import bury  # noqa: PLC0415
+
+    bury(_metrics, worker.pid)

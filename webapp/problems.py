@@ -7,7 +7,7 @@ import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.drafts import Refused
 from chat4all.failures import Temporary, Unknown
 
@@ -57,7 +57,8 @@ class Problem(Exception):
         return known | ({"errors": self.errors} if self.errors else {}) | self.more
 
     def response(self) -> Response:
-        """The answer."""
+        """The answer, which is counted."""
+        metrics.REQUESTS_REFUSED.of_reason(self.code).add()
         return Response(msgspec.json.encode(self.body()), self.status, self.headers, content_type="application/problem+json")
 
 

@@ -12,6 +12,7 @@ import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chat4all.cli.parts import Part
+from chat4all.exposing import targets, targets_folder
 from chat4all.settings import Settings
 
 PATIENCE_S = 90.0
@@ -70,11 +71,20 @@ def text(settings: Settings) -> str:
         f"  tasks (Flower)              http://{settings.host}:{settings.flower_port}",
         f"  simulated providers         {settings.simulator_url}",
         f"  logs                        {settings.data.resolve()}/logs",
+        *_metrics(settings),
     ]
     if users:
         lines += ["", "  demo users                  " + ", ".join(f"{who} (password {word})" for who, word in users.items())]
         lines += ["", "To paste into another terminal:", "", *_to_paste(settings, users)]
     return "\n".join([*lines, ""])
+
+
+def _metrics(settings: Settings) -> list[str]:
+    """Where each process shows its metrics, and what Prometheus needs to find them all."""
+    if settings.metrics == "off":
+        return []
+    shown = [f"    {name.rpartition('-')[0]:<26}{url}" for name, url in targets(settings).items()]
+    return [f"  metrics, for file_sd        {targets_folder(settings).resolve()}/*.json", *shown]
 
 
 def _to_paste(settings: Settings, users: dict[str, str]) -> list[str]:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Part(Struct, frozen=True):
     """One process. `command` makes its command line, run from ROOT; `ports` are the settings of the ports it listens on.
 
-    `first`: the others talk to it, so it starts before them and ends after them.
+    `first`: the others talk to it, so it starts before them and ends after them. `metrics`: its place among those that show
+    metrics at a port of their own, counted from the setting; -1 for the others.
     """
 
     name: str
@@ -26,6 +27,11 @@ class Part(Struct, frozen=True):
     command: Callable[[Settings], list[str]]
     ports: tuple[str, ...] = ()
     first: bool = False
+    metrics: int = -1
+
+    def metrics_port(self, settings: Settings) -> int:
+        """Its first choice of a port for metrics, where everything runs on one machine."""
+        return settings.metrics_port and settings.metrics_port + max(0, self.metrics)
 
 
 def _redis(settings: Settings) -> list[str]:
@@ -67,12 +73,12 @@ PARTS = (
     Part("redis", "the embedded Celery broker", _redis, ("broker_port",), first=True),
     Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",)),
     Part("gateway", "REST and webhooks", _gateway, ("gateway_port",)),
-    Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port")),
-    Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"])),
-    Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)])),
-    Part("bridge", "log to Celery chains", _module("bridges.ingest")),
-    Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling")),
-    Part("beat", "the sweep's clock", _beat),
+    Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port"), metrics=0),
+    Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"]), metrics=1),
+    Part("worker-channels", "deliver", _worker("channels", ["channels", *(f"{name}-out" for name in CHANNELS)]), metrics=2),
+    Part("bridge", "log to Celery chains", _module("bridges.ingest"), metrics=3),
+    Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling"), metrics=4),
+    Part("beat", "the sweep's clock", _beat, metrics=5),
     Part("flower", "the task dashboard", _flower, ("flower_port",)),
 )
 

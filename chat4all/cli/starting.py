@@ -138,7 +138,8 @@ def write_config(settings: Settings) -> Path:
     text = Template((folder / "supervisord.conf").read_text()).substitute(common)
     parts = parts_of(settings)
     for part in parts:
-        text += program.substitute(common, name=part.name, command=_quoted(shlex.join(part.command(settings))))
+        command = _quoted(shlex.join(part.command(settings)))
+        text += program.substitute(common, name=part.name, command=command, metrics_port=part.metrics_port(settings))
     group = Template((folder / "group.conf").read_text())
     for name, priority, first in (("first", 10, True), ("rest", 20, False)):
         programs = ",".join(part.name for part in parts if part.first == first)

@@ -78,7 +78,7 @@ class System(Running):
     def __init__(self, data: Path, env: Mapping[str, str] | None = None) -> None:
         ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
         chosen = {"CHAT4ALL_DATA": str(data.resolve())} | {f"CHAT4ALL_{name.upper()}": port for name, port in ports.items()}
-        self.env = {**os.environ, **chosen, **(env or {})}
+        self.env = {**os.environ, **chosen, "CHAT4ALL_METRICS_PORT": "0", **(env or {})}
         named = {name: self.env.get(f"CHAT4ALL_{name.upper()}") for name in Settings.model_fields}
         super().__init__(Settings.model_validate({name: value for name, value in named.items() if value is not None}))
         self._process: subprocess.Popen[bytes] | None = None

@@ -59,7 +59,7 @@ def test_values_put_aside_are_all_counted() -> None:
 
 
 def test_reasons_of_others_are_bounded() -> None:
-    """However many reasons a provider invents, they become no more than some tens of series."""
+    """However many reasons a provider invents, they become no more than a hundred series."""
     reasons = Counter("chat4all_tried_reasons_total", "Tried.", "reason")
     for number in range(500):
         reasons.of_reason(str(number)).add()
