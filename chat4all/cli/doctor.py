@@ -18,7 +18,7 @@ from chat4all.failures import Failure, Temporary
 from chat4all.ports import EventLog, MessageStore
 from chat4all.records import TOPICS
 from chat4all.settings import Settings, SettingsError, load
-from storage.open import open_log, open_store
+from storage.open import open_log, open_objects, open_store
 
 app = typer.Typer()
 
@@ -78,6 +78,14 @@ def _topics(settings: Settings, log: EventLog, store: MessageStore) -> Iterator[
         yield _look(f"topic {name}", see, "start the service once to make it; never change partitions of a topic in use")
 
 
+def _objects(settings: Settings) -> str:
+    objects = open_objects(settings)
+    try:
+        return objects.check()
+    finally:
+        objects.close()
+
+
 def _broker(settings: Settings) -> str:
     connection = import_module("kombu").Connection(settings.broker_url, connect_timeout=ASK_S)
     try:
@@ -126,6 +134,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     finally:
         log.close()
         store.close()
+    yield _look("object store", lambda: _objects(settings), "is it running, and are CHAT4ALL_OBJECTS and its keys right?")
     yield _look("broker", lambda: _broker(settings), "is it running, and is CHAT4ALL_BROKER right?")
     yield _look("gateway", lambda: _gateway(settings), "start it: chat4all gateway; clocks: run an NTP client")
     yield _look("stream server", lambda: _stream(settings), "start it: chat4all stream-server")

@@ -11,6 +11,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
+from msgspec.structs import replace
 
 from chat4all.failures import Mismatch, RangeLost, Temporary
 from chat4all.ports import Consumer, EventLog, Topic
@@ -35,11 +36,15 @@ _SPEC: Any = OffsetSpec
 EARLIEST, LATEST = _SPEC.earliest(), _SPEC.latest()
 
 
+PASSWORD = "log"  # noqa: S105 - the name of the secret
+
+
 class KafkaLog(EventLog):
     """The log at `settings.log`. Connects when it is first needed; a broker that dies and returns is found again."""
 
     def __init__(self, settings: Settings) -> None:
-        self._cluster = parse(settings.log)
+        place = parse(settings.log)
+        self._cluster = replace(place, password=settings.secret(PASSWORD)) if place.needs_password else place
         self._settings = settings
         self._lock = Lock()
         self._partitions: dict[str, int] = {}

@@ -8,13 +8,20 @@ from urllib.parse import parse_qs, urlsplit
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.failures import Failure, Mismatch, Permanent, Temporary, Unknown
 from chat4all.records import Record
 from chat4all.settings import SettingsError
 from chat4all.telemetry import logger
 
-USAGE = "kafka://host:port[,host:port][?replication=3&prefix=name-]"
+USAGE = (
+    "kafka://host:port[,host:port][?replication=3&prefix=name-&security=ssl|sasl_ssl|sasl_plaintext"
+    "&ca=/path/to/ca.pem&user=name&mechanism=SCRAM-SHA-512]"
+)
+OPTIONS = frozenset({"replication", "prefix", "security", "ca", "user", "mechanism"})
+PROTOCOLS = frozenset({"plaintext", "ssl", "sasl_ssl", "sasl_plaintext"})
+MECHANISMS = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
 LOG_EVERY_S = 5.0
 # The answer of one broker. A frozen one is given up after this, and another asked where its partitions went.
 ANSWER_S = 5.0
@@ -36,11 +43,22 @@ class Cluster(Struct, frozen=True):
     """Where the brokers are. `prefix` stands before every topic and group, so that deployments can share a cluster.
 
     replication: copies of each topic that we make, and that a topic must have; 0: what the brokers have as default.
+    security, ca, user, mechanism: how brokers are trusted and how we say who we are; the URL holds no password.
     """
 
     servers: str
     prefix: str = ""
     replication: int = 0
+    security: str = "plaintext"
+    ca: str = ""
+    user: str = ""
+    mechanism: str = "SCRAM-SHA-512"
+    password: str = ""
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether brokers ask who we are."""
+        return self.security.startswith("sasl_")
 
     def topic(self, name: str) -> str:
         """A topic's name in Kafka."""
@@ -65,21 +83,46 @@ class Cluster(Struct, frozen=True):
             "log_level": 0,
             "error_cb": Complaints(),
         }
-        return {**settings, **{name.replace("_", "."): value for name, value in more.items()}}
+        return {**settings, **self._credentials(), **{name.replace("_", "."): value for name, value in more.items()}}
+
+    def _credentials(self) -> dict[str, str]:
+        """What a client needs where brokers are not open to everybody."""
+        found = {"security.protocol": self.security} if self.security != "plaintext" else {}
+        if self.ca:
+            found["ssl.ca.location"] = self.ca
+        if self.needs_password:
+            found |= {"sasl.mechanism": self.mechanism, "sasl.username": self.user, "sasl.password": self.password}
+        return found
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Cluster({self.servers!r}, prefix={self.prefix!r}, security={self.security!r})"
 
 
 def parse(url: str) -> Cluster:
     """The cluster that a URL names. SettingsError when it names none."""
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    unknown = options.keys() - {"replication", "prefix"}
+    unknown = options.keys() - OPTIONS
     servers = [each for each in parts.netloc.split(",") if each]
     if unknown or not servers or not all(_is_server(each) for each in servers) or parts.path.strip("/"):
         raise SettingsError(f"CHAT4ALL_LOG: expected {USAGE}")
     replication = options.get("replication", "0")
     if not replication.isdecimal():
         raise SettingsError(f"CHAT4ALL_LOG: replication must be a number; expected {USAGE}")
-    return Cluster(",".join(servers), options.get("prefix", ""), int(replication))
+    texts = {name: value for name, value in options.items() if name != "replication"}
+    cluster = replace(Cluster(",".join(servers), replication=int(replication)), **texts)
+    _check_security(cluster)
+    return cluster
+
+
+def _check_security(cluster: Cluster) -> None:
+    if cluster.security not in PROTOCOLS:
+        raise SettingsError(f"CHAT4ALL_LOG: security is one of {', '.join(sorted(PROTOCOLS))}; expected {USAGE}")
+    if cluster.mechanism not in MECHANISMS:
+        raise SettingsError(f"CHAT4ALL_LOG: mechanism is one of {', '.join(sorted(MECHANISMS))}; expected {USAGE}")
+    if cluster.needs_password != bool(cluster.user):
+        raise SettingsError(f"CHAT4ALL_LOG: user and security=sasl_… belong together; expected {USAGE}")
 
 
 def _is_server(text: str) -> bool:

@@ -2,9 +2,11 @@
 
 import pytest
 from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient
 
 from chat4all.failures import Failure, Mismatch, Permanent, Temporary, Unknown
-from chat4all.settings import SettingsError
+from chat4all.settings import Settings, SettingsError
+from storage.event_log.kafka import KafkaLog
 from storage.event_log.kafka_appender import Appender
 from storage.event_log.kafka_cluster import Cluster, Complaints, failure, parse, write_failure
 
@@ -15,6 +17,8 @@ from storage.event_log.kafka_cluster import Cluster, Complaints, failure, parse,
         ("kafka://127.0.0.1:9092", Cluster("127.0.0.1:9092")),
         ("kafka://a:1,b:2,c:3?replication=3", Cluster("a:1,b:2,c:3", replication=3)),
         ("kafka://a:1?prefix=blue-", Cluster("a:1", prefix="blue-")),
+        ("kafka://a:1?security=ssl&ca=/etc/ca.pem", Cluster("a:1", security="ssl", ca="/etc/ca.pem")),
+        ("kafka://a:1?security=sasl_ssl&user=u", Cluster("a:1", security="sasl_ssl", user="u")),
     ],
 )
 def test_urls(url: str, cluster: Cluster) -> None:
@@ -24,7 +28,19 @@ def test_urls(url: str, cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["kafka:", "kafka://", "kafka://host", "kafka://host:port", "kafka://u:p@h:1", "kafka://h:1/topic", "kafka://h:1?acks=0"],
+    [
+        *(
+            "kafka:",
+            "kafka://",
+            "kafka://host",
+            "kafka://host:port",
+            "kafka://u:p@h:1",
+            "kafka://h:1/topic",
+            "kafka://h:1?acks=0",
+        ),
+        *("kafka://h:1?security=open", "kafka://h:1?user=u", "kafka://h:1?security=sasl_ssl", "kafka://h:1?mechanism=NTLM"),
+        "kafka://h:1?password=u:p",
+    ],
 )
 def test_urls_that_are_refused(url: str) -> None:
     """A URL that does not say what we understand is refused, without repeating what may be a password."""
@@ -37,6 +53,17 @@ def test_a_replication_that_is_no_number() -> None:
     """The option is named in the refusal."""
     with pytest.raises(SettingsError, match="replication"):
         parse("kafka://h:1?replication=many")
+
+
+def test_credentials_reach_every_client_and_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library takes them, with the password from the secrets; what is printed of a cluster does not hold it."""
+    monkeypatch.setenv("CHAT4ALL_SECRET_LOG", "hunter2")
+    log = KafkaLog(Settings(log="kafka://h:1?security=sasl_ssl&user=u&mechanism=PLAIN"))
+    settings = log._cluster.client()
+    assert (settings["security.protocol"], settings["sasl.username"]) == ("sasl_ssl", "u")
+    assert (settings["sasl.mechanism"], settings["sasl.password"]) == ("PLAIN", "hunter2")
+    AdminClient(settings)
+    assert "hunter2" not in repr(log._cluster)
 
 
 def test_names_have_the_prefix() -> None:
