@@ -9,7 +9,7 @@ BENCH ?= full
 FILES ?= short folder
 LOAD ?= smoke
 
-.PHONY: help setup run demo demo-kill test test-quick check watch dashboards load bench faults real real-stop run-real test-real files clean
+.PHONY: help setup run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real test-real files clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -34,6 +34,15 @@ demo: setup      ## against the running system: two users chat, then people on W
 
 demo-kill: setup ## against the running system: a worker is killed while messages flow
 	@$(BIN)/python -m ops.demo kill
+
+demo-failover: setup ## against the running system: a worker, the broker and a whole node are killed while messages flow
+	@$(BIN)/python -m ops.demo failover
+
+demo-scale: setup ## against the running system: a second node joins while messages flow, and is killed
+	@$(BIN)/python -m ops.demo scale
+
+demo-load: setup ## against the running system: more and more messages a second
+	@$(BIN)/python -m ops.demo load
 
 test: setup      ## all tests that need no real servers
 	$(BIN)/pytest -m "not real"

@@ -1,16 +1,24 @@
-"""`python -m ops.demo`: people chat, here and across platforms. `python -m ops.demo kill`: a worker dies meanwhile."""
+"""`python -m ops.demo`: people chat, here and across platforms. While messages flow: kill, failover, scale, load."""
 
 import sys
 
 from rich.console import Console
 
-from chat4all.settings import SettingsError, load
-from ops.demo import across, chat, kill
+from chat4all import settings as chosen
+from chat4all.settings import SettingsError
+from ops.demo import across, chat, failover, kill, load, scale
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running
 
 WIDTH = 120
-STORIES = {"chat": chat.tell, "across": across.tell, "kill": kill.tell}
+STORIES = {
+    "chat": chat.tell,
+    "across": across.tell,
+    "kill": kill.tell,
+    "failover": failover.tell,
+    "scale": scale.tell,
+    "load": load.tell,
+}
 USUAL = ("chat", "across")
 
 
@@ -20,7 +28,7 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=WIDTH, highlight=False)
     try:
-        settings = load()
+        settings = chosen.load()
         refuse_real(settings)
         stories = [STORIES[name] for name in sys.argv[1:] or USUAL]
     except (SettingsError, RealPeople) as error:

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from ops.faults.stack import Stack
 from ops.harness.api import Api
+from ops.harness.place import Place
 
 PEOPLE = 8
 HOT = 12
@@ -27,12 +27,12 @@ class Talk(Struct, frozen=True):
 
 
 class Crowd:
-    """Everybody, made in a running system."""
+    """Everybody, made in a running system. `name` begins the users' names."""
 
-    def __init__(self, stack: Stack, seed: int) -> None:
+    def __init__(self, place: Place, seed: int, name: str = "user") -> None:
         self._random = Random(seed)
-        self.operator: Api = stack.operator()
-        self.people = {f"user-{number}": stack.system.register(f"user-{number}") for number in range(PEOPLE)}
+        self.operator: Api = place.operator()
+        self.people = {f"{name}-{number}": place.register(f"{name}-{number}") for number in range(PEOPLE)}
         self.hot = [self._talk(KINDS[number % len(KINDS)], number) for number in range(HOT)]
         self.cold = [self._talk(self._random.choice(KINDS), HOT + number) for number in range(COLD)]
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from ops.faults.crowd import Crowd, Talk
-from ops.faults.stack import Stack
+from ops.harness.place import Place
 from tests.faults.checker import Accepted
 
 SENDERS = 4
@@ -35,14 +35,17 @@ class Request(Struct, frozen=True):
 
 
 class Load:
-    """Senders in threads, until `stop`. A conversation's next message is sent when the one before was acknowledged."""
+    """Senders in threads, until `stop`. A conversation's next message is sent when the one before was acknowledged.
 
-    def __init__(self, stack: Stack, crowd: Crowd, seed: int, per_second: float = PER_SECOND) -> None:
+    `per_second` may be changed meanwhile.
+    """
+
+    def __init__(self, place: Place, crowd: Crowd, seed: int, per_second: float = PER_SECOND) -> None:
         self.accepted: list[Accepted] = []
         self.requests: list[Request] = []
         self.given_up: list[str] = []
         self.begun_at = 0
-        self._stack, self._crowd, self._seed, self._per_second = stack, crowd, seed, per_second
+        self._place, self._crowd, self._seed, self.per_second = place, crowd, seed, per_second
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(n,), name=f"sender-{n}") for n in range(SENDERS)]
 
@@ -65,12 +68,12 @@ class Load:
         hot = self._crowd.hot[number::SENDERS]
         cold = self._crowd.cold[number::SENDERS]
         places = {talk.conversation_id: 0 for talk in (*hot, *cold)}
-        api = self._stack.system.api(self._crowd.operator.token)
+        api = self._place.system.api(self._crowd.operator.token)
         size = HOT_EACH + COLD_EACH
-        between = size * SENDERS / self._per_second
-        turn = time.monotonic() + random.random() * between
+        turn = time.monotonic() + random.random() * size * SENDERS / self.per_second
         while not self._stopping.is_set():
             self._stopping.wait(max(0.0, turn - time.monotonic()))
+            between = size * SENDERS / self.per_second
             # Who was held up does not send everything at once afterwards.
             turn = max(turn + between, time.monotonic() - 2 * between)
             talks = [*hot[:HOT_EACH], *random.sample(cold, COLD_EACH)]

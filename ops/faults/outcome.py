@@ -11,8 +11,8 @@ from typing import Any
 from chat4all.ports import DeadLetter
 from ops.faults.crowd import Crowd, Talk
 from ops.faults.load import Load
-from ops.faults.stack import Stack
 from ops.harness.phones import Phones
+from ops.harness.place import Place
 from ops.harness.readers import Readers
 from storage.open import open_store
 from tests.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Ended, History, Told
@@ -25,10 +25,10 @@ LETTERS = 10_000
 class Outcome:
     """Of a load, as far as it has come. `extra` are messages that were accepted beside the load."""
 
-    def __init__(self, stack: Stack, crowd: Crowd, load: Load, readers: Readers) -> None:
+    def __init__(self, place: Place, crowd: Crowd, load: Load, readers: Readers) -> None:
         self.extra: list[Accepted] = []
-        self._stack, self._crowd, self._load, self._readers = stack, crowd, load, readers
-        self._phones: Phones = stack.system.phones
+        self._place, self._crowd, self._load, self._readers = place, crowd, load, readers
+        self._phones: Phones = place.system.phones
         self._sent: list[dict[str, Any]] = []
 
     @property
@@ -90,7 +90,7 @@ class Outcome:
     def resends(self) -> Counter[tuple[str, str]]:
         """How often the system says it sent something again without knowing, by (message, to)."""
         known = {each.message_id for each in self.accepted}
-        store = open_store(self._stack.system.settings)
+        store = open_store(self._place.system.settings)
         try:
             lanes = store.lanes()
             rows = [row for lane, state in lanes.items() for row in store.lane_rows(lane, (-1, -1), state.fanned, ROWS)]
@@ -101,7 +101,7 @@ class Outcome:
 
     def letters(self) -> Sequence[DeadLetter]:
         """Today's dead letters."""
-        store = open_store(self._stack.system.settings)
+        store = open_store(self._place.system.settings)
         try:
             return store.dead_letters(datetime.now(UTC).date().isoformat(), LETTERS)
         finally:

@@ -8,16 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from secrets import token_hex
 
-from chat4all.accounts import create_client
-from chat4all.cli.parts import ROOT, parts_of
+from chat4all.cli.parts import ROOT
 from ops.harness import broker
 from ops.harness.api import Api
+from ops.harness.place import new_operator
+from ops.harness.spawning import end, log_of, spawn
 from ops.harness.system import System, free_ports
-from storage.open import open_store
 
-STOP_S = 15.0
 # Short, so that a row ends soon; leases, resends and the grace for unknown outcomes are as delivered.
 QUICK = {
     "CHAT4ALL_BACKOFF_FIRST_S": "0.2",
@@ -65,28 +63,17 @@ class Stack(ABC):
 
     def spawn(self, part: str, name: str = "", env: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
         """Another process of a part, outside the supervisor. `name` takes the worker's place in Celery's own names."""
-        settings = self.system.settings
-        made = next(each for each in parts_of(settings) if each.name == part)
-        command = [each.replace("channels@", f"{name}@").replace("pipeline@", f"{name}@") for each in made.command(settings)]
-        with self.log_of(part, name).open("ab") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env={**self.system.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        process = spawn(self.system.settings, {**self.system.env, **(env or {})}, part, name)
         self._spawned.append(process)
         return process
 
     def log_of(self, part: str, name: str) -> Path:
         """Where a process of `spawn` writes."""
-        return self.system.settings.data / "logs" / f"{part}-{name}.log"
+        return log_of(self.system.settings, part, name)
 
     def end(self, process: "subprocess.Popen[bytes]") -> None:
         """End a process of `spawn`, by force if it does not hear."""
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_S)
+        end(process)
 
     def delete_queues(self) -> None:
         """Delete every queue that workers take from, with what is in it."""
@@ -98,12 +85,11 @@ class Stack(ABC):
 
     def operator(self) -> Api:
         """A connection that may send in anybody's name: a service client of our own."""
-        name, store = f"faults-{token_hex(4)}", open_store(self.system.settings)
-        try:
-            secret = create_client(store, name, ["send", "manage", "admin"])
-        finally:
-            store.close()
-        return self.system.login(name, secret)
+        return new_operator(self.system, "faults")
+
+    def register(self, who: str) -> Api:
+        """A user, made in its own name."""
+        return self.system.register(who)
 
     @abstractmethod
     def log_down(self) -> AbstractContextManager[None]:
