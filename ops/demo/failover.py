@@ -1,12 +1,12 @@
 """While messages flow a worker is killed, then the broker, then all of a node at once."""
 
 import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 from rich.console import Console
 
 from ops.demo.flow import Flow
@@ -49,14 +49,22 @@ def _recovered(flow: Flow) -> None:
 
 
 def _kill_node(flow: Flow) -> None:
-    parts = [part for part in flow.system.parts() if part not in NOT_OF_THE_NODE]
-    pids = {part: flow.system.pid(part) for part in parts}
-    for pid in filter(None, pids.values()):
-        os.kill(pid, signal.SIGKILL)
-    flow.say(f"kill -9 of everything at once: {', '.join(parts)}")
+    pids = {part: flow.system.pid(part) for part in flow.system.parts() if part not in NOT_OF_THE_NODE}
+    for each in [one for pid in pids.values() for one in _tree(pid)]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    flow.say(f"kill -9 of everything at once: {', '.join(pids)}")
     for part, pid in pids.items():
         flow.system.wait_restarted(part, pid, RESTART_S)
     _recovered(flow)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    """A process and its children; nothing where there is none."""
+    if not pid or not psutil.pid_exists(pid):
+        return []
+    root = psutil.Process(pid)
+    return [*root.children(recursive=True), root]
 
 
 @contextmanager

@@ -89,11 +89,13 @@ class Flow:
         self._live.update(Group(*said, table, *([more] if more else [])))
 
     def until_calm(self, patience_s: float = 60.0) -> float:
-        """Let it flow until nothing is late; seconds that took."""
+        """Let it flow until messages are accepted and none of them is late; seconds that took."""
         began = time.monotonic()
+        hit = time.time() * 1000
         while time.monotonic() - began < patience_s:
             self.go(SHOWN_EVERY_S)
-            if not self.outcome.missing((time.time() - LATE_S) * 1000):
+            flowing = max((each.at for each in self.outcome.accepted), default=0) > hit
+            if flowing and not self.outcome.missing((time.time() - LATE_S) * 1000):
                 break
         return time.monotonic() - began
 
