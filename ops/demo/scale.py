@@ -59,6 +59,7 @@ def tell(system: Running, console: Console) -> bool:
             _read_there(flow, node)
             node.kill9()
             flow.say(f"kill -9 of the second node: {', '.join(NEW)}")
+            flow.go(3.0)
             flow.say(f"nothing is late any more, after {flow.until_calm():.0f} s")
             return flow.verdict()
     finally:
@@ -85,8 +86,13 @@ def _read_there(flow: Flow, node: _Node) -> None:
 
 def _lanes(states: Iterable[LaneState]) -> Table:
     """How many lanes each worker holds."""
-    held = Counter(each.lease.holder for each in states if each.lease.holder)
-    table = Table("worker", "lanes held")
-    for holder, lanes in sorted(held.items()):
-        table.add_row(holder, str(lanes))
+    held = Counter(_pid(each.lease.holder) for each in states if each.lease.holder)
+    table = Table("worker, by pid", "lanes held")
+    for pid, lanes in sorted(held.items()):
+        table.add_row(pid, str(lanes))
     return table
+
+
+def _pid(holder: str) -> str:
+    """A holder is its machine, its process and when that began."""
+    return holder.split("/")[1] if holder.count("/") == 2 else holder
