@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from chat4all.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.streaming import Stream
-from chat4all.transfers import PARALLEL, Notes, Progress, Upload, download
+from chat4all.transfers import PARALLEL, Notes, Progress, Then, Upload, download
 
 __all__ = ["ApiError", "Client", "Progress", "Sent", "Stream", "Tokens", "message"]
 
@@ -176,12 +176,15 @@ class Client:
         notes: Path | None = None,
         progress: Progress = lambda _bytes: None,
         parallel: int = PARALLEL,
+        then: Then | None = None,
     ) -> dict[str, Any]:
         """Upload a file into a conversation, in parts, side by side; the file as the API gives it, ready to be sent.
 
         `notes`: a folder for what must be known to go on after this process has ended. `progress` is told of bytes.
+        `then` is told the finished file, and whether an earlier run had finished it; cut before `then` has returned, a
+        run with the same notes comes to it again without any upload.
         """
-        return Upload(self._http, path, conversation_id, Notes(notes), progress).run(mime_type, parallel)
+        return Upload(self._http, path, conversation_id, Notes(notes), progress).run(mime_type, parallel, then)
 
     def file(self, file_id: str) -> dict[str, Any]:
         """A file, and how far it has come."""

@@ -26,6 +26,7 @@ POLL_S = 0.5
 AGAIN = frozenset({403, 408, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int], None]
+Then = Callable[[dict[str, Any], bool], None]
 
 
 class Note(Struct, frozen=True):
@@ -82,29 +83,46 @@ class Upload:
         self._progress = progress
         self._stopped, self._ended = threading.Event(), threading.Event()
 
-    def run(self, mime_type: str = "", parallel: int = PARALLEL) -> dict[str, Any]:
-        """Bring what is missing and complete; the file as the API gives it. ApiError when that is refused or does not pass."""
-        file_id = self._begin(mime_type)
+    def run(self, mime_type: str = "", parallel: int = PARALLEL, then: Then | None = None) -> dict[str, Any]:
+        """Bring what is missing and complete; the file as the API gives it. ApiError when that is refused or does not pass.
+
+        `then` is told the finished file, and whether an earlier run had finished it, before the note of it goes: cut in
+        between, the next run comes to `then` at once.
+        """
+        known = self._known()
+        was_there = known.get("status") == "ready"
+        if was_there:
+            self._progress(self._path.stat().st_size)
+        else:
+            known = self._finish(known.get("file_id") or self._begin(mime_type), parallel)
+        if then:
+            then(known, was_there)
+        self._notes.forget(self._http.base_url, self._path, self._conversation)
+        return known
+
+    def _finish(self, file_id: str, parallel: int) -> dict[str, Any]:
         with ThreadPoolExecutor(1) as hashing:
             checksum = hashing.submit(_checksum, self._path, self._ended)
             try:
                 self._bring_all(file_id, parallel)
-                done = self._complete(file_id, checksum.result())
+                return self._complete(file_id, checksum.result())
             finally:
                 self._ended.set()
-        self._notes.forget(self._http.base_url, self._path, self._conversation)
-        return done
+
+    def _known(self) -> dict[str, Any]:
+        """The file that the note names, as the API gives it; nothing without a note, or when the file has expired."""
+        note = self._notes.read(self._http.base_url, self._path, self._conversation)
+        if note is None:
+            return {}
+        try:
+            return self._http.call("GET", f"/v1/files/{note.file_id}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return {}
 
     def _begin(self, mime_type: str) -> str:
-        """The upload that the note names, if it is still open; else a new one."""
-        note = self._notes.read(self._http.base_url, self._path, self._conversation)
-        if note:
-            try:
-                self._http.call("GET", f"/v1/files/{note.file_id}")
-                return note.file_id
-            except ApiError as error:
-                if error.status != 404:
-                    raise
+        """A new upload, and a note of it."""
         body = {"conversation_id": self._conversation, "filename": self._path.name, "size": self._path.stat().st_size}
         begun = self._http.call("POST", "/v1/files/initiate", body | ({"mime_type": mime_type} if mime_type else {}))
         self._notes.write(self._http.base_url, self._path, self._conversation, begun["file_id"])

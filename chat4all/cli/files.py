@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID, uuid5
 
 import typer
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.progress import Progress as Bars
 from chat4all.cli.people import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS, folder
-from chat4all.client import Client, Progress
+from chat4all.client import ApiError, Client, Progress
 from chat4all.messages import is_uuid
 
 app = typer.Typer()
@@ -35,15 +36,20 @@ def upload(
     """Upload a file and send it. After Ctrl-C or a lost connection run it again: it goes on where it stopped."""
     client = SERVERS.client()
     where = _conversation(client, conversation)
+    told: dict[str, Any] = {}
+
+    def then(done: dict[str, Any], was_there: bool) -> None:
+        told.update(done, was_there=was_there)
+        if send:
+            told["message_id"] = _sent(client, done["file_id"], text, conversation_id=where, channels=channel)
+
     with _bar(file.name, file.stat().st_size) as progress:
-        done = client.upload(file, where, notes=folder() / UPLOADS, progress=progress, parallel=parallel)
-    if send:
-        sent = client.send(text, conversation_id=where, file_id=done["file_id"], channels=channel)
-        done |= {"message_id": sent.message_id}
+        client.upload(file, where, notes=folder() / UPLOADS, progress=progress, parallel=parallel, then=then)
     if as_json:
-        say_json(done)
+        say_json(told)
     else:
-        say(f"uploaded {done['file_id']}" + (f", sent as {done['message_id']}" if send else ""))
+        came = "was uploaded before:" if told["was_there"] else "uploaded"
+        say(f"{came} {told['file_id']}" + (f", sent as {told['message_id']}" if send else ""))
 
 
 @app.command()
@@ -58,6 +64,18 @@ def download(
     with _bar(known["filename"], known["size"]) as progress:
         place = client.download(file_id, to, progress=progress)
     say_json(known | {"path": str(place)}) if as_json else say(str(place))
+
+
+def _sent(client: Client, file_id: str, text: str, **where: Any) -> str:
+    """Send the file; the message's id. It follows from the file's, so that a run after a lost answer sends nothing twice."""
+    message_id = str(uuid5(UUID(file_id), "upload"))
+    try:
+        return client.send(text, file_id=file_id, message_id=message_id, **where).message_id
+    except ApiError as error:
+        if error.code != "message_id_conflict":
+            raise
+        # An earlier run has sent it, with other words beside it.
+        return message_id
 
 
 def _conversation(client: Client, named: str) -> str:
