@@ -1,4 +1,4 @@
-"""`python -m ops.demo`: people chat, here and across platforms. While messages flow: kill, failover, scale, load."""
+"""`python -m ops.demo`: people chat, here and across platforms, and a file travels. While messages flow: kill, failover, scale, load."""
 
 import sys
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 from chat4all import settings as chosen
 from chat4all.settings import SettingsError
-from ops.demo import across, chat, failover, kill, load, scale
+from ops.demo import across, chat, failover, files, kill, load, scale
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running
 
@@ -14,12 +14,13 @@ WIDTH = 120
 STORIES = {
     "chat": chat.tell,
     "across": across.tell,
+    "files": files.tell,
     "kill": kill.tell,
     "failover": failover.tell,
     "scale": scale.tell,
     "load": load.tell,
 }
-USUAL = ("chat", "across")
+USUAL = ("chat", "across", "files")
 
 
 def main() -> int:

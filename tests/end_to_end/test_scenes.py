@@ -13,7 +13,7 @@ import requests
 from rich.console import Console
 
 from chat4all.channels import CHANNELS
-from ops.demo import across
+from ops.demo import across, files
 from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import System
@@ -107,6 +107,13 @@ def test_the_demo_tells_its_story(system: System) -> None:
         shown = io.StringIO()
         assert across.tell(system, Console(file=shown, width=120))
         assert "in one order for all: True" in shown.getvalue()
+
+
+def test_the_demo_sends_a_file(system: System) -> None:
+    """What `make demo` shows of a file: the store, a phone on WhatsApp and another member have the bytes that went up."""
+    shown = io.StringIO()
+    assert files.tell(system, Console(file=shown, width=120))
+    assert shown.getvalue().count("the same") == 3
 
 
 @pytest.mark.parametrize(("one", "other"), [("whatsapp", "instagram"), ("telegram", "instagram"), ("messenger", "telegram")])
