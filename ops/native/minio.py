@@ -12,6 +12,7 @@ from ops.native.processes import Server
 
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 BUILD_LIMIT_S = 3000
+MEMORY = "160MiB"
 
 
 class Minio(Server):
@@ -42,12 +43,16 @@ class Minio(Server):
         return path.read_text()
 
     def environment(self) -> dict[str, str]:
-        """Credentials; no console, no look-out for updates."""
+        """Credentials; no console, no look-out for updates; a limit of memory."""
         return {
             "MINIO_ROOT_USER": self.user,
             "MINIO_ROOT_PASSWORD": self.password,
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
+            # It sets Go's limit itself, to nearly all of the machine's memory, whatever GOMEMLIMIT says. The number of
+            # requests side by side follows from the limit unless it is given.
+            "MINIO_MEMLIMIT": MEMORY,
+            "MINIO_API_REQUESTS_MAX": "128",
         }
 
     def command(self) -> Sequence[str]:
