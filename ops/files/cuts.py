@@ -50,6 +50,10 @@ class CutUpload:
                 [sys.executable, "-m", "chat4all", *command], env=self._environment, stdout=out, stderr=errors
             )
 
+    def pid(self) -> int:
+        """The client's process; 0 while there is none."""
+        return 0 if self._client is None or self._client.returncode is not None else self._client.pid
+
     def _file_id(self) -> str:
         for note in (self._folder / "uploads").glob("*.json"):
             return msgspec.json.decode(note.read_bytes(), type=Note).file_id

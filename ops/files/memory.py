@@ -1,49 +1,55 @@
 """How much memory the processes of a running system use while something happens."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 import psutil
+from msgspec import Struct
 
-EVERY_S = 0.2
+EVERY_S = 0.3
 MIB = 1 << 20
 
 Pids = Callable[[], Mapping[str, int]]
 
 
-def resident(pid: int) -> int:
-    """Resident bytes of a process with its children; 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    total = 0
-    for each in family:
-        try:
-            total += each.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
+class Use(Struct):
+    """Resident MiB of a process with its children: before any upload, after a first file, and at most since then."""
+
+    before: float
+    warm: float
+    most: float
+
+    def rounded(self) -> "Use":
+        """For people."""
+        return Use(round(self.before, 1), round(self.warm, 1), round(self.most, 1))
+
+
+def resident(pids: Mapping[str, int]) -> dict[str, float]:
+    """Resident MiB of these processes, each with its children; those that are gone are left out."""
+    sizes, children = dict[int, float](), defaultdict[int, list[int]](list)
+    # One look at the process table for all of them.
+    for each in psutil.process_iter(["pid", "ppid", "memory_info"]):
+        if each.info["memory_info"] is not None:
+            sizes[each.info["pid"]] = each.info["memory_info"].rss / MIB
+            children[each.info["ppid"]].append(each.info["pid"])
+
+    def family(pid: int) -> float:
+        return sizes[pid] + sum(family(child) for child in children[pid])
+
+    return {name: family(pid) for name, pid in pids.items() if pid in sizes}
 
 
 class Memory:
-    """Samples until the block ends: `first` and `most` per process, in bytes. A process that is started again counts anew.
-
-    After a restart the first samples are of a process that still loads, so only whole sizes are compared: `most` with `first`,
-    which is taken of the warm process before.
-    """
+    """Samples until the block ends: `most` per process, in MiB, whichever process had the name at the time."""
 
     def __init__(self, pids: Pids) -> None:
         self._pids = pids
-        self.first: dict[str, int] = {}
-        self.most: dict[str, int] = {}
+        self.most: dict[str, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="memory", daemon=True)
 
     def __enter__(self) -> "Memory":
-        self.first = {name: resident(pid) for name, pid in self._pids().items() if pid}
-        self.most = dict(self.first)
         self._thread.start()
         return self
 
@@ -53,10 +59,5 @@ class Memory:
 
     def _sample(self) -> None:
         while not self._ended.wait(EVERY_S):
-            for name, pid in self._pids().items():
-                if pid:
-                    self.most[name] = max(self.most.get(name, 0), resident(pid))
-
-    def growth_mib(self) -> dict[str, float]:
-        """By how much each process grew at most, in MiB."""
-        return {name: round((self.most[name] - self.first[name]) / MIB, 1) for name in self.first}
+            for name, size in resident(self._pids()).items():
+                self.most[name] = max(self.most.get(name, 0.0), size)

@@ -34,9 +34,13 @@ class Supervised:
         """Every part and its state, in the supervisor's words (RUNNING, BACKOFF, …)."""
         return {each["name"]: each["statename"] for each in self._call("getAllProcessInfo")}
 
+    def pids(self) -> dict[str, int]:
+        """Every part and its process; 0 while it has none."""
+        return {each["name"]: int(each["pid"]) for each in self._call("getAllProcessInfo")}
+
     def pid(self, part: str) -> int:
         """The part's process; 0 while it has none."""
-        return next(int(each["pid"]) for each in self._call("getAllProcessInfo") if each["name"] == part)
+        return self.pids()[part]
 
     def _full_name(self, part: str) -> str:
         return next(f"{each['group']}:{part}" for each in self._call("getAllProcessInfo") if each["name"] == part)

@@ -1,13 +1,29 @@
 """Files through real processes: an upload that is cut, a download, and memory."""
 
+from pathlib import Path
+
 import pytest
 
-from ops.files.__main__ import PLANS, try_out
+from ops.files.__main__ import try_on
+from ops.files.stacks import Stack
+from ops.files.trial import SHORT
+from ops.native.stack import variables
+from tests.end_to_end.conftest import own_place
+
+
+@pytest.fixture(params=["folder", pytest.param("real", marks=pytest.mark.real)])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
+    """The embedded parts with a folder, and the real servers."""
+    if request.param == "folder":
+        return Stack("folder", {}, {})
+    servers = request.getfixturevalue("servers")
+    return Stack("real", own_place(variables(servers, tmp_path / "servers")), servers)
 
 
 @pytest.mark.end_to_end
 @pytest.mark.timeout(600)
-def test_an_upload_that_is_cut_goes_on_and_memory_stays_flat() -> None:
-    """64 MB with the client and the gateway killed: nothing that was taken is sent again, and sha256 is equal."""
-    report = try_out("folder", PLANS["short"])
-    assert report.is_good(), report
+def test_an_upload_that_is_cut_goes_on_and_memory_stays_flat(stack: Stack, tmp_path: Path) -> None:
+    """64 MB with the client, the gateway and MinIO killed: nothing that was taken is sent again, and sha256 is equal."""
+    report = try_on(stack, SHORT, tmp_path)
+    assert report.wrong() == [], report
+    assert len(report.cuts) == SHORT.cuts
