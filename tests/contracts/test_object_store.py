@@ -207,6 +207,18 @@ def test_an_expired_url_opens_nothing(objects: ObjectStore) -> None:
     assert statuses == {403}
 
 
+def test_an_expired_part_url_brings_nothing(objects: ObjectStore) -> None:
+    """403 once its time is over; what it brought before stays."""
+    key = new_key()
+    upload = objects.begin(key)
+    url = objects.sign_part(key, upload, 1, 3, 1)
+    statuses = {200}
+    while statuses == {200}:
+        statuses = {requests.put(url, data=b"tea", timeout=TIMEOUT_S).status_code}
+    assert statuses == {403}
+    assert [each.size for each in objects.parts(key, upload)] in ([], [3])
+
+
 def test_urls_name_the_public_address(objects: ObjectStore, objects_settings: Settings) -> None:
     """What is signed for a public address begins with it, whatever address this process uses itself."""
     public = objects_settings.model_copy(update={"objects_url": "https://files.example.org"})
