@@ -90,6 +90,7 @@ class Trial:
             self._cut_upload(self._plan.warm, 0)
             self._one_request(self._plan.warm)
         warm = resident(self._pids()) | {CLIENT: first.most[CLIENT]}
+        self._equal = {f"first {name}": equal for name, equal in self._equal.items()}
         self._seconds, upload = {}, None
         with Memory(self._pids) as memory:
             if "cuts" in pieces:
