@@ -1,14 +1,16 @@
 """What the uploads run on: the embedded parts with a folder, the same with MinIO, or real servers for everything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from msgspec import Struct
 
+from ops.harness.servers import Servers, single
 from ops.native.minio import Minio
-from ops.native.processes import Server, free_port, start_all
-from ops.native.stack import default_home, on_free_ports, variables
+from ops.native.processes import Server, free_port
+from ops.native.stack import default_home
 
 STACKS = ("folder", "s3", "real")
 
@@ -17,31 +19,28 @@ class Stack(Struct, frozen=True):
     """The settings that make a system run on it, and its servers by name, started."""
 
     name: str
-    env: dict[str, str]
-    servers: dict[str, Server]
+    env: Mapping[str, str]
+    servers: Mapping[str, Server]
+
+
+def on_real(servers: Servers) -> Stack:
+    """These servers, with topics, a keyspace and a bucket of its own."""
+    return Stack("real", servers.place(f"f{token_hex(6)}"), servers.each)
 
 
 @contextmanager
 def opened(name: str, folder: Path) -> Iterator[Stack]:
-    """A stack with servers of its own, which are gone afterwards. StartFailed when one does not come up."""
-    servers: dict[str, Server] = {}
-    if name == "s3":
-        servers = {"minio": Minio(default_home(), folder / "minio", free_port())}
-    elif name == "real":
-        servers = on_free_ports(default_home(), folder)
-    try:
-        start_all(list(servers.values()))
-        yield Stack(name, _settings(name, servers, folder), servers)
-    finally:
-        for each in servers.values():
-            each.kill9()
-
-
-def _settings(name: str, servers: dict[str, Server], folder: Path) -> dict[str, str]:
+    """A stack of this name. StartFailed when a server does not come up, NotInstalled when it cannot be had."""
     if name == "real":
-        return variables(servers, folder)
-    server = servers.get("minio")
-    if not isinstance(server, Minio):
-        return {}
-    named = {"CHAT4ALL_OBJECTS": f"s3://{server.address}/chat4all"}
-    return named | {"MINIO_ACCESS_KEY": server.user, "MINIO_SECRET_KEY": server.password}
+        yield on_real(single())
+    elif name == "s3":
+        server = Minio(default_home(), folder / "minio", free_port())
+        server.start()
+        try:
+            named = {"CHAT4ALL_OBJECTS": f"s3://{server.address}/chat4all"}
+            secret = {"MINIO_ACCESS_KEY": server.user, "MINIO_SECRET_KEY": server.password}
+            yield Stack(name, named | secret, {server.name: server})
+        finally:
+            server.kill9()
+    else:
+        yield Stack(name, {}, {})

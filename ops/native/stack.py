@@ -11,7 +11,7 @@ from ops.native.jaeger import Jaeger
 from ops.native.k6 import K6
 from ops.native.kafka import Kafka
 from ops.native.minio import Minio
-from ops.native.processes import LOOPBACK, Server, free_port
+from ops.native.processes import LOOPBACK, Server
 from ops.native.prometheus import NodeExporter, Prometheus
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
@@ -71,11 +71,6 @@ def _prometheus(home: Path, data: Path) -> Prometheus:
     announced = Path(os.environ.get("CHAT4ALL_DATA") or Path(__file__).parents[2] / "data") / "metrics" / "targets"
     targets = {"node": [f"{LOOPBACK}:9100"]}
     return Prometheus(home, data / "prometheus", 9090, targets=targets, announced=[announced], alertmanager=f"{LOOPBACK}:9093")
-
-
-def on_free_ports(home: Path, data: Path) -> dict[str, Server]:
-    """The usual servers by name, not started, each on ports that nobody has and with data in its own folder under `data`."""
-    return {name: PROGRAMS[name](home, data / name, free_port()) for name in USUAL}
 
 
 def environment(home: Path, data: Path) -> dict[str, str]:

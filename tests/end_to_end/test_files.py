@@ -5,19 +5,14 @@ from pathlib import Path
 import pytest
 
 from ops.files.__main__ import try_on
-from ops.files.stacks import Stack
+from ops.files.stacks import Stack, on_real
 from ops.files.trial import SHORT
-from ops.native.stack import variables
-from tests.end_to_end.conftest import own_place
 
 
 @pytest.fixture(params=["folder", pytest.param("real", marks=pytest.mark.real)])
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
+def stack(request: pytest.FixtureRequest) -> Stack:
     """The embedded parts with a folder, and the real servers."""
-    if request.param == "folder":
-        return Stack("folder", {}, {})
-    servers = request.getfixturevalue("servers")
-    return Stack("real", own_place(variables(servers, tmp_path / "servers")), servers)
+    return on_real(request.getfixturevalue("servers")) if request.param == "real" else Stack("folder", {}, {})
 
 
 @pytest.mark.end_to_end
