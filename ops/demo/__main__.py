@@ -1,4 +1,4 @@
-"""`python -m ops.demo`: people chat, here and across platforms, and a file travels. While messages flow: kill, failover, scale, load."""
+"""`python -m ops.demo`: people chat, here and across platforms, and a file travels. Under load: kill, failover, scale, load."""
 
 import sys
 
