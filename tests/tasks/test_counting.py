@@ -1,0 +1,120 @@
+"""What the stages count: rare things, which no everyday life shows."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from bridges.behind import Behind
+from chat4all import metrics
+from chat4all.failures import Temporary
+from chat4all.measuring import READERS, REGISTRY, Histogram, Reading, Readings
+from chat4all.ports import Waiting
+from chat4all.records import INCOMING, ProviderReceipt
+from tasks.stages import Stage
+from tasks.sweep import Sweeper, tidy
+from tests.tasks.world import World, message, new_id, whatsapp, world
+
+TALK = new_id("conversation", 1)
+DAY_S = 86_400
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, partitions=1) as made:
+        yield made
+
+
+def _value(name: str, /, **labels: str) -> float:
+    Histogram.flush()
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_a_stage_that_fails_is_counted_by_who_is_at_fault(road: World) -> None:
+    """An outage is one thing, a record that makes the stage fail another."""
+
+    def outage(*_: Any) -> None:
+        raise Temporary("store_away")
+
+    def broken(*_: Any) -> None:
+        raise ValueError("broken")
+
+    road.say(message(TALK, 1))
+    before = {kind: _value("chat4all_stage_failures_total", stage="tried", kind=kind) for kind in ("outage", "records")}
+    with pytest.raises(Temporary):
+        road.run(Stage("tried", outage))
+    with pytest.raises(ValueError, match="broken"):
+        # It fails without the record, too: that is for people.
+        road.run(Stage("tried", broken))
+    for kind, number in before.items():
+        assert _value("chat4all_stage_failures_total", stage="tried", kind=kind) == number + 1
+    assert _value("chat4all_dead_letters_total", stage="tried", reason="stage_failed") >= 1
+
+
+def test_receipts_that_nobody_claims_are_counted_when_they_go(road: World) -> None:
+    """Days later."""
+    before = _value("chat4all_receipts_expired_total", channel="whatsapp")
+    road.store.park([ProviderReceipt("whatsapp", "account", "wamid.nobody", "delivered", int(time.time() * 1000))])
+    with patch("tasks.sweep.time.time", return_value=time.time() + 30 * DAY_S):
+        tidy(road.parts)
+    assert _value("chat4all_receipts_expired_total", channel="whatsapp") == before + 1
+
+
+def test_how_far_behind_the_chains_are(road: World) -> None:
+    """Records that no chain has finished, and the age of the oldest: up from the first one said, back to 0 when done."""
+    behind = Behind(road.log, road.store, [INCOMING])
+    assert (behind.lag(), behind.oldest()) == ({(INCOMING, "0"): 0}, {(INCOMING, "0"): 0.0})
+    road.say(message(TALK, 1), message(TALK, 2))
+    with patch("bridges.behind.time.time", return_value=time.time() + 60):
+        assert behind.lag() == {(INCOMING, "0"): 2}
+        assert 59 < behind.oldest()[INCOMING, "0"] < 62
+    road.run()
+    assert (behind.lag(), behind.oldest()) == ({(INCOMING, "0"): 0}, {(INCOMING, "0"): 0.0})
+
+
+def test_deliveries_are_counted_as_they_are_made(road: World) -> None:
+    """One pending, one refused at once for want of an address."""
+    names = {state: _value("chat4all_deliveries_total", channel="whatsapp", state=state) for state in ("PENDING", "FAILED")}
+    nowhere = whatsapp(2).__class__("contact-2", "whatsapp", "")
+    road.say(message(TALK, 1, to=[whatsapp(1), nowhere]))
+    road.run()
+    for state, before in names.items():
+        assert _value("chat4all_deliveries_total", channel="whatsapp", state=state) == before + 1
+
+
+def test_the_sweep_tells_what_it_found_and_who_waits(road: World) -> None:
+    """A lane with rows and no holder; a key that waits; and nothing once others sweep."""
+    road.say(message(TALK, 1, to=[whatsapp(1)]))
+    road.run()
+    [row] = road.rows()
+    later = int(time.time() * 1000) + 60_000
+    key = Waiting(row.key.lane, TALK, row.address, row.key.seq, row.key.index, later, 1)
+    road.store.record({}, waiting=[key])
+    sweeper = Sweeper()
+    with patch("tasks.sweep.wake"):
+        sweeper.sweep(road.parts)
+    assert sweeper.found()["whatsapp",] == 1
+    assert sweeper.found()["telegram",] == 0
+    assert sweeper.waiting(road.parts)["whatsapp",] == 1
+    with patch("tasks.sweep.time.monotonic", return_value=time.monotonic() + 60):
+        assert sweeper.found() == {}
+
+
+def test_a_figure_that_cannot_be_read_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scrape goes on without it, and says so."""
+
+    def away() -> Any:
+        raise Temporary("store_away")
+
+    def read(reading: Reading) -> float:
+        return next((each.samples[0].value for each in families if each.name == reading.name), -1.0)
+
+    monkeypatch.setitem(READERS, metrics.STREAM_LAG, away)
+    monkeypatch.setitem(READERS, metrics.DISK_FREE, lambda: {(): 5.0})
+    before = _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records")
+    families = list(Readings(metrics.READ_FAILURES).collect())
+    assert (read(metrics.DISK_FREE), read(metrics.STREAM_LAG)) == (5.0, -1.0)
+    assert _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records") == before + 1
