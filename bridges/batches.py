@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from chat4all import tracing
 from chat4all.records import Range, Record
 
 
@@ -52,3 +53,32 @@ class Ready:
             last, of_record = queue.popleft()
             taken, cost = taken + 1, cost + of_record
         return (Range(partition, first, last), taken, cost) if taken else (None, 0, 0)
+
+
+class Traces:
+    """The sampled ones among the records that were read, until they are handed out. Bounded: the oldest are forgotten first."""
+
+    MOST = 50_000
+
+    def __init__(self) -> None:
+        self._members: dict[tuple[int, int], tuple[str, str]] = {}
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Remember those of these records that are sampled."""
+        if tracing.spans():
+            for each in records:
+                for member in tracing.sampled([each.headers]):
+                    self._members[each.partition, each.offset] = member
+            while len(self._members) > self.MOST:
+                del self._members[next(iter(self._members))]
+
+    def take(self, ranges: Sequence[Range]) -> list[tuple[str, str]]:
+        """(context, message_id) of the sampled records in these ranges, once."""
+        if not self._members:
+            return []
+        inside = [place for place in self._members if any(_holds(span, *place) for span in ranges)]
+        return [self._members.pop(place) for place in inside]
+
+
+def _holds(span: Range, partition: int, offset: int) -> bool:
+    return span.partition == partition and span.first <= offset <= span.last

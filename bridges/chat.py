@@ -11,9 +11,9 @@ import msgspec
 
 from bridges.counting import Streams
 from bridges.gate import NotAdmitted, Visitor, admit
-from bridges.sessions import Closing, CutOff, Sessions
+from bridges.sessions import Closing, CutOff, Sessions, left
 from bridges.subscriptions import Cursor
-from chat4all import metrics
+from chat4all import metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Temporary
@@ -62,7 +62,8 @@ class Chat:
             draft = draft_of(request)
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "invalid", str(error))
-        [answer] = await self._off_loop(lambda: self._acceptor.accept(visitor.caller, [draft]))
+        headers = _trace(context)
+        [answer] = await self._off_loop(lambda: self._acceptor.accept(visitor.caller, [draft], headers))
         if isinstance(answer, Refused):
             await _refuse(context, answer)
         return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id)
@@ -71,7 +72,8 @@ class Chat:
         """Note how far the caller has come in a conversation."""
         visitor = await self._admit(context)
         chosen = (request.conversation_id, request.kind, request.up_to)
-        refused = await self._off_loop(lambda: self._acceptor.acknowledge(visitor.caller, *chosen))
+        headers = _trace(context)
+        refused = await self._off_loop(lambda: self._acceptor.acknowledge(visitor.caller, *chosen, headers))
         if refused:
             await _refuse(context, refused)
         return pb.AcknowledgeResponse()
@@ -112,6 +114,7 @@ class Chat:
                 except grpc.aio.InternalError:
                     # The reader went away while we wrote: there is nobody to tell.
                     return
+                left(step, "grpc")
 
     async def _admit(self, context: Context) -> Visitor:
         metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
@@ -140,6 +143,12 @@ def draft_of(request: pb.SendRequest) -> Draft:
         channels=list(request.channels) or None,
         metadata=metadata,
     )
+
+
+def _trace(context: Context) -> dict[str, str]:
+    """The trace context of this call. Taken on the loop: the threads of the pool know nothing of it."""
+    metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
+    return tracing.request_headers(metadata.get(tracing.HEADER, ""))
 
 
 async def _refuse(context: Context, refused: Refused) -> NoReturn:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from kombu.exceptions import OperationalError
 
-from bridges.batches import Ready
+from bridges.batches import Ready, Traces
 from bridges.behind import Behind
-from chat4all import exposing, metrics, telemetry
+from chat4all import exposing, metrics, telemetry, tracing
 from chat4all.failures import Temporary
 from chat4all.records import INCOMING, STATUS, BatchRef, Range
 from tasks.parts import Parts, parts
@@ -76,6 +76,7 @@ class Flow:
         self._ready = Ready(settings.batch_records, settings.batch_recipients)
         self._most = settings.batch_records * READ_AHEAD
         self._gap_s = settings.chain_gap_ms / 1000
+        self._traces = Traces()
         self._in_flight: InFlight | None = None
         self._unsent = False
         self._asking_took = 0.0
@@ -100,7 +101,9 @@ class Flow:
         self._consumer.close()
 
     def _step(self) -> None:
-        self._ready.add(self._consumer.poll(self._most, self._patience()))
+        records = self._consumer.poll(self._most, self._patience())
+        self._ready.add(records)
+        self._traces.add(records)
         self._bound()
         if self._in_flight:
             self._follow(self._in_flight)
@@ -129,7 +132,8 @@ class Flow:
     def _send(self, ref: BatchRef) -> None:
         """Give it to the broker; one that is away is asked again at every step."""
         self._unsent = True
-        hand_out(ref)
+        with tracing.stage("hand_out", self._topic, self._traces.take(ref.ranges)):
+            hand_out(ref)
         self._unsent = False
 
     def _follow(self, batch: InFlight) -> None:
@@ -177,6 +181,10 @@ def main() -> None:
     exposing.serve("bridge", held.settings)
     exposing.read_disk(held.settings.data)
     Behind(held.log, held.store, (INCOMING, STATUS)).show()
+    tracing.begin("bridge", held.settings)
+    spans = tracing.spans()
+    if spans:
+        spans.instrument_celery()
     flows = [Flow(held, topic, stopping) for topic in (INCOMING, STATUS)]
     threads = [threading.Thread(target=flow.run, name=f"flow-{n}", daemon=True) for n, flow in enumerate(flows)]
     for thread in threads:
@@ -186,6 +194,7 @@ def main() -> None:
             raise SystemExit("a flow ended unforeseen")
     for thread in threads:
         thread.join(10)
+    tracing.end()
 
 
 if __name__ == "__main__":

@@ -98,7 +98,10 @@ class Past:
 
 
 def _as_parcel(record: NewRecord) -> Parcel:
-    return Parcel.of(Record(record.topic, record.partition, -1, record.key, record.value, record.headers, 0))
+    parcel = Parcel.of(Record(record.topic, record.partition, -1, record.key, record.value, record.headers, 0))
+    # Reading an old message again is no step on its way.
+    parcel.trace = ""
+    return parcel
 
 
 def _seq(message: Message) -> int:

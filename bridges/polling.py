@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import uvloop
 
-from chat4all import exposing, metrics
+from chat4all import exposing, metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Temporary, Throttled, Unknown
@@ -64,7 +64,9 @@ class Poller:
         pause, tries = self._first_pause_s, TRIES
         while tries:
             try:
-                brought = await asyncio.to_thread(self._arrivals.accept_updates, updates)
+                with tracing.entry("poll"):
+                    headers = tracing.request_headers("")
+                    brought = await asyncio.to_thread(self._arrivals.accept_updates, updates, headers)
             except (Temporary, Unknown) as failure:
                 log_to.warning("updates_wait", channel=self._channel.name, updates=len(updates), reason=failure.reason)
             except Exception:
@@ -120,7 +122,10 @@ def main() -> None:
     """The process. Ends with status 1 and one line when it cannot work."""
     configure("polling")
     try:
-        uvloop.run(serve(load()))
+        settings = load()
+        tracing.begin("polling", settings)
+        uvloop.run(serve(settings))
+        tracing.end()
     except (SettingsError, Failure, OSError) as error:
         log_to.error("polling_ended", why=str(error))
         sys.exit(1)

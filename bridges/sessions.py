@@ -8,6 +8,14 @@ from contextlib import aclosing
 
 from bridges.past import Past
 from bridges.subscriptions import Cursor, Hub, Parcel, Step, Subscription
+from chat4all import tracing
+
+
+def left(step: Step, way: str) -> None:
+    """The events of this step left the system, over `way`: the last of their steps that a trace shows."""
+    if tracing.spans():
+        for each in step.parcels:
+            tracing.mark("stream", each.trace, each.message_id, kind=each.kind, channel=way)
 
 
 class CutOff(Exception):

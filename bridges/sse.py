@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bridges.counting import Streams
 from bridges.gate import NotAdmitted, Visitor, admit
-from bridges.sessions import Closing, CutOff, Sessions
+from bridges.sessions import Closing, CutOff, Sessions, left
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
 from chat4all import metrics
@@ -96,6 +96,7 @@ async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], 
             if limit.expired():
                 raise CutOff from None
             raise
+        left(step, "sse")
 
 
 def blocks(step: Step) -> bytes:

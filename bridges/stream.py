@@ -19,7 +19,7 @@ from bridges.past import Past
 from bridges.sessions import Sessions
 from bridges.sse import EventsPage
 from bridges.subscriptions import Hub, Limits
-from chat4all import exposing
+from chat4all import exposing, tracing
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Mismatch
@@ -53,7 +53,8 @@ class StreamServer:
         self._limits = limits
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
-        self._server = grpc.aio.server(options=OPTIONS)
+        spans = tracing.spans()
+        self._server = grpc.aio.server(options=OPTIONS, interceptors=[spans.grpc_interceptor()] if spans else None)
         # What was begun, to be ended in reverse.
         self._let_go = AsyncExitStack()
         self._let_go.callback(self._calls.shutdown, cancel_futures=True)
@@ -168,7 +169,10 @@ def main() -> None:
     """The process. Ends with status 1 and one line when it cannot serve."""
     configure("stream")
     try:
-        uvloop.run(serve(load()))
+        settings = load()
+        tracing.begin("stream", settings)
+        uvloop.run(serve(settings))
+        tracing.end()
     except (SettingsError, Failure, OSError) as error:
         log_to.error("stream_ended", why=str(error))
         sys.exit(1)

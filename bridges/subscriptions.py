@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from chat4all.conversations import Membership
 from chat4all.records import Record
+from chat4all.tracing import HEADER, MESSAGE
 
 LONGEST_CURSOR = 65536
 
@@ -62,6 +63,7 @@ class Parcel(Struct):
 
     `seq` is -1 for everything but messages. `user` is set for what only one user may see. `at` is when it was published.
     `json` is filled by whoever first needs the event as JSON. `about` names a state's delivery, `rank` is how far that is.
+    `trace` and `message_id` are set where the message is sampled.
     """
 
     kind: str
@@ -75,6 +77,8 @@ class Parcel(Struct):
     json: bytes = b""
     about: str = ""
     rank: int = 0
+    trace: str = ""
+    message_id: str = ""
 
     @classmethod
     def of(cls, record: Record) -> "Parcel":
@@ -94,6 +98,8 @@ class Parcel(Struct):
             user=headers.get("user", ""),
             about=headers.get("delivery", ""),
             rank=int(headers.get("rank", 0)),
+            trace=headers.get(HEADER, ""),
+            message_id=headers.get(MESSAGE, ""),
         )
 
     @property

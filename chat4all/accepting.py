@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from chat4all import attaching, metrics
+from chat4all import attaching, metrics, tracing
 from chat4all.announcing import conversation_record
 from chat4all.callers import SEND, Caller
 from chat4all.checks import fault
@@ -76,7 +76,7 @@ class Acceptor:
     ) -> list[Accepted | Refused]:
         """One answer per draft, in order. Accepted means durable. An outage is a Refused with status 503, never raised.
 
-        `headers` (trace context) go into every record.
+        `headers` is the request's trace context (`chat4all.tracing`), which every record goes on with.
         """
         begun = time.perf_counter()
         works = [_Work(caller, draft) for draft in drafts]
@@ -306,11 +306,13 @@ class Acceptor:
         """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
         messages = [work.message for work in _alive(works) if work.message]
         records = [conversation_record(each, self.event_partitions) for each in founded]
-        records += [incoming_record(each, self.partitions, headers) for each in messages]
-        if not records:
+        if not records and not messages:
             return
         try:
-            self.append(records)
+            with tracing.sending(INCOMING, headers, [(each.message_id, each.conversation_id) for each in messages]) as sent:
+                pairs = zip(messages, sent.headers, strict=True)
+                records += [incoming_record(each, self.partitions, carried) for each, carried in pairs]
+                self.append(records)
         except Unknown:
             _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:

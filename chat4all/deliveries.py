@@ -126,6 +126,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     """A delivery row: what fan_out wrote once and for all, and the facts since.
 
     Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
+    `trace` is the context of the message's trace (`chat4all.tracing`).
     """
 
     key: DeliveryKey
@@ -138,6 +139,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     sender_name: str = ""
     first_seq: int = 0
     facts: Facts = Facts()
+    trace: str = ""
 
     def seen(self, facts: Facts) -> "Delivery":
         """The same delivery with more facts."""

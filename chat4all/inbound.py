@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all import metrics
+from chat4all import metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
@@ -27,7 +27,7 @@ from chat4all.messages import (
 from chat4all.people import Address, now_ms
 from chat4all.ports import Inbound, MessageStore, Unreadable, Update
 from chat4all.recipients import freeze, speaker
-from chat4all.records import NewRecord, ProviderReceipt, incoming_record, status_record
+from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, status_record
 
 
 class Brought(Struct, frozen=True):
@@ -74,10 +74,10 @@ class Arrivals:
         inbound = [each for each in updates if isinstance(each, Inbound)]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
-        records, messages = self._inbound_records(inbound, carried) if inbound else ([], 0)
+        records, messages = self._inbound_records(inbound) if inbound else ([], [])
         records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
-        if records:
-            self._acceptor.append(records)
+        if records or messages:
+            self._append(records, messages, carried)
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
@@ -85,9 +85,16 @@ class Arrivals:
         files = tuple(
             inbound_file_id(provider_message_id(each.channel, each.account, each.provider_id)) for each in inbound if each.media
         )
-        return Brought(messages, len(receipts), unreadable, files)
+        return Brought(len(messages), len(receipts), unreadable, files)
 
-    def _inbound_records(self, inbound: Sequence[Inbound], headers: dict[str, str]) -> tuple[list[NewRecord], int]:
+    def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
+        partitions = self._acceptor.partitions
+        with tracing.sending(INCOMING, headers, [(each.message_id, each.conversation_id) for each in messages]) as sent:
+            pairs = zip(messages, sent.headers, strict=True)
+            self._acceptor.append(records + [incoming_record(each, partitions, carried) for each, carried in pairs])
+
+    def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
+        """What must be known besides the messages, and the messages."""
         owners = self._owners(inbound)
         arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
         founded = self._place(arrivals)
@@ -95,9 +102,7 @@ class Arrivals:
         self._store.note_wrote({(each.channel, each.address): each.at for each in sorted(inbound, key=lambda one: one.at)})
         self._bring_files([each for each in arrivals if not each.repeat])
         messages = self._messages([each for each in arrivals if not each.repeat])
-        records = [conversation_record(each, self._acceptor.event_partitions) for each in founded]
-        records += [incoming_record(each, self._acceptor.partitions, headers) for each in messages]
-        return records, len(messages)
+        return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
 
     def _owners(self, inbound: Sequence[Inbound]) -> dict[Address, str]:
         """Whose each address is. A second address of a known person becomes theirs too; a stranger becomes a contact."""

@@ -48,10 +48,10 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     """A message as accepted: the value of a chat-incoming record.
 
-    `seq` is 0 until the record's place in the log is known (`placed`). `digest` is `body_digest` of what the sender chose.
-    `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the message
-    that this record sends again (to its recipient `resend_index`; its id is `resend_id`), 0 otherwise: readers skip such
-    records, lanes deliver them.
+    `seq` is 0, and `trace` empty, until the record is read from the log (`placed`). `digest` is `body_digest` of what the
+    sender chose. `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the
+    message that this record sends again (to its recipient `resend_index`; its id is `resend_id`), 0 otherwise: readers skip
+    such records, lanes deliver them.
     """
 
     message_id: str
@@ -68,10 +68,11 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     resend_index: int = 0
     resend_id: str = ""
     seq: int = 0
+    trace: str = ""
 
-    def placed(self, seq: int) -> "Message":
-        """The same message at its place in the log."""
-        return msgspec.structs.replace(self, seq=seq)
+    def placed(self, seq: int, trace: str = "") -> "Message":
+        """The same message at its place in the log, with the trace context that its record carries."""
+        return msgspec.structs.replace(self, seq=seq, trace=trace)
 
 
 def seq_at(offset: int, epoch: int = 0) -> int:

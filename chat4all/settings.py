@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         None, description="Make alice, bob and the client demo, with passwords in data. Unset: only with the embedded store."
     )
 
+    # Being seen.
+    otlp: str = Field("", description="Where spans go by OTLP over gRPC, http://host:4317; empty: no tracing.")
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="The part of traces that is recorded, where a caller's traceparent does not say."
+    )
+
     @property
     def is_embedded(self) -> bool:
         """Whether the store is the embedded one: then secrets are made, otherwise they must be given."""
@@ -182,6 +188,8 @@ KNOWN = {
     "store": ("CASSANDRA_HOST", "cassandra://{}/chat4all"),
     "objects": ("MINIO_ENDPOINT", "s3://{}/chat4all"),
     "broker": ("CELERY_BROKER_URL", "{}"),
+    "otlp": ("OTEL_EXPORTER_OTLP_ENDPOINT", "{}"),
+    "trace_ratio": ("OTEL_TRACES_SAMPLER_ARG", "{}"),
 }
 
 

@@ -2,7 +2,8 @@
 
 from celery import Celery, signals
 
-from chat4all import telemetry
+from chat4all import telemetry, tracing
+from chat4all.settings import load
 
 app = Celery("chat4all")
 app.config_from_object("celeryconfig")
@@ -10,4 +11,20 @@ app.config_from_object("celeryconfig")
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    telemetry.configure("worker")
+    telemetry.configure("celery")
+
+
+@signals.celeryd_init.connect
+def _set_up_worker(sender: str = "", **_: object) -> None:
+    """In the worker's own process, which never forks: its name is what `-n` says before the host's."""
+    name = f"worker-{sender.partition('@')[0]}"
+    telemetry.configure(name)
+    tracing.begin(name, load())
+    spans = tracing.spans()
+    if spans:
+        spans.instrument_celery()
+
+
+@signals.worker_shutdown.connect
+def _end_worker(**_: object) -> None:
+    tracing.end()

@@ -10,6 +10,7 @@ from chat4all.failures import Permanent
 from chat4all.messages import Message, seq_at
 from chat4all.ports import EventLog
 from chat4all.records import INCOMING, Position, ProviderReceipt, Range, Record, read_message, read_status
+from chat4all.tracing import HEADER
 
 READ_TIMEOUT_S = 10.0
 KEPT_BATCHES = 8
@@ -66,7 +67,7 @@ class Batches:
 def _entry(record: Record) -> Entry:
     try:
         if record.topic == INCOMING:
-            return Entry(record, read_message(record).placed(seq_at(record.offset)))
+            return Entry(record, read_message(record).placed(seq_at(record.offset), record.headers.get(HEADER, "")))
         return Entry(record, read_status(record))
     except Permanent as failure:
         return Entry(record, None, failure.detail or failure.reason)

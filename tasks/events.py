@@ -9,6 +9,7 @@ from chat4all.deliveries import RANK, Delivery, Watermark, reason, state
 from chat4all.messages import File, Message
 from chat4all.ports import EventLog
 from chat4all.records import EVENTS, NewRecord, partition_of
+from chat4all.tracing import event_headers
 from proto.chat4all.v1 import chat_pb2 as pb
 
 TIMEOUT_S = 10.0
@@ -49,7 +50,8 @@ def message_event(message: Message, partitions: int) -> NewRecord:
             sender_name=message.sender_name,
         ),
     )
-    return _record(event, message.conversation_id, partitions, seq=str(message.seq), version=str(message.members_version))
+    named = {"seq": str(message.seq), "version": str(message.members_version)}
+    return _record(event, message.conversation_id, partitions, **named, **event_headers(message.trace, message.message_id))
 
 
 def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
@@ -69,6 +71,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
         ),
     )
     named = {"delivery": str(delivery.key), "rank": str(RANK[now])}
+    named |= event_headers(delivery.trace, delivery.message_id)
     return _record(event, delivery.conversation_id, partitions, **named)
 
 

@@ -39,6 +39,7 @@ def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
             accepted_at=message.accepted_at,
             sender_name=message.sender_name,
             first_seq=message.resend_of,
+            trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
         )
 

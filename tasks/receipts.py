@@ -4,10 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from chat4all import metrics
+from chat4all import metrics, tracing
 from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
+from chat4all.tracing import HEADER
 from tasks.batches import Batch
 from tasks.counting import bury, moved
 from tasks.counting import told as count
@@ -16,6 +17,7 @@ from tasks.events import position_event, publish, state_event
 from tasks.parts import Parts
 
 Id = tuple[str, str, str]
+NONE: Mapping[object, str] = {}
 
 
 def receipt_facts(receipt: ProviderReceipt) -> Facts:
@@ -39,6 +41,9 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
     """Apply a batch of chat-status."""
     store = parts.store
     values = [each.value for each in batch.entries]
+    traces: dict[object, str] = {}
+    if tracing.spans():
+        traces = {each.value: each.record.headers.get(HEADER, "") for each in batch.entries}
     unreadable = [
         record_letter("receipts", each.record.topic, each.record.partition, each.record.offset, "unreadable", each.unreadable)
         for each in batch.entries
@@ -46,14 +51,14 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
     ]
     bury(store, unreadable)
     events = apply_positions(parts, [each for each in values if isinstance(each, Position)])
-    events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)])
+    events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)], traces)
     publish(parts.log, events)
     if not replay:
         store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
 
 
-def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]:
-    """Add what receipts prove to their deliveries; the events of what changed.
+def apply_receipts(parts: Parts, told: list[ProviderReceipt], webhooks: Mapping[object, str] = NONE) -> list[NewRecord]:
+    """Add what receipts prove to their deliveries; the events of what changed. `webhooks`: traces that brought them.
 
     A receipt with our reference names its delivery. Any other is parked first and looked up second, while whoever learns
     the id (the lane, or a receipt with our reference) writes it first and looks for parked ones second: none is lost.
@@ -67,10 +72,15 @@ def apply_receipts(parts: Parts, told: list[ProviderReceipt]) -> list[NewRecord]
         named += [(handles[id_of(each)], each) for each in nameless if id_of(each) in handles]
         for channel, number in Counter(each.channel for each in nameless if id_of(each) not in handles).items():
             metrics.RECEIPTS_PARKED.of(channel).add(number)
-    return apply_named(parts, named)
+    return apply_named(parts, named, webhooks=webhooks)
 
 
-def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], parked: bool = False) -> list[NewRecord]:
+def apply_named(
+    parts: Parts,
+    named: list[tuple[DeliveryKey, ProviderReceipt]],
+    parked: bool = False,
+    webhooks: Mapping[object, str] = NONE,
+) -> list[NewRecord]:
     """Add what receipts prove to these deliveries; the events of what is now. `parked`: they were, and bring no ids."""
     if not named:
         return []
@@ -81,6 +91,7 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], 
     for key, receipt in named:
         if key in rows:
             facts[key] = facts.get(key, Facts()).merged(receipt_facts(receipt))
+            _mark(rows[key], receipt, webhooks.get(receipt, ""))
             # Also when this very receipt proved it before: who wrote that may have died before it looked for parked ones.
             if not parked and receipt.reference and rows[key].facts.sent_at in {0, receipt.at}:
                 handles[id_of(receipt)] = Handle(*id_of(receipt), key)
@@ -95,6 +106,12 @@ def apply_named(parts: Parts, named: list[tuple[DeliveryKey, ProviderReceipt]], 
     events = [state_event(row, now, parts.partitions) for row in told]
     waiting = store.parked(list(handles)) if handles else []
     return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
+
+
+def _mark(row: Delivery, receipt: ProviderReceipt, webhook: str) -> None:
+    """The receipt as both traces show it: the message's, and that of the webhook that brought it."""
+    tracing.mark("receipt", row.trace, row.message_id, webhook, channel=receipt.channel, kind=receipt.kind)
+    tracing.mark("receipt", webhook, row.message_id, row.trace, channel=receipt.channel, kind=receipt.kind)
 
 
 def _is_its_state(told: Facts, known: Facts) -> bool:

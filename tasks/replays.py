@@ -17,6 +17,7 @@ from chat4all.failures import Permanent
 from chat4all.messages import Message, Recipient, resend_message_id
 from chat4all.ports import MessageStore
 from chat4all.records import incoming_record, partition_of
+from chat4all.tracing import HEADER, new
 from tasks.parts import Parts
 
 APPEND_S = 10.0
@@ -99,7 +100,7 @@ def append(parts: Parts, resends: Sequence[Resend]) -> None:
     """Have these sent again; on return they are durable. Unknown: they may be, and saying it again is once."""
     waiting = iter(resends)
     while some := list(islice(waiting, APPENDED_AT_ONCE)):
-        parts.log.append([incoming_record(each.message, parts.partitions, {}) for each in some], APPEND_S)
+        parts.log.append([incoming_record(each.message, parts.partitions, {HEADER: new()}) for each in some], APPEND_S)
 
 
 def whereabouts(store: MessageStore, resends: Sequence[Resend]) -> list[Where]:

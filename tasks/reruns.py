@@ -19,6 +19,7 @@ from chat4all.records import (
     read_status,
     status_record,
 )
+from chat4all.tracing import HEADER, new
 from tasks.parts import Parts
 from tasks.pipeline import STAGES, hand_out
 
@@ -93,7 +94,7 @@ def again(parts: Parts, topic: str, span: Range, replay_id: str, at: int, force:
     if parts.store.registered([(message.conversation_id, message_id)]):
         raise Permanent("done", f"appended again as {message_id}; another time needs another --replay-id")
     made = replace(message, message_id=message_id, accepted_at=at)
-    return Again(incoming_record(made, parts.partitions, {}), message_id, tuple(notes))
+    return Again(incoming_record(made, parts.partitions, {HEADER: new()}), message_id, tuple(notes))
 
 
 def append(parts: Parts, made: Again) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
-from chat4all import metrics, telemetry
+from chat4all import metrics, telemetry, tracing
 from chat4all.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File, Text
@@ -196,7 +196,10 @@ class Sender:
             return self._refused(row, "identity_moved")
         if not may_send():
             return Wait(now_ms(), refusals, self._not_sent(row))
-        return await self._call(row, refusals)
+        with _step(row) as step:
+            outcome = await self._call(row, refusals)
+            step.set(outcome=_told(outcome, refusals))
+        return outcome
 
     async def _call(self, row: Delivery, refusals: int) -> Outcome:
         settings = self._parts.settings
@@ -210,7 +213,7 @@ class Sender:
         except Temporary as failure:
             self._outcomes["temporary"].add()
             self._failed()
-            log.info("attempt_failed", delivery=str(row.key), reason=failure.reason)
+            log.info("attempt_failed", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
             wait = backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random)
             return Wait(now_ms() + int(wait * 1000) + 1, refusals + 1, self._not_sent(row))
         except Permanent as failure:
@@ -222,7 +225,7 @@ class Sender:
             self._failed()
             metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
             self._count_second(row)
-            log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason)
+            log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
             self._doubts.begin(row.key)
             return Wait(now_ms() + int(settings.unknown_grace_s * 1000), refusals)
         self._outcomes["sent"].add()
@@ -295,3 +298,20 @@ class Sender:
         facts = Facts(refused_at=at, refused_reason=reason)
         letter = delivery_letter(row, at, reason, detail)
         return Done(Note(row=row, facts=facts, told=True, at=at, letter=letter))
+
+
+def _step(row: Delivery) -> tracing.Hop:
+    """The attempt as the message's trace shows it."""
+    if not tracing.is_sampled(row.trace):
+        return tracing.NOTHING
+    channel, attempts = row.key.lane.channel, row.facts.attempts
+    return tracing.hop("attempt", row.trace, row.message_id, channel=channel, delivery=str(row.key), attempt=attempts)
+
+
+def _told(outcome: Outcome, refusals: int) -> str:
+    """What an attempt came to, in a word."""
+    if isinstance(outcome, Done):
+        return "sent" if outcome.note and outcome.note.facts.sent_at else "refused"
+    if outcome.note is None:
+        return "unknown"
+    return "failed" if outcome.refusals > refusals else "throttled"

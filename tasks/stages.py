@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from chat4all import metrics, telemetry
+from chat4all import metrics, telemetry, tracing
 from chat4all.failures import RangeLost, Temporary, Unknown
 from chat4all.ports import MessageStore
 from chat4all.records import BatchRef, Range
@@ -87,7 +87,9 @@ class Run:
         careful = self._ref.suspect or self._ref.replay or self._ref.run > 0 or self.buried > 0
         if careful:
             batch = batch.without(self._store.buried(topic, unit))
-        self._stage.work(self._parts, batch, self._ref.replay)
+        members = tracing.sampled(each.record.headers for each in batch.entries)
+        with tracing.stage(self._stage.name, topic, members):
+            self._stage.work(self._parts, batch, self._ref.replay)
         metrics.STAGE_SECONDS.of(self._stage.name)(time.perf_counter() - begun)
         metrics.STAGE_RECORDS.of(self._stage.name).add(len(batch.entries))
 

@@ -27,6 +27,7 @@ from webapp import (
     objects,
     poking,
     problems,
+    tracing,
     users,
 )
 from webapp.docs import BEARER, INFO
@@ -52,6 +53,7 @@ def create_app(
         doc_prefix="/docs",
         static_folder=None,
     )
+    tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     app.extensions[KEY] = open_gateway(settings, channels)
     app.before_request(_limit_body)

@@ -108,6 +108,7 @@ class MessageOut(Told):
     status: State
     partially_failed: bool
     deliveries: list[DeliveryOut]
+    trace_id: Annotated[str, Field(description="The W3C trace that shows its way, where tracing is on")] = ""
 
 
 class Messages(Told):

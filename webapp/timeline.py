@@ -24,6 +24,7 @@ from chat4all.messages import Message, Recipient
 from chat4all.people import People
 from chat4all.ports import MessageStore
 from chat4all.records import partition_of
+from chat4all.tracing import trace_id
 from webapp.answers import rfc3339
 from webapp.validating import without_blanks
 
@@ -84,6 +85,8 @@ class Timeline:
             "partially_failed": partially,
             "deliveries": deliveries,
         }
+        if message.trace:
+            shaped["trace_id"] = trace_id(message.trace)
         return shaped | ({"metadata": message.metadata} if message.metadata else {})
 
 

@@ -1,13 +1,19 @@
 """Trace context of a request, for the records that it makes."""
 
-import re
+from flask import Flask, request
 
-from flask import request
+from chat4all import tracing
+from chat4all.settings import Settings
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+def init(app: Flask, settings: Settings) -> None:
+    """Record the requests of this process, where tracing is on. Before anything else is registered."""
+    tracing.begin("gateway", settings)
+    spans = tracing.spans()
+    if spans:
+        spans.instrument_flask(app)
 
 
 def headers() -> dict[str, str]:
-    """Record headers: the caller's W3C `traceparent`, where there is a well-formed one."""
-    given = request.headers.get("traceparent", "")
-    return {"traceparent": given} if TRACEPARENT.fullmatch(given) else {}
+    """Record headers: this request's trace context, or the caller's W3C `traceparent`, where there is a well-formed one."""
+    return tracing.request_headers(request.headers.get(tracing.HEADER, ""))

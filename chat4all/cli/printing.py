@@ -79,6 +79,8 @@ def timeline(message: dict[str, Any]) -> list[str]:
     """A message with what happened to it, a line each."""
     failed = " (failed for some)" if message["partially_failed"] else ""
     lines = [f"{message['message_id']}  {message['status']}{failed}", f"  accepted   {clock_of(message['accepted_at'])}"]
+    if message.get("trace_id"):
+        lines.append(f"  trace      {message['trace_id']}")
     for delivery in message["deliveries"]:
         why = f"  {delivery['reason']}" if delivery.get("reason") else ""
         tries = f"  {delivery['attempts']} attempts" if delivery["attempts"] > 1 else ""

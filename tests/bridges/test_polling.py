@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -104,12 +104,12 @@ class Unwilling:
         self._failures = failures
         self.asked: list[int] = []
 
-    def accept_updates(self, updates: Sequence[Update]) -> Brought:
+    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
         self.asked.append(len(updates))
         failure = next(self._failures, None)
         if failure:
             raise failure
-        return self._arrivals.accept_updates(updates)
+        return self._arrivals.accept_updates(updates, headers)
 
 
 async def test_what_people_write_is_fetched_in_order(place: Place) -> None:
@@ -182,10 +182,10 @@ async def test_an_update_that_cannot_be_accepted_keeps_no_other_away(place: Plac
     """Two of three are accepted, the bad one is passed over after three tries and said so."""
 
     class Picky(Unwilling):
-        def accept_updates(self, updates: Sequence[Update]) -> Brought:
+        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
             if any(getattr(each, "text", "") == "bad" for each in updates):
                 raise KeyError("unforeseen")
-            return super().accept_updates(updates)
+            return super().accept_updates(updates, headers)
 
     async with place.polling(Picky(place, iter(()))):
         await until(lambda: place.simulator.desks["telegram"].provider.polled)

@@ -156,7 +156,7 @@ class Feed:
         api.close()
 
     def _send(self, api: Api, messages: Sequence[Said]) -> None:
-        self._until_accepted(api, [_body(each) for each in messages if not each.provider_id])
+        self._until_accepted(api, [body_of(each) for each in messages if not each.provider_id])
         for each in messages:
             if each.provider_id:
                 channel, _, address = each.writer.partition(":")
@@ -179,7 +179,8 @@ class Feed:
             time.sleep(0.2)
 
 
-def _body(said: Said) -> dict[str, Any]:
+def body_of(said: Said) -> dict[str, Any]:
+    """The message as the API takes it."""
     payload = {"type": "text", "text": said.text}
     conversation = said.talk.conversation_id
     return {"message_id": said.message_id, "conversation_id": conversation, "from": said.writer, "payload": payload}

@@ -99,7 +99,9 @@ class Driver:
         for partition, (first, end) in sorted(log.ends(INCOMING).items()):
             if end > first:
                 for record in log.read(INCOMING, [Range(partition, first, end - 1)], 5):
-                    found.append((record.at, read_message(record).placed(seq_at(record.offset))))
+                    found.append(
+                        (record.at, read_message(record).placed(seq_at(record.offset), record.headers.get("traceparent", "")))
+                    )
         return [message for _, message in sorted(found, key=lambda each: (each[0], each[1].accepted_at))]
 
     def statuses(self) -> list[Status]:
