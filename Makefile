@@ -29,7 +29,7 @@ setup: $(VENV)/ready $(STUBS) ## environment, requirements, generated stubs
 run: setup       ## everything embedded, in the foreground; Ctrl-C stops it
 	@exec $(BIN)/chat4all run
 
-demo: setup      ## against the running system: two users chat, then people on WhatsApp, Instagram and Telegram
+demo: setup      ## against the running system: two users chat, then people on WhatsApp, Instagram and Telegram; a file travels
 	@$(BIN)/python -m ops.demo
 
 demo-kill: setup ## against the running system: a worker is killed while messages flow
@@ -88,7 +88,7 @@ bench: setup     ## on a system of its own; prints a table, writes build/bench.j
 faults: setup    ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
 	$(BIN)/python -m ops.faults
 
-files: setup     ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder s3" for 2 GiB
+files: setup     ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder real" for 2 GiB
 	$(BIN)/python -m ops.files $(FILES)
 
 clean:           ## removes what is generated; data/ stays
