@@ -23,6 +23,8 @@ HELD_BYTES = 4 << 20
 SESSION_MS = 6000
 # A process that hangs must call `poll` every 10 s; somewhat more than that.
 POLL_LIMIT_MS = 12000
+# After so long without a sign of life of ours, the group may have given our partitions away.
+DOUBT_S = SESSION_MS / 2000
 
 
 def _settings(cluster: Cluster, group: str) -> dict[str, object]:
@@ -195,14 +197,42 @@ class Member(Follower):
         self._assigned = assigned
         self._revoked = revoked
         self._new: list[int] = []
+        self._shown: dict[int, int] = {}
+        self._awake = time.monotonic()
+        self._doubts = False
         self._client.subscribe([self._name], on_assign=self._on_assign, on_revoke=self._on_revoke)
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """See Consumer."""
+        self._shown.update(positions)
         offsets = [TopicPartition(self._name, partition, offset) for partition, offset in positions.items()]
         # Lost is only an operator's view, until the next one.
         with suppress(KafkaException):
             self._client.commit(offsets=offsets, asynchronous=True)
+
+    def _give(self, limit: int) -> list[Record]:
+        """Nothing, where this process stood still for so long that it may not be a member any more and was not told yet."""
+        now = time.monotonic()
+        self._doubts = self._doubts or now - self._awake > DOUBT_S
+        if self._doubts:
+            self._doubts = not self._is_member()
+        self._awake = time.monotonic()
+        return [] if self._doubts else super()._give(limit)
+
+    def _is_member(self) -> bool:
+        """Whether the group still takes what we commit: what it knows already, so that nothing changes."""
+        known = {each: self._shown.get(each, position) for each, position in self._positions.items()}
+        if not known:
+            return True
+        try:
+            self._client.commit(
+                offsets=[TopicPartition(self._name, partition, offset) for partition, offset in known.items()],
+                asynchronous=False,
+            )
+        except KafkaException as error:
+            self._log.warning("membership_in_doubt", topic=self._topic, error=error_of(error).name())
+            return False
+        return True
 
     def _gather(self, timeout_s: float) -> None:
         super()._gather(0.0 if self._new else timeout_s)
@@ -219,6 +249,7 @@ class Member(Follower):
         self._new = [each for each in self._new if each not in gone]
         for each in begun:
             self._forget(each)
+            self._shown.pop(each, None)
         client.incremental_unassign([TopicPartition(self._name, each) for each in begun])
         if begun and not self.closed:
             self._revoked(sorted(begun))
