@@ -8,6 +8,7 @@ consume TOPIC GROUP: polls for ever; `assigned P`, `revoked P`, `record P OFFSET
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from chat4all import telemetry
 from chat4all.ports import EventLog
 from chat4all.records import NewRecord
 from chat4all.settings import load
@@ -60,6 +61,7 @@ def consume(log: EventLog, topic: str, group: str) -> None:
 WORK: dict[str, Callable[..., None]] = {"append": append, "create": create, "consume": consume}
 
 if __name__ == "__main__":
+    telemetry.configure("log_worker")
     opened = open_log(load())
     WORK[sys.argv[1]](opened, *sys.argv[2:])
     opened.close()
