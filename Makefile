@@ -82,7 +82,7 @@ load: setup      ## k6 against the running system, and every message looked up; 
 	@test -x .servers/k6/k6 || $(BIN)/python -m ops.native install k6
 	@$(BIN)/python -m ops.k6 $(LOAD)
 
-bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less
+bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less, BENCH=observed: what watching costs
 	$(BIN)/python -m ops.bench $(BENCH)
 
 faults: setup    ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real

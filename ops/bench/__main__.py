@@ -1,4 +1,4 @@
-"""`python -m ops.bench [full|short]`: prints a table and writes build/bench.json.
+"""`python -m ops.bench [full|short|observed]`: prints a table and writes build/bench.json (observed: build/observed.json).
 
 On the embedded stack and, where its servers are installed, on the real one; STACK=embedded or STACK=real for one of them.
 """
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from chat4all.cli.parts import ROOT
 from chat4all.settings import SettingsError
-from ops.bench import figures, load
+from ops.bench import figures, load, observed
 from ops.bench.figures import Accepting, Bare, Figures, spread
 from ops.bench.flows import Course, Measured, idle
 from ops.harness.api import Api
@@ -122,6 +122,8 @@ def main() -> int:
     """Measure, print, write; 1 when it may not run."""
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
+    if sys.argv[1:] == ["observed"]:
+        return observed.main(console)
     size = SIZES[sys.argv[1] if len(sys.argv) > 1 else "full"]
     chosen = os.environ.get("STACK", "")
     measured: figures.Stacks = {}
