@@ -108,7 +108,7 @@ class Feed:
 
     def start(self) -> None:
         """Begin to read."""
-        metrics.STREAM_LAG.from_(lambda: {(): self._behind()})
+        self.show()
         self.ended = self._loop.run_in_executor(self._threads, self._follow)
 
     async def stop(self) -> None:
@@ -142,6 +142,10 @@ class Feed:
             for record in records:
                 self._positions[record.partition] = record.offset + 1
             self._open_when_there()
+
+    def show(self) -> None:
+        """Let every scrape see how far behind this is."""
+        metrics.STREAM_LAG.from_(lambda: {(): self._behind()})
 
     def _behind(self) -> int:
         ends = self._log.ends(EVENTS)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import prometheus_client
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 # Decided at import, as the library decides then whether it counts over several processes.
@@ -210,8 +210,8 @@ class Readings(Collector):
             except Exception:  # noqa: BLE001 - a store that is away must not take the other figures with it
                 self._failed.of(reading.name).add()
                 continue
-            family = GaugeMetricFamily(reading.name, reading.text, labels=reading.labels)
-            family.type = DECLARED[reading.name].kind
+            kind = CounterMetricFamily if DECLARED[reading.name].kind == "counter" else GaugeMetricFamily
+            family: Any = kind(reading.name, reading.text, labels=reading.labels)
             for labels, value in values.items():
                 family.add_metric(labels, value)
             yield family

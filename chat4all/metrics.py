@@ -245,7 +245,7 @@ BROKER_FAILURES = Counter(
     "chat4all_broker_failures_total", "Messages that the Celery broker did not take. Nothing is lost: they are sent again."
 )
 READ_FAILURES = Counter(
-    "chat4all_read_failures_total", "Figures left out of a scrape, because log or store were away.", "metric", where=(BRIDGE,)
+    "chat4all_read_failures_total", "Figures left out of a scrape, because log or store were away.", "metric"
 )
 
 # The process. Over all of its processes where it has several.

@@ -1,17 +1,19 @@
 """What watching costs: the same load with all that watches off and on, in turns, in one run (`make bench BENCH=observed`).
 
-Each way is measured twice, in the order off, on, on, off, so that what slowly changes on the machine touches both alike.
-While it is on, every process is scraped as Prometheus would, only more often.
+Each way is measured twice, forwards and then backwards, so that what slowly changes on the machine touches all alike. While
+metrics are on, every process is scraped as Prometheus would, only more often; spans go to a collector that forgets them.
 """
 
 import json
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
 
+import grpc
 import requests
 from msgspec import Struct
 from rich.console import Console
@@ -26,13 +28,15 @@ from ops.harness.system import System
 
 # What is watched with, as environment: each line that is on costs something that `off` does not.
 WAYS: Mapping[str, Mapping[str, str]] = {
-    "off": {"CHAT4ALL_METRICS": "off"},
-    "on": {},
+    "off": {"CHAT4ALL_METRICS": "off", "CHAT4ALL_OTLP": ""},
+    "metrics": {"CHAT4ALL_OTLP": ""},
+    "metrics and traces": {"CHAT4ALL_OTLP": "{collector}", "CHAT4ALL_TRACE_RATIO": "0.01"},
 }
-TURNS = ("off", "on", "on", "off")
+TURNS = ("off", "metrics", "metrics and traces", "metrics and traces", "metrics", "off")
+EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"
 CONVERSATIONS = 50
-PER_SECOND, SECONDS = 250, 12
-WAITING = 5000
+PER_SECOND, SECONDS = 250, 8
+WAITING = 4000
 SCRAPE_S = 5.0
 ASIDE = frozenset({"simulator", "flower"})
 
@@ -47,8 +51,9 @@ class Cost(Struct, frozen=True):
 def turn(way: str, console: Console) -> Cost:
     """One system of its own, watched in this way."""
     console.print(f"{way} …")
-    with tempfile.TemporaryDirectory(prefix="chat4all-observed-") as folder:
-        system = Measured(Path(folder) / "data", WAYS[way])
+    with tempfile.TemporaryDirectory(prefix="chat4all-observed-") as folder, _collector() as collector:
+        env = {name: value.format(collector=collector) for name, value in WAYS[way].items()}
+        system = Measured(Path(folder) / "data", env)
         refuse_real(system.settings)
         with system:
             return _measured(system, scraped=way != "off")
@@ -70,6 +75,20 @@ def _measured(system: Measured, scraped: bool) -> Cost:
 
 def _ours(cpu: Mapping[str, float]) -> dict[str, float]:
     return {part: each for part, each in cpu.items() if part not in ASIDE}
+
+
+@contextmanager
+def _collector() -> Iterator[str]:
+    """Takes spans and forgets them; its URL."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    taken = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(EXPORT, {"Export": taken}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop(0)
 
 
 @contextmanager

@@ -12,8 +12,10 @@ import pytest
 
 from bridges.feed import Feed, starting_point
 from bridges.subscriptions import Hub
+from chat4all import metrics
 from chat4all.deliveries import Watermark
 from chat4all.failures import Mismatch, Temporary
+from chat4all.measuring import READERS
 from chat4all.records import EVENTS, partition_of
 from tests.bridges.road import PARTITIONS, Reader, Road, serving, texts
 
@@ -132,3 +134,17 @@ async def test_the_process(road: Road) -> None:
     finally:
         serving_one.kill()
         await asyncio.to_thread(serving_one.communicate)
+
+
+async def test_how_far_it_is_behind(road: Road) -> None:
+    """Events in the log that were not dispatched yet are told at a scrape; none are left when all are."""
+    talk = road.conversation("talk", "alice", "bob")
+    feed = Feed(road.log, road.store, starting_point(road.log, road.store), Hub({}))
+    road.say(talk, "one", "two", "three")
+    feed.show()
+    assert READERS[metrics.STREAM_LAG]() == {(): 3}
+    feed.start()
+    async with asyncio.timeout(10):
+        while READERS[metrics.STREAM_LAG]() != {(): 0}:
+            await asyncio.sleep(0.01)
+    await feed.stop()

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from prometheus_client import generate_latest
 
 from bridges.behind import Behind
 from chat4all import metrics
@@ -114,7 +115,10 @@ def test_a_figure_that_cannot_be_read_leaves_the_others_alone(monkeypatch: pytes
 
     monkeypatch.setitem(READERS, metrics.STREAM_LAG, away)
     monkeypatch.setitem(READERS, metrics.DISK_FREE, lambda: {(): 5.0})
+    monkeypatch.setitem(READERS, metrics.CPU_SECONDS, lambda: {(): 7.0})
     before = _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records")
     families = list(Readings(metrics.READ_FAILURES).collect())
+    text = generate_latest(Readings(metrics.READ_FAILURES)).decode()
+    assert "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 7.0\n" in text
     assert (read(metrics.DISK_FREE), read(metrics.STREAM_LAG)) == (5.0, -1.0)
-    assert _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records") == before + 1
+    assert _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records") == before + 2
