@@ -14,6 +14,7 @@ from rich.table import Table
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.banner import serves
+from chat4all.exposing import targets, targets_folder
 from chat4all.failures import Failure, Temporary
 from chat4all.ports import EventLog, MessageStore
 from chat4all.records import TOPICS
@@ -117,6 +118,17 @@ def _stream(settings: Settings) -> str:
     return target
 
 
+def _metrics(settings: Settings) -> str:
+    """Whether every process that said where it shows its metrics does so."""
+    shown = targets(settings)
+    for name, url in shown.items():
+        try:
+            requests.get(url, timeout=ASK_S).raise_for_status()
+        except requests.RequestException as error:
+            raise Temporary("unreachable", f"{name} at {url}, {type(error).__name__}") from error
+    return f"{len(shown)} processes, in {targets_folder(settings)}"
+
+
 def _channel(name: str, settings: Settings) -> str:
     channel = open_channel(name, settings)
     return f"account {channel.account.account_id}, {'real' if channel.account.real else 'simulated'}"
@@ -138,6 +150,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _look("broker", lambda: _broker(settings), "is it running, and is CHAT4ALL_BROKER right?")
     yield _look("gateway", lambda: _gateway(settings), "start it: chat4all gateway; clocks: run an NTP client")
     yield _look("stream server", lambda: _stream(settings), "start it: chat4all stream-server")
+    if settings.metrics == "on":
+        yield _look(
+            "metrics", lambda: _metrics(settings), "look into the log of that process; the next start of any forgets it"
+        )
     for name in CHANNELS:
         yield _look(f"channel {name}", lambda name=name: _channel(name, settings), "set the named variable")  # type: ignore[misc]
 
