@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 STUBS := proto/chat4all/v1/chat_pb2.py
 BENCH ?= full
 FILES ?= short folder
+SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real test-real files clean
+.PHONY: help setup run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -60,8 +61,10 @@ real-stop: setup ## stops what `make real` started
 run-real: real   ## the service on the real servers, in the foreground
 	@eval "$$($(BIN)/python -m ops.native env)" && exec $(BIN)/chat4all run
 
-test-real: setup ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
-	$(BIN)/python -m ops.native install
+servers: setup   ## installs every server that tests use into .servers; a quarter of an hour the first time
+	$(BIN)/python -m ops.native install $(SERVERS)
+
+test-real: servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
 	REQUIRE_REAL=1 $(BIN)/pytest -m real
 
 check: setup     ## types, lint, imports, layout
