@@ -1,5 +1,6 @@
 """What the uploads run on: the embedded parts with a folder, the same with MinIO, or real servers for everything."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,11 +29,19 @@ def on_real(servers: Servers) -> Stack:
     return Stack("real", servers.place(f"f{token_hex(6)}"), servers.each)
 
 
+def secrets_of(stack: Stack) -> dict[str, str]:
+    """Those of its variables that are secrets."""
+    return {name: value for name, value in stack.env.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))}
+
+
 @contextmanager
 def opened(name: str, folder: Path) -> Iterator[Stack]:
     """A stack of this name. StartFailed when a server does not come up, NotInstalled when it cannot be had."""
     if name == "real":
-        yield on_real(single())
+        stack = on_real(single())
+        # What this process itself asks of the settings needs the same secrets.
+        os.environ.update(secrets_of(stack))
+        yield stack
     elif name == "s3":
         server = Minio(default_home(), folder / "minio", free_port())
         server.start()

@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 
 from ops.files.__main__ import try_on
-from ops.files.stacks import Stack, on_real
+from ops.files.stacks import Stack, on_real, secrets_of
 from ops.files.trial import SHORT
 
 
 @pytest.fixture(params=["folder", pytest.param("real", marks=pytest.mark.real)])
-def stack(request: pytest.FixtureRequest) -> Stack:
+def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The embedded parts with a folder, and the real servers."""
-    return on_real(request.getfixturevalue("servers")) if request.param == "real" else Stack("folder", {}, {})
+    if request.param == "folder":
+        return Stack("folder", {}, {})
+    found = on_real(request.getfixturevalue("servers"))
+    for name, value in secrets_of(found).items():
+        monkeypatch.setenv(name, value)
+    return found
 
 
 @pytest.mark.end_to_end
