@@ -1,4 +1,4 @@
-"""`python -m ops.k6 [SCENARIO]`: loads the running system through k6; writes build/load-<scenario>.json.
+"""`python -m ops.k6 [SCENARIO …]`: loads the running system through k6; writes build/load-<scenario>.json.
 
 Of a system elsewhere: BASE_URL and TOKEN in the environment. `--own` starts a system of its own for the run.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +28,31 @@ LIMIT_S = 4 * 3600
 
 
 def main() -> int:
-    """Run a scenario; k6's own status: 99 when a threshold was crossed."""
-    asked = [each for each in sys.argv[1:] if each != "--own"]
-    scenario = asked[0] if asked else "smoke"
+    """Run scenarios, one after the other; k6's own status: 99 when a threshold was crossed."""
+    scenarios = [each for each in sys.argv[1:] if each != "--own"] or ["smoke"]
     if not K6.is_installed(default_home()):
         print("k6 is not installed: python -m ops.native install k6")
         return 1
     try:
         if "--own" in sys.argv:
-            return _on_its_own(scenario)
+            return _on_its_own(scenarios)
         refuse_real(load())
-        return run(scenario, _access())
+        return _run_all(scenarios, _access())
     except (SettingsError, RealPeople) as error:
         print(error)
         return 1
 
 
-def _on_its_own(scenario: str) -> int:
+def _run_all(scenarios: Sequence[str], env: Mapping[str, str]) -> int:
+    return max([run(each, env) for each in scenarios])
+
+
+def _on_its_own(scenarios: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="chat4all-load-") as folder:
         system = System(Path(folder) / "data")
         refuse_real(system.settings)
         with system:
-            return run(scenario, access(system))
+            return _run_all(scenarios, access(system))
 
 
 def access(system: Running) -> dict[str, str]:

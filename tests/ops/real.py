@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ops.native.k6 import K6
 from ops.native.processes import Server
 from ops.native.stack import default_home
 
 REQUIRED = "REQUIRE_REAL"
 
 
-def home_with(program: type[Server]) -> Path:
+def home_with(program: type[Server] | type[K6]) -> Path:
     """Where this program is installed. Skips the test where it is not; with REQUIRE_REAL=1 that is a failure."""
     home = default_home()
     if not program.is_installed(home):

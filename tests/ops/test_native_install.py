@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.native.debian import has_package, install_package
 from ops.native.install import InstallFailed, install_once, is_installed, run
 from ops.native.maven import _project
 
@@ -42,6 +43,14 @@ def test_a_failed_step_says_why(tmp_path: Path) -> None:
         run(["surely-not-there"], 30)
     with pytest.raises(InstallFailed, match="longer"):
         run([sys.executable, "-c", "import time; time.sleep(60)"], 0.5)
+
+
+def test_a_package_needs_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no apt-get that is said, and nothing counts as installed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InstallFailed, match="apt-get"):
+        install_package(tmp_path, "prometheus", "prometheus")
+    assert not has_package(tmp_path, "prometheus", "prometheus")
 
 
 def test_a_project_names_its_coordinates() -> None:
