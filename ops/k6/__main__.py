@@ -79,7 +79,8 @@ def run(scenario: str, env: Mapping[str, str]) -> int:
         offline = {"SCENARIO": scenario, "K6_NO_USAGE_REPORT": "true"}
         done = subprocess.run(command, env={**os.environ, **offline, **env}, timeout=LIMIT_S, check=False)
         if summary.exists():
-            found = {"scenario": scenario, "passed": done.returncode == 0, **machine(), "load_before": round(load_before, 2)}
+            loads = {"load_before": round(load_before, 2), "load_after": round(os.getloadavg()[0], 2)}
+            found = {"scenario": scenario, "passed": done.returncode == 0, **machine(), **loads}
             path.write_text(json.dumps({**found, "k6": _figures(json.loads(summary.read_text()))}, indent=2) + "\n")
             print(path.relative_to(ROOT))
     return done.returncode
@@ -104,8 +105,11 @@ def _cpuinfo() -> str:
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, Any]:
-    """k6's metrics without the names of checks and groups, of which there are none."""
-    metrics: dict[str, Any] = summary["metrics"]
+    """k6's metrics by name. What its summary says of a threshold, true when it was crossed, is said in words."""
+    metrics: dict[str, dict[str, Any]] = summary["metrics"]
+    for metric in metrics.values():
+        if "thresholds" in metric:
+            metric["thresholds"] = {demand: "crossed" if broken else "kept" for demand, broken in metric["thresholds"].items()}
     return {name: metrics[name] for name in sorted(metrics)}
 
 

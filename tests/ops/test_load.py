@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ops.k6.__main__ import SCRIPT
+from ops.k6.table import PAGE, page
 from ops.native.k6 import K6
 from tests.ops.real import home_with
 
@@ -37,3 +38,8 @@ def test_another_scenario_is_refused() -> None:
     told = inspect("stedy")
     assert told.returncode != 0
     assert "smoke, steady" in told.stderr
+
+
+def test_the_page_shows_the_raw_data() -> None:
+    """docs/performance.md has what the files beside it say."""
+    assert page(PAGE.read_text()) == PAGE.read_text()
