@@ -1,16 +1,23 @@
-"""What to do with ranges that killed a stage: pure rules. Ranges are halved until one record stands alone."""
+"""What to do with ranges that processes died of: pure rules.
 
-from collections.abc import Iterable, Sequence
+A batch that comes again is tried in chunks, a chunk that was never come back from record by record, and a record that did not
+come back either is set aside: three deaths, each of which had it in its hands, the last one it alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from chat4all.ports import Trouble
 from chat4all.records import Range
 
-# A whole range has this many tries. Its halves have one: that something in it kills is known by then.
-RANGE_TRIES = 3
-HALF_TRIES = 1
-RECORD_TRIES = 2
+# A chunk has so many records at least, and a range so many chunks at most: each is noted in the store before it is tried.
+CHUNK_RECORDS = 16
+CHUNKS = 16
+# Tries that did not come back, at the record alone or with its chunk.
+EVIDENCE = 2
+# How often a stage that raises at a single record is tried again.
+RECORD_TRIES = 3
 
 
 class Plan(Struct, frozen=True):
@@ -27,25 +34,37 @@ def halves(span: Range) -> tuple[Range, Range]:
 
 
 def plan(ranges: Sequence[Range], troubles: Iterable[Trouble]) -> Plan:
-    """Ranges without tries that count go together; each other one alone, in halves once its tries are spent."""
-    tries: dict[Range, int] = {}
-    for trouble in troubles:
-        tries[trouble.range] = tries.get(trouble.range, 0) + trouble.tries
-    calm = tuple(span for span in ranges if span not in tries)
-    alone: list[Range] = []
+    """Of a batch that comes again: chunks, single records where there was trouble, and what is to be buried."""
+    seen = [each for each in troubles if each.tries > 0]
+    units: list[tuple[Range, ...]] = []
     bury: list[Range] = []
     for span in ranges:
-        if span in tries:
-            _split(span, tries, RANGE_TRIES, alone, bury)
-    units = ((calm,) if calm else ()) + tuple((span,) for span in alone)
-    return Plan(units, tuple(bury))
+        for chunk in _chunks(span):
+            near = [each for each in seen if _touches(each.range, chunk)]
+            pieces = _records(chunk) if near else iter((chunk,))
+            for piece in pieces:
+                if near and _is_guilty(piece, near):
+                    bury.append(piece)
+                else:
+                    units.append((piece,))
+    return Plan(tuple(units), tuple(bury))
 
 
-def _split(span: Range, tries: dict[Range, int], allowed: int, alone: list[Range], bury: list[Range]) -> None:
-    if tries.get(span, 0) < allowed:
-        alone.append(span)
-    elif span.first == span.last:
-        bury.append(span)
-    else:
-        for half in halves(span):
-            _split(half, tries, RECORD_TRIES if half.first == half.last else HALF_TRIES, alone, bury)
+def _is_guilty(record: Range, troubles: Sequence[Trouble]) -> bool:
+    alone = sum(each.tries for each in troubles if each.range == record)
+    among = sum(each.tries for each in troubles if each.range != record and _touches(each.range, record))
+    return alone > 0 and alone + among >= EVIDENCE
+
+
+def _chunks(span: Range) -> Iterator[Range]:
+    size = max(CHUNK_RECORDS, -(-(span.last - span.first + 1) // CHUNKS))
+    for first in range(span.first, span.last + 1, size):
+        yield Range(span.partition, first, min(first + size - 1, span.last))
+
+
+def _records(span: Range) -> Iterator[Range]:
+    return (Range(span.partition, each, each) for each in range(span.first, span.last + 1))
+
+
+def _touches(one: Range, other: Range) -> bool:
+    return one.partition == other.partition and one.first <= other.last and other.first <= one.last

@@ -6,6 +6,7 @@ A process that dies can say nothing, so tries of a batch that comes again are no
 
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +21,7 @@ from tasks.batches import Batch, Batches
 from tasks.counting import bury
 from tasks.dead_letters import record_letter
 from tasks.parts import Parts
-from tasks.quarantine import RANGE_TRIES, halves, plan
+from tasks.quarantine import RECORD_TRIES, halves, plan
 
 log = telemetry.logger(__name__)
 
@@ -33,6 +34,30 @@ class Stage(Struct, frozen=True):
 
     name: str
     work: Work
+
+
+class Excuses:
+    """Tries that came back, until the store knows it: an outage just then must not count against the records."""
+
+    def __init__(self) -> None:
+        self._owed: deque[tuple[str, str, Sequence[Range], str]] = deque()
+
+    def owe(self, excuse: tuple[str, str, Sequence[Range], str]) -> None:
+        """Stage, topic, ranges and the name of the try."""
+        self._owed.append(excuse)
+
+    def bring(self, store: MessageStore) -> None:
+        """Tell the store all that it does not know yet. Raises what an outage raises, and keeps the rest."""
+        while self._owed:
+            excuse = self._owed.popleft()
+            try:
+                store.excuse_tries(*excuse)
+            except Exception:
+                self._owed.appendleft(excuse)
+                raise
+
+
+EXCUSES = Excuses()
 
 
 class Run:
@@ -53,7 +78,7 @@ class Run:
         if not again:
             self._unit(ranges)
             return
-        self._store.beat(self._ref.topic, [span.partition for span in ranges])
+        EXCUSES.bring(self._store)
         troubles = [each for each in self._store.troubles(self._ref.topic, ranges) if each.stage == self._stage.name]
         todo = plan(ranges, troubles)
         for span in todo.bury:
@@ -62,12 +87,14 @@ class Run:
             self._watched(unit)
 
     def _watched(self, unit: Sequence[Range]) -> None:
-        """A unit whose try counts if this process dies of it."""
+        """A unit whose try counts if this process dies of it. Each is a sign of life, however long all of them take."""
+        self._store.beat(self._ref.topic, [span.partition for span in unit])
         self._store.begin_tries(self._stage.name, self._ref.topic, unit, self._name)
         try:
             self._unit(unit)
         finally:
-            self._store.excuse_tries(self._stage.name, self._ref.topic, unit, self._name)
+            EXCUSES.owe((self._stage.name, self._ref.topic, unit, self._name))
+            EXCUSES.bring(self._store)
 
     def _unit(self, unit: Sequence[Range]) -> None:
         try:
@@ -100,7 +127,7 @@ class Run:
                 self._unit([half])
             return
         why = ""
-        for _ in range(RANGE_TRIES):
+        for _ in range(RECORD_TRIES):
             try:
                 self._work([span])
                 return

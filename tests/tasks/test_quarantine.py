@@ -1,4 +1,4 @@
-"""Which ranges are tried together, alone, in halves, or no more."""
+"""Which ranges of a batch that comes again are tried together, which records alone, and which no more."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,37 +7,56 @@ from chat4all.ports import Trouble
 from chat4all.records import Range
 from tasks.quarantine import Plan, plan
 
-SPAN = Range(0, 0, 7)
+
+def tried(first: int, last: int, tries: int = 1) -> Trouble:
+    return Trouble("persist", Range(0, first, last), tries)
 
 
-def test_without_trouble_all_ranges_go_together() -> None:
-    """The usual case is one unit."""
-    ranges = (Range(0, 0, 5), Range(1, 3, 9))
-    assert plan(ranges, []) == Plan((ranges,))
+def alone(first: int, last: int) -> tuple[tuple[Range, ...], ...]:
+    return tuple((Range(0, each, each),) for each in range(first, last + 1))
 
 
-def test_a_range_with_tries_goes_alone_and_the_others_together() -> None:
-    """Whoever was there when a process died is looked at by itself."""
-    ranges = (Range(0, 0, 5), Range(1, 3, 9), Range(2, 0, 0))
-    assert plan(ranges, [Trouble("persist", ranges[1], 1)]) == Plan(((ranges[0], ranges[2]), (ranges[1],)))
+def test_a_batch_that_comes_again_is_tried_in_chunks() -> None:
+    """Sixteen records each, so that a small batch is one; of a large one there are sixteen chunks at most."""
+    small, large = Range(1, 3, 9), Range(0, 0, 999)
+    made = plan([small, large], [])
+    assert made.units[0] == (small,)
+    assert made.units[1] == (Range(0, 0, 62),)
+    assert (len(made.units), made.bury) == (17, ())
 
 
-def test_spent_tries_halve_a_range_and_a_half_has_one() -> None:
-    """Three for the whole, then one for each half on the way down."""
-    troubles = [Trouble("persist", SPAN, 3), Trouble("persist", Range(0, 4, 7), 1)]
-    assert plan([SPAN], troubles) == Plan(((Range(0, 0, 3),), (Range(0, 4, 5),), (Range(0, 6, 7),)))
+def test_a_chunk_that_did_not_come_back_is_tried_record_by_record() -> None:
+    """The others stay together."""
+    made = plan([Range(0, 0, 39)], [tried(16, 31)])
+    assert made == Plan(((Range(0, 0, 15),), *alone(16, 31), (Range(0, 32, 39),)))
 
 
-def test_a_single_record_is_set_aside_in_the_end() -> None:
-    """Alone it has two more tries, so that a kill by somebody else does not condemn it."""
-    troubles = [Trouble("persist", Range(0, 0, 1), 3), Trouble("persist", Range(0, 1, 1), 2)]
-    assert plan([Range(0, 0, 1)], troubles) == Plan(((Range(0, 0, 0),),), (Range(0, 1, 1),))
+def test_a_record_that_does_not_come_back_either_is_set_aside() -> None:
+    """Its chunk and then it alone: what was in the same chunk goes on."""
+    made = plan([Range(0, 0, 15)], [tried(0, 15), tried(5, 5)])
+    assert made == Plan((*alone(0, 4), *alone(6, 15)), (Range(0, 5, 5),))
 
 
-@given(st.dictionaries(st.tuples(st.integers(0, 15), st.integers(0, 15)), st.integers(1, 5), max_size=20))
-def test_every_record_is_in_exactly_one_place(tries: dict[tuple[int, int], int]) -> None:
-    """However the tries fell, no record is left out and none is done twice."""
-    whole = Range(0, 0, 15)
-    made = plan([whole], [Trouble("s", Range(0, *sorted(ends)), count) for ends, count in tries.items()])
+def test_one_death_condemns_nobody() -> None:
+    """A single record that somebody else's kill hit has another try."""
+    assert plan([Range(0, 7, 7)], [tried(7, 7)]) == Plan(alone(7, 7))
+    assert plan([Range(0, 7, 7)], [tried(7, 7, 2)]) == Plan((), (Range(0, 7, 7),))
+
+
+def test_evidence_counts_however_a_batch_is_cut() -> None:
+    """After a restart the bridge may hand out other ranges: tries of ranges that overlap count for their records."""
+    made = plan([Range(0, 4, 23)], [tried(0, 15), tried(5, 5)])
+    assert made.bury == (Range(0, 5, 5),)
+
+
+@given(
+    st.integers(0, 40),
+    st.dictionaries(st.tuples(st.integers(0, 60), st.integers(0, 60)), st.integers(0, 5), max_size=20),
+)
+def test_every_record_is_in_exactly_one_place(first: int, tries: dict[tuple[int, int], int]) -> None:
+    """However the tries fell, no record is left out and none is done twice; none is buried without a try of its own."""
+    troubles = [Trouble("s", Range(0, *sorted(ends)), count) for ends, count in tries.items()]
+    made = plan([Range(0, first, 60)], troubles)
     spans = [span for unit in made.units for span in unit] + list(made.bury)
-    assert sorted(offset for span in spans for offset in range(span.first, span.last + 1)) == list(range(16))
+    assert sorted(offset for span in spans for offset in range(span.first, span.last + 1)) == list(range(first, 61))
+    assert set(made.bury) <= {each.range for each in troubles if each.tries}
