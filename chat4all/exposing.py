@@ -28,17 +28,21 @@ SNAPSHOT_S = 0.5
 
 
 def serve(process: str, settings: Settings) -> int:
-    """Show this process's metrics from now on; the port, 0 where metrics are off. Call once, at the process's start.
+    """Show this process's metrics from now on; the port. Call once, at the process's start. `process` is the part's name.
 
-    `process` is the part's name. OSError when none of the ports can be listened on.
+    0 where metrics are off, or cannot be shown: that is logged, and keeps nobody from working.
     """
     if not measuring.ON:
         return 0
     read_process(os.getpid())
     REGISTRY.register(Readings(metrics.READ_FAILURES))
     measuring.begin()
-    port = _listen(settings)
-    announce(process, port, settings)
+    try:
+        port = _listen(settings)
+        announce(process, port, settings)
+    except OSError as error:
+        log.error("metrics_not_shown", why=str(error))
+        return 0
     log.info("metrics_ready", port=port)
     return port
 

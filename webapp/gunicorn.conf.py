@@ -41,8 +41,11 @@ def when_ready(_server: Any) -> None:
         exposing.announce("gateway", _settings.gateway_port, _settings, _settings.host)
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Keep what a worker that ended had counted, and forget its file."""
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep what a worker that ended had counted, and forget its file. Whatever is wrong with that, requests go on."""
     from webapp.metrics import bury  # noqa: PLC0415
 
-    bury(_metrics, worker.pid)
+    try:
+        bury(_metrics, worker.pid)
+    except Exception:
+        server.log.exception("metrics of worker %s are not merged", worker.pid)

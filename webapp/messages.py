@@ -8,6 +8,7 @@ from flask import Flask, Response, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
+from chat4all import metrics
 from chat4all.conversations import Membership
 from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.messages import Message, is_uuid
@@ -89,6 +90,7 @@ def _read_one(given: Any) -> Draft | Problem:
         return draft_of(MessageIn.model_validate(given))
     except ValidationError as error:
         problem = invalid(error)
+        metrics.REFUSED.of_reason(problem.code).add()
         named = given.get("message_id") if isinstance(given, dict) else ""
         problem.more = {"message_id": named if isinstance(named, str) else ""}
         return problem

@@ -78,6 +78,13 @@ def test_what_a_killed_process_left_goes_when_the_next_starts(tmp_path: Path) ->
     assert json.loads(path.read_text()) == [{"targets": ["127.0.0.1:1234"], "labels": {"process": "stream"}}]
 
 
+def test_who_cannot_be_watched_works_all_the_same(tmp_path: Path) -> None:
+    """An address that is not this machine's: no port, no file, and the process goes on."""
+    with _serving("bridge", tmp_path, CHAT4ALL_METRICS_HOST="192.0.2.1") as (process, port):
+        assert (port, process.poll()) == (0, None)
+    assert not targets(Settings.model_validate({"data": tmp_path}))
+
+
 def test_off_shows_and_keeps_nothing(tmp_path: Path) -> None:
     """CHAT4ALL_METRICS=off: no port, no file."""
     with _serving("bridge", tmp_path, CHAT4ALL_METRICS="off") as (_, port):
