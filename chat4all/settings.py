@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chat4all.redacting import know
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -160,10 +162,13 @@ class Settings(BaseSettings):
         variable = f"CHAT4ALL_SECRET_{name.upper()}"
         given = os.environ.get(variable, "")
         if given:
+            know(given)
             return given
         if not self.is_embedded:
             raise SettingsError(f"{variable} is not set. Outside the embedded default every secret comes from the environment.")
-        return _kept_secret(self.data / "secrets" / name)
+        kept = _kept_secret(self.data / "secrets" / name)
+        know(kept)
+        return kept
 
 
 def _kept_secret(path: Path) -> str:

@@ -13,6 +13,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from chat4all import telemetry
 from chat4all.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def begin(process: str, settings: Settings) -> None:
     """Record spans from now on, if these settings say where to. Once per process, after any fork."""
     if settings.otlp and _Process.spans is None:
         _Process.spans = import_module("chat4all.spans").Spans(process, settings)
+        telemetry.name_traces(_current_id)
 
 
 def end() -> None:
     """Send what is left, within a few seconds, and record no more."""
     spans, _Process.spans = _Process.spans, None
+    telemetry.name_traces(None)
     if spans:
         spans.close()
 
@@ -63,6 +66,11 @@ def end() -> None:
 def spans() -> "Spans | None":
     """What records, for the ways in and Celery; None where tracing is off."""
     return _Process.spans
+
+
+def _current_id() -> str:
+    spans = _Process.spans
+    return trace_id(spans.current()) if spans else ""
 
 
 def new() -> str:

@@ -11,7 +11,8 @@ app.config_from_object("celeryconfig")
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    telemetry.configure("celery")
+    # A worker has said its name before; beat and flower have none.
+    telemetry.configure(telemetry.process_name() or "celery")
 
 
 @signals.celeryd_init.connect

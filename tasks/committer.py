@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 
 from msgspec import Struct
 
-from chat4all import telemetry
+from chat4all import telemetry, tracing
 from chat4all.conversations import Identity
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Temporary, Unknown
@@ -81,7 +81,8 @@ class Committer:
                 for each in notes:
                     await self._settle([each])
                 return
-            log.exception("note_refused")
+            row = notes[0][0].row
+            log.exception("note_refused", **(tracing.about(row) if row else {}))
             if not notes[0][1].done():
                 notes[0][1].set_exception(error)
             return

@@ -211,8 +211,8 @@ class LaneWork:
             if waiting and waiting.retry_at <= now_ms():
                 async with self._catch_ups:
                     await self._catch_up(key, waiting)
-        except Exception as error:  # noqa: BLE001 - a key that fails must not end the lane; it is served again
-            log.warning("key_failed", lane=str(self.lane), error=repr(error))
+        except Exception as error:
+            log.warning("key_failed", lane=str(self.lane), exc_info=error)
             await asyncio.sleep(OUTAGE_S)
         finally:
             del self._serving[key]

@@ -52,7 +52,8 @@ def _module(name: str) -> Callable[[Settings], list[str]]:
 
 
 def _celery(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", "tasks.app", *arguments]
+    # Quiet: a banner is no line that a collector could read.
+    return [sys.executable, "-m", "celery", "-q", "-A", "tasks.app", *arguments]
 
 
 def _worker(name: str, queues: list[str]) -> Callable[[Settings], list[str]]:
