@@ -134,6 +134,6 @@ def _named(_logger: Any, _method: str, event: Any) -> Any:
     return {**line, "service.name": "chat4all", **event}
 
 
-def _last_look(_logger: Any, _method: str, line: str) -> str:
+def _last_look(_logger: Any, _method: str, line: Any) -> Any:
     """A second net below the first: what is known to be secret, or looks so, wherever it stands in the line."""
     return redacted(line)

@@ -12,8 +12,7 @@ from chat4all import tracing
 from chat4all.records import INCOMING, Range, Record
 from proto.chat4all.v1 import chat_pb2 as pb
 from proto.chat4all.v1 import chat_pb2_grpc
-from tests.bridges.road import TIMEOUT_S, Road, serving
-from tests.bridges.test_stream import Reader
+from tests.bridges.road import TIMEOUT_S, Reader, Road, serving
 from tests.spans import Recording, id_of, recording
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -35,7 +34,7 @@ async def test_a_call_is_the_beginning_of_its_message(road: Road, recorded: Reco
         for number, traced in enumerate([(), (("traceparent", SAMPLED),)]):
             metadata = (("authorization", f"Bearer {road.token('alice')}"), *traced)
             request = pb.SendRequest(conversation_id=talk, text=f"hello {number}")
-            await stub.Send(request, metadata=metadata, timeout=TIMEOUT_S)  # type: ignore[misc]
+            await stub.Send(request, metadata=metadata, timeout=TIMEOUT_S)
     call, append = recorded.all()
     assert (call.name, append.name) == ("/chat4all.v1.Chat/Send", "append")
     assert append.parent
