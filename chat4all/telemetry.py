@@ -80,18 +80,6 @@ class Library(logging.Handler):
             self.handleError(record)
 
 
-def standard_logging(level: str, *names: str) -> dict[str, Any]:
-    """For servers that take a `logging.config` dictionary: these loggers write as we do."""
-    ours = {"handlers": ["ours"], "level": level, "propagate": False}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "handlers": {"ours": {"()": "chat4all.telemetry.Library"}},
-        "root": {"handlers": ["ours"], "level": "WARNING"},
-        "loggers": dict.fromkeys(names, ours),
-    }
-
-
 def _placed(_logger: Any, _method: str, event: Any) -> Any:
     event["process"] = _Process.name
     if _Process.trace_id and not event.get("trace_id"):

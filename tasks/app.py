@@ -1,5 +1,8 @@
 """The Celery application: `celery -A tasks.app …`. Stages are in tasks.pipeline, settings in celeryconfig.py."""
 
+import logging
+import sys
+
 from celery import Celery, signals
 
 from chat4all import telemetry, tracing
@@ -11,8 +14,9 @@ app.config_from_object("celeryconfig")
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    # A worker has said its name before; beat and flower have none.
-    telemetry.configure(telemetry.process_name() or "celery")
+    # A worker has said its name before; of beat and flower the command is the name.
+    command = next((each for each in ("beat", "flower") if each in sys.argv), "celery")
+    telemetry.configure(telemetry.process_name() or command)
 
 
 @signals.celeryd_init.connect
@@ -20,6 +24,7 @@ def _set_up_worker(sender: str = "", **_: object) -> None:
     """In the worker's own process, which never forks: its name is what `-n` says before the host's."""
     name = f"worker-{sender.partition('@')[0]}"
     telemetry.configure(name)
+    logging.captureWarnings(True)
     tracing.begin(name, load())
     spans = tracing.spans()
     if spans:

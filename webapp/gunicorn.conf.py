@@ -5,12 +5,10 @@ import os
 import shutil
 from typing import Any
 
-from chat4all import telemetry
 from chat4all.settings import load
 
 _settings = load()
-telemetry.configure("gateway")
-logconfig_dict = telemetry.standard_logging("INFO", "gunicorn.error", "gunicorn.access")
+logger_class = "webapp.serving.Log"
 _metrics = (_settings.data / "metrics" / "gateway").resolve()
 
 bind = f"{_settings.host}:{_settings.gateway_port}"

@@ -1,0 +1,21 @@
+"""What gunicorn tells, as lines of ours. It tells nothing of single requests: metrics and traces do."""
+
+from typing import Any
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from chat4all import telemetry
+
+
+class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's own logger with our handler."""
+
+    def setup(self, cfg: Config) -> None:
+        """Called once, in the master process; workers inherit it."""
+        super().setup(cfg)
+        telemetry.configure("gateway")
+        self.error_log.handlers = [telemetry.Library()]
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Nothing: a line for each request would cost more than it tells, and hold callers' addresses."""
