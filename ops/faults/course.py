@@ -2,7 +2,11 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
+
+import psutil
 
 from ops.faults.crowd import Crowd
 from ops.faults.load import Load
@@ -14,6 +18,9 @@ from ops.harness.waiting import wait_until
 RESTART_S = 40.0
 LATE_S = 1.5
 CALM_S = 60.0
+GROWTH_MIB = 128
+# It remembers all that it was ever sent, to be asked about it.
+SIMULATOR = "simulator"
 
 
 class Course:
@@ -57,6 +64,28 @@ class Course:
             self.go(self.random.uniform(shortest_s, longest_s))
             self.kill(part)
 
+    def memory(self) -> dict[str, int]:
+        """MiB that each part and its children have in memory now."""
+        found = {}
+        for part in self.system.parts():
+            pid = self.system.pid(part)
+            if pid and psutil.pid_exists(pid):
+                root = psutil.Process(pid)
+                found[part] = sum(_resident(each) for each in [root, *root.children(recursive=True)]) >> 20
+        return found
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Inside, something is away while messages keep coming: no part may gather them in memory."""
+        before = self.memory()
+        yield
+        after = self.memory()
+        grown = {part: after[part] - each for part, each in before.items() if part in after and part != SIMULATOR}
+        worst = max(grown, key=lambda part: grown[part])
+        self.figures["grew_most"] = f"{worst} {grown[worst]} MiB"
+        if grown[worst] > GROWTH_MIB:
+            self.wrong.append(f"{worst} grew by {grown[worst]} MiB while something was away")
+
     def until_calm(self) -> None:
         """Let the load flow until nothing is late any more, so that the next harm meets a system that has come to itself."""
 
@@ -68,3 +97,10 @@ class Course:
             wait_until("nothing is late", nothing_is_late, CALM_S, 0.5)
         except TimeoutError:
             self.figures["never_calm"] = 1
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

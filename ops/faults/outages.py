@@ -20,7 +20,7 @@ LEFT_BYTES = 64 * 1024
 def broker_killed(run: Course) -> None:
     """The broker is killed and stays away for 30 s."""
     run.go(WARM_S)
-    with run.stack.broker_down():
+    with run.stack.broker_down(), run.bounded():
         run.go(BROKER_S)
     run.hit()
 
@@ -52,7 +52,7 @@ def log_down(run: Course) -> None:
 
 
 def _log_away(run: Course, down: AbstractContextManager[None], seconds: float) -> None:
-    with down:
+    with down, run.bounded():
         began = int(time.time() * 1000)
         run.go(seconds)
         ended = int(time.time() * 1000)
@@ -79,7 +79,7 @@ def _judge_refusals(run: Course, began: int, ended: int) -> None:
 def store_down(run: Course) -> None:
     """Nothing can be written to the store for 60 s; what is accepted waits in the log, and no attempts are burnt."""
     run.go(WARM_S)
-    with run.stack.store_down():
+    with run.stack.store_down(), run.bounded():
         run.go(DOWN_S)
     run.hit()
 
@@ -87,7 +87,7 @@ def store_down(run: Course) -> None:
 def store_frozen(run: Course) -> None:
     """The store stands still for 60 s."""
     run.go(WARM_S)
-    with run.stack.store_frozen():
+    with run.stack.store_frozen(), run.bounded():
         run.go(DOWN_S)
     run.hit()
 
