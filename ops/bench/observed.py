@@ -5,6 +5,7 @@ metrics are on, every process is scraped as Prometheus would, only more often; s
 """
 
 import json
+import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -26,11 +27,13 @@ from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.system import System
 
+# The part of traces that is recorded: OTEL_TRACES_SAMPLER_ARG=1 shows what all of them cost.
+RATIO = os.environ.get("OTEL_TRACES_SAMPLER_ARG") or "0.01"
 # What is watched with, as environment: each line that is on costs something that `off` does not.
 WAYS: Mapping[str, Mapping[str, str]] = {
     "off": {"CHAT4ALL_METRICS": "off", "CHAT4ALL_OTLP": ""},
     "metrics": {"CHAT4ALL_OTLP": ""},
-    "metrics and traces": {"CHAT4ALL_OTLP": "{collector}", "CHAT4ALL_TRACE_RATIO": "0.01"},
+    "metrics and traces": {"CHAT4ALL_OTLP": "{collector}", "CHAT4ALL_TRACE_RATIO": RATIO},
 }
 TURNS = ("off", "metrics", "metrics and traces", "metrics and traces", "metrics", "off")
 EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"

@@ -1,0 +1,40 @@
+"""Trace contexts as text: what is read, and how people are shown them."""
+
+import pytest
+
+from chat4all import tracing
+from chat4all.cli.printing import timeline
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01"),
+        (f"00-{TRACE}-{SPAN}-02", f"00-{TRACE}-{SPAN}-00"),
+        (f"cc-{TRACE}-{SPAN}-ff-more", f"00-{TRACE}-{SPAN}-01"),
+        (f"ff-{TRACE}-{SPAN}-01", ""),
+        (f"00-{'0' * 32}-{SPAN}-01", ""),
+        (f"00-{TRACE}-{'0' * 16}-01", ""),
+        (f"00-{TRACE.upper()}-{SPAN}-01", ""),
+        ("", ""),
+    ],
+)
+def test_a_callers_context_is_read_as_the_standard_says(given: str, kept: str) -> None:
+    """Well-formed ones of any version, with the one flag that we know; nothing else."""
+    assert tracing.read(given) == kept
+
+
+def test_a_new_context_is_one_that_nobody_records() -> None:
+    """It is well-formed, new each time, and not sampled."""
+    one, other = tracing.new(), tracing.new()
+    assert tracing.read(one) == one
+    assert one != other
+    assert not tracing.is_sampled(one)
+
+
+def test_people_are_shown_the_trace() -> None:
+    """`chat4all status` has a line with the id that finds the trace."""
+    shown = {"message_id": "m", "status": "SENT", "partially_failed": False, "deliveries": [], "trace_id": TRACE}
+    assert f"  trace      {TRACE}" in timeline(shown | {"accepted_at": "2026-01-01T00:00:00.000Z"})
