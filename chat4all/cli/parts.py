@@ -67,7 +67,9 @@ def _beat(settings: Settings) -> list[str]:
 
 
 def _flower(settings: Settings) -> list[str]:
-    return _celery("flower", f"--address={settings.host}", f"--port={settings.flower_port}")
+    # Which batch or lane a task is about is what one looks for; left to itself Flower does not show it.
+    columns = "--tasks-columns=name,args,state,received,runtime,worker,uuid"
+    return _celery("flower", f"--address={settings.host}", f"--port={settings.flower_port}", columns)
 
 
 PARTS = (
