@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 from urllib.error import HTTPError
@@ -50,11 +51,10 @@ def _shown(system: System, name: str) -> bool:
 
 def test_flower_shows_every_stage(system: System) -> None:
     """A batch's chain and a replay can be seen with what they are about, and nobody's words; without the password nothing."""
-    api = system.register("ann")
-    system.register("ben")
-    talk = api.private("ann", "ben")
-    sent = [api.send({"conversation_id": talk, "payload": {"type": "text", "text": WORDS}}) for _ in range(MESSAGES)]
-    wait_until("all are stored", lambda: len(api.history(talk)) == len(sent), 30)
+    with closing(system.register("ann")) as api, closing(system.register("ben")):
+        talk = api.private("ann", "ben")
+        sent = [api.send({"conversation_id": talk, "payload": {"type": "text", "text": WORDS}}) for _ in range(MESSAGES)]
+        wait_until("all are stored", lambda: len(api.history(talk)) == len(sent), 30)
     for stage in ("persist", "fan_out"):
         wait_until(f"{stage} is shown", partial(_shown, system, stage), 30)
         assert all("chat-incoming" in each["args"] for each in tasks(system, stage))
@@ -66,6 +66,7 @@ def test_flower_shows_every_stage(system: System) -> None:
     assert WORDS not in json.dumps(ask(system, "/api/tasks?limit=1000"))
     with pytest.raises(HTTPError) as refused:
         ask(system, "/api/tasks", "wrong")
+    refused.value.close()
     assert refused.value.code == 401
 
 
