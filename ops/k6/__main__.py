@@ -6,6 +6,7 @@ Of a system elsewhere: BASE_URL and TOKEN in the environment. `--own` starts a s
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ LIMIT_S = 4 * 3600
 
 def main() -> int:
     """Run scenarios, one after the other; k6's own status: 99 when a threshold was crossed."""
+    # Who is asked to end takes the system under load along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     scenarios = [each for each in sys.argv[1:] if each != "--own"] or ["smoke"]
     if not K6.is_installed(default_home()):
         print("k6 is not installed: python -m ops.native install k6")
