@@ -143,6 +143,9 @@ def main(console: Console) -> int:
     costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
     for way in TURNS:
         costs[way].append(turn(way, console))
+        # Said at once: a run that is cut short has not been for nothing.
+        newest = costs[way][-1]
+        console.print(f"  steady {sum(newest.steady.values()):,.0f}, waiting {sum(newest.waiting.values()):,.0f} µs a message")
     path = ROOT / "build" / "observed.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(compared(costs, console), indent=2) + "\n")
