@@ -38,7 +38,7 @@ def test_no_log_says_anything_private(system: System) -> None:
     """
     for channel in CHANNELS:
         system.phones.behave(channel, **trouble(channel))
-    alice = system.register("alice", PASSWORD)
+    ursula = system.register("ursula", PASSWORD)
     with Mixture(system, TALKS) as mixture, Readers(mixture.tokens, system.stream_target) as readers:
         feed = Feed(mixture, MESSAGES)
         feed.send()
@@ -46,7 +46,7 @@ def test_no_log_says_anything_private(system: System) -> None:
         system.kill9("worker-channels")
         outcome = Outcome(feed, readers)
         wait_until("everything arrived", lambda: outcome.missing() == 0, 120, between_s=1)
-        tokens = [alice.token, mixture.operator.token, *mixture.tokens.values()]
+        tokens = [ursula.token, mixture.operator.token, *mixture.tokens.values()]
         said = [each.text for each in feed.said]
         addresses = [each.partition(":")[2].lstrip("+") for talk in mixture.talks for each in talk.addresses]
     secrets = [each.read_text() for each in (system.settings.data / "secrets").glob("*")]
@@ -78,7 +78,7 @@ def test_no_log_says_anything_private(system: System) -> None:
 def _mishaps(system: System, mixture: Mixture) -> None:
     """What people and providers get wrong."""
     stranger = system.api()
-    credentials = {"client_id": "alice", "client_secret": WRONG}
+    credentials = {"client_id": "ursula", "client_secret": WRONG}
     assert stranger.request("POST", "/auth/token", credentials)[0] == 401
     assert stranger.request("POST", "/v1/users", {"user_id": "x", "password": WRONG, "odd": WORDS})[0] in (400, 422)
     assert system.api(f"{mixture.operator.token}x").request("GET", "/v1/conversations")[0] == 401

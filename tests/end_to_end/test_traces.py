@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chat4all.records import STATUS
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
@@ -63,8 +64,10 @@ class Trace:
         ]
 
     def of(self, message_id: str) -> "Trace":
-        """Without what the same webhook brought for others: receipts of their messages."""
-        others = {each["spanID"] for each in [*self.named("receipts"), *self.named("receipt")] if _id(each) != message_id}
+        """Without what the same webhook brought for others: receipts of their messages, on their own way."""
+        of_others = [each for each in self.named("receipt") if _id(each) != message_id]
+        of_others += [each for name in ("hand_out", "receipts") for each in self.named(name) if _topic(each) == STATUS]
+        others = {each["spanID"] for each in of_others}
         return Trace([each for each in self.spans if each["spanID"] not in others])
 
     def began(self, name: str) -> int:
@@ -100,6 +103,10 @@ def missing(trace: Trace, said: Said) -> list[str]:
 
 def _id(span: dict[str, Any]) -> str:
     return str(span["tags"].get("message_id"))
+
+
+def _topic(span: dict[str, Any]) -> str:
+    return str(span["tags"].get("topic"))
 
 
 def _says(span: dict[str, Any], message_id: str) -> bool:
