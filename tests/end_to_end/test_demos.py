@@ -20,7 +20,7 @@ def test_nothing_is_lost(story: str, system: System, request: pytest.FixtureRequ
     scheme = system.settings.broker_url.partition(":")[0]
     env = {**system.env, "RATE": PER_SECOND}
     if scheme == "amqp":
-        env["CHAT4ALL_SERVERS_DATA"] = str(request.getfixturevalue("servers")["rabbitmq"].folder.parent)
+        env["CHAT4ALL_SERVERS_DATA"] = str(request.getfixturevalue("servers").each["rabbitmq"].folder.parent)
     command = [sys.executable, "-m", "ops.demo", story]
     told = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
