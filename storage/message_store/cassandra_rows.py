@@ -38,7 +38,9 @@ class Lookup:
         """Pairs of (key, columns) for every row found, in no order. The same key twice is answered once."""
         groups: dict[tuple[Any, ...], list[Any]] = {}
         for key in dict.fromkeys(keys):
-            groups.setdefault(key[:-1], []).append(key[-1])
+            # A key that is one empty text is refused as a mistake; nothing can be kept under it.
+            if key != ("",):
+                groups.setdefault(key[:-1], []).append(key[-1])
         calls, heads = [], []
         for head, tails in groups.items():
             for start in range(0, len(tails), TOGETHER):

@@ -24,7 +24,8 @@ def test_a_user_id_belongs_to_who_came_first(store: MessageStore) -> None:
 
 def test_unknown_users_are_absent(store: MessageStore) -> None:
     """Asking for nobody, or for somebody unknown, is no error."""
-    assert store.users([fresh("u")]) == {}
+    assert store.users([fresh("u"), ""]) == {}
+    assert store.users([""]) == {}
     assert store.users([]) == {}
     assert store.add_users([]) == []
 
