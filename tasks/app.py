@@ -8,7 +8,7 @@ from celery import Celery, signals
 from chat4all import telemetry, tracing
 from chat4all.settings import load
 
-app = Celery("chat4all")
+app = Celery("chat4all", amqp="tasks.broker:Amqp")
 app.config_from_object("celeryconfig")
 
 
