@@ -10,7 +10,8 @@ NEVER_SAID = frozenset({
     "text", "payload", "address", "authorization", "password", "token", "secret", "value", "phone", "to", "from", "recipient",
     "sender", "sender_name", "display_name", "url", "query", "headers", "cookie", "email",
 })  # fmt: skip
-SECRET_NAMES = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|API_KEY)", re.I)
+# An access key is the name of an account: what belongs to it is called SECRET.
+SECRET_NAMES = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_KEY)", re.I)
 PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 SHORTEST = 8
 PATTERNS = (

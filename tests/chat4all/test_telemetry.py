@@ -48,6 +48,16 @@ def test_a_line_has_the_names_that_collectors_know(capsys: pytest.CaptureFixture
     }
 
 
+def test_the_name_of_an_account_is_no_secret(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An access key may be a word that stands everywhere; the key that belongs to it is secret."""
+    monkeypatch.setenv("MINIO_ACCESS_KEY", "chat4all")
+    monkeypatch.setenv("MINIO_SECRET_KEY", "hunter2hunter2")
+    telemetry.configure("gateway")
+    telemetry.logger("tests.names").info("seen", said="hunter2hunter2")
+    (line,) = lines(capsys)
+    assert (line["service.name"], line["said"]) == ("chat4all", redacting.REDACTED)
+
+
 def test_a_line_says_the_trace_that_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
     """That of its thread or task, unless it names one."""
     telemetry.configure("gateway")
