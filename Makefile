@@ -65,7 +65,7 @@ servers: setup   ## installs every server that tests use into .servers; a quarte
 	$(BIN)/python -m ops.native install $(SERVERS)
 
 test-real: servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
-	REQUIRE_REAL=1 $(BIN)/pytest -m real
+	REQUIRE_REAL=1 $(BIN)/pytest -m real $(PYTEST)
 
 check: setup     ## types, lint, imports, layout
 	$(BIN)/ruff check .
