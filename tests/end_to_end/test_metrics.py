@@ -19,6 +19,8 @@ from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
+from ops.simulator.model import Arrival
+from ops.simulator.providers import open_providers
 from tests.end_to_end.scraping import Scraper
 
 QUICK = {
@@ -97,8 +99,7 @@ def everyday(life: Life) -> None:
     assert life.alice.request("POST", "/v1/messages", again | {"conversation_id": str(uuid4())})[0] == 404
     with closing(life.system.api()) as nobody:
         assert nobody.request("GET", "/v1/users/me")[0] == 401
-    life.system.phones.behave("messenger", receipts={"before_response": True})
-    life.system.phones.behave("instagram", receipts={"before_response": True})
+    unheard_of(life)
     sent = [life.to(channel) for channel in PEOPLE for _ in range(3)]
     life.system.phones.write("whatsapp", PEOPLE["whatsapp"], "hello back")
     url = f"{life.system.settings.gateway_url}/v1/files"
@@ -106,6 +107,17 @@ def everyday(life: Life) -> None:
     requests.post(url, files=form, headers={"Authorization": f"Bearer {life.alice.token}"}, timeout=10).raise_for_status()
     for each in sent:
         life.until(each, "SENT", "DELIVERED", "READ")
+
+
+def unheard_of(life: Life) -> None:
+    """Instagram reports about a message that nobody sent, or that we do not know of yet."""
+    provider = open_providers(life.system.settings)["instagram"]
+    now = int(time.time() * 1000)
+    unknown = Arrival("instagram", provider.account, PEOPLE["instagram"], f"mid.{uuid4().hex}", "hello", now)
+    body = provider.webhook([provider.receipt(unknown, "read", now, 0)])
+    headers = {"Content-Type": "application/json", **provider.signature(body)}
+    url = f"{life.system.settings.gateway_url}/channels/instagram/webhook"
+    requests.post(url, body, headers=headers, timeout=10).raise_for_status()
 
 
 def troubles(life: Life) -> None:
@@ -183,9 +195,8 @@ def short_token(system: System) -> str:
 def test_every_metric_is_shown_where_it_says_and_moves(system: System) -> None:
     """An eventful life moves all declared metrics, in the processes that they name, and no label tells of anybody."""
     scraper = Scraper(system)
-    life = Life(system, scraper)
     reading = threading.Thread(target=listen, args=(system, short_token(system)))
-    with scraper, Readers({"bob-m": life.bob.token}, system.stream_target):
+    with closing(Life(system, scraper)) as life, scraper, Readers({"bob-m": life.bob.token}, system.stream_target):
         reading.start()
         everyday(life)
         troubles(life)
@@ -195,7 +206,6 @@ def test_every_metric_is_shown_where_it_says_and_moves(system: System) -> None:
         except TimeoutError:
             raise AssertionError(f"never moved: {sorted(_still(scraper))}") from None
     reading.join(10)
-    life.close()
     misplaced = {
         name: processes - set(DECLARED[name].where)
         for name, processes in scraper.moved.items()
