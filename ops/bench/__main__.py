@@ -112,7 +112,9 @@ def run(stack: str, size: Size, console: Console) -> Figures:
     with tempfile.TemporaryDirectory(prefix="chat4all-bench-") as folder:
         servers = single() if stack == "real" else None
         system = Measured(Path(folder) / "data", servers.place(f"b{token_hex(6)}") if servers else None)
-        system.servers = servers.each if servers else {}
+        if servers:
+            system.servers = servers.each
+            os.environ.update(servers.secrets)
         refuse_real(system.settings)
         with system:
             return measure(system, size, console)

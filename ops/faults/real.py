@@ -34,7 +34,7 @@ class Real(Stack):
         self._prefix = f"f{token_hex(6)}"
         place = self._servers.place(self._prefix)
         # The run opens log and store itself, with the same passwords.
-        os.environ.update({name: value for name, value in place.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))})
+        os.environ.update(self._servers.secrets)
         super().__init__(data, env, place)
         # What the row before left in the broker is not this one's.
         self.delete_queues()

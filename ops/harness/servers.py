@@ -31,6 +31,11 @@ class Servers(Struct, frozen=True):
     all: tuple[Server, ...]
     env: dict[str, str]
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Those of the variables that are secrets: a process that asks the settings itself needs them too."""
+        return {name: value for name, value in self.env.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))}
+
     def place(self, name: str) -> dict[str, str]:
         """The variables that make a system run on them, with topics, a keyspace and a bucket of its own."""
         own = {
