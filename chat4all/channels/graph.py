@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from chat4all.channels.http import Answer
 from chat4all.failures import Failure, Permanent, Temporary, Throttled
+from chat4all.ports import Unreadable
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
@@ -51,7 +52,20 @@ class _Envelope(Struct, frozen=True):
     error: GraphError
 
 
+class _Entry(Struct, frozen=True):
+    """WhatsApp tells changes, the messaging platform messaging events."""
+
+    changes: list[Raw] = []
+    messaging: list[Raw] = []
+
+
+class _Webhook(Struct, frozen=True):
+    entry: list[Raw]
+
+
 _envelope = msgspec.json.Decoder(_Envelope).decode
+_webhook = msgspec.json.Decoder(_Webhook).decode
+_entry = msgspec.json.Decoder(_Entry).decode
 
 
 def read_error(answer: Answer) -> GraphError | None:
@@ -105,3 +119,19 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     if query.get("hub.mode") != "subscribe" or not known:
         return None
     return query.get("hub.challenge")
+
+
+def told(body: bytes) -> Iterator[Raw | Unreadable]:
+    """What the entries of a webhook tell, one by one; what cannot be read does not hide the rest."""
+    try:
+        entries = _webhook(body).entry
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        yield Unreadable("not a webhook")
+        return
+    for raw in entries:
+        try:
+            entry = _entry(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield Unreadable("entry")
+            continue
+        yield from (*entry.changes, *entry.messaging)

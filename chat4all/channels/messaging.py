@@ -94,21 +94,11 @@ class Event(Struct, frozen=True):
     postback: _Postback | None = None
 
 
-class _Entry(Struct, frozen=True):
-    messaging: list[Raw] = []
-
-
-class _Webhook(Struct, frozen=True):
-    entry: list[Raw]
-
-
 class _Sent(Struct, frozen=True):
     message_id: str
 
 
 _encode = msgspec.json.Encoder().encode
-_webhook = msgspec.json.Decoder(_Webhook).decode
-_entry = msgspec.json.Decoder(_Entry).decode
 _event = msgspec.json.Decoder(Event).decode
 _sent = msgspec.json.Decoder(_Sent).decode
 _profile = msgspec.json.Decoder(dict[str, Any]).decode
@@ -158,19 +148,9 @@ class MessagingChannel(Channel):
 
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Every event of every entry that can be read."""
-        try:
-            entries = _webhook(body).entry
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return [Unreadable("not a webhook")]
         found: list[Update] = []
-        for raw in entries:
-            try:
-                events = _entry(raw).messaging
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                found.append(Unreadable("entry"))
-                continue
-            for each in events:
-                found.extend(self._read_event(each))
+        for each in graph.told(body):
+            found.extend([each] if isinstance(each, Unreadable) else self._read_event(each))
         return found
 
     def _read_event(self, raw: Raw) -> Iterable[Update]:

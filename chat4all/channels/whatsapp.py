@@ -102,14 +102,6 @@ class _Change(Struct, frozen=True):
     value: Raw
 
 
-class _Entry(Struct, frozen=True):
-    changes: list[Raw]
-
-
-class _Webhook(Struct, frozen=True):
-    entry: list[Raw]
-
-
 class _Text(Struct, frozen=True):
     body: str
     preview_url: bool = True
@@ -150,8 +142,6 @@ _encode = msgspec.json.Encoder().encode
 _status = msgspec.json.Decoder(_Status).decode
 _value = msgspec.json.Decoder(_Value).decode
 _change = msgspec.json.Decoder(_Change).decode
-_entry = msgspec.json.Decoder(_Entry).decode
-_webhook = msgspec.json.Decoder(_Webhook).decode
 _sent = msgspec.json.Decoder(_Sent).decode
 _number = msgspec.json.Decoder(_Number).decode
 _page = msgspec.json.Decoder(_MediaPage).decode
@@ -207,19 +197,12 @@ class WhatsApp(Channel):
 
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Statuses and messages of every entry and change that can be read."""
-        try:
-            entries = _webhook(body).entry
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return [Unreadable("not a webhook")]
         found: list[Update] = []
-        for raw in entries:
-            try:
-                changes = _entry(raw).changes
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                found.append(Unreadable("entry"))
-                continue
-            for change in changes:
-                self._read_change(change, found)
+        for each in graph.told(body):
+            if isinstance(each, Unreadable):
+                found.append(each)
+            else:
+                self._read_change(each, found)
         return found
 
     def _read_change(self, raw: Raw, found: list[Update]) -> None:
