@@ -210,6 +210,7 @@ def best(states: Iterable[State]) -> State:
 def message_state(recipients: Iterable[State]) -> tuple[State, bool]:
     """A stored message's state, and whether it failed for some. The lowest of those it did not fail for; never below SENT.
 
+    READ only when all have read it: who it failed for may still turn out to have it, and the state must not fall then.
     A message without recipients is SENT: the server has it.
     """
     states = list(recipients)
@@ -217,5 +218,5 @@ def message_state(recipients: Iterable[State]) -> tuple[State, bool]:
     failed = len(alive) < len(states)
     if failed and not alive:
         return State.FAILED, False
-    lowest = min(alive, key=RANK.__getitem__, default=State.SENT)
+    lowest = min([*alive, State.DELIVERED] if failed else alive, key=RANK.__getitem__, default=State.SENT)
     return (State.SENT if lowest is State.PENDING else lowest), failed
