@@ -123,9 +123,9 @@ def _chunks(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
 
 
 def _acknowledged(user: str, marks: Sequence[Watermark]) -> int:
-    """What the user's clients have said they have. -1 for nothing: the very first seq is 0."""
+    """Up to which seq the user's clients have said they have all; 0 for nothing."""
     mine = [max(mark.delivered_up_to, mark.read_up_to) for mark in marks if mark.user_id == user]
-    return max(mine, default=0) or -1
+    return max(mine, default=0)
 
 
 def _marked_at(mark: Watermark) -> int:
