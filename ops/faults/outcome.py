@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from chat4all.deliveries import Delivery
 from chat4all.ports import DeadLetter
 from ops.faults.crowd import Crowd, Talk
 from ops.faults.load import Load
@@ -90,14 +91,20 @@ class Outcome:
     def resends(self) -> Counter[tuple[str, str]]:
         """How often the system says it sent something again without knowing, by (message, to)."""
         known = {each.message_id for each in self.accepted}
+        counted = [row for row in self._deliveries() if row.facts.resends and row.message_id in known]
+        return Counter({(row.message_id, f"{row.key.lane.channel}:{row.address}"): row.facts.resends for row in counted})
+
+    def newest_attempt(self) -> int:
+        """When the newest call to a provider was begun (ms UTC), by the clock of the process that made it."""
+        return max((row.facts.attempted_at for row in self._deliveries()), default=0)
+
+    def _deliveries(self) -> Sequence[Delivery]:
         store = open_store(self._place.system.settings)
         try:
             lanes = store.lanes()
-            rows = [row for lane, state in lanes.items() for row in store.lane_rows(lane, (-1, -1), state.fanned, ROWS)]
+            return [row for lane, state in lanes.items() for row in store.lane_rows(lane, (-1, -1), state.fanned, ROWS)]
         finally:
             store.close()
-        counted = [row for row in rows if row.facts.resends and row.message_id in known]
-        return Counter({(row.message_id, f"{row.key.lane.channel}:{row.address}"): row.facts.resends for row in counted})
 
     def letters(self) -> Sequence[DeadLetter]:
         """Today's dead letters."""

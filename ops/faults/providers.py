@@ -54,7 +54,7 @@ def _strangers(run: Course, seconds: int) -> None:
 
 
 def refusing(run: Course) -> None:
-    """Every channel answers half of all calls with 500 or 429 for 30 s."""
+    """Every channel answers half of all calls with 500 or 429 for 60 s."""
     run.go(WARM_S)
     codes = {"whatsapp": (130429, 131000), "instagram": (613, 2), "messenger": (613, 2), "telegram": (429, 500)}
     for channel, (fast, broken) in codes.items():
@@ -63,7 +63,7 @@ def refusing(run: Course) -> None:
             {"status": 500, "code": broken, "rate": 0.33},
         ]
         run.system.phones.behave(channel, rules=rules)
-    run.go(30.0)
+    run.go(60.0)
     for channel in codes:
         run.system.phones.behave(channel)
     run.hit()

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from msgspec import Struct
 
+from chat4all.streaming import OPTIONS
 from proto.chat4all.v1 import chat_pb2, chat_pb2_grpc
 
 ACKNOWLEDGE_TIMEOUT_S = 10.0
@@ -57,7 +58,7 @@ class Reader:
 
     def _read(self) -> None:
         while not self._ended.is_set():
-            with grpc.insecure_channel(self._target) as channel:
+            with grpc.insecure_channel(self._target, options=OPTIONS) as channel:
                 stub = chat_pb2_grpc.ChatStub(channel)
                 try:
                     self._follow(stub)
