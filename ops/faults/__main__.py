@@ -25,6 +25,9 @@ PATH = ROOT / "build" / "faults.json"
 
 def main() -> int:
     """Run what the environment asks for."""
+    if sys.argv[1:]:
+        print(__doc__)
+        return 2
     # Who is asked to end takes the system under test along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     console = Console()
