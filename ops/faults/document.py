@@ -10,8 +10,8 @@ from ops.faults.table import FAULTS
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEAD = (
-    "| fault | stack | seeds | accepted | lost | twice at streams | twice at providers (own count) "
-    "| out of order | backwards | endless | recovery |"
+    "| fault | stack | seeds | messages/s | accepted | lost | twice at streams | twice at providers (own count) "
+    "| out of order | backwards | endless | recovery (limit) |"
 )
 
 
@@ -31,11 +31,12 @@ def _line(fault: str, stack: str, rows: Sequence[Row]) -> str:
     def total(name: str) -> str:
         return f"{sum(getattr(each, name) for each in rows):,}"
 
-    took = [each.recovery_s for each in rows if each.recovery_s is not None and FAULTS[fault].recovery_s is not None]
+    took = [(each.recovery_s, each.recovery_limit_s) for each in rows if each.recovery_s and each.recovery_limit_s]
     cells = (
         FAULTS[fault].about,
         stack,
         str(len(rows)),
+        f"{sum(each.offered_per_second for each in rows) / len(rows):.0f}",
         total("accepted"),
         total("lost"),
         total("doubled_streams"),
@@ -43,7 +44,7 @@ def _line(fault: str, stack: str, rows: Sequence[Row]) -> str:
         total("inversions"),
         total("backwards"),
         total("endless"),
-        f"{max(took):.1f} s" if took else "",
+        "{:.1f} s ({:.0f})".format(*max(took)) if took else "",
     )
     return f"| {' | '.join(cells)} |"
 
