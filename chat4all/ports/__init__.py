@@ -5,24 +5,14 @@ Every method may block unless it says that it does not, ends within the time lim
 """
 
 from chat4all.ports.channel import Account, Channel, Fetch, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
+from chat4all.ports.directory import Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
-from chat4all.ports.message_store import (
-    DeadLetter,
-    Deliveries,
-    Directory,
-    Handle,
-    History,
-    LaneState,
-    Lease,
-    MessageStore,
-    Progress,
-    ProgressStore,
-    Registration,
-    Trouble,
-    Waiting,
-)
+from chat4all.ports.history import History, Registration
+from chat4all.ports.message_store import MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
+from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 
 __all__ = [
     "Account",

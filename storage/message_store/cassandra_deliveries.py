@@ -6,7 +6,7 @@ from functools import reduce
 import msgspec
 
 from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
-from chat4all.ports.message_store import Handle, Waiting
+from chat4all.ports.deliveries import Handle, Waiting
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
 from storage.message_store.cassandra_rows import Known, Lookup, as_json

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Membership, User, Verification
-from chat4all.ports.message_store import Directory
+from chat4all.ports.directory import Directory
 from storage.message_store.cassandra_rows import Lookup, Register, as_json
 from storage.message_store.cassandra_session import Put, Session
 

@@ -7,7 +7,7 @@ import msgspec
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.message_store import History, Registration
+from chat4all.ports.history import History, Registration
 from storage.message_store.cassandra_rows import TOGETHER, TOP, Known, Lookup, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 

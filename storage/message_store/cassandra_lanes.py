@@ -6,7 +6,7 @@ import msgspec
 
 from chat4all.deliveries import Lane
 from chat4all.failures import Temporary
-from chat4all.ports.message_store import Deliveries, LaneState, Lease, Waiting
+from chat4all.ports.deliveries import Deliveries, LaneState, Lease, Waiting
 from storage.message_store.cassandra_cluster import Undecided
 from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Row, Session

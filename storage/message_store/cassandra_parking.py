@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chat4all.ports.message_store import Deliveries
+from chat4all.ports.deliveries import Deliveries
 from chat4all.records import ProviderReceipt
 from storage.message_store.cassandra_rows import Known, Lookup, as_json
 from storage.message_store.cassandra_session import Put, Session

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.ports.message_store import Deliveries, Handle, LaneState, Lease, Waiting
+from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
 from chat4all.records import ProviderReceipt
 from storage.message_store import sqlite_facts
 from storage.message_store.sqlite_connection import Connections

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
-from chat4all.ports.message_store import Directory
+from chat4all.ports.directory import Directory
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 

@@ -1,0 +1,114 @@
+"""Part of the message store: delivery rows, the lanes that they stand in, and the right to work on a lane."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.records import ProviderReceipt
+
+
+class Handle(Struct, frozen=True):
+    """The provider calls this delivery by this id."""
+
+    channel: str
+    account: str
+    provider_id: str
+    key: DeliveryKey
+
+
+class Waiting(Struct, frozen=True):
+    """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row."""
+
+    lane: Lane
+    conversation_id: str
+    address: str
+    seq: int
+    index: int
+    retry_at: int
+    refusals: int
+
+
+class Lease(Struct, frozen=True):
+    """The right to send on a lane. Compared as a whole; holds no time of day. `holder` is empty when it is free."""
+
+    holder: str = ""
+    fence: int = 0
+    beat: int = 0
+
+
+class LaneState(Struct, frozen=True):
+    """Rows up to seq `fanned` exist; all up to seq `cursor` are ended or have their key in `Waiting`. 0: none yet."""
+
+    lane: Lane
+    fanned: int
+    cursor: int
+    lease: Lease
+
+
+class Deliveries(ABC):
+    """Delivery rows, the lanes that they stand in, and the right to work on a lane."""
+
+    @abstractmethod
+    def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Write rows, with the facts that they begin with. Writing the same again changes nothing and lowers no fact."""
+
+    @abstractmethod
+    def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        """Those that exist."""
+
+    @abstractmethod
+    def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
+        """The first `limit` rows with (seq, index) > `after` and seq <= `up_to`, ascending."""
+
+    @abstractmethod
+    def record(
+        self,
+        facts: Mapping[DeliveryKey, Facts],
+        handles: Sequence[Handle] = (),
+        spoken: Mapping[tuple[str, str], tuple[str, int]] | None = None,
+        waiting: Sequence[Waiting] = (),
+        resumed: Sequence[Waiting] = (),
+    ) -> None:
+        """Add facts to rows (`Facts.merged`) with what belongs to them. All is durable on return.
+
+        `spoken`: (channel, address) -> (conversation, at): a message of it went there; the latest time wins.
+        `waiting` replaces the row of the same (lane, conversation, address); `resumed` removes it.
+        """
+
+    @abstractmethod
+    def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
+        """Deliveries by (channel, account, provider id); unknown ids are absent."""
+
+    @abstractmethod
+    def park(self, receipts: Sequence[ProviderReceipt]) -> None:
+        """Keep receipts for ids that may not be known yet, for at least a day. Repeating changes nothing."""
+
+    @abstractmethod
+    def parked(self, ids: Sequence[tuple[str, str, str]]) -> list[ProviderReceipt]:
+        """All kept receipts of these (channel, account, provider id)."""
+
+    @abstractmethod
+    def lanes(self, lanes: Sequence[Lane] | None = None) -> dict[Lane, LaneState]:
+        """The state of these lanes (missing ones as never used), or of all that were ever used."""
+
+    @abstractmethod
+    def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
+        """Rows of these lanes exist up to this seq. Only grows."""
+
+    @abstractmethod
+    def raise_cursor(self, lane: Lane, seq: int) -> None:
+        """All rows up to this seq are ended, or their key waits. Only grows."""
+
+    @abstractmethod
+    def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
+        """Compare-and-set: if the lease is still exactly `seen`, make it `wanted`. The only way a lease ever changes."""
+
+    @abstractmethod
+    def waiting(self, lane: Lane) -> list[Waiting]:
+        """The keys of this lane that wait."""
+
+    @abstractmethod
+    def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
+        """Those lanes with a key whose retry_at has come."""

@@ -1,0 +1,89 @@
+"""Part of the message store: who is who, where they can be reached, and who talks with whom."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from chat4all.conversations import Conversation, Identity, Membership, User, Verification
+
+
+class Directory(ABC):
+    """Who is who: users, addresses, conversations, links. Registrations: first writer wins."""
+
+    @abstractmethod
+    def add_users(self, users: Sequence[User]) -> list[User]:
+        """Register; for each, the user now kept under that id: the one given, or the one who was there first."""
+
+    @abstractmethod
+    def users(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Those that exist."""
+
+    @abstractmethod
+    def claim_addresses(self, identities: Sequence[Identity]) -> list[Identity]:
+        """Give addresses to users; for each (channel, address), the identity now kept: first writer wins.
+
+        A verified claim replaces an unverified one of the same user; nothing replaces another user's.
+        """
+
+    @abstractmethod
+    def release_address(self, channel: str, address: str, user_id: str) -> bool:
+        """Take an address from this user; False when it was not theirs. It can then be claimed anew."""
+
+    @abstractmethod
+    def owners(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Identity]:
+        """Who owns these (channel, address) now; free ones are absent."""
+
+    @abstractmethod
+    def identities(self, user_ids: Sequence[str]) -> dict[str, list[Identity]]:
+        """All addresses of each user, by channel, oldest claim first; users without any have an empty list."""
+
+    @abstractmethod
+    def note_wrote(self, wrote: Mapping[tuple[str, str], int]) -> None:
+        """(channel, address) wrote to us at this time. `last_wrote_at` only grows; free addresses are passed over."""
+
+    @abstractmethod
+    def put_verification(self, verification: Verification) -> None:
+        """Keep a code for (user, channel, address), replacing an older one."""
+
+    @abstractmethod
+    def verification(self, user_id: str, channel: str, address: str) -> Verification | None:
+        """The code that waits, if any; also when it has expired."""
+
+    @abstractmethod
+    def add_conversations(self, founded: Sequence[tuple[Conversation, Sequence[str]]]) -> list[Membership]:
+        """Found conversations with their first members (version 1); for each id the one now kept: first writer wins."""
+
+    @abstractmethod
+    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+        """Those that exist, whole."""
+
+    @abstractmethod
+    def change_members(
+        self, conversation_id: str, version: int, joined: Sequence[str], left: Sequence[str]
+    ) -> Membership | None:
+        """Compare-and-set: if the membership is still at `version`, make version + 1 with these changes; else None.
+
+        Who joins again gets a second stay.
+        """
+
+    @abstractmethod
+    def conversations_of(self, user_id: str) -> list[str]:
+        """Every conversation this user is or ever was a member of."""
+
+    @abstractmethod
+    def put_link(self, channel: str, address: str, conversation_id: str | None) -> None:
+        """What this address writes comes into this conversation from now on; None: no longer."""
+
+    @abstractmethod
+    def links(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Linked conversations of these (channel, address); those without one are absent."""
+
+    @abstractmethod
+    def register_inbound(self, inbound: Sequence[tuple[str, str, str, str]]) -> list[str]:
+        """For each (channel, account, provider id, conversation id): the conversation now kept, first writer wins.
+
+        Kept for at least 8 days, so that a provider's repetitions go where the first went.
+        """
+
+    @abstractmethod
+    def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The conversation whose message last went to each (channel, address), as `Deliveries.record` was told."""

@@ -1,0 +1,90 @@
+"""Part of the message store: how far the stages have come, what troubles them, and what they have set aside."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from chat4all.ports.event_log import Topic
+from chat4all.records import Range
+
+
+class Progress(Struct, frozen=True):
+    """All records up to offset `done` have been through their stages (-1: none). `beat` differs after each sign of life."""
+
+    done: int
+    beat: int
+
+
+class Trouble(Struct, frozen=True):
+    """Tries of a stage at a range that did not come back and were not excused."""
+
+    stage: str
+    range: Range
+    tries: int
+
+
+class DeadLetter(Struct, frozen=True, omit_defaults=True):
+    """What could not be processed or delivered, and why. `letter_id` is the same however often it is reported.
+
+    `delivery` is a DeliveryKey as text; (topic, partition, offset) the record it came from, offset -1 if none.
+    """
+
+    letter_id: str
+    at: int
+    stage: str
+    reason: str
+    detail: str = ""
+    topic: str = ""
+    partition: int = 0
+    offset: int = -1
+    conversation_id: str = ""
+    message_id: str = ""
+    delivery: str = ""
+    channel: str = ""
+    attempts: int = 0
+    first_at: int = 0
+
+
+class ProgressStore(ABC):
+    """How far the stages have come, and what troubles them."""
+
+    @abstractmethod
+    def keep_topic(self, topic: Topic) -> Topic:
+        """The topic that this store belongs to: the one given at the very first call for its name. First writer wins."""
+
+    @abstractmethod
+    def progress(self, topic: str) -> dict[int, Progress]:
+        """Per partition; partitions without progress are absent."""
+
+    @abstractmethod
+    def raise_progress(self, topic: str, done: Mapping[int, int]) -> None:
+        """All records up to these offsets are done. Only grows; counts as a beat."""
+
+    @abstractmethod
+    def beat(self, topic: str, partitions: Sequence[int]) -> None:
+        """A sign of life from a stage at work on these partitions."""
+
+    @abstractmethod
+    def begin_tries(self, stage: str, topic: str, ranges: Sequence[Range], run: str) -> None:
+        """Note, before the work, that a stage tries these ranges. `run` names the try: noted twice it counts once."""
+
+    @abstractmethod
+    def excuse_tries(self, stage: str, topic: str, ranges: Sequence[Range], run: str) -> None:
+        """The try named `run` ended well, or failed by no fault of the records: it does not count."""
+
+    @abstractmethod
+    def troubles(self, topic: str, ranges: Sequence[Range]) -> list[Trouble]:
+        """Tries that count, of ranges that touch these."""
+
+    @abstractmethod
+    def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep; the same letter_id again changes nothing."""
+
+    @abstractmethod
+    def dead_letters(self, day: str, limit: int, after: str = "") -> list[DeadLetter]:
+        """Dead letters of a day (YYYY-MM-DD, UTC), by (at, letter_id), beginning after the letter with id `after`."""
+
+    @abstractmethod
+    def buried(self, topic: str, ranges: Sequence[Range]) -> dict[tuple[int, int], DeadLetter]:
+        """Records of these ranges that were set aside, by (partition, offset): stages pass over them."""
