@@ -20,8 +20,8 @@ class Phones:
         found: list[dict[str, Any]] = answer["sent"] if isinstance(answer, dict) else answer
         return found
 
-    def write(self, channel: str, sender: str, text: str, **more: str) -> dict[str, Any]:
-        """A person writes to the business. `more`: name, reply_to."""
+    def write(self, channel: str, sender: str, text: str, **more: Any) -> dict[str, Any]:
+        """A person writes to the business. `more`: name, reply_to, file (filename, mime_type, content in base64)."""
         answer: dict[str, Any] = self._ask("POST", "/inbound", json={"channel": channel, "from": sender, "text": text, **more})
         return answer
 

@@ -36,6 +36,8 @@ _SPEC: Any = OffsetSpec
 EARLIEST, LATEST = _SPEC.earliest(), _SPEC.latest()
 
 
+# A topic that need not exist: asked about it, brokers tell of themselves and of no other topic.
+NOBODYS = "chat4all-nobodys"
 PASSWORD = "log"  # noqa: S105 - the name of the secret
 
 
@@ -191,10 +193,18 @@ class KafkaLog(EventLog):
         return self._partitions[topic]
 
     def _asked(self) -> AdminClient:
+        """For one question. It goes to a broker that the client remembers, even to one that has died, for as long as nothing
+        tells the client who is there; so that is asked first, of whoever answers.
+        """
         with self._lock:
             if self._admin is None:
                 self._admin = AdminClient(self._cluster.client())
-            return self._admin
+            asked = self._admin
+        try:
+            asked.list_topics(NOBODYS, ANSWER_S)
+        except KafkaException as error:
+            raise failure(error_of(error), "who is there") from error
+        return asked
 
     def _writing(self) -> Appender:
         with self._lock:

@@ -3,9 +3,12 @@
 Telegram's updates are fetched here, so that both ways in are walked.
 """
 
+import base64
 import io
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ import requests
 from rich.console import Console
 
 from chat4all.channels import CHANNELS
+from chat4all.client import Client, Tokens
 from ops.demo import across, files
 from ops.harness.api import Api
 from ops.harness.readers import Readers
@@ -114,6 +118,32 @@ def test_the_demo_sends_a_file(system: System) -> None:
     shown = io.StringIO()
     assert files.tell(system, Console(file=shown, width=120))
     assert shown.getvalue().count("the same") == 3
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_file_that_somebody_sends_becomes_a_file_message(
+    system: System, operator: Api, join: Callable[[str], Api], tmp_path: Path, channel: str
+) -> None:
+    """A picture from a phone: a member gets its very bytes from our store, somebody else no address of them."""
+    kim, stranger, sender, content = join("kim"), join("stranger"), address(channel), os.urandom(300_000)
+    talk = write(operator, "kim", f"{channel}:{sender}", "show me")["conversation_id"]
+    shows(system, channel, sender, "show me")
+    photo = {"filename": "photo.jpg", "mime_type": "image/jpeg", "content": base64.b64encode(content).decode()}
+    system.phones.write(channel, sender, "here it is", file=photo)
+
+    def files() -> list[str]:
+        payloads = [each["payload"] for each in kim.history(talk)]
+        return [each["file_id"] for each in payloads if each["type"] == "file"]
+
+    until("the file message is there", lambda: len(files()) == 1)
+    [file_id] = files()
+    until("it was fetched", lambda: kim.call("GET", f"/v1/files/{file_id}")["status"] == "ready")
+    client = Client(system.settings.gateway_url, tokens=Tokens(kim.token))
+    try:
+        assert client.download(file_id, tmp_path / "photo").read_bytes() == content
+    finally:
+        client.close()
+    assert stranger.request("GET", f"/v1/files/{file_id}/presigned")[0] == 404
 
 
 @pytest.mark.parametrize(("one", "other"), [("whatsapp", "instagram"), ("telegram", "instagram"), ("messenger", "telegram")])
