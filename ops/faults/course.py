@@ -86,8 +86,12 @@ class Course:
         if grown[worst] > GROWTH_MIB:
             self.wrong.append(f"{worst} grew by {grown[worst]} MiB while something was away")
 
-    def until_calm(self) -> None:
-        """Let the load flow until nothing is late any more, so that the next harm meets a system that has come to itself."""
+    def until_calm(self) -> float:
+        """Let the load flow until nothing is late any more, so that the next harm meets a system that has come to itself.
+
+        How long that took, in seconds.
+        """
+        began = time.monotonic()
 
         def nothing_is_late() -> bool:
             before = int((time.time() - LATE_S) * 1000)
@@ -97,6 +101,7 @@ class Course:
             wait_until("nothing is late", nothing_is_late, CALM_S, 0.5)
         except TimeoutError:
             self.figures["never_calm"] = 1
+        return round(time.monotonic() - began, 1)
 
 
 def _resident(process: psutil.Process) -> int:

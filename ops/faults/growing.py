@@ -60,11 +60,11 @@ def servers_restarted(run: Course) -> None:
         raise NotHere("the embedded parts are no servers")
     run.go(WARM_S)
     for name, ask in (("kafka", _message), ("cassandra", _message), ("rabbitmq", _message), ("minio", _upload)):
-        run.until_calm()
         with run.stack.killed(name):
             run.go(DOWN_S)
             _judge(run, name, ask(run))
         run.hit()
+        run.figures[f"calm_after_{name}_s"] = run.until_calm()
     statuses = {each.refused for each in list(run.load.requests) if each.refused > 0}
     if statuses - {503}:
         run.wrong.append(f"answered with {sorted(statuses)} instead of 503")

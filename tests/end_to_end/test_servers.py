@@ -10,7 +10,7 @@ from ops.faults.table import FAULTS
 from ops.harness.servers import PROGRAMS
 from tests.ops.real import home_with
 
-PER_SECOND = "60"
+PER_SECOND = "30"
 ROWS = [("joining", "real"), ("servers-restarted", "real"), ("node-left-dead", "cluster")]
 
 
