@@ -32,7 +32,7 @@ _ROWS = (
     Fault("store-down", "store away for 60 s", outages.store_down),
     Fault("store-frozen", "store frozen for 60 s", outages.store_frozen),
     Fault("servers-restarted", "each server killed and restarted", growing.servers_restarted, True, stacks=REAL),
-    Fault("node-left-dead", "one broker, one node of three die", growing.node_left_dead, recovery_s=10.0, stacks=CLUSTER),
+    Fault("node-left-dead", "one broker, one node of three die", growing.node_left_dead, stacks=CLUSTER),
     Fault("log-full", "the log's disk is full", outages.log_full, small="log", stacks=EMBEDDED),
     Fault(
         "store-full",
