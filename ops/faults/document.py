@@ -10,7 +10,7 @@ from ops.faults.table import FAULTS
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEAD = (
-    "| fault | stack | seeds | messages/s | accepted | lost | twice at streams | twice at providers (own count) "
+    "| fault | stack | seeds | kills | messages/s | accepted | lost | twice at streams | twice at providers (own count) "
     "| out of order | backwards | endless | recovery (limit) |"
 )
 
@@ -36,6 +36,7 @@ def _line(fault: str, stack: str, rows: Sequence[Row]) -> str:
         FAULTS[fault].about,
         stack,
         str(len(rows)),
+        total("kills"),
         f"{sum(each.offered_per_second for each in rows) / len(rows):.0f}",
         total("accepted"),
         total("lost"),

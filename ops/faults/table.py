@@ -14,11 +14,11 @@ REAL = ("real",)
 CLUSTER = ("cluster",)
 
 _ROWS = (
-    Fault("pipeline-worker", "pipeline worker killed, 20 times", kills.pipeline_worker, recovery_s=KILLED_S, short=True),
-    Fault("channel-worker", "channel worker killed, 20 times", kills.channel_worker, True, KILLED_S, short=True, backlog=True),
-    Fault("bridge", "bridge killed, 10 times", kills.bridge, recovery_s=KILLED_S),
-    Fault("stream", "stream server killed, 10 times", kills.stream, recovery_s=KILLED_S),
-    Fault("gateway-process", "gateway process killed, 10 times", kills.gateway_process, recovery_s=KILLED_S),
+    Fault("pipeline-worker", "pipeline worker killed", kills.pipeline_worker, recovery_s=KILLED_S, short=True),
+    Fault("channel-worker", "channel worker killed", kills.channel_worker, True, KILLED_S, short=True, backlog=True),
+    Fault("bridge", "bridge killed", kills.bridge, recovery_s=KILLED_S),
+    Fault("stream", "stream server killed", kills.stream, recovery_s=KILLED_S),
+    Fault("gateway-process", "gateway process killed", kills.gateway_process, recovery_s=KILLED_S),
     Fault("rolling-restart", "SIGTERM to every process in turn", kills.rolling_restart),
     Fault("frozen-worker", "channel worker frozen past its lease", kills.frozen_worker, True),
     Fault("two-bridges", "two bridges restarted at random", kills.two_bridges),

@@ -43,12 +43,12 @@ def test_the_documents_table_sums_seeds_and_names_what_was_not_run(tmp_path: Pat
     page = tmp_path / "delivery.md"
     page.write_text(f"before\n{document.BEGIN}\nold\n{document.END}\nafter\n")
     rows = [
-        Row("bridge", "embedded", 1, offered_per_second=300.0, accepted=5, recovery_s=2.0, recovery_limit_s=7.0),
-        Row("bridge", "embedded", 2, offered_per_second=200.0, accepted=6, recovery_s=3.0, recovery_limit_s=7.0),
+        Row("bridge", "embedded", 1, offered_per_second=300.0, accepted=5, kills=3, recovery_s=2.0, recovery_limit_s=7.0),
+        Row("bridge", "embedded", 2, offered_per_second=200.0, accepted=6, kills=4, recovery_s=3.0, recovery_limit_s=7.0),
     ]
     document.put(page, document.table([*rows, Row("poison", "embedded", 1, not_run="not asked for")]))
     text = page.read_text()
-    assert "| bridge killed, 10 times | embedded | 2 | 250 | 11 | 0 |" in text
+    assert "| bridge killed | embedded | 2 | 7 | 250 | 11 | 0 |" in text
     assert "3.0 s (7) |" in text
     assert "Not run: poison (not asked for)." in text
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text
