@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -60,13 +61,18 @@ class Excuses:
 EXCUSES = Excuses()
 
 
+@cache
+def life() -> str:
+    """A name for this process: what counts is its death. Threads that have the same records at the same time are one try."""
+    return uuid4().hex
+
+
 class Run:
     """One execution of a stage over one batch reference."""
 
     def __init__(self, stage: Stage, parts: Parts, batches: Batches, ref: BatchRef) -> None:
         self._stage, self._parts, self._batches, self._ref = stage, parts, batches, ref
         self._store: MessageStore = parts.store
-        self._name = uuid4().hex
         self.buried = 0
 
     def go(self, again: bool) -> None:
@@ -89,11 +95,11 @@ class Run:
     def _watched(self, unit: Sequence[Range]) -> None:
         """A unit whose try counts if this process dies of it. Each is a sign of life, however long all of them take."""
         self._store.beat(self._ref.topic, [span.partition for span in unit])
-        self._store.begin_tries(self._stage.name, self._ref.topic, unit, self._name)
+        self._store.begin_tries(self._stage.name, self._ref.topic, unit, life())
         try:
             self._unit(unit)
         finally:
-            EXCUSES.owe((self._stage.name, self._ref.topic, unit, self._name))
+            EXCUSES.owe((self._stage.name, self._ref.topic, unit, life()))
             EXCUSES.bring(self._store)
 
     def _unit(self, unit: Sequence[Range]) -> None:

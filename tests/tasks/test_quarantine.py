@@ -32,20 +32,22 @@ def test_a_chunk_that_did_not_come_back_is_tried_record_by_record() -> None:
 
 
 def test_a_record_that_does_not_come_back_either_is_set_aside() -> None:
-    """Its chunk and then it alone: what was in the same chunk goes on."""
-    made = plan([Range(0, 0, 15)], [tried(0, 15), tried(5, 5)])
+    """Its chunk and then it alone, twice: what was in the same chunk goes on."""
+    made = plan([Range(0, 0, 15)], [tried(0, 15), tried(5, 5, 2)])
     assert made == Plan((*alone(0, 4), *alone(6, 15)), (Range(0, 5, 5),))
 
 
-def test_one_death_condemns_nobody() -> None:
-    """A single record that somebody else's kill hit has another try."""
+def test_who_was_once_alone_at_a_death_is_not_condemned() -> None:
+    """A record that somebody else's kill hit has another try, whatever its chunk went through."""
     assert plan([Range(0, 7, 7)], [tried(7, 7)]) == Plan(alone(7, 7))
-    assert plan([Range(0, 7, 7)], [tried(7, 7, 2)]) == Plan((), (Range(0, 7, 7),))
+    assert plan([Range(0, 7, 7)], [tried(0, 15, 5), tried(7, 7)]) == Plan(alone(7, 7))
+    assert plan([Range(0, 7, 7)], [tried(7, 7, 2)]) == Plan(alone(7, 7))
+    assert plan([Range(0, 7, 7)], [tried(7, 7, 3)]) == Plan((), (Range(0, 7, 7),))
 
 
 def test_evidence_counts_however_a_batch_is_cut() -> None:
     """After a restart the bridge may hand out other ranges: tries of ranges that overlap count for their records."""
-    made = plan([Range(0, 4, 23)], [tried(0, 15), tried(5, 5)])
+    made = plan([Range(0, 4, 23)], [tried(0, 15), tried(5, 5, 2)])
     assert made.bury == (Range(0, 5, 5),)
 
 

@@ -10,6 +10,7 @@ from chat4all.failures import Temporary, Unknown
 from chat4all.messages import Recipient, seq_at
 from chat4all.ports import EventLog
 from chat4all.records import INCOMING, BatchRef, NewRecord, Range, partition_of
+from tasks import stages
 from tasks.batches import Batch
 from tasks.parts import Parts
 from tasks.stages import Stage
@@ -162,7 +163,7 @@ def test_an_outage_at_the_wrong_moment_blames_nobody(road: World, monkeypatch: p
 
 
 def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that never come back are counted: after the batch's first, one of its chunk and one of it alone are enough."""
+    """Processes that never come back are counted: after the batch's first, one with its chunk and two with it alone."""
     road.say(*[message(ONE, n, "killer" if n == 5 else "fine") for n in range(8)])
 
     class Killed(BaseException):
@@ -182,7 +183,18 @@ def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monk
         except Killed:
             deaths += 1
             monkeypatch.undo()
+            stages.life.cache_clear()
     (letter,) = road.store.buried(INCOMING, road.everything().ranges).values()
     assert (letter.reason, letter.offset) == ("killed_the_process", 5)
     assert len(road.store.page(ONE, None, None, 50)) == 7
-    assert deaths == 2
+    assert deaths == 3
+
+
+def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was handed out twice is worked on twice at once: a kill then is one death, not two."""
+    road.say(*[message(ONE, n) for n in range(3)])
+    monkeypatch.setattr(stages.EXCUSES, "owe", lambda _: None)
+    for _ in range(5):
+        road.run(PERSIST, again=True)
+    troubles = road.store.troubles(INCOMING, road.everything().ranges)
+    assert {each.tries for each in troubles} == {1}
