@@ -8,8 +8,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 from msgspec import Struct
@@ -59,6 +61,8 @@ class Excuses:
 
 
 EXCUSES = Excuses()
+# Of all threads one at a time tries a record alone: whoever dies then has had nobody else's record in its hands alone.
+ALONE = Lock()
 
 
 @cache
@@ -90,7 +94,8 @@ class Run:
         for span in todo.bury:
             self._bury(span, "killed_the_process")
         for unit in _in_order((*todo.units, *((span,) for span in todo.bury))):
-            self._watched(unit)
+            with ALONE if _is_one(unit) else nullcontext():
+                self._watched(unit)
 
     def _watched(self, unit: Sequence[Range]) -> None:
         """A unit whose try counts if this process dies of it. Each is a sign of life, however long all of them take."""
@@ -158,6 +163,10 @@ def told(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
     return f"{type(error).__name__}{where}"
+
+
+def _is_one(unit: Sequence[Range]) -> bool:
+    return sum(span.last - span.first + 1 for span in unit) == 1
 
 
 def _in_order(units: Sequence[Sequence[Range]]) -> list[Sequence[Range]]:

@@ -1,5 +1,7 @@
 """persist and fan_out: the same rows however often they run, once per message id, and poison set aside alone."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +200,25 @@ def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: Wor
         road.run(PERSIST, again=True)
     troubles = road.store.troubles(INCOMING, road.everything().ranges)
     assert {each.tries for each in troubles} == {1}
+
+
+def test_one_record_at_a_time_is_tried_alone(road: World) -> None:
+    """However many threads look for the one that kills: at a death only one record was in hands alone."""
+    road.say(*[message(ONE, n) for n in range(4)])
+    road.store.begin_tries("persist", INCOMING, road.everything().ranges, "a process that died")
+    inside: list[int] = []
+    most: list[int] = []
+
+    def slow(parts: Parts, batch: Batch, replay: bool) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+
+    threads = [threading.Thread(target=road.run, args=(Stage("persist", slow),), kwargs={"again": True}) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert len(most) >= 12
+    assert max(most) == 1
