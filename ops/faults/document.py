@@ -31,7 +31,7 @@ def _line(fault: str, stack: str, rows: Sequence[Row]) -> str:
     def total(name: str) -> str:
         return f"{sum(getattr(each, name) for each in rows):,}"
 
-    took = [(each.recovery_s, each.recovery_limit_s) for each in rows if each.recovery_s and each.recovery_limit_s]
+    took = [(each.recovery_s, each.recovery_limit_s) for each in rows if each.recovery_s is not None and each.recovery_limit_s]
     cells = (
         FAULTS[fault].about,
         stack,
