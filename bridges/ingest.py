@@ -126,7 +126,7 @@ class Flow:
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
         self._handed_out_at = time.monotonic()
-        self._put_records(sum(span.last - span.first + 1 for span in batch.ref.ranges))
+        self._put_records(sum(span.size for span in batch.ref.ranges))
         self._send(batch.ref)
 
     def _send(self, ref: BatchRef) -> None:

@@ -46,6 +46,11 @@ class Range(Struct, frozen=True, order=True):
     first: int
     last: int
 
+    @property
+    def size(self) -> int:
+        """How many records these are."""
+        return self.last - self.first + 1
+
 
 class BatchRef(Struct, frozen=True):
     """What a Celery chain carries instead of contents. `run` counts how often the same batch was handed out.

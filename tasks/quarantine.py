@@ -61,7 +61,7 @@ def _is_guilty(record: Range, troubles: Sequence[Trouble]) -> bool:
 
 
 def _chunks(span: Range) -> Iterator[Range]:
-    size = max(CHUNK_RECORDS, -(-(span.last - span.first + 1) // CHUNKS))
+    size = max(CHUNK_RECORDS, -(-span.size // CHUNKS))
     for first in range(span.first, span.last + 1, size):
         yield Range(span.partition, first, min(first + size - 1, span.last))
 

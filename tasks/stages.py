@@ -166,7 +166,7 @@ def told(error: Exception) -> str:
 
 
 def _is_one(unit: Sequence[Range]) -> bool:
-    return sum(span.last - span.first + 1 for span in unit) == 1
+    return sum(span.size for span in unit) == 1
 
 
 def _in_order(units: Sequence[Sequence[Range]]) -> list[Sequence[Range]]:

@@ -74,7 +74,7 @@ class SQLiteLog(EventLog):
             if time.monotonic() > deadline:
                 raise Temporary("log_busy", f"{topic}: not read in time")
             rows = file.rows(_SELECT, (record_id(each.partition, each.first), record_id(each.partition, each.last)))
-            if len(rows) != each.last - each.first + 1:
+            if len(rows) != each.size:
                 raise RangeLost("range_lost", f"{topic} {each.partition}:{each.first}-{each.last} has {len(rows)} records")
             found += [to_record(topic, row) for row in rows]
         return found
