@@ -1,18 +1,20 @@
-"""What watching costs: the same load with all that watches off and on, in turns, in one run (`make bench BENCH=observed`).
+"""What watching costs: two systems side by side under the same load, one with all that watches, one without, in one run
+(`make bench BENCH=observed`).
 
-Each way is measured twice, forwards and then backwards, so that what slowly changes on the machine touches all alike. While
-metrics are on, every process is scraped as Prometheus would, only more often; spans go to a collector that forgets them.
+Both meet the same machine at the same moment, and each pair begins in the other order. The watched one is scraped as often as
+ops/prometheus says, and its spans go to a collector that forgets them. JSON logs are written in both: a stage writes none for
+a message that goes well.
 """
 
 import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 import grpc
 import requests
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from chat4all.cli.parts import ROOT
 from chat4all.exposing import targets
+from ops.bench.figures import Flow
 from ops.bench.flows import Course, Measured
 from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
@@ -29,55 +32,74 @@ from ops.harness.system import System
 
 # The part of traces that is recorded: OTEL_TRACES_SAMPLER_ARG=1 shows what all of them cost.
 RATIO = os.environ.get("OTEL_TRACES_SAMPLER_ARG") or "0.01"
-# What is watched with, as environment: each line that is on costs something that `off` does not.
+OFF, ON = "off", "on"
 WAYS: Mapping[str, Mapping[str, str]] = {
-    "off": {"CHAT4ALL_METRICS": "off", "CHAT4ALL_OTLP": ""},
-    "metrics": {"CHAT4ALL_OTLP": ""},
-    "metrics and traces": {"CHAT4ALL_OTLP": "{collector}", "CHAT4ALL_TRACE_RATIO": RATIO},
+    OFF: {"CHAT4ALL_METRICS": "off", "CHAT4ALL_OTLP": ""},
+    ON: {"CHAT4ALL_METRICS": "on", "CHAT4ALL_OTLP": "{collector}", "CHAT4ALL_TRACE_RATIO": RATIO},
 }
-TURNS = ("off", "metrics", "metrics and traces", "metrics and traces", "metrics", "off")
+PAIRS = int(os.environ.get("PAIRS", "6"))
 EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"
 CONVERSATIONS = 50
-PER_SECOND, SECONDS = 250, 8
-WAITING = 4000
+PER_SECOND, SECONDS = 120, 20
+WAITING = 8000
 SCRAPE_S = 5.0
 ASIDE = frozenset({"simulator", "flower"})
 
-
-class Cost(Struct, frozen=True):
-    """µs of CPU a message, by part: under a steady load, and of what waited."""
-
-    steady: dict[str, float]
-    waiting: dict[str, float]
+Cpu = dict[str, float]
 
 
-def turn(way: str, console: Console) -> Cost:
-    """One system of its own, watched in this way."""
-    console.print(f"{way} …")
-    with tempfile.TemporaryDirectory(prefix="chat4all-observed-") as folder, _collector() as collector:
-        env = {name: value.format(collector=collector) for name, value in WAYS[way].items()}
-        system = Measured(Path(folder) / "data", env)
-        refuse_real(system.settings)
-        with system:
-            return _measured(system, scraped=way != "off")
+class Pair(Struct, frozen=True):
+    """µs of CPU a message, by way and part, of two systems that ran at the same time."""
+
+    steady: dict[str, Cpu]
+    waiting: dict[str, Cpu]
 
 
-def _measured(system: Measured, scraped: bool) -> Cost:
-    operator, sender = system.operator(), system.register("bench")
-    people = [f"whatsapp:+5541{number:09d}" for number in range(CONVERSATIONS)]
-    first = [{"from": "bench", "to": [each], "payload": {"type": "text", "text": "hello"}} for each in people]
-    conversations = [str(operator.send(each)["conversation_id"]) for each in first]
-    with Readers({"bench": sender.token}, system.stream_target, acknowledges=False) as readers:
-        course = Course(system, operator.token, "bench", conversations, readers)
-        course.steady(100, 2, receipts=True)
-        with _scraping(system, scraped):
-            steady = course.steady(PER_SECOND, SECONDS, receipts=True)
-            waiting = course.waiting(WAITING)
-    return Cost(_ours(steady.ours), _ours(waiting.ours))
+def pair(ways: Sequence[str], console: Console) -> Pair:
+    """Two systems of their own, started in this order."""
+    with ExitStack() as stack:
+        collector = stack.enter_context(_collector())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat4all-observed-")))
+        courses = {way: stack.enter_context(_running(way, folder / way, collector)) for way in ways}
+
+        def both(flow: Callable[[Course], Flow]) -> dict[str, Cpu]:
+            with ThreadPoolExecutor(len(courses)) as pool:
+                under_way = {way: pool.submit(flow, course) for way, course in courses.items()}
+                return {way: _ours(each.result().cpu) for way, each in under_way.items()}
+
+        both(lambda course: course.steady(PER_SECOND // 2, 3, receipts=True))
+        steady = both(lambda course: course.steady(PER_SECOND, SECONDS, receipts=True))
+        found = Pair(steady, both(lambda course: course.waiting(WAITING)))
+    said = (f"{flow} {_all(costs[ON]):,.0f} to {_all(costs[OFF]):,.0f}" for flow, costs in _flows(found).items())
+    console.print(f"  {', '.join(said)} µs a message")
+    return found
 
 
-def _ours(cpu: Mapping[str, float]) -> dict[str, float]:
+@contextmanager
+def _running(way: str, data: Path, collector: str) -> Iterator[Course]:
+    env = {name: value.format(collector=collector) for name, value in WAYS[way].items()}
+    system = Measured(data, env)
+    refuse_real(system.settings)
+    with system:
+        operator, sender = system.operator(), system.register("bench")
+        people = [f"whatsapp:+5541{number:09d}" for number in range(CONVERSATIONS)]
+        first = [{"from": "bench", "to": [each], "payload": {"type": "text", "text": "hello"}} for each in people]
+        conversations = [str(operator.send(each)["conversation_id"]) for each in first]
+        streams = Readers({"bench": sender.token}, system.stream_target, acknowledges=False)
+        with streams as readers, _scraping(system, way == ON):
+            yield Course(system, operator.token, "bench", conversations, readers)
+
+
+def _ours(cpu: Cpu) -> Cpu:
     return {part: each for part, each in cpu.items() if part not in ASIDE}
+
+
+def _all(cpu: Cpu) -> float:
+    return sum(cpu.values())
+
+
+def _flows(found: Pair) -> dict[str, dict[str, Cpu]]:
+    return {f"{PER_SECOND}/s": found.steady, f"{WAITING:,} waiting": found.waiting}
 
 
 @contextmanager
@@ -113,41 +135,42 @@ def _scraping(system: System, wanted: bool) -> Iterator[None]:
         ending.set()
 
 
-def compared(costs: Mapping[str, list[Cost]], console: Console) -> dict[str, object]:
+def compared(pairs: Sequence[Pair], console: Console) -> dict[str, object]:
     """Print the means by part, and what is on to what is off; the same as JSON takes it."""
     found: dict[str, object] = {}
-    for flow in ("steady", "waiting"):
+    for flow in _flows(pairs[0]):
+        costs = [_flows(each)[flow] for each in pairs]
+        means = {way: {part: round(mean(each[way][part] for each in costs), 1) for part in costs[0][way]} for way in WAYS}
+        ratios = [_all(each[ON]) / _all(each[OFF]) for each in costs]
+        ratio = round(_all(means[ON]) / _all(means[OFF]), 3)
+        error = round(stdev(ratios) / len(ratios) ** 0.5, 3) if len(ratios) > 1 else None
         table = Table(title=f"{flow}: µs of CPU a message", title_justify="left")
-        means = {way: _mean([getattr(each, flow) for each in runs]) for way, runs in costs.items()}
-        for heading in ("", *means):
+        for heading in ("", *WAYS):
             table.add_column(heading, justify="right")
-        for part in next(iter(means.values())):
-            table.add_row(part, *(f"{each.get(part, 0.0):,.0f}" for each in means.values()))
-        totals = {way: sum(each.values()) for way, each in means.items()}
-        ratios = {way: round(total / totals["off"], 3) for way, total in totals.items()}
+        for part in means[OFF]:
+            table.add_row(part, *(f"{means[way][part]:,.0f}" for way in WAYS))
         table.add_section()
-        table.add_row("all", *(f"{each:,.0f}" for each in totals.values()))
-        table.add_row("to off", *(f"{each:.3f}" for each in ratios.values()))
+        table.add_row("all", *(f"{_all(means[way]):,.0f}" for way in WAYS))
+        table.add_row("on to off", "", f"{ratio:.3f} ± {error}")
         console.print(table)
-        runs = {way: [round(sum(getattr(each, flow).values()), 1) for each in kept] for way, kept in costs.items()}
-        found[flow] = {"cpu_us_per_message": means, "each_run": runs, "ratio_to_off": ratios}
+        found[flow] = {
+            "cpu_us_per_message": means,
+            "on_to_off": ratio,
+            "standard_error": error,
+            "each_pair": [round(each, 3) for each in ratios],
+        }
     return found
-
-
-def _mean(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {part: round(mean(run.get(part, 0.0) for run in runs), 1) for part in runs[0]}
 
 
 def main(console: Console) -> int:
     """Measure, print, write."""
-    costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
-    for way in TURNS:
-        costs[way].append(turn(way, console))
-        # Said at once: a run that is cut short has not been for nothing.
-        newest = costs[way][-1]
-        console.print(f"  steady {sum(newest.steady.values()):,.0f}, waiting {sum(newest.waiting.values()):,.0f} µs a message")
+    pairs: list[Pair] = []
+    for number in range(PAIRS):
+        ways = (OFF, ON) if number % 2 else (ON, OFF)
+        console.print(f"{number + 1} of {PAIRS}, {ways[0]} begins …")
+        pairs.append(pair(ways, console))
     path = ROOT / "build" / "observed.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(compared(costs, console), indent=2) + "\n")
+    path.write_text(json.dumps(compared(pairs, console), indent=2) + "\n")
     console.print(f"[dim]{path.relative_to(ROOT)}")
     return 0

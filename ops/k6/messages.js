@@ -53,7 +53,7 @@ const LASTS_S = (scenario.stages || [scenario]).reduce((total, each) => total + 
 // Virtual users share no memory, and only a scenario may ask how many iterations there were: so looking up is one, after the load.
 export const options = {
   scenarios: {
-    [NAME]: { exec: 'send', preAllocatedVUs: 20, maxVUs: 200, gracefulStop: `${GRACE_S}s`, ...scenario },
+    [NAME]: { exec: 'send', preAllocatedVUs: 100, maxVUs: 200, gracefulStop: `${GRACE_S}s`, ...scenario },
     'look-up': {
       exec: 'lookUp',
       executor: 'per-vu-iterations',

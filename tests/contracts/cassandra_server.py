@@ -1,4 +1,4 @@
-"""A Cassandra of one node for the message store's suite: started when it is first needed, ended with the session."""
+"""A Cassandra of one node for the message store's suite: started when it is first needed, ended with the suites."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,9 @@ _running: dict[str, Cassandra] = {}
 KEYSPACE = f"test_{uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cassandra_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cassandra]:
-    """The node that every test of this session shares."""
+    """The node that every contract test shares."""
     server = Cassandra(home_with(Cassandra), tmp_path_factory.mktemp("cassandra"), free_port())
     with running(server):
         _running["cassandra"] = server

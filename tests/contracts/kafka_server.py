@@ -1,4 +1,4 @@
-"""A Kafka of one broker for the event log's suite: started when it is first needed, ended with the session."""
+"""A Kafka of one broker for the event log's suite: started when it is first needed, ended with the suites."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,9 @@ from tests.ops.real import home_with, running
 _running: dict[str, Kafka] = {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """The broker that every test of this session shares."""
+    """The broker that every contract test shares."""
     server = Kafka(home_with(Kafka), tmp_path_factory.mktemp("kafka"), free_port())
     with running(server):
         _running["kafka"] = server

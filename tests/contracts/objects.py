@@ -40,9 +40,9 @@ class Adapter:
     server: str = ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
-    """The MinIO that every test of this session shares."""
+    """The MinIO that every contract test shares."""
     server = Minio(home_with(Minio), tmp_path_factory.mktemp("minio"), free_port())
     with running(server), pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIO_ACCESS_KEY", server.user)
