@@ -3,7 +3,9 @@
 import subprocess
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import requests
 
@@ -31,7 +33,10 @@ READY = {
 def joining(run: Course) -> None:
     """A second process of each kind joins, the first ones leave and come back, and the second ones leave."""
     run.go(WARM_S)
-    second = [_join(run, part) for part in READY]
+    second = [_second(run, part) for part in READY]
+    for part in READY:
+        said = run.stack.log_of(part, f"{part}-second")
+        wait_until(f"a second {part} takes part", partial(_is_ready, part, said), START_S)
     run.go(TOGETHER_S)
     for part in READY:
         run.system.halt(part)
@@ -44,12 +49,13 @@ def joining(run: Course) -> None:
     run.hit()
 
 
-def _join(run: Course, part: str) -> "subprocess.Popen[bytes]":
+def _second(run: Course, part: str) -> "subprocess.Popen[bytes]":
     ports = dict(zip(("CHAT4ALL_STREAM_PORT", "CHAT4ALL_EVENTS_PORT"), map(str, run.stack.second_ports), strict=True))
-    process = run.stack.spawn(part, f"{part}-second", ports if part == "stream" else {})
-    said = run.stack.log_of(part, f"{part}-second")
-    wait_until(f"a second {part} takes part", lambda: READY[part] in said.read_text(errors="replace"), START_S)
-    return process
+    return run.stack.spawn(part, f"{part}-second", ports if part == "stream" else {})
+
+
+def _is_ready(part: str, said: Path) -> bool:
+    return READY[part] in said.read_text(errors="replace")
 
 
 def servers_restarted(run: Course) -> None:
