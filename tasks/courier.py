@@ -19,7 +19,7 @@ from chat4all.failures import Temporary
 from chat4all.measuring import Values
 from chat4all.ports import LaneState, Lease
 from tasks.committer import Committer
-from tasks.holders import is_dead, me
+from tasks.holders import is_dead, me, share
 from tasks.lane import LaneWork
 from tasks.parts import Parts
 from tasks.sending import Sender
@@ -31,6 +31,7 @@ POLL_S = 0.01
 POLL_MOST_S = 0.1
 POLL_SHARE = 8
 WATCH_S = 0.25
+DIVIDE_S = 1.0
 TRUSTED = 0.8
 
 
@@ -105,7 +106,7 @@ class Courier:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._always = [self._loop.create_task(self._committer.run()), self._loop.create_task(self._poll())]
+        self._always = [self._loop.create_task(each) for each in (self._committer.run(), self._poll(), self._divide())]
         self._loop.run_forever()
 
     def _poked(self, lane: Lane) -> None:
@@ -256,6 +257,19 @@ class Courier:
             took = time.monotonic() - begun
             for lane, work in works.items():
                 work.fanned(states[lane].fanned)
+
+    async def _divide(self) -> None:
+        """Divide each account's rate among those who send from it, by the lanes that they hold."""
+        while True:
+            await asyncio.sleep(DIVIDE_S)
+            if not self._works:
+                continue
+            try:
+                states = await self._loop.run_in_executor(self._executor, self._store.lanes)
+            except Temporary:
+                continue
+            for channel, sender in self._senders.items():
+                sender.share = share(states, channel, me()) or sender.share
 
 
 def _free(lease: Lease) -> Lease:

@@ -1,8 +1,15 @@
-"""Who holds a lane. On the machine it ran on, a dead holder is known to be dead at once; elsewhere its lease must run out."""
+"""Who holds a lane, and what part of all lanes that is.
+
+On the machine it ran on, a dead holder is known to be dead at once; elsewhere its lease must run out.
+"""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+from chat4all.deliveries import Lane
+from chat4all.ports import LaneState
 
 PROC = Path("/proc")
 
@@ -23,6 +30,12 @@ def is_dead(holder: str) -> bool:
         return _started(int(pid)) != started
     except OSError:
         return False
+
+
+def share(lanes: Mapping[Lane, LaneState], channel: str, holder: str) -> float:
+    """Which part of a channel's held lanes are this holder's: 0 to 1. All of it where nobody holds any."""
+    holders = [state.lease.holder for lane, state in lanes.items() if lane.channel == channel and state.lease.holder]
+    return holders.count(holder) / len(holders) if holders else 1.0
 
 
 @cache

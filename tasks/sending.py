@@ -96,7 +96,10 @@ class Doubts:
 
 
 class Sender:
-    """A channel account's way out in this process: pacing, breaker, calls in flight."""
+    """A channel account's way out in this process: pacing, breaker, calls in flight.
+
+    `share`: the part of the account's rate that is this process's; others send from the same account.
+    """
 
     def __init__(self, parts: Parts, channel: Channel, committer: Committer, executor: Executor) -> None:
         settings = parts.settings
@@ -105,6 +108,7 @@ class Sender:
         self._pace = Pace(channel.limits)
         self._doubts = Doubts(settings.unknown_grace_s)
         self._rate = AsyncLimiter(max(1.0, channel.limits.account_per_second * LIMITER_PERIOD_S), LIMITER_PERIOD_S)
+        self.share = 1.0
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._calls = 0
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
@@ -175,7 +179,8 @@ class Sender:
         if closed_for:
             self._put_off("breaker")
             return closed_for * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
-        await self._rate.acquire()
+        # Half of the rate is the whole rate at twice the price.
+        await self._rate.acquire(min(self._rate.max_rate, 1 / self.share))
         self._pace.sent(row.address, clock())
         return 0.0
 

@@ -11,9 +11,10 @@ from unittest.mock import patch
 import pytest
 
 from chat4all.deliveries import Lane
-from chat4all.ports import Lease, Outgoing
+from chat4all.failures import Temporary
+from chat4all.ports import LaneState, Lease, Outgoing
 from tasks.courier import Courier
-from tasks.holders import is_dead, me
+from tasks.holders import is_dead, me, share
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -133,6 +134,34 @@ def test_a_dead_process_leaves_its_lane_at_once(road: World, start: Callable[[Fa
     road.store.swap_lease(LANE, Lease(), Lease(me() + "9", 7, 0))
     start(channel).poke(LANE)
     wait_for(lambda: len(channel.arrived) == 3)
+
+
+def test_workers_divide_an_accounts_rate(road: World, start: Callable[[Fake], Courier]) -> None:
+    """Who holds one of a channel's two held lanes sends at half of the account's rate, at all of it when the other is free."""
+    other = Lane("whatsapp", 1)
+    road.store.swap_lease(other, Lease(), Lease("elsewhere/1/1", 7, 0))
+    channel = Fake()
+    channel.failure = Temporary("provider_error")
+    say(road, 1)
+    courier = start(channel)
+    courier.poke(LANE)
+    wait_for(lambda: courier._senders["whatsapp"].share == 0.5)
+    road.store.swap_lease(other, Lease("elsewhere/1/1", 7, 0), Lease("", 7, 1))
+    wait_for(lambda: courier._senders["whatsapp"].share == 1.0)
+
+
+def test_a_share_is_of_the_channels_held_lanes() -> None:
+    """Other channels' lanes and free ones do not count, and where nobody holds any there is nothing to divide."""
+
+    def held(by: str, channel: str, partition: int) -> tuple[Lane, LaneState]:
+        lane = Lane(channel, partition)
+        return lane, LaneState(lane, -1, -1, Lease(by, 1, 0))
+
+    lanes = dict([held("me", "telegram", 0), held("you", "telegram", 1), held("you", "telegram", 2), held("", "telegram", 3)])
+    lanes |= dict([held("you", "whatsapp", 0), held("", "messenger", 0)])
+    assert share(lanes, "telegram", "me") == pytest.approx(1 / 3)
+    assert share(lanes, "whatsapp", "me") == 0.0
+    assert share(lanes, "messenger", "me") == 1.0
 
 
 def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(

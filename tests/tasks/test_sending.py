@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from msgspec.structs import replace
@@ -110,6 +111,15 @@ async def test_a_temporary_refusal_waits_and_is_known_to_have_sent_nothing(desk:
     assert isinstance(outcome, Wait)
     assert outcome.refusals == 1
     assert (desk.row().facts.attempts, desk.row().facts.unknown) == (1, False)
+
+
+async def test_a_share_of_the_rate_is_paid_for(desk: Desk) -> None:
+    """With a quarter of the account's rate each send takes as much of the whole rate as four."""
+    paid: list[float] = []
+    desk.sender.share = 0.25
+    with patch.object(desk.sender._rate, "acquire", AsyncMock(side_effect=paid.append)):
+        assert isinstance(await desk.attempt(), Done)
+    assert paid == [4.0]
 
 
 async def test_retry_after_is_obeyed(desk: Desk) -> None:
