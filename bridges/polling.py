@@ -9,7 +9,7 @@ log `another_receiver` and take turns. Run one.
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import uvloop
 
@@ -22,6 +22,7 @@ from chat4all.ports import Channel, Update
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import configure, logger
 from storage.open import open_log, open_store
+from tasks.files import poke
 
 log_to = logger(__name__)
 
@@ -33,11 +34,17 @@ TRIES = 3
 
 
 class Poller:
-    """One channel's loop: fetch, make durable, fetch again. `run` ends by being cancelled, and takes nothing with it."""
+    """One channel's loop: fetch, make durable, fetch again. `run` ends by being cancelled, and takes nothing with it.
 
-    def __init__(self, channel: Channel, arrivals: Arrivals, first_pause_s: float = FIRST_PAUSE_S) -> None:
+    `ask`: called with a task and the id of a file that a worker is to fetch.
+    """
+
+    def __init__(
+        self, channel: Channel, arrivals: Arrivals, ask: Callable[[str, str], None] = poke, first_pause_s: float = FIRST_PAUSE_S
+    ) -> None:
         self._channel = channel
         self._arrivals = arrivals
+        self._ask = ask
         self._first_pause_s = first_pause_s
 
     async def run(self) -> None:
@@ -76,6 +83,8 @@ class Poller:
                 for reason in brought.unreadable:
                     metrics.PROVIDER_UPDATES.of(self._channel.name, "unreadable").add()
                     log_to.warning("update_unreadable", channel=self._channel.name, reason=reason)
+                for file_id in brought.files:
+                    await asyncio.to_thread(self._ask, "fetch_media", file_id)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_OUTAGE_S)

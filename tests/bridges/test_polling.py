@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from bridges.polling import Poller, serve
 from chat4all.accepting import Acceptor
@@ -38,6 +39,7 @@ class Place:
 
     def __init__(self, settings: Settings, simulator: Simulator) -> None:
         self.settings, self.simulator = settings, simulator
+        self.asked: list[tuple[str, str]] = []
         self.log, self.store = open_log(settings), open_store(settings)
         self.store.migrate()
         self.log.create(dict.fromkeys(TOPICS, 2))
@@ -48,7 +50,9 @@ class Place:
     async def polling(self, arrivals: Any = None) -> AsyncIterator[None]:
         """A poller of its own, with a channel of its own, as in a process."""
         channel = open_channel("telegram", self.settings)
-        poller = Poller(channel, arrivals or Arrivals(self.store, self.acceptor), PAUSE_S)
+        poller = Poller(
+            channel, arrivals or Arrivals(self.store, self.acceptor), lambda *task: self.asked.append(task), PAUSE_S
+        )
         running = asyncio.ensure_future(poller.run())
         try:
             yield
@@ -121,6 +125,19 @@ async def test_what_people_write_is_fetched_in_order(place: Place) -> None:
         await place.write("three")
         await until(lambda: len(place.texts()) == 3)
     assert place.texts() == ["one", "two", "three"]
+
+
+async def test_a_file_is_asked_for_at_once(place: Place) -> None:
+    """A worker is told of what it has to fetch, and need not be found by the sweep."""
+
+    class WithFile(Unwilling):
+        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
+            return replace(super().accept_updates(updates, headers), files=("a-file",))
+
+    async with place.polling(WithFile(place, iter(()))):
+        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await place.write("one")
+        await until(lambda: place.asked == [("fetch_media", "a-file")])
 
 
 async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> None:
