@@ -46,7 +46,7 @@ demo-load: setup ## against the running system: more and more messages a second
 	@$(BIN)/python -m ops.demo load
 
 test: setup      ## all tests that need no real servers
-	$(BIN)/pytest -m "not real"
+	$(BIN)/pytest -m "not real" $(PYTEST)
 
 test-quick: setup ## the same without those through real processes
 	$(BIN)/pytest -m "not real and not end_to_end"

@@ -86,6 +86,8 @@ class Story:
             f"[dim]One service client has made them a conversation, {talk}, and linked {one.name}'s address to it."
         )
         self._says(one, words, [other])
+        # Her answer goes where she was written from: that is written down when the provider has answered. Nobody is quicker.
+        wait_until("it is known to be sent", lambda: self._is_sent(talk), PATIENCE_S, 0.05)
         self._says(other, answer, [one])
         for message in self._operator.history(talk)[-2:]:
             self._way(message["message_id"], (one, other))
@@ -114,6 +116,10 @@ class Story:
         self._console.print(f"{_called(person)} says: {words}")
         for each in to:
             self._shows(each, name + words, before[each])
+
+    def _is_sent(self, talk: str) -> bool:
+        newest = self._operator.history(talk)[-1]
+        return all(each["status"] != "PENDING" for each in newest["deliveries"])
 
     def _shows(self, person: Person, words: str, before: int) -> dict[str, Any]:
         """Wait until the words are on somebody's phone, after what was there before."""
