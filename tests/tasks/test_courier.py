@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from chat4all.deliveries import Lane
-from chat4all.failures import Temporary
+from chat4all.failures import Throttled
 from chat4all.ports import LaneState, Lease, Outgoing
 from tasks.courier import Courier
 from tasks.holders import is_dead, me, share
@@ -141,7 +141,8 @@ def test_workers_divide_an_accounts_rate(road: World, start: Callable[[Fake], Co
     other = Lane("whatsapp", 1)
     road.store.swap_lease(other, Lease(), Lease("elsewhere/1/1", 7, 0))
     channel = Fake()
-    channel.failure = Temporary("provider_error")
+    # Due again so soon that the lane is kept.
+    channel.failure = Throttled("rate_limit", 0.5)
     say(road, 1)
     courier = start(channel)
     courier.poke(LANE)
