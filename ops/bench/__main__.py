@@ -19,15 +19,13 @@ from chat4all.cli.parts import ROOT
 from chat4all.settings import SettingsError
 from ops.bench import figures, load, observed
 from ops.bench.figures import Accepting, Bare, Figures, spread
-from ops.bench.flows import Course, Measured, idle
-from ops.harness.api import Api
+from ops.bench.flows import Course, Measured, idle, with_people
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.readers import Readers
 from ops.harness.servers import NotInstalled, single
 from ops.harness.system import System
 from ops.native.processes import StartFailed
 
-CONVERSATIONS = 50
 CONNECTIONS = 8
 BARE_TIMEOUT_S = 300
 IDLE_S = 5.0
@@ -55,7 +53,7 @@ def measure(system: Measured, size: Size, console: Console) -> Figures:
     load_before = round(os.getloadavg()[0], 2)
     operator = system.operator()
     sender = system.register("bench")
-    conversations = [_person(operator, number) for number in range(CONVERSATIONS)]
+    conversations = with_people(operator, "bench")
     with Readers({"bench": sender.token}, system.stream_target, acknowledges=False) as readers:
         course = Course(system, operator.token, "bench", conversations, readers)
         console.print("warming up …")
@@ -74,11 +72,6 @@ def measure(system: Measured, size: Size, console: Console) -> Figures:
         single, batch = _accepting(system, operator.token, conversations, size)
     bare = None if system.servers else _bare(system, size.waiting, console)
     return Figures(single, batch, steady, waiting, resting, load_before, bare)
-
-
-def _person(operator: Api, number: int) -> str:
-    first = {"from": "bench", "to": [f"whatsapp:+5541{number:09d}"], "payload": {"type": "text", "text": "hello"}}
-    return str(operator.send(first)["conversation_id"])
 
 
 def _accepting(system: System, token: str, conversations: list[str], size: Size) -> tuple[Accepting, Accepting]:

@@ -10,6 +10,7 @@ from chat4all.records import INCOMING, Range, read_message
 from ops.bench import cpu
 from ops.bench.figures import Flow, spread
 from ops.bench.load import LARGEST_BATCH, Sends, batches, messages, send
+from ops.harness.api import Api
 from ops.harness.readers import Readers, Seen
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
@@ -17,6 +18,7 @@ from ops.native.processes import Server
 from storage.open import open_log
 
 CHAIN = "persist"
+CONVERSATIONS = 50
 PATIENCE_S = 300.0
 PER_REQUEST = 5
 SILENT = {"sent_after_ms": None, "delivered_after_ms": None, "read_after_ms": None}
@@ -62,6 +64,13 @@ class Course:
         now = int(time.time() * 1000)
         sends.sent_at = dict.fromkeys(sends.sent_at, now)
         return watch.until_arrived(sends, logged=sends.sent_at)
+
+
+def with_people(operator: Api, sender: str) -> list[str]:
+    """Make the sender's conversations, each with a person on WhatsApp; their ids."""
+    people = [f"whatsapp:+5541{number:09d}" for number in range(CONVERSATIONS)]
+    first = [{"from": sender, "to": [each], "payload": {"type": "text", "text": "hello"}} for each in people]
+    return [str(operator.send(each)["conversation_id"]) for each in first]
 
 
 def idle(system: Measured, seconds: float) -> dict[str, float]:

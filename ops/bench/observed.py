@@ -18,14 +18,13 @@ from statistics import mean, stdev
 
 import grpc
 import requests
-from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
 from chat4all.cli.parts import ROOT
 from chat4all.exposing import targets
 from ops.bench.figures import Flow
-from ops.bench.flows import Course, Measured
+from ops.bench.flows import Course, Measured, with_people
 from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.system import System
@@ -39,20 +38,15 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 }
 PAIRS = int(os.environ.get("PAIRS", "6"))
 EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"
-CONVERSATIONS = 50
 PER_SECOND, SECONDS = 120, 20
 WAITING = 8000
 SCRAPE_S = 5.0
 ASIDE = frozenset({"simulator", "flower"})
 
+# µs of CPU a message, by part.
 Cpu = dict[str, float]
-
-
-class Pair(Struct, frozen=True):
-    """µs of CPU a message, by way and part, of two systems that ran at the same time."""
-
-    steady: dict[str, Cpu]
-    waiting: dict[str, Cpu]
+# By flow and way, of two systems that ran at the same time.
+Pair = dict[str, dict[str, Cpu]]
 
 
 def pair(ways: Sequence[str], console: Console) -> Pair:
@@ -68,9 +62,11 @@ def pair(ways: Sequence[str], console: Console) -> Pair:
                 return {way: _ours(each.result().cpu) for way, each in under_way.items()}
 
         both(lambda course: course.steady(PER_SECOND // 2, 3, receipts=True))
-        steady = both(lambda course: course.steady(PER_SECOND, SECONDS, receipts=True))
-        found = Pair(steady, both(lambda course: course.waiting(WAITING)))
-    said = (f"{flow} {_all(costs[ON]):,.0f} to {_all(costs[OFF]):,.0f}" for flow, costs in _flows(found).items())
+        found = {
+            f"{PER_SECOND}/s": both(lambda course: course.steady(PER_SECOND, SECONDS, receipts=True)),
+            f"{WAITING:,} waiting": both(lambda course: course.waiting(WAITING)),
+        }
+    said = (f"{flow} {_all(costs[ON]):,.0f} to {_all(costs[OFF]):,.0f}" for flow, costs in found.items())
     console.print(f"  {', '.join(said)} µs a message")
     return found
 
@@ -82,9 +78,7 @@ def _running(way: str, data: Path, collector: str) -> Iterator[Course]:
     refuse_real(system.settings)
     with system:
         operator, sender = system.operator(), system.register("bench")
-        people = [f"whatsapp:+5541{number:09d}" for number in range(CONVERSATIONS)]
-        first = [{"from": "bench", "to": [each], "payload": {"type": "text", "text": "hello"}} for each in people]
-        conversations = [str(operator.send(each)["conversation_id"]) for each in first]
+        conversations = with_people(operator, "bench")
         streams = Readers({"bench": sender.token}, system.stream_target, acknowledges=False)
         with streams as readers, _scraping(system, way == ON):
             yield Course(system, operator.token, "bench", conversations, readers)
@@ -96,10 +90,6 @@ def _ours(cpu: Cpu) -> Cpu:
 
 def _all(cpu: Cpu) -> float:
     return sum(cpu.values())
-
-
-def _flows(found: Pair) -> dict[str, dict[str, Cpu]]:
-    return {f"{PER_SECOND}/s": found.steady, f"{WAITING:,} waiting": found.waiting}
 
 
 @contextmanager
@@ -138,8 +128,8 @@ def _scraping(system: System, wanted: bool) -> Iterator[None]:
 def compared(pairs: Sequence[Pair], console: Console) -> dict[str, object]:
     """Print the means by part, and what is on to what is off; the same as JSON takes it."""
     found: dict[str, object] = {}
-    for flow in _flows(pairs[0]):
-        costs = [_flows(each)[flow] for each in pairs]
+    for flow in pairs[0]:
+        costs = [each[flow] for each in pairs]
         means = {way: {part: round(mean(each[way][part] for each in costs), 1) for part in costs[0][way]} for way in WAYS}
         ratios = [_all(each[ON]) / _all(each[OFF]) for each in costs]
         ratio = round(_all(means[ON]) / _all(means[OFF]), 3)
