@@ -31,6 +31,12 @@ class Gateway(Struct, frozen=True):
         """Users and conversations."""
         return self.acceptor.people
 
+    def close(self) -> None:
+        """Let go of the ports: what was begun is finished, and threads of libraries end."""
+        self.log.close()
+        self.store.close()
+        self.objects.close()
+
 
 def gateway() -> Gateway:
     """The gateway that serves this request."""

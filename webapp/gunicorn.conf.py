@@ -42,6 +42,14 @@ def when_ready(_server: Any) -> None:
         exposing.announce("gateway", _settings.gateway_port, _settings, _settings.host)
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let go of log and store; called in the worker, after its last request. It has none if it could not load the gateway."""
+    from webapp.gateway import KEY  # noqa: PLC0415
+
+    if hasattr(worker, "wsgi"):
+        worker.wsgi.extensions[KEY].close()
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """Keep what a worker that ended had counted, and forget its file. Whatever is wrong with that, requests go on."""
     from webapp.metrics import bury  # noqa: PLC0415

@@ -74,6 +74,4 @@ def gateway(settings: Settings, port: int = 0) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        opened = app.extensions[KEY]
-        opened.log.close()
-        opened.store.close()
+        app.extensions[KEY].close()

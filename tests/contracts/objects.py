@@ -20,6 +20,7 @@ from storage.open import open_objects
 from tests.ops.real import home_with, running
 from tests.webapp.channels import both
 from webapp.app import create_app
+from webapp.gateway import KEY
 
 PART = 5 << 20
 TIMEOUT_S = 30
@@ -81,9 +82,7 @@ def gateway(settings: Settings) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
-        opened = app.extensions["chat4all"]
-        opened.log.close()
-        opened.store.close()
+        app.extensions[KEY].close()
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """What only Cassandra has: its promises by URL, migrations, swaps without an answer, clocks that differ, buckets."""
 
 import multiprocessing
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +29,7 @@ from storage.message_store.cassandra_session import Clock, Session
 from tests.contracts.cassandra_server import KEYSPACE, cassandra_settings
 from tests.contracts.stores import delivery, fresh, group, lane, message, person
 
+ROOT = Path(__file__).parents[2]
 FOLDER = Path(cassandra_schema.__file__).parent
 DAY_MS = 86_400_000
 
@@ -353,3 +357,23 @@ def test_a_forked_process_connects_by_itself(store: CassandraStore) -> None:
     child.join(30)
     assert child.exitcode == 0
     assert list(store.users([name])) == [name]
+
+
+WORK_AND_END = """
+import logging
+from chat4all.settings import load
+from storage.open import open_store
+logging.basicConfig()
+store = open_store(load())
+store.check()
+store.close()
+"""
+
+
+@pytest.mark.real
+def test_a_process_does_not_wait_for_the_driver_at_its_end(store: CassandraStore, settings: Settings) -> None:
+    """The driver's thread ends when the store was closed; left to the driver it does not, which the driver says after 5 s."""
+    env = {**os.environ, "CHAT4ALL_DATA": str(settings.data), "CHAT4ALL_STORE": settings.store}
+    command = [sys.executable, "-c", WORK_AND_END]
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == ""
