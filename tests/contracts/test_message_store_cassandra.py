@@ -365,15 +365,16 @@ from chat4all.settings import load
 from storage.open import open_store
 logging.basicConfig()
 store = open_store(load())
-store.check()
+store.users(["nobody"])
 store.close()
 """
 
 
 @pytest.mark.real
 def test_a_process_does_not_wait_for_the_driver_at_its_end(store: CassandraStore, settings: Settings) -> None:
-    """The driver's thread ends when the store was closed; left to the driver it does not, which the driver says after 5 s."""
+    """The driver's thread ends when the store was closed; left to the driver it often does not, and that says so after 5 s."""
     env = {**os.environ, "CHAT4ALL_DATA": str(settings.data), "CHAT4ALL_STORE": settings.store}
     command = [sys.executable, "-c", WORK_AND_END]
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stderr == ""
+    for _ in range(3):
+        ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
