@@ -8,10 +8,13 @@ COPY requirements.txt constraints.txt ./
 RUN pip install -c constraints.txt -r requirements.txt
 COPY . .
 RUN pip install --no-deps -e . \
- && python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
+ && python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto \
+ # Compiled here, once: whoever runs it may not write beside the sources, and would compile at every start.
+ && python -m compileall -q -x '/\.venv/' .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin chat4all \
+# At home in /data, the one place it may write: a login of the command line is kept there.
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin chat4all \
  && install -d -o chat4all -g chat4all /data
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 CHAT4ALL_DATA=/data CHAT4ALL_HOST=0.0.0.0
 COPY --from=build /app /app
