@@ -54,6 +54,7 @@ class Settings(BaseSettings):
         9700, description="First port of metrics; a process that finds its own taken tries the one ten further. 0: any."
     )
     gateway_at: str = Field("", description="URL at which other parts reach the gateway; empty: host and port.")
+    stream_at: str = Field("", description="host:port at which other parts reach the stream server; empty: host and port.")
     simulator_at: str = Field("", description="URL at which other parts reach the simulator; empty: host and port.")
     public_url: str = Field(
         "", description="Where providers reach the gateway, https://…; empty: nowhere (Telegram then polls)."
@@ -143,6 +144,11 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         """Where this machine reaches the gateway."""
         return self.gateway_at or f"http://{self.host}:{self.gateway_port}"
+
+    @property
+    def stream_target(self) -> str:
+        """Where this machine reaches the stream server, host:port."""
+        return self.stream_at or f"{self.host}:{self.stream_port}"
 
     @property
     def simulator_url(self) -> str:

@@ -47,7 +47,7 @@ def wait(settings: Settings, parts: list[Part], still_wanted: Callable[[], bool]
     """Wait for the parts that answer questions; the names of those that still do not after 90 s."""
     asks = {
         "gateway": _answers(f"{settings.gateway_url}/readyz"),
-        "stream": serves(f"{settings.host}:{settings.stream_port}"),
+        "stream": serves(settings.stream_target),
         "simulator": _answers(f"{settings.simulator_url}/control/stats"),
         "flower": _answers(f"http://{settings.host}:{settings.flower_port}/healthcheck"),
     }
@@ -67,7 +67,7 @@ def text(settings: Settings) -> str:
         "Chat4All is running. Ctrl-C stops it.",
         "",
         f"  REST and its documentation  {settings.gateway_url}/docs",
-        f"  gRPC stream                 {settings.host}:{settings.stream_port}",
+        f"  gRPC stream                 {settings.stream_target}",
         f"  tasks (Flower)              http://{settings.host}:{settings.flower_port}",
         f"  simulated providers         {settings.simulator_url}",
         f"  logs                        {settings.data.resolve()}/logs",

@@ -112,10 +112,9 @@ def _gateway(settings: Settings) -> str:
 
 
 def _stream(settings: Settings) -> str:
-    target = f"{settings.host}:{settings.stream_port}"
-    if not serves(target)():
-        raise Temporary("unreachable", target)
-    return target
+    if not serves(settings.stream_target)():
+        raise Temporary("unreachable", settings.stream_target)
+    return settings.stream_target
 
 
 def _metrics(settings: Settings) -> str:

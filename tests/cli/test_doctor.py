@@ -26,6 +26,13 @@ def test_what_is_down_is_named_with_a_remedy_and_the_rest_is_well(tmp_path: Path
     assert "chat4all gateway" in ill["gateway"]
 
 
+def test_the_stream_server_is_asked_where_the_settings_say(tmp_path: Path) -> None:
+    """With compose it is another machine than ours."""
+    settings = Settings.model_validate({"data": tmp_path, "stream_at": f"localhost:{ports()['stream_port']}", **ports()})
+    [seen] = [each.seen for each in findings(settings) if each.what == "stream server"]
+    assert settings.stream_at in seen
+
+
 def test_another_partition_count_is_found(tmp_path: Path) -> None:
     """Settings that were changed after the topics were made."""
     settings = Settings.model_validate({"data": tmp_path, **ports()})
