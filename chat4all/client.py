@@ -59,8 +59,9 @@ def message(
 class Client:
     """One account on one server.
 
-    base_url: the gateway's; stream_target: host:port of the gRPC server. tokens: from an earlier login; keep: told of every
-    renewal, to be kept. timeout_s: of one request. tries: how often a request is made before its failure is raised.
+    base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.
+    tokens: from an earlier login; keep: told of every renewal, to be kept. timeout_s: of one request. tries: how often a
+    request is made before its failure is raised.
     """
 
     def __init__(

@@ -48,6 +48,13 @@ def api_error(error: Any) -> ApiError:
     return ApiError(status, str(trailing.get("code", error.code().name.lower())), error.details() or "no answer", body)
 
 
+def channel_to(target: str) -> grpc.Channel:
+    """To host:port as it is; to https://host[:port] over TLS, as a proxy in front of the server wants it."""
+    if target.startswith("https://"):
+        return grpc.secure_channel(target.removeprefix("https://").rstrip("/"), grpc.ssl_channel_credentials(), options=OPTIONS)
+    return grpc.insecure_channel(target, options=OPTIONS)
+
+
 class Newest:
     """What is new in a stream. Resuming repeats events; states and positions never go back."""
 
@@ -93,7 +100,7 @@ class Stream:
         self._renew = renew
         self._acknowledge = acknowledge
         self._newest = Newest()
-        self._channel = grpc.insecure_channel(target, options=OPTIONS)
+        self._channel = channel_to(target)
         self._stub: Any = chat_pb2_grpc.ChatStub(self._channel)
         self._call: Any = None
         self._ended = threading.Event()

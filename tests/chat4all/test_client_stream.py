@@ -9,7 +9,7 @@ import pytest
 from bridges.subscriptions import Cursor
 from chat4all.client import ApiError, Client, Tokens
 from chat4all.records import STATUS, Position, Range, read_status
-from chat4all.streaming import Newest, Stream
+from chat4all.streaming import Newest, Stream, channel_to
 from proto.chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Background, Road, settings_in
 
@@ -125,6 +125,21 @@ def test_close_ends_a_waiting_loop(server: Background, client: Client) -> None:
     assert list(stream) == []
     closing.join()
     stream.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "opened"),
+    [
+        ("127.0.0.1:50051", "plain 127.0.0.1:50051"),
+        ("https://chat.example.org", "TLS chat.example.org"),
+        ("https://chat.example.org:8443/", "TLS chat.example.org:8443"),
+    ],
+)
+def test_a_target_with_https_is_spoken_to_over_tls(target: str, opened: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server behind a proxy is reached as its REST side is; one on this machine as it is."""
+    monkeypatch.setattr("grpc.insecure_channel", lambda address, options: f"plain {address}")
+    monkeypatch.setattr("grpc.secure_channel", lambda address, _credentials, options: f"TLS {address}")
+    assert str(channel_to(target)) == opened
 
 
 def state(name: str, seq: int = 1) -> pb.Event:
