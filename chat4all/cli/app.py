@@ -46,7 +46,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def choose_server(
     base_url: Annotated[str, typer.Option(envvar=["CHAT4ALL_BASE_URL", "BASE_URL"], help="The gateway.")] = "",
-    stream_target: Annotated[str, typer.Option(envvar="CHAT4ALL_STREAM", help="The gRPC server, host:port.")] = "",
+    stream_target: Annotated[str, typer.Option(envvar="CHAT4ALL_STREAM", help="The gRPC server: host:port, or https://…")] = "",
     token: Annotated[str, typer.Option(envvar=["CHAT4ALL_TOKEN", "TOKEN"], help="Instead of a login.")] = "",
     _version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:

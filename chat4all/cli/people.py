@@ -34,9 +34,10 @@ def register(
     name: Annotated[str, typer.Option(help="What others see.")] = "",
     login: Annotated[bool, typer.Option(help="Log in as well.")] = True,
 ) -> None:
-    """Make a user, and log in."""
+    """Make a user, and log in. Where not everybody may register, --token of a client with scope manage is needed."""
     secret = _password(password, confirm=True)
-    SERVERS.stranger().register(user_id, secret, name)
+    registrar = SERVERS.client() if SERVERS.token else SERVERS.stranger()
+    registrar.register(user_id, secret, name)
     if login:
         SERVERS.log_in(user_id, secret)
     say(f"registered {user_id}{', logged in' if login else ''}")

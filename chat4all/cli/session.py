@@ -59,10 +59,12 @@ class Servers(Struct):
     token: str = ""
 
     def addresses(self) -> tuple[str, str]:
-        """(gateway's URL, stream's host:port)."""
+        """(gateway's URL, stream's target). Where the gateway has TLS, a proxy stands in front of both."""
         login = kept()
         base_url = self.base_url or (login.base_url if login else "") or "http://127.0.0.1:8000"
-        return base_url, self.stream_target or (login.stream_target if login else "") or "127.0.0.1:50051"
+        known = login.stream_target if login and login.base_url == base_url else ""
+        beside = base_url if base_url.startswith("https://") else "127.0.0.1:50051"
+        return base_url, self.stream_target or known or beside
 
     def stranger(self) -> Client:
         """A client that is not logged in."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from chat4all import tokens
+from chat4all.accounts import create_client
 from chat4all.cli.printing import printable
-from chat4all.cli.session import kept
+from chat4all.cli.session import Servers, kept
 from chat4all.messages import private_conversation_id
 from chat4all.settings import Settings
 from tests.bridges.road import Background, Road, settings_in
@@ -44,6 +46,28 @@ def typed(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         monkeypatch.delenv("TOKEN", raising=False)
         yield Typed(monkeypatch, capsys)
         stream.close()
+
+
+def test_where_registration_is_closed_a_token_opens_it(typed: Typed, settings: Settings, road: Road) -> None:
+    """As with compose: a service client with scope manage registers, and the new user is logged in."""
+    with gateway(settings.model_copy(update={"open_registration": False})) as url:
+        assert "scope manage" in typed.error("--base-url", url, "register", "alice")
+        create_client(road.store, "shop", ["manage"])
+        token = tokens.issue(road.store.users(["shop"])["shop"], tokens.ACCESS, 60, settings.secret("jwt"))
+        assert "logged in" in typed.fine("--base-url", url, "--token", token, "register", "alice")
+        login = kept()
+        assert login is not None
+        assert login.user_id == "alice"
+
+
+def test_a_gateway_with_tls_has_its_stream_beside_it(typed: Typed) -> None:
+    """A proxy stands in front of both; a login on this machine says nothing about another server."""
+    typed.fine("register", "alice")
+    here = kept()
+    assert here is not None
+    assert Servers().addresses() == (here.base_url, here.stream_target)
+    assert Servers("https://chat.example.org").addresses() == ("https://chat.example.org", "https://chat.example.org")
+    assert Servers("http://127.0.0.1:9").addresses() == ("http://127.0.0.1:9", "127.0.0.1:50051")
 
 
 def test_register_login_logout(typed: Typed, tmp_path: Path) -> None:
