@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     gateway_at: str = Field("", description="URL at which other parts reach the gateway; empty: host and port.")
     stream_at: str = Field("", description="host:port at which other parts reach the stream server; empty: host and port.")
     simulator_at: str = Field("", description="URL at which other parts reach the simulator; empty: host and port.")
+    proxies: Annotated[int, Field(ge=0, le=9)] = Field(
+        0, description="Proxies in front of the gateway that say in X-Forwarded-For who asked; 0: nobody is believed."
+    )
     public_url: str = Field(
         "", description="Where providers reach the gateway, https://…; empty: nowhere (Telegram then polls)."
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import jsonify, request
 from flask_openapi3.openapi import OpenAPI
 from limits.storage import Storage
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat4all import telemetry
 from chat4all.accepting import Acceptor
@@ -53,6 +54,9 @@ def create_app(
         doc_prefix="/docs",
         static_folder=None,
     )
+    if settings.proxies:
+        # Else all the world is one address, and shares the logins that it has.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     app.extensions[KEY] = open_gateway(settings, channels)

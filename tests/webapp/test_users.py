@@ -222,3 +222,25 @@ def test_logins_have_a_rate(start: Callable[..., Driver]) -> None:
         driver.ask(None, "POST", "/auth/token", body, 401)
     driver.ask(None, "POST", "/auth/token", body, 429)
     driver.ask(None, "POST", "/auth/token", body | {"client_id": "bob"}, 401)
+
+
+def test_behind_a_proxy_everybody_has_logins_of_their_own(start: Callable[..., Driver]) -> None:
+    """The last address in X-Forwarded-For is the proxy's word; what a caller wrote before it counts for nothing."""
+    driver = start(login_limit="1/minute", proxies=1)
+    body = {"client_id": "alice", "client_secret": "guessed"}
+
+    def log_in(forwarded: str) -> int:
+        return driver.call(None, "POST", "/auth/token", body, headers={"X-Forwarded-For": forwarded}).status_code
+
+    assert [log_in("203.0.113.5"), log_in("1.2.3.4, 203.0.113.5"), log_in("203.0.113.6")] == [401, 429, 401]
+
+
+def test_without_a_proxy_nobody_is_believed(start: Callable[..., Driver]) -> None:
+    """Else a guesser would write another address each time."""
+    driver = start(login_limit="1/minute")
+    body = {"client_id": "alice", "client_secret": "guessed"}
+    answers = [
+        driver.call(None, "POST", "/auth/token", body, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+        for number in (5, 6)
+    ]
+    assert answers == [401, 429]
