@@ -4,14 +4,19 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from chat4all.channels import CHANNELS
 from chat4all.settings import KNOWN, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "compose.yml").read_text()
+SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE)["services"]
+OURS = {name: each for name, each in SERVICES.items() if each["image"] == "chat4all:latest"}
+CADDY = (ROOT / "ops/compose/Caddyfile").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 DEMO = (ROOT / "ops/compose/demo.env").read_text()
 # What the servers and Caddy read, and what compose.yml alone uses.
@@ -57,9 +62,20 @@ def test_every_channel_has_a_worker() -> None:
 
 def test_the_ports_inside_are_the_defaults() -> None:
     """Caddy and the health checks ask where the parts listen."""
-    caddy = (ROOT / "ops/compose/Caddyfile").read_text()
     for field in ("gateway_port", "stream_port", "events_port"):
-        assert str(Settings.model_fields[field].default) in caddy
+        assert str(Settings.model_fields[field].default) in CADDY
+    checked = " ".join(each["healthcheck"]["test"][3] for each in OURS.values())
+    for field in ("gateway_port", "stream_port", "metrics_port", "flower_port", "simulator_port"):
+        assert re.search(rf"127\.0\.0\.1\W+{Settings.model_fields[field].default}\b", checked), field
+
+
+def test_every_service_of_ours_is_asked_how_it_is() -> None:
+    """With what the image surely has, often enough, and with patience at the start: who depends on it would give up."""
+    for name, each in OURS.items():
+        check = each["healthcheck"]
+        assert check["test"][:3] == ["CMD", "python", "-c"], name
+        compile(check["test"][3], name, "exec")
+        assert check["start_period"] == "180s", name
 
 
 def test_no_password_is_given_outside_the_demo() -> None:
