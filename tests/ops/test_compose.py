@@ -78,6 +78,21 @@ def test_every_service_of_ours_is_asked_how_it_is() -> None:
         assert check["start_period"] == "180s", name
 
 
+def test_files_have_addresses_that_clients_reach() -> None:
+    """Clients and providers bring and fetch bytes at Caddy, which passes them to the bucket; MinIO has no port outside."""
+    assert OURS["gateway"]["environment"]["CHAT4ALL_OBJECTS_URL"] == "https://${PUBLIC_HOST:-localhost}"
+    assert OURS["worker-files"]["environment"]["CHAT4ALL_OBJECTS_URL"] == "${CHAT4ALL_PUBLIC_URL:-}"
+    address, bucket = re.findall(r":-(\S+)}/(\S+)", OURS["gateway"]["environment"]["CHAT4ALL_OBJECTS"])[0]
+    assert re.search(rf"handle /{bucket}/\* {{\s+reverse_proxy {address}\s", CADDY)
+    assert "ports" not in SERVICES["minio"]
+
+
+def test_the_gateway_believes_caddy_and_nobody_else_can_ask_it() -> None:
+    """It has no port of its own to the outside."""
+    assert OURS["gateway"]["environment"]["CHAT4ALL_PROXIES"] == "1"
+    assert "ports" not in OURS["gateway"]
+
+
 def test_no_password_is_given_outside_the_demo() -> None:
     """.env.example leaves every secret empty, and compose.yml has no default for one."""
     secret = re.compile(r"^(\w*(?:SECRET|PASSWORD|TOKEN)\w*)=(.+)$", re.M)
