@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chat4all.channels import CHANNELS
+from chat4all.cli.parts import PARTS
 from chat4all.settings import KNOWN, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,11 @@ def test_the_ports_inside_are_the_defaults() -> None:
     checked = " ".join(each["healthcheck"]["test"][3] for each in OURS.values())
     for field in ("gateway_port", "stream_port", "metrics_port", "flower_port", "simulator_port"):
         assert re.search(rf"127\.0\.0\.1\W+{Settings.model_fields[field].default}\b", checked), field
+
+
+def test_every_part_is_a_service() -> None:
+    """Those that one machine needs and compose does not: a broker of our own, and one worker for all channels."""
+    assert {part.name for part in PARTS} - OURS.keys() == {"redis", "worker-channels"}
 
 
 def test_every_service_of_ours_is_asked_how_it_is() -> None:

@@ -18,7 +18,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 SCRAPED = ROOT / "ops/prometheus/prometheus.yml"
 JOBS: dict[str, Any] = {each["job_name"]: each for each in yaml.safe_load(SCRAPED.read_text())["scrape_configs"]}
 COLLECTORS = ("collector.yml", "collector-logs.yml")
-# They show no figures in compose: a server or the outside world, no need to poll where webhooks come, or its own page.
+# They show no figures in compose: a server, the outside world, what only runs where nobody can call, or its own page.
 WITHOUT = {"redis", "simulator", "polling", "flower"}
 
 
