@@ -48,6 +48,15 @@ def test_every_variable_exists(text: str) -> None:
     assert sorted(name for name in names_in(text) if not exists(name)) == []
 
 
+def test_what_must_be_set_stands_empty_in_the_example() -> None:
+    """Who fills in every empty line that compose asks for can start; the demo has them all."""
+    needed = set(re.findall(r"\$\{([A-Z0-9_]+):\?", COMPOSE))
+    assert needed <= set(re.findall(r"^([A-Z0-9_]+)=$", EXAMPLE, re.M))
+    assert needed <= names_in(DEMO)
+    # A channel that is not real takes these instead of its own; without them no part would start.
+    assert set(re.findall(r"SECRET_SIMULATOR:(.)", COMPOSE)) == {"?"}
+
+
 def test_every_variable_of_the_channels_is_in_the_example() -> None:
     """Who fills in .env.example makes every channel real."""
     tokens = {f"{name.upper()}_{'BOT_TOKEN' if name == 'telegram' else 'TOKEN'}" for name in CHANNELS}
