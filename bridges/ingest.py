@@ -194,6 +194,7 @@ def main() -> None:
             raise SystemExit("a flow ended unforeseen")
     for thread in threads:
         thread.join(10)
+    held.close()
     tracing.end()
 
 

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from celery import signals
 from msgspec import Struct
 
 from chat4all.failures import Mismatch
@@ -19,6 +20,12 @@ class Parts(Struct, frozen=True):
     store: MessageStore
     partitions: int
     objects: ObjectStore
+
+    def close(self) -> None:
+        """Let go of all of them: what was begun is finished, and threads of libraries end."""
+        self.log.close()
+        self.store.close()
+        self.objects.close()
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -50,3 +57,10 @@ def check_topic(log: EventLog, store: MessageStore, name: str) -> None:
 def parts() -> Parts:
     """The parts of this process."""
     return open_parts(load())
+
+
+@signals.worker_shutdown.connect
+def let_go(**_: object) -> None:
+    """The worker's tasks have ended."""
+    if parts.cache_info().currsize:
+        parts().close()

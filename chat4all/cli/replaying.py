@@ -147,8 +147,7 @@ def opened() -> Iterator[Parts]:
     try:
         yield parts
     finally:
-        parts.log.close()
-        parts.store.close()
+        parts.close()
 
 
 def send_again(

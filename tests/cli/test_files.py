@@ -41,8 +41,7 @@ def typed(
         for who in ("bob", "alice"):
             typed.fine("register", who)
         yield typed
-    parts.log.close()
-    parts.store.close()
+    parts.close()
 
 
 @pytest.fixture

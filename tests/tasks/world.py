@@ -103,8 +103,7 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
         with patch("tasks.fan_out.wake_free"):
             yield World(parts)
     finally:
-        parts.log.close()
-        parts.store.close()
+        parts.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:

@@ -154,5 +154,4 @@ class Driver:
         )
 
     def close(self) -> None:
-        self.parts.log.close()
-        self.parts.store.close()
+        self.parts.close()
