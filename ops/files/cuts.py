@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ class Cut(Struct):
 
 
 class CutUpload:
-    """One file on its way up. `resent`: parts that the store had taken and that were brought once more; must stay 0."""
+    """One file on its way up. `resent`: parts that the store had taken and that were brought once more; must stay 0.
+
+    Not among them is the part that a client was bringing when it was killed: the store may take its last bytes after the next
+    client has asked which parts are there. Parts go one by one, in order, so it is the first one that was not there.
+    """
 
     def __init__(self, api: Api, environment: dict[str, str], file: Path, conversation: str) -> None:
         self._api = api
@@ -39,6 +44,7 @@ class CutUpload:
         self._environment = environment | {"CHAT4ALL_CONFIG": str(self._folder), "CHAT4ALL_TOKEN": api.token}
         self._etags: dict[int, str] = {}
         self._client: subprocess.Popen[bytes] | None = None
+        self._landing = 0
         self.resent = 0
         self.cuts: list[Cut] = []
 
@@ -67,9 +73,11 @@ class CutUpload:
         except (OSError, HTTPException, Refused):
             return -1
         for part in told.get("uploaded", []):
-            known = self._etags.setdefault(part["number"], part["etag"])
-            self.resent += known != part["etag"]
-            self._etags[part["number"]] = part["etag"]
+            number, etag = part["number"], part["etag"]
+            if self._etags.setdefault(number, etag) != etag:
+                self.resent += number != self._landing
+                self._landing = 0
+            self._etags[number] = etag
         return len(told.get("uploaded", []))
 
     def _is_over(self) -> bool:
@@ -98,6 +106,8 @@ class CutUpload:
         if self._client is not None:
             self._client.kill()
             self._client.wait()
+        self._parts()
+        self._landing = next(number for number in count(1) if number not in self._etags)
         self.begin()
 
     def finish(self) -> dict[str, Any]:
