@@ -55,8 +55,11 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
         yield own
 
 
-@pytest.fixture(scope="session", params=STACKS)
+@pytest.fixture(scope="module", params=STACKS)
 def shared_system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One system for several files: their people are different ones. Telegram's updates are fetched here."""
+    """One system for all tests of a file: their people are different ones. Telegram's updates are fetched here.
+
+    Not for longer: on real servers it would take the tasks of the next system, since all share one broker.
+    """
     with own_system(request, request.param, tmp_path_factory.mktemp("shared"), {"TELEGRAM_POLLING": "1"}) as own:
         yield own
