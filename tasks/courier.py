@@ -250,13 +250,13 @@ class Courier:
             if not works:
                 continue
             try:
-                states = await self._loop.run_in_executor(self._executor, self._store.lanes, list(works))
+                fanned = await self._loop.run_in_executor(self._executor, self._store.fanned, list(works))
             except Temporary:
                 await asyncio.sleep(POLL_S * 50)
                 continue
             took = time.monotonic() - begun
             for lane, work in works.items():
-                work.fanned(states[lane].fanned)
+                work.fanned(fanned[lane])
 
     async def _divide(self) -> None:
         """Divide each account's rate among those who send from it, by the lanes that they hold."""

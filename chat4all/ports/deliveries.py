@@ -94,6 +94,10 @@ class Deliveries(ABC):
         """The state of these lanes (missing ones as never used), or of all that were ever used."""
 
     @abstractmethod
+    def fanned(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        """How far rows of these lanes exist; 0 where there are none. A holder asks this many times a second."""
+
+    @abstractmethod
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
         """Rows of these lanes exist up to this seq. Only grows."""
 

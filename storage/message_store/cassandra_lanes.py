@@ -49,10 +49,18 @@ class CassandraLanes(Deliveries):
             asked = list(positions)
         else:
             asked = list(dict.fromkeys(lanes))
-            found = self._db.all([(POSITIONS, (ALL, channel, parts)) for channel, parts in _by_channel(asked).items()])
-            positions = _positions([row for rows in found for row in rows])
+            positions = self._positions_of(asked)
         leases = {name: body for (name,), (body,) in LEASES(self._db, [(str(lane),) for lane in asked])}
         return {lane: LaneState(lane, *positions.get(lane, (0, 0)), _read_lease(leases.get(str(lane)))) for lane in asked}
+
+    def fanned(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        """Without their leases, each of which is in a partition of its own."""
+        positions = self._positions_of(lanes)
+        return {lane: positions.get(lane, (0, 0))[0] for lane in lanes}
+
+    def _positions_of(self, lanes: Sequence[Lane]) -> dict[Lane, tuple[int, int]]:
+        found = self._db.all([(POSITIONS, (ALL, channel, parts)) for channel, parts in _by_channel(lanes).items()])
+        return _positions([row for rows in found for row in rows])
 
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
         self._db.put((("lanes",), FANNED, (seq + 1, seq, ALL, lane.channel, lane.partition)) for lane, seq in fanned.items())

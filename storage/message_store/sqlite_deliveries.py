@@ -139,6 +139,9 @@ class SQLiteDeliveries(Deliveries):
         missing = {lane: LaneState(lane, 0, 0, Lease()) for lane in lanes}
         return missing | _lane_states(row for _, row in kept)
 
+    def fanned(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        return {lane: state.fanned for lane, state in self.lanes(lanes).items()}
+
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
         self._db.put((FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()]))
 

@@ -27,6 +27,8 @@ def test_positions_of_a_lane_only_grow(store: MessageStore) -> None:
     store.raise_cursor(here, 2)
     assert store.lanes([here, there]) == {here: LaneState(here, 7, 6, Lease()), there: LaneState(there, 4, 0, Lease())}
     assert {each: state for each, state in store.lanes().items() if each in (here, there)} == store.lanes([here, there])
+    unused = lane()
+    assert store.fanned([here, there, unused]) == {here: 7, there: 4, unused: 0}
 
 
 def test_a_lease_is_taken_by_whoever_saw_it_as_it_is(store: MessageStore) -> None:
