@@ -67,11 +67,12 @@ servers: setup   ## installs every server that tests use into .servers; a quarte
 test-real: servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
 	REQUIRE_REAL=1 $(BIN)/pytest -m real $(PYTEST)
 
-check: setup     ## types, lint, imports, layout
+check: setup     ## types, lint, imports, layout, the image's recipe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest tests/test_layout.py
 
 watch: setup     ## Prometheus (9090), Alertmanager (9093) and the node's figures beside the running system
