@@ -1,14 +1,16 @@
-"""Alertmanager from Debian's package, with amtool."""
+"""Alertmanager with amtool, built with Go: Debian's wants its templates at a place where only root may put them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from ops.native.debian import has_package, install_package
+from ops.native.golang import go_install
+from ops.native.install import install_once, is_installed
 from ops.native.processes import LOOPBACK, Server
 from ops.native.prometheus import is_well
 
-PACKAGE = "prometheus-alertmanager"
+VERSION = "v0.28.1"
+MODULE = "github.com/prometheus/alertmanager/cmd"
 SETTINGS = Path(__file__).parents[1] / "prometheus" / "alertmanager.yml"
 
 
@@ -24,23 +26,23 @@ class Alertmanager(Server):
 
     @classmethod
     def install(cls, home: Path) -> bool:
-        """Unpack Debian's package; seconds."""
-        return install_package(home, cls.name, PACKAGE)
+        """Build it; a minute, seconds when Go's cache has it."""
+        return install_once(home / cls.name, VERSION, _build)
 
     @classmethod
     def is_installed(cls, home: Path) -> bool:
         """Whether the program is there."""
-        return has_package(home, cls.name, PACKAGE)
+        return is_installed(home / cls.name, VERSION)
 
     @classmethod
     def tool(cls, home: Path) -> str:
         """amtool, which checks configurations."""
-        return str(home.absolute() / cls.name / "usr/bin/amtool")
+        return str(home.absolute() / cls.name / "amtool")
 
     def command(self) -> Sequence[str]:
         """The server, without looking for others of its kind."""
         return [
-            str(self.home / self.name / "usr/bin/prometheus-alertmanager"),
+            str(self.home / self.name / "alertmanager"),
             f"--config.file={self.settings}",
             f"--storage.path={self.folder / 'data'}",
             f"--web.listen-address={self.address}",
@@ -50,3 +52,7 @@ class Alertmanager(Server):
     def answers(self) -> bool:
         """Its own readiness check."""
         return is_well(self.address)
+
+
+def _build(folder: Path) -> None:
+    go_install(folder, *(f"{MODULE}/{program}@{VERSION}" for program in ("alertmanager", "amtool")))

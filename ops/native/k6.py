@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import ClassVar
 
-from ops.native.install import install_once, is_installed, run
+from ops.native.golang import go_install
+from ops.native.install import install_once, is_installed
 
 VERSION = "v1.8.1"
-BUILD_LIMIT_S = 3000
 
 
 class K6:
@@ -17,7 +17,7 @@ class K6:
     @classmethod
     def install(cls, home: Path) -> bool:
         """Build it; two to ten minutes the first time. False when it was there."""
-        return install_once(home / cls.name, VERSION, _build)
+        return install_once(home / cls.name, VERSION, lambda folder: go_install(folder, f"go.k6.io/k6@{VERSION}"))
 
     @classmethod
     def is_installed(cls, home: Path) -> bool:
@@ -28,8 +28,3 @@ class K6:
     def tool(cls, home: Path) -> str:
         """The program."""
         return str(home.absolute() / cls.name / cls.name)
-
-
-def _build(folder: Path) -> None:
-    settings = {"CGO_ENABLED": "0", "GOBIN": str(folder), "GOFLAGS": "-buildvcs=false -trimpath -p=1"}
-    run(["nice", "go", "install", "-ldflags", "-s -w", f"go.k6.io/k6@{VERSION}"], BUILD_LIMIT_S, settings)
