@@ -8,7 +8,9 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from ops.harness.waiting import wait_until
 
 
 class Supervised:
@@ -66,8 +68,17 @@ class Supervised:
             each.send_signal(number)
 
     def halt(self, part: str) -> None:
-        """Stop the part as Ctrl-C would, and leave it so."""
-        self._call("stopProcess", self._full_name(part))
+        """Stop the part as Ctrl-C would, and leave it so; also one that has just died and is about to be started again."""
+        wait_until(f"{part} is stopped", lambda: self._is_stopped(part), 10)
+
+    def _is_stopped(self, part: str) -> bool:
+        try:
+            self._call("stopProcess", self._full_name(part))
+        except Fault as fault:
+            if fault.faultCode != Faults.NOT_RUNNING:
+                raise
+            return self.parts()[part] == "STOPPED"
+        return True
 
     def go_on(self, part: str) -> None:
         """Start a halted part."""
