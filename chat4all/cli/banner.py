@@ -92,7 +92,7 @@ def _to_paste(settings: Settings, users: dict[str, str]) -> list[str]:
     events = f"http://{settings.host}:{settings.events_port}/v1/events"
     body = '{"to":["bob"],"payload":{"type":"text","text":"Hello Bob"}}'
     sends = "curl -s $BASE_URL/v1/messages -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
-    streams = f"{Path(sys.executable).parent / 'chat4all'} --stream-target {settings.host}:{settings.stream_port} stream"
+    streams = f"{Path(sys.executable).parent / 'chat4all'} --stream-target {settings.stream_target} stream"
     return [
         f"  export BASE_URL={settings.gateway_url} TOKEN={token}",
         f"  {sends} -d '{body}'",

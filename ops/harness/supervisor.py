@@ -69,9 +69,10 @@ class Supervised:
 
     def halt(self, part: str) -> None:
         """Stop the part as Ctrl-C would, and leave it so; also one that has just died and is about to be started again."""
-        wait_until(f"{part} is stopped", lambda: self._is_stopped(part), 10)
+        wait_until(f"{part} is stopped", lambda: self._stop(part), 10)
 
-    def _is_stopped(self, part: str) -> bool:
+    def _stop(self, part: str) -> bool:
+        """Whether it is stopped now; False while it has died and the supervisor has not begun to start it again."""
         try:
             self._call("stopProcess", self._full_name(part))
         except Fault as fault:

@@ -43,7 +43,7 @@ class Running(Supervised):
     @property
     def stream_target(self) -> str:
         """Where gRPC clients connect."""
-        return f"{self.settings.host}:{self.settings.stream_port}"
+        return self.settings.stream_target
 
     def api(self, token: str = "") -> Api:
         """A new connection to the gateway."""
