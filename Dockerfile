@@ -8,7 +8,7 @@ COPY requirements.txt constraints.txt ./
 RUN pip install -c constraints.txt -r requirements.txt
 COPY . .
 RUN pip install --no-deps -e . \
- && python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto \
+ && python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto \
  # Compiled here, once: whoever runs it may not write beside the sources, and would compile at every start.
  && python -m compileall -q -x '/\.venv/' .
 

@@ -4,7 +4,7 @@ PYTHON ?= $(shell for each in python3.12 python3.11 python3 python; do \
 	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-STUBS := proto/chat4all/v1/chat_pb2.py
+STUBS := chat4all/v1/chat_pb2.py
 BENCH ?= full
 FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
@@ -22,7 +22,7 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.t
 	touch $@
 
 $(STUBS): proto/chat4all/v1/chat.proto $(VENV)/ready
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
 	touch $@
 
 setup: $(VENV)/ready $(STUBS) ## environment, requirements, generated stubs
@@ -96,4 +96,4 @@ files: setup     ## uploads under cuts, on a system of its own; writes build/fil
 	$(BIN)/python -m ops.files $(FILES)
 
 clean:           ## removes what is generated; data/ stays
-	rm -rf $(VENV) build proto/chat4all/v1/*_pb2*.py*
+	rm -rf $(VENV) build chat4all/v1/*_pb2*.py*

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 
 _FOR_MESSAGES = ("text", "file", "metadata_json", "accepted_at_ms")
 

@@ -3,7 +3,7 @@
 from chat4all.conversations import Membership
 from chat4all.people import now_ms
 from chat4all.records import EVENTS, NewRecord, partition_of
-from proto.chat4all.v1 import chat_pb2
+from chat4all.v1 import chat_pb2
 
 
 def conversation_record(membership: Membership, partitions: int) -> NewRecord:

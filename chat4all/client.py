@@ -6,7 +6,7 @@
     for event in client.stream():
         print(event.message.sender, event.message.text)
 
-Answers are the REST API's JSON as dicts; events are `proto.chat4all.v1.chat_pb2.Event`. Safe to use from several threads.
+Answers are the REST API's JSON as dicts; events are `chat4all.v1.chat_pb2.Event`. Safe to use from several threads.
 """
 
 import time

@@ -9,8 +9,8 @@ import grpc
 
 from chat4all.connection import UNAUTHENTICATED, ApiError, wait_s
 from chat4all.deliveries import RANK, State
-from proto.chat4all.v1 import chat_pb2 as pb
-from proto.chat4all.v1 import chat_pb2_grpc
+from chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2_grpc
 
 OPTIONS = (
     # gRPC's own pause grows to two minutes: too long for somebody who waits for messages.

@@ -10,7 +10,7 @@ from chat4all.messages import File, Message
 from chat4all.ports import EventLog
 from chat4all.records import EVENTS, NewRecord, partition_of
 from chat4all.tracing import event_headers
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 
 TIMEOUT_S = 10.0
 

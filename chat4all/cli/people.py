@@ -10,7 +10,7 @@ from chat4all.cli.printing import conversation_line, event_line, message_line, s
 from chat4all.cli.session import SERVERS, forget, kept
 from chat4all.client import ApiError, Client, Stream
 from chat4all.messages import is_uuid, private_conversation_id
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 
 app = typer.Typer()
 

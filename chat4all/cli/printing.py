@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import typer
 
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 
 MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗"}
 

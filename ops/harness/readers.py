@@ -9,7 +9,7 @@ import grpc
 from msgspec import Struct
 
 from chat4all.streaming import OPTIONS
-from proto.chat4all.v1 import chat_pb2, chat_pb2_grpc
+from chat4all.v1 import chat_pb2, chat_pb2_grpc
 
 ACKNOWLEDGE_TIMEOUT_S = 10.0
 AGAIN_AFTER_S = 0.2

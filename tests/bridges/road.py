@@ -21,7 +21,7 @@ from chat4all.messages import Message, Text, offset_of, seq_at
 from chat4all.ports import EventLog, MessageStore, Registration
 from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
 from chat4all.settings import Settings
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 from storage.open import open_log, open_store
 from tasks import events
 

@@ -12,8 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridges.stream import StreamServer
 from chat4all.records import INCOMING, STATUS, Position, Range, read_message, read_status
-from proto.chat4all.v1 import chat_pb2 as pb
-from proto.chat4all.v1 import chat_pb2_grpc
+from chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2_grpc
 from tests.bridges.road import TIMEOUT_S, Road, free_port, serving
 
 FOR_BOB = pb.SendRequest.FromString(b"\x42\x03bob" + pb.SendRequest(to=["carol"], text="hello").SerializeToString())

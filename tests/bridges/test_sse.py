@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from bridges.views import event_json
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Road, serving
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bridges.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
 from chat4all.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.records import Record
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 
 quick = settings(max_examples=150, deadline=None)
 

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LEFT_OUT = (ROOT / ".dockerignore").read_text().split()
 # Made anew when the image is built.
-STUBS = "proto/chat4all/v1/*_pb2*.py*"
+STUBS = "chat4all/v1/*_pb2*.py*"
 
 
 def is_left_out(path: str) -> bool:

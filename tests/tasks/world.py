@@ -15,7 +15,7 @@ from chat4all.deliveries import Delivery, Lane
 from chat4all.messages import Message, Recipient, Text
 from chat4all.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
 from chat4all.settings import Settings
-from proto.chat4all.v1 import chat_pb2 as pb
+from chat4all.v1 import chat_pb2 as pb
 from tasks.batches import Batches
 from tasks.fan_out import fan_out
 from tasks.parts import Parts, open_parts

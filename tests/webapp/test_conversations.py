@@ -8,7 +8,7 @@ import pytest
 from chat4all.messages import contact_conversation_id, private_conversation_id
 from chat4all.people import contact_id
 from chat4all.records import EVENTS, Range
-from proto.chat4all.v1 import chat_pb2
+from chat4all.v1 import chat_pb2
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
