@@ -56,6 +56,13 @@ UPLOADS = Counter(
 UPLOAD_BYTES = Counter(
     "chat4all_upload_bytes_total", "Bytes of the files that became ready.", "source", where=(GATEWAY, CHANNELS)
 )
+FETCHES_REFUSED = Counter(
+    "chat4all_fetches_refused_total",
+    "Files that were not fetched because of where their URL leads, by what is wrong with it: another host, no public address.",
+    "channel",
+    "why",
+    where=(CHANNELS,),
+)
 
 # The bridge. The first two are the same from every bridge: take the largest.
 

@@ -25,7 +25,8 @@ from tasks.parts import Parts, parts
 log = telemetry.logger(__name__)
 
 QUEUE = "channels"
-THREADS = 2
+# Fetches wait for others, checks for our own disk: neither may take the other's threads.
+THREADS = {"verify_file": 2, "fetch_media": 4}
 TRIES = 5
 PAUSE_S = 2.0
 AT_ONCE = 200
@@ -72,7 +73,7 @@ class Desk:
 
     def __init__(self, held: Parts) -> None:
         self._held = held
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="files")
+        self._pools = {task: ThreadPoolExecutor(most, thread_name_prefix=task) for task, most in THREADS.items()}
         self._at: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -82,7 +83,12 @@ class Desk:
             if (task, file_id) in self._at:
                 return
             self._at.add((task, file_id))
-        self._pool.submit(self._work, task, file_id)
+        self._pools[task].submit(self._work, task, file_id)
+
+    def close(self) -> None:
+        """Take up nothing more, and wait for what is under way."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
 
     def _work(self, task: str, file_id: str) -> None:
         try:

@@ -1,28 +1,29 @@
 """Fetching what people send through a provider: asked for, streamed into the object store, with limits of size and time."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 
-import requests
+import aiohttp
 from msgspec.structs import replace
 
-from chat4all import telemetry
+from chat4all import metrics, telemetry
 from chat4all.channels import open_channel
 from chat4all.failures import Failure, Permanent, Temporary
+from chat4all.fetching import Transfer
 from chat4all.files import ANY_TYPE, FileStatus, StoredFile, checked_type
 from chat4all.filing import Filing
 from chat4all.ports import Channel, Fetch
+from chat4all.reaching import Refused
 from chat4all.settings import Settings
 from tasks.parts import Parts
 
 log = telemetry.logger(__name__)
 
 TRIES = 8
-CONNECT_S = 5.0
-CHUNK = 256 << 10
 ANSWER_MOST = 1 << 20
+# What a browser would show in place of the file: an error, a login, a preview.
+PAGE = "text/html"
 
 
 def fetch(held: Parts, file_id: str) -> None:
@@ -35,7 +36,7 @@ def fetch(held: Parts, file_id: str) -> None:
         _bring(held, filing, file)
     except Permanent as failure:
         filing.refused(file, failure.reason)
-        log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason)
+        log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason, why=failure.detail)
     except Temporary as failure:
         if file.tries + 1 >= TRIES:
             filing.refused(file, failure.reason)
@@ -51,23 +52,25 @@ def _channel(name: str, settings: Settings) -> Channel:
 
 
 def _bring(held: Parts, filing: Filing, file: StoredFile) -> None:
+    try:
+        _carry(held, filing, file, _channel(file.channel, held.settings))
+    except Refused as refusal:
+        metrics.FETCHES_REFUSED.of(file.channel, refusal.detail).add()
+        raise
+
+
+def _carry(held: Parts, filing: Filing, file: StoredFile, channel: Channel) -> None:
     settings = held.settings
-    channel = _channel(file.channel, settings)
-    until = time.monotonic() + settings.file_fetch_s
-    with requests.Session() as session:
-        session.max_redirects = 3
+    with Transfer(channel.media_from, settings.file_fetch_s, settings.provider_timeout_s) as transfer:
         lookup = channel.media_lookup(file.media)
-        answer = b""
-        if lookup is not None:
-            with _got(session, lookup, channel, settings) as response:
-                answer = b"".join(_limited(response, ANSWER_MOST, until))
-        place = channel.media_place(file.media, answer)
-        with _got(session, place, channel, settings) as response:
-            digest = hashlib.sha256()
-            size = held.objects.put(
-                file.file_id, _hashed(_limited(response, settings.inbound_file_limit, until), digest.update)
-            )
-            shown = response.headers.get("Content-Type", "")
+        answer = b"" if lookup is None else b"".join(_body(transfer, _got(transfer, lookup), ANSWER_MOST))
+        response = _got(transfer, channel.media_place(file.media, answer))
+        shown = response.headers.get("Content-Type", "")
+        if file.mime_type == ANY_TYPE and shown.partition(";")[0].strip().lower() == PAGE:
+            raise Permanent("media_is_a_page")
+        digest = hashlib.sha256()
+        chunks = _body(transfer, response, settings.inbound_file_limit)
+        size = held.objects.put(file.file_id, _hashed(chunks, digest.update))
     if not size:
         held.objects.remove([file.file_id])
         raise Permanent("media_empty")
@@ -84,21 +87,16 @@ def _typed(file: StoredFile, shown: str) -> StoredFile:
         return file
 
 
-def _got(session: requests.Session, wanted: Fetch, channel: Channel, settings: Settings) -> requests.Response:
-    """The answer, its body not yet read. What the library raises may hold a secret, so only its kind is repeated."""
-    if channel.account.real and not wanted.url.startswith("https://"):
-        raise Permanent("media_insecure")
+def _got(transfer: Transfer, wanted: Fetch) -> aiohttp.ClientResponse:
+    """The answer, its body not yet read."""
     try:
-        timeout = (CONNECT_S, settings.provider_timeout_s)
-        response = session.get(wanted.url, headers=wanted.headers, stream=True, timeout=timeout)
-    except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-        raise Permanent("media") from None
-    except requests.RequestException as error:
-        raise Temporary("media_unreachable", type(error).__name__) from None
-    if response.status_code == 200:
+        response = transfer.get(wanted.url, wanted.headers)
+    except Failure as failure:
+        raise _named(failure) from None
+    if response.status == 200:
         return response
     response.close()
-    raise _refusal(response.status_code)
+    raise _refusal(response.status)
 
 
 def _refusal(status: int) -> Failure:
@@ -107,20 +105,16 @@ def _refusal(status: int) -> Failure:
     return Permanent("media_gone", f"HTTP {status}")
 
 
-def _limited(response: requests.Response, most: int, until: float) -> Iterator[bytes]:
-    size = 0
-    if int(response.headers.get("Content-Length") or 0) > most:
-        raise Permanent("media_too_large")
+def _body(transfer: Transfer, response: aiohttp.ClientResponse, most: int) -> Iterator[bytes]:
     try:
-        for chunk in response.iter_content(CHUNK):
-            size += len(chunk)
-            if size > most:
-                raise Permanent("media_too_large")
-            if time.monotonic() > until:
-                raise Temporary("media_too_slow")
-            yield chunk
-    except requests.RequestException as error:
-        raise Temporary("media_unreachable", type(error).__name__) from None
+        yield from transfer.body(response, most)
+    except Failure as failure:
+        raise _named(failure) from None
+
+
+def _named(failure: Failure) -> Failure:
+    """The same, as a file's reason. A refusal keeps its kind: it is counted."""
+    return failure if isinstance(failure, Refused) else type(failure)(f"media_{failure.reason}", failure.detail)
 
 
 def _hashed(chunks: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from chat4all.ports import Limits
+from chat4all.reaching import Allowed
 from chat4all.settings import SettingsError
 
 # Beyond what one machine can reach, and never zero, so that the arithmetic of pacing needs no special case.
@@ -48,6 +49,14 @@ def require(settings: Pacing, *names: str) -> None:
     missing = [f"{prefix}{name.upper()}" for name in names if not getattr(settings, name)]
     if missing:
         raise SettingsError(f"{', '.join(missing)}: not set, and needed beside the account's token.")
+
+
+def reached(real: bool, api_url: str, base: str, hosts: tuple[str, ...]) -> Allowed:
+    """Where an account's files may be fetched: the provider's own hosts for a real one, and wherever the operator put its API.
+
+    Without credentials that is the simulator alone.
+    """
+    return Allowed(hosts if real else (), "" if real and not api_url else base)
 
 
 def _unpaced(limits: Limits) -> Limits:

@@ -13,6 +13,8 @@ from chat4all.ports import Unreadable
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
+# Where Meta keeps what people send, beside the Graph API itself.
+MEDIA_HOSTS = ("facebook.com", "fbcdn.net", "fbsbx.com", "instagram.com", "cdninstagram.com", "whatsapp.net")
 
 
 class Verdict(Struct, frozen=True):

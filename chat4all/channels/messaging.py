@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from yarl import URL
 
 from chat4all.channels import graph
-from chat4all.channels.accounts import Pacing, load, require
+from chat4all.channels.accounts import Pacing, load, reached, require
 from chat4all.channels.graph import Verdict
 from chat4all.channels.http import Http
 from chat4all.channels.times import now
@@ -21,6 +21,8 @@ from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 MB = 1 << 20
+# All other kinds name a page, not a file: nobody fetches it.
+MEDIA = frozenset({"image", "video", "audio", "file", "story_mention"})
 SCOPED_ID = re.compile(r"\d{5,25}")
 
 
@@ -126,6 +128,7 @@ class MessagingChannel(Channel):
         self.account = Account(own.account_id or self.simulated_account, real)
         self.limits = own.limits(type(self).limits, real)
         base = own.api_url or (self.real_url if real else f"{settings.simulator_url}/{self.name}")
+        self.media_from = reached(real, own.api_url, base, graph.MEDIA_HOSTS)
         self._account_url = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._account_url / "messages"
         token = own.token or settings.secret(f"{self.name}_token")
@@ -271,5 +274,7 @@ class MessagingChannel(Channel):
 
 
 def _file(attachment: Attachment) -> str:
+    if attachment.type not in MEDIA:
+        return ""
     url = (attachment.payload or {}).get("url", "")
     return url if isinstance(url, str) else ""

@@ -17,7 +17,7 @@ from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
-from chat4all.channels.accounts import Pacing, load
+from chat4all.channels.accounts import Pacing, load, reached
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
@@ -26,6 +26,7 @@ from chat4all.settings import Settings
 SIMULATED_BOT = "1000000001"
 CHAT_ID = re.compile(r"-?\d{4,20}")
 API_URL = "https://api.telegram.org"
+MEDIA_HOSTS = ("api.telegram.org",)
 UPDATES = ["message", "edited_message", "callback_query"]
 MB = 1 << 20
 PHOTOS = ("image/jpeg", "image/png")
@@ -106,6 +107,7 @@ class Telegram(Channel):
         self._timeout_s = settings.provider_timeout_s
         self._offset = 0
         self._base = base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
+        self.media_from = reached(real, own.api_url, base, MEDIA_HOSTS)
         # The library keeps these for the process, not for the bot; a process has one Telegram channel.
         asyncio_helper.API_URL = f"{base}/bot{{0}}/{{1}}"
         asyncio_helper.REQUEST_TIMEOUT = ceil(self._timeout_s)

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
 from chat4all.channels import graph, whatsapp_inbound
-from chat4all.channels.accounts import Pacing, load, require
+from chat4all.channels.accounts import Pacing, load, reached, require
 from chat4all.channels.graph import Verdict
 from chat4all.channels.http import Http
 from chat4all.channels.times import within_second
@@ -171,6 +171,7 @@ class WhatsApp(Channel):
         self.account = Account(own.phone_number_id or SIMULATED_NUMBER, real)
         self.limits = own.limits(WhatsApp.limits, real)
         base = own.api_url or (graph.GRAPH_URL if real else f"{settings.simulator_url}/whatsapp")
+        self.media_from = reached(real, own.api_url, base, graph.MEDIA_HOSTS)
         self._number = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._number / "messages"
         token = own.token or settings.secret("whatsapp_token")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from chat4all.messages import File
+from chat4all.reaching import Allowed
 from chat4all.records import ProviderReceipt
 
 
@@ -102,12 +103,14 @@ class Channel(ABC):
 
     `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
     hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
+    `media_from`: where its files may be fetched; nowhere, unless it says so.
     """
 
     name: ClassVar[str]
     limits: Limits
     account: Account
     polls: bool = False
+    media_from: Allowed = Allowed()
 
     @abstractmethod
     def address(self, text: str) -> str:

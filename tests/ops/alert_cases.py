@@ -99,6 +99,11 @@ CASES: dict[str, Case] = {
     "StoreErrors": Case(*_failures("store")),
     "ObjectErrors": Case(*_failures("objects")),
     "BrokerErrors": Case({"chat4all_broker_failures_total": "0+60x30"}, {"chat4all_broker_failures_total": "0 3x30"}),
+    "FetchesRefused": Case(
+        {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "0x15 1x15"},
+        {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "3x30"},
+        {"channel": "messenger", "why": "not_public"},
+    ),
     "ProcessDown": Case(
         {'up{job="bridge", instance="a"}': "1 1 0x30"},
         {'up{job="bridge", instance="a"}': "1x30"},

@@ -7,18 +7,19 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from msgspec.structs import replace
 
+from chat4all import metrics
 from chat4all.deliveries import State, state
 from chat4all.failures import Temporary
 from chat4all.files import FileStatus, StoredFile, part_sizes
 from chat4all.filing import Filing, now_ms
 from chat4all.messages import File
 from chat4all.ports import Limits
-from tasks import files
+from tasks import files, media
 from tasks.committer import Committer
 from tasks.sending import Done, Sender, Wait
 from tests.channels.conftest import serving
@@ -110,7 +111,7 @@ def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
     with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.PAUSE_S", 0.01):
         desk = files.Desk(road.parts)
         desk.poke("verify_file", file.file_id)
-        desk._pool.shutdown(wait=True)
+        desk.close()
     assert now(road, file).status is FileStatus.READY
 
 
@@ -136,16 +137,20 @@ class Provider:
 
     def __init__(self, data: bytes = DATA) -> None:
         self.data, self.url, self.failures, self.tokens = data, "", 0, set[str]()
+        self.kind = "image/png"
+        self.release: asyncio.Event | None = None
 
     async def handle(self, request: Any) -> Any:
         from aiohttp import web
 
         self.tokens.add(request.headers.get("Authorization", ""))
+        if self.release:
+            await self.release.wait()
         if self.failures:
             self.failures -= 1
             return web.Response(status=503)
         if request.path.endswith("/bytes"):
-            return web.Response(body=self.data, content_type="image/png")
+            return web.Response(body=self.data, content_type=self.kind)
         return web.Response(body=json.dumps({"url": f"{self.url}/bytes"}))
 
 
@@ -187,6 +192,60 @@ async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider)
     assert road.parts.objects.size(file.file_id) is None
 
 
+@pytest.mark.parametrize(
+    ("real", "place", "why"),
+    [
+        (False, "http://127.0.0.1:8000/metrics", "not_https"),
+        (False, "https://lookaside.fbsbx.com/a", "other_host"),
+        (True, "https://127.0.0.1/metrics", "not_public"),
+        (True, "https://evil.example/a", "other_host"),
+        (True, "http://lookaside.fbsbx.com/a", "not_https"),
+    ],
+)
+def test_what_a_webhook_names_is_fetched_at_the_providers_only(
+    road: World, monkeypatch: pytest.MonkeyPatch, real: bool, place: str, why: str
+) -> None:
+    """Without credentials at the simulator alone, with them at the provider's hosts; refused for good, and counted."""
+    if real:
+        for name in ("TOKEN", "ACCOUNT_ID", "APP_SECRET", "VERIFY_TOKEN"):
+            monkeypatch.setenv(f"MESSENGER_{name}", "100000000000002")
+    media._channel.cache_clear()
+    counted = Mock()
+    file = road.store.add_files([replace(incoming(road), file_id=new_id("f", place), channel="messenger", media=place)])[0]
+    with patch.object(metrics.FETCHES_REFUSED, "of", counted):
+        files.WORK["fetch_media"](road.parts, file.file_id)
+    media._channel.cache_clear()
+    assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "fetch_refused")
+    counted.assert_called_once_with("messenger", why)
+
+
+async def test_a_page_in_place_of_a_file_is_not_kept(road: World, provider: Provider) -> None:
+    """Where the message named no type, an error page or a login is no file."""
+    provider.kind = "text/html"
+    file = road.store.add_files([replace(incoming(road), file_id=new_id("f", "page"), mime_type="application/octet-stream")])[0]
+    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_is_a_page")
+
+
+async def test_media_servers_that_drip_do_not_stop_verification(road: World, provider: Provider) -> None:
+    """More fetches wait than there are threads for them; an upload is verified meanwhile."""
+    provider.release = asyncio.Event()
+    desk = files.Desk(road.parts)
+    for number in range(2 * files.THREADS["fetch_media"]):
+        waiting = road.store.add_files([replace(incoming(road), file_id=new_id("drip", number))])[0]
+        desk.poke("fetch_media", waiting.file_id)
+    file = verifying(road)
+    desk.poke("verify_file", file.file_id)
+    try:
+        async with asyncio.timeout(4):
+            while now(road, file).status is FileStatus.VERIFYING:
+                await asyncio.sleep(0.02)
+    finally:
+        provider.release.set()
+        await asyncio.to_thread(desk.close)
+    assert now(road, file).status is FileStatus.READY
+
+
 async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, provider: Provider) -> None:
     """Each failure is counted; after too many the file fails."""
     file = incoming(road)
@@ -194,7 +253,7 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
     with patch("tasks.files.PAUSE_S", 0.01):
         desk = files.Desk(road.parts)
         desk.poke("fetch_media", file.file_id)
-        await asyncio.to_thread(desk._pool.shutdown)
+        await asyncio.to_thread(desk.close)
     assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)
 
 
