@@ -18,7 +18,11 @@ class UserKind(StrEnum):
 
 
 class User(Struct, frozen=True, omit_defaults=True):
-    """Who can be a member or a caller. `password_hash` is argon2; empty means: cannot log in. `scopes` are for clients."""
+    """Who can be a member or a caller. `password_hash` is argon2; empty means: cannot log in. `scopes` are for clients.
+
+    Tokens of an earlier generation than `valid_from` are void. `disabled_at`: since when nobody may come in as them, 0: may.
+    `added_by`: who may bring them into groups: everybody, contacts, nobody.
+    """
 
     user_id: str
     kind: UserKind
@@ -26,6 +30,9 @@ class User(Struct, frozen=True, omit_defaults=True):
     display_name: str = ""
     password_hash: str = ""
     scopes: tuple[str, ...] = ()
+    valid_from: int = 0
+    disabled_at: int = 0
+    added_by: str = "everybody"
 
 
 class Identity(Struct, frozen=True, omit_defaults=True):

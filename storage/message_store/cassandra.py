@@ -3,6 +3,7 @@
 from chat4all.ports.message_store import MessageStore
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
+from storage.message_store.cassandra_access import CassandraAccess
 from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
@@ -17,7 +18,7 @@ PASSWORD = "store"  # noqa: S105 - the name of the secret
 
 
 class CassandraStore(
-    CassandraDirectory, CassandraHistory, CassandraDeliveries, CassandraProgress, CassandraFiles, MessageStore
+    CassandraDirectory, CassandraAccess, CassandraHistory, CassandraDeliveries, CassandraProgress, CassandraFiles, MessageStore
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.
 

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 2. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 3. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Tables are clustered by the key that they are asked by (WITHOUT ROWID), so one write is one b-tree.
@@ -232,3 +232,43 @@ CREATE TABLE IF NOT EXISTS object_holders (
     at       INTEGER NOT NULL,
     PRIMARY KEY (checksum, holder)
 ) WITHOUT ROWID;
+
+-- Since version 3. `until` 0: for good.
+CREATE TABLE IF NOT EXISTS sessions (
+    user_id    TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    PRIMARY KEY (user_id, session_id)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (expires_at);
+
+CREATE TABLE IF NOT EXISTS generation (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS revocations (
+    number INTEGER PRIMARY KEY,
+    until  INTEGER NOT NULL,
+    body   TEXT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS revocations_by_age ON revocations (until);
+
+CREATE TABLE IF NOT EXISTS holdings (
+    owner  TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    thing  TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    until  INTEGER NOT NULL,
+    PRIMARY KEY (owner, kind, thing)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS holdings_by_age ON holdings (until) WHERE until > 0;
+
+-- Service clients that are there already are listed.
+INSERT INTO holdings
+    SELECT '', 'client', user_id, 0, 0 FROM users WHERE json_extract(body, '$.kind') = 'client'
+    ON CONFLICT DO NOTHING;

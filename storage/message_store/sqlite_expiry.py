@@ -11,6 +11,9 @@ CHUNK = 500
 FORGOTTEN = (
     ("inbound", "channel, account, provider_id", "at < ?", 8 * DAY_MS),
     ("verifications", "user_id, channel, address", "expires_at < ?", DAY_MS),
+    ("sessions", "user_id, session_id", "expires_at < ?", 0),
+    ("revocations", "number", "until < ?", 0),
+    ("holdings", "owner, kind, thing", "until > 0 AND until < ?", 0),
     ("tries", "topic, partition, first, last, stage, run", "excused = 1 AND at < ?", HOUR_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 0 AND at < ?", 7 * DAY_MS),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chat4all.conversations import User, UserKind
 from chat4all.files import StoredFile
+from chat4all.logins import Revocation
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -26,4 +27,23 @@ def test_a_file_of_version_1_gains_the_tables_for_files(tmp_path: Path) -> None:
     row = StoredFile("f", "c", "bob", "a.txt", "text/plain", 1, 1, 1)
     assert again.add_files([row]) == [row]
     assert again.users(["bob"]) == {"bob": bob}
+    again.close()
+
+
+def test_a_file_of_version_2_gains_sessions_and_lists_its_clients(tmp_path: Path) -> None:
+    """Service clients that were made before are found by name; people are not among them."""
+    settings = Settings(data=tmp_path)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1), User("shop", UserKind.CLIENT, 1, scopes=("send",))])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        for table in ("sessions", "generation", "revocations", "holdings"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    assert [each.thing for each in again.holdings("", "client")] == ["shop"]
+    assert again.revoke([Revocation("s")], 60) == again.generation() == 1
     again.close()
