@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chat4all.private import private_folder
 from chat4all.redacting import know
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -21,6 +22,11 @@ Count = Annotated[int, Field(ge=1)]
 
 EMBEDDED = "sqlite"
 RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
+
+
+# What we sign with: who guesses one can be anybody. Other secrets are what a provider or a server gave.
+SIGNING = frozenset({"jwt", "files"})
+KEY_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -39,7 +45,7 @@ class Settings(BaseSettings):
         "sqlite:store.db", description="Message store: sqlite:<file in data> or cassandra://host[,host]/keyspace."
     )
     objects: str = Field("folder:objects", description="Object store: folder:<folder in data> or s3://host:port/bucket.")
-    broker: str = Field("embedded", description="Celery broker: embedded (a Redis of our own), redis://… or amqp://….")
+    broker: str = Field("embedded", description="Celery broker: embedded (a Redis at a socket in data), redis://… or amqp://….")
 
     # Where we listen.
     host: str = Field("127.0.0.1", description="Address that every part listens on.")
@@ -48,7 +54,6 @@ class Settings(BaseSettings):
     events_port: Port = Field(8001, description="Server-Sent Events, served by the stream process.")
     flower_port: Port = Field(5555, description="Flower.")
     simulator_port: Port = Field(8090, description="Provider simulator.")
-    broker_port: Port = Field(6399, description="The embedded Redis.")
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics of all but the gateway are shown on.")
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9700, description="First port of metrics; a process that finds its own taken tries the one ten further. 0: any."
@@ -161,17 +166,24 @@ class Settings(BaseSettings):
     @property
     def broker_url(self) -> str:
         """The broker's URL as Celery takes it."""
-        return f"redis://{self.host}:{self.broker_port}/0" if self.broker == "embedded" else self.broker
+        return f"redis+socket://{self.broker_socket}" if self.broker == "embedded" else self.broker
+
+    @property
+    def broker_socket(self) -> Path:
+        """Where the embedded broker listens: a file that only its owner may connect to, at no port."""
+        return self.data.resolve() / "broker.sock"
 
     def secret(self, name: str) -> str:
         """A secret by name: CHAT4ALL_SECRET_<NAME>, else, embedded only, one made once and kept in the data folder (0600).
 
-        SettingsError when it is neither given nor may be made.
+        SettingsError when it is neither given nor may be made, or when it is a key to sign with and could be guessed.
         """
         variable = f"CHAT4ALL_SECRET_{name.upper()}"
         given = os.environ.get(variable, "")
         if given:
             know(given)
+            if name in SIGNING and len(given.encode()) < KEY_BYTES:
+                raise SettingsError(f"{variable}: at least {KEY_BYTES} bytes; make one with `openssl rand -base64 48`.")
             return given
         if not self.is_embedded:
             raise SettingsError(f"{variable} is not set. Outside the embedded default every secret comes from the environment.")
@@ -182,7 +194,7 @@ class Settings(BaseSettings):
 
 def _kept_secret(path: Path) -> str:
     """The secret in this file, made if it is missing. Processes that start together agree on the first one's."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         draft.touch(mode=0o600)

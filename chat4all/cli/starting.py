@@ -12,15 +12,15 @@ from typing import Any
 
 from chat4all.accounts import hash_secret
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.cli.parts import ROOT, Part, parts_of
+from chat4all.cli.parts import ROOT, Part, checked_socket, parts_of
 from chat4all.conversations import User, UserKind
 from chat4all.failures import Mismatch
 from chat4all.ports import MessageStore
+from chat4all.private import private_folder, tighten
 from chat4all.records import TOPICS
 from chat4all.settings import Settings, SettingsError
 from storage.open import open_log, open_store
 
-LONGEST_SOCKET_PATH = 100
 DEMO_PEOPLE = {"alice": "Alice", "bob": "Bob"}
 DEMO_CLIENT = "demo"
 
@@ -63,10 +63,7 @@ def _holder(port: int) -> str:
 
 def socket_path(settings: Settings) -> Path:
     """Where the supervisor of this data folder listens. SettingsError when the system cannot take such a long path."""
-    path = settings.data.resolve() / "supervisor.sock"
-    if len(str(path)) > LONGEST_SOCKET_PATH:
-        raise SettingsError(f"CHAT4ALL_DATA: {path.parent} is too long a path; {LONGEST_SOCKET_PATH - 16} characters at most.")
-    return path
+    return checked_socket(settings.data.resolve() / "supervisor.sock")
 
 
 def check_alone(settings: Settings) -> None:
@@ -86,7 +83,8 @@ def prepare(settings: Settings) -> None:
 
     SettingsError or Mismatch when what is there does not fit.
     """
-    (settings.data / "logs").mkdir(parents=True, exist_ok=True)
+    tighten(settings.data)
+    private_folder(settings.data / "logs")
     settings.secret("jwt")
     for name in CHANNELS:
         open_channel(name, settings)

@@ -17,7 +17,7 @@ class Sign:
     def __init__(self, folder: Path, member: str) -> None:
         self._path = folder / FOLDER / member
         self._path.parent.mkdir(exist_ok=True)
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
 
     def close(self) -> None:

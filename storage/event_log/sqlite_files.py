@@ -15,6 +15,7 @@ import msgspec
 
 from chat4all.failures import Mismatch, Temporary
 from chat4all.ports import Topic
+from chat4all.private import private_file, private_folder
 from chat4all.records import Record
 
 SUFFIX = ".topic"
@@ -99,6 +100,7 @@ def failing_temporarily(what: str) -> Iterator[None]:
 def make_file(path: Path, fill: Callable[[sqlite3.Connection], object]) -> bool:
     """Make a database whole or not at all, also among several processes. False when another was there first."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
+    private_file(draft)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -180,7 +182,7 @@ class TopicFile:
 
         with failing_temporarily(self.name):
             if not self.path.exists():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                private_folder(self.path.parent)
                 make_file(self.path, fill)
         if self.topic.partitions != partitions:
             raise Mismatch("partitions", f"{self.name} has {self.topic.partitions} partitions, not {partitions}")

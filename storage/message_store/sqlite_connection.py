@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from chat4all.failures import Temporary
+from chat4all.private import private_file
 
 WRITE_LIMIT_S = 5.0
 RETRY_MS = (0.5, 2.0)
@@ -113,7 +114,10 @@ class Connections:
     def _connect(self, *pragmas: str) -> sqlite3.Connection:
         if self._closed:
             raise Temporary("store", "closed")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            # What SQLite puts beside it (-wal, -shm) is given the same mode.
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private_file(self.path)
         connection = sqlite3.connect(
             self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=512
         )

@@ -44,5 +44,20 @@ def test_elsewhere_a_missing_secret_is_named(tmp_path: Path, monkeypatch: pytest
     settings = Settings(data=tmp_path, store="cassandra://db/chat4all")
     with pytest.raises(SettingsError, match="CHAT4ALL_SECRET_JWT"):
         settings.secret("jwt")
-    monkeypatch.setenv("CHAT4ALL_SECRET_JWT", "given")
-    assert settings.secret("jwt") == "given"
+    monkeypatch.setenv("CHAT4ALL_SECRET_JWT", "given" * 8)
+    assert settings.secret("jwt") == "given" * 8
+
+
+@pytest.mark.parametrize("name", ["jwt", "files"])
+def test_a_key_that_could_be_guessed_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What we sign with has 32 bytes at least; the variable and the way to make one are named, the secret is not."""
+    monkeypatch.setenv(f"CHAT4ALL_SECRET_{name.upper()}", "x" * 31)
+    with pytest.raises(SettingsError, match=f"CHAT4ALL_SECRET_{name.upper()}: at least 32 bytes.*openssl") as refused:
+        Settings(data=tmp_path).secret(name)
+    assert "xxx" not in str(refused.value)
+
+
+def test_a_password_of_a_server_may_be_as_short_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers and servers choose theirs themselves."""
+    monkeypatch.setenv("CHAT4ALL_SECRET_STORE", "cassandra")
+    assert Settings(data=tmp_path).secret("store") == "cassandra"

@@ -11,7 +11,7 @@ from storage.open import open_log
 
 def ports() -> dict[str, int]:
     """Ports at which nobody listens."""
-    names = ("gateway_port", "stream_port", "broker_port")
+    names = ("gateway_port", "stream_port")
     return dict(zip(names, free_ports(len(names)), strict=True))
 
 
