@@ -181,8 +181,12 @@ ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
 
 
 def standing(first: Facts, newest: Facts) -> Facts:
-    """The sight that counts of a delivery and its newest resend: what arrived, arrived; else the newest one."""
-    return max((newest, first), key=lambda facts: RANK[state(facts)] if state(facts) in ARRIVED else -1)
+    """The sight that counts of a delivery and its newest resend: what arrived, arrived; else the newest that has ended.
+
+    So FAILED stands while the resend is on its way: what was shown does not become PENDING again.
+    """
+    arrived = max((newest, first), key=lambda facts: RANK[state(facts)] if state(facts) in ARRIVED else -1)
+    return first if state(arrived) is State.PENDING else arrived
 
 
 class Watermark(Struct, frozen=True, omit_defaults=True):
@@ -207,16 +211,22 @@ def best(states: Iterable[State]) -> State:
     return max(states, key=RANK.__getitem__)
 
 
-def message_state(recipients: Iterable[State]) -> tuple[State, bool]:
-    """A stored message's state, and whether it failed for some. The lowest of those it did not fail for; never below SENT.
+def message_state(recipients: Iterable[State], again: Iterable[State] = ()) -> tuple[State, bool]:
+    """A stored message's state, and whether it failed for some. The lowest of those it did not fail for.
 
+    `again`: how far those have come by a resend for whom it had FAILED. They stay among those it failed for until they are
+    as far as the rest: a message that was DELIVERED to the others does not become SENT because it is sent again to one.
     READ only when all have read it: who it failed for may still turn out to have it, and the state must not fall then.
     A message without recipients is SENT: the server has it.
     """
-    states = list(recipients)
+    states, resent = list(recipients), list(again)
     alive = [each for each in states if each is not State.FAILED]
-    failed = len(alive) < len(states)
-    if failed and not alive:
+    reached = [each for each in resent if each is not State.FAILED]
+    failed = len(states) - len(alive) + len(resent) - len(reached)
+    if not alive and not reached and failed:
         return State.FAILED, False
-    lowest = min([*alive, State.DELIVERED] if failed else alive, key=RANK.__getitem__, default=State.SENT)
-    return (State.SENT if lowest is State.PENDING else lowest), failed
+    # Of those who were only reached by a resend the furthest: each began at FAILED, and none may lower the others.
+    lowest = min(alive, key=RANK.__getitem__) if alive else best(reached or [State.SENT])
+    if failed or any(each is not State.READ for each in reached):
+        lowest = min(lowest, State.DELIVERED, key=RANK.__getitem__)
+    return lowest, bool(failed) or any(RANK[each] < RANK[lowest] for each in reached)

@@ -155,6 +155,8 @@ def _first_key(key: DeliveryKey, message: Message | None) -> DeliveryKey:
 
 def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> Resend | Left:
     row, channel = first.row, first.row.key.lane.channel
+    if first.newest and not first.newest.facts.ended and not wish.force:
+        return Left(str(row.key), "PENDING: it is being sent again; only FAILED is, unless with --force --replay-id")
     facts = standing(row.facts, first.newest.facts) if first.newest else row.facts
     now = state(facts)
     stands = f"{now.value} {reason(facts)}".rstrip()

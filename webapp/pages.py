@@ -25,10 +25,18 @@ class Page(Struct, frozen=True):
 
 
 def place_of(store: MessageStore, conversation_id: str, given: str | None, field: str) -> int | None:
-    """The seq that a seq or a time means: all messages up to it were accepted at or before the time. None if not given."""
+    """The seq that a seq or a time means: all messages up to it were accepted at or before the time. None if not given.
+
+    Problem 422 for a number beyond the conversation's last seq: it is no place here but, most likely, a time in milliseconds.
+    """
     if given is None:
         return None
     if SEQ.fullmatch(given):
+        newest = store.last_seqs([conversation_id]).get(conversation_id, 0) + (field == "before")
+        if int(given) > newest:
+            raise Problem(
+                422, "invalid", f"no seq here is beyond {newest}; a time is written as in 2026-03-01T12:00:00Z", field
+            )
         return int(given)
     try:
         at = datetime.fromisoformat(given)

@@ -62,18 +62,25 @@ class Timeline:
         self, message: Message, partition: int, rows: Rows, marks: Mapping[str, Watermark], people: Sequence[str]
     ) -> dict[str, Any]:
         states: dict[str, list[State]] = {}
+        firsts: dict[str, list[State]] = {}
         deliveries = []
         for index, recipient in enumerate(message.recipients):
-            told = external(recipient, rows.get(key_of(message, index, partition)), rows)
+            row = rows.get(key_of(message, index, partition))
+            told = external(recipient, row, rows)
             deliveries.append(told)
             states.setdefault(recipient.user_id, []).append(told["status"])
+            firsts.setdefault(recipient.user_id, []).append(state(row.facts) if row else told["status"])
         for user_id in people:
             mark = marks.get(user_id, Watermark(message.conversation_id, user_id))
             come = mark.state_of(message.seq)
             if user_id not in states or come is not State.SENT:
                 deliveries.append(internal(message, mark))
             states.setdefault(user_id, []).append(come)
-        status, partially = message_state(best(each) for each in states.values())
+            firsts.setdefault(user_id, []).append(come)
+        again = [user_id for user_id, each in firsts.items() if best(each) is State.FAILED]
+        status, partially = message_state(
+            [best(each) for user_id, each in states.items() if user_id not in again], [best(states[each]) for each in again]
+        )
         shaped = {
             "message_id": message.message_id,
             "conversation_id": message.conversation_id,

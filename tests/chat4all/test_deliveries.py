@@ -113,18 +113,19 @@ def test_history_tells_every_step_with_its_reason() -> None:
     ("recipients", "expected"),
     [
         ([], (State.SENT, False)),
-        ([State.PENDING], (State.SENT, False)),
-        ([State.READ, State.PENDING], (State.SENT, False)),
+        ([State.PENDING], (State.PENDING, False)),
+        ([State.READ, State.PENDING], (State.PENDING, False)),
+        ([State.READ, State.SENT], (State.SENT, False)),
         ([State.READ, State.DELIVERED], (State.DELIVERED, False)),
         ([State.READ, State.READ], (State.READ, False)),
         ([State.FAILED], (State.FAILED, False)),
         ([State.FAILED, State.FAILED], (State.FAILED, False)),
         ([State.FAILED, State.READ], (State.DELIVERED, True)),
-        ([State.FAILED, State.PENDING, State.READ], (State.SENT, True)),
+        ([State.FAILED, State.PENDING, State.READ], (State.PENDING, True)),
     ],
 )
 def test_states_of_messages(recipients: list[State], expected: tuple[State, bool]) -> None:
-    """The lowest of those it did not fail for, never below SENT, READ only when all have; and whether it failed for some."""
+    """The lowest of those it did not fail for, READ only when all have; and whether it failed for some."""
     assert message_state(recipients) == expected
 
 
@@ -180,7 +181,67 @@ def test_what_arrived_arrived_whatever_becomes_of_its_resend() -> None:
     sent, failed = Facts(sent_at=1, provider_id="a"), Facts(refused_at=1, refused_reason="expired")
     assert standing(sent, Facts()) == sent
     assert standing(sent, failed) == sent
-    assert standing(failed, Facts()) == Facts()
+    assert standing(failed, Facts()) == failed
+    assert standing(Facts(), Facts()) == Facts()
+    again = Facts(refused_at=9, refused_reason="blocked")
+    assert standing(failed, again) == again
     assert standing(failed, sent) == sent
     read = Facts(sent_at=2, read_at=3)
     assert standing(sent, read) == read
+
+
+@pytest.mark.parametrize(
+    ("others", "again", "expected"),
+    [
+        ([State.READ], [State.FAILED], (State.DELIVERED, True)),
+        ([State.READ], [State.SENT], (State.DELIVERED, True)),
+        ([State.READ], [State.DELIVERED], (State.DELIVERED, False)),
+        ([State.READ], [State.READ], (State.READ, False)),
+        ([State.SENT], [State.SENT], (State.SENT, False)),
+        ([], [State.FAILED], (State.FAILED, False)),
+        ([], [State.SENT], (State.SENT, False)),
+        ([], [State.SENT, State.FAILED], (State.SENT, True)),
+        ([], [State.DELIVERED, State.SENT], (State.DELIVERED, True)),
+        ([], [State.READ, State.SENT], (State.DELIVERED, True)),
+    ],
+)
+def test_who_is_reached_by_a_resend_lowers_nobody(
+    others: list[State], again: list[State], expected: tuple[State, bool]
+) -> None:
+    """They stay among those it failed for until they are as far as the others."""
+    assert message_state(others, again) == expected
+
+
+# Where each state may go. FAILED gives way to a success only: of the message, or of a resend.
+RISES = {
+    State.PENDING: set(State),
+    State.SENT: set(State) - {State.PENDING},
+    State.FAILED: set(State) - {State.PENDING},
+    State.DELIVERED: {State.DELIVERED, State.READ},
+    State.READ: {State.READ},
+}
+
+
+@seldom
+@given(st.integers(1, 4), st.lists(st.tuples(st.integers(0, 3), st.booleans(), facts), max_size=20))
+def test_nothing_that_is_shown_falls_by_facts_or_resends(count: int, steps: list[tuple[int, bool, Facts]]) -> None:
+    """Random receipts and replays of what is FAILED: neither a delivery nor its message ever goes back."""
+    first = [Facts()] * count
+    newest: list[Facts | None] = [None] * count
+    shown, before = [State.PENDING] * count, State.PENDING
+    for number, is_resend, more in steps:
+        at = number % count
+        if is_resend and shown[at] is State.FAILED:
+            newest[at] = Facts()
+        elif newest[at] is not None:
+            newest[at] = (newest[at] or Facts()).merged(more)
+        else:
+            first[at] = first[at].merged(more)
+        now = [state(standing(one, other or one)) for one, other in zip(first, newest, strict=True)]
+        assert all(after in RISES[earlier] for earlier, after in zip(shown, now, strict=True))
+        failed = [place for place, one in enumerate(first) if state(one) is State.FAILED]
+        told, _ = message_state(
+            [each for place, each in enumerate(now) if place not in failed], [now[place] for place in failed]
+        )
+        assert told in RISES[before], (before, told, now)
+        shown, before = now, told

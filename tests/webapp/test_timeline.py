@@ -36,7 +36,7 @@ def test_a_delivery_goes_from_pending_to_read(gateway: Driver) -> None:
     gateway.send("crm", to=[f"whatsapp:{CARLA}"])
     [message] = gateway.process()
     told = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")
-    assert (told["status"], told["deliveries"][0]["status"], told["deliveries"][0]["history"]) == ("SENT", "PENDING", [])
+    assert (told["status"], told["deliveries"][0]["status"], told["deliveries"][0]["history"]) == ("PENDING", "PENDING", [])
     facts(gateway, message, 0, attempts=2, attempted_at=5000, sent_at=5000, provider_id="wamid.1")
     facts(gateway, message, 0, read_at=7000)
     told = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")
@@ -87,7 +87,7 @@ def test_a_resend_shows_at_the_delivery_that_it_repeats(gateway: Driver) -> None
     store.put_messages([again])
     store.put_deliveries(gateway.rows(again))
     assert [each["status"] for each in gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"]] == [
-        "PENDING"
+        "FAILED"
     ]
     facts(gateway, again, 0, attempts=1, sent_at=8000, provider_id="second")
     [delivery] = gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"]
@@ -95,6 +95,31 @@ def test_a_resend_shows_at_the_delivery_that_it_repeats(gateway: Driver) -> None
     assert [each["status"] for each in delivery["history"]] == ["FAILED", "SENT"]
     page = gateway.ask("crm", "GET", f"/v1/conversations/{message.conversation_id}/messages")
     assert [each["message_id"] for each in page["messages"]] == [message.message_id]
+
+
+def test_a_replay_does_not_lower_a_message(gateway: Driver) -> None:
+    """DELIVERED to one and FAILED for the other stays DELIVERED while it is sent again, and until both have read it."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"whatsapp:{DORA}")
+    gateway.send("crm", conversation_id=group, sender="alice")
+    [message] = gateway.process()
+    facts(gateway, message, 0, sent_at=5000, read_at=6000)
+    facts(gateway, message, 1, refused_at=5000, refused_reason="undeliverable", resent_as=message.seq + 1)
+    again = msgspec.structs.replace(
+        message,
+        message_id="again",
+        resend_of=message.seq,
+        resend_index=1,
+        recipients=message.recipients[1:],
+        seq=message.seq + 1,
+    )
+    gateway.parts.store.put_messages([again])
+    gateway.parts.store.put_deliveries(gateway.rows(again))
+    told = []
+    for known in ({}, {"sent_at": 7000}, {"delivered_at": 8000}, {"read_at": 9000}):
+        facts(gateway, again, 0, **known)
+        seen = shown(gateway, message)
+        told.append((seen["status"], seen["partially_failed"]))
+    assert told == [("DELIVERED", True), ("DELIVERED", True), ("DELIVERED", False), ("READ", False)]
 
 
 def test_readers_positions_make_states(gateway: Driver) -> None:
@@ -165,9 +190,22 @@ def test_history_is_found_by_time(gateway: Driver) -> None:
     assert old == []
 
 
-@pytest.mark.parametrize("query", ["since=x", "since=2026-01-01", "since=1&before=2", "limit=0", "limit=201", "colour=red"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=x",
+        "since=2026-01-01",
+        "since=1&before=2",
+        "limit=0",
+        "limit=201",
+        "colour=red",
+        "since=1764430000000",
+        "since=1764430000",
+        "before=1764430000000",
+    ],
+)
 def test_a_page_that_makes_no_sense_is_refused(gateway: Driver, query: str) -> None:
-    """Wrong times, both directions at once, limits out of range, unknown parameters."""
+    """Wrong times, also as numbers; both directions at once, limits out of range, unknown parameters."""
     talk = gateway.private("alice", "bob")
     gateway.ask("alice", "GET", f"/v1/conversations/{talk}/messages?{query}", expect=422)
 
