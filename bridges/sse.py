@@ -9,6 +9,7 @@ A block with an id alone says where the reader is. A comment every 15 s keeps pr
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
@@ -23,6 +24,7 @@ from chat4all import metrics
 from chat4all.failures import Temporary
 
 HEARTBEAT_S = 15.0
+SILENCE_S = 30.0
 WRITE_S = 30.0
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -59,6 +61,7 @@ class EventsPage:
             return _problem(400, "bad_cursor", str(error))
         response = web.StreamResponse(headers=HEADERS)
         await response.prepare(request)
+        _notice_silence(request)
         with suppress(ConnectionError), self._streams.one():
             await self._serve(response, visitor, cursor)
         return response
@@ -66,6 +69,9 @@ class EventsPage:
     async def _serve(self, response: web.StreamResponse, visitor: Visitor, cursor: Cursor) -> None:
         """Write until the stream ends; its last comment says why."""
         beating = asyncio.create_task(_beat(response))
+        if serving := asyncio.current_task():
+            # A reader who is gone is noticed by the beat, not only when there is something to tell.
+            beating.add_done_callback(lambda beat: beat.cancelled() or serving.cancel())
         try:
             async with (
                 asyncio.timeout(visitor.seconds_left),
@@ -113,6 +119,13 @@ async def _beat(response: web.StreamResponse) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             await response.write(b": here\n\n")
+
+
+def _notice_silence(request: web.Request) -> None:
+    """A reader whose network went away acknowledges nothing: the system then ends the connection, and the next beat fails."""
+    connection = request.transport and request.transport.get_extra_info("socket")
+    if connection and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE_S * 1000))
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -122,7 +122,8 @@ class StreamServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def _serve_http(self, page: EventsPage) -> None:
-        runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S)
+        # A reader who goes ends their stream at once.
+        runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S, handler_cancellation=True)
         self._let_go.push_async_callback(runner.cleanup)
         await runner.setup()
         try:

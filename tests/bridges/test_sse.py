@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from bridges import counting
 from bridges.views import event_json
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Road, serving
@@ -75,6 +76,24 @@ async def test_a_quiet_stream_beats(road: Road, monkeypatch: pytest.MonkeyPatch)
         assert (await page.block()).keys() == {"id"}
         assert await page.block() == {"": "here"}
         assert await page.block() == {"": "here"}
+
+
+async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty streams that are closed, or cut without a word, are gone within a beat, though there is nothing to tell them."""
+    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.2)
+    request = f"GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {road.token('bob')}\r\n\r\n".encode()
+    async with serving(road) as server:
+        for number in range(30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", road.settings.events_port)
+            writer.write(request)
+            await asyncio.wait_for(reader.readuntil(b"id: "), TIMEOUT_S)
+            if number % 2:
+                writer.transport.abort()
+            else:
+                writer.close()
+        async with asyncio.timeout(TIMEOUT_S):
+            while server.subscribers or counting._open["sse",]:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_token_that_runs_out_ends_the_stream(road: Road) -> None:
