@@ -68,8 +68,10 @@ class Newest:
         if kind == "message":
             return self._rises((kind, event.message.conversation_id), event.message.seq)
         if kind == "state":
-            state = event.state
-            return self._rises((kind, state.message_id, state.seq, state.recipient, state.channel), RANK[State(state.state)])
+            # By delivery, not by message: a resend is a delivery of its own, and its SENT is news after the first one's FAILED.
+            state, delivery = event.state, event.event_id.rpartition(":")[0]
+            about = (kind, delivery, state.message_id, state.seq, state.recipient, state.channel)
+            return self._rises(about, RANK[State(state.state)])
         if kind == "position":
             position = event.position
             key = (kind, position.conversation_id, position.user_id)

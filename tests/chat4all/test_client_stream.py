@@ -176,3 +176,17 @@ def test_the_memory_of_news_is_bounded() -> None:
     """What has not changed for longest is forgotten first."""
     newest = Newest(remembered=2)
     assert [newest.is_new(spoken(1, name)) for name in "abcca"] == [True, True, True, False, True]
+
+
+def test_a_resends_states_are_news() -> None:
+    """A resend is a delivery of its own: its SENT is told after the first one's FAILED; repeats of either are not."""
+    newest = Newest()
+
+    def state(key: str, name: str) -> pb.Event:
+        told = pb.StateEvent(message_id="m", conversation_id="c", seq=1, recipient="carla", channel="telegram", state=name)
+        return pb.Event(event_id=f"{key}:{name}", at_ms=1, state=told)
+
+    told = [("telegram:0:1:0", "FAILED"), ("telegram:0:9:0", "SENT"), ("telegram:0:1:0", "FAILED"), ("telegram:0:9:0", "SENT")]
+    assert [newest.is_new(state(*each)) for each in told] == [True, True, False, False]
+    assert newest.is_new(state("telegram:0:9:0", "READ"))
+    assert not newest.is_new(state("telegram:0:9:0", "DELIVERED"))
