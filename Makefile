@@ -4,28 +4,40 @@ PYTHON ?= $(shell for each in python3.12 python3.11 python3 python; do \
 	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := --disable-pip-version-check --no-input --progress-bar on
 STUBS := chat4all/v1/chat_pb2.py
 BENCH ?= full
 FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files clean
+.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-$(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
-	touch $@
+# What runs the service: all that `make run` needs.
+$(VENV)/ready: requirements.txt constraints.txt pyproject.toml setup.py
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+		|| { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up $(VENV), once: about 70 MB to download, 350 MB on the disk, half a minute to a minute."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install $(PIP) -c constraints.txt -r requirements.txt
+	@$(BIN)/pip install -q $(PIP) --no-deps -e .
+	@touch $@
+
+# What checks and tests need beside it.
+$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
+	@echo "Adding what checks and tests need, once: another 100 MB to download."
+	@$(BIN)/pip install -q $(PIP) -c constraints.txt -r requirements-dev.txt
+	@touch $@
 
 $(STUBS): proto/chat4all/v1/chat.proto $(VENV)/ready
-	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
-	touch $@
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto
+	@touch $@
 
 setup: $(VENV)/ready $(STUBS) ## environment, requirements, generated stubs
+
+setup-dev: setup $(VENV)/ready-dev ## the same, with what checks and tests need
 
 run: setup       ## everything embedded, in the foreground; Ctrl-C stops it
 	@exec $(BIN)/chat4all run
@@ -45,10 +57,10 @@ demo-scale: setup ## against the running system: a second node joins while messa
 demo-load: setup ## against the running system: more and more messages a second
 	@$(BIN)/python -m ops.demo load
 
-test: setup      ## all tests that need no real servers
+test: setup-dev  ## all tests that need no real servers
 	$(BIN)/pytest -m "not real" $(PYTEST)
 
-test-quick: setup ## the same without those through real processes
+test-quick: setup-dev ## the same without those through real processes
 	$(BIN)/pytest -m "not real and not end_to_end"
 
 real: setup      ## installs Kafka, Cassandra, RabbitMQ and MinIO into .servers, starts them, waits until each answers
@@ -64,10 +76,10 @@ run-real: real   ## the service on the real servers, in the foreground
 servers: setup   ## installs every server that tests use into .servers; a quarter of an hour the first time
 	$(BIN)/python -m ops.native install $(SERVERS)
 
-test-real: servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
+test-real: setup-dev servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
 	REQUIRE_REAL=1 $(BIN)/pytest -m real $(PYTEST)
 
-check: setup     ## types, lint, imports, layout, the image's recipe
+check: setup-dev ## types, lint, imports, layout, the image's recipe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -79,20 +91,20 @@ watch: setup     ## Prometheus (9090), Alertmanager (9093) and the node's figure
 	$(BIN)/python -m ops.native install prometheus alertmanager node-exporter
 	$(BIN)/python -m ops.native start prometheus alertmanager node-exporter
 
-dashboards: setup ## writes Grafana's dashboards anew from ops/grafana
+dashboards: setup-dev ## writes Grafana's dashboards anew from ops/grafana
 	$(BIN)/python -m ops.grafana
 
 load: setup      ## k6 against the running system, and every message looked up; LOAD=smoke, steady, 100k-a-minute, spike, soak
 	@test -x .servers/k6/k6 || $(BIN)/python -m ops.native install k6
 	@$(BIN)/python -m ops.k6 $(LOAD)
 
-bench: setup     ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less, BENCH=observed: what watching costs
+bench: setup-dev ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less, BENCH=observed: what watching costs
 	$(BIN)/python -m ops.bench $(BENCH)
 
-faults: setup    ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
+faults: setup-dev ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
 	$(BIN)/python -m ops.faults
 
-files: setup     ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder real" for 2 GiB
+files: setup-dev ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder real" for 2 GiB
 	$(BIN)/python -m ops.files $(FILES)
 
 clean:           ## removes what is generated; data/ stays

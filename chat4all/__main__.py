@@ -1,17 +1,13 @@
 """The command line: `chat4all`, or `python -m chat4all`. The only file that knows every process."""
 
-import sys
 from importlib import import_module
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from chat4all.root import find_service
 
 
 def main() -> None:
     """Run the command that was typed."""
-    # Only `chat4all` is installed; what it starts and speaks is found beside it, from whatever folder it is called.
-    if str(ROOT) not in sys.path:
-        sys.path.insert(0, str(ROOT))
+    find_service()
     import_module("chat4all.cli.app").run()
 
 

@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat4all.private import private_folder
@@ -36,7 +36,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What a deployment may choose. Times end in _s (seconds), _ms (milliseconds), _h (hours) or _days."""
 
-    model_config = SettingsConfigDict(env_prefix="CHAT4ALL_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CHAT4ALL_", frozen=True, extra="ignore", populate_by_name=True, validate_default=True
+    )
 
     # Where things are kept; the scheme picks the adapter.
     data: Path = Field(Path("data"), description="Folder of everything embedded: log, store, files, secrets.")
@@ -132,6 +134,12 @@ class Settings(BaseSettings):
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="The part of traces that is recorded, where a caller's traceparent does not say."
     )
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _seen_from_anywhere(cls, data: Path) -> Path:
+        """Processes run in the folder of the sources or of the installed package, not where the command was typed."""
+        return data.absolute()
 
     @property
     def is_embedded(self) -> bool:

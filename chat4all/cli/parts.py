@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from chat4all.channels import CHANNELS, polled
+from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_SOCKET_PATH = 100
 # Commands of the embedded broker that neither Celery nor the rate limits use. Scripts (EVAL) are what the limits are made of.
 OFF = ("CONFIG", "DEBUG", "MODULE", "SAVE", "BGSAVE", "BGREWRITEAOF", "REPLICAOF", "SLAVEOF", "MIGRATE", "SHUTDOWN", "MONITOR")

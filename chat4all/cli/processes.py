@@ -10,9 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from chat4all.cli import banner, starting
-from chat4all.cli.parts import PARTS, ROOT, Part, become, parts_of
+from chat4all.cli.parts import PARTS, Part, become, parts_of
 from chat4all.failures import Failure
 from chat4all.private import UMASK
+from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError, load
 
 app = typer.Typer()

@@ -3,12 +3,11 @@
 So this file is next to nothing, and the commands are loaded when somebody asks for them.
 """
 
-import sys
 from importlib import import_module
 
 import click
 
-from chat4all.__main__ import ROOT
+from chat4all.root import find_service
 
 
 class Later(click.Group):
@@ -23,9 +22,7 @@ class Later(click.Group):
         return self._group().get_command(ctx, cmd_name)
 
     def _group(self) -> click.Group:
-        # Only `chat4all` is installed; what the commands work with is found beside it.
-        if str(ROOT) not in sys.path:
-            sys.path.insert(0, str(ROOT))
+        find_service()
         found: click.Group = import_module("chat4all.cli.replaying").commands
         return found
 

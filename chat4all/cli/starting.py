@@ -12,12 +12,13 @@ from typing import Any
 
 from chat4all.accounts import hash_secret
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.cli.parts import ROOT, Part, checked_socket, parts_of
+from chat4all.cli.parts import Part, checked_socket, parts_of
 from chat4all.conversations import User, UserKind
 from chat4all.failures import Mismatch
 from chat4all.ports import MessageStore
 from chat4all.private import private_folder, tighten
 from chat4all.records import TOPICS
+from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError
 from storage.open import open_log, open_store
 

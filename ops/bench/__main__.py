@@ -15,7 +15,7 @@ from secrets import token_hex
 from msgspec import Struct
 from rich.console import Console
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from chat4all.settings import SettingsError
 from ops.bench import figures, load, observed
 from ops.bench.figures import Accepting, Bare, Figures, spread

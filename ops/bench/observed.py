@@ -21,8 +21,8 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from chat4all.cli.parts import ROOT
 from chat4all.exposing import targets
+from chat4all.root import ROOT
 from ops.bench.figures import Flow
 from ops.bench.flows import Course, Measured, with_people
 from ops.harness.guard import refuse_real

@@ -12,7 +12,7 @@ import sys
 
 from rich.console import Console
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.faults import report
 from ops.faults.judge import Fault, Row
 from ops.faults.runner import run

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.faults import report
 from ops.faults.judge import Row
 from ops.faults.table import FAULTS

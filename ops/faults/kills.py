@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from chat4all.cli.parts import ROOT, parts_of
+from chat4all.cli.parts import parts_of
+from chat4all.root import ROOT
 from ops.faults.course import RESTART_S, Course
 from ops.harness.waiting import wait_until
 

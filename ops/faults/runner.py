@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from chat4all.cli.parts import ROOT
 from chat4all.failures import Failure
+from chat4all.root import ROOT
 from ops.faults.course import Course
 from ops.faults.crowd import Crowd
 from ops.faults.judge import Fault, Measured, Row, judge

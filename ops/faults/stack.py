@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.harness import broker
 from ops.harness.api import Api
 from ops.harness.place import new_operator

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.faults import growing, kills, outages, providers, records
 from ops.faults.judge import Fault
 

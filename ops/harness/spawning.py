@@ -4,7 +4,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from chat4all.cli.parts import ROOT, parts_of
+from chat4all.cli.parts import parts_of
+from chat4all.root import ROOT
 from chat4all.settings import Settings
 
 STOP_S = 15.0

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from chat4all.cli.banner import wait
-from chat4all.cli.parts import ROOT, parts_of
+from chat4all.cli.parts import parts_of
+from chat4all.root import ROOT
 from chat4all.settings import Settings
 from ops.harness.api import Api
 from ops.harness.phones import Phones

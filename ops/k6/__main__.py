@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from chat4all.settings import SettingsError, load
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running, System

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 
 RAW = ROOT / "docs" / "performance"
 PAGE = ROOT / "docs" / "performance.md"

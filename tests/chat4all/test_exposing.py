@@ -11,8 +11,9 @@ from pathlib import Path
 
 import requests
 
-from chat4all.cli.parts import PARTS, ROOT
+from chat4all.cli.parts import PARTS
 from chat4all.exposing import STEP, announce, targets, targets_folder
+from chat4all.root import ROOT
 from chat4all.settings import Settings
 
 SERVING = """

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from kombu.exceptions import OperationalError
 
-from chat4all.cli.parts import ROOT
 from chat4all.cli.replay import replay
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.messages import Recipient
 from chat4all.records import INCOMING, STATUS, NewRecord
+from chat4all.root import ROOT
 from tasks import reruns
 from tasks.courier import Courier
 from tests.tasks.test_sending import Fake

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.harness.system import System
 
 PER_SECOND = "30"

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
 

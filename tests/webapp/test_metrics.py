@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.cli.parts import ROOT
+from chat4all.root import ROOT
 from webapp.metrics import FOLDER, _summed, bury, locked
 
 COUNTING = """
