@@ -1,22 +1,23 @@
 """What every way in checks and freezes before a record is appended. Used by REST and gRPC alike; ports are passed in.
 
 Batch first: each step looks up what all drafts of a batch need in one call. A draft that is refused leaves the batch
-without touching the others.
+without touching the others. A message that is known is answered before anything that may have changed since is looked at:
+who repeats it after an answer was lost must not hear that it was refused.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from chat4all import attaching, metrics, tracing
 from chat4all.announcing import conversation_record
 from chat4all.callers import SEND, Caller
-from chat4all.checks import fault
+from chat4all.checks import Fault, fault, shape_fault
 from chat4all.conversations import Membership, UserKind
 from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Failure, Temporary, Unknown
 from chat4all.files import StoredFile
-from chat4all.messages import Message, Payload, Recipient, Text, body_digest
+from chat4all.messages import Message, Payload, Recipient, Text, body_digest, keyed_message_id
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.recipients import ALL, freeze, speaker, too_long
@@ -27,19 +28,24 @@ __all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "T
 
 RETRY_AFTER_S = 1
 KINDS = ("delivered", "read")
+NOBODY = "there is no such user; writing to a contact first needs scope send"
+# Of who calls; there is one as long as a token names no other.
+WORKSPACE = "default"
 
 
 class _Work:
     """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append."""
 
-    __slots__ = ("conversation_id", "draft", "limited", "membership", "message", "message_id", "pair", "payload", "refused",
-                 "sender", "stored")  # fmt: skip
+    __slots__ = ("conversation_id", "digest", "draft", "is_taken", "limited", "membership", "message", "message_id", "pair",
+                 "payload", "refused", "sender", "stored")  # fmt: skip
 
     def __init__(self, caller: Caller, draft: Draft) -> None:
         self.draft = draft
         self.sender = draft.sender or caller.user_id
-        self.message_id = (draft.message_id or str(uuid4())).lower()
+        self.message_id = _message_id(caller, draft)
         self.conversation_id = (draft.conversation_id or "").lower()
+        self.digest = _digest(self.sender, draft)
+        self.is_taken = False
         self.limited: list[str] | None = None
         self.pair: tuple[str, str] | None = None
         self.membership: Membership | None = None
@@ -56,6 +62,13 @@ class _Work:
     def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
         """Take this draft out of the batch."""
         self.refused = Refused(status, code, detail, field, self.message_id, self.conversation_id, retry_after)
+
+    def refuse_taken(self) -> None:
+        """Its id belongs to another body."""
+        if self.draft.key:
+            self.refuse(422, "idempotency_key_reused", "this key belongs to another request", "Idempotency-Key")
+        else:
+            self.refuse(409, "message_id_conflict", "this message_id belongs to another body", "message_id")
 
 
 class Acceptor:
@@ -81,19 +94,22 @@ class Acceptor:
         begun = time.perf_counter()
         works = [_Work(caller, draft) for draft in drafts]
         for work in works:
-            wrong = fault(caller, work.draft, self._settings, self._channels)
-            if wrong:
-                work.refuse(wrong.status, wrong.code, wrong.detail, wrong.field)
+            _apply(work, shape_fault(caller, work.draft, self._settings))
         try:
-            founded = self._place(caller, works)
-            files = self._find_files(_alive(works))
-            self._freeze(_alive(works))
-            self._drop_known(_alive(works))
-            self._hold_files(_alive(works), files)
+            places = self._parse(works)
+            owners = self._owners(places.values())
+            self._answer_known(_open(works), places, owners)
+            for work in _open(works):
+                _apply(work, fault(work.draft, self._settings, self._channels))
+            founded = self._place(caller, _open(works), places, owners)
+            files = self._find_files(_open(works))
+            self._freeze(_open(works))
+            self._hold_files(_open(works), files)
+            self._drop_repeats(_open(works))
         except Failure as failure:
             if not isinstance(failure, Temporary | Unknown):
                 raise
-            _refuse_all(works, "unavailable", f"{failure.reason}: nothing was accepted")
+            _refuse_all(_pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
         else:
             self._append(works, founded, dict(headers or {}))
         _count(works, time.perf_counter() - begun)
@@ -132,31 +148,74 @@ class Acceptor:
 
     # The steps of accept, in order.
 
-    def _place(self, caller: Caller, works: Sequence[_Work]) -> list[Membership]:
+    def _parse(self, works: Sequence[_Work]) -> dict[str, Address]:
+        """The addresses in the drafts' `to`, by how they were written."""
+        places: dict[str, Address] = {}
+        for work in _open(works):
+            for text in work.draft.to or ():
+                if ":" in text and text not in places:
+                    try:
+                        places[text] = self.people.parse_address(text)
+                    except ValueError as error:
+                        work.refuse(422, "bad_address", str(error), "to")
+        return places
+
+    def _owners(self, places: Iterable[Address]) -> dict[Address, str]:
+        wanted = list(dict.fromkeys(places))
+        return {place: each.user_id for place, each in self._store.owners(wanted).items()} if wanted else {}
+
+    def _answer_known(self, works: Sequence[_Work], places: Mapping[str, Address], owners: Mapping[Address, str]) -> None:
+        """Answer what is stored already. A body that differs is told so later, to who may know that the id is taken."""
+        asked = {work: self._home(work, places, owners) for work in works if work.draft.message_id}
+        kept = self._store.registered([(home, work.message_id) for work, home in asked.items() if home]) if asked else {}
+        for work, home in asked.items():
+            first = kept.get((home, work.message_id))
+            if first and first.digest == work.digest:
+                work.conversation_id, work.stored = home, True
+            work.is_taken = bool(first and not work.stored)
+        for work in works:
+            if work.draft.key:
+                self._answer_keyed(work)
+
+    def _home(self, work: _Work, places: Mapping[str, Address], owners: Mapping[Address, str]) -> str:
+        """The conversation that the draft is for, as far as that can be said without founding anything; else empty."""
+        if work.conversation_id or not work.draft.to:
+            return work.conversation_id
+        place = places.get(work.draft.to[0])
+        other = owners.get(place, "") if place else work.draft.to[0]
+        return self.people.pair_id(work.sender, other, place) if other else ""
+
+    def _answer_keyed(self, work: _Work) -> None:
+        """Its id is this client's alone, wherever it was said: so a key means one message, in one conversation."""
+        for first in self._store.places_of(work.message_id):
+            if first.digest == work.digest:
+                work.conversation_id, work.stored = first.conversation_id, True
+            else:
+                work.refuse_taken()
+
+    def _place(
+        self, caller: Caller, works: Sequence[_Work], places: Mapping[str, Address], owners: Mapping[Address, str]
+    ) -> list[Membership]:
         """Find each draft's conversation; those that had to be founded."""
-        self._find_partners(_alive(works))
-        self._check_pairs(caller, _alive(works))
-        wanted = {work.conversation_id for work in _alive(works)}
+        self._find_partners(works, places, owners)
+        self._check_pairs(caller, _open(works))
+        wanted = {work.conversation_id for work in _open(works)}
         known = self._store.memberships(list(wanted)) if wanted else {}
         missing = {}
-        for work in _alive(works):
+        for work in _open(works):
             if work.pair and work.conversation_id not in known and self._may_found(caller, work):
                 missing[work.conversation_id] = work.pair
         founded = self.people.found_pairs(missing) if missing else {}
         known.update(founded)
-        for work in _alive(works):
+        for work in _open(works):
             self._enter(caller, work, known.get(work.conversation_id))
         return list(founded.values())
 
-    def _find_partners(self, works: Sequence[_Work]) -> None:
-        """Turn `to` into users, and without a conversation into that of the pair."""
-        places = self._parse(works)
-        works = _alive(works)
-        strangers = {places[to[0]] for work in works if not work.conversation_id and (to := work.draft.to) and to[0] in places}
-        owners = self.people.owners(dict.fromkeys(strangers, "")) if strangers else {}
-        known = set(places.values()) - owners.keys()
-        if known:
-            owners.update({place: each.user_id for place, each in self._store.owners(list(known)).items()})
+    def _find_partners(self, works: Sequence[_Work], places: Mapping[str, Address], owners: Mapping[Address, str]) -> None:
+        """Turn `to` into users, and without a conversation into that of the pair. A stranger becomes a contact."""
+        wanted = (places.get(work.draft.to[0]) for work in works if work.draft.to and not work.conversation_id)
+        strangers = {place: "" for place in wanted if place and place not in owners}
+        owners = {**owners, **self.people.owners(strangers)} if strangers else owners
         pairs: dict[tuple[str, str], str] = {}
         for work in works:
             to = work.draft.to
@@ -171,18 +230,6 @@ class Acceptor:
                 pairs[pair] = self.people.pair_id(*pair, places.get(to[0]))
             work.conversation_id = pairs[pair]
 
-    def _parse(self, works: Sequence[_Work]) -> dict[str, Address]:
-        """The addresses in the drafts' `to`, by how they were written."""
-        places: dict[str, Address] = {}
-        for work in works:
-            for text in work.draft.to or ():
-                if ":" in text and text not in places:
-                    try:
-                        places[text] = self.people.parse_address(text)
-                    except ValueError as error:
-                        work.refuse(422, "bad_address", str(error), "to")
-        return places
-
     def _check_pairs(self, caller: Caller, works: Sequence[_Work]) -> None:
         pairs = [work for work in works if work.pair]
         users = self.people.users(each for work in pairs for each in work.pair or ())
@@ -193,13 +240,16 @@ class Acceptor:
             elif sender not in users:
                 work.refuse(422, "unknown_user", "there is no such user", "from")
             elif other not in users:
-                work.refuse(422, "unknown_user", "there is no such user", "to")
+                work.refuse(422, "unknown_user", NOBODY, "to")
 
     def _may_found(self, caller: Caller, work: _Work) -> bool:
-        """A contact is written to first by those who may know addresses only: its id follows from the address."""
+        """A contact is written to first by those who may know addresses only: its id follows from the address.
+
+        For others there is no such user: else anybody could find out whether a number is a contact's.
+        """
         other = self.people.users([work.pair[1]])[work.pair[1]] if work.pair else None
         if other and other.kind is UserKind.CONTACT and not caller.has(SEND):
-            work.refuse(403, "scope_needed", "writing to a contact first needs scope send", "to")
+            work.refuse(422, "unknown_user", NOBODY, "to")
             return False
         return True
 
@@ -229,7 +279,7 @@ class Acceptor:
 
     def _hold_files(self, works: Sequence[_Work], files: Mapping[str, StoredFile]) -> None:
         """References are taken before the record is appended: one too many is found by the sweep, one too few by nobody."""
-        carrying = [work for work in works if work.file_draft and work.message]
+        carrying = [work for work in works if work.file_draft and work.message and not work.is_taken]
         for work, holds in zip(carrying, attaching.hold(self._store, carrying, files), strict=True):
             if not holds:
                 self._refuse_file(work)
@@ -272,7 +322,6 @@ class Acceptor:
 
     def _message(self, work: _Work, version: int, recipients: tuple[Recipient, ...], name: str, now: int) -> Message:
         draft = work.draft
-        chosen = work.file_draft or work.payload
         return Message(
             message_id=work.message_id,
             conversation_id=work.conversation_id,
@@ -282,29 +331,25 @@ class Acceptor:
             accepted_at=now,
             recipients=recipients,
             metadata=draft.metadata,
-            digest=body_digest(work.sender, chosen, draft.channels, _limit(draft), draft.metadata),
+            digest=work.digest,
             sender_name=name,
         )
 
-    def _drop_known(self, works: Sequence[_Work]) -> None:
-        """A message that is stored with the same body, or stands twice in the batch, is accepted without appending again."""
-        named = [(work.conversation_id, work.message_id) for work in works if work.draft.message_id]
-        kept = self._store.registered(named) if named else {}
-        digests = {place: each.digest for place, each in kept.items()}
+    def _drop_repeats(self, works: Sequence[_Work]) -> None:
+        """What stands twice in the batch is appended once. Comes last: a copy of what was refused is no repeat of anything."""
+        digests: dict[tuple[str, str], str] = {}
         for work in works:
             place = (work.conversation_id, work.message_id)
-            digest = work.message.digest if work.message else ""
-            if place not in digests:
-                digests[place] = digest
-                continue
-            work.message = None
-            work.stored = place in kept
-            if digests[place] != digest:
-                work.refuse(409, "message_id_conflict", "this message_id belongs to another body", "message_id")
+            if work.is_taken or digests.get(place, work.digest) != work.digest:
+                work.refuse_taken()
+            elif place in digests:
+                work.message = None
+            else:
+                digests[place] = work.digest
 
     def _append(self, works: Sequence[_Work], founded: Sequence[Membership], headers: dict[str, str]) -> None:
         """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
-        messages = [work.message for work in _alive(works) if work.message]
+        messages = [work.message for work in _open(works) if work.message]
         records = [conversation_record(each, self.event_partitions) for each in founded]
         if not records and not messages:
             return
@@ -319,6 +364,25 @@ class Acceptor:
             _refuse_all(_pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
 
 
+def _message_id(caller: Caller, draft: Draft) -> str:
+    if draft.key:
+        return keyed_message_id(WORKSPACE, caller.user_id, draft.key)
+    return (draft.message_id or str(uuid4())).lower()
+
+
+def _digest(sender: str, draft: Draft) -> str:
+    """Of all that the sender chose. Under a key of theirs also whom it is for: there the id does not depend on that."""
+    payload = draft.payload
+    chosen = payload if isinstance(payload, FileDraft) else Text(payload.text)
+    where = ((draft.conversation_id, draft.to),) if draft.key else ()
+    return body_digest(sender, chosen, draft.channels, _limit(draft), draft.metadata, *where)
+
+
+def _apply(work: _Work, wrong: Fault | None) -> None:
+    if wrong:
+        work.refuse(wrong.status, wrong.code, wrong.detail, wrong.field)
+
+
 def _limit(draft: Draft) -> list[str] | None:
     """To whom the sender limited the message, as they wrote it: owners of addresses may change between two tries."""
     return sorted(set(draft.to)) if draft.conversation_id and draft.to else None
@@ -328,13 +392,18 @@ def _alive(works: Sequence[_Work]) -> list[_Work]:
     return [work for work in works if not work.refused]
 
 
+def _open(works: Sequence[_Work]) -> list[_Work]:
+    """Those that are neither refused nor answered yet."""
+    return [work for work in works if not work.refused and not work.stored]
+
+
 def _pending(works: Sequence[_Work]) -> list[_Work]:
     """Those that waited for the log: what is stored already stays accepted."""
     return [work for work in works if not work.stored]
 
 
 def _count(works: Sequence[_Work], took: float) -> None:
-    alive = len(_alive(works))
+    alive = len(_open(works))
     if alive:
         metrics.ACCEPTED.add(alive)
     for work in works:

@@ -9,11 +9,12 @@ from msgspec import Struct
 from chat4all.callers import SEND, Caller
 from chat4all.channels import unknown_channel
 from chat4all.drafts import Draft, TextDraft
-from chat4all.messages import is_uuid
+from chat4all.messages import is_reserved, is_uuid
 from chat4all.recipients import ALL
 from chat4all.settings import Settings
 
 METADATA_MOST = 16_384
+KEY_MOST = 255
 
 
 class Fault(Struct, frozen=True):
@@ -25,12 +26,16 @@ class Fault(Struct, frozen=True):
     field: str = ""
 
 
-def fault(caller: Caller, draft: Draft, settings: Settings, channels: Collection[str]) -> Fault | None:
-    """The first thing that is wrong, or None."""
+def shape_fault(caller: Caller, draft: Draft, settings: Settings) -> Fault | None:
+    """What is wrong with who says it, and under which ids: the first such thing, or None."""
     return (
-        _ids(draft) or _sender(caller, draft) or _payload(draft, settings) or _channels(draft, channels)
-        or metadata_fault(draft.metadata) or _to(caller, draft, settings)
-    )  # fmt: skip
+        _ids(draft) or _key(draft) or _sender(caller, draft) or metadata_fault(draft.metadata) or _to(caller, draft, settings)
+    )
+
+
+def fault(draft: Draft, settings: Settings, channels: Collection[str]) -> Fault | None:
+    """What is wrong with what is said, by limits and names that may be others tomorrow: the first such thing, or None."""
+    return _reserved(draft) or _payload(draft, settings) or _channels(draft, channels)
 
 
 def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
@@ -52,6 +57,26 @@ def _ids(draft: Draft) -> Fault | None:
         return Fault(422, "malformed_uuid", "a UUID such as 7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11", "message_id")
     if draft.conversation_id is not None and not is_uuid(draft.conversation_id):
         return Fault(422, "malformed_uuid", "a conversation_id is a UUID", "conversation_id")
+    return None
+
+
+def _reserved(draft: Draft) -> Fault | None:
+    """Ids of the versions that we make are computable: whoever could choose one could take another's message's place."""
+    if draft.message_id is not None and is_reserved(draft.message_id):
+        return Fault(
+            422, "reserved_message_id", "UUIDs of versions 5 and 8 are the server's; a random one, version 4", "message_id"
+        )
+    return None
+
+
+def _key(draft: Draft) -> Fault | None:
+    key = draft.key
+    if key is None:
+        return None
+    if draft.message_id is not None:
+        return Fault(422, "invalid", "a message_id or an Idempotency-Key, not both", "Idempotency-Key")
+    if not 0 < len(key) <= KEY_MOST or not key.isprintable():
+        return Fault(422, "invalid", f"1 to {KEY_MOST} printable characters", "Idempotency-Key")
     return None
 
 

@@ -22,7 +22,7 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     """A message as its sender wrote it. `conversation_id`, or `to` with one user id or channel:address, or both.
 
     Beside a conversation `to` limits external delivery to some members. `sender` (JSON: `from`) is the caller when empty.
-    `channels` None: left out. ["all"]: every verified address.
+    `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
     payload: TextDraft | FileDraft
@@ -32,6 +32,7 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     sender: str | None = field(default=None, name="from")
     channels: list[str] | None = None
     metadata: dict[str, Any] = {}
+    key: str | None = None
 
 
 class Accepted(Struct, frozen=True):

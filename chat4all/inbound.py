@@ -14,18 +14,20 @@ from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
 from chat4all.conversations import Identity, Membership
-from chat4all.files import StoredFile, inbound_file_id
+from chat4all.files import StoredFile
 from chat4all.messages import (
+    File,
     Message,
     Payload,
     Text,
     body_digest,
     contact_conversation_id,
+    first_message_id,
     private_conversation_id,
     provider_message_id,
 )
 from chat4all.people import Address, now_ms
-from chat4all.ports import Inbound, MessageStore, Unreadable, Update
+from chat4all.ports import Arrived, Inbound, MessageStore, Unreadable, Update
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, status_record
 
@@ -45,7 +47,7 @@ class Brought(Struct, frozen=True):
 class _Arrival:
     """One inbound message on its way to its conversation."""
 
-    __slots__ = ("file", "inbound", "membership", "message_id", "owner", "repeat")
+    __slots__ = ("file", "inbound", "is_old", "membership", "message_id", "owner", "repeat")
 
     def __init__(self, inbound: Inbound, owner: str) -> None:
         self.inbound = inbound
@@ -54,6 +56,26 @@ class _Arrival:
         self.membership: Membership
         self.file: StoredFile | None = None
         self.repeat = False
+        self.is_old = False
+
+    @property
+    def conversation_id(self) -> str:
+        """Where it goes, as far as is known."""
+        return self.membership.conversation.conversation_id
+
+    @property
+    def digest(self) -> str:
+        """Of what the provider brought, never of what we made of it: else a repetition could look like another message."""
+        given = self.inbound
+        if self.is_old:
+            return body_digest(given.channel, given.address, _payload(self))
+        return body_digest("inbound", given.text, given.reply_to, given.mime_type, given.filename)
+
+    def follow(self, first: Arrived) -> None:
+        """Take the id that was decided first. Older code decided the conversation only, and had another recipe for ids."""
+        given = self.inbound
+        self.is_old = not first.message_id
+        self.message_id = first.message_id or first_message_id(given.channel, given.account, given.provider_id)
 
     @property
     def places(self) -> list[Address]:
@@ -82,9 +104,7 @@ class Arrivals:
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
         unreadable = tuple(each.reason for each in updates if isinstance(each, Unreadable))
-        files = tuple(
-            inbound_file_id(provider_message_id(each.channel, each.account, each.provider_id)) for each in inbound if each.media
-        )
+        files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, File))
         return Brought(len(messages), len(receipts), unreadable, files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
@@ -188,29 +208,40 @@ class Arrivals:
         return replied
 
     def _keep_to_first(self, arrivals: Sequence[_Arrival]) -> None:
-        """A repetition goes where the first went, unless the address has a new owner since, who must not get there."""
+        """What was brought before is the same message, from the same person, in the same conversation.
+
+        Two webhooks may name one person by two addresses that nobody knows to be one's; an address may have a new owner
+        since, who must not get there.
+        """
+        ours = [Arrived(each.conversation_id, each.message_id, each.owner) for each in arrivals]
         wanted = [
-            (each.inbound.channel, each.inbound.account, each.inbound.provider_id, each.membership.conversation.conversation_id)
-            for each in arrivals
+            (each.inbound.channel, each.inbound.account, each.inbound.provider_id, mine)
+            for each, mine in zip(arrivals, ours, strict=True)
         ]
         kept = self._store.register_inbound(wanted)
-        moved = [(arrival, first) for arrival, first, ours in zip(arrivals, kept, wanted, strict=True) if first != ours[3]]
+        moved = []
+        for arrival, first, mine in zip(arrivals, kept, ours, strict=True):
+            arrival.follow(first)
+            if (first.conversation_id, first.sender or arrival.owner) != (mine.conversation_id, mine.sender):
+                moved.append((arrival, first))
         if not moved:
             return
-        known = self._store.memberships(list({first for _, first in moved}))
-        stored = self._store.registered([(first, arrival.message_id) for arrival, first in moved])
+        known = self._store.memberships(list({first.conversation_id for _, first in moved}))
+        stored = self._store.registered([(first.conversation_id, arrival.message_id) for arrival, first in moved])
         for arrival, first in moved:
-            if first in known and known[first].has(arrival.owner):
-                arrival.membership = known[first]
+            sender, home = first.sender or arrival.owner, known.get(first.conversation_id)
+            if (first.conversation_id, arrival.message_id) in stored and sender != arrival.owner:
+                arrival.repeat = True
+            elif home and home.has(sender):
+                arrival.membership, arrival.owner = home, sender
             else:
-                arrival.repeat = (first, arrival.message_id) in stored
+                arrival.repeat = (first.conversation_id, arrival.message_id) in stored
 
     def _bring_files(self, arrivals: Sequence[_Arrival]) -> None:
         """Register the files that come with messages. A worker fetches them; the message does not wait."""
         bringing = [each for each in arrivals if each.inbound.media]
         for each in bringing:
-            conversation_id = each.membership.conversation.conversation_id
-            each.file = brought(each.inbound, each.message_id, conversation_id, each.owner)
+            each.file = brought(each.inbound, each.message_id, each.conversation_id, each.owner)
         if bringing:
             self._store.add_files([each.file for each in bringing if each.file])
             metrics.UPLOADS.of("provider", "begun").add(len(bringing))
@@ -223,13 +254,12 @@ class Arrivals:
         messages = []
         for arrival in arrivals:
             inbound, membership = arrival.inbound, arrival.membership
-            payload = _payload(arrival)
             messages.append(
                 Message(
                     message_id=arrival.message_id,
-                    conversation_id=membership.conversation.conversation_id,
+                    conversation_id=arrival.conversation_id,
                     sender=arrival.owner,
-                    payload=payload,
+                    payload=_payload(arrival),
                     members_version=membership.version,
                     accepted_at=now,
                     recipients=tuple(
@@ -239,7 +269,7 @@ class Arrivals:
                         for recipient in freeze(users[each], identities[each], None, channels)
                     ),
                     metadata={"channel": inbound.channel},
-                    digest=body_digest(inbound.channel, inbound.address, payload),
+                    digest=arrival.digest,
                     sender_name=speaker(membership, users[arrival.owner], inbound.sender_name),
                 )
             )

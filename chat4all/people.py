@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from chat4all.channels import unknown_channel
 from chat4all.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
@@ -31,14 +31,6 @@ def contact_id(channel: str, address: str, stay: int = 0) -> str:
     """The user made for an address that belonged to nobody. `stay` counts how often it was free again."""
     name = f"chat4all:contact-user:{channel}:{address}" + (f":{stay}" if stay else "")
     return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, name)}"
-
-
-def is_reserved(conversation_id: str) -> bool:
-    """Whether the id is of the kind that is derived from members (UUID version 5): nobody may choose such an id.
-
-    Else a stranger could found the conversation that two others, or a contact, are going to have.
-    """
-    return UUID(conversation_id).version == 5
 
 
 class People:

@@ -9,8 +9,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.callers import MANAGE
 from chat4all.checks import metadata_fault
 from chat4all.conversations import Conversation, ConversationType, Membership
-from chat4all.messages import is_uuid
-from chat4all.people import Address, is_reserved, now_ms
+from chat4all.messages import is_reserved, is_uuid
+from chat4all.people import Address, now_ms
 from webapp import auth
 from webapp.access import visible
 from webapp.answers import answer, rfc3339
@@ -88,7 +88,12 @@ def _group(body: NewConversation, member_ids: list[str]) -> tuple[str, list[str]
     if not is_uuid(key):
         raise Problem(422, "malformed_uuid", "a conversation_id is a UUID", "conversation_id")
     if is_reserved(key):
-        raise Problem(422, "reserved_conversation_id", "UUIDs of version 5 are the server's", "conversation_id")
+        raise Problem(
+            422,
+            "reserved_conversation_id",
+            "UUIDs of versions 5 and 8 are the server's; a random one, version 4",
+            "conversation_id",
+        )
     me = caller().user_id
     if me not in member_ids and not caller().sees_all:
         member_ids = [me, *member_ids]

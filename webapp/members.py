@@ -19,7 +19,8 @@ TRIES = 10
 def resolved(members: Sequence[str]) -> dict[str, Address | None]:
     """User ids, each with the address that it was named by. Strangers' addresses become contacts.
 
-    Problem 422 for a bad address, an unknown user or somebody named twice; 403 where addresses or contacts are not allowed.
+    Problem 422 for a bad address, an unknown user or somebody named twice; 403 where addresses are not allowed. Contacts do
+    not exist for those who may not name addresses: their ids follow from these.
     """
     people = gateway().people
     _check_allowed(members)
@@ -49,10 +50,9 @@ def _parse(text: str) -> Address:
 
 def _check_known(user_ids: Sequence[str]) -> None:
     users = gateway().people.users(user_ids)
-    if len(users) < len(user_ids):
-        raise Problem(422, "unknown_user", "there is no such user", "members")
-    if not caller().sees_all and any(each.kind is UserKind.CONTACT for each in users.values()):
-        raise Problem(403, "scope_needed", "naming a contact needs a service client", "members")
+    sees_all = caller().sees_all
+    if any(each not in users or (users[each].kind is UserKind.CONTACT and not sees_all) for each in user_ids):
+        raise Problem(422, "unknown_user", "there is no such user; naming a contact needs a service client", "members")
 
 
 def change(membership: Membership, wanted: Callable[[Membership], tuple[list[str], list[str]]]) -> Membership:

@@ -68,7 +68,7 @@ def download(
 
 def _sent(client: Client, file_id: str, text: str, **where: Any) -> str:
     """Send the file; the message's id. It follows from the file's, so that a run after a lost answer sends nothing twice."""
-    message_id = str(uuid5(UUID(file_id), "upload"))
+    message_id = str(UUID(bytes=uuid5(UUID(file_id), "upload").bytes, version=4))
     try:
         return client.send(text, file_id=file_id, message_id=message_id, **where).message_id
     except ApiError as error:

@@ -6,7 +6,7 @@ Every method may block unless it says that it does not, ends within the time lim
 
 from chat4all.ports.channel import Account, Channel, Fetch, Inbound, Limits, Outgoing, Unreadable, Update
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
-from chat4all.ports.directory import Directory
+from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
 from chat4all.ports.history import History, Registration
@@ -16,6 +16,7 @@ from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 
 __all__ = [
     "Account",
+    "Arrived",
     "Channel",
     "Consumer",
     "DeadLetter",

@@ -3,7 +3,30 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from chat4all.conversations import Conversation, Identity, Membership, User, Verification
+
+
+class Arrived(Struct, frozen=True):
+    """Where what a provider brought went, under which message_id, from whom: as it was decided first.
+
+    Rows of older code say the conversation only: there message_id and sender are empty.
+    """
+
+    conversation_id: str
+    message_id: str = ""
+    sender: str = ""
+
+    @property
+    def text(self) -> str:
+        """As stores keep it, in one value: none of the three has a blank."""
+        return f"{self.conversation_id} {self.message_id} {self.sender}".rstrip()
+
+    @classmethod
+    def parse(cls, text: str) -> "Arrived":
+        """The opposite of `text`."""
+        return cls(*text.split(" ", 2))
 
 
 class Directory(ABC):
@@ -78,8 +101,8 @@ class Directory(ABC):
         """Linked conversations of these (channel, address); those without one are absent."""
 
     @abstractmethod
-    def register_inbound(self, inbound: Sequence[tuple[str, str, str, str]]) -> list[str]:
-        """For each (channel, account, provider id, conversation id): the conversation now kept, first writer wins.
+    def register_inbound(self, inbound: Sequence[tuple[str, str, str, Arrived]]) -> list[Arrived]:
+        """For each (channel, account, provider id, what we would make of it): what is now kept, first writer wins.
 
         Kept for at least 8 days, so that a provider's repetitions go where the first went.
         """

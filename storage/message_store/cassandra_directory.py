@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Membership, User, Verification
-from chat4all.ports.directory import Directory
+from chat4all.ports.directory import Arrived, Directory
 from storage.message_store.cassandra_rows import Lookup, Register, as_json
 from storage.message_store.cassandra_session import Put, Session
 
@@ -149,10 +149,10 @@ class CassandraDirectory(Directory):
     def links(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         return {(channel, address): kept for (channel, address), kept in LINKS.read(self._db, addresses).items()}
 
-    def register_inbound(self, inbound: Sequence[tuple[str, str, str, str]]) -> list[str]:
-        first = {each[:3]: each[3] for each in reversed(inbound)}
+    def register_inbound(self, inbound: Sequence[tuple[str, str, str, Arrived]]) -> list[Arrived]:
+        first = {each[:3]: each[3].text for each in reversed(inbound)}
         kept = INBOUND.settle(self._db, first, lambda key, there: there or first[key[0], key[1], key[2]], INBOUND_S)
-        return [kept[each[:3]][0] or "" for each in inbound]
+        return [Arrived.parse(kept[each[:3]][0] or "") for each in inbound]
 
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         found = LAST_CONVERSATION(self._db, addresses)

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS links (
     PRIMARY KEY (channel, address)
 ) WITHOUT ROWID;
 
+-- `conversation_id` holds an `Arrived` as text: conversation, message id and sender; rows of older code the first only.
 CREATE TABLE IF NOT EXISTS inbound (
     channel         TEXT NOT NULL,
     account         TEXT NOT NULL,

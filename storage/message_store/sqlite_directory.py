@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
-from chat4all.ports.directory import Directory
+from chat4all.ports.directory import Arrived, Directory
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -152,13 +152,13 @@ class SQLiteDirectory(Directory):
         with self._db.read() as db:
             return {key: conversation_id for key, (conversation_id,) in LINKED(db, addresses)}
 
-    def register_inbound(self, inbound: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    def register_inbound(self, inbound: Sequence[tuple[str, str, str, Arrived]]) -> list[Arrived]:
         now_ms = int(time.time() * 1000)
         keys = [each[:3] for each in inbound]
         with self._db.write() as db:
-            INBOUND(db, [(*each, now_ms) for each in inbound])
+            INBOUND(db, [(*key, each[3].text, now_ms) for key, each in zip(keys, inbound, strict=True)])
             kept = INBOUND_TO(db, keys)
-        return [conversation_id for _, (conversation_id,) in kept]
+        return [Arrived.parse(text) for _, (text,) in kept]
 
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         with self._db.read() as db:

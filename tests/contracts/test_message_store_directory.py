@@ -3,7 +3,7 @@
 import pytest
 
 from chat4all.conversations import Conversation, ConversationType, Identity, Member, User, UserKind, Verification
-from chat4all.ports import MessageStore
+from chat4all.ports import Arrived, MessageStore
 from tests.contracts.stores import claim, fresh, group, person
 
 
@@ -160,8 +160,10 @@ def test_a_link_can_be_moved_and_taken_away(store: MessageStore) -> None:
 def test_a_providers_repeat_goes_where_the_first_went(store: MessageStore) -> None:
     """First writer wins for inbound messages, within one call and across calls, answers in order."""
     channel = fresh("ch")
-    assert store.register_inbound([(channel, "a", "1", "c1"), (channel, "a", "1", "c2")]) == ["c1", "c1"]
-    assert store.register_inbound([(channel, "b", "1", "c3"), (channel, "a", "1", "c3")]) == ["c3", "c1"]
+    one, two, three, old = Arrived("c1", "m1", "anna"), Arrived("c2", "m2", "bob"), Arrived("c3", "m3", "carl"), Arrived("c4")
+    assert store.register_inbound([(channel, "a", "1", one), (channel, "a", "1", two)]) == [one, one]
+    assert store.register_inbound([(channel, "b", "1", three), (channel, "a", "1", three)]) == [three, one]
+    assert store.register_inbound([(channel, "c", "1", old)]) == store.register_inbound([(channel, "c", "1", one)]) == [old]
 
 
 @pytest.mark.parametrize("times", [(5, 9), (9, 5)])

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from chat4all.deliveries import DeliveryKey, Facts, Lane
-from chat4all.ports import Lease, MessageStore, Registration
+from chat4all.ports import Arrived, Lease, MessageStore, Registration
 from chat4all.settings import Settings
 from tests.contracts.store_process import ROUNDS
 from tests.contracts.stores import claim, delivery, fresh, group, lane, person
@@ -78,7 +78,7 @@ def test_threads_that_register_one_thing_agree_on_who_was_first(store: MessageSt
     users = at_once(lambda me: store.add_users([person(user, created_at=me + 1)])[0])
     owners = at_once(lambda me: store.claim_addresses([claim(channel, "1", f"user-{me}")])[0])
     founded = at_once(lambda me: store.add_conversations([(group(conversation, f"user-{me}"), [f"user-{me}"])])[0])
-    routes = at_once(lambda me: store.register_inbound([(channel, "a", "1", f"c-{me}")])[0])
+    routes = at_once(lambda me: store.register_inbound([(channel, "a", "1", Arrived(f"c-{me}", f"m-{me}"))])[0])
     assert users == [store.users([user])[user]] * THREADS
     assert owners == [store.owners([(channel, "1")])[channel, "1"]] * THREADS
     assert founded == [store.memberships([conversation])[conversation]] * THREADS

@@ -17,7 +17,7 @@ import pytest
 from chat4all.conversations import Verification
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.failures import Mismatch, Temporary
-from chat4all.ports import Handle, Lease, Waiting
+from chat4all.ports import Arrived, Handle, Lease, Waiting
 from chat4all.records import ProviderReceipt, Range
 from chat4all.settings import Settings
 from storage.message_store import (
@@ -288,7 +288,7 @@ def test_what_is_young_is_kept(sqlite_store: SQLiteStore) -> None:
     sqlite_store.put_messages([message("c", 5)])
     sqlite_store.put_deliveries([delivery(key)])
     assert sqlite_store.expire(now + DAY_MS // 48) == []
-    assert sqlite_store.register_inbound([("w", "a", "1", "c2")]) == ["c1"]
+    assert sqlite_store.register_inbound([("w", "a", "1", Arrived("c2"))]) == [Arrived("c1")]
     assert sqlite_store.verification("anna", "w", "1") is not None
     assert sqlite_store.troubles("t", [Range(0, 0, 9)]) != []
     assert sqlite_store.parked([("w", "a", "1")]) != []
@@ -310,14 +310,14 @@ def test_everything_has_its_time(sqlite_store: SQLiteStore, days: int, gone: set
         "verification": sqlite_store.verification("anna", "w", "1"),
         "parked": sqlite_store.parked([("w", "a", "1")]),
         "tries": sqlite_store.troubles("t", [Range(0, 0, 9)]),
-        "inbound": sqlite_store.register_inbound([("w", "a", "1", "c2")]) == ["c1"],
+        "inbound": sqlite_store.register_inbound([("w", "a", "1", Arrived("c2"))]) == [Arrived("c1")],
     }
     assert {name for name, there in left.items() if not there} == gone
 
 
 def fill(store: SQLiteStore, now: int) -> None:
     """One of everything that grows old."""
-    store.register_inbound([("w", "a", "1", "c1")])
+    store.register_inbound([("w", "a", "1", Arrived("c1"))])
     store.put_verification(Verification("anna", "w", "1", "hash", now, 5))
     store.park([ProviderReceipt("w", "a", "1", "sent", now)])
     store.begin_tries("persist", "t", [Range(0, 0, 9)], "r")

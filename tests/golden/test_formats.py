@@ -28,7 +28,7 @@ from tests.golden.past import golden
 from tests.golden.past import records as kept
 
 MAKERS: dict[str, Any] = {
-    "provider_message_id": messages.provider_message_id,
+    "provider_message_id": messages.first_message_id,
     "resend_message_id": messages.resend_message_id,
     "contact_conversation_id": messages.contact_conversation_id,
     "private_conversation_id": messages.private_conversation_id,

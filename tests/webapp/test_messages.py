@@ -223,9 +223,9 @@ def test_a_foreign_conversation_does_not_exist(gateway: Driver) -> None:
 
 
 def test_a_contact_is_not_written_to_by_guessing_its_id(gateway: Driver) -> None:
-    """A contact's id follows from the address, so it needs the same scope as the address."""
+    """A contact's id follows from the address, so for those without the scope for addresses there is no such user."""
     gateway.send("crm", to=[f"whatsapp:{CARLA}"])
-    assert gateway.send("eve", to=[contact_id("whatsapp", CARLA)], expect=403)["code"] == "scope_needed"
+    assert gateway.send("eve", to=[contact_id("whatsapp", CARLA)], expect=422)["code"] == "unknown_user"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"a": NaN}', b"[" * 5000, b'"\\ud800"'])

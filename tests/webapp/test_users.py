@@ -143,11 +143,13 @@ def test_a_service_client_gives_addresses_at_once(gateway: Driver) -> None:
 
 
 def test_an_address_belongs_to_one_user(gateway: Driver) -> None:
-    """Another's address is refused to service clients and to users alike; a contact's made by us gives way."""
+    """Another's address is refused to service clients at once, to users who prove it; a contact's made by us gives way."""
     gateway.ask("crm", "PUT", "/v1/users/alice/identities/whatsapp", {"address": CARLA})
-    for who in ("crm", "bob"):
-        body = {"address": CARLA}
-        assert gateway.refused(who, "PUT", "/v1/users/bob/identities/whatsapp", body, 409) == ("address_taken", "address")
+    path, body = "/v1/users/bob/identities/whatsapp", {"address": CARLA}
+    assert gateway.refused("crm", "PUT", path, body, 409) == ("address_taken", "address")
+    assert gateway.ask("bob", "PUT", path, body)["verified"] is False
+    proof = body | {"code": code_sent(gateway)}
+    assert gateway.refused("bob", "POST", f"{path}/verify", proof, 409) == ("address_taken", "address")
     gateway.writes("instagram", CARLA, "hi", "p1")
     gateway.ask("crm", "PUT", "/v1/users/bob/identities/instagram", {"address": CARLA})
     assert gateway.parts.store.owners([("instagram", CARLA)])["instagram", CARLA].user_id == "bob"
