@@ -59,7 +59,7 @@ class Chat:
         """Accept a message: the same rules as POST /v1/messages."""
         visitor = await self._admit(context)
         try:
-            draft = draft_of(request)
+            draft = draft_of(request, _metadata(context).get("idempotency-key"))
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "invalid", str(error))
         headers = _trace(context)
@@ -128,8 +128,8 @@ class Chat:
         return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)
 
 
-def draft_of(request: pb.SendRequest) -> Draft:
-    """The draft that a SendRequest is. ValueError when its metadata is no JSON object."""
+def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
+    """The draft that a SendRequest is, said under this Idempotency-Key. ValueError when its metadata is no JSON object."""
     try:
         metadata = msgspec.json.decode(request.metadata_json or "{}", type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -142,13 +142,17 @@ def draft_of(request: pb.SendRequest) -> Draft:
         sender=getattr(request, "from") or None,
         channels=list(request.channels) or None,
         metadata=metadata,
+        key=key,
     )
 
 
 def _trace(context: Context) -> dict[str, str]:
     """The trace context of this call. Taken on the loop: the threads of the pool know nothing of it."""
-    metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
-    return tracing.request_headers(metadata.get(tracing.HEADER, ""))
+    return tracing.request_headers(_metadata(context).get(tracing.HEADER, ""))
+
+
+def _metadata(context: Context) -> dict[str, str]:
+    return {str(name): str(value) for name, value in context.invocation_metadata() or ()}
 
 
 async def _refuse(context: Context, refused: Refused) -> NoReturn:

@@ -75,8 +75,8 @@ def _key(draft: Draft) -> Fault | None:
         return None
     if draft.message_id is not None:
         return Fault(422, "invalid", "a message_id or an Idempotency-Key, not both", "Idempotency-Key")
-    if not 0 < len(key) <= KEY_MOST or not key.isprintable():
-        return Fault(422, "invalid", f"1 to {KEY_MOST} printable characters", "Idempotency-Key")
+    if not 0 < len(key) <= KEY_MOST:
+        return Fault(422, "invalid", f"1 to {KEY_MOST} characters", "Idempotency-Key")
     return None
 
 

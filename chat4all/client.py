@@ -135,8 +135,13 @@ class Client:
         """Send to a user id or channel:address (`to`), or into a `conversation_id`. Returns when it is durable.
 
         The fields are those of `message`. Every repetition carries the same message id: sent again, it is one message.
+        With `idempotency_key` in place of a `message_id` that holds also for another process that says it under this key.
         """
-        return _sent(self._http.call("POST", "/v1/messages", message(text, **fields)))
+        key = fields.pop("idempotency_key", "")
+        body = message(text, **fields)
+        if key and not fields.get("message_id"):
+            del body["message_id"]
+        return _sent(self._http.call("POST", "/v1/messages", body, key=key))
 
     def send_all(self, messages: Sequence[dict[str, Any]]) -> list[Sent | ApiError]:
         """Send up to 500 messages, as `message` makes them, in one request; for each what came of it, in order.

@@ -111,14 +111,17 @@ class Connection:
         *,
         is_repeatable: bool = True,
         with_token: bool = True,
+        key: str = "",
     ) -> dict[str, Any]:
         """The decoded answer. ApiError when it is a refusal, or after all tries.
 
         is_repeatable: making the call twice is the same as once. Without it only what surely did not arrive is repeated.
+        key: an Idempotency-Key.
         """
+        more = {"Idempotency-Key": key} if key else {}
         for number in range(self.tries):
             try:
-                return self._once(method, path, body, params, with_token)
+                return self._once(method, path, body, params, with_token, more)
             except ApiError as error:
                 is_sure = error.status != UNREACHABLE or error.code == "not_connected"
                 if not error.may_pass or number + 1 == self.tries or not (is_repeatable or is_sure):
@@ -127,19 +130,31 @@ class Connection:
         raise ValueError("tries is less than one")
 
     def _once(
-        self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, Any] | None, with_token: bool
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        params: dict[str, Any] | None,
+        with_token: bool,
+        more: dict[str, str],
     ) -> dict[str, Any]:
         """One request; after a 401 one more with a new token."""
         used = self.tokens
-        answer = self._request(method, path, body, params, self.token() if with_token else "")
+        answer = self._request(method, path, body, params, self.token() if with_token else "", more)
         if answer.status_code == UNAUTHENTICATED and with_token and used is not None and used.refresh:
-            answer = self._request(method, path, body, params, self.renew(used).access)
+            answer = self._request(method, path, body, params, self.renew(used).access, more)
         return _read(answer, body)
 
     def _request(
-        self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, Any] | None, token: str
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        params: dict[str, Any] | None,
+        token: str,
+        more: dict[str, str],
     ) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = more | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             return self._session.request(
                 method, self.base_url + path, json=body, params=params, headers=headers, timeout=self.timeout_s

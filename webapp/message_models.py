@@ -35,6 +35,15 @@ class MessageIn(Given):
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
+class Keyed(Asked):
+    """A name of the client's own for a request: said again under the same name, it is the same request."""
+
+    key: Annotated[
+        str | None,
+        Field(alias="Idempotency-Key", description="In place of a message_id: 1 to 255 characters, such as order-1234"),
+    ] = None
+
+
 class Batch(Given):
     """Up to 500 messages."""
 

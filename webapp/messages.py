@@ -21,6 +21,7 @@ from webapp.message_models import (
     AcceptedOut,
     Batch,
     FileIn,
+    Keyed,
     MessageIn,
     MessageOut,
     MessagePath,
@@ -51,8 +52,8 @@ def init(app: Flask, threads: int) -> None:
     app.extensions[WAITING] = threading.Semaphore(max(1, threads // 2))
 
 
-def draft_of(given: MessageIn) -> Draft:
-    """The message as the accepting side takes it."""
+def draft_of(given: MessageIn, key: str | None = None) -> Draft:
+    """The message as the accepting side takes it; `key` is its Idempotency-Key."""
     payload = given.payload
     return Draft(
         payload=FileDraft(payload.file_id, payload.text) if isinstance(payload, FileIn) else TextDraft(payload.text),
@@ -62,14 +63,15 @@ def draft_of(given: MessageIn) -> Draft:
         sender=given.sender,
         channels=given.channels,
         metadata=given.metadata,
+        key=key,
     )
 
 
 @api.post("/v1/messages", responses={"202": AcceptedOut, **problems(403, 409)})
 @checked
-def send(body: MessageIn) -> Response:
-    """Send a message. 202 means durable. The same message_id again is the same message."""
-    accepted = gateway().acceptor.accept(caller(), [draft_of(body)], headers())[0]
+def send(header: Keyed, body: MessageIn) -> Response:
+    """Send a message. 202 means durable. The same message_id, or Idempotency-Key, again is the same message."""
+    accepted = gateway().acceptor.accept(caller(), [draft_of(body, header.key)], headers())[0]
     if isinstance(accepted, Refused):
         raise problem_of(accepted)
     return answer(_accepted(accepted), 202)

@@ -19,9 +19,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def checked(view: View) -> View:
-    """Give the view its `path`, `query` and `body` as the models that it is annotated with."""
+    """Give the view its `path`, `query`, `header` and `body` as the models that it is annotated with."""
     hints = get_type_hints(view)
-    path, query, body = (hints.get(name) for name in ("path", "query", "body"))
+    path, query, header, body = (hints.get(name) for name in ("path", "query", "header", "body"))
 
     @wraps(view)
     def wrapper(**parts: Any) -> Any:
@@ -30,6 +30,9 @@ def checked(view: View) -> View:
             given["path"] = validated(path, parts)
         if query:
             given["query"] = validated(query, request.args.to_dict())
+        if header:
+            names = [field.alias or name for name, field in header.model_fields.items()]
+            given["header"] = validated(header, {name: request.headers[name] for name in names if name in request.headers})
         if body:
             given["body"] = validated(body, read_json())
         return view(**given)

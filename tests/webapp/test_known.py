@@ -1,5 +1,6 @@
 """A message that is known is the same message, whatever has changed since; and nobody takes another's id."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -105,6 +106,51 @@ def test_a_copy_of_what_is_refused_is_refused(uploads: Uploads) -> None:
         results = uploads.driver.ask("ana", "POST", "/v1/messages:batch", {"messages": [body, body]})["results"]
     assert [each["status"] for each in results] == ["error", "error"]
     assert uploads.driver.records() == []
+
+
+def _keyed(driver: Driver, who: str, key: str, words: str = "hello", **more: Any) -> tuple[int, dict[str, Any]]:
+    body = {"payload": {"type": "text", "text": words}, **more}
+    answer = driver.call(who, "POST", "/v1/messages", body, headers={"Idempotency-Key": key})
+    return answer.status_code, json.loads(answer.data)
+
+
+@pytest.mark.parametrize("key", ["order-1234", "a b", "1" * 255, '"quoted"'])
+def test_a_request_said_again_under_its_key_is_one_message(gateway: Driver, key: str) -> None:
+    """Stored or not, the same message; the other sender's under the same key is another."""
+    first = _keyed(gateway, "alice", key, to=["bob"])
+    assert first[0] == 202
+    assert UUID(first[1]["message_id"]).version == 8
+    assert _keyed(gateway, "alice", key, to=["bob"]) == first
+    gateway.process()
+    assert _keyed(gateway, "alice", key, to=["bob"]) == first
+    assert _keyed(gateway, "eve", key, to=["bob"])[1]["message_id"] != first[1]["message_id"]
+    assert len({each.message_id for each in gateway.records()}) == 2
+
+
+@pytest.mark.parametrize("other", [{"words": "another"}, {"to": ["eve"]}, {"metadata": {"a": 1}}, {"channels": ["all"]}])
+def test_a_key_of_another_request_is_refused(gateway: Driver, other: dict[str, Any]) -> None:
+    """Other words, and other recipients too: a key is one message in one conversation."""
+    _keyed(gateway, "alice", "k", **({"to": ["bob"]}))
+    gateway.process()
+    status, problem = _keyed(gateway, "alice", "k", **({"to": ["bob"]} | other))
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+    assert len(gateway.records()) == 1
+
+
+def test_a_key_finds_its_message_after_the_address_has_another_owner(gateway: Driver) -> None:
+    """The request named an address; whoever has it now gets nothing by its repetition."""
+    first = _keyed(gateway, "crm", "k", to=[f"whatsapp:{CARLA}"], **{"from": "alice"})
+    gateway.process()
+    gateway.ask("crm", "PUT", "/v1/users/eve/identities/whatsapp", {"address": CARLA})
+    assert _keyed(gateway, "crm", "k", to=[f"whatsapp:{CARLA}"], **{"from": "alice"}) == first
+    assert len(gateway.records()) == 1
+
+
+@pytest.mark.parametrize(("key", "more"), [("", {}), ("x" * 256, {}), ("k", {"message_id": SAME})])
+def test_keys_that_make_no_sense_are_refused(gateway: Driver, key: str, more: dict[str, Any]) -> None:
+    """Empty, too long, and beside a message_id."""
+    status, problem = _keyed(gateway, "alice", key, to=["bob"], **more)
+    assert (status, problem["code"], problem["errors"][0]["field"]) == (422, "invalid", "Idempotency-Key")
 
 
 RESERVED = [str(uuid5(NAMESPACE_URL, "x")), made_id("x"), made_id("x").upper(), str(UUID(int=uuid4().int, version=5))]
