@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from chat4all.channels.http import Answer
-from chat4all.failures import Failure, Permanent, Temporary, Throttled
+from chat4all.channels.loose import decoded, fields, ident, items
+from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Unreadable
 
 GRAPH_URL = "https://graph.facebook.com"
@@ -54,20 +56,16 @@ class _Envelope(Struct, frozen=True):
     error: GraphError
 
 
-class _Entry(Struct, frozen=True):
-    """WhatsApp tells changes, the messaging platform messaging events."""
+class Told(Struct, frozen=True):
+    """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is."""
 
-    changes: list[Raw] = []
-    messaging: list[Raw] = []
-
-
-class _Webhook(Struct, frozen=True):
-    entry: list[Raw]
+    entry: str
+    what: dict[str, Any]
 
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
-_webhook = msgspec.json.Decoder(_Webhook).decode
-_entry = msgspec.json.Decoder(_Entry).decode
+# WhatsApp tells changes; the messaging platform tells events, in standby those of conversations that another app has.
+LISTS = ("changes", "messaging", "standby")
 
 
 def read_error(answer: Answer) -> GraphError | None:
@@ -76,6 +74,20 @@ def read_error(answer: Answer) -> GraphError | None:
         return _envelope(answer.body).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def success(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> dict[str, Any]:
+    """The object in an answer that says that it was taken. An error is one whatever the status beside it says.
+
+    Unknown when nobody can tell: it may have been taken.
+    """
+    taken = 200 <= answer.status < 300
+    if not taken or read_error(answer) is not None:
+        raise failure(answer, verdicts)
+    try:
+        return fields(decoded(answer.body))
+    except ValueError:
+        raise Unknown("unreadable_answer", f"HTTP {answer.status}") from None
 
 
 def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
@@ -123,17 +135,18 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     return query.get("hub.challenge")
 
 
-def told(body: bytes) -> Iterator[Raw | Unreadable]:
+def told(body: bytes) -> Iterator[Told | Unreadable]:
     """What the entries of a webhook tell, one by one; what cannot be read does not hide the rest."""
     try:
-        entries = _webhook(body).entry
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        webhook = decoded(body)
+    except ValueError:
+        webhook = None
+    entries = items(fields(webhook).get("entry"))
+    if not entries:
         yield Unreadable("not a webhook")
-        return
-    for raw in entries:
-        try:
-            entry = _entry(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+    for entry in entries:
+        lists = [entry[name] for name in LISTS if name in entry] if isinstance(entry, dict) else []
+        if not any(lists) or not all(isinstance(each, list) for each in lists):
             yield Unreadable("entry")
-            continue
-        yield from (*entry.changes, *entry.messaging)
+        for what in (each for some in lists for each in items(some)):
+            yield Told(ident(entry.get("id")), what) if isinstance(what, dict) else Unreadable("event")

@@ -1,6 +1,7 @@
 """Instagram Direct through Meta's Instagram API. Addresses are Instagram-scoped ids. It tells READ and never DELIVERED."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -8,9 +9,13 @@ from pydantic_settings import SettingsConfigDict
 from chat4all.channels import graph
 from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.graph import Verdict
-from chat4all.channels.messaging import MB, Event, Message, MessagingChannel, MessagingSettings
+from chat4all.channels.loose import ident
+from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
 from chat4all.failures import Permanent, Temporary, Throttled
-from chat4all.ports import Limits, Unreadable, Update
+from chat4all.ports import Aside, Limits, Update
+
+# Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
+AUDIO = ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/wav", "audio/x-wav")
 
 
 class InstagramSettings(MessagingSettings):
@@ -42,7 +47,7 @@ class Instagram(MessagingChannel):
         file_bytes={
             "image/jpeg": 8 * MB,
             "image/png": 8 * MB,
-            "audio/": 25 * MB,
+            **dict.fromkeys(AUDIO, 25 * MB),
             "video/": 25 * MB,
             "application/pdf": 25 * MB,
         },
@@ -57,17 +62,16 @@ class Instagram(MessagingChannel):
         80002: Verdict(Throttled, "rate_limit", 60.0),
         80006: Verdict(Throttled, "rate_limit", 60.0),
     }
-    fields = "messages,messaging_seen,message_reactions,messaging_postbacks"
+    fields = "messages,messaging_seen,message_reactions,messaging_postbacks,message_edit,messaging_referral,standby"
     real_url = "https://graph.instagram.com"
     simulated_account = "17841400000000001"
     own_settings = InstagramSettings
 
-    def echoed(self, event: Event, message: Message) -> Iterable[Update]:
-        """Nothing: we know what we sent, and an echo cannot say which of our sends it was."""
-        return ()
+    def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
+        """Nothing yet: an echo cannot say which of our sends it was, if it was one of ours."""
+        return [Aside("passed_over", "echo")]
 
-    def receipts(self, event: Event) -> Iterable[Update]:
+    def receipts(self, event: Event) -> Sequence[Update]:
         """messaging_seen names one message."""
-        if event.read is not None and event.read.mid:
-            return [self.receipt(event.read.mid, "read", event.timestamp)]
-        return [Unreadable("unknown event")]
+        mid = ident(event.part("read").get("mid"))
+        return [self.receipt(mid, "read", event.at)] if mid else ()

@@ -1,29 +1,34 @@
 """What Instagram and Messenger share: the "messaging" webhooks of Meta's messaging platform, and its Send API."""
 
+import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from yarl import URL
 
-from chat4all.channels import graph
+from chat4all.channels import graph, messaging_inbound
 from chat4all.channels.accounts import Pacing, load, reached, require
 from chat4all.channels.graph import Verdict
 from chat4all.channels.http import Http
-from chat4all.channels.times import now
+from chat4all.channels.loose import fields, ident
+from chat4all.channels.times import at_ms, is_time
 from chat4all.failures import Unknown
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Inbound, Outgoing, Unreadable, Update
+from chat4all.ports import Account, Aside, Channel, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 MB = 1 << 20
-# All other kinds name a page, not a file: nobody fetches it.
-MEDIA = frozenset({"image", "video", "audio", "file", "story_mention"})
-SCOPED_ID = re.compile(r"\d{5,25}")
+SCOPED_ID = re.compile(r"[0-9]{5,25}")
+# Known events that say nothing in a conversation.
+PASSED_OVER = (
+    "read", "delivery", "optin", "account_linking", "pass_thread_control", "take_thread_control", "request_thread_control",
+    "app_roles", "policy_enforcement", "game_play", "payment", "pre_checkout", "checkout_update", "typing",
+)  # fmt: skip
 
 
 class MessagingSettings(Pacing):
@@ -37,72 +42,42 @@ class MessagingSettings(Pacing):
     api_version: str = graph.GRAPH_VERSION
 
 
-class _Party(Struct, frozen=True):
-    id: str
-
-
-class _Mid(Struct, frozen=True):
-    mid: str = ""
-
-
-class Attachment(Struct, frozen=True):
-    """A file or a card; only files have a url."""
-
-    type: str = "unknown"
-    payload: dict[str, Any] | None = None
-
-
-class Message(Struct, frozen=True):
-    """The inside of a message event. `metadata` is what we sent, in an echo of Messenger."""
-
-    mid: str
-    text: str = ""
-    attachments: list[Attachment] = []
-    is_echo: bool = False
-    is_deleted: bool = False
-    is_unsupported: bool = False
-    reply_to: _Mid | None = None
-    metadata: str = ""
-
-
-class _Reaction(Struct, frozen=True):
-    mid: str
-    action: str = "react"
-    emoji: str = ""
-    reaction: str = ""
-
-
-class _Postback(Struct, frozen=True):
-    title: str = ""
-    mid: str = ""
-
-
-class Delivery(Struct, frozen=True):
-    """Messages that reached the person. Messenger only, and without mids where a client is old."""
-
-    mids: list[str] = []
-
-
 class Event(Struct, frozen=True):
-    """One event; exactly one of the parts says what it is."""
+    """One event, as far as it could be read. `entry`: the account that its entry names. `at`: ms UTC."""
 
-    sender: _Party
-    recipient: _Party
-    timestamp: int = 0
-    message: Message | None = None
-    read: _Mid | None = None
-    delivery: Delivery | None = None
-    reaction: _Reaction | None = None
-    postback: _Postback | None = None
+    parts: dict[str, Any]
+    sender: str
+    recipient: str
+    entry: str
+    at: int
 
+    def part(self, name: str) -> dict[str, Any]:
+        """This part of it, empty where it has none."""
+        return fields(self.parts, name)
 
-class _Sent(Struct, frozen=True):
-    message_id: str
+    @property
+    def is_echo(self) -> bool:
+        """Whether the account itself wrote it."""
+        return self.part("message").get("is_echo") is True or (self.sender != "" and self.sender == self.entry)
+
+    @property
+    def accounts(self) -> set[str]:
+        """Whom it may be about: by its own word, or the entry's."""
+        return {self.sender if self.is_echo else self.recipient, self.entry} - {""}
+
+    @property
+    def person(self) -> str:
+        """The other side."""
+        return self.recipient if self.is_echo else self.sender
+
+    @property
+    def mark(self) -> str:
+        """What tells it from the person's other events of its kind, where it has no id: when it was, and all that it says."""
+        digest = hashlib.sha256(msgspec.json.encode(self.parts, order="deterministic")).hexdigest()[:12]
+        return f"{self.at}:{digest}" if is_time(self.parts.get("timestamp")) else digest
 
 
 _encode = msgspec.json.Encoder().encode
-_event = msgspec.json.Decoder(Event).decode
-_sent = msgspec.json.Decoder(_Sent).decode
 _profile = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -156,32 +131,42 @@ class MessagingChannel(Channel):
             found.extend([each] if isinstance(each, Unreadable) else self._read_event(each))
         return found
 
-    def _read_event(self, raw: Raw) -> Iterable[Update]:
-        try:
-            event = _event(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+    def _read_event(self, told: graph.Told) -> Iterable[Update]:
+        what = told.what
+        event = Event(
+            parts=what,
+            sender=ident(fields(what, "sender").get("id")),
+            recipient=ident(fields(what, "recipient").get("id")),
+            entry=told.entry,
+            at=at_ms(what.get("timestamp")),
+        )
+        if event.accounts and self.account.account_id not in event.accounts:
+            return [Unclaimed(min(event.accounts, key=lambda each: each != event.entry))]
+        if not SCOPED_ID.fullmatch(event.person):
             return [Unreadable("event")]
-        if self.account.account_id not in (event.sender.id, event.recipient.id):
-            return [Unreadable("another account")]
         return self._told(event)
 
     def _told(self, event: Event) -> Iterable[Update]:
-        if event.message is not None:
-            message = event.message
-            return self.echoed(event, message) if message.is_echo else [self._said(event, message)]
-        if event.reaction is not None:
-            return [self._reacted(event, event.reaction)]
-        if event.postback is not None:
-            return [self._pressed(event, event.postback)]
-        return self.receipts(event)
+        if event.is_echo and event.part("message"):
+            return self.echoed(event, event.part("message"))
+        if event.part("message"):
+            return messaging_inbound.said(event, event.part("message"), self._inbound)
+        for name, tell in messaging_inbound.TOLD.items():
+            if event.part(name):
+                return [tell(event, event.part(name), self._inbound)]
+        return self.receipts(event) or [self._aside(event)]
+
+    def _aside(self, event: Event) -> Update:
+        known = next((each for each in PASSED_OVER if each in event.parts), "")
+        return Aside("passed_over", known) if known else Unreadable("unknown event")
 
     @abstractmethod
-    def echoed(self, event: Event, message: Message) -> Iterable[Update]:
-        """What our own message, told back to us, says."""
+    def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
+        """What a message that the account itself sent, told back to us, says."""
 
     @abstractmethod
-    def receipts(self, event: Event) -> Iterable[Update]:
-        """What an event that nobody wrote says: a receipt, or nothing that we know."""
+    def receipts(self, event: Event) -> Sequence[Update]:
+        """The receipts in an event that nobody wrote."""
 
     def receipt(self, mid: str, kind: str, at: int, reference: str = "") -> ProviderReceipt:
         """A receipt for the message of this id."""
@@ -190,43 +175,22 @@ class MessagingChannel(Channel):
             account=self.account.account_id,
             provider_id=mid,
             kind=kind,
-            at=at or now(),
+            at=at,
             reference=reference,
         )
 
-    def _said(self, event: Event, message: Message) -> Inbound:
-        media = next(filter(None, map(_file, message.attachments)), "")
-        words = [f"[{each.type[:40]}]" for each in message.attachments]
-        if message.is_deleted:
-            words.append("[took a message back]")
-        if message.is_unsupported:
-            words.append("[a kind of message that is not supported here]")
-        if message.text:
-            words.append(message.text)
-        reply_to = message.reply_to.mid if message.reply_to else ""
-        # A message taken back comes under the same mid as the message itself; it is news of its own.
-        mid = f"{message.mid}:deleted" if message.is_deleted else message.mid
-        return self._inbound(event, mid, " ".join(words) or "[empty message]", reply_to, media)
-
-    def _reacted(self, event: Event, reaction: _Reaction) -> Inbound:
-        what = reaction.emoji or reaction.reaction or "?"
-        text = f"[reaction] {what}" if reaction.action == "react" else "[reaction] taken back"
-        return self._inbound(event, f"{reaction.mid}:{reaction.action}:{event.timestamp}", text, reaction.mid)
-
-    def _pressed(self, event: Event, postback: _Postback) -> Inbound:
-        mid = postback.mid or f"postback:{event.sender.id}:{event.timestamp}"
-        return self._inbound(event, mid, postback.title or "[button]")
-
-    def _inbound(self, event: Event, mid: str, text: str, reply_to: str = "", media: str = "") -> Inbound:
+    def _inbound(self, event: Event, mid: str, text: str, **more: Any) -> Update:
+        if not mid:
+            return Unreadable("event")
         return Inbound(
             channel=self.name,
             account=self.account.account_id,
             provider_id=mid,
-            address=event.sender.id,
+            address=event.person,
             text=text,
-            at=event.timestamp or now(),
-            reply_to=reply_to,
-            media=media,
+            at=event.at,
+            is_echo=event.is_echo,
+            **more,
         )
 
     async def connect(self, webhook_url: str) -> str:
@@ -243,11 +207,11 @@ class MessagingChannel(Channel):
         where = f"webhook to set in Meta's console: {webhook_url}" if webhook_url else "no public address for a webhook"
         return f"{self.name} {name}; subscribed to {self.fields}; {where}"
 
-    async def send_text(self, message: Outgoing) -> str:
+    async def send_text(self, message: Outgoing) -> Taken:
         """A text."""
         return await self._send(message, {"text": message.text})
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: File, url: str) -> Taken:
         """A file by its link. There are no captions: with words, the link goes into their text, for a send is one call."""
         if message.text:
             return await self._send(message, {"text": f"{message.text}\n{url}"})
@@ -259,22 +223,13 @@ class MessagingChannel(Channel):
         """The body of a send."""
         return {"recipient": {"id": message.address}, "message": content}
 
-    async def _send(self, message: Outgoing, content: dict[str, Any]) -> str:
+    async def _send(self, message: Outgoing, content: dict[str, Any]) -> Taken:
         answer = await self._http.post(self._messages, _encode(self.envelope(message, content)))
-        if answer.status != 200:
-            raise graph.failure(answer, self.verdicts)
-        try:
-            return _sent(answer.body).message_id
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise Unknown("unreadable_answer", f"HTTP {answer.status}") from None
+        provider_id = ident(graph.success(answer, self.verdicts).get("message_id"))
+        if not provider_id:
+            raise Unknown("unreadable_answer", f"HTTP {answer.status}")
+        return Taken(provider_id)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._http.close()
-
-
-def _file(attachment: Attachment) -> str:
-    if attachment.type not in MEDIA:
-        return ""
-    url = (attachment.payload or {}).get("url", "")
-    return url if isinstance(url, str) else ""

@@ -1,17 +1,19 @@
 """Facebook Messenger through Meta's Send API. Addresses are page-scoped ids. It tells DELIVERED; READ only as a watermark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import graph
+from chat4all.channels import graph, messaging_inbound
 from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.graph import Verdict
-from chat4all.channels.messaging import MB, Event, Message, MessagingChannel, MessagingSettings
+from chat4all.channels.loose import ident, items, words
+from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
+from chat4all.deliveries import DeliveryKey
 from chat4all.failures import Permanent, Temporary
-from chat4all.ports import Limits, Outgoing, Unreadable, Update
+from chat4all.ports import Limits, Outgoing, Update
 
 
 class MessengerSettings(MessagingSettings):
@@ -50,7 +52,10 @@ class Messenger(MessagingChannel):
         551: Verdict(Permanent, "undeliverable"),
         1200: Verdict(Temporary, "provider_error"),
     }
-    fields = "messages,messaging_postbacks,message_deliveries,message_echoes,message_reactions"
+    fields = ",".join((
+        "messages", "messaging_postbacks", "message_deliveries", "message_echoes", "message_reactions", "message_edits",
+        "messaging_referrals", "standby",
+    ))  # fmt: skip
     real_url = graph.GRAPH_URL
     simulated_account = "100000000000002"
     own_settings = MessengerSettings
@@ -63,14 +68,21 @@ class Messenger(MessagingChannel):
             "message": {**content, "metadata": message.reference},
         }
 
-    def echoed(self, event: Event, message: Message) -> Iterable[Update]:
+    def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
         """Our reference says which send it was; an echo without one was sent by somebody else for the page."""
-        if not message.metadata:
-            return ()
-        return [self.receipt(message.mid, "sent", event.timestamp, message.metadata)]
+        reference, mid = words(message.get("metadata")), ident(message.get("mid"))
+        if mid and _is_ours(reference):
+            return [self.receipt(mid, "sent", event.at, reference)]
+        return messaging_inbound.said(event, message, self._inbound)
 
-    def receipts(self, event: Event) -> Iterable[Update]:
+    def receipts(self, event: Event) -> Sequence[Update]:
         """message_deliveries names messages; reads are a time up to which all was read, which names none."""
-        if event.delivery is not None:
-            return [self.receipt(mid, "delivered", event.timestamp) for mid in event.delivery.mids]
-        return () if event.read is not None else [Unreadable("unknown event")]
+        mids = map(ident, items(event.part("delivery").get("mids")))
+        return [self.receipt(mid, "delivered", event.at) for mid in mids if mid]
+
+
+def _is_ours(reference: str) -> bool:
+    try:
+        return DeliveryKey.parse(reference).lane.channel == Messenger.name
+    except ValueError:
+        return False

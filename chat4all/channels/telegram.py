@@ -18,16 +18,17 @@ from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
 from chat4all.channels.accounts import Pacing, load, reached
+from chat4all.channels.loose import decoded
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
 
 SIMULATED_BOT = "1000000001"
-CHAT_ID = re.compile(r"-?\d{4,20}")
+CHAT_ID = re.compile(r"-?[0-9]{4,20}")
 API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
-UPDATES = ["message", "edited_message", "callback_query"]
+UPDATES = ["message", "edited_message", "callback_query", "message_reaction"]
 MB = 1 << 20
 PHOTOS = ("image/jpeg", "image/png")
 DOCUMENTS = ("application/pdf", "application/zip", "image/gif")
@@ -71,7 +72,7 @@ class TelegramSettings(Pacing):
 
     model_config = SettingsConfigDict(env_prefix="TELEGRAM_", frozen=True, extra="ignore")
 
-    bot_token: str = Field("", pattern=r"^(\d+:[A-Za-z0-9_-]+)?$", description="The bot's token, from @BotFather.")
+    bot_token: str = Field("", pattern=r"^([0-9]+:[A-Za-z0-9_-]+)?$", description="The bot's token, from @BotFather.")
     webhook_secret: str = Field(
         "", pattern=r"^[A-Za-z0-9_-]{0,256}$", description="What Telegram shows with each webhook; made if empty."
     )
@@ -135,8 +136,8 @@ class Telegram(Channel):
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """One update."""
         try:
-            update = msgspec.json.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            update = decoded(body)
+        except ValueError:
             return [Unreadable("not a webhook")]
         return telegram_inbound.read(update, self.account.account_id)
 

@@ -1,131 +1,148 @@
 """What people write to a Telegram bot, in all its forms, as text and files. What we do not know says so."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
+from chat4all.channels.loose import fields, ident, items, joined, words
+from chat4all.channels.telegram_words import called, said
 from chat4all.channels.times import now, within_second
-from chat4all.ports import Inbound, Unreadable, Update
+from chat4all.channels.whatsapp_words import EDITED
+from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "telegram"
-MEDIA = {
-    "photo": "picture",
-    "document": "document",
-    "voice": "sound",
-    "audio": "sound",
-    "video": "video",
-    "video_note": "video",
-    "animation": "animation",
-    "sticker": "sticker",
-}
+SHARED = frozenset({"group", "supergroup", "channel"})
+# Kinds of updates that hold nothing that anybody said.
+PASSED_OVER = (
+    "my_chat_member", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost", "poll", "poll_answer",
+    "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media",
+    "message_reaction_count", "business_connection", "deleted_business_messages", "managed_bot",
+)  # fmt: skip
 
 
-class _Chat(Struct, frozen=True):
-    id: int
-
-
-class _User(Struct, frozen=True):
-    id: int
-    first_name: str = ""
-    last_name: str = ""
-    username: str = ""
-
-
-class _Reply(Struct, frozen=True):
-    message_id: int
-
-
-class _Message(Struct, frozen=True, rename={"sender": "from"}):
-    message_id: int
-    chat: _Chat
-    date: int = 0
-    edit_date: int = 0
-    sender: _User | None = None
-    text: str = ""
-    caption: str = ""
-    reply_to_message: _Reply | None = None
-
-
-class _Press(Struct, frozen=True, rename={"sender": "from"}):
-    id: str
-    sender: _User
-    data: str = ""
-    message: _Message | None = None
-
-
-def provider_id(chat: str | int, message_id: int) -> str:
+def provider_id(chat: str | int, message_id: int | str) -> str:
     """Telegram counts messages within a chat; only with the chat is the number an id."""
     return f"{chat}:{message_id}"
 
 
-def read(update: Any, account: str) -> Sequence[Update]:
+def read(update: object, account: str) -> Sequence[Update]:
     """One update, as JSON that is already parsed."""
-    if not isinstance(update, dict):
+    known = fields(update)
+    if not known:
         return [Unreadable("not an update")]
-    try:
-        if "message" in update:
-            return [_said(update["message"], account, "")]
-        if "edited_message" in update:
-            return [_said(update["edited_message"], account, "[edited] ")]
-        if "callback_query" in update:
-            return [_pressed(update["callback_query"], account)]
-    except (msgspec.ValidationError, AttributeError, KeyError, IndexError, TypeError):
-        return [Unreadable("message")]
-    return [Unreadable("unknown update")]
+    mark = ident(known.get("update_id")) or _digest(known)
+    if "message" in known:
+        return _message(fields(known, "message"), account, mark)
+    if "edited_message" in known:
+        return [_edited(fields(known, "edited_message"), account, mark)]
+    if "callback_query" in known:
+        return [_pressed(fields(known, "callback_query"), account)]
+    if "message_reaction" in known:
+        return [_reacted(fields(known, "message_reaction"), account, mark)]
+    passed = next((each for each in PASSED_OVER if each in known), "")
+    return [Aside("passed_over", passed) if passed else Unreadable("unknown update")]
 
 
-def _said(raw: Any, account: str, mark: str) -> Inbound:
-    message = msgspec.convert(raw, _Message)
-    edition = f":{message.edit_date}" if mark else ""
-    text, media = (message.text, {}) if message.text else _described(raw, message.caption)
-    reply = message.reply_to_message
+def _digest(update: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(update, order="deterministic")).hexdigest()[:20]
+
+
+def chat_of(message: dict[str, Any]) -> str:
+    """The chat's id. A private chat's is the person's, where one of both cannot be read."""
+    found = ident(fields(message, "chat").get("id"))
+    if not found and fields(message, "chat").get("type") in {None, "private"}:
+        found = ident(fields(message, "from").get("id"))
+    return found if found.removeprefix("-").isdigit() and found.isascii() else ""
+
+
+def _id_of(message: dict[str, Any], mark: str) -> str:
+    """What tells a message from all others of its chat. Those that only one person sees have a count of their own."""
+    number, ephemeral = ident(message.get("message_id")), ident(message.get("ephemeral_message_id"))
+    if number in {"", "0"}:
+        number = f"ephemeral:{ephemeral}" if ephemeral else f"update:{mark}" if number else ""
+    return number
+
+
+def _message(message: dict[str, Any], account: str, mark: str) -> Sequence[Update]:
+    chat, to = chat_of(message), ident(message.get("migrate_to_chat_id"))
+    was = ident(message.get("migrate_from_chat_id"))
+    if chat and (to or was):
+        return [Moved(NAME, account, chat, to) if to else Moved(NAME, account, was, chat)]
+    return [_said(message, account, mark)]
+
+
+def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -> Update:
+    chat, number, told = chat_of(message), _id_of(message, mark), said(message)
+    if not chat or not number or told is None:
+        return Unreadable("message")
+    if told.service and not told.text:
+        return Aside("passed_over", told.service)
+    shared = words(fields(message, "chat").get("type")) in SHARED
+    speaker = called(message.get("sender_chat")) or called(message.get("from"))
+    reply = ident(fields(message, "reply_to_message").get("message_id"))
+    edits = provider_id(chat, number) if edition else ""
     return Inbound(
         channel=NAME,
         account=account,
-        provider_id=provider_id(message.chat.id, message.message_id) + edition,
-        address=str(message.chat.id),
-        text=mark + text,
-        at=within_second(message.edit_date or message.date),
-        sender_name=_name(message.sender),
-        reply_to=provider_id(message.chat.id, reply.message_id) if reply else "",
-        **media,
+        provider_id=provider_id(chat, number) + edition,
+        address=chat,
+        text=(EDITED if edition else "") + told.text,
+        at=within_second(message.get("edit_date") or message.get("date")),
+        sender_name=called(message.get("chat")) if shared else speaker,
+        reply_to=provider_id(chat, reply) if reply else "",
+        speaker=speaker if shared else "",
+        edits=edits,
+        media=told.media.name,
+        mime_type=told.media.mime_type,
+        filename=told.media.filename,
     )
 
 
-def _pressed(raw: Any, account: str) -> Inbound:
-    press = msgspec.convert(raw, _Press)
-    chat = press.message.chat.id if press.message else press.sender.id
+def _edited(message: dict[str, Any], account: str, mark: str) -> Update:
+    """Each edit is news of its own: two within a second differ by their updates."""
+    if "live_period" in fields(message, "location"):
+        # It comes every few seconds for hours.
+        return Aside("passed_over", "live_location")
+    return _said(message, account, mark, f":{ident(message.get('edit_date'))}:{mark}")
+
+
+def _pressed(press: dict[str, Any], account: str) -> Update:
+    number, message = ident(press.get("id")), fields(press, "message")
+    chat = chat_of(message) or ident(fields(press, "from").get("id"))
+    if not number or not chat:
+        return Unreadable("message")
+    shared = words(fields(message, "chat").get("type")) in SHARED
+    asked = ident(message.get("message_id"))
     return Inbound(
         channel=NAME,
         account=account,
-        provider_id=f"callback:{press.id}",
-        address=str(chat),
-        text=f"[button] {press.data}".rstrip(),
+        provider_id=f"callback:{number}",
+        address=chat,
+        text=joined("[button]", press.get("data"), press.get("game_short_name")),
         at=now(),
-        sender_name=_name(press.sender),
-        reply_to=provider_id(chat, press.message.message_id) if press.message else "",
+        sender_name=called(message.get("chat")) if shared else called(press.get("from")),
+        reply_to=provider_id(chat, asked) if asked else "",
+        speaker=called(press.get("from")) if shared else "",
     )
 
 
-def _described(raw: dict[str, Any], caption: str) -> tuple[str, dict[str, str]]:
-    """(text, media fields) of everything that is not plain text."""
-    kind = next((kind for kind in MEDIA if kind in raw), "")
-    if kind:
-        part = raw[kind][-1] if kind == "photo" else raw[kind]
-        filename = str(part.get("file_name", ""))
-        words = (f"[{MEDIA[kind]}]", str(part.get("emoji", "")), filename, caption)
-        mime_type = str(part.get("mime_type", "image/jpeg" if kind == "photo" else ""))
-        return " ".join(filter(None, words)), {"media": str(part["file_id"]), "mime_type": mime_type, "filename": filename}
-    if "location" in raw:
-        return f"[location] {raw['location']['latitude']},{raw['location']['longitude']}", {}
-    if "contact" in raw:
-        return f"[contact] {raw['contact'].get('first_name', '')} {raw['contact']['phone_number']}", {}
-    return "[a kind of message that is not supported here]", {}
-
-
-def _name(user: _User | None) -> str:
-    if user is None:
-        return ""
-    return f"{user.first_name} {user.last_name}".strip() or user.username
+def _reacted(reaction: dict[str, Any], account: str, mark: str) -> Update:
+    chat, about = chat_of(reaction), ident(reaction.get("message_id"))
+    if not chat or not about:
+        return Unreadable("message")
+    new = [words(fields(each).get("emoji")) or words(fields(each).get("type")) for each in items(reaction.get("new_reaction"))]
+    shared = words(fields(reaction, "chat").get("type")) in SHARED
+    speaker = called(reaction.get("user")) or called(reaction.get("actor_chat"))
+    return Inbound(
+        channel=NAME,
+        account=account,
+        provider_id=f"{provider_id(chat, about)}:reaction:{mark}",
+        address=chat,
+        text=f"[reaction] {' '.join(filter(None, new)) or 'taken back'}",
+        at=within_second(reaction.get("date")),
+        sender_name=called(reaction.get("chat")) if shared else speaker,
+        reply_to=provider_id(chat, about),
+        speaker=speaker if shared else "",
+    )

@@ -1,6 +1,9 @@
-"""When providers say that something happened, in milliseconds UTC."""
+"""When providers say that something happened, in milliseconds UTC. A time that cannot be is the time of arrival."""
 
 import time
+
+# Before any of these providers was there.
+EARLIEST_MS = 1_100_000_000_000
 
 
 def now() -> int:
@@ -8,10 +11,36 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def within_second(timestamp: str | int) -> int:
-    """A time given in whole seconds: the end of that second, or now while it lasts; now also for 0, which is no time.
+def within_second(timestamp: object) -> int:
+    """A time given in whole seconds: the end of that second, or now while it lasts; now for what is no such time.
 
-    Cut off at its beginning, a receipt would stand before the send that it answers. ValueError when it is no number.
+    Cut off at its beginning, a receipt would stand before the send that it answers.
     """
-    seconds = int(timestamp)
-    return min(seconds * 1000 + 999, now()) if seconds else now()
+    return _possible(_number(timestamp) * 1000 + 999)
+
+
+def at_ms(timestamp: object) -> int:
+    """A time given in milliseconds; now for what is no such time."""
+    return _possible(_number(timestamp))
+
+
+def is_time(timestamp: object) -> bool:
+    """Whether it tells a time at all: only then does it tell two events apart."""
+    return _number(timestamp) > 0
+
+
+def _possible(at: int) -> int:
+    arrived = now()
+    return at if EARLIEST_MS <= at <= arrived else arrived
+
+
+def _number(timestamp: object) -> int:
+    """A whole number out of what may be anything, 0 where there is none."""
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float | str):
+        return 0
+    if isinstance(timestamp, str) and not (len(timestamp) < 20 and timestamp.isascii() and timestamp.isdigit()):
+        return 0
+    try:
+        return int(timestamp)
+    except (OverflowError, ValueError):
+        return 0

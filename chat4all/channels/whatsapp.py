@@ -1,11 +1,11 @@
 """WhatsApp through Meta's Cloud API. Addresses are "+<digits>" or, for people who show no number, their user id "US.1234"."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
@@ -14,16 +14,16 @@ from chat4all.channels import graph, whatsapp_inbound
 from chat4all.channels.accounts import Pacing, load, reached, require
 from chat4all.channels.graph import Verdict
 from chat4all.channels.http import Http
+from chat4all.channels.loose import fields, ident, items, words
 from chat4all.channels.times import within_second
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
+from chat4all.ports import Account, Aside, Channel, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
-NUMBER = re.compile(r"\+?[1-9]\d{6,14}")
-USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 WRITTEN = str.maketrans("", "", " -().\u00a0")
 
 VERDICTS = graph.COMMON | {
@@ -58,6 +58,19 @@ MB = 1 << 20
 IMAGES = ("image/jpeg", "image/png")
 VIDEOS = ("video/mp4", "video/3gpp")
 AUDIO = ("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg")
+# Fields of a value that hold something for us.
+VALUE_LISTS = ("messages", "message_echoes", "statuses", "errors")
+READ_FIELDS = frozenset({"messages", "smb_message_echoes"})
+# What Meta tells about the account, its templates and its people's settings: no messages.
+ACCOUNT_FIELDS = frozenset({
+    "account_alerts", "account_review_update", "account_settings_update", "account_update", "automatic_events",
+    "business_capability_update", "business_status_update", "calls", "flows", "group_lifecycle_update",
+    "group_participants_update", "group_settings_update", "group_status_update", "message_template_components_update",
+    "message_template_quality_update", "message_template_status_update", "messaging_handovers", "partner_solutions",
+    "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update", "security",
+    "smb_app_state_sync", "template_category_update", "template_correct_category_detection", "tracking_events",
+    "user_preferences",
+})  # fmt: skip
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 
 
@@ -72,34 +85,6 @@ class WhatsAppSettings(Pacing):
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the Cloud API is; empty: Meta, or the simulator without a token.")
     api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the Graph API.")
-
-
-class _Error(Struct, frozen=True):
-    code: int = -1
-
-
-class _Status(Struct, frozen=True):
-    id: str
-    status: str
-    timestamp: str
-    errors: list[_Error] = []
-    biz_opaque_callback_data: str = ""
-
-
-class _Metadata(Struct, frozen=True):
-    phone_number_id: str
-
-
-class _Value(Struct, frozen=True):
-    metadata: _Metadata
-    contacts: list[Raw] = []
-    messages: list[Raw] = []
-    statuses: list[Raw] = []
-
-
-class _Change(Struct, frozen=True):
-    field: str
-    value: Raw
 
 
 class _Text(Struct, frozen=True):
@@ -121,14 +106,6 @@ class _Send(Struct, frozen=True):
     recipient_type: str = "individual"
 
 
-class _Id(Struct, frozen=True):
-    id: str
-
-
-class _Sent(Struct, frozen=True):
-    messages: tuple[_Id]
-
-
 class _Number(Struct, frozen=True):
     display_phone_number: str = ""
     verified_name: str = ""
@@ -139,10 +116,6 @@ class _MediaPage(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_status = msgspec.json.Decoder(_Status).decode
-_value = msgspec.json.Decoder(_Value).decode
-_change = msgspec.json.Decoder(_Change).decode
-_sent = msgspec.json.Decoder(_Sent).decode
 _number = msgspec.json.Decoder(_Number).decode
 _page = msgspec.json.Decoder(_MediaPage).decode
 
@@ -181,7 +154,7 @@ class WhatsApp(Channel):
     def address(self, text: str) -> str:
         """ "+<digits>" however the number is written, or a user id as it is."""
         written = text.strip()
-        if USER_ID.fullmatch(written):
+        if whatsapp_inbound.USER_ID.fullmatch(written):
             return written
         digits = written.translate(WRITTEN)
         if not NUMBER.fullmatch(digits):
@@ -200,46 +173,50 @@ class WhatsApp(Channel):
         """Statuses and messages of every entry and change that can be read."""
         found: list[Update] = []
         for each in graph.told(body):
-            if isinstance(each, Unreadable):
-                found.append(each)
-            else:
-                self._read_change(each, found)
+            found.extend([each] if isinstance(each, Unreadable) else self._read_change(each.what))
         return found
 
-    def _read_change(self, raw: Raw, found: list[Update]) -> None:
-        try:
-            change = _change(raw)
-            if change.field != "messages":
-                found.append(Unreadable("another field"))
-                return
-            value = _value(change.value)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            found.append(Unreadable("change"))
-            return
-        if value.metadata.phone_number_id != self.account.account_id:
-            found.append(Unreadable("another account"))
-            return
-        found.extend(self._read_status(each) for each in value.statuses)
-        if value.messages:
-            found.extend(whatsapp_inbound.read(value.messages, value.contacts, self.account.account_id))
+    def _read_change(self, change: dict[str, Any]) -> Iterator[Update]:
+        field, value = words(change.get("field")), change.get("value")
+        if field in ACCOUNT_FIELDS:
+            yield Aside("passed_over", field)
+        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS:
+            yield Unreadable("another field")
+        elif not isinstance(value, dict):
+            yield Unreadable("change")
+        else:
+            # Whose it is, if it says so: it came to our address, signed with our secret.
+            account = ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
+            ours = account == self.account.account_id
+            yield from self._read_value(value) if ours else (Unclaimed(account),)
 
-    def _read_status(self, raw: Raw) -> Update:
-        try:
-            status = _status(raw)
-            at = within_second(status.timestamp)
-        except (msgspec.MsgspecError, ValueError):
-            return Unreadable("status")
-        kind = KINDS.get(status.status)
-        if kind is None:
-            return Unreadable("unknown status")
+    def _read_value(self, value: dict[str, Any]) -> Iterator[Update]:
+        """A list that is none, or a value without any, is kept: nobody knows what was in it."""
+        lists = {name: value[name] for name in VALUE_LISTS if value.get(name) is not None}
+        if not any(lists.values()) or not all(isinstance(each, list) for each in lists.values()):
+            yield Unreadable("change")
+        yield from (Aside("provider_error", _reason([each])) for each in items(lists.get("errors")))
+        yield from map(self._read_status, items(lists.get("statuses")))
+        for name in ("messages", "message_echoes"):
+            contacts, account = value.get("contacts"), self.account.account_id
+            yield from whatsapp_inbound.read(items(lists.get(name)), contacts, account, name == "message_echoes")
+
+    def _read_status(self, raw: object) -> Update:
+        status = fields(raw)
+        provider_id, said = ident(status.get("id")), words(status.get("status"))
+        kind = KINDS.get(said)
+        if said == "deleted":
+            return Aside("passed_over", "status_deleted")
+        if kind is None or not provider_id:
+            return Unreadable("unknown status" if said and provider_id else "status")
         return ProviderReceipt(
             channel=self.name,
             account=self.account.account_id,
-            provider_id=status.id,
+            provider_id=provider_id,
             kind=kind,
-            at=at,
-            reason=_reason(status.errors) if kind == "failed" else "",
-            reference=status.biz_opaque_callback_data,
+            at=within_second(status.get("timestamp")),
+            reason=_reason(items(status.get("errors"))) if kind == "failed" else "",
+            reference=words(status.get("biz_opaque_callback_data")),
         )
 
     async def connect(self, webhook_url: str) -> str:
@@ -257,11 +234,11 @@ class WhatsApp(Channel):
             raise graph.refusal(answer, VERDICTS)
         return f"{line}; webhook set"
 
-    async def send_text(self, message: Outgoing) -> str:
+    async def send_text(self, message: Outgoing) -> Taken:
         """A text; links in it get their preview."""
         return await self._send(message, type="text", text=_Text(message.text))
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: File, url: str) -> Taken:
         """A picture, sound or film where WhatsApp shows the type, and a document for all else."""
         kind = _media_kind(file.mime_type)
         if kind == "audio" and message.text:
@@ -285,28 +262,28 @@ class WhatsApp(Channel):
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Permanent("media") from None
 
-    async def _send(self, message: Outgoing, **content: Any) -> str:
+    async def _send(self, message: Outgoing, **content: Any) -> Taken:
         phone = message.address.startswith("+")
         to, recipient = (message.address, UNSET) if phone else (UNSET, message.address)
         send = _Send(biz_opaque_callback_data=message.reference, to=to, recipient=recipient, **content)
         answer = await self._http.post(self._messages, _encode(send))
-        if answer.status != 200:
-            raise graph.failure(answer, VERDICTS)
-        try:
-            return _sent(answer.body).messages[0].id
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise Unknown("unreadable_answer", f"HTTP {answer.status}") from None
+        said = graph.success(answer, VERDICTS)
+        provider_id = next((ident(fields(each).get("id")) for each in items(said.get("messages"))), "")
+        if not provider_id:
+            raise Unknown("unreadable_answer", f"HTTP {answer.status}")
+        return Taken(provider_id, whatsapp_inbound.names(items(said.get("contacts"))))
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._http.close()
 
 
-def _reason(errors: Sequence[_Error]) -> str:
-    if not errors:
+def _reason(errors: Sequence[object]) -> str:
+    code = next((code for each in errors if isinstance(code := fields(each).get("code"), int)), None)
+    if code is None:
         return "failed"
-    verdict = VERDICTS.get(errors[0].code)
-    return verdict.reason if verdict else f"code_{errors[0].code}"
+    verdict = VERDICTS.get(code)
+    return verdict.reason if verdict else f"code_{code}"
 
 
 def _media_kind(mime_type: str) -> str:

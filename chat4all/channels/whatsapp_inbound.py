@@ -4,51 +4,31 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
+from chat4all.channels.loose import fields, ident, items, words
 from chat4all.channels.times import within_second
-from chat4all.ports import Inbound, Unreadable, Update
+from chat4all.channels.whatsapp_words import Said, is_unreadable, kind_of, said
+from chat4all.ports import Inbound, Moved, Unreadable, Update
 
 NAME = "whatsapp"
-MEDIA = {"image": "picture", "audio": "sound", "video": "video", "document": "document", "voice": "sound", "sticker": "sticker"}
-MEXICO_OLD = re.compile(r"521\d{10}")
-BRAZIL_OLD = re.compile(r"55[1-9]{2}[6-9]\d{7}")
+MEXICO_OLD = re.compile(r"521[0-9]{10}")
+BRAZIL_OLD = re.compile(r"55[1-9]{2}[6-9][0-9]{7}")
+WA_ID = re.compile(r"\+?[0-9]{5,20}")
+USER_ID = re.compile(r"[A-Z]{2}(\.ENT)?\.[A-Za-z0-9]{1,128}")
 
 
-class _Context(Struct, frozen=True):
-    id: str = ""
+class _Person(Struct, frozen=True):
+    """Who a message is from or to, by number, by user id, or both."""
 
-
-class _Body(Struct, frozen=True):
-    body: str = ""
-
-
-class _Message(Struct, frozen=True, rename={"sender": "from"}):
-    id: str
-    type: str = "unsupported"
-    timestamp: str = "0"
-    sender: str = ""
-    from_user_id: str = ""
-    text: _Body = _Body()
-    context: _Context | None = None
-    group_id: str = ""
-
-
-class _Profile(Struct, frozen=True):
+    phone: str
+    user_id: str
     name: str = ""
-    username: str = ""
 
-
-class _Contact(Struct, frozen=True):
-    profile: _Profile = _Profile()
-    wa_id: str = ""
-    user_id: str = ""
-
-
-_message = msgspec.json.Decoder(_Message).decode
-_contact = msgspec.json.Decoder(_Contact).decode
-_anything = msgspec.json.Decoder(dict[str, Any]).decode
+    @property
+    def address(self) -> str:
+        """The number where there is one: it is what people know each other by."""
+        return number(self.phone) if self.phone else self.user_id
 
 
 def number(digits: str) -> str:
@@ -65,105 +45,92 @@ def number(digits: str) -> str:
     return f"+{bare}"
 
 
-def read(messages: Sequence[Raw], contacts: Sequence[Raw], account: str) -> Iterator[Update]:
-    """The messages of one change, each by itself; the contacts beside them say who the senders are."""
-    people: dict[str, _Contact] = {}
-    for each in contacts:
-        try:
-            contact = _contact(each)
-        except msgspec.MsgspecError:
-            continue
-        people.update({key: contact for key in (contact.wa_id, contact.user_id) if key})
-    for raw in messages:
-        try:
-            yield _inbound(raw, people, account)
-        except (msgspec.MsgspecError, ValueError):
-            yield Unreadable("message")
+def read(messages: Sequence[object], contacts: object, account: str, echoes: bool = False) -> Iterator[Update]:
+    """The messages of one change, each by itself; the contacts beside them say who the senders are.
+
+    `echoes`: they were written by the account itself, in WhatsApp's own app.
+    """
+    people = [_contact(each) for each in items(contacts)]
+    for each in messages:
+        yield from _updates(fields(each), people, account, echoes)
 
 
-def _inbound(raw: Raw, people: dict[str, _Contact], account: str) -> Update:
-    message = _message(raw)
-    contact = people.get(message.sender) or people.get(message.from_user_id) or _Contact()
-    phone, user_id = message.sender or contact.wa_id, message.from_user_id or contact.user_id
-    if not phone and not user_id:
-        return Unreadable("message without a sender")
-    plain = message.type == "text"
-    text, reply_to, media = _text(message) if plain else _described(message.type, _anything(raw))
-    return Inbound(
-        channel=NAME,
-        account=account,
-        provider_id=message.id,
-        address=number(phone) if phone else user_id,
-        text=f"[in a WhatsApp group] {text}" if message.group_id else text or "[empty message]",
-        at=within_second(message.timestamp),
-        sender_name=contact.profile.name or contact.profile.username,
-        reply_to=reply_to or (message.context.id if message.context else ""),
-        also_known_as=user_id if phone else "",
-        **media,
+def names(contacts: Sequence[object]) -> tuple[str, ...]:
+    """What WhatsApp calls the people that these name, each by number and by user id."""
+    people = [_person(fields(each).get("wa_id"), fields(each).get("user_id")) for each in contacts]
+    return tuple(name for each in people for name in (number(each.phone) if each.phone else "", each.user_id) if name)
+
+
+def _contact(contact: object) -> _Person:
+    profile = fields(contact, "profile")
+    known = fields(contact)
+    name = words(profile.get("name")) or words(profile.get("username"))
+    return _person(known.get("wa_id"), known.get("user_id"), name)
+
+
+def _person(phone: object, user_id: object, name: str = "") -> _Person:
+    """A number that is none may be a user id: people without a number are named by it there too."""
+    first, second = ident(phone), ident(user_id)
+    if USER_ID.fullmatch(first):
+        first, second = "", first
+    return _Person(
+        first if WA_ID.fullmatch(first) else "",
+        second if USER_ID.fullmatch(second) else "",
+        name,
     )
 
 
-def _text(message: _Message) -> tuple[str, str, dict[str, str]]:
-    return message.text.body, "", {}
+def _who(message: dict[str, Any], people: Sequence[_Person], echo: bool) -> _Person:
+    named = (message.get("to"), message.get("to_user_id")) if echo else (message.get("from"), message.get("from_user_id"))
+    person = _person(*named)
+    if not person.address:
+        return people[0] if len(people) == 1 else person
+    for each in people:
+        if (each.phone and each.phone == person.phone) or (each.user_id and each.user_id == person.user_id):
+            return _Person(person.phone or each.phone, person.user_id or each.user_id, each.name)
+    return person
 
 
-def _described(kind: str, message: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
-    """(text, provider id that a reaction is about, media fields) of everything that is not plain text."""
-    part = message.get(kind)
-    if isinstance(part, dict) and kind in MEDIA:
-        return _media(kind, part)
-    if isinstance(part, dict) and kind == "reaction":
-        return f"[reaction] {_string(part, 'emoji') or 'taken back'}", _string(part, "message_id"), {}
-    say = DESCRIBERS.get(kind)
-    try:
-        text = say(part) if say else ""
-    except (AttributeError, KeyError, IndexError, TypeError):
-        text = ""
-    return text or f"[{kind[:40]}: a kind of message that is not supported here]", "", {}
+def _updates(message: dict[str, Any], people: Sequence[_Person], account: str, echo: bool) -> Iterator[Update]:
+    provider_id, person = ident(message.get("id")), _who(message, people, echo)
+    kind = kind_of(message)
+    moved = _moved(person, fields(message, "system"), account) if kind == "system" else None
+    if moved:
+        yield moved
+        person = _person(moved.to, "", person.name)
+    if not provider_id or is_unreadable(kind, message):
+        yield Unreadable("message")
+    elif not person.address:
+        yield Unreadable("message without a sender")
+    else:
+        yield _inbound(provider_id, person, said(kind, message), message, account, echo)
 
 
-def _media(kind: str, part: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
-    filename, caption = _string(part, "filename"), _string(part, "caption")
-    text = " ".join(filter(None, (f"[{MEDIA[kind]}]", filename, caption)))
-    return text, "", {"media": _string(part, "id"), "mime_type": _string(part, "mime_type"), "filename": filename}
+def _inbound(provider_id: str, person: _Person, told: Said, message: dict[str, Any], account: str, echo: bool) -> Inbound:
+    text = told.text or "[empty message]"
+    return Inbound(
+        channel=NAME,
+        account=account,
+        provider_id=provider_id,
+        address=person.address,
+        text=f"[in a WhatsApp group] {text}" if ident(message.get("group_id")) else text,
+        at=within_second(message.get("timestamp")),
+        sender_name=person.name,
+        reply_to=told.about or ident(fields(message, "context").get("id")),
+        also_known_as=person.user_id if person.phone else "",
+        edits=told.edits,
+        is_echo=echo,
+        media=told.media.name,
+        mime_type=told.media.mime_type,
+        filename=told.media.filename,
+    )
 
 
-def _string(part: dict[str, Any], name: str) -> str:
-    value = part.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _location(part: Any) -> str:
-    where = " ".join(filter(None, (_string(part, "name"), _string(part, "address"))))
-    return f"[location] {part['latitude']},{part['longitude']} {where}".rstrip()
-
-
-def _cards(part: Any) -> str:
-    people = [f"{each['name']['formatted_name']} {' '.join(_phones(each))}".rstrip() for each in part]
-    return f"[contacts] {', '.join(people)}"
-
-
-def _phones(card: dict[str, Any]) -> list[str]:
-    return [_string(each, "phone") for each in card.get("phones", [])]
-
-
-def _interactive(part: Any) -> str:
-    reply = part[part["type"]]
-    return str(reply.get("title") or reply.get("body") or "")
-
-
-def _button(part: Any) -> str:
-    return _string(part, "text")
-
-
-def _system(part: Any) -> str:
-    return f"[system] {part['body']}"
-
-
-DESCRIBERS = {
-    "location": _location,
-    "contacts": _cards,
-    "interactive": _interactive,
-    "button": _button,
-    "system": _system,
-}
+def _moved(person: _Person, system: dict[str, Any], account: str) -> Moved | None:
+    """A new number, or a new user id, of somebody whose old one is named beside it."""
+    if "changed" not in words(system.get("type")):
+        return None
+    new = _person(system.get("wa_id") or system.get("new_wa_id"), system.get("user_id"))
+    to = number(new.phone) if new.phone and person.phone else new.user_id
+    was = person.address if person.phone or not new.user_id else person.user_id
+    return Moved(NAME, account, was, to) if to and was and to != was else None

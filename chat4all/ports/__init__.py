@@ -4,7 +4,20 @@ Every method may block unless it says that it does not, ends within the time lim
 `failures.Temporary` when its server cannot be reached or does not answer in time. What a method has returned from is durable.
 """
 
-from chat4all.ports.channel import Account, Channel, Fetch, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.ports.channel import (
+    Account,
+    Aside,
+    Channel,
+    Fetch,
+    Inbound,
+    Limits,
+    Moved,
+    Outgoing,
+    Taken,
+    Unclaimed,
+    Unreadable,
+    Update,
+)
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
 from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
@@ -17,6 +30,7 @@ from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 __all__ = [
     "Account",
     "Arrived",
+    "Aside",
     "Channel",
     "Consumer",
     "DeadLetter",
@@ -32,14 +46,17 @@ __all__ = [
     "Lease",
     "Limits",
     "MessageStore",
+    "Moved",
     "ObjectStore",
     "Outgoing",
     "Part",
     "Progress",
     "ProgressStore",
     "Registration",
+    "Taken",
     "Topic",
     "Trouble",
+    "Unclaimed",
     "Unreadable",
     "Update",
     "Waiting",

@@ -60,12 +60,28 @@ class Outgoing(Struct, frozen=True):
     reference: str
 
 
+class Taken(str):
+    """The provider's id of what it took. `names`: what its answer calls the address, the address itself perhaps among them."""
+
+    __slots__ = ("names",)
+    names: tuple[str, ...]
+
+    def __new__(cls, provider_id: str, names: tuple[str, ...] = ()) -> "Taken":
+        """An id with these names."""
+        taken = super().__new__(cls, provider_id)
+        taken.names = names
+        return taken
+
+
 class Inbound(Struct, frozen=True, omit_defaults=True):
     """A person wrote. `account` is who was written to. `reply_to` is the provider id of the message they answered.
 
-    What the channel does not understand is given as text that says so; `sender_name` is what the person calls themselves.
+    What the channel does not understand is given as text that says so; `sender_name` is what the address calls itself.
     `also_known_as` is a second address of the same person, where the provider gives two.
-    `media`: a file to fetch with the channel (Files), as the provider names it.
+    `media`: a file to fetch with the channel (Files), as the provider names it. A message with several is several of these.
+    `speaker`: who of those that share the address wrote, where it is a group's. `edits`: the provider id of the message
+    whose words these replace; they begin with "[edited] ". `is_echo`: the account itself wrote to the address, in the
+    provider's own app or with somebody else's.
     """
 
     channel: str
@@ -80,6 +96,18 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     media: str = ""
     mime_type: str = ""
     filename: str = ""
+    speaker: str = ""
+    edits: str = ""
+    is_echo: bool = False
+
+
+class Moved(Struct, frozen=True):
+    """Whoever had this address has another one from now on: a new number, or a group with a new id."""
+
+    channel: str
+    account: str
+    address: str
+    to: str
 
 
 class Fetch(Struct, frozen=True):
@@ -90,12 +118,25 @@ class Fetch(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """A part of a webhook that made no sense. Logged and counted with its reason; the other parts go on."""
+    """A part of a webhook that made no sense. The whole webhook is kept in a dead letter; the other parts go on."""
 
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Unreadable
+class Unclaimed(Struct, frozen=True):
+    """A part for an account that is not ours, signed by an app that is. Kept in a dead letter until the account is."""
+
+    account: str
+
+
+class Aside(Struct, frozen=True):
+    """Nothing for a conversation, and nothing to keep. kind is passed_over (known, and no message) or provider_error."""
+
+    kind: str
+    reason: str
+
+
+Update = Inbound | ProviderReceipt | Moved | Unreadable | Unclaimed | Aside
 
 
 class Channel(ABC):
@@ -128,7 +169,7 @@ class Channel(ABC):
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """What a signed webhook says, in its order. Never raises: what cannot be read is `Unreadable`, the rest is given.
 
-        Updates of another account than ours are `Unreadable` too.
+        Tolerant by field: a message arrives where its sender, its id and its words can be read. Two events never get one id.
         """
 
     @abstractmethod

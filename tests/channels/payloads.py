@@ -7,11 +7,18 @@ from typing import Any
 import msgspec
 
 from chat4all.channels import CHANNELS
-from chat4all.ports import Inbound, Unreadable, Update
+from chat4all.ports import Aside, Inbound, Moved, Unclaimed, Unreadable, Update
 from chat4all.records import ProviderReceipt
 
 FOLDER = Path(__file__).parent.parent / "payloads"
-TYPES: dict[str, Any] = {"inbound": Inbound, "receipt": ProviderReceipt, "unreadable": Unreadable}
+TYPES: dict[str, Any] = {
+    "inbound": Inbound,
+    "receipt": ProviderReceipt,
+    "moved": Moved,
+    "unreadable": Unreadable,
+    "unclaimed": Unclaimed,
+    "aside": Aside,
+}
 
 
 def webhooks() -> list[tuple[str, str]]:

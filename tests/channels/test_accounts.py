@@ -22,6 +22,7 @@ SECRETS = {
         ("whatsapp", "+55 31 9688-3193", "+5531996883193"),
         ("whatsapp", "+521 55 1234 5678", "+525512345678"),
         ("whatsapp", "US.1234", "US.1234"),
+        ("whatsapp", "US.ENT.118abc", "US.ENT.118abc"),
         ("instagram", "6789012345", "6789012345"),
         ("telegram", "123456789", "123456789"),
         ("telegram", "-1001234", "-1001234"),
@@ -45,6 +46,14 @@ def test_an_address_has_one_form(channel: str, written: str, address: str, setti
         *(("instagram", each) for each in ("", "@ana", "12", "+6789012345")),
         *(("telegram", each) for each in ("", "@caio", "+5511999990000", "1.5")),
         *(("messenger", each) for each in ("", "@ana", "ana.lima")),
+        *(
+            (channel, "\u0669\u0666\u0666\u0665\u0660\u0661\u0662\u0663\u0664")
+            for channel in ("whatsapp", "instagram", "telegram", "messenger")
+        ),
+        *(
+            (channel, "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18")
+            for channel in ("whatsapp", "instagram", "telegram", "messenger")
+        ),
     ],
 )
 def test_a_wrong_address_is_told_without_repeating_it(channel: str, written: str, settings: Settings) -> None:

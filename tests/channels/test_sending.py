@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from chat4all.channels import CHANNELS
+from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
-from chat4all.ports import Channel, Outgoing
+from chat4all.ports import Channel, Outgoing, Taken
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels.conftest import Open, serving
@@ -83,6 +83,41 @@ async def test_what_was_taken_gives_the_providers_id(channel: str, opened: Open)
         for _ in range(3):
             assert await opened_channel.send_text(outgoing(channel)) == provider_id
     assert len(connections) == 1
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "instagram", "messenger"])
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_any_answer_with_an_id_is_a_success(channel: str, status: int, opened: Open) -> None:
+    """Whichever 2xx it is: what the provider gave an id is taken, and must not be sent again."""
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.json_response(TAKEN[channel][0], status=status)
+
+    async with serving(handler) as url:
+        assert await opened(channel, url).send_text(outgoing(channel)) == TAKEN[channel][1]
+
+
+async def test_whatsapps_answer_says_what_it_calls_the_person(opened: Open) -> None:
+    """The number as WhatsApp knows it and the user id come with the id of what was taken."""
+    contacts = [{"input": "+541123456789", "wa_id": "5491123456789", "user_id": "AR.555"}, None, {"wa_id": 7}]
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.json_response({"messages": [{"id": "wamid.Y"}], "contacts": contacts}, status=201)
+
+    async with serving(handler) as url:
+        taken = await opened("whatsapp", url).send_text(outgoing("whatsapp"))
+    assert isinstance(taken, Taken)
+    assert (taken, taken.names) == ("wamid.Y", ("+5491123456789", "AR.555"))
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "takes"),
+    [("audio/ogg", False), ("audio/mpeg", False), ("audio/ogg; codecs=opus", False), ("audio/mp4", True), ("audio/aac", True),
+     ("audio/x-m4a", True), ("audio/wav", True)],
+)  # fmt: skip
+def test_instagram_takes_some_sounds_only(mime_type: str, takes: bool, settings: Settings) -> None:
+    """A voice note of another network, or mp3, would be refused: it goes as a link."""
+    assert open_channel("instagram", settings).limits.takes(mime_type, 5, "") is takes
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

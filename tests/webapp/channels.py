@@ -4,9 +4,10 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Inbound, Limits, Outgoing, Unreadable, Update
+from chat4all.ports import Account, Channel, Inbound, Limits, Moved, Outgoing, Unclaimed, Unreadable, Update
 from chat4all.records import ProviderReceipt
 
 SIGNATURE = "not a secret"
@@ -42,10 +43,14 @@ class PlainChannel(Channel):
 
     def _read(self, part: dict[str, str]) -> Update:
         if part.get("account", self.account.account_id) != self.account.account_id:
-            return Unreadable("another account")
+            return Unclaimed(part["account"])
         if part["type"] == "inbound":
-            fields = {name: value for name, value in part.items() if name not in ("type", "account")}
+            fields: dict[str, Any] = {name: value for name, value in part.items() if name not in ("type", "account")}
             return Inbound(self.name, self.account.account_id, at=1_700_000_000_000, **fields)
+        if part["type"] == "moved":
+            return Moved(self.name, self.account.account_id, part["address"], part["to"])
+        if part["type"] == "unreadable":
+            return Unreadable("message")
         return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], 1_700_000_000_000)
 
     async def connect(self, webhook_url: str) -> str:

@@ -1,0 +1,90 @@
+"""Providers' JSON, read field by field: what is not as it should be is as good as absent, and costs nothing beside it."""
+
+import re
+from typing import Any
+
+import msgspec
+
+# No provider nests half as deep. What lies deeper is left out before anything is decoded.
+DEEPEST = 64
+ID_MOST = 1024
+LONE = "\\ufffd"
+
+# Strings are passed over whole, also one that never ends.
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.S)
+# A pair, half a pair, or any other escape: a backslash that is escaped begins nothing.
+_ESCAPES = re.compile(
+    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.S
+)
+
+
+def decoded(body: bytes) -> Any:
+    """What this JSON says. Halves of characters are U+FFFD, and what is nested too deep is null. ValueError: it is none."""
+    if body.count(b"[") + body.count(b"{") > DEEPEST:
+        body = _shallow(body)
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    try:
+        return msgspec.json.decode(_whole_characters(body))
+    except msgspec.MsgspecError:
+        raise ValueError("not JSON") from None
+
+
+def _shallow(body: bytes) -> bytes:
+    """The same with null in the place of each value that is nested too deep."""
+    kept, depth, cut_from = [], 0, 0
+    begin = 0
+    for token in _TOKENS.finditer(body):
+        kind = token[0][:1]
+        if kind in b"[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept.append(body[begin : token.start()])
+                cut_from = token.start()
+        elif kind in b"]}":
+            if depth == DEEPEST + 1:
+                kept.append(b"null")
+                begin = token.end()
+            depth -= 1
+    return b"".join((*kept, body[begin:])) if depth <= DEEPEST else body[:cut_from]
+
+
+def _whole_characters(body: bytes) -> str:
+    return _ESCAPES.sub(lambda found: LONE if found[2] else found[0], body.decode("utf-8", "replace"))
+
+
+def fields(value: object, *path: str) -> dict[str, Any]:
+    """The object at this path, empty where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """The list, empty where there is none."""
+    return value if isinstance(value, list) else []
+
+
+def words(value: object) -> str:
+    """Text, or a number in digits; empty for all else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def ident(value: object) -> str:
+    """An id: text without blanks around it, or a whole number; empty for all else, and for what is too long to be one."""
+    found = words(value).strip() if not isinstance(value, float) else ""
+    return found if len(found) <= ID_MOST else ""
+
+
+def is_odd(value: object) -> bool:
+    """Whether there is something in the place of a text that is none: then nobody knows what was said."""
+    return isinstance(value, bool) or not isinstance(value, str | int | float | None)
+
+
+def joined(*parts: object, by: str = " ") -> str:
+    """The texts among these that say something."""
+    return by.join(filter(None, (words(each).strip() for each in parts)))

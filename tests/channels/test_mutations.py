@@ -1,0 +1,144 @@
+"""Every field of every recorded webhook, spoilt in every way that JSON allows: what can be read arrives, the rest is kept."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.ports import Channel, Inbound, Unclaimed, Unreadable, Update
+from chat4all.settings import Settings
+from tests.channels import payloads
+
+Path = tuple[str | int, ...]
+
+DROPPED = object()
+DEEP = "@deep@"
+SPOILT: tuple[Any, ...] = (
+    DROPPED, None, True, 7, -1, 1e30, -(10**30), "", "x", "half \ud83d", [], [None], {}, {"id": {}}, DEEP,
+)  # fmt: skip
+# Where there is nothing to be read, nothing can be lost.
+NOTHING: tuple[Any, ...] = (DROPPED, None, "", [], {}, {"id": {}})
+NESTED = "[" * 1_000 + "]" * 1_000
+
+# Who wrote, which message it is, what was said, and the way to them: only these may cost a message. Ids of files are words too.
+NEEDED = {
+    "whatsapp": {"entry", "changes", "value", "messages", "message_echoes", "from", "to", "from_user_id", "id", "text", "body",
+                 "metadata", "phone_number_id", "field", "image", "audio", "video", "document", "voice", "sticker", "wa_id",
+                 "user_id"},
+    "telegram": {"message", "edited_message", "callback_query", "message_reaction", "chat", "id", "message_id", "from", "text",
+                 "caption", "photo", "document", "voice", "sticker", "file_id", "live_period", "migrate_to_chat_id",
+                 "migrate_from_chat_id"},
+}  # fmt: skip
+NEEDED["instagram"] = NEEDED["messenger"] = {
+    "entry", "messaging", "standby", "sender", "recipient", "id", "message", "message_edit", "reaction", "postback", "referral",
+    "mid", "text", "attachments", "is_echo", "metadata", "payload", "url", "type",
+}  # fmt: skip
+PARTS = {"messages", "message_echoes", "statuses", "messaging", "standby"}
+
+
+def nodes(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The way to every value in a document."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inside:
+        yield from nodes(each, (*path, name))
+
+
+def holder(document: Any, path: Path) -> Any:
+    for name in path[:-1]:
+        document = document[name]
+    return document
+
+
+def spoilt(document: Any, path: Path, value: Any) -> bytes:
+    """The document with this value there, put in and taken out again: copies of all would take most of the time."""
+    inside = holder(document, path)
+    was = inside[path[-1]]
+    try:
+        if value is DROPPED and isinstance(inside, dict):
+            rest = {name: each for name, each in inside.items() if name != path[-1]}
+            outside = holder(document, path[:-1])[path[-2]] if len(path) > 1 else None
+            if outside is None:
+                return json.dumps(rest).encode()
+            holder(document, path[:-1])[path[-2]] = rest
+            try:
+                return json.dumps(document).encode()
+            finally:
+                holder(document, path[:-1])[path[-2]] = inside
+        inside[path[-1]] = None if value is DROPPED else value
+        return json.dumps(document).replace(f'"{DEEP}"', NESTED).encode()
+    finally:
+        inside[path[-1]] = was
+
+
+def timeless(updates: list[Update]) -> list[Any]:
+    """Updates without their times: those that cannot be are the time of arrival."""
+    return [msgspec.structs.replace(each, at=0) if hasattr(each, "at") else each for each in updates]
+
+
+def part_of(path: Path) -> Path | None:
+    """The message or event that the path leads into, if it does."""
+    found = next((place for place, name in enumerate(path) if name in PARTS), None)
+    return path[: found + 2] if found is not None and len(path) > found + 1 else None
+
+
+def without(document: Any, part: Path) -> bytes:
+    other = copy.deepcopy(document)
+    del holder(other, part)[part[-1]]
+    return json.dumps(other).encode()
+
+
+def documents() -> list[tuple[str, str]]:
+    return [each for each in payloads.webhooks() if isinstance(recorded(*each), dict)]
+
+
+def recorded(channel: str, name: str) -> Any:
+    body, _ = payloads.webhook(channel, name)
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def check(channel: Channel, document: Any, path: Path, inbound: list[Inbound], rest: list[Any]) -> None:
+    """All ways to spoil one value: nothing is raised, gone without a trace, or lost for another part's sake."""
+    last = next((name for name in reversed(path) if isinstance(name, str)), "")
+    for value in SPOILT:
+        got = list(channel.read_webhook(spoilt(document, path, value)))
+        said = f"{path} as {str(value)[:20]!r}: {got}"
+        arrived = [each for each in got if isinstance(each, Inbound)]
+        assert got, said
+        assert all("\ud83d" not in each.text for each in arrived), said
+        told = timeless(got)
+        assert [each for each in rest if each not in told] == [], said
+        if last not in NEEDED[channel.name] and "system" not in path:
+            assert len(arrived) >= len(inbound), said
+            assert {each.address for each in inbound} <= {each.address for each in arrived}, said
+        elif len(arrived) < len(inbound) and value not in NOTHING:
+            # A file whose kind cannot be told is a link among the words.
+            kept = any(isinstance(each, Unreadable | Unclaimed) for each in got)
+            assert kept or any("https://" in each.text for each in arrived), said
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_no_field_costs_more_than_itself(name: str, settings: Settings) -> None:
+    """Dropped, empty, of another type, half a character, an impossible time, nested without end: at every place there is."""
+    channel = open_channel(name, settings)
+    for which, recording in documents():
+        if which != name:
+            continue
+        document = recorded(which, recording)
+        inbound = [each for each in channel.read_webhook(json.dumps(document).encode()) if isinstance(each, Inbound)]
+        rests: dict[Path | None, list[Any]] = {None: []}
+        for path in list(nodes(document)):
+            part = part_of(path)
+            if part not in rests and part:
+                rests[part] = timeless(
+                    [each for each in channel.read_webhook(without(document, part)) if not isinstance(each, Unreadable)]
+                )
+            check(channel, document, path, inbound, rests[part])
