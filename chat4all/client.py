@@ -159,9 +159,15 @@ class Client:
             time.sleep(wait_s(number))
         return [_result(done[body["message_id"]]) for body in messages]
 
-    def message(self, message_id: str, wait: float = 0) -> dict[str, Any]:
-        """A message with its deliveries and their history. `wait`: up to 10 s, until it is stored."""
-        return self._http.call("GET", f"/v1/messages/{message_id}", params={"wait": f"{wait:g}"} if wait else {})
+    def message(self, message_id: str, wait: float = 0, conversation_id: str = "") -> dict[str, Any]:
+        """A message with its deliveries and their history. `wait`: up to 10 s, until it is stored.
+
+        ApiError 409 `ambiguous_message_id` where several conversations have it, and none is named.
+        """
+        asked = {"wait": f"{wait:g}" if wait else "", "conversation_id": conversation_id}
+        return self._http.call(
+            "GET", f"/v1/messages/{message_id}", params={name: given for name, given in asked.items() if given}
+        )
 
     def history(self, conversation_id: str, **page: Any) -> dict[str, Any]:
         """{messages, next?} of a conversation. `page`: since or before, limit; neither since nor before: the latest."""

@@ -133,9 +133,10 @@ class MessagePath(Asked):
     message_id: str
 
 
-class WaitQuery(Asked):
-    """How long to wait until the message is stored; less when many wait already."""
+class MessageQuery(Asked):
+    """In which conversation, and how long to wait until the message is stored; less when many wait already."""
 
+    conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
     wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
 
 

@@ -25,10 +25,10 @@ from webapp.message_models import (
     MessageIn,
     MessageOut,
     MessagePath,
+    MessageQuery,
     Messages,
     PageQuery,
     Results,
-    WaitQuery,
 )
 from webapp.models import ConversationPath
 from webapp.pages import page_of, place_of
@@ -118,46 +118,57 @@ def _accepted(accepted: Accepted) -> dict[str, str]:
     return {"status": "accepted", "message_id": accepted.message_id, "conversation_id": accepted.conversation_id}
 
 
-@api.get("/v1/messages/<message_id>", responses={"200": MessageOut})
+@api.get("/v1/messages/<message_id>", responses={"200": MessageOut, **problems(409)})
 @checked
-def show(path: MessagePath, query: WaitQuery) -> Response:
-    """A message with its state, each delivery's state, and how each came to it. `wait`: until it is stored."""
-    if not is_uuid(path.message_id):
-        raise Problem(422, "malformed_uuid", "a message_id is a UUID", "message_id")
-    found = _find(path.message_id.lower()) or (_await(path.message_id.lower(), query.wait) if query.wait else None)
+def show(path: MessagePath, query: MessageQuery) -> Response:
+    """A message with its state, each delivery's state, and how each came to it. `wait`: until it is stored.
+
+    An id means something within its conversation: where the caller reads several that have it, say which.
+    """
+    for name, given in (("message_id", path.message_id), ("conversation_id", query.conversation_id)):
+        if given is not None and not is_uuid(given):
+            raise Problem(422, "malformed_uuid", f"a {name} is a UUID", name)
+    place = (path.message_id.lower(), (query.conversation_id or "").lower())
+    found = _find(*place) or (_await(*place, query.wait) if query.wait else [])
     if not found:
         raise Problem(404, "unknown_message", "there is no such message, or it is not stored yet")
-    membership, message = found
+    if len(found) > 1:
+        names = sorted(membership.conversation.conversation_id for membership, _ in found)
+        why = "several conversations have a message with this id: name one as conversation_id"
+        raise Problem(409, "ambiguous_message_id", why, "conversation_id", conversations=names)
+    membership, message = found[0]
     return answer(timeline().shape(membership, [message])[0])
 
 
-def _await(message_id: str, seconds: float) -> tuple[Membership, Message] | None:
+def _await(message_id: str, conversation_id: str, seconds: float) -> list[tuple[Membership, Message]]:
     """Look again and again for so long; not at all where half of this process's threads do so already."""
     waiting: threading.Semaphore = current_app.extensions[WAITING]
     if not waiting.acquire(blocking=False):
-        return None
+        return []
     try:
-        until, found = time.monotonic() + seconds, None
+        until = time.monotonic() + seconds
+        found: list[tuple[Membership, Message]] = []
         while not found and time.monotonic() < until:
             time.sleep(POLL_S)
-            found = _find(message_id)
+            found = _find(message_id, conversation_id)
         return found
     finally:
         waiting.release()
 
 
-def _find(message_id: str) -> tuple[Membership, Message] | None:
-    """The stored message with this id that the caller may read."""
+def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Message]]:
+    """The stored messages with this id that the caller may read: in this conversation, or wherever they are."""
     store, who = gateway().store, caller()
     places = {each.conversation_id: each.seq for each in store.places_of(message_id)}
-    if not places:
-        return None
-    memberships = store.memberships(list(places))
-    for (conversation_id, _), message in store.messages(list(places.items())).items():
-        membership = memberships.get(conversation_id)
-        if membership and (who.sees_all or membership.may_read(who.user_id, message.members_version)):
-            return membership, message
-    return None
+    if conversation_id:
+        places = {name: seq for name, seq in places.items() if name == conversation_id}
+    memberships = store.memberships(list(places)) if places else {}
+    readable = [
+        name for name, each in memberships.items() if who.sees_all or any(who.user_id == m.user_id for m in each.members)
+    ]
+    kept = store.messages([(name, places[name]) for name in readable]) if readable else {}
+    found = [(memberships[name], message) for (name, _), message in kept.items()]
+    return [each for each in found if who.sees_all or each[0].may_read(who.user_id, each[1].members_version)]
 
 
 @api.get("/v1/conversations/<conversation_id>/messages", responses={"200": Messages})

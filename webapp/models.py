@@ -46,6 +46,7 @@ class ProblemDetails(Told):
     detail: str
     errors: list[FieldError] = []
     message_id: str = ""
+    conversations: list[str] = []
     error_id: str = ""
 
 

@@ -145,10 +145,11 @@ def _conversation(client: Client, named: str) -> str:
 def status(
     message_id: str,
     wait: Annotated[float, typer.Option(help="Wait up to so many seconds until it is stored.")] = 0,
+    conversation: Annotated[str, typer.Option(help="Its conversation, where several have such an id.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Print where a message is: each delivery's states and their times."""
-    _show(SERVERS.client().message(message_id, wait), as_json)
+    _show(SERVERS.client().message(message_id, wait, conversation), as_json)
 
 
 def _show(message: dict[str, Any], as_json: bool) -> None:

@@ -108,7 +108,7 @@ def test_a_copy_of_what_is_refused_is_refused(uploads: Uploads) -> None:
     assert uploads.driver.records() == []
 
 
-def _keyed(driver: Driver, who: str, key: str, words: str = "hello", **more: Any) -> tuple[int, dict[str, Any]]:
+def _keyed(driver: Driver, who: str, key: str, *, words: str = "hello", **more: Any) -> tuple[int, dict[str, Any]]:
     body = {"payload": {"type": "text", "text": words}, **more}
     answer = driver.call(who, "POST", "/v1/messages", body, headers={"Idempotency-Key": key})
     return answer.status_code, json.loads(answer.data)
@@ -130,9 +130,10 @@ def test_a_request_said_again_under_its_key_is_one_message(gateway: Driver, key:
 @pytest.mark.parametrize("other", [{"words": "another"}, {"to": ["eve"]}, {"metadata": {"a": 1}}, {"channels": ["all"]}])
 def test_a_key_of_another_request_is_refused(gateway: Driver, other: dict[str, Any]) -> None:
     """Other words, and other recipients too: a key is one message in one conversation."""
-    _keyed(gateway, "alice", "k", **({"to": ["bob"]}))
+    _keyed(gateway, "alice", "k", to=["bob"])
     gateway.process()
-    status, problem = _keyed(gateway, "alice", "k", **({"to": ["bob"]} | other))
+    changed: dict[str, Any] = {"to": ["bob"]} | other
+    status, problem = _keyed(gateway, "alice", "k", **changed)
     assert (status, problem["code"]) == (422, "idempotency_key_reused")
     assert len(gateway.records()) == 1
 
@@ -241,3 +242,27 @@ def test_whether_an_address_is_taken_is_not_told(gateway: Driver) -> None:
     assert told == [told[0]] * 3
     proof = {"address": CARLA, "code": "000000"}
     assert gateway.refused("alice", "POST", "/v1/users/alice/identities/whatsapp/verify", proof)[0] == "wrong_code"
+
+
+def test_an_id_is_looked_up_within_a_conversation(gateway: Driver) -> None:
+    """Who says the victim's id in a conversation of their own shadows nothing: the victim is asked which is meant."""
+    body = text("the victim's", to=["bob"])
+    told = gateway.ask("alice", "POST", "/v1/messages", body, 202)
+    path = f"/v1/messages/{told['message_id']}"
+    trap = gateway.group("eve", "alice")
+    gateway.ask(
+        "eve",
+        "POST",
+        "/v1/messages",
+        body | {"to": None, "conversation_id": trap, "payload": {"type": "text", "text": "evil"}},
+        202,
+    )
+    gateway.process()
+    problem = gateway.ask("alice", "GET", path, expect=409)
+    assert (problem["code"], problem["conversations"]) == ("ambiguous_message_id", sorted([told["conversation_id"], trap]))
+    assert gateway.ask("bob", "GET", path)["payload"]["text"] == "the victim's"
+    assert gateway.ask("eve", "GET", path)["payload"]["text"] == "evil"
+    for name, words in ((told["conversation_id"], "the victim's"), (trap, "evil")):
+        assert gateway.ask("alice", "GET", f"{path}?conversation_id={name}")["payload"]["text"] == words
+    assert gateway.refused("bob", "GET", f"{path}?conversation_id={trap}", expect=404)[0] == "unknown_message"
+    assert gateway.refused("bob", "GET", f"{path}?conversation_id=x") == ("malformed_uuid", "conversation_id")
