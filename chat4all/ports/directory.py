@@ -52,6 +52,14 @@ class Directory(ABC):
         """Take an address from this user; False when it was not theirs. It can then be claimed anew."""
 
     @abstractmethod
+    def forward(self, channel: str, address: str, to: str) -> None:
+        """Whoever had this address has another one from now on: what waits for the old one goes there."""
+
+    @abstractmethod
+    def forwards(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Where these (channel, address) went; those that went nowhere are absent. One step only."""
+
+    @abstractmethod
     def owners(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Identity]:
         """Who owns these (channel, address) now; free ones are absent."""
 

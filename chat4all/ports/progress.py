@@ -8,6 +8,9 @@ from msgspec import Struct
 from chat4all.ports.event_log import Topic
 from chat4all.records import Range
 
+# People's words may be in what a provider sent: it is not kept for good.
+KEEP_BODIES_DAYS = 90
+
 
 class Progress(Struct, frozen=True):
     """All records up to offset `done` have been through their stages (-1: none). `beat` differs after each sign of life."""
@@ -27,7 +30,8 @@ class Trouble(Struct, frozen=True):
 class DeadLetter(Struct, frozen=True, omit_defaults=True):
     """What could not be processed or delivered, and why. `letter_id` is the same however often it is reported.
 
-    `delivery` is a DeliveryKey as text; (topic, partition, offset) the record it came from, offset -1 if none.
+    `delivery` is a DeliveryKey as text; (topic, partition, offset) the record it came from, offset -1 if none. A webhook's
+    letter (stages unreadable and unclaimed) has a body beside it, and names the `account` where that is not ours.
     """
 
     letter_id: str
@@ -44,6 +48,7 @@ class DeadLetter(Struct, frozen=True, omit_defaults=True):
     channel: str = ""
     attempts: int = 0
     first_at: int = 0
+    account: str = ""
 
 
 class ProgressStore(ABC):
@@ -80,6 +85,14 @@ class ProgressStore(ABC):
     @abstractmethod
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keep; the same letter_id again changes nothing."""
+
+    @abstractmethod
+    def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
+        """Keep these letters, and what providers sent, each whole, for `KEEP_BODIES_DAYS`. The same again changes nothing."""
+
+    @abstractmethod
+    def kept_webhook(self, letter_id: str) -> tuple[DeadLetter, bytes] | None:
+        """A letter and what the provider sent; None for letters that have no such thing, and unknown ones."""
 
     @abstractmethod
     def dead_letters(self, day: str, limit: int, after: str = "") -> list[DeadLetter]:

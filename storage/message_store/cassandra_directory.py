@@ -19,6 +19,7 @@ ADDRESSES = Register("addresses", "channel", "address")
 VERIFICATIONS = Register("verifications", "user_id", "channel", "address")
 CONVERSATIONS = Register("conversations", "conversation_id")
 LINKS = Register("links", "channel", "address", value="conversation_id")
+FORWARDS = Register("forwards", "channel", "address", value="moved_to")
 INBOUND = Register("inbound", "channel", "account", "provider_id", value="conversation_id")
 INBOUND_S = 9 * DAY_S
 
@@ -72,6 +73,12 @@ class CassandraDirectory(Directory):
             return None if there and _identity(there).user_id == user_id else there
 
         return ADDRESSES.settle(self._db, [(channel, address)], freed)[channel, address][1]
+
+    def forward(self, channel: str, address: str, to: str) -> None:
+        FORWARDS.settle(self._db, [(channel, address)], lambda _key, _there: to)
+
+    def forwards(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        return {(channel, address): to for (channel, address), to in FORWARDS.read(self._db, addresses).items()}
 
     def owners(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Identity]:
         found = {key: row for key, row in OWNED(self._db, addresses) if row[0] is not None}

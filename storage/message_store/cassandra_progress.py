@@ -1,12 +1,13 @@
 """How far the stages have come, their tries, and the dead letters, in Cassandra."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from chat4all.ports.event_log import Topic
-from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.ports.progress import KEEP_BODIES_DAYS, DeadLetter, Progress, ProgressStore, Trouble
 from chat4all.records import Range
 from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
@@ -24,6 +25,9 @@ TROUBLES = "SELECT first, last, stage, run, excused FROM tries WHERE topic = ? A
 
 LETTER = "INSERT INTO dead_letters (letter_id, at, body) VALUES (?, ?, ?) USING TIMESTAMP ?"
 LETTER_OF_DAY = "INSERT INTO dead_letters_of_day (day, at, letter_id) VALUES (?, ?, ?)"
+KEEP_BODIES_S = KEEP_BODIES_DAYS * 86_400
+KEEP_BODY = "INSERT INTO letter_bodies (letter_id, body) VALUES (?, ?) USING TTL ?"
+BODY = "SELECT body FROM letter_bodies WHERE letter_id = ?"
 BURY = "INSERT INTO buried (topic, partition, place, at, letter_id, body) VALUES (?, ?, ?, ?, ?, ?)"
 LETTERS = Lookup("at, body", "dead_letters", "letter_id")
 OF_DAY = "SELECT at, letter_id FROM dead_letters_of_day WHERE day = ? AND (at, letter_id) > (?, ?) LIMIT ?"
@@ -82,6 +86,19 @@ class CassandraProgress(ProgressStore):
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self._db.put(put for each in letters for put in _puts(each))
+
+    def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
+        bodies: list[Put] = [
+            (("letter_bodies", letter.letter_id), KEEP_BODY, (letter.letter_id, zlib.compress(body), KEEP_BODIES_S))
+            for letter, body in kept
+        ]
+        self._db.put(bodies)
+        self.add_dead_letters([letter for letter, _ in kept])
+
+    def kept_webhook(self, letter_id: str) -> tuple[DeadLetter, bytes] | None:
+        found = LETTERS(self._db, [(letter_id,)])
+        bodies = self._db.rows(BODY, letter_id) if found else ()
+        return next(((_letter(found[0][1][1]), zlib.decompress(body)) for (body,) in bodies), None)
 
     def dead_letters(self, day: str, limit: int, after: str = "") -> list[DeadLetter]:
         place = (-1, "")

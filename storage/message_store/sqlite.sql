@@ -273,3 +273,19 @@ CREATE INDEX IF NOT EXISTS holdings_by_age ON holdings (until) WHERE until > 0;
 INSERT INTO holdings
     SELECT '', 'client', user_id, 0, 0 FROM users WHERE json_extract(body, '$.kind') = 'client'
     ON CONFLICT DO NOTHING;
+
+-- Since version 4. What providers sent and we could not read or had no account for, compressed.
+CREATE TABLE IF NOT EXISTS letter_bodies (
+    letter_id TEXT PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    body      BLOB NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS letter_bodies_by_age ON letter_bodies (at);
+
+CREATE TABLE IF NOT EXISTS forwards (
+    channel  TEXT NOT NULL,
+    address  TEXT NOT NULL,
+    moved_to TEXT NOT NULL,
+    PRIMARY KEY (channel, address)
+) WITHOUT ROWID;

@@ -32,6 +32,9 @@ WROTE = Write(
     3,
 )
 
+FORWARD = "INSERT OR REPLACE INTO forwards VALUES (?, ?, ?)"
+FORWARDED = Lookup("moved_to", "CROSS JOIN forwards USING (channel, address)", "channel", "address")
+
 PUT_VERIFICATION = "INSERT OR REPLACE INTO verifications VALUES (?, ?, ?, ?, ?, ?)"
 VERIFICATION = "SELECT * FROM verifications WHERE user_id = ? AND channel = ? AND address = ?"
 
@@ -83,6 +86,14 @@ class SQLiteDirectory(Directory):
     def release_address(self, channel: str, address: str, user_id: str) -> bool:
         with self._db.write() as db:
             return db.execute(RELEASE, (channel, address, user_id)).rowcount == 1
+
+    def forward(self, channel: str, address: str, to: str) -> None:
+        with self._db.write() as db:
+            db.execute(FORWARD, (channel, address, to))
+
+    def forwards(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        with self._db.read() as db:
+            return {key: to for key, (to,) in FORWARDED(db, addresses)}
 
     def owners(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Identity]:
         with self._db.read() as db:

@@ -1,5 +1,6 @@
 """What the store forgets, a few hundred rows at a time, so that no writer waits for long."""
 
+from chat4all.ports.progress import KEEP_BODIES_DAYS
 from chat4all.records import ProviderReceipt
 from storage.message_store.sqlite_connection import Connections
 
@@ -11,6 +12,7 @@ CHUNK = 500
 FORGOTTEN = (
     ("inbound", "channel, account, provider_id", "at < ?", 8 * DAY_MS),
     ("verifications", "user_id, channel, address", "expires_at < ?", DAY_MS),
+    ("letter_bodies", "letter_id", "at < ?", KEEP_BODIES_DAYS * DAY_MS),
     ("sessions", "user_id, session_id", "expires_at < ?", 0),
     ("revocations", "number", "until < ?", 0),
     ("holdings", "owner, kind, thing", "until > 0 AND until < ?", 0),

@@ -1,8 +1,10 @@
 """How far the stages have come, their tries, and the dead letters, in SQLite."""
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -27,6 +29,8 @@ WHERE topic = ? AND partition = ? AND last >= ? AND first <= ? AND excused = 0 G
 """
 
 BURY = Write("INSERT INTO dead_letters VALUES {rows} ON CONFLICT DO NOTHING", 8)
+KEEP_BODY = Write("INSERT INTO letter_bodies VALUES {rows} ON CONFLICT DO NOTHING", 3)
+KEPT = "SELECT d.body, b.body FROM dead_letters AS d JOIN letter_bodies AS b USING (letter_id) WHERE letter_id = ?"
 OF_DAY = """
 SELECT body FROM dead_letters
 WHERE day = ? AND (at, letter_id) > (coalesce((SELECT at FROM dead_letters WHERE letter_id = ?), -1), ?)
@@ -78,11 +82,16 @@ class SQLiteProgress(ProgressStore):
         return [Trouble(stage, Range(partition, first, last), tries) for stage, partition, first, last, tries in sorted(rows)]
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        rows = [
-            (each.letter_id, _day(each.at), each.at, each.topic, each.partition, each.offset, each.delivery, as_json(each))
-            for each in letters
-        ]
-        self._db.put((BURY, rows))
+        self._db.put((BURY, [_row(each) for each in letters]))
+
+    def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
+        bodies = [(letter.letter_id, letter.at, zlib.compress(body)) for letter, body in kept]
+        self._db.put((KEEP_BODY, bodies), (BURY, [_row(letter) for letter, _ in kept]))
+
+    def kept_webhook(self, letter_id: str) -> tuple[DeadLetter, bytes] | None:
+        with self._db.read() as db:
+            row = db.execute(KEPT, (letter_id,)).fetchone()
+        return (_letter(row[0]), zlib.decompress(row[1])) if row else None
 
     def dead_letters(self, day: str, limit: int, after: str = "") -> list[DeadLetter]:
         with self._db.read() as db:
@@ -94,6 +103,11 @@ class SQLiteProgress(ProgressStore):
             asked = [(topic, each.partition, each.first, each.last) for each in ranges]
             letters = [_letter(body) for each in asked for (body,) in fetched(db, "body", BURIED, each)]
         return {(each.partition, each.offset): each for each in letters}
+
+
+def _row(letter: DeadLetter) -> tuple[Any, ...]:
+    place = (letter.topic, letter.partition, letter.offset, letter.delivery)
+    return (letter.letter_id, _day(letter.at), letter.at, *place, as_json(letter))
 
 
 def _day(at: int) -> str:

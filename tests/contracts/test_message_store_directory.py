@@ -186,3 +186,15 @@ def test_names_and_words_of_any_script_come_back_as_they_were(store: MessageStor
     assert store.users([user.user_id])[user.user_id].display_name == odd
     assert store.owners([(channel, odd)])[channel, odd].address == odd
     assert store.last_conversations([(channel, odd)]) == {(channel, odd): odd}
+
+
+def test_an_address_is_followed_to_its_next(store: MessageStore) -> None:
+    """One step at a time, the newest that was said, and nothing for addresses that went nowhere."""
+    old, new, later = fresh("+1"), fresh("+2"), fresh("+3")
+    store.forward("whatsapp", old, new)
+    store.forward("whatsapp", new, later)
+    wanted = [("whatsapp", old), ("whatsapp", new), ("whatsapp", later), ("telegram", old)]
+    assert store.forwards(wanted) == {("whatsapp", old): new, ("whatsapp", new): later}
+    store.forward("whatsapp", old, later)
+    assert store.forwards([("whatsapp", old)]) == {("whatsapp", old): later}
+    assert store.forwards([]) == {}

@@ -127,6 +127,22 @@ def test_a_letter_is_kept_as_it_was_first_reported(store: MessageStore) -> None:
     assert store.dead_letters(day, 10) == [first]
 
 
+def test_what_a_provider_sent_is_kept_whole_beside_its_letter(store: MessageStore) -> None:
+    """Every byte of it, as it was first reported; letters without it, and unknown ones, have none."""
+    day, begins = day_of_its_own()
+    kept = letter(begins, stage="unclaimed", channel="whatsapp", account="999")
+    body = bytes(range(256)) * 5_000
+    store.keep_webhooks([(kept, body)])
+    store.keep_webhooks([(letter(begins + 9, letter_id=kept.letter_id, detail="again"), body)])
+    assert store.kept_webhook(kept.letter_id) == (kept, body)
+    assert store.dead_letters(day, 10) == [kept]
+    plain = letter(begins)
+    store.add_dead_letters([plain])
+    store.keep_webhooks([])
+    assert store.kept_webhook(plain.letter_id) is None
+    assert store.kept_webhook(fresh("l")) is None
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_buried_records_are_found_by_their_place(store: MessageStore, order: tuple[int, ...]) -> None:
     """Letters that are about a record of these ranges; of several about one, the same whoever wrote first."""
