@@ -35,6 +35,7 @@ worker_prefetch_multiplier = 2
 worker_enable_prefetch_count_reduction = False
 worker_cancel_long_running_tasks_on_connection_loss = False
 worker_hijack_root_logger = False
+worker_consumer = "tasks.consumer:Consumer"
 
 # The bridge hands a batch out again; waiting long for the broker would only hide that it is gone.
 task_publish_retry = True

@@ -4,6 +4,7 @@ Names are CHAT4ALL_<FIELD>; some names that people know from the servers work to
 in the channel's file.
 """
 
+import difflib
 import json
 import os
 import secrets
@@ -181,6 +182,10 @@ class Settings(BaseSettings):
         """Where the embedded broker listens: a file that only its owner may connect to, at no port."""
         return self.data.resolve() / "broker.sock"
 
+    def has_secret(self, name: str) -> bool:
+        """Whether a secret of this name is given or kept; makes none."""
+        return bool(os.environ.get(f"CHAT4ALL_SECRET_{name.upper()}")) or (self.data / "secrets" / name).exists()
+
     def secret(self, name: str) -> str:
         """A secret by name: CHAT4ALL_SECRET_<NAME>, else, embedded only, one made once and kept in the data folder (0600).
 
@@ -236,8 +241,35 @@ def _known() -> dict[str, str]:
     }
 
 
+# Variables of ours that are no settings: the command line's and those of the servers for tests; then one of an older release.
+OTHERS = ("CONFIG", "BASE_URL", "STREAM", "TOKEN", "PASSWORD", "SERVERS", "SERVERS_DATA", "BROKER_PORT")
+
+
+def unknown() -> dict[str, str]:
+    """Variables that begin like ours and mean nothing to us -> the setting that was probably meant, or ""."""
+    known = [f"CHAT4ALL_{name.upper()}" for name in (*Settings.model_fields, *OTHERS)]
+    strange = [each for each in os.environ if each.startswith("CHAT4ALL_") and each not in known]
+    return {
+        each: next(iter(difflib.get_close_matches(each, known, 1, 0.85)), "")
+        for each in strange
+        if not each.startswith("CHAT4ALL_SECRET_")
+    }
+
+
+def sources() -> dict[str, str]:
+    """Fields that a known name decides -> that name."""
+    return {field: KNOWN[field][0] for field in _known()}
+
+
 def load() -> Settings:
-    """The settings of this process. SettingsError, naming each wrong variable, when they cannot be used."""
+    """The settings of this process. SettingsError, naming each wrong variable, when they cannot be used.
+
+    A variable that is nearly one of ours is an error too: left alone, the setting that was meant would be missing in silence.
+    Others are let pass, since orchestrators set names of their own making (CHAT4ALL_GATEWAY_SERVICE_HOST).
+    """
+    misspelt = [f"{name} is not a setting; {meant} is" for name, meant in sorted(unknown().items()) if meant]
+    if misspelt:
+        raise SettingsError("; ".join(misspelt))
     try:
         return Settings(**_known())  # type: ignore[arg-type]
     except ValidationError as error:

@@ -178,7 +178,7 @@ def poke(task: str, file_id: str) -> None:
 _sweeper = FileSweeper()
 
 
-@app.task(name="sweep_files", typing=False)
+@app.task(name="sweep_files", typing=False, send_events=False)
 def sweep_files() -> None:
     """Look at files that are due."""
     _sweeper.sweep(parts())

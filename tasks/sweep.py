@@ -109,7 +109,8 @@ def _done_before(held: Parts, topic: str, before_ms: int) -> int:
 _sweeper = Sweeper()
 
 
-@app.task(name="sweep", typing=False)
+# Nothing for Flower: a line a second would hide what it is there for.
+@app.task(name="sweep", typing=False, send_events=False)
 def sweep() -> None:
     """Look at every lane once."""
     _sweeper.sweep(parts())

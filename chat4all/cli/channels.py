@@ -9,7 +9,8 @@ from chat4all.channels import CHANNELS, open_channel, unknown_channel
 from chat4all.cli.printing import say
 from chat4all.failures import Failure, Permanent
 from chat4all.ports import Channel, Limits
-from chat4all.settings import Settings, load
+from chat4all.running import beside_running
+from chat4all.settings import Settings
 
 app = typer.Typer()
 channels = typer.Typer(help="The channels: their accounts, limits and webhooks.", invoke_without_command=True)
@@ -24,7 +25,7 @@ ANY_RATE = 10_000
 def show(context: typer.Context) -> None:
     """List the channels: account, whether it is real, limits, and the address of the webhook."""
     if context.invoked_subcommand is None:
-        settings = load()
+        settings = beside_running()
         for name in CHANNELS:
             for line in described(open_channel(name, settings), settings):
                 say(line)
@@ -37,7 +38,7 @@ def connect(
     """Check credentials and set webhooks. The gateway must run already: some providers call the webhook at once."""
     if name and name not in CHANNELS:
         raise Permanent("unknown_channel", unknown_channel(name))
-    settings = load()
+    settings = beside_running()
     check_public_url(settings)
     refused = asyncio.run(_connect([name] if name else list(CHANNELS), settings))
     if refused:

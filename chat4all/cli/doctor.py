@@ -1,11 +1,14 @@
 """`chat4all doctor`: looks at each part that the settings name, says whether it is well, and what to do when it is not."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from importlib import import_module
+from typing import Annotated
 
+import msgspec
 import requests
 import typer
 from msgspec import Struct
@@ -14,11 +17,14 @@ from rich.table import Table
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.banner import serves
+from chat4all.cli.channels import webhook_url
+from chat4all.cli.printing import say_json
 from chat4all.exposing import targets, targets_folder
 from chat4all.failures import Failure, Temporary
 from chat4all.ports import EventLog, MessageStore
 from chat4all.records import TOPICS
-from chat4all.settings import Settings, SettingsError, load
+from chat4all.running import beside_running
+from chat4all.settings import Settings, SettingsError, sources, unknown
 from storage.open import open_log, open_objects, open_store
 
 app = typer.Typer()
@@ -45,17 +51,28 @@ def _look(what: str, see: Callable[[], str], remedy: str) -> Finding:
         return Finding(what, str(error) or repr(error), remedy)
 
 
+def _names() -> str:
+    strange = unknown()
+    if strange:
+        raise ValueError(f"{', '.join(sorted(strange))}: no setting of this name")
+    return ", ".join(f"{name} decides CHAT4ALL_{field.upper()}" for field, name in sources().items()) or "names are known"
+
+
 def _secrets(settings: Settings) -> str:
     for name in SECRETS:
+        if not settings.has_secret(name):
+            raise SettingsError(f"CHAT4ALL_SECRET_{name.upper()} is not set, and {settings.data / 'secrets'} has none")
         settings.secret(name)
     return f"{', '.join(SECRETS)} are there"
 
 
 def _disk(settings: Settings) -> str:
-    settings.data.mkdir(parents=True, exist_ok=True)
-    probe = settings.data / ".doctor"
-    probe.write_text("writable")
-    probe.unlink()
+    if settings.is_embedded and not settings.data.is_dir():
+        raise OSError(f"{settings.data} is not there: nothing has been started on it")
+    if settings.data.is_dir() and not os.access(settings.data, os.W_OK | os.X_OK):
+        raise OSError(f"{settings.data} cannot be written")
+    if not settings.data.is_dir():
+        return f"{settings.data} is not there, and not needed"
     free = shutil.disk_usage(settings.data).free
     if free < FREE_BYTES:
         raise OSError(f"{settings.data}: only {free >> 20} MiB free")
@@ -130,12 +147,23 @@ def _metrics(settings: Settings) -> str:
 
 def _channel(name: str, settings: Settings) -> str:
     channel = open_channel(name, settings)
-    return f"account {channel.account.account_id}, {'real' if channel.account.real else 'simulated'}"
+    where = webhook_url(name, settings) or "nowhere: CHAT4ALL_PUBLIC_URL is not set"
+    told = "updates are fetched" if channel.polls else f"webhook {where}"
+    return f"account {channel.account.account_id}, " + (f"real, {told}" if channel.account.real else "simulated")
+
+
+def _is_begun(settings: Settings) -> bool:
+    """Whether there is a store to look into; opening an embedded one would make it."""
+    return not settings.is_embedded or (settings.data / settings.store.partition(":")[2]).exists()
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Everything there is to see, part by part."""
-    yield _look("data folder", lambda: _disk(settings), "free space, or set CHAT4ALL_DATA to a folder that we may write")
+    """Everything there is to see, part by part. Looks only: nothing is made or written."""
+    yield _look("settings", _names, "correct or unset them; chat4all/settings.py has every name")
+    remedy = "make run, or `chat4all run`, in the right folder; free space; or set CHAT4ALL_DATA to another folder"
+    yield _look("data folder", lambda: _disk(settings), remedy)
+    if not _is_begun(settings):
+        return
     yield _look("secrets", lambda: _secrets(settings), "set the named variable; make one with `openssl rand -base64 48`")
     log, store = open_log(settings), open_store(settings)
     try:
@@ -158,13 +186,17 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 @app.command()
-def doctor() -> None:
-    """Look at every part and say what to do. Status 1 when something is not well."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="A list of {what, seen, remedy, well}.")] = False) -> None:
+    """Look at every part and say what to do. Changes nothing. Status 1 when something is not well."""
+    if as_json:
+        found = list(findings(beside_running()))
+        say_json([{**msgspec.structs.asdict(each), "well": not each.remedy} for each in found])
+        raise typer.Exit(any(each.remedy for each in found))
     table = Table(show_edge=False, pad_edge=False)
     for column in ("", "what", "seen", "what to do"):
         table.add_column(column, overflow="fold")
     ill = 0
-    for each in findings(load()):
+    for each in findings(beside_running()):
         ill += bool(each.remedy)
         table.add_row("[red]✗" if each.remedy else "[green]✓", each.what, each.seen, each.remedy)
     Console().print(table)

@@ -12,7 +12,7 @@ from chat4all.cli.session import SERVERS
 from chat4all.failures import Permanent
 from chat4all.ports import EventLog
 from chat4all.records import TOPICS, Range, Record
-from chat4all.settings import load
+from chat4all.running import beside_running
 from storage.open import open_log, open_store
 
 app = typer.Typer()
@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Make a service client and print its secret: it is shown only now."""
     scopes = [one.strip() for each in scope for one in each.split(",") if one.strip()]
-    store = open_store(load())
+    store = open_store(beside_running())
     try:
         secret = accounts.create_client(store, name, scopes)
     except (ValueError, accounts.Taken) as error:
@@ -50,7 +50,7 @@ def token(
     if not name:
         say(SERVERS.client().token())
         return
-    settings = load()
+    settings = beside_running()
     store = open_store(settings)
     user = store.users([name]).get(name)
     store.close()
@@ -67,7 +67,7 @@ def tail(
     values: Annotated[bool, typer.Option(help="Print contents too: people's words.")] = False,
 ) -> None:
     """Print the records at the end of a topic."""
-    log = open_log(load())
+    log = open_log(beside_running())
     try:
         log.topic(topic)
         ends = log.ends(topic)

@@ -9,12 +9,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from chat4all import running
 from chat4all.cli import banner, starting
 from chat4all.cli.parts import PARTS, Part, become, parts_of
 from chat4all.failures import Failure
 from chat4all.private import UMASK
 from chat4all.root import ROOT
-from chat4all.settings import Settings, SettingsError, load
+from chat4all.settings import Settings, SettingsError, load, sources
 
 app = typer.Typer()
 
@@ -36,6 +37,7 @@ def run() -> None:
         starting.check_alone(settings)
         starting.check_ports(settings, parts)
         starting.prepare(settings)
+        running.note(settings)
         config = starting.write_config(settings)
     except (SettingsError, Failure) as error:
         _refuse(error)
@@ -45,7 +47,7 @@ def run() -> None:
     os.chdir(ROOT)
     # A child of the supervisor-to-be: this process becomes the supervisor, so that one pid stands for everything.
     subprocess.Popen([sys.executable, "-m", "chat4all", "banner"])
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(config)])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "chat4all.cli.supervising", "-n", "-s", "-c", str(config)])  # noqa: S606
 
 
 @app.command(name="banner", hidden=True)
@@ -94,4 +96,8 @@ def _settings() -> Settings:
 
 def _refuse(error: Exception) -> NoReturn:
     sys.stderr.write(f"{error}\n")
+    if isinstance(error, Failure):
+        # Who set such a name for another program does not look for it here.
+        for field, name in sources().items():
+            sys.stderr.write(f"{name} is set, so it decides CHAT4ALL_{field.upper()}; unset it if that was not meant.\n")
     raise typer.Exit(1)

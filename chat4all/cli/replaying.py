@@ -18,7 +18,8 @@ from chat4all.deliveries import DeliveryKey
 from chat4all.failures import Failure, Unknown
 from chat4all.letters import Wanted, instant, record_of, scan
 from chat4all.ports import DeadLetter, MessageStore
-from chat4all.settings import SettingsError, load
+from chat4all.running import beside_running
+from chat4all.settings import SettingsError
 from tasks import replays, reruns
 from tasks.parts import Parts, open_parts
 from tasks.replays import Plan, Resend, Wish
@@ -143,7 +144,7 @@ def log(place: str, stage: str, dry_run: bool) -> None:
 @contextmanager
 def opened() -> Iterator[Parts]:
     """Log and store, where the settings say."""
-    parts = open_parts(load())
+    parts = open_parts(beside_running())
     try:
         yield parts
     finally:

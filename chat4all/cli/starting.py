@@ -19,6 +19,7 @@ from chat4all.ports import MessageStore
 from chat4all.private import private_folder, tighten
 from chat4all.records import TOPICS
 from chat4all.root import ROOT
+from chat4all.running import SUPERVISOR, is_running
 from chat4all.settings import Settings, SettingsError
 from storage.open import open_log, open_store
 
@@ -64,19 +65,14 @@ def _holder(port: int) -> str:
 
 def socket_path(settings: Settings) -> Path:
     """Where the supervisor of this data folder listens. SettingsError when the system cannot take such a long path."""
-    return checked_socket(settings.data.resolve() / "supervisor.sock")
+    return checked_socket(settings.data.resolve() / SUPERVISOR)
 
 
 def check_alone(settings: Settings) -> None:
     """SettingsError when a supervisor already runs on this data folder."""
-    path = socket_path(settings)
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(2)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return
-    raise SettingsError(f"already running on {path.parent}: end it first, or set CHAT4ALL_DATA to another folder.")
+    folder = socket_path(settings).parent
+    if is_running(folder):
+        raise SettingsError(f"already running on {folder}: end it first, or set CHAT4ALL_DATA to another folder.")
 
 
 def prepare(settings: Settings) -> None:

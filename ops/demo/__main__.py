@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from chat4all import settings as chosen
+from chat4all.running import beside_running
 from chat4all.settings import SettingsError
 from ops.demo import across, chat, failover, files, kill, load, scale
 from ops.harness.guard import RealPeople, refuse_real
@@ -29,7 +29,7 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=WIDTH, highlight=False)
     try:
-        settings = chosen.load()
+        settings = beside_running()
         refuse_real(settings)
         stories = [STORIES[name] for name in sys.argv[1:] or USUAL]
     except (SettingsError, RealPeople) as error:

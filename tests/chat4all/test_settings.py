@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.settings import Settings, SettingsError, load
+from chat4all.settings import Settings, SettingsError, load, sources, unknown
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +61,23 @@ def test_a_password_of_a_server_may_be_as_short_as_it_is(tmp_path: Path, monkeyp
     """Providers and servers choose theirs themselves."""
     monkeypatch.setenv("CHAT4ALL_SECRET_STORE", "cassandra")
     assert Settings(data=tmp_path).secret("store") == "cassandra"
+
+
+def test_a_misspelt_setting_is_refused_with_the_right_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passed over, the port that was meant would stay at its default in silence."""
+    monkeypatch.setenv("CHAT4ALL_GATEWAY_PROT", "9000")
+    with pytest.raises(SettingsError, match="CHAT4ALL_GATEWAY_PROT is not a setting; CHAT4ALL_GATEWAY_PORT is"):
+        load()
+
+
+def test_names_of_an_orchestrator_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes sets such a name for every service; the doctor tells it."""
+    monkeypatch.setenv("CHAT4ALL_GATEWAY_SERVICE_PORT_HTTP", "80")
+    load()
+    assert unknown() == {"CHAT4ALL_GATEWAY_SERVICE_PORT_HTTP": ""}
+
+
+def test_what_a_known_name_decides_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A left-over variable of another program is named when its server does not answer."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:9092")
+    assert sources() == {"log": "KAFKA_BOOTSTRAP_SERVERS"}

@@ -1,18 +1,44 @@
 """The doctor names what is not well and what to do, and says nothing bad of what is."""
 
+import json
 from pathlib import Path
 
-from chat4all.cli.doctor import findings
+import pytest
+from typer.testing import CliRunner
+
+from chat4all.cli.doctor import app, findings
 from chat4all.records import TOPICS
 from chat4all.settings import Settings
 from ops.harness.system import free_ports
-from storage.open import open_log
+from storage.open import open_log, open_store
 
 
 def ports() -> dict[str, int]:
     """Ports at which nobody listens."""
     names = ("gateway_port", "stream_port")
     return dict(zip(names, free_ports(len(names)), strict=True))
+
+
+@pytest.fixture(autouse=True)
+def begun(tmp_path: Path) -> None:
+    """A store is there: what looks into an embedded one must not make it."""
+    store = open_store(Settings(data=tmp_path))
+    store.migrate()
+    store.close()
+
+
+def test_a_look_makes_nothing(tmp_path: Path) -> None:
+    """In a folder where nothing was started it says so, and leaves it as it was."""
+    settings = Settings.model_validate({"data": tmp_path / "elsewhere", **ports()})
+    [ill] = [each for each in findings(settings) if each.remedy]
+    assert (ill.what, "make run" in ill.remedy, settings.data.exists()) == ("data folder", True, False)
+
+
+def test_json_for_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same findings as a list, with status 1 when something is not well."""
+    monkeypatch.setenv("CHAT4ALL_DATA", str(tmp_path / "elsewhere"))
+    done = CliRunner().invoke(app, ["--json"])
+    assert (done.exit_code, [each["well"] for each in json.loads(done.output)]) == (1, [True, False])
 
 
 def test_what_is_down_is_named_with_a_remedy_and_the_rest_is_well(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_flower_shows_every_stage(system: System) -> None:
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     wait_until("the replay is shown", lambda: any("replay" in each["args"] for each in tasks(system, "fan_out")), 30)
     assert WORDS not in json.dumps(ask(system, "/api/tasks?limit=1000"))
+    assert not [each for each in ask(system, "/api/tasks?limit=1000").values() if "sweep" in str(each["name"])]
     with pytest.raises(HTTPError) as refused:
         ask(system, "/api/tasks", "wrong")
     refused.value.close()
