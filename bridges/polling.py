@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 
 import uvloop
 
-from chat4all import exposing, metrics, tracing
+from chat4all import exposing, tracing
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Temporary, Throttled, Unknown
 from chat4all.inbound import Arrivals
-from chat4all.ports import Channel, Update
+from chat4all.ports import Channel
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import configure, logger
+from chat4all.webhooks import Webhooks
 from storage.open import open_log, open_store
 from tasks.files import poke
 
@@ -30,7 +31,6 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 # The log and the store are ours and near: they are asked again sooner than a provider.
 LONGEST_OUTAGE_S = 5.0
-TRIES = 3
 
 
 class Poller:
@@ -40,10 +40,10 @@ class Poller:
     """
 
     def __init__(
-        self, channel: Channel, arrivals: Arrivals, ask: Callable[[str, str], None] = poke, first_pause_s: float = FIRST_PAUSE_S
+        self, channel: Channel, webhooks: Webhooks, ask: Callable[[str, str], None] = poke, first_pause_s: float = FIRST_PAUSE_S
     ) -> None:
         self._channel = channel
-        self._arrivals = arrivals
+        self._webhooks = webhooks
         self._ask = ask
         self._first_pause_s = first_pause_s
 
@@ -55,48 +55,36 @@ class Poller:
                 said = await self._channel.connect("")
                 log_to.info("polling", channel=self._channel.name, account=said)
                 while True:
-                    updates = await self._channel.poll()
+                    bodies = await self._channel.poll()
                     pause = self._first_pause_s
-                    await self._keep(updates)
+                    await self._keep(bodies)
             except Failure as failure:
                 wait = max(pause, failure.retry_after) if isinstance(failure, Throttled) else pause
                 log_to.warning("polling_waits", channel=self._channel.name, reason=failure.reason, wait_s=wait)
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
 
-    async def _keep(self, updates: Sequence[Update]) -> None:
-        """Make them durable, however long that takes: until then nothing else may be fetched."""
-        if not updates:
-            return
-        pause, tries = self._first_pause_s, TRIES
-        while tries:
+    async def _keep(self, bodies: Sequence[bytes]) -> None:
+        """Make them durable, however long that takes: until then nothing else may be fetched.
+
+        What cannot be accepted is set aside on the way, in a dead letter, and keeps no other away.
+        """
+        pause = self._first_pause_s
+        while bodies:
             try:
                 with tracing.entry("poll"):
                     headers = tracing.request_headers("")
-                    brought = await asyncio.to_thread(self._arrivals.accept_updates, updates, headers)
+                    handled = await asyncio.to_thread(self._webhooks.take, self._channel, bodies, headers)
             except (Temporary, Unknown) as failure:
-                log_to.warning("updates_wait", channel=self._channel.name, updates=len(updates), reason=failure.reason)
+                log_to.warning("updates_wait", channel=self._channel.name, updates=len(bodies), reason=failure.reason)
             except Exception:
-                log_to.exception("updates_failed", channel=self._channel.name, updates=len(updates))
-                tries -= 1
+                log_to.exception("updates_wait", channel=self._channel.name, updates=len(bodies))
             else:
-                for reason in brought.unreadable:
-                    metrics.PROVIDER_UPDATES.of(self._channel.name, "unreadable").add()
-                    log_to.warning("update_unreadable", channel=self._channel.name, reason=reason)
-                for file_id in brought.files:
+                for file_id in handled.files:
                     await asyncio.to_thread(self._ask, "fetch_media", file_id)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_OUTAGE_S)
-        await self._one_by_one(updates)
-
-    async def _one_by_one(self, updates: Sequence[Update]) -> None:
-        """Something in these cannot be accepted, and must not keep the others away for ever."""
-        if len(updates) == 1:
-            log_to.error("update_dropped", channel=self._channel.name, kind=type(updates[0]).__name__)
-            return
-        for each in updates:
-            await self._keep([each])
 
 
 async def serve(settings: Settings) -> None:
@@ -110,8 +98,8 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     exposing.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
-    arrivals = Arrivals(store, Acceptor(store, log, settings, channels))
-    loops = [asyncio.ensure_future(Poller(channel, arrivals).run()) for channel in polled]
+    webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, channels)))
+    loops = [asyncio.ensure_future(Poller(channel, webhooks).run()) for channel in polled]
     waiting = asyncio.ensure_future(stopping.wait())
     ended, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
     for each in (waiting, *loops):

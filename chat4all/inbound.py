@@ -27,20 +27,16 @@ from chat4all.messages import (
     provider_message_id,
 )
 from chat4all.people import Address, now_ms
-from chat4all.ports import Arrived, Inbound, MessageStore, Unreadable, Update
+from chat4all.ports import Arrived, Inbound, MessageStore, Update
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, status_record
 
 
 class Brought(Struct, frozen=True):
-    """What a webhook held: counts of messages and receipts that are now durable, and why other parts made no sense.
-
-    `files`: ids of those that a worker is to fetch.
-    """
+    """Counts of messages and receipts that are now durable. `files`: ids of those that a worker is to fetch."""
 
     messages: int
     receipts: int
-    unreadable: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
 
@@ -103,9 +99,8 @@ class Arrivals:
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
-        unreadable = tuple(each.reason for each in updates if isinstance(each, Unreadable))
         files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, File))
-        return Brought(len(messages), len(receipts), unreadable, files)
+        return Brought(len(messages), len(receipts), files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
         partitions = self._acceptor.partitions

@@ -41,7 +41,8 @@ REQUESTS_REFUSED = Counter(
 )
 PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
-    "What providers brought by webhook or were asked for: message, receipt, or unreadable.",
+    "What providers brought by webhook or were asked for: message, receipt, unreadable and unclaimed (for an account that is "
+    "not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble).",
     "channel",
     "kind",
     where=(GATEWAY, POLLING),
@@ -146,7 +147,11 @@ DELIVERY_SECONDS = Histogram(
     where=(PIPELINE, CHANNELS),
 )
 DEAD_LETTERS = Counter(
-    "chat4all_dead_letters_total", "Dead letters, by stage and reason.", "stage", "reason", where=(PIPELINE, CHANNELS)
+    "chat4all_dead_letters_total",
+    "Dead letters, by stage and reason.",
+    "stage",
+    "reason",
+    where=(GATEWAY, POLLING, PIPELINE, CHANNELS),
 )
 WAKES = Counter("chat4all_wakes_total", "Wake-ups of lanes that were sent to the broker.", "channel", where=(PIPELINE,))
 SWEEPS = Counter("chat4all_sweeps_total", "Sweeps that were finished: about one a second over all workers.", where=(PIPELINE,))

@@ -14,6 +14,7 @@ from chat4all.inbound import Arrivals
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.records import TOPICS
 from chat4all.settings import Settings, load
+from chat4all.webhooks import Webhooks
 from storage.open import open_log, open_objects, open_store
 from webapp import (
     admin,
@@ -83,7 +84,8 @@ def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = No
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
     acceptor = Acceptor(store, log, settings, opened)
-    return Gateway(settings, log, store, opened, acceptor, Arrivals(store, acceptor), open_objects(settings))
+    webhooks = Webhooks(store, Arrivals(store, acceptor))
+    return Gateway(settings, log, store, opened, acceptor, webhooks, open_objects(settings))
 
 
 def _limit_body() -> None:

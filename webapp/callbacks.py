@@ -1,11 +1,8 @@
-"""What providers call. They hear 200 only when all of it is durable; else they bring it again."""
-
-from collections.abc import Sequence
+"""What providers call. They hear 200 only when all of it is durable, or kept; else they bring it again."""
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all import metrics, telemetry
 from chat4all.ports import Channel
 from webapp.docs import CHANNELS, OPEN, anything, problems
 from webapp.gateway import gateway
@@ -14,8 +11,6 @@ from webapp.poking import poke
 from webapp.problems import Problem
 from webapp.tracing import headers
 from webapp.validating import checked, read_body
-
-log = telemetry.logger(__name__)
 
 api = APIBlueprint("callbacks", __name__, abp_tags=[CHANNELS], abp_security=OPEN, abp_responses=problems(403, 404, 413, 422))
 
@@ -40,10 +35,8 @@ def webhook(path: ChannelPath) -> Response:
     body = read_body()
     if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
-    brought = gateway().arrivals.accept_updates(channel.read_webhook(body), headers())
-    for file_id in brought.files:
+    for file_id in gateway().webhooks.take(channel, [body], headers()).files:
         poke("fetch_media", file_id)
-    _report(path.channel, brought.unreadable)
     return Response("OK", mimetype="text/plain")
 
 
@@ -52,9 +45,3 @@ def _channel(name: str) -> Channel:
     if found is None:
         raise Problem(404, "unknown_channel", "there is no such channel")
     return found
-
-
-def _report(channel: str, reasons: Sequence[str]) -> None:
-    for reason in reasons:
-        metrics.PROVIDER_UPDATES.of(channel, "unreadable").add()
-        log.warning("webhook_part_unreadable", channel=channel, reason=reason)

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from chat4all.accepting import Acceptor
 from chat4all.callers import Caller
-from chat4all.inbound import Arrivals
 from chat4all.people import People
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore
 from chat4all.settings import Settings
+from chat4all.webhooks import Webhooks
 
 KEY = "chat4all"
 
@@ -23,7 +23,7 @@ class Gateway(Struct, frozen=True):
     store: MessageStore
     channels: Mapping[str, Channel]
     acceptor: Acceptor
-    arrivals: Arrivals
+    webhooks: Webhooks
     objects: ObjectStore
 
     @property

@@ -1,6 +1,7 @@
 """Telegram's Bot API, through pyTelegramBotAPI. Addresses are chat ids. It tells no receipts: SENT is what can be known."""
 
 import hmac
+import json
 import logging
 import re
 from collections.abc import Awaitable, Mapping, Sequence
@@ -18,7 +19,7 @@ from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
 from chat4all.channels.accounts import Pacing, load, reached
-from chat4all.channels.loose import decoded
+from chat4all.channels.loose import decoded, fields
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
@@ -188,7 +189,7 @@ class Telegram(Channel):
             raise Permanent("media") from None
         return Fetch(f"{self._base}/file/bot{self._bot.token}/{quote(path)}")
 
-    async def poll(self) -> Sequence[Update]:
+    async def poll(self) -> Sequence[bytes]:
         """Telegram keeps updates for a day until they are acknowledged."""
         # The bot's own get_updates makes objects of them; their words are easier to keep as they came.
         fetching = asyncio_helper.get_updates(  # type: ignore[no-untyped-call]
@@ -199,9 +200,11 @@ class Telegram(Channel):
             allowed_updates=UPDATES,
             request_timeout=POLL_S + self._timeout_s,
         )
-        updates: list[dict[str, Any]] = await _call(fetching, Temporary) or []
-        self._offset = max((each["update_id"] + 1 for each in updates), default=self._offset)
-        return [told for each in updates for told in telegram_inbound.read(each, self.account.account_id)]
+        updates = await _call(fetching, Temporary) or []
+        numbers = [number for each in updates if isinstance(number := fields(each).get("update_id"), int)]
+        self._offset = max((number + 1 for number in numbers), default=self._offset)
+        # Half a character is no UTF-8: escaped, as Telegram sent it.
+        return [json.dumps(each).encode() for each in updates]
 
     async def close(self) -> None:
         """Let go of connections."""

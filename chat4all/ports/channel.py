@@ -202,8 +202,10 @@ class Channel(ABC):
         """Where the bytes of `Inbound.media` are, by the answer to the lookup. Does no I/O. Permanent `media`: nowhere."""
         return Fetch(media)
 
-    async def poll(self) -> Sequence[Update]:
-        """Where `polls`: the next updates, or none after some seconds. Temporary when the provider does not answer.
+    async def poll(self) -> Sequence[bytes]:
+        """Where `polls`: the next updates, each as a webhook would bring it, or none after some seconds.
+
+        Temporary when the provider does not answer.
 
         Calling it again acknowledges what the last call gave: only when that is durable. One caller at a time.
         """

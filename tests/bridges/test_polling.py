@@ -16,10 +16,13 @@ from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Temporary
 from chat4all.inbound import Arrivals, Brought
+from chat4all.letters import scan
 from chat4all.messages import Message
+from chat4all.people import now_ms
 from chat4all.ports import Update
 from chat4all.records import INCOMING, TOPICS, Range, read_message
 from chat4all.settings import Settings, SettingsError
+from chat4all.webhooks import Webhooks
 from ops.simulator.server import Simulator
 from storage.open import open_log, open_store
 
@@ -51,7 +54,10 @@ class Place:
         """A poller of its own, with a channel of its own, as in a process."""
         channel = open_channel("telegram", self.settings)
         poller = Poller(
-            channel, arrivals or Arrivals(self.store, self.acceptor), lambda *task: self.asked.append(task), PAUSE_S
+            channel,
+            Webhooks(self.store, arrivals or Arrivals(self.store, self.acceptor)),
+            lambda *task: self.asked.append(task),
+            PAUSE_S,
         )
         running = asyncio.ensure_future(poller.run())
         try:
@@ -196,7 +202,7 @@ async def test_a_webhook_that_somebody_sets_is_taken_away_again(place: Place, mo
 
 
 async def test_an_update_that_cannot_be_accepted_keeps_no_other_away(place: Place) -> None:
-    """Two of three are accepted, the bad one is passed over after three tries and said so."""
+    """Two of three are accepted; the bad one is kept as it came, and can be taken again."""
 
     class Picky(Unwilling):
         def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
@@ -208,6 +214,14 @@ async def test_an_update_that_cannot_be_accepted_keeps_no_other_away(place: Plac
         await until(lambda: place.simulator.desks["telegram"].provider.polled)
         await place.write("one", "bad", "two")
         await until(lambda: place.texts() == ["one", "two"])
+        await until(lambda: place.held() == 0)
+    [letter] = scan(place.store, now_ms() - 60_000, now_ms() + 1)
+    assert (letter.stage, letter.reason, letter.channel) == ("unreadable", "not_accepted", "telegram")
+    handled = Webhooks(place.store, Arrivals(place.store, place.acceptor)).again(
+        open_channel("telegram", place.settings), letter.letter_id
+    )
+    assert handled and handled.messages == 1
+    assert sorted(place.texts()) == ["bad", "one", "two"]
 
 
 async def test_without_a_channel_that_polls_there_is_nothing_to_run(tmp_path: Path) -> None:
