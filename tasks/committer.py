@@ -13,7 +13,7 @@ from chat4all.failures import Temporary, Unknown
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.records import NewRecord
 from tasks.counting import bury, moved
-from tasks.events import publish, state_event
+from tasks.events import learned, now_ms, state_event, tell
 from tasks.parts import Parts
 from tasks.receipts import apply_named, id_of
 
@@ -114,13 +114,14 @@ def write(parts: Parts, notes: Sequence[Note]) -> Owners:
                 spoken[key.lane.channel, note.row.address] = (note.row.conversation_id, note.at)
     handles = [note.handle for note in notes if note.handle]
     waiting, resumed = last_words(notes)
-    store.record(facts, handles, spoken, waiting, resumed)
-    bury(store, [note.letter for note in notes if note.letter])
-    moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
+    now = now_ms()
     events = [
         state_event(note.row.seen(facts[note.row.key]), note.at, parts.partitions) for note in notes if note.told and note.row
     ]
-    publish(parts.log, events + _parked(parts, notes))
+    store.record(facts, handles, spoken, waiting, resumed, learned(events, now))
+    bury(store, [note.letter for note in notes if note.letter])
+    moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
+    tell(store, parts.log, events + _parked(parts, notes), now)
     asked = list({note.asks for note in notes if note.asks})
     return store.owners(asked) if asked else {}
 

@@ -1,18 +1,23 @@
 """Events for chat-events: built here, serialised once, sent to every reader as these bytes."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 from chat4all.deliveries import RANK, Delivery, Watermark, reason, state
 from chat4all.messages import File, Message
-from chat4all.ports import EventLog
+from chat4all.ports import Change, EventLog, MessageStore
 from chat4all.records import EVENTS, NewRecord, partition_of
 from chat4all.tracing import event_headers
 from chat4all.v1 import chat_pb2 as pb
 
 TIMEOUT_S = 10.0
+# Readers resume a minute before what they were told last. What is told later than this after it was noted is noted again.
+PROMPT_MS = 30_000
+# The header that names what of its conversation an event tells anew.
+SUBJECTS = {"state": "delivery", "position": "member", "rejected": "rejected"}
 
 
 def _record(event: pb.Event, conversation_id: str, partitions: int, **headers: str) -> NewRecord:
@@ -76,7 +81,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
 
 
 def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
-    """How far a member has come."""
+    """How far a member has come. `rank` and `further` let whoever passes events on drop one that a later one overtook."""
     event = pb.Event(
         event_id=_id("position", mark.conversation_id, mark.user_id, mark.delivered_up_to, mark.read_up_to),
         at_ms=at,
@@ -87,20 +92,54 @@ def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
             read_up_to=mark.read_up_to,
         ),
     )
-    return _record(event, mark.conversation_id, partitions)
+    named = {"member": mark.user_id, "rank": str(mark.delivered_up_to), "further": str(mark.read_up_to)}
+    return _record(event, mark.conversation_id, partitions, **named)
 
 
 def rejected_event(message: Message, why: str, partitions: int) -> NewRecord:
     """A record that did not become a message; told to its sender only."""
+    subject = f"{message.message_id} {message.seq} {why} {message.sender}"
+    return rejection(message.conversation_id, subject, message.accepted_at, partitions)
+
+
+def rejection(conversation_id: str, subject: str, at: int, partitions: int) -> NewRecord:
+    """The same of what was noted: message id, seq, reason and sender, with blanks between."""
+    message_id, seq, why, sender = subject.split(" ", 3)
     event = pb.Event(
-        event_id=_id("rejected", message.message_id, message.seq),
-        at_ms=message.accepted_at,
-        rejected=pb.RejectedEvent(message_id=message.message_id, conversation_id=message.conversation_id, reason=why),
+        event_id=_id("rejected", message_id, seq),
+        at_ms=at,
+        rejected=pb.RejectedEvent(message_id=message_id, conversation_id=conversation_id, reason=why),
     )
-    return _record(event, message.conversation_id, partitions, user=message.sender)
+    return _record(event, conversation_id, partitions, user=sender, rejected=subject)
 
 
 def publish(log: EventLog, events: Sequence[NewRecord]) -> None:
     """Append events; on return they are durable."""
     if events:
         log.append(events, TIMEOUT_S)
+
+
+def learned(events: Iterable[NewRecord], at: int) -> list[Change]:
+    """What these events tell anew, as the store notes it before they are published. Messages are found by their seq."""
+    return [
+        Change(each.headers["conversation"], at, kind, each.headers[SUBJECTS[kind]])
+        for each in events
+        if (kind := each.headers["kind"]) in SUBJECTS
+    ]
+
+
+def tell(store: MessageStore, log: EventLog, events: Sequence[NewRecord], noted_at: int) -> None:
+    """Publish events whose changes were noted at this time (ms UTC); on return they are durable.
+
+    Who was frozen in between tells them once more: meanwhile a reader may have been told younger ones, and have gone.
+    """
+    publish(log, events)
+    while events and now_ms() - noted_at > PROMPT_MS:
+        noted_at = now_ms()
+        store.note_changes(learned(events, noted_at))
+        publish(log, events)
+
+
+def now_ms() -> int:
+    """Now, in ms UTC."""
+    return int(time.time() * 1000)

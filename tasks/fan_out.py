@@ -1,6 +1,5 @@
 """fan_out: delivery rows, events, lanes, progress, wake-ups; each acknowledged before the next."""
 
-import time
 from collections.abc import Iterator
 
 from chat4all import metrics, telemetry
@@ -12,7 +11,7 @@ from chat4all.records import INCOMING, partition_of
 from tasks.batches import Batch
 from tasks.counting import bury, made
 from tasks.dead_letters import delivery_letter
-from tasks.events import message_event, publish, rejected_event, state_event
+from tasks.events import learned, message_event, now_ms, rejected_event, state_event, tell
 from tasks.parts import Parts
 from tasks.persist import split_live
 from tasks.wake import wake_free
@@ -69,7 +68,10 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         if first.digest != each.digest and not each.resend_of
     ]
     events += [state_event(row, row.accepted_at, partitions) for row in rows if row.facts.ended]
-    publish(parts.log, events)
+    now = now_ms()
+    if changes := learned(events, now):
+        store.note_changes(changes)
+    tell(store, parts.log, events, now)
     if replay:
         return
     made(rows)
@@ -100,6 +102,6 @@ def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[De
             store.beat(batch.topic, [span.partition for span in batch.ranges])
     if again:
         store.record(again)
-    now = int(time.time() * 1000)
+    now = now_ms()
     letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
     bury(store, letters)

@@ -1,19 +1,18 @@
 """receipts: what providers and clients report, turned into facts, positions and events."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 
 from chat4all import metrics, tracing
 from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
-from chat4all.ports import Handle
+from chat4all.ports import Change, Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from chat4all.tracing import HEADER
 from tasks.batches import Batch
 from tasks.counting import bury, moved
 from tasks.counting import told as count
 from tasks.dead_letters import delivery_letter, record_letter
-from tasks.events import position_event, publish, state_event
+from tasks.events import learned, now_ms, position_event, state_event, tell
 from tasks.parts import Parts
 
 Id = tuple[str, str, str]
@@ -50,9 +49,10 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
         if each.value is None
     ]
     bury(store, unreadable)
+    began = now_ms()
     events = apply_positions(parts, [each for each in values if isinstance(each, Position)])
     events += apply_receipts(parts, [each for each in values if isinstance(each, ProviderReceipt)], traces)
-    publish(parts.log, events)
+    tell(store, parts.log, events, began)
     if not replay:
         store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
 
@@ -96,14 +96,15 @@ def apply_named(
             if not parked and receipt.reference and rows[key].facts.sent_at in {0, receipt.at}:
                 handles[id_of(receipt)] = Handle(*id_of(receipt), key)
     changed = {key: rows[key].seen(more) for key, more in facts.items() if rows[key].seen(more) != rows[key]}
-    if changed or handles:
-        store.record({key: facts[key] for key in changed}, list(handles.values()), _spoken(rows, changed))
-    now = int(time.time() * 1000)
+    now = now_ms()
     told = [rows[key].seen(more) for key, more in facts.items() if key in changed or _is_its_state(more, rows[key].facts)]
+    events = [state_event(row, now, parts.partitions) for row in told]
+    if told or handles:
+        of_changed = {key: facts[key] for key in changed}
+        store.record(of_changed, list(handles.values()), _spoken(rows, changed), changes=learned(events, now))
     failed = [delivery_letter(row, now, reason(row.facts)) for row in told if state(row.facts) is State.FAILED]
     bury(store, failed)
     moved((rows[key], row) for key, row in changed.items())
-    events = [state_event(row, now, parts.partitions) for row in told]
     waiting = store.parked(list(handles)) if handles else []
     return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
 
@@ -159,10 +160,12 @@ def apply_positions(parts: Parts, told: list[Position]) -> list[NewRecord]:
     for each in told:
         key = (each.conversation_id, each.user_id)
         marks[key] = _further(marks.get(key) or Watermark(*key), each, last.get(each.conversation_id, 0))
-    store.raise_watermarks(list(marks.values()))
+    now = now_ms()
+    store.raise_watermarks(
+        list(marks.values()), [Change(mark.conversation_id, now, "position", mark.user_id) for mark in marks.values()]
+    )
     for kind, number in Counter(each.kind for each in told).items():
         metrics.POSITIONS.of(kind).add(number)
-    now = int(time.time() * 1000)
     kept = store.watermarks(conversations)
     return [
         position_event(mark, now, parts.partitions)

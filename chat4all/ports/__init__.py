@@ -4,6 +4,7 @@ Every method may block unless it says that it does not, ends within the time lim
 `failures.Temporary` when its server cannot be reached or does not answer in time. What a method has returned from is durable.
 """
 
+from chat4all.ports.changes import Change, Changes
 from chat4all.ports.channel import (
     Account,
     Aside,
@@ -22,7 +23,7 @@ from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Wait
 from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
-from chat4all.ports.history import History, Registration
+from chat4all.ports.history import History, Registration, Span
 from chat4all.ports.message_store import MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
@@ -31,6 +32,8 @@ __all__ = [
     "Account",
     "Arrived",
     "Aside",
+    "Change",
+    "Changes",
     "Channel",
     "Consumer",
     "DeadLetter",
@@ -53,6 +56,7 @@ __all__ = [
     "Progress",
     "ProgressStore",
     "Registration",
+    "Span",
     "Taken",
     "Topic",
     "Trouble",

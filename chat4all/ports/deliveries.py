@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.ports.changes import Change
 from chat4all.records import ProviderReceipt
 
 
@@ -59,6 +60,13 @@ class Deliveries(ABC):
         """Those that exist."""
 
     @abstractmethod
+    def outcomes(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Facts]:
+        """What was seen of deliveries whose rows have been given up, so that what was said of them can still be said.
+
+        A row that still exists may be absent here, or be here with less than is known of it.
+        """
+
+    @abstractmethod
     def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
         """The first `limit` rows with (seq, index) > `after` and seq <= `up_to`, ascending."""
 
@@ -70,8 +78,11 @@ class Deliveries(ABC):
         spoken: Mapping[tuple[str, str], tuple[str, int]] | None = None,
         waiting: Sequence[Waiting] = (),
         resumed: Sequence[Waiting] = (),
+        changes: Sequence[Change] = (),
     ) -> None:
-        """Add facts to rows (`Facts.merged`) with what belongs to them. All is durable on return.
+        """Add facts to rows (`Facts.merged`) with what belongs to them, `changes` for those of whom readers are told.
+
+        All is durable on return.
 
         `spoken`: (channel, address) -> (conversation, at): a message of it went there; the latest time wins.
         `waiting` replaces the row of the same (lane, conversation, address); `resumed` removes it.

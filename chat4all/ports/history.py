@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
+from chat4all.ports.changes import Change
 
 
 class Registration(Struct, frozen=True):
@@ -16,6 +17,15 @@ class Registration(Struct, frozen=True):
     message_id: str
     seq: int
     digest: str
+
+
+class Span(Struct, frozen=True):
+    """Part of a conversation: the first `limit` messages with after < seq < before; without `after` the last ones."""
+
+    conversation_id: str
+    after: int | None
+    before: int
+    limit: int
 
 
 class History(ABC):
@@ -49,12 +59,16 @@ class History(ABC):
         """
 
     @abstractmethod
+    def pages(self, spans: Sequence[Span]) -> list[list[Message]]:
+        """A page for each of these, as `page` gives it: of many conversations at once."""
+
+    @abstractmethod
     def last_seqs(self, conversation_ids: Sequence[str]) -> dict[str, int]:
         """The highest stored seq of each conversation; those without messages are absent."""
 
     @abstractmethod
-    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
-        """Members have come this far. Each position only grows; its time goes with it."""
+    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
+        """Members have come this far, and `changes` say so. Each position only grows; its time goes with it."""
 
     @abstractmethod
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:

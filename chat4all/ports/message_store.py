@@ -11,6 +11,7 @@ promised about a method that raised: parts of it may be written.
 from abc import abstractmethod
 
 from chat4all.ports.access import Access
+from chat4all.ports.changes import Changes
 from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
@@ -19,7 +20,7 @@ from chat4all.ports.progress import ProgressStore
 from chat4all.records import ProviderReceipt
 
 
-class MessageStore(Directory, Access, History, Deliveries, ProgressStore, Files):
+class MessageStore(Directory, Access, History, Changes, Deliveries, ProgressStore, Files):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

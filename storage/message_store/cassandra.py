@@ -4,6 +4,7 @@ from chat4all.ports.message_store import MessageStore
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 from storage.message_store.cassandra_access import CassandraAccess
+from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
@@ -18,7 +19,14 @@ PASSWORD = "store"  # noqa: S105 - the name of the secret
 
 
 class CassandraStore(
-    CassandraDirectory, CassandraAccess, CassandraHistory, CassandraDeliveries, CassandraProgress, CassandraFiles, MessageStore
+    CassandraDirectory,
+    CassandraAccess,
+    CassandraHistory,
+    CassandraChanges,
+    CassandraDeliveries,
+    CassandraProgress,
+    CassandraFiles,
+    MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.
 

@@ -6,7 +6,9 @@ from functools import reduce
 import msgspec
 
 from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
+from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Handle, Waiting
+from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
 from storage.message_store.cassandra_rows import Known, Lookup, as_json
@@ -25,6 +27,8 @@ SEEN = (
     "WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
 )
 BY_KEY = "SELECT body, seen FROM deliveries WHERE channel = ? AND partition = ? AND bucket = ? AND (seq, idx) IN ?"
+OUTCOME = "UPDATE outcomes SET seen = seen + ? WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
+OUTCOMES = "SELECT seq, idx, seen FROM outcomes WHERE channel = ? AND partition = ? AND bucket = ? AND (seq, idx) IN ?"
 BUCKETS = "SELECT bucket FROM delivery_buckets WHERE channel = ? AND partition = ? AND bucket >= ? AND bucket <= ?"
 LANE_ROWS = (
     "SELECT body, seen FROM deliveries WHERE channel = ? AND partition = ? AND bucket = ? "
@@ -56,6 +60,7 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
             self._delivery_buckets.add(buckets)
         puts = [self._put(each) for each in deliveries]
         puts += [self._seen(each.key, each.facts) for each in deliveries if each.facts != NOTHING]
+        puts += [_outcome(each.key, each.facts) for each in deliveries if _lasts(each.facts)]
         self._db.put(puts)
 
     def _put(self, delivery: Delivery) -> Put:
@@ -69,15 +74,16 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         return ("deliveries", *_bucket(key)), SEEN, values
 
     def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
-        groups: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
-        for key in dict.fromkeys(keys):
-            groups.setdefault(_bucket(key), []).append((key.seq, key.index))
-        calls: list[Call] = [
-            (BY_KEY, (*bucket, places[start : start + TOGETHER]))
-            for bucket, places in groups.items()
-            for start in range(0, len(places), TOGETHER)
-        ]
-        return {each.key: each for rows in self._db.all(calls) for each in _read(rows)}
+        return {each.key: each for rows in self._db.all(_calls(BY_KEY, keys)) for each in _read(rows)}
+
+    def outcomes(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Facts]:
+        calls = _calls(OUTCOMES, keys)
+        return {
+            DeliveryKey(Lane(*asked[:2]), seq, index): reduce(Facts.merged, map(_facts, seen))
+            for (_, asked), rows in zip(calls, self._db.all(calls), strict=True)
+            for seq, index, seen in rows
+            if seen
+        }
 
     def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
         place = (lane.channel, lane.partition)
@@ -98,6 +104,7 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         spoken: Mapping[tuple[str, str], tuple[str, int]] | None = None,
         waiting: Sequence[Waiting] = (),
         resumed: Sequence[Waiting] = (),
+        changes: Sequence[Change] = (),
     ) -> None:
         """In three steps, where one transaction would do it elsewhere: whatever was written when a process dies is true.
 
@@ -110,7 +117,9 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
             for address, (conversation_id, at) in (spoken or {}).items()
         ]
         self._db.put(named)
-        self._db.put(self._seen(key, seen) for key, seen in facts.items() if seen != NOTHING)
+        known = [self._seen(key, seen) for key, seen in facts.items() if seen != NOTHING]
+        known += [_outcome(key, seen) for key, seen in facts.items() if _lasts(seen)]
+        self._db.put([*cassandra_changes.puts(changes), *known])
         self._write_waiting(waiting, resumed)
 
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
@@ -120,6 +129,27 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
 
 def _bucket(key: DeliveryKey) -> tuple[str, int, int]:
     return key.lane.channel, key.lane.partition, key.seq >> BUCKET_BITS
+
+
+def _calls(cql: str, keys: Sequence[DeliveryKey]) -> list[Call]:
+    """One statement for up to `TOGETHER` keys of a bucket."""
+    groups: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
+    for key in dict.fromkeys(keys):
+        groups.setdefault(_bucket(key), []).append((key.seq, key.index))
+    return [
+        (cql, (*bucket, places[start : start + TOGETHER]))
+        for bucket, places in groups.items()
+        for start in range(0, len(places), TOGETHER)
+    ]
+
+
+def _lasts(facts: Facts) -> bool:
+    """Whether these say something that readers are told, or where to look for it."""
+    return facts.ended or bool(facts.resent_as)
+
+
+def _outcome(key: DeliveryKey, facts: Facts) -> Put:
+    return ("outcomes", *_bucket(key)), OUTCOME, ({as_json(facts)}, *_bucket(key), key.seq, key.index)
 
 
 def _id(handle: Handle) -> tuple[str, str, str]:

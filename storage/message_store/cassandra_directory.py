@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Membership, User, Verification
+from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
+from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_rows import Lookup, Register, as_json
 from storage.message_store.cassandra_session import Put, Session
 
@@ -118,7 +120,9 @@ class CassandraDirectory(Directory):
             fresh.setdefault((conversation.conversation_id,), Membership.founded(conversation, user_ids))
         there = CONVERSATIONS.read(self._db, fresh)
         new = {key: each for key, each in fresh.items() if key not in there}
-        self._db.put([put for (key,), each in new.items() for put in _parts(TAKE_PART, key, each.now())])
+        changes = [_noted(key, each.version) for (key,), each in new.items()]
+        parts = [put for (key,), each in new.items() for put in _parts(TAKE_PART, key, each.now())]
+        self._db.put([*parts, *cassandra_changes.puts(changes)])
         kept = CONVERSATIONS.settle(self._db, fresh, lambda key, body: body or as_json(fresh[key]))
         ours = [key for key in new if kept[key][1]]
         self._db.put([put for (key,) in ours for put in _parts(CERTAINLY, key, fresh[key,].now())])
@@ -135,7 +139,8 @@ class CassandraDirectory(Directory):
             now = _membership(there) if there else None
             return as_json(now.changed(joined, left)) if now and now.version == version else there
 
-        self._db.put(_parts(TAKE_PART, conversation_id, joined))
+        noted = cassandra_changes.puts([_noted(conversation_id, version + 1)])
+        self._db.put([*_parts(TAKE_PART, conversation_id, joined), *noted])
         body, ours = CONVERSATIONS.settle(self._db, [(conversation_id,)], changed)[conversation_id,]
         if not (ours and body):
             return None
@@ -164,6 +169,11 @@ class CassandraDirectory(Directory):
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         found = LAST_CONVERSATION(self._db, addresses)
         return {(channel, address): kept for (channel, address), (kept,) in found}
+
+
+def _noted(conversation_id: str, version: int) -> Change:
+    """A reader who is away is told of it later. Noted before it is so; if it does not become so, what is told is what is."""
+    return Change(conversation_id, int(time.time() * 1000), "conversation", str(version))
 
 
 def _parts(cql: str, conversation_id: str, user_ids: Sequence[str]) -> list[Put]:

@@ -7,7 +7,9 @@ import msgspec
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.history import History, Registration
+from chat4all.ports.changes import Change
+from chat4all.ports.history import History, Registration, Span
+from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_rows import TOGETHER, TOP, Known, Lookup, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
@@ -98,6 +100,30 @@ class CassandraHistory(History):
         page = [_message(body) for (body,) in found[:limit]]
         return page[::-1] if after is None else page
 
+    def pages(self, spans: Sequence[Span]) -> list[list[Message]]:
+        """All of them side by side, a bucket at a time."""
+        found: list[list[Any]] = [[] for _ in spans]
+        left = self._buckets_of(spans)
+        while waiting := [place for place, buckets in enumerate(left) if buckets and len(found[place]) < spans[place].limit]:
+            calls = [_in_bucket(spans[place], left[place].pop(0), len(found[place])) for place in waiting]
+            for place, rows in zip(waiting, self._db.all(calls), strict=True):
+                found[place] += rows
+        pages = [[_message(body) for (body,) in rows] for rows in found]
+        return [page[::-1] if each.after is None else page for each, page in zip(spans, pages, strict=True)]
+
+    def _buckets_of(self, spans: Sequence[Span]) -> list[list[int]]:
+        """The buckets that each of these lies in, in the order in which to ask."""
+        bounds = [
+            (0 if each.after is None else (each.after + 1) >> BUCKET_BITS, (each.before - 1) >> BUCKET_BITS) for each in spans
+        ]
+        several = [place for place, (first, last) in enumerate(bounds) if first < last]
+        listed = self._db.all([(BUCKETS, (spans[place].conversation_id, *bounds[place])) for place in several])
+        left = [[first] for first, _ in bounds]
+        for place, rows in zip(several, listed, strict=True):
+            newest_first = [bucket for (bucket,) in rows]
+            left[place] = newest_first if spans[place].after is None else newest_first[::-1]
+        return left
+
     def _buckets(self, conversation_id: str, low: int, high: int) -> list[int]:
         """The buckets with messages in (low, high), newest first."""
         first, last = (low + 1) >> BUCKET_BITS, (high - 1) >> BUCKET_BITS
@@ -117,8 +143,8 @@ class CassandraHistory(History):
                 last[each] = seqs[0]
         return last
 
-    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
-        self._db.put(put for each in watermarks for put in _raised(each))
+    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
+        self._db.put([*(put for each in watermarks for put in _raised(each)), *cassandra_changes.puts(changes)])
 
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         kept: dict[str, list[Watermark]] = {conversation_id: [] for conversation_id in conversation_ids}
@@ -127,6 +153,11 @@ class CassandraHistory(History):
             mark = Watermark(conversation_id, user_id, delivered or 0, _at(delivered_since), read or 0, _at(read_since))
             kept[conversation_id].append(mark)
         return kept
+
+
+def _in_bucket(span: Span, bucket: int, had: int) -> Call:
+    low = -1 if span.after is None else span.after
+    return LAST if span.after is None else FIRST, (span.conversation_id, bucket, low, span.before, span.limit - had)
 
 
 def _column(keys: Sequence[tuple[str, str]], place: int) -> list[str]:

@@ -9,6 +9,7 @@ from chat4all.ports.message_store import MessageStore
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 from storage.message_store.sqlite_access import SQLiteAccess
+from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
@@ -17,11 +18,20 @@ from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_progress import SQLiteProgress
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
-class SQLiteStore(SQLiteDirectory, SQLiteAccess, SQLiteHistory, SQLiteDeliveries, SQLiteProgress, SQLiteFiles, MessageStore):
+class SQLiteStore(
+    SQLiteDirectory,
+    SQLiteAccess,
+    SQLiteHistory,
+    SQLiteChanges,
+    SQLiteDeliveries,
+    SQLiteProgress,
+    SQLiteFiles,
+    MessageStore,
+):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""
 
     def __init__(self, settings: Settings) -> None:

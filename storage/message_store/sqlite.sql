@@ -1,4 +1,4 @@
--- The embedded message store, schema version 3. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 5. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Tables are clustered by the key that they are asked by (WITHOUT ROWID), so one write is one b-tree.
@@ -289,3 +289,43 @@ CREATE TABLE IF NOT EXISTS forwards (
     moved_to TEXT NOT NULL,
     PRIMARY KEY (channel, address)
 ) WITHOUT ROWID;
+
+-- Since version 5: what was learned when. `day` is `at` in days since 1970.
+CREATE TABLE IF NOT EXISTS changes (
+    day             INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    kind            TEXT NOT NULL,
+    subject         TEXT NOT NULL,
+    PRIMARY KEY (day, conversation_id, at, kind, subject)
+) WITHOUT ROWID;
+
+-- What was seen of deliveries whose rows are gone, so that no status falls. Written by the trigger: whoever deletes a row keeps it.
+CREATE TABLE IF NOT EXISTS outcomes (
+    channel        TEXT NOT NULL,
+    partition      INTEGER NOT NULL,
+    seq            INTEGER NOT NULL,
+    idx            INTEGER NOT NULL,
+    attempts       INTEGER NOT NULL,
+    attempted_at   INTEGER NOT NULL,
+    refusals       INTEGER NOT NULL,
+    resends        INTEGER NOT NULL,
+    sent_at        INTEGER NOT NULL,
+    provider_id    TEXT NOT NULL,
+    refused_at     INTEGER NOT NULL,
+    refused_reason TEXT NOT NULL,
+    failed_at      INTEGER NOT NULL,
+    failed_reason  TEXT NOT NULL,
+    delivered_at   INTEGER NOT NULL,
+    read_at        INTEGER NOT NULL,
+    resent_as      INTEGER NOT NULL,
+    PRIMARY KEY (channel, partition, seq, idx)
+) WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS deliveries_outcome BEFORE DELETE ON deliveries BEGIN
+    INSERT OR REPLACE INTO outcomes VALUES (
+        OLD.channel, OLD.partition, OLD.seq, OLD.idx, OLD.attempts, OLD.attempted_at, OLD.refusals, OLD.resends, OLD.sent_at,
+        OLD.provider_id, OLD.refused_at, OLD.refused_reason, OLD.failed_at, OLD.failed_reason, OLD.delivered_at, OLD.read_at,
+        OLD.resent_as
+    );
+END;

@@ -7,15 +7,24 @@ from typing import Any
 import msgspec
 
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
 from chat4all.records import ProviderReceipt
-from storage.message_store import sqlite_facts
+from storage.message_store import sqlite_changes, sqlite_facts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
 PUT = Write("INSERT INTO deliveries (channel, partition, seq, idx, body) VALUES {rows} ON CONFLICT DO NOTHING", 5)
 ROW = f"body, {', '.join(sqlite_facts.COLUMNS)}"
 BY_KEY = Lookup(ROW, "CROSS JOIN deliveries USING (channel, partition, seq, idx)", "channel", "partition", "seq", "idx")
+OUTCOMES = Lookup(
+    ", ".join(sqlite_facts.COLUMNS),
+    "CROSS JOIN outcomes USING (channel, partition, seq, idx)",
+    "channel",
+    "partition",
+    "seq",
+    "idx",
+)
 LANE_ROWS = """
 SELECT * FROM deliveries WHERE channel = ? AND partition = ? AND (seq, idx) > (?, ?) AND seq <= ? ORDER BY seq, idx LIMIT ?
 """
@@ -97,6 +106,11 @@ class SQLiteDeliveries(Deliveries):
             rows = BY_KEY(db, [_key(key) for key in keys])
         return {delivery.key: delivery for delivery in (_read(row) for _, row in rows)}
 
+    def outcomes(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Facts]:
+        with self._db.read() as db:
+            rows = OUTCOMES(db, [_key(key) for key in keys])
+        return {DeliveryKey(Lane(*key[:2]), *key[2:]): Facts(*row) for key, row in rows}
+
     def lane_rows(self, lane: Lane, after: tuple[int, int], up_to: int, limit: int) -> list[Delivery]:
         with self._db.read() as db:
             rows = fetched(db, ROW, LANE_ROWS, (lane.channel, lane.partition, *after, up_to, limit))
@@ -109,6 +123,7 @@ class SQLiteDeliveries(Deliveries):
         spoken: Mapping[tuple[str, str], tuple[str, int]] | None = None,
         waiting: Sequence[Waiting] = (),
         resumed: Sequence[Waiting] = (),
+        changes: Sequence[Change] = (),
     ) -> None:
         self._db.put(
             (sqlite_facts.MERGE, _merges(facts)),
@@ -116,6 +131,7 @@ class SQLiteDeliveries(Deliveries):
             (SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()]),
             (GO_ON, [_waiting_key(each) for each in resumed]),
             (WAIT, [(*_waiting_key(each), each.seq, each.index, each.retry_at, each.refusals) for each in waiting]),
+            (sqlite_changes.NOTE, sqlite_changes.rows(changes)),
         )
 
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:

@@ -1,5 +1,6 @@
 """Users, addresses, conversations and links in SQLite. First writer wins: INSERT, and read what is kept."""
 
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import msgspec
 
 from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
+from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
+from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -128,6 +131,7 @@ class SQLiteDirectory(Directory):
                 row = (key, each.version, as_json(each.conversation), as_json(each.members))
                 if db.execute(FOUND, row).rowcount == 1:
                     TAKE_PART(db, [(user_id, key) for user_id in each.now()])
+                    _note(db, each)
                 kept.append(_membership(db.execute(CONVERSATION, (key,)).fetchone()))
         return kept
 
@@ -146,6 +150,7 @@ class SQLiteDirectory(Directory):
             changed = _membership(row).changed(joined, left)
             db.execute(CHANGE, (changed.version, as_json(changed.members), conversation_id, version))
             TAKE_PART(db, [(user_id, conversation_id) for user_id in joined])
+            _note(db, changed)
         return changed
 
     def conversations_of(self, user_id: str) -> list[str]:
@@ -178,6 +183,13 @@ class SQLiteDirectory(Directory):
 
 def _identity(channel: str, address: str, user_id: str, since: int, verified: int, last_wrote_at: int) -> Identity:
     return Identity(channel, address, user_id, since, bool(verified), last_wrote_at)
+
+
+def _note(db: sqlite3.Connection, membership: Membership) -> None:
+    """A reader who is away is told of it later."""
+    now = int(time.time() * 1000)
+    change = Change(membership.conversation.conversation_id, now, "conversation", str(membership.version))
+    sqlite_changes.NOTE(db, sqlite_changes.rows([change]))
 
 
 def _membership(row: Sequence[Any]) -> Membership:

@@ -1,5 +1,6 @@
 """What the store forgets, a few hundred rows at a time, so that no writer waits for long."""
 
+from chat4all.ports.changes import KEPT_DAYS
 from chat4all.ports.progress import KEEP_BODIES_DAYS
 from chat4all.records import ProviderReceipt
 from storage.message_store.sqlite_connection import Connections
@@ -16,6 +17,7 @@ FORGOTTEN = (
     ("sessions", "user_id, session_id", "expires_at < ?", 0),
     ("revocations", "number", "until < ?", 0),
     ("holdings", "owner, kind, thing", "until > 0 AND until < ?", 0),
+    ("changes", "day, conversation_id, at, kind, subject", f"day < ? / {DAY_MS}", (KEPT_DAYS + 1) * DAY_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 1 AND at < ?", HOUR_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 0 AND at < ?", 7 * DAY_MS),
 )

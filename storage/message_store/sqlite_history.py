@@ -1,12 +1,15 @@
 """Messages, where their ids are, and how far members have come, in SQLite."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.history import History, Registration
+from chat4all.ports.changes import Change
+from chat4all.ports.history import History, Registration, Span
+from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -89,13 +92,26 @@ class SQLiteHistory(History):
                 rows = fetched(db, "body", LAST_BEFORE, (conversation_id, end, limit))[::-1]
         return [_message(body) for (body,) in rows]
 
+    def pages(self, spans: Sequence[Span]) -> list[list[Message]]:
+        kinds: dict[tuple[int, bool], dict[tuple[str, int, int], list[Message]]] = {}
+        for each in spans:
+            kinds.setdefault((each.limit, each.after is None), {})[_bounds(each)] = []
+        with self._db.read() as db:
+            for kind, pages in kinds.items():
+                for key, (body,) in _pages_of(*kind)(db, list(pages)):
+                    pages[key].append(_message(body))
+        found = [kinds[each.limit, each.after is None][_bounds(each)] for each in spans]
+        return [sorted(page, key=lambda message: message.seq) for page in found]
+
     def last_seqs(self, conversation_ids: Sequence[str]) -> dict[str, int]:
         with self._db.read() as db:
             kept = LAST_SEQ(db, [(conversation_id,) for conversation_id in conversation_ids])
         return {conversation_id: seq for (conversation_id,), (seq,) in kept if seq is not None}
 
-    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
-        self._db.put((RAISE, [msgspec.structs.astuple(each) for each in watermarks]))
+    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
+        self._db.put(
+            (RAISE, [msgspec.structs.astuple(each) for each in watermarks]), (sqlite_changes.NOTE, sqlite_changes.rows(changes))
+        )
 
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         with self._db.read() as db:
@@ -104,3 +120,17 @@ class SQLiteHistory(History):
         for (conversation_id,), row in sorted(rows):
             kept[conversation_id].append(Watermark(conversation_id, *row))
         return kept
+
+
+def _bounds(span: Span) -> tuple[str, int, int]:
+    return span.conversation_id, -1 if span.after is None else span.after, span.before
+
+
+@lru_cache(maxsize=64)
+def _pages_of(limit: int, newest: bool) -> Lookup:
+    """SQLite knows no limit that differs from row to row."""
+    of_span = "s.conversation_id = asked.conversation_id AND s.seq > asked.after AND s.seq < asked.before"
+    order = f"ORDER BY s.seq {'DESC' if newest else 'ASC'} LIMIT {limit}"
+    within = f"SELECT s.seq FROM messages AS s WHERE {of_span} {order}"  # noqa: S608
+    joined = f"CROSS JOIN messages AS m ON m.conversation_id = asked.conversation_id AND m.seq IN ({within})"
+    return Lookup("m.body", joined, "conversation_id", "after", "before")

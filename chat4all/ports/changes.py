@@ -1,0 +1,34 @@
+"""Part of the message store: what was learned when, so that a reader who was away is told what they missed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+# How long the store knows what was learned when. A reader who was away for longer is told `reload`.
+KEPT_DAYS = 7
+
+
+class Change(Struct, frozen=True, order=True):
+    """At this time (ms UTC) we learned something new of a conversation. What it is now, the other parts of the store say.
+
+    `kind` and `subject`: `state` and a DeliveryKey as text; `position` and a user; `conversation` and a members_version;
+    `rejected` and `message id, seq, reason, sender` with blanks between.
+    """
+
+    conversation_id: str
+    at: int
+    kind: str
+    subject: str
+
+
+class Changes(ABC):
+    """What was learned when. Noted before readers are told; kept for `KEPT_DAYS`."""
+
+    @abstractmethod
+    def note_changes(self, changes: Sequence[Change]) -> None:
+        """Keep these. Noting again changes nothing."""
+
+    @abstractmethod
+    def changes(self, since: Mapping[str, int]) -> list[Change]:
+        """What was noted of each of these conversations at its time (ms UTC) or later, by conversation and time."""
