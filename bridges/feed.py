@@ -23,7 +23,7 @@ from chat4all.conversations import Membership
 from chat4all.failures import RangeLost, Temporary
 from chat4all.messages import seq_at
 from chat4all.ports import Consumer, EventLog, MessageStore
-from chat4all.records import EVENTS, INCOMING, Range, Record
+from chat4all.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.telemetry import logger
 
 log_to = logger(__name__)
@@ -98,6 +98,7 @@ class Feed:
         self._store = store
         self._ends = start.ends
         self._positions = dict(start.positions)
+        self._stopped: set[int] = set()
         self._hub = hub
         self._memberships = Memberships()
         self._loop = asyncio.get_running_loop()
@@ -134,14 +135,29 @@ class Feed:
     def _read(self, consumer: Consumer) -> None:
         self._open_when_there()
         while not self._stopping.is_set():
-            records = consumer.poll(BATCH, POLL_S)
+            records = self._known(consumer.poll(BATCH, POLL_S))
             if not records:
+                self._open_when_there()
                 continue
             asyncio.run_coroutine_threadsafe(self.dispatch(_parcels(records)), self._loop).result()
             self._put_seconds(max(0.0, time.time() - records[0].at / 1000))
             for record in records:
                 self._positions[record.partition] = record.offset + 1
             self._open_when_there()
+
+    def _known(self, records: Sequence[Record]) -> list[Record]:
+        """Those that this code understands. A newer event stops its partition: what it says may not be for everybody."""
+        known = []
+        for each in records:
+            if each.partition not in self._stopped and is_newer(each.headers):
+                record = f"{EVENTS}:{each.partition}:{each.offset}"
+                log_to.error("newer_record", record=record, todo="upgrade the stream server")
+                self._stopped.add(each.partition)
+                metrics.NEWER_RECORDS.of(EVENTS).add()
+                metrics.STOPPED.set(len(self._stopped), EVENTS)
+            if each.partition not in self._stopped:
+                known.append(each)
+        return known
 
     def show(self) -> None:
         """Let every scrape see how far behind this is."""
@@ -152,7 +168,8 @@ class Feed:
         return sum(max(0, end - self._positions.get(partition, 0)) for partition, (_, end) in ends.items())
 
     def _open_when_there(self) -> None:
-        if not self.is_open.is_set() and _covers(self._positions, self._ends):
+        ends = {partition: end for partition, end in self._ends.items() if partition not in self._stopped}
+        if not self.is_open.is_set() and _covers(self._positions, ends):
             self._loop.call_soon_threadsafe(self.is_open.set)
 
     async def dispatch(self, parcels: Sequence[Parcel]) -> None:

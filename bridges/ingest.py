@@ -15,7 +15,7 @@ from bridges.batches import Ready, Traces
 from bridges.behind import Behind
 from chat4all import exposing, metrics, telemetry, tracing
 from chat4all.failures import Temporary
-from chat4all.records import INCOMING, STATUS, BatchRef, Range
+from chat4all.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
 from tasks.parts import Parts, parts
 from tasks.pipeline import hand_out
 
@@ -82,6 +82,7 @@ class Flow:
         self._asking_took = 0.0
         self._handed_out_at = 0.0
         self._mine: set[int] = set()
+        self._stopped: set[int] = set()
         self._paused = False
         self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
         self._consumer = held.log.consume(topic, GROUP, self._assigned, self._revoked)
@@ -101,7 +102,7 @@ class Flow:
         self._consumer.close()
 
     def _step(self) -> None:
-        records = self._consumer.poll(self._most, self._patience())
+        records = self._known(self._consumer.poll(self._most, self._patience()))
         self._ready.add(records)
         self._traces.add(records)
         self._bound()
@@ -109,6 +110,27 @@ class Flow:
             self._follow(self._in_flight)
         elif self._ready and time.monotonic() - self._handed_out_at >= self._gap_s:
             self._hand_out(InFlight(BatchRef(self._topic, self._ready.take()), self._parts.settings.batch_resend_s))
+
+    def _known(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those that today's workers can read. A newer one stops its partition: it and what follows wait for the upgrade."""
+        if not self._stopped and not any(is_newer(each.headers) for each in records):
+            return records
+        known = []
+        for each in records:
+            if each.partition in self._stopped:
+                continue
+            if is_newer(each.headers):
+                self._stop(each)
+            else:
+                known.append(each)
+        return known
+
+    def _stop(self, record: Record) -> None:
+        log.error("newer_record", record=f"{self._topic}:{record.partition}:{record.offset}", todo="upgrade the bridge")
+        metrics.NEWER_RECORDS.of(self._topic).add()
+        self._stopped.add(record.partition)
+        metrics.STOPPED.set(len(self._stopped), self._topic)
+        self._consumer.pause([record.partition])
 
     def _patience(self) -> float:
         """How long to wait for records: short while there is something else to do."""
@@ -121,7 +143,7 @@ class Flow:
         full = len(self._ready) >= self._most
         if full != self._paused:
             self._paused = full
-            (self._consumer.pause if full else self._consumer.resume)(sorted(self._mine))
+            (self._consumer.pause if full else self._consumer.resume)(sorted(self._mine - self._stopped))
 
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
@@ -164,6 +186,8 @@ class Flow:
 
     def _revoked(self, partitions: Sequence[int]) -> None:
         self._mine -= set(partitions)
+        self._stopped -= set(partitions)
+        metrics.STOPPED.set(len(self._stopped), self._topic)
         metrics.ASSIGNED.set(len(self._mine), self._topic)
         self._ready.drop(partitions)
         if self._in_flight and not self._in_flight.drop(partitions):

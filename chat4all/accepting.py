@@ -21,7 +21,7 @@ from chat4all.messages import Message, Payload, Recipient, Text, body_digest, ke
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.recipients import ALL, freeze, speaker, too_long
-from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, status_record
+from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
 from chat4all.settings import Settings
 
 __all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "TextDraft"]
@@ -349,15 +349,18 @@ class Acceptor:
 
     def _append(self, works: Sequence[_Work], founded: Sequence[Membership], headers: dict[str, str]) -> None:
         """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
-        messages = [work.message for work in _open(works) if work.message]
+        made = [(work, incoming_record(work.message, self.partitions, {})) for work in _open(works) if work.message]
+        for work, record in made:
+            if is_too_large(record):
+                work.refuse(413, "message_too_large", "with its recipients and metadata it is too large for one record")
+        kept = [(work, record) for work, record in made if not work.refused]
         records = [conversation_record(each, self.event_partitions) for each in founded]
-        if not records and not messages:
+        if not records and not kept:
             return
         try:
-            with tracing.sending(INCOMING, headers, [(each.message_id, each.conversation_id) for each in messages]) as sent:
-                pairs = zip(messages, sent.headers, strict=True)
-                records += [incoming_record(each, self.partitions, carried) for each, carried in pairs]
-                self.append(records)
+            names = [(work.message_id, work.conversation_id) for work, _ in kept]
+            with tracing.sending(INCOMING, headers, names) as sent:
+                self.append(records + [each.carrying(more) for (_, each), more in zip(kept, sent.headers, strict=True)])
         except Unknown:
             _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:

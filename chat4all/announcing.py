@@ -2,7 +2,7 @@
 
 from chat4all.conversations import Membership
 from chat4all.people import now_ms
-from chat4all.records import EVENTS, NewRecord, partition_of
+from chat4all.records import EVENTS, VERSIONED, NewRecord, partition_of
 from chat4all.v1 import chat_pb2
 
 
@@ -14,5 +14,5 @@ def conversation_record(membership: Membership, partitions: int) -> NewRecord:
         at_ms=now_ms(),
         conversation=chat_pb2.ConversationEvent(conversation_id=key, members_version=membership.version),
     )
-    headers = {"kind": "conversation", "conversation": key, "version": str(membership.version)}
+    headers = {"kind": "conversation", "conversation": key, "version": str(membership.version), **VERSIONED}
     return NewRecord(EVENTS, partition_of(key, partitions), key, event.SerializeToString(), headers)

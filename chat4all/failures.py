@@ -14,6 +14,10 @@ class Temporary(Failure):
     """It may work later, unchanged: an outage, a 5xx, a timeout before anything was sent."""
 
 
+class Newer(Temporary):
+    """A record of a version that this code cannot read yet. Nothing is wrong with it: it waits for the upgrade."""
+
+
 class Throttled(Temporary):
     """The other side asks to wait. `retry_after` is in seconds; waiting spends no attempt."""
 

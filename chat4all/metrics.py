@@ -82,6 +82,12 @@ OLDEST = Reading(
     where=(BRIDGE,),
 )
 ASSIGNED = Gauge("chat4all_partitions_assigned", "Partitions that this bridge reads.", "topic", where=(BRIDGE,))
+STOPPED = Gauge(
+    "chat4all_partitions_stopped",
+    "Partitions that this process reads no further, because a record of a newer version than it knows comes next.",
+    "topic",
+    where=(BRIDGE, STREAM),
+)
 CHAIN_RECORDS = Histogram(
     "chat4all_chain_records", "Records per chain; its count is the number of chains.", "topic", buckets=COUNTS, where=(BRIDGE,)
 )
@@ -108,6 +114,12 @@ STAGE_FAILURES = Counter(
     "stage",
     "kind",
     where=(PIPELINE,),
+)
+NEWER_RECORDS = Counter(
+    "chat4all_newer_records_total",
+    "Times that a partition was stopped before a record of a newer version than the process knows: upgrade that process.",
+    "topic",
+    where=(PIPELINE, BRIDGE, STREAM),
 )
 FANNED_OUT = Counter(
     "chat4all_messages_fanned_out_total",

@@ -1,13 +1,18 @@
-"""Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves."""
+"""Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves.
 
-from collections.abc import Callable
+Every record says in a header which version of the format a reader must know to understand all of it. Whoever meets a newer
+one stops that partition, as in an outage, until it is upgraded itself: to pass over what one does not know would lose it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from zlib import crc32
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from chat4all.failures import Permanent
-from chat4all.messages import Message
+from chat4all.failures import Newer, Permanent
+from chat4all.messages import File, Message, Text
 
 INCOMING = "chat-incoming"
 STATUS = "chat-status"
@@ -15,6 +20,11 @@ EVENTS = "chat-events"
 TOPICS = (INCOMING, STATUS, EVENTS)
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
+# The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
+VERSION = 1
+VERSION_HEADER = "v"
+VERSIONED = {VERSION_HEADER: "1"}
+_KNOWN = frozenset(str(each) for each in range(1, VERSION + 1))
 
 
 class NewRecord(Struct, frozen=True):
@@ -25,6 +35,10 @@ class NewRecord(Struct, frozen=True):
     key: str
     value: bytes
     headers: dict[str, str] = {}
+
+    def carrying(self, more: Mapping[str, str]) -> "NewRecord":
+        """The same with these headers besides."""
+        return replace(self, headers={**more, **self.headers})
 
 
 class Record(Struct, frozen=True):
@@ -106,7 +120,7 @@ def partition_of(key: str, partitions: int) -> int:
 def incoming_record(message: Message, partitions: int, headers: dict[str, str]) -> NewRecord:
     """The chat-incoming record of an accepted message. The `recipients` header lets the bridge bound a batch unread."""
     key = message.conversation_id
-    counted = {**headers, "recipients": str(len(message.recipients))}
+    counted = {**headers, **VERSIONED, "recipients": str(len(message.recipients))}
     return NewRecord(INCOMING, partition_of(key, partitions), key, _encode(message), counted)
 
 
@@ -116,27 +130,74 @@ def status_record(status: Status, partitions: int, headers: dict[str, str]) -> N
         key = f"{status.channel}/{status.account}/{status.provider_id}"
     else:
         key = status.conversation_id
-    return NewRecord(STATUS, partition_of(key, partitions), key, _encode(status), headers)
+    return NewRecord(STATUS, partition_of(key, partitions), key, _encode(status), {**headers, **VERSIONED})
+
+
+def is_newer(headers: Mapping[str, str]) -> bool:
+    """Whether the record with these headers is of a version that this code does not know. Older ones say none."""
+    said = headers.get(VERSION_HEADER, "1")
+    return said not in _KNOWN
+
+
+def is_too_large(record: NewRecord) -> bool:
+    """Whether nobody would read this record: to be asked before it is appended."""
+    return len(record.value) > RECORD_MOST
 
 
 def read_message(record: Record) -> Message:
-    """The message in a chat-incoming record, without its seq. Permanent `unreadable` when it is none, or too large."""
-    _refuse_large(record)
+    """The message in a chat-incoming record, without its seq.
+
+    Permanent `unreadable` when it is none, or too large; Newer when newer code than this has written it.
+    """
+    _check(record)
     try:
         return _decode_message(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Permanent("unreadable", str(error)) from error
+        raise _failure(record, error, _MESSAGE_TAGS) from error
 
 
 def read_status(record: Record) -> Status:
-    """The receipt or position in a chat-status record. Permanent `unreadable` when it is neither, or too large."""
-    _refuse_large(record)
+    """The receipt or position in a chat-status record. Permanent and Newer as `read_message`."""
+    _check(record)
     try:
         return _decode_status(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Permanent("unreadable", str(error)) from error
+        raise _failure(record, error, _STATUS_TAGS) from error
 
 
-def _refuse_large(record: Record) -> None:
+def _check(record: Record) -> None:
+    if is_newer(record.headers):
+        raise Newer("newer_record", f"version {record.headers[VERSION_HEADER]}; this code reads {VERSION}")
     if len(record.value) > RECORD_MOST:
         raise Permanent("unreadable", f"{len(record.value)} bytes")
+
+
+def _failure(record: Record, error: Exception, known: Iterable[str]) -> Newer | Permanent:
+    """Of a record that cannot be decoded: a kind that we have never heard of is newer code's, whatever the header says."""
+    try:
+        said = msgspec.json.decode(record.value, type=_Tagged)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Permanent("unreadable", str(error))
+    if said.type not in known:
+        return Newer("newer_record", f"a {said.type}")
+    if said.payload is not None and said.payload.type not in _PAYLOAD_TAGS:
+        return Newer("newer_record", f"a payload {said.payload.type}")
+    return Permanent("unreadable", str(error))
+
+
+class _Kind(Struct, frozen=True):
+    type: str
+
+
+class _Tagged(Struct, frozen=True):
+    """The kinds of a record and of its payload, and nothing else of it."""
+
+    type: str
+    payload: _Kind | None = None
+
+
+def _tags(*kinds: type[Struct]) -> frozenset[str]:
+    return frozenset(str(each.__struct_config__.tag) for each in kinds)
+
+
+_MESSAGE_TAGS, _STATUS_TAGS, _PAYLOAD_TAGS = _tags(Message), _tags(ProviderReceipt, Position), _tags(Text, File)

@@ -1,12 +1,12 @@
 """Batches by reference: read from the log, decoded once per process."""
 
 from collections import OrderedDict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from threading import Lock
 
 from msgspec import Struct
 
-from chat4all.failures import Permanent
+from chat4all.failures import Newer, Permanent
 from chat4all.messages import Message, seq_at
 from chat4all.ports import EventLog
 from chat4all.records import INCOMING, Position, ProviderReceipt, Range, Record, read_message, read_status
@@ -14,14 +14,19 @@ from chat4all.tracing import HEADER
 
 READ_TIMEOUT_S = 10.0
 KEPT_BATCHES = 8
+END = 2**63 - 1
 
 
 class Entry(Struct, frozen=True):
-    """A record and what it says; `value` is None, and `unreadable` says why, when it says nothing of ours."""
+    """A record and what it says; `value` is None, and `unreadable` says why, when it says nothing of ours.
+
+    `is_newer`: only newer code can say what it is.
+    """
 
     record: Record
     value: Message | ProviderReceipt | Position | None
     unreadable: str = ""
+    is_newer: bool = False
 
 
 class Batch(Struct, frozen=True):
@@ -39,6 +44,20 @@ class Batch(Struct, frozen=True):
         """The same ranges less the records at these (partition, offset)."""
         kept = tuple(each for each in self.entries if (each.record.partition, each.record.offset) not in buried)
         return Batch(self.topic, self.ranges, kept)
+
+    def newer(self) -> dict[int, int]:
+        """Per partition the offset of the first record that this code is too old for; partitions without one are absent."""
+        found: dict[int, int] = {}
+        for each in self.entries:
+            if each.is_newer:
+                found.setdefault(each.record.partition, each.record.offset)
+        return found
+
+    def before(self, ends: Mapping[int, int]) -> "Batch":
+        """What of these ranges comes before these offsets; partitions without one are whole."""
+        cut = [Range(each.partition, each.first, min(each.last, ends.get(each.partition, END) - 1)) for each in self.ranges]
+        entries = tuple(each for each in self.entries if each.record.offset < ends.get(each.record.partition, END))
+        return Batch(self.topic, tuple(span for span in cut if span.size > 0), entries)
 
 
 class Batches:
@@ -69,5 +88,7 @@ def _entry(record: Record) -> Entry:
         if record.topic == INCOMING:
             return Entry(record, read_message(record).placed(seq_at(record.offset), record.headers.get(HEADER, "")))
         return Entry(record, read_status(record))
+    except Newer as failure:
+        return Entry(record, None, failure.detail, is_newer=True)
     except Permanent as failure:
         return Entry(record, None, failure.detail or failure.reason)

@@ -9,7 +9,7 @@ import msgspec
 from chat4all.deliveries import RANK, Delivery, Watermark, reason, state
 from chat4all.messages import File, Message
 from chat4all.ports import Change, EventLog, MessageStore
-from chat4all.records import EVENTS, NewRecord, partition_of
+from chat4all.records import EVENTS, VERSIONED, NewRecord, partition_of
 from chat4all.tracing import event_headers
 from chat4all.v1 import chat_pb2 as pb
 
@@ -22,7 +22,7 @@ SUBJECTS = {"state": "delivery", "position": "member", "rejected": "rejected"}
 
 def _record(event: pb.Event, conversation_id: str, partitions: int, **headers: str) -> NewRecord:
     kind = event.WhichOneof("kind") or ""
-    named = {"kind": kind, "conversation": conversation_id, **headers}
+    named = {"kind": kind, "conversation": conversation_id, **headers, **VERSIONED}
     return NewRecord(EVENTS, partition_of(conversation_id, partitions), conversation_id, event.SerializeToString(), named)
 
 

@@ -1,13 +1,15 @@
 """How every stage is run over a batch: what it is given, what happens when it fails, and who is to blame.
 
 An outage blames nobody: the batch comes again. A record that makes the stage fail is found by halving, and set aside alone.
+A record of a newer version stops its partition there; what comes before it and the other partitions go on. It is no failure:
+the bridge hands the rest out again until somebody has upgraded this process.
 A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.quarantine).
 """
 
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
@@ -78,6 +80,7 @@ class Run:
         self._stage, self._parts, self._batches, self._ref = stage, parts, batches, ref
         self._store: MessageStore = parts.store
         self.buried = 0
+        self._stopped: dict[int, int] = {}
 
     def go(self, again: bool) -> None:
         """Do all of it. `again`: the batch was handed out before, so a process may have died of it.
@@ -108,6 +111,9 @@ class Run:
             EXCUSES.bring(self._store)
 
     def _unit(self, unit: Sequence[Range]) -> None:
+        unit = [span for span in unit if span.partition not in self._stopped]
+        if not unit:
+            return
         try:
             self._work(unit)
         except OUTAGES:
@@ -125,11 +131,26 @@ class Run:
         careful = self._ref.suspect or self._ref.replay or self._ref.run > 0 or self.buried > 0
         if careful:
             batch = batch.without(self._store.buried(topic, unit))
+        newer = batch.newer()
+        if newer:
+            self._stop(newer)
+            batch = batch.before(newer)
+            if not batch.ranges:
+                return
         members = tracing.sampled(each.record.headers for each in batch.entries)
         with tracing.stage(self._stage.name, topic, members):
             self._stage.work(self._parts, batch, self._ref.replay)
         metrics.STAGE_SECONDS.of(self._stage.name)(time.perf_counter() - begun)
         metrics.STAGE_RECORDS.of(self._stage.name).add(len(batch.entries))
+
+    def _stop(self, newer: Mapping[int, int]) -> None:
+        topic = self._ref.topic
+        for partition, offset in newer.items():
+            log.error(
+                "newer_record", stage=self._stage.name, record=f"{topic}:{partition}:{offset}", todo="upgrade this process"
+            )
+            metrics.NEWER_RECORDS.of(topic).add()
+        self._stopped.update(newer)
 
     def _search(self, span: Range) -> None:
         """Find the records that this stage fails at, by halving, and set each aside alone."""

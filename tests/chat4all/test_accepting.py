@@ -78,11 +78,11 @@ def test_a_batch_keeps_its_order_within_a_conversation(desk: Desk) -> None:
 
 
 def test_headers_travel_in_the_records(desk: Desk) -> None:
-    """Trace context goes with each message, beside the count of its recipients."""
+    """Trace context goes with each message, beside its version and the count of its recipients."""
     desk.acceptor.accept(CRM, [said(to=["whatsapp:+5511999990000"])], {"traceparent": "x"})
     [(partition, (first, end))] = [each for each in desk.log.ends(INCOMING).items() if each[1][1] > each[1][0]]
     [record] = desk.log.read(INCOMING, [Range(partition, first, end - 1)], 5)
-    assert record.headers == {"traceparent": "x", "recipients": "1"}
+    assert record.headers == {"traceparent": "x", "recipients": "1", "v": "1"}
 
 
 def test_many_at_once_found_one_conversation_and_one_contact(desk: Desk) -> None:
@@ -123,3 +123,13 @@ def test_a_foreign_or_unknown_conversation_takes_no_position(desk: Desk) -> None
     for caller, where in ((CRM, answer.conversation_id), (ALICE, str(uuid4())), (ALICE, "x")):
         refused = desk.acceptor.acknowledge(caller, where, "read", 1)
         assert refused and (refused.status, refused.code) == (404, "unknown_conversation")
+
+
+def test_what_no_stage_would_read_is_refused_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message whose record is too large is not accepted and then buried; the others of the batch are accepted."""
+    monkeypatch.setattr("chat4all.records.RECORD_MOST", 2_000)
+    large, small = desk.acceptor.accept(ALICE, [said("x" * 3_000, to=["bob"]), said(to=["bob"])])
+    assert isinstance(large, Refused)
+    assert (large.status, large.code) == (413, "message_too_large")
+    assert isinstance(small, Accepted)
+    assert desk.count(INCOMING) == 1

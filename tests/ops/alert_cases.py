@@ -56,6 +56,11 @@ CASES: dict[str, Case] = {
         {'chat4all_chains_again_total{topic="chat-status"}': "0 0 1 1 2 2x20"},
         {"topic": "chat-status"},
     ),
+    "NewerRecords": Case(
+        {'chat4all_partitions_stopped{topic="chat-incoming", instance="a"}': "0x10 1x20"},
+        {'chat4all_newer_records_total{topic="chat-incoming", instance="a"}': "4x30"},
+        {"topic": "chat-incoming"},
+    ),
     "SweepStopped": Case({"chat4all_sweeps_total": "500x30"}, {"chat4all_sweeps_total": "0+60x30"}),
     "NoTraffic": Case({ACCEPTED: "0+10x60 600x30"}, {ACCEPTED: "0+10x90"}, at=80),
     "AcceptSlow": Case(*ACCEPT),

@@ -1,0 +1,92 @@
+"""The bridge and the stream stop before a record of a newer version; other partitions go on."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from bridges.feed import Feed
+from bridges.ingest import Flow
+from chat4all.measuring import REGISTRY
+from chat4all.records import EVENTS, INCOMING, BatchRef, Record
+from chat4all.settings import Settings
+
+OLD, NEW = {"v": "1"}, {"v": "2"}
+
+
+def record(partition: int, offset: int, headers: Mapping[str, str] = OLD, topic: str = INCOMING) -> Record:
+    return Record(topic, partition, offset, "key", b"", dict(headers), 0)
+
+
+class Source:
+    """A consumer that gives what it is told to, and notes what is paused."""
+
+    def __init__(self, *polls: Sequence[Record]) -> None:
+        self.polls, self.paused = list(polls), set[int]()
+
+    def poll(self, _limit: int, _timeout_s: float) -> Sequence[Record]:
+        return self.polls.pop(0) if self.polls else []
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        self.paused -= set(partitions)
+
+    def commit(self, _positions: Mapping[int, int]) -> None:
+        return None
+
+
+@pytest.fixture
+def handed() -> Iterator[list[BatchRef]]:
+    given: list[BatchRef] = []
+    with patch("bridges.ingest.hand_out", given.append):
+        yield given
+
+
+def flow(source: Source) -> Flow:
+    log = SimpleNamespace(consume=lambda *_: source)
+    store = SimpleNamespace(progress=lambda _topic: {})
+    held: Any = SimpleNamespace(settings=Settings(batch_records=1), log=log, store=store)
+    made = Flow(held, INCOMING, threading.Event())
+    made._mine = {0, 1}
+    return made
+
+
+def _stopped(topic: str) -> float:
+    return REGISTRY.get_sample_value("chat4all_partitions_stopped", {"topic": topic}) or 0
+
+
+def test_the_bridge_hands_out_what_comes_before_and_nothing_after(handed: list[BatchRef]) -> None:
+    """Neither the newer record nor what follows it in its partition, also when it was read ahead and reading goes on."""
+    source = Source([record(0, 0), record(0, 1, NEW), record(0, 2), record(1, 0)], [record(0, 3), record(1, 1)])
+    here = flow(source)
+    for _ in range(6):
+        here._step()
+        here._in_flight = None
+        here._handed_out_at = 0.0
+    places = sorted(
+        (span.partition, offset) for ref in handed for span in ref.ranges for offset in range(span.first, span.last + 1)
+    )
+    assert places == [(0, 0), (1, 0), (1, 1)]
+    assert source.paused == {0}
+    assert _stopped(INCOMING) == 1
+    here._revoked([0])
+    assert _stopped(INCOMING) == 0
+
+
+async def test_the_stream_dispatches_nothing_newer() -> None:
+    """A newer event may be one that is not for everybody: its partition stands still, and does not keep the server shut."""
+    start: Any = SimpleNamespace(positions={0: 0, 1: 0}, ends={0: 3, 1: 1})
+    nothing: Any = None
+    feed = Feed(nothing, nothing, start, nothing)
+    told = [record(0, 0, topic=EVENTS), record(0, 1, NEW, EVENTS), record(0, 2, topic=EVENTS), record(1, 0, {}, EVENTS)]
+    assert [(each.partition, each.offset) for each in feed._known(told)] == [(0, 0), (1, 0)]
+    assert feed._known([record(0, 3, topic=EVENTS)]) == []
+    feed._positions = {0: 1, 1: 1}
+    feed._open_when_there()
+    assert _stopped(EVENTS) == 1
+    feed._threads.shutdown()
