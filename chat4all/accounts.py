@@ -2,24 +2,52 @@
 
 import re
 import secrets
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chat4all.callers import SCOPES
 from chat4all.conversations import User, UserKind
+from chat4all.failures import Temporary
 from chat4all.people import RESERVED_PREFIXES, now_ms
 from chat4all.ports import Directory
 
 # 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
+# Each takes 19 MiB, which its thread's heap keeps: so there are two such threads. Who stands in line holds a thread of the
+# gateway, so the line is shorter than those.
+AT_ONCE = 2
+IN_LINE = 8
+_line = threading.BoundedSemaphore(IN_LINE)
+_pool = ThreadPoolExecutor(AT_ONCE, "argon2")
+Result = TypeVar("Result")
 USER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Taken(Exception):
     """Somebody else has this id."""
+
+
+class Busy(Temporary):
+    """Too many secrets are being checked in this process; come again in a second."""
+
+    def __init__(self) -> None:
+        super().__init__("busy", "too many logins at once")
+
+
+def _in_turn(work: Callable[[], Result]) -> Result:
+    """Do this on one of the few threads for it. Busy when the line is full."""
+    if not _line.acquire(blocking=False):
+        raise Busy
+    try:
+        return _pool.submit(work).result()
+    finally:
+        _line.release()
 
 
 def check_user_id(user_id: str) -> str:
@@ -32,14 +60,15 @@ def check_user_id(user_id: str) -> str:
 
 
 def hash_secret(secret: str) -> str:
-    """The argon2 hash to keep of a password or client secret."""
-    return _HASHER.hash(secret)
+    """The argon2 hash to keep of a password or client secret. Busy as for `check_secret`."""
+    return _in_turn(lambda: _HASHER.hash(secret))
 
 
 def check_secret(user: User | None, secret: str) -> bool:
     """Whether this is the user's secret. Takes as long for an unknown user, so that nobody learns who exists."""
+    kept = user.password_hash if user and user.password_hash else _NOBODY
     try:
-        matches = _HASHER.verify(user.password_hash if user and user.password_hash else _NOBODY, secret)
+        matches = _in_turn(lambda: _HASHER.verify(kept, secret))
     except (VerificationError, InvalidHashError):
         return False
     return matches and bool(user and user.password_hash)

@@ -39,6 +39,13 @@ REQUESTS_REFUSED = Counter(
     "reason",
     where=(GATEWAY, STREAM),
 )
+CONNECTIONS = Gauge("chat4all_connections", "Connections of clients to the gateway, idle ones too.", where=(GATEWAY,))
+CONNECTIONS_CUT = Counter(
+    "chat4all_connections_cut_total",
+    "Connections that were ended for being slow (head_late, body_late, not_taken) or to make room (too_many, too_much held).",
+    "why",
+    where=(GATEWAY,),
+)
 PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
     "What providers brought by webhook or were asked for: message, receipt, unreadable and unclaimed (for an account that is "

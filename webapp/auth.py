@@ -20,7 +20,7 @@ from webapp.models import Login, Refresh, Tokens
 from webapp.problems import Problem
 from webapp.validating import checked
 
-api = APIBlueprint("auth", __name__, abp_tags=[TOKENS], abp_security=OPEN, abp_responses=problems(400, 401, 413, 422, 429))
+api = APIBlueprint("auth", __name__, abp_tags=[TOKENS], abp_security=OPEN, abp_responses=problems(400, 401, 413, 422, 429, 503))
 
 SEEN = "chat4all_tokens"
 SEEN_MOST = 10_000

@@ -2,6 +2,7 @@
 """How gunicorn serves the gateway: `gunicorn -c webapp/gunicorn.conf.py "webapp.app:create_app()"`."""
 
 import os
+import resource
 import shutil
 from typing import Any
 
@@ -12,7 +13,7 @@ logger_class = "webapp.serving.Log"
 _metrics = (_settings.data / "metrics" / "gateway").resolve()
 
 bind = f"{_settings.host}:{_settings.gateway_port}"
-worker_class = "gthread"
+worker_class = "webapp.worker.Worker"
 workers = _settings.gateway_processes
 threads = _settings.gateway_threads
 # Each worker opens log and store for itself: neither survives a fork.
@@ -23,6 +24,11 @@ keepalive = 75
 backlog = 1024
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 control_socket_disable = True
+
+# A connection is an open file; workers keep the number of theirs within bounds themselves (webapp/worker.py).
+worker_connections = 10_000
+_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(_files, 16_384) if _files > 0 else 16_384, _files))
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
 

@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from chat4all import metrics, telemetry
+from chat4all.accounts import Busy
 from chat4all.drafts import Refused
 from chat4all.failures import Temporary, Unknown
 
@@ -74,11 +75,17 @@ def unavailable(reason: str) -> Problem:
     return Problem(503, "unavailable", reason, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+def busy(detail: str) -> Problem:
+    """This process has enough of that to do at the moment; nothing is out of order."""
+    return Problem(503, "busy", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
 def init(app: Flask) -> None:
     """Answer every error of this application as a problem."""
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Temporary, _temporary)
+    app.register_error_handler(Busy, lambda error: busy(error.detail).response())
     app.register_error_handler(Unknown, _temporary)
     app.register_error_handler(Exception, _unexpected)
 

@@ -104,6 +104,14 @@ CASES: dict[str, Case] = {
     "StoreErrors": Case(*_failures("store")),
     "ObjectErrors": Case(*_failures("objects")),
     "BrokerErrors": Case({"chat4all_broker_failures_total": "0+60x30"}, {"chat4all_broker_failures_total": "0 3x30"}),
+    "ConnectionsCut": Case(
+        {'chat4all_connections_cut_total{why="too_many"}': "0+100x30"},
+        {
+            'chat4all_connections_cut_total{why="too_many"}': "0+2x30",
+            'chat4all_connections_cut_total{why="head_late"}': "0+900x30",
+        },
+        {"why": "too_many"},
+    ),
     "FetchesRefused": Case(
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "0x15 1x15"},
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "3x30"},
