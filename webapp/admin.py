@@ -1,8 +1,9 @@
-"""What operators look at. Never people's words or addresses."""
+"""What operators look at. Never people's words or addresses, but in a webhook that was kept as it came."""
 
+from base64 import b64encode
 from datetime import date
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -17,7 +18,8 @@ from webapp import auth
 from webapp.answers import answer, rfc3339
 from webapp.docs import SECURED, problems
 from webapp.gateway import gateway
-from webapp.models import Asked, Time, Told
+from webapp.models import Asked, Given, Time, Told
+from webapp.poking import poke
 from webapp.problems import Problem
 from webapp.validating import checked, without_blanks
 
@@ -62,6 +64,7 @@ class LetterOut(Told):
     first_at: Time
     at: Time
     channel: str = ""
+    account: Annotated[str, Field(description="Whom a webhook was for, where that is none of ours")] = ""
     delivery: str = ""
     message_id: str = ""
     conversation_id: str = ""
@@ -74,10 +77,86 @@ class Letters(Told):
     next: str | None = None
 
 
+class LetterPath(Asked):
+    """Names a letter."""
+
+    letter_id: Annotated[str, Field(max_length=64)]
+
+
+class KeptOut(LetterOut):
+    """A letter with what the provider sent, as text, or in base64 where it is none. People's words may be in it."""
+
+    body: str
+    body_encoding: Literal["utf-8", "base64"]
+
+
+class ReplayIn(Given):
+    """`dry_run`: only say what would be read in it now."""
+
+    dry_run: bool = False
+
+
+class Replayed(Told):
+    """What was read in a webhook that had been kept; what was accepted before is the same message, once."""
+
+    letter_id: str
+    dry_run: bool
+    messages: int
+    receipts: int
+    unreadable: Annotated[list[str], Field(description="Why parts of it still make no sense")]
+    unclaimed: Annotated[list[str], Field(description="Accounts that it is for and that are still not ours")]
+
+
 @api.get("/v1/admin/dead-letters", responses={"200": Letters})
 @checked
+def dead_letters_of_old(query: LettersQuery) -> Response:
+    """The same as GET /v1/dead-letters, by its older name."""
+    return _page(query)
+
+
+@api.get("/v1/dead-letters", responses={"200": Letters})
+@checked
 def dead_letters(query: LettersQuery) -> Response:
-    """What could not be processed or delivered, oldest first. What was sent again since is still here."""
+    """What could not be processed, delivered or read, oldest first. What was sent again since is still here."""
+    return _page(query)
+
+
+@api.get("/v1/dead-letters/<letter_id>", responses={"200": KeptOut, **problems(404)})
+@checked
+def dead_letter(path: LetterPath) -> Response:
+    """A letter about a webhook that could not be read, or was for an account that is not ours, with that webhook."""
+    kept = gateway().store.kept_webhook(path.letter_id)
+    if kept is None:
+        raise _nothing_kept()
+    letter, body = kept
+    try:
+        said = {"body": body.decode(), "body_encoding": "utf-8"}
+    except UnicodeDecodeError:
+        said = {"body": b64encode(body).decode(), "body_encoding": "base64"}
+    return answer(_shown(letter) | said)
+
+
+@api.post("/v1/dead-letters/<letter_id>/replay", responses={"200": Replayed, **problems(400, 404, 413)})
+@checked
+def replay_dead_letter(path: LetterPath, body: ReplayIn) -> Response:
+    """Read a kept webhook again: after an upgrade that knows more, or once the account that it is for is ours."""
+    served, kept = gateway(), gateway().store.kept_webhook(path.letter_id)
+    channel = served.channels.get(kept[0].channel) if kept else None
+    handled = served.webhooks.again(channel, path.letter_id, body.dry_run) if channel else None
+    if handled is None:
+        raise _nothing_kept()
+    for file_id in handled.files:
+        poke("fetch_media", file_id)
+    told = {name: list(each) for name, each in (("unreadable", handled.unreadable), ("unclaimed", handled.unclaimed))}
+    counts = {"messages": handled.messages, "receipts": handled.receipts}
+    return answer({"letter_id": path.letter_id, "dry_run": body.dry_run, **counts, **told})
+
+
+def _nothing_kept() -> Problem:
+    return Problem(404, "unknown_letter", "there is no letter of this id that has a webhook; deliveries: see `replay delivery`")
+
+
+def _page(query: LettersQuery) -> Response:
     wanted = _wanted(query)
     letters = scan(gateway().store, wanted.since, wanted.until, _after(query.next, wanted.until))
     found: list[DeadLetter] = []
@@ -123,6 +202,7 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     told = {
         "record": record_of(letter),
         "channel": letter.channel,
+        "account": letter.account,
         "delivery": letter.delivery,
         "message_id": letter.message_id,
         "conversation_id": letter.conversation_id,

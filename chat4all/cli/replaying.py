@@ -14,12 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chat4all import telemetry
+from chat4all.accepting import Acceptor
+from chat4all.channels import CHANNELS, open_channel
 from chat4all.deliveries import DeliveryKey
 from chat4all.failures import Failure, Unknown
+from chat4all.inbound import Arrivals
 from chat4all.letters import Wanted, instant, record_of, scan
-from chat4all.ports import DeadLetter, MessageStore
+from chat4all.ports import Channel, DeadLetter, MessageStore
 from chat4all.running import beside_running
 from chat4all.settings import SettingsError
+from chat4all.webhooks import STAGES, Webhooks
 from tasks import replays, reruns
 from tasks.parts import Parts, open_parts
 from tasks.replays import Plan, Resend, Wish
@@ -138,6 +142,44 @@ def log(place: str, stage: str, dry_run: bool) -> None:
         click.echo(f"  {ref}")
 
 
+@commands.command()
+@click.argument("letter_ids", nargs=-1)
+@click.option("--stage", type=click.Choice(STAGES), help="Instead of ids: all letters of this stage.")
+@click.option("--channel", default="", help="With --stage: of this channel only.")
+@click.option("--since", default="24h", show_default=True, help="With --stage: from then on, as in `dead-letters`.")
+@DRY
+@told
+def webhooks(letter_ids: Sequence[str], stage: str | None, channel: str, since: str, dry_run: bool) -> None:
+    """Read webhooks again that could not be read, or were for an account that was not ours. Doing it twice is once."""
+    if bool(letter_ids) == bool(stage):
+        raise click.UsageError("Letter ids, or --stage.")
+    with opened() as parts:
+        wanted = Wanted(_instant("since", since), _now() + 1, channel, stage=stage or "")
+        found = (letter.letter_id for letter in scan(parts.store, wanted.since, wanted.until) if wanted.has(letter))
+        taker = Webhooks(parts.store, Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, _channels(parts))))
+        for letter_id in letter_ids or found:
+            click.echo(_taken(parts, taker, letter_id, dry_run))
+
+
+def _taken(parts: Parts, taker: Webhooks, letter_id: str, dry_run: bool) -> str:
+    kept = parts.store.kept_webhook(letter_id)
+    if kept is None:
+        return f"{letter_id}: left, no webhook is kept under this id"
+    handled = taker.again(open_channel(kept[0].channel, parts.settings), letter_id, dry_run)
+    if handled is None:
+        return f"{letter_id}: left, its webhook is not kept any more"
+    rest = [
+        *(f"unreadable: {each}" for each in handled.unreadable),
+        *(f"not our account: {each}" for each in handled.unclaimed),
+    ]
+    said = f"messages {handled.messages}, receipts {handled.receipts} {'would be' if dry_run else 'are'} taken"
+    return f"{letter_id}: " + "; ".join([said, *rest])
+
+
+def _channels(parts: Parts) -> dict[str, Channel]:
+    return {name: open_channel(name, parts.settings) for name in CHANNELS}
+
+
 # What the commands share.
 
 
@@ -209,6 +251,8 @@ def _deliveries(store: MessageStore, wanted: Wanted) -> Iterator[list[DeliveryKe
 
 
 def _set_aside(letter: DeadLetter) -> str:
+    if letter.stage in STAGES:
+        return f"{letter.letter_id}: left, a webhook, {letter.reason}; see `replay webhooks`"
     return f"{record_of(letter)}: left, set aside by {letter.stage}, {letter.reason}; see `replay record`"
 
 

@@ -13,13 +13,18 @@ import pytest
 from click.testing import CliRunner, Result
 from kombu.exceptions import OperationalError
 
+from chat4all.accepting import Acceptor
+from chat4all.channels import open_channel
 from chat4all.cli.replay import replay
 from chat4all.deliveries import DeliveryKey, Facts, Lane
+from chat4all.inbound import Arrivals
 from chat4all.messages import Recipient
 from chat4all.records import INCOMING, STATUS, NewRecord
 from chat4all.root import ROOT
+from chat4all.webhooks import Webhooks
 from tasks import reruns
 from tasks.courier import Courier
+from tests.channels import payloads
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -181,3 +186,27 @@ def test_a_broker_that_is_away_is_said(road: World) -> None:
     with patch.object(reruns, "hand_out", side_effect=OperationalError("refused")):
         result = typed("log", "chat-incoming:0:0")
     assert (result.exit_code, "the broker does not answer" in result.output) == (1, True), result.output
+
+
+def test_kept_webhooks_are_taken_again(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their letters or by stage: once the account is ours the message arrives, however often it is asked for."""
+    body, _ = payloads.webhook("whatsapp", "another_account")
+    channel = open_channel("whatsapp", road.parts.settings)
+    taker = Webhooks(
+        road.store, Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel}))
+    )
+    taker.take(channel, [body, b"no webhook"])
+    before = appended(road)
+    said = typed("webhooks", "--stage", "unclaimed")
+    assert "messages 0" in said.output
+    assert "not our account: 100000000000999" in said.output
+    assert "not a webhook" in typed("webhooks", "--stage", "unreadable").output
+    assert "see `replay webhooks`" in typed("dead-letters").output
+    monkeypatch.setenv("WHATSAPP_PHONE_NUMBER_ID", "100000000000999")
+    assert "messages 1, receipts 0 would be taken" in typed("webhooks", "--stage", "unclaimed", "--dry-run").output
+    assert appended(road) == before
+    for _ in range(2):
+        assert "messages 1, receipts 0 are taken" in typed("webhooks", "--stage", "unclaimed").output
+    road.run()
+    assert typed("webhooks", "nothing").output == "nothing: left, no webhook is kept under this id\n"
+    assert typed("webhooks").exit_code == 2

@@ -75,13 +75,23 @@ CASES: dict[str, Case] = {
     ),
     "RecordBuried": Case(
         {_letters("persist", "unreadable"): "_x10 1x20"},
-        {_letters("deliver", "blocked"): "0+1x30"},
+        {_letters("deliver", "blocked"): "0+1x30", _letters("unreadable", "event"): "0+1x30"},
         {"stage": "persist", "reason": "unreadable"},
     ),
     "DeadLetters": Case(
         {_letters("deliver", "credentials"): "0+10x30"},
         {_letters("deliver", "blocked"): "0 1 2 3x30"},
         {"reason": "credentials"},
+    ),
+    "WebhooksUnreadable": Case(
+        {_letters("unreadable", "unknown_event"): "_x10 1x20"},
+        {_letters("unclaimed", "unclaimed_account"): "0+1x30", _letters("persist", "unreadable"): "0+1x30"},
+        {"reason": "unknown_event"},
+    ),
+    "UpdatesUnclaimed": Case(
+        {_letters("unclaimed", "unclaimed_account"): "0 0 1 1 2 2x20"},
+        {_letters("unreadable", "message"): "0+1x30", _letters("deliver", "unclaimed_account"): "0+1x30"},
+        {"reason": "unclaimed_account"},
     ),
     "BreakerOpen": Case(
         {'chat4all_breaker_open{channel="whatsapp"}': "1x30"},
