@@ -79,12 +79,13 @@ servers: setup   ## installs every server that tests use into .servers; a quarte
 test-real: setup-dev servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
 	REQUIRE_REAL=1 $(BIN)/pytest -m real $(PYTEST)
 
-check: setup-dev ## types, lint, imports, layout, the image's recipe
+check: setup-dev ## types, lint, imports, layout, the image's recipe, the OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint Dockerfile
+	sh ops/openapi/check.sh
 	$(BIN)/pytest tests/test_layout.py
 
 watch: setup     ## Prometheus (9090), Alertmanager (9093) and the node's figures beside the running system

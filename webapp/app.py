@@ -35,6 +35,7 @@ from webapp import (
 from webapp.docs import BEARER, INFO
 from webapp.gateway import KEY, Gateway, gateway
 from webapp.models import ProblemDetails
+from webapp.openapi import Documented
 
 LARGE = ("messages.send_batch", "callbacks.webhook")
 # They read their bodies bit by bit, and count for themselves.
@@ -47,7 +48,7 @@ def create_app(
     """A gateway on these settings, or on those of the environment."""
     settings = settings or load()
     telemetry.configure("gateway")
-    app = OpenAPI(
+    app = Documented(
         "webapp",
         info=INFO,
         security_schemes=BEARER,
@@ -55,6 +56,7 @@ def create_app(
         doc_prefix="/docs",
         static_folder=None,
     )
+    app.served = settings
     if settings.proxies:
         # Else all the world is one address, and shares the logins that it has.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]

@@ -62,9 +62,11 @@ def known(operator: Api) -> dict[str, str]:
 def test_every_call_answers_as_documented(system: System, operator: Api, mode: GenerationMode) -> None:
     """Whatever the document allows or forbids, over HTTP: never a 5xx, always an answer of the document."""
     document = schemathesis.openapi.from_url(f"{system.settings.gateway_url}/openapi.json")
-    operations = [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)]
+    # The stream of events is another server's.
+    served = document.exclude(path="/v1/events")
+    operations = [each.ok() for each in served.get_all_operations() if isinstance(each, Ok)]
     named = operator.call("GET", "/openapi.json")["paths"]
-    assert len(operations) == sum(len(each) for each in named.values())
+    assert len(operations) == sum(len(each) for each in named.values()) - 2
     parameters, headers = known(operator), {"Authorization": f"Bearer {operator.token}"}
     for operation in operations:
         if mode is GenerationMode.NEGATIVE and not operation.body:
