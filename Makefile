@@ -11,7 +11,7 @@ FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files clean
+.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files wheel clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -107,6 +107,10 @@ faults: setup-dev ## everything is killed, emptied, frozen and filled under load
 
 files: setup-dev ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder real" for 2 GiB
 	$(BIN)/python -m ops.files $(FILES)
+
+wheel: setup     ## a wheel of client, command line and service, in build/wheel
+	rm -rf build/lib build/wheel
+	$(BIN)/pip wheel -q $(PIP) --no-deps -w build/wheel .
 
 clean:           ## removes what is generated; data/ stays
 	rm -rf $(VENV) build chat4all/v1/*_pb2*.py*
