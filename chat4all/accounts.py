@@ -11,9 +11,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chat4all.callers import SCOPES
-from chat4all.conversations import User, UserKind
+from chat4all.conversations import Identity, User, UserKind
 from chat4all.failures import Temporary
-from chat4all.people import RESERVED_PREFIXES, now_ms
+from chat4all.names import fault
+from chat4all.people import ID_SPACE, RESERVED_PREFIXES, now_ms
 from chat4all.ports import Directory
 
 # 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
@@ -54,9 +55,17 @@ def check_user_id(user_id: str) -> str:
     """The id, if somebody may choose it. ValueError says what is wrong."""
     if not USER_ID.fullmatch(user_id):
         raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . -")
-    if user_id.startswith(RESERVED_PREFIXES):
+    if user_id.casefold().startswith(RESERVED_PREFIXES):
         raise ValueError(f"ids that begin with {' or '.join(RESERVED_PREFIXES)} are made by the server")
     return user_id
+
+
+def check_name(display_name: str) -> str:
+    """The name, if it may stand in front of somebody's words. ValueError says what is wrong."""
+    wrong = fault(display_name)
+    if wrong:
+        raise ValueError(wrong)
+    return display_name
 
 
 def hash_secret(secret: str) -> str:
@@ -96,6 +105,11 @@ def create_client(store: Directory, name: str, scopes: Iterable[str]) -> str:
 
 
 def _add(store: Directory, user: User) -> User:
+    """Ids that differ in upper and lower case only look alike: the first has them all."""
+    folded = user.user_id.casefold()
+    [claimed] = store.claim_addresses([Identity(ID_SPACE, folded, user.user_id, user.created_at, verified=False)])
+    if claimed.user_id != user.user_id or (folded != user.user_id and store.users([folded])):
+        raise Taken(f"{user.user_id} is taken")
     if store.add_users([user])[0] != user:
         raise Taken(f"{user.user_id} is taken")
     return user

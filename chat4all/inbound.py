@@ -14,6 +14,7 @@ from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
 from chat4all.conversations import Identity, Membership
+from chat4all.failures import Permanent
 from chat4all.files import StoredFile
 from chat4all.messages import (
     File,
@@ -29,7 +30,8 @@ from chat4all.messages import (
 from chat4all.people import Address, now_ms
 from chat4all.ports import Arrived, Inbound, MessageStore, Update
 from chat4all.recipients import freeze, speaker
-from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, status_record
+from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
+from chat4all.under_way import under_way
 
 
 class Brought(Struct, frozen=True):
@@ -106,15 +108,19 @@ class Arrivals:
         partitions = self._acceptor.partitions
         with tracing.sending(INCOMING, headers, [(each.message_id, each.conversation_id) for each in messages]) as sent:
             pairs = zip(messages, sent.headers, strict=True)
-            self._acceptor.append(records + [incoming_record(each, partitions, carried) for each, carried in pairs])
+            records = records + [incoming_record(each, partitions, carried) for each, carried in pairs]
+            if any(map(is_too_large, records)):
+                raise Permanent("message_too_large")
+            self._acceptor.append(records)
 
     def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
         """What must be known besides the messages, and the messages."""
         owners = self._owners(inbound)
+        self._people.rename({owners[each.channel, each.address]: each.sender_name for each in _by_time(inbound)})
         arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
         founded = self._place(arrivals)
         self._keep_to_first(arrivals)
-        self._store.note_wrote({(each.channel, each.address): each.at for each in sorted(inbound, key=lambda one: one.at)})
+        self._store.note_wrote({(each.channel, each.address): each.at for each in _by_time(inbound)})
         self._bring_files([each for each in arrivals if not each.repeat])
         messages = self._messages([each for each in arrivals if not each.repeat])
         return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
@@ -165,7 +171,13 @@ class Arrivals:
         places = list({place for arrival in arrivals for place in arrival.places})
         linked, last = self._store.links(places), self._store.last_conversations(places)
         owned = self._store.identities(list({arrival.owner for arrival in arrivals}))
-        return [self._ranked(arrival, replied, linked, last, owned[arrival.owner]) for arrival in arrivals]
+        lost = {
+            arrival.owner: arrival.places
+            for arrival in arrivals
+            if arrival.message_id not in replied and not any(place in linked or place in last for place in arrival.places)
+        }
+        begun = under_way(self._store, self._acceptor.partitions, lost)
+        return [self._ranked(arrival, replied, linked, last, begun, owned[arrival.owner]) for arrival in arrivals]
 
     def _ranked(
         self,
@@ -173,6 +185,7 @@ class Arrivals:
         replied: Mapping[str, str],
         linked: Mapping[Address, str],
         last: Mapping[Address, str],
+        begun: Mapping[str, str],
         owned: Sequence[Identity],
     ) -> list[str]:
         inbound = arrival.inbound
@@ -181,6 +194,7 @@ class Arrivals:
             *([replied[arrival.message_id]] if arrival.message_id in replied else []),
             *(linked[place] for place in arrival.places if place in linked),
             *(last[place] for place in arrival.places if place in last),
+            *([begun[arrival.owner]] if arrival.owner in begun else []),
             *(contact_conversation_id(inbound.channel, inbound.account, each) for each in [*others, inbound.address]),
             private_conversation_id(self._people.inbox(inbound.channel), arrival.owner),
         ]
@@ -275,6 +289,10 @@ def _payload(arrival: _Arrival) -> Payload:
     if arrival.file:
         return announced(arrival.file, arrival.inbound.text)
     return Text(arrival.inbound.text or "(empty message)")
+
+
+def _by_time(inbound: Iterable[Inbound]) -> list[Inbound]:
+    return sorted(inbound, key=lambda each: each.at)
 
 
 def _places(inbound: Inbound) -> list[Address]:

@@ -2,17 +2,23 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
+
+from msgspec.structs import replace
 
 from chat4all.channels import unknown_channel
 from chat4all.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
 from chat4all.messages import contact_conversation_id, private_conversation_id
+from chat4all.names import cleaned
 from chat4all.ports import Channel, MessageStore
 
 Address = tuple[str, str]
 INBOX_PREFIX = "inbox-"
 CONTACT_PREFIX = "contact-"
 RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)
+# Where user ids are claimed in lower case, beside the channels where addresses are: no channel is called so.
+ID_SPACE = "user_id"
 KEPT_USERS = 50_000
 SETTLED_MS = 60_000
 
@@ -33,8 +39,17 @@ def contact_id(channel: str, address: str, stay: int = 0) -> str:
     return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, name)}"
 
 
+def _is_self_named(user: User) -> bool:
+    """A contact whose name, if any, is what they call themselves."""
+    return user.kind is UserKind.CONTACT and (user.user_id.startswith(CONTACT_PREFIX) or not user.display_name)
+
+
+def _renamed(name: str, user: User) -> User:
+    return replace(user, display_name=name) if _is_self_named(user) else user
+
+
 class People:
-    """Looks up and founds, many at once. Thread-safe: users are immutable and everything else asks the store."""
+    """Looks up and founds, many at once. Thread-safe: of users only names change, all else is asked of the store."""
 
     def __init__(self, store: MessageStore, channels: Mapping[str, Channel]) -> None:
         self._store = store
@@ -78,9 +93,18 @@ class People:
     def _make_contacts(self, free: Mapping[Address, str]) -> dict[Address, str]:
         now = now_ms()
         ids = {place: self._unused(place, now) for place in free}
-        made = [User(ids[place], UserKind.CONTACT, now, called) for place, called in free.items()]
+        made = [User(ids[place], UserKind.CONTACT, now, cleaned(called)) for place, called in free.items()]
         self._keep({each.user_id: each for each in self._store.add_users(made)})
         return self.claim([Identity(*place, ids[place], now) for place in free])
+
+    def rename(self, called: Mapping[str, str]) -> None:
+        """Contacts call themselves so now. A name that somebody gave one stays."""
+        known = self.users(called)
+        for user_id, name in called.items():
+            wanted, user = cleaned(name), known.get(user_id)
+            if wanted and user and _is_self_named(user) and user.display_name != wanted:
+                changed = self._store.change_user(user_id, partial(_renamed, wanted))
+                self._keep({user_id: changed} if changed else {})
 
     def _unused(self, place: Address, now: int) -> str:
         """A contact's id for a free address. Whoever had it before keeps what was theirs: it may be another person by now.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chat4all.conversations import ConversationType, Identity, Membership, User, UserKind
 from chat4all.messages import Recipient
+from chat4all.names import cleaned
 from chat4all.ports import Channel
 
 ALL = "all"
@@ -46,7 +47,7 @@ def speaker(membership: Membership, user: User, called: str = "") -> str:
     if membership.conversation.type is not ConversationType.GROUP:
         return ""
     fallback = "Contact" if user.kind is UserKind.CONTACT else user.user_id
-    return user.display_name or called or fallback
+    return cleaned(user.display_name) or cleaned(called) or fallback
 
 
 def too_long(text: str, name: str, reached: Iterable[str], channels: Mapping[str, Channel]) -> str:

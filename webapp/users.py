@@ -5,10 +5,10 @@ from typing import Any
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.accounts import Taken, create_contact, create_user
+from chat4all.accounts import Taken, check_name, create_contact, create_user
 from chat4all.callers import MANAGE
 from chat4all.conversations import Identity, User
-from chat4all.people import Address
+from chat4all.people import ID_SPACE, Address
 from webapp import auth, limiting
 from webapp.answers import answer, rfc3339
 from webapp.claims import claim, confirm, send_code
@@ -32,6 +32,7 @@ def register(body: NewUser) -> Response:
     may_manage = who is not None and who.has(MANAGE)
     if not may_manage and (body.password is None or not gateway().settings.registration_is_open):
         raise Problem(403, "scope_needed", "this needs a service client with scope manage")
+    _check_name(body.display_name)
     limiting.check_login(f"registering {body.user_id}")
     try:
         return answer(shape(_create(body), {}), 201)
@@ -39,6 +40,13 @@ def register(body: NewUser) -> Response:
         raise Problem(422, "bad_user_id", str(error), "user_id") from None
     except Taken:
         raise Problem(409, "user_id_taken", "this user_id belongs to somebody", "user_id") from None
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise Problem(422, "bad_name", str(error), "display_name") from None
 
 
 def _create(body: NewUser) -> User:
@@ -128,7 +136,7 @@ def shape(user: User, owned: dict[str, list[Identity]]) -> dict[str, Any]:
             "created_at": rfc3339(user.created_at),
             "display_name": user.display_name,
             "scopes": list(user.scopes),
-            "identities": [shape_identity(each) for each in owned.get(user.user_id, [])],
+            "identities": [shape_identity(each) for each in owned.get(user.user_id, []) if each.channel != ID_SPACE],
         }
     )
 

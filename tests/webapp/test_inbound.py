@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat4all.deliveries import Facts
 from chat4all.failures import Unknown
 from chat4all.messages import Message, contact_conversation_id, provider_message_id
 from chat4all.people import contact_id, inbox_id, now_ms
@@ -240,3 +241,50 @@ def test_the_providers_check_of_the_address_is_answered(gateway: Driver) -> None
     answer = gateway.client.get("/channels/whatsapp/webhook?token=not a secret&challenge=1158201444")
     assert (answer.status_code, answer.data, answer.mimetype) == (200, b"1158201444", "text/plain")
     assert gateway.client.get("/channels/whatsapp/webhook?token=x&challenge=1").status_code == 403
+
+
+def test_a_quick_reply_goes_to_what_is_still_under_way(gateway: Driver) -> None:
+    """The answer to the send was lost and no receipt came yet: the reply belongs to that message, not to the inbox."""
+    told = gateway.send("crm", "coming?", sender="alice", to=[f"whatsapp:{CARLA}"])
+    gateway.process()
+    [row] = gateway.rows(gateway.records()[0])
+    gateway.parts.store.record({row.key: Facts(attempts=1, attempted_at=10)})
+    assert gateway.writes("whatsapp", CARLA, "yes", "p1").conversation_id == told["conversation_id"]
+
+
+def test_what_never_left_takes_no_answer(gateway: Driver) -> None:
+    """Refused for certain, or not tried yet: the person cannot mean it."""
+    for facts in (Facts(), Facts(attempts=1, attempted_at=10, refusals=1)):
+        told = gateway.send("crm", "coming?", sender="alice", to=[f"whatsapp:{CARLA}"])
+        gateway.process()
+        [row] = gateway.rows(gateway.records()[0])
+        gateway.parts.store.record({row.key: facts})
+        assert gateway.writes("whatsapp", CARLA, "hello", f"p{facts.attempts}").conversation_id != told["conversation_id"]
+
+
+def test_a_contact_is_called_what_they_call_themselves_now(gateway: Driver) -> None:
+    """Written to first they have no name; a changed profile name is taken; one that somebody gave stays."""
+    contact = contact_id("whatsapp", CARLA)
+
+    def name(user_id: str = contact) -> str:
+        return gateway.parts.store.users([user_id])[user_id].display_name
+
+    gateway.send("crm", sender="alice", to=[f"whatsapp:{CARLA}"])
+    assert name() == ""
+    for number, called in enumerate(("Carla", "Carla S.", "", "Evil\nhttps://x.example")):
+        gateway.writes("whatsapp", CARLA, "hi", f"p{number}", sender_name=called)
+    assert name() == "Evil x.example"
+    gateway.ask("crm", "POST", "/v1/users", {"user_id": "dora", "display_name": "Dora (VIP)"}, 201)
+    gateway.ask("crm", "PUT", "/v1/users/dora/identities/whatsapp", {"address": DORA})
+    gateway.writes("whatsapp", DORA, "hi", "d1", sender_name="dd")
+    assert name("dora") == "Dora (VIP)"
+
+
+def test_a_message_that_no_record_can_hold_is_kept_aside(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider hears 200, the other parts arrive, and the whole webhook is in a dead letter."""
+    monkeypatch.setattr("chat4all.records.RECORD_MOST", 2_000)
+    parts = [
+        {"type": "inbound", "address": CARLA, "text": text, "provider_id": text[:2]} for text in ("one", "x" * 3_000, "two")
+    ]
+    assert gateway.webhook("whatsapp", *parts).status_code == 200
+    assert {each.payload.text for each in gateway.records()} == {"one", "two"}

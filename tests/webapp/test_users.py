@@ -246,3 +246,21 @@ def test_without_a_proxy_nobody_is_believed(start: Callable[..., Driver]) -> Non
         for number in (5, 6)
     ]
     assert answers == [401, 429]
+
+
+@pytest.mark.parametrize("name", ["Bank\nhttps://evil.example", "\u202eabc", "a\x00", "www.evil.example"])
+def test_a_name_that_is_no_name_is_refused(gateway: Driver, name: str) -> None:
+    """It would stand in front of words that go to others."""
+    body = {"user_id": "mallory", "password": PASSWORD, "display_name": name}
+    assert gateway.refused(None, "POST", "/v1/users", body) == ("bad_name", "display_name")
+
+
+@pytest.mark.parametrize(("first", "second"), [("Zoe", "zoe"), ("zoe", "ZOE"), ("ZoE", "zOe")])
+def test_ids_that_look_alike_are_one_persons(gateway: Driver, first: str, second: str) -> None:
+    """Upper and lower case do not make another id; nor may anybody look like one of ours."""
+    body = {"password": PASSWORD}
+    gateway.ask(None, "POST", "/v1/users", body | {"user_id": first}, 201)
+    assert gateway.refused(None, "POST", "/v1/users", body | {"user_id": second}, 409)[0] == "user_id_taken"
+    assert gateway.refused(None, "POST", "/v1/users", body | {"user_id": "Contact-1"})[0] == "bad_user_id"
+    gateway.tokens[first] = gateway.token(gateway.parts.store.users([first])[first])
+    assert "identities" not in gateway.ask(first, "GET", "/v1/users/me")
