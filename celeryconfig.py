@@ -41,10 +41,11 @@ worker_consumer = "tasks.consumer:Consumer"
 task_publish_retry = True
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
-imports = ("tasks.pipeline", "tasks.deliver", "tasks.sweep", "tasks.files", "tasks.watchdog", "tasks.exposing")
+imports = ("tasks.pipeline", "tasks.deliver", "tasks.sweep", "tasks.tidying", "tasks.files", "tasks.watchdog", "tasks.exposing")
 task_default_queue = "pipeline"
 task_create_missing_queues = True
 beat_schedule = {
     "sweep": {"task": "sweep", "schedule": _settings.sweep_s, "options": {"expires": 10}},
+    "tidy": {"task": "tidy", "schedule": 60.0, "options": {"expires": 60}},
     "sweep_files": {"task": "sweep_files", "schedule": 5.0, "options": {"expires": 10}},
 }

@@ -203,7 +203,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     held = parts()
     exposing.serve("bridge", held.settings)
-    exposing.read_disk(held.settings.data)
+    exposing.read_disk(held.settings)
     Behind(held.log, held.store, (INCOMING, STATUS)).show()
     tracing.begin("bridge", held.settings)
     spans = tracing.spans()

@@ -17,7 +17,7 @@ from prometheus_client import start_http_server
 
 from chat4all import measuring, metrics, telemetry
 from chat4all.measuring import REGISTRY, Readings, Values
-from chat4all.settings import Settings
+from chat4all.settings import EMBEDDED, Settings
 
 log = telemetry.logger(__name__)
 
@@ -120,10 +120,24 @@ def read_process(root: int) -> None:
     metrics.BUILD.from_(lambda: {(built,): 1})
 
 
-def read_disk(folder: Path) -> None:
-    """Read how full the disk of this folder is, at each scrape."""
+def read_disk(settings: Settings) -> None:
+    """Read how full the disk of the data folder is, and what the embedded parts take of it, at each scrape."""
+    folder = settings.data
     metrics.DISK_FREE.from_(lambda: {(): shutil.disk_usage(folder).free})
     metrics.DISK_SIZE.from_(lambda: {(): shutil.disk_usage(folder).total})
+    embedded = {
+        part: folder / place.partition(":")[2]
+        for part, place in (("store", settings.store), ("log", settings.log))
+        if place.startswith(EMBEDDED)
+    }
+    if embedded:
+        metrics.DATA_BYTES.from_(lambda: {(part,): _bytes(path) for part, path in embedded.items()})
+
+
+def _bytes(path: Path) -> int:
+    """Of a database with the files beside it, or of a folder of them."""
+    files = path.iterdir() if path.is_dir() else path.parent.glob(f"{path.name}*")
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 class Snapshot:

@@ -76,7 +76,12 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
 
 def message_holder(file_id: str, conversation_id: str, message_id: str) -> str:
     """A message's reference to the object of its file."""
-    return f"message:{file_id}:{conversation_id}:{message_id}"
+    return f"{message_prefix(file_id)}{conversation_id}:{message_id}"
+
+
+def message_prefix(file_id: str) -> str:
+    """What the references of all messages with this file begin with."""
+    return f"message:{file_id}:"
 
 
 def message_of(holder: str, file_id: str) -> tuple[str, str] | None:

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from chat4all import metrics
 from chat4all.failures import Permanent
-from chat4all.files import FileStatus, StoredFile, message_holder, message_of, part_sizes, still_missing
+from chat4all.files import FileStatus, StoredFile, message_holder, message_of, message_prefix, part_sizes, still_missing
 from chat4all.ports import MessageStore, ObjectStore
+from chat4all.retention import before
 from chat4all.settings import Settings
 
 HOUR_MS = 3_600_000
@@ -23,6 +24,7 @@ VERIFY_DUE_MS = 60_000
 SENT_DUE_MS = 7 * 24 * HOUR_MS
 # A message that the log took is stored long before that; the log itself forgets after a week.
 UNSTORED_MS = 8 * 24 * HOUR_MS
+HOLDERS_AT_ONCE = 100
 
 
 def now_ms() -> int:
@@ -166,14 +168,22 @@ class Filing:
         self.changed(expiring, status=FileStatus.EXPIRED, due_at=0)
 
     def _is_sent(self, file: StoredFile) -> bool:
-        """Whether a message refers to the file. References of messages that were never stored are dropped in time."""
-        held = {holder: at for holder, at in self._store.holders(file.checksum).items() if message_of(holder, file.file_id)}
-        places = {holder: place for holder in held if (place := message_of(holder, file.file_id))}
-        stored = self._store.registered(list(places.values())) if places else {}
-        old = [each for each, place in places.items() if place not in stored and held[each] < now_ms() - UNSTORED_MS]
-        if old:
-            self._store.drop_holders(file.checksum, old)
-        return len(old) < len(held)
+        """Whether a message refers to the file. References of messages that were never stored are dropped in time.
+
+        So are those that a message may not keep any longer. A page at a time: one that counts is enough.
+        """
+        after = ""
+        while held := self._store.holders(file.checksum, message_prefix(file.file_id), HOLDERS_AT_ONCE, after):
+            places = {holder: place for holder in held if (place := message_of(holder, file.file_id))}
+            stored = self._store.registered(list(places.values())) if places else {}
+            limit, kept_until = now_ms() - UNSTORED_MS, before(self._settings.retention.files, now_ms())
+            old = [each for each, at in held.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
+            if old:
+                self._store.drop_holders(file.checksum, old)
+            if len(old) < len(held):
+                return True
+            after = max(held)
+        return False
 
     def _discard(self, file: StoredFile) -> None:
         """The file's bytes, unless others refer to them. Repeating it does no harm."""
@@ -187,8 +197,7 @@ class Filing:
 
     def release(self, file: StoredFile, places: Iterable[tuple[str, str]]) -> None:
         """Messages (conversation_id, message_id) do not refer to this file any more; its bytes go when nobody does."""
-        dropped = [holder for holder in self._store.holders(file.checksum) if message_of(holder, file.file_id) in set(places)]
-        self._store.drop_holders(file.checksum, dropped)
+        self._store.drop_holders(file.checksum, [message_holder(file.file_id, *place) for place in places])
         self.look(file)
 
 

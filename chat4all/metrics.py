@@ -186,6 +186,19 @@ RETRIES_WAITING = Reading(
     "channel",
     where=(PIPELINE,),
 )
+ROWS_EXPIRED = Counter(
+    "chat4all_rows_expired_total",
+    "Rows that had their days and went: messages, deliveries, handles, ids, letters and so on. Of Cassandra, where rows"
+    " expire by themselves, letters only.",
+    "kind",
+    where=(PIPELINE,),
+)
+RETIRING_BEHIND = Reading(
+    "chat4all_retiring_behind_seconds",
+    "How much longer than its days the oldest delivery row is kept: it has not ended, or retiring does not keep up."
+    " Largest of all workers.",
+    where=(PIPELINE,),
+)
 
 # The channels.
 
@@ -289,4 +302,7 @@ PROCESSES = Reading("chat4all_processes", "Processes: 1, or gunicorn's with its 
 STARTED = Reading("process_start_time_seconds", "When it started (Unix time).")
 BUILD = Reading("chat4all_build_info", "1; the label has the version.", "version")
 DISK_FREE = Reading("chat4all_disk_free_bytes", "Free space where the data folder is.", where=(BRIDGE,))
+DATA_BYTES = Reading(
+    "chat4all_data_bytes", "Bytes of the embedded store and log, with what waits beside their files.", "part", where=(BRIDGE,)
+)
 DISK_SIZE = Reading("chat4all_disk_size_bytes", "Size of the disk where the data folder is.", where=(BRIDGE,))

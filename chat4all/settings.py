@@ -11,15 +11,17 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat4all.private import private_folder
 from chat4all.redacting import know
+from chat4all.retention import Retention, too_short
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=0, le=7300)]
 
 EMBEDDED = "sqlite"
 RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
@@ -117,6 +119,22 @@ class Settings(BaseSettings):
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
 
+    # How long each kind of row is kept (chat4all/retention.py checks them against each other; docs/sizing.md reckons them).
+    keep_messages_days: Days = Field(0, description="Messages, with what became of each delivery. 0: for ever.")
+    keep_deliveries_days: Days = Field(
+        28, description="Delivery rows; what became of them is then kept in short beside the message. 0: for ever."
+    )
+    keep_handles_days: Days = Field(
+        26, description="Providers' ids of what was sent: receipts and replies are recognised for so long. 0: for ever."
+    )
+    keep_ids_days: Days | None = Field(
+        None, description="Message ids: repeats are recognised, and messages found by id. Unset: a while longer than messages."
+    )
+    keep_letters_days: Days = Field(90, description="Dead letters. 0: for ever.")
+    keep_files_days: Days = Field(
+        0, description="The file of a message; its bytes go when no message keeps them. 0: as long as the message."
+    )
+
     # What is measured.
     metrics: Literal["on", "off"] = Field("on", description="off: no metrics are kept or shown.")
 
@@ -141,6 +159,17 @@ class Settings(BaseSettings):
     def _seen_from_anywhere(cls, data: Path) -> Path:
         """Processes run in the folder of the sources or of the installed package, not where the command was typed."""
         return data.absolute()
+
+    @model_validator(mode="after")
+    def _kept_long_enough(self) -> "Settings":
+        if complaint := too_short(self):
+            raise ValueError(complaint)
+        return self
+
+    @property
+    def retention(self) -> Retention:
+        """How long each kind of row is kept."""
+        return Retention.of(self)
 
     @property
     def is_embedded(self) -> bool:
@@ -273,8 +302,13 @@ def load() -> Settings:
     try:
         return Settings(**_known())  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = [f"CHAT4ALL_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        wrong = [f"{_variable(each['loc'])}{each['msg'].removeprefix('Value error, ')}" for each in error.errors()]
         raise SettingsError("; ".join(wrong)) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable of a wrong field; a complaint about several names them itself."""
+    return f"CHAT4ALL_{str(place[0]).upper()}: " if place else ""
 
 
 def describe() -> str:

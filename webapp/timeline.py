@@ -24,6 +24,7 @@ from chat4all.messages import Message, Recipient
 from chat4all.people import People
 from chat4all.ports import MessageStore
 from chat4all.records import partition_of
+from chat4all.retired import retired
 from chat4all.tracing import trace_id
 from webapp.answers import rfc3339
 from webapp.validating import without_blanks
@@ -53,10 +54,20 @@ class Timeline:
 
     def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
         """The delivery rows of these messages, and those of their newest resends."""
-        keys = [key_of(message, index, partition) for message in messages for index in range(len(message.recipients))]
-        rows = self._store.deliveries(keys) if keys else {}
-        again = [key for row in rows.values() if (key := resend_key(row))]
-        return {**rows, **self._store.deliveries(again)} if again else rows
+        firsts = {
+            key_of(message, index, partition): (message, index)
+            for message in messages
+            for index in range(len(message.recipients))
+        }
+        rows = self._found(firsts)
+        again = {key: firsts[row.key] for row in rows.values() if (key := resend_key(row))}
+        return {**rows, **self._found(again)} if again else rows
+
+    def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, int]]) -> dict[DeliveryKey, Delivery]:
+        """The rows under these keys; of those that have had their time, what is kept of them."""
+        rows = self._store.deliveries(list(wanted)) if wanted else {}
+        gone = {key: place for key, place in wanted.items() if key not in rows}
+        return {**rows, **retired(self._store, gone)} if gone else rows
 
     def _one(
         self, message: Message, partition: int, rows: Rows, marks: Mapping[str, Watermark], people: Sequence[str]

@@ -24,7 +24,7 @@ from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
 from chat4all.ports.history import History, Registration, Span
-from chat4all.ports.message_store import MessageStore
+from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 
@@ -40,6 +40,7 @@ __all__ = [
     "Deliveries",
     "Directory",
     "EventLog",
+    "Expired",
     "Fetch",
     "Files",
     "Handle",

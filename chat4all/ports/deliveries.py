@@ -125,5 +125,9 @@ class Deliveries(ABC):
         """The keys of this lane that wait."""
 
     @abstractmethod
+    def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        """How many keys of these lanes wait, without reading them; lanes where none does may be absent."""
+
+    @abstractmethod
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
         """Those lanes with a key whose retry_at has come."""

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from chat4all.files import StoredFile
 
+# Behind every character that is in a holder's name.
+LAST_CHARACTER = "\U0010ffff"
+
 
 class Files(ABC):
     """File rows by id and by the day they are due, and objects by checksum with their holders.
@@ -41,8 +44,11 @@ class Files(ABC):
         """For each (checksum, holder): add the reference. False when there is no such object (any more)."""
 
     @abstractmethod
-    def holders(self, checksum: str) -> Mapping[str, int]:
-        """Who refers to this object, each since when (ms UTC; the first time that it was told)."""
+    def holders(self, checksum: str, prefix: str, limit: int, after: str = "") -> Mapping[str, int]:
+        """Who refers to this object under names that begin with `prefix`, each since when (ms UTC; the first time told).
+
+        The first `limit` by name, after the name `after`: an object may have a hundred thousand.
+        """
 
     @abstractmethod
     def drop_holders(self, checksum: str, holders: Sequence[str]) -> None:

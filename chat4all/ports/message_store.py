@@ -10,6 +10,8 @@ promised about a method that raised: parts of it may be written.
 
 from abc import abstractmethod
 
+from msgspec import Struct
+
 from chat4all.ports.access import Access
 from chat4all.ports.changes import Changes
 from chat4all.ports.deliveries import Deliveries
@@ -20,6 +22,17 @@ from chat4all.ports.progress import ProgressStore
 from chat4all.records import ProviderReceipt
 
 
+class Expired(Struct, frozen=True):
+    """What was forgotten: parked receipts that no delivery claimed, and how many rows of each kind, where that is known.
+
+    `behind_ms`: how much longer than it should a delivery row is kept, because it, or one before it, has not ended.
+    """
+
+    receipts: list[ProviderReceipt]
+    rows: dict[str, int]
+    behind_ms: int = 0
+
+
 class MessageStore(Directory, Access, History, Changes, Deliveries, ProgressStore, Files):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
@@ -28,8 +41,8 @@ class MessageStore(Directory, Access, History, Changes, Deliveries, ProgressStor
         """Bring the schema up to date. Safe from several processes at once. Mismatch: it is newer than this code."""
 
     @abstractmethod
-    def expire(self, now_ms: int) -> list[ProviderReceipt]:
-        """Forget what has outlived its time; the parked receipts among it that no delivery ever claimed, for the record."""
+    def expire(self, now_ms: int) -> Expired:
+        """Forget what has outlived its time, by the settings' retention: nothing that a lane may still look for."""
 
     @abstractmethod
     def check(self) -> str:

@@ -1,7 +1,6 @@
 """The message store on Cassandra or ScyllaDB."""
 
-from chat4all.ports.message_store import MessageStore
-from chat4all.records import ProviderReceipt
+from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.cassandra_access import CassandraAccess
 from storage.message_store.cassandra_changes import CassandraChanges
@@ -35,6 +34,7 @@ class CassandraStore(
 
     def __init__(self, settings: Settings) -> None:
         place = parse(settings.store)
+        self._kept = settings.retention
         self._db = Session(place, settings.secret(PASSWORD) if place.user else "")
         self._message_buckets, self._delivery_buckets, self._minutes = Known(), Known(), Known()
         self._earliest = {}
@@ -42,9 +42,10 @@ class CassandraStore(
     def migrate(self) -> None:
         migrate(self._db, migrations())
 
-    def expire(self, now_ms: int) -> list[ProviderReceipt]:
-        """Rows expire by themselves; what is left to do is to tell which receipts were for nothing."""
-        return self.unclaimed(now_ms)
+    def expire(self, now_ms: int) -> Expired:
+        """Rows expire by themselves; what is left to do is to tell which receipts were for nothing, and to count letters."""
+        letters = self.letters_gone(now_ms)
+        return Expired(self.unclaimed(now_ms), {"letters": letters} if letters else {})
 
     def check(self) -> str:
         number = max(applied(self._db), default=0)

@@ -21,10 +21,8 @@ from msgspec import Struct
 from chat4all.failures import Mismatch, Temporary
 from chat4all.settings import SettingsError
 
-USAGE = (
-    "cassandra://host[:port][,host[:port]]/keyspace[?replication=3&consistency=LOCAL_QUORUM&datacenter=…&keep_days=30&user=…]"
-)
-OPTIONS = frozenset({"replication", "consistency", "datacenter", "keep_days", "user"})
+USAGE = "cassandra://host[:port][,host[:port]]/keyspace[?replication=3&consistency=LOCAL_QUORUM&datacenter=…&user=…]"
+OPTIONS = frozenset({"replication", "consistency", "datacenter", "user"})
 PORT = 9042
 # The most copies with which two sets of so many must share one: R + W > N.
 MOST_COPIES = {"ONE": 1, "LOCAL_ONE": 1, "TWO": 3, "THREE": 5}
@@ -33,7 +31,7 @@ LEVELS = (*MOST_COPIES, "QUORUM", "LOCAL_QUORUM", "ALL")
 
 class Place(Struct, frozen=True):
     """Where the store is. `replication`: copies of each row that we make and that must be there; 0: what is there,
-    else as many as there are nodes, 3 at most. `keep_days`: for how long delivery rows are kept.
+    else as many as there are nodes, 3 at most.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -41,7 +39,6 @@ class Place(Struct, frozen=True):
     replication: int = 0
     consistency: str = "LOCAL_QUORUM"
     datacenter: str = ""
-    keep_days: int = 30
     user: str = ""
 
     @property
@@ -70,6 +67,8 @@ def parse(url: str) -> Place:
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     keyspace = parts.path.strip("/")
+    if "keep_days" in options:
+        raise SettingsError("CHAT4ALL_STORE: keep_days is CHAT4ALL_KEEP_DELIVERIES_DAYS now")
     named = keyspace.isascii() and keyspace.isidentifier() and keyspace == keyspace.lower() and len(keyspace) <= 48
     if options.keys() - OPTIONS or not parts.netloc or not named:
         raise SettingsError(f"CHAT4ALL_STORE: expected {USAGE}")
@@ -79,7 +78,6 @@ def parse(url: str) -> Place:
         _number(options, "replication", 0),
         options.get("consistency", "LOCAL_QUORUM").upper(),
         options.get("datacenter", ""),
-        _number(options, "keep_days", 30) or 30,
         options.get("user", ""),
     )
     if place.consistency not in LEVELS:

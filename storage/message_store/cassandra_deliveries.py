@@ -8,6 +8,7 @@ import msgspec
 from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Handle, Waiting
+from chat4all.retention import Retention
 from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
@@ -27,7 +28,9 @@ SEEN = (
     "WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
 )
 BY_KEY = "SELECT body, seen FROM deliveries WHERE channel = ? AND partition = ? AND bucket = ? AND (seq, idx) IN ?"
-OUTCOME = "UPDATE outcomes SET seen = seen + ? WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
+OUTCOME = (
+    "UPDATE outcomes USING TTL ? SET seen = seen + ? WHERE channel = ? AND partition = ? AND bucket = ? AND seq = ? AND idx = ?"
+)
 OUTCOMES = "SELECT seq, idx, seen FROM outcomes WHERE channel = ? AND partition = ? AND bucket = ? AND (seq, idx) IN ?"
 BUCKETS = "SELECT bucket FROM delivery_buckets WHERE channel = ? AND partition = ? AND bucket >= ? AND bucket <= ?"
 LANE_ROWS = (
@@ -47,20 +50,23 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
 
     _db: Session
     _delivery_buckets: Known
+    _kept: Retention
 
     @property
     def _keep_s(self) -> int:
-        return self._db.place.keep_days * DAY_S
+        return self._kept.deliveries * DAY_S
 
     def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         buckets = self._delivery_buckets.missing(_bucket(each.key) for each in deliveries)
         if buckets:
             # For longer than the rows, which may be written for as long as we remember that the bucket was.
-            self._db.put((("delivery_buckets", *key[:2]), PUT_BUCKET, (*key, self._keep_s + DAY_S)) for key in buckets)
+            self._db.put(
+                (("delivery_buckets", *key[:2]), PUT_BUCKET, (*key, self._keep_s and self._keep_s + DAY_S)) for key in buckets
+            )
             self._delivery_buckets.add(buckets)
         puts = [self._put(each) for each in deliveries]
         puts += [self._seen(each.key, each.facts) for each in deliveries if each.facts != NOTHING]
-        puts += [_outcome(each.key, each.facts) for each in deliveries if _lasts(each.facts)]
+        puts += [self._outcome(each.key, each.facts) for each in deliveries if _lasts(each.facts)]
         self._db.put(puts)
 
     def _put(self, delivery: Delivery) -> Put:
@@ -72,6 +78,11 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
     def _seen(self, key: DeliveryKey, facts: Facts) -> Put:
         values = (self._keep_s, {as_json(facts)}, *_bucket(key), key.seq, key.index)
         return ("deliveries", *_bucket(key)), SEEN, values
+
+    def _outcome(self, key: DeliveryKey, facts: Facts) -> Put:
+        """Kept for as long as the message."""
+        values = (self._kept.messages * DAY_S, {as_json(facts)}, *_bucket(key), key.seq, key.index)
+        return ("outcomes", *_bucket(key)), OUTCOME, values
 
     def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         return {each.key: each for rows in self._db.all(_calls(BY_KEY, keys)) for each in _read(rows)}
@@ -111,14 +122,15 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         Handles before facts: a delivery that is known as sent is never sent again, so its id would be lost. Waiting keys
         after facts: a key that waits at a row has ended those before it.
         """
-        named: list[Put] = [(("handles", *_id(each)), HANDLE, (*_id(each), str(each.key), self._keep_s)) for each in handles]
+        handles_s = self._kept.handles * DAY_S
+        named: list[Put] = [(("handles", *_id(each)), HANDLE, (*_id(each), str(each.key), handles_s)) for each in handles]
         named += [
             (("last_conversations", *address), SPOKEN, (at + 1, conversation_id, *address))
             for address, (conversation_id, at) in (spoken or {}).items()
         ]
         self._db.put(named)
         known = [self._seen(key, seen) for key, seen in facts.items() if seen != NOTHING]
-        known += [_outcome(key, seen) for key, seen in facts.items() if _lasts(seen)]
+        known += [self._outcome(key, seen) for key, seen in facts.items() if _lasts(seen)]
         self._db.put([*cassandra_changes.puts(changes), *known])
         self._write_waiting(waiting, resumed)
 
@@ -146,10 +158,6 @@ def _calls(cql: str, keys: Sequence[DeliveryKey]) -> list[Call]:
 def _lasts(facts: Facts) -> bool:
     """Whether these say something that readers are told, or where to look for it."""
     return facts.ended or bool(facts.resent_as)
-
-
-def _outcome(key: DeliveryKey, facts: Facts) -> Put:
-    return ("outcomes", *_bucket(key)), OUTCOME, ({as_json(facts)}, *_bucket(key), key.seq, key.index)
 
 
 def _id(handle: Handle) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ import msgspec
 
 from chat4all.failures import Temporary
 from chat4all.files import StoredFile
-from chat4all.ports.files import Files
+from chat4all.ports.files import LAST_CHARACTER, Files
 from storage.message_store.cassandra_rows import ROUNDS, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
@@ -16,7 +16,11 @@ FILES = Register("files", "file_id")
 OF_DAY = "INSERT INTO files_of_day (day, due_at, file_id) VALUES (?, ?, ?)"
 DUE = "SELECT due_at, file_id FROM files_of_day WHERE day = ? AND (due_at, file_id) > (?, ?) AND (due_at) <= (?) LIMIT ?"
 
-OBJECT = "SELECT object_key, change, holder, at FROM objects WHERE checksum = ?"
+# The static columns alone, which are read at once however many holders there are; the first holder; one; some of them.
+OBJECT = "SELECT DISTINCT checksum, object_key, change FROM objects WHERE checksum = ?"
+ANY_HOLDER = "SELECT holder FROM objects WHERE checksum = ? LIMIT 1"
+HOLDER = "SELECT at FROM objects WHERE checksum = ? AND holder = ?"
+HOLDERS = "SELECT holder, at FROM objects WHERE checksum = ? AND holder > ? AND holder < ? LIMIT ?"
 KEEP = "UPDATE objects SET object_key = ?, change = ? WHERE checksum = ? IF object_key = ?"
 RETIRE = "UPDATE objects SET object_key = null WHERE checksum = ? IF object_key = ? AND change = ?"
 HOLD = "INSERT INTO objects (checksum, holder, at) VALUES (?, ?, ?)"
@@ -53,9 +57,9 @@ class CassandraFiles(Files):
 
     def keep_object(self, checksum: str, object_key: str, holder: str, at: int) -> str:
         for _ in range(ROUNDS):
-            there, _, since = self._object(checksum)
+            there, _ = self._object(checksum)
             key = there or object_key
-            if self._hold(checksum, there, key, holder, since.get(holder, at)):
+            if self._holds(checksum, there, holder) or self._hold(checksum, there, key, holder, at):
                 return key
         raise Temporary("store", "others kept changing the same")
 
@@ -64,10 +68,10 @@ class CassandraFiles(Files):
 
     def _held(self, checksum: str, holder: str, at: int) -> bool:
         for _ in range(ROUNDS):
-            there, _, since = self._object(checksum)
+            there, _ = self._object(checksum)
             if there is None:
                 return False
-            if self._hold(checksum, there, there, holder, since.get(holder, at)):
+            if self._holds(checksum, there, holder) or self._hold(checksum, there, there, holder, at):
                 return True
         raise Temporary("store", "others kept changing the same")
 
@@ -79,29 +83,31 @@ class CassandraFiles(Files):
         ]
         return self._db.decide_together(calls)
 
-    def holders(self, checksum: str) -> Mapping[str, int]:
-        return self._object(checksum)[2]
+    def _holds(self, checksum: str, there: str | None, holder: str) -> bool:
+        """Whether it is one of them already: then the object cannot have retired, and its first time stays."""
+        return there is not None and bool(self._db.rows(HOLDER, checksum, holder))
+
+    def holders(self, checksum: str, prefix: str, limit: int, after: str = "") -> Mapping[str, int]:
+        return dict(self._db.rows(HOLDERS, checksum, max(prefix, after), prefix + LAST_CHARACTER, limit))
 
     def drop_holders(self, checksum: str, holders: Sequence[str]) -> None:
         self._db.decide([(DROP, (checksum, each)) for each in holders])
 
     def retire_object(self, checksum: str, object_key: str) -> bool:
         for _ in range(ROUNDS):
-            there, change, since = self._object(checksum)
+            there, change = self._object(checksum)
             if there != object_key:
                 return True
-            if since:
+            if any(holder is not None for (holder,) in self._db.serial(ANY_HOLDER, checksum)):
                 return False
             if self._db.decide([(RETIRE, (checksum, object_key, change))])[0][0]:
                 return True
         raise Temporary("store", "others kept changing the same")
 
-    def _object(self, checksum: str) -> tuple[str | None, str | None, dict[str, int]]:
-        """Where the bytes are, the last change, and the holders with their times. Changes under way are finished first."""
+    def _object(self, checksum: str) -> tuple[str | None, str | None]:
+        """Where the bytes are, and the last change. Changes under way are finished first."""
         rows = self._db.serial(OBJECT, checksum)
-        if not rows:
-            return None, None, {}
-        return rows[0][0], rows[0][1], {holder: at for _, _, holder, at in rows if holder is not None}
+        return (rows[0][1], rows[0][2]) if rows else (None, None)
 
 
 def _listed(file: StoredFile) -> list[Put]:

@@ -9,21 +9,23 @@ from chat4all.deliveries import Watermark
 from chat4all.messages import Message
 from chat4all.ports.changes import Change
 from chat4all.ports.history import History, Registration, Span
+from chat4all.retention import Retention
 from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_rows import TOGETHER, TOP, Known, Lookup, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
 # A bucket of messages: a million offsets of one partition, of which one conversation has a small part.
 BUCKET_BITS = 20
+DAY_S = 86_400
 END = 2**62
 BUCKETS_AT_ONCE = (1, 2, 4, 8, 16, 32)
 
-REGISTER = "INSERT INTO message_ids (message_id, conversation_id, seq, digest) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+REGISTER = "INSERT INTO message_ids (message_id, conversation_id, seq, digest) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"
 PLACES = "SELECT conversation_id, seq, digest FROM message_ids WHERE message_id = ?"
 REGISTERED = "SELECT message_id, conversation_id, seq, digest FROM message_ids WHERE message_id IN ? AND conversation_id IN ?"
 
-PUT = "INSERT INTO messages (conversation_id, bucket, seq, body) VALUES (?, ?, ?, ?)"
-PUT_BUCKET = "INSERT INTO message_buckets (conversation_id, bucket) VALUES (?, ?)"
+PUT = "INSERT INTO messages (conversation_id, bucket, seq, body) VALUES (?, ?, ?, ?) USING TTL ?"
+PUT_BUCKET = "INSERT INTO message_buckets (conversation_id, bucket) VALUES (?, ?) USING TTL ?"
 MESSAGE = Lookup("body", "messages", "conversation_id", "bucket", "seq")
 BUCKETS = "SELECT bucket FROM message_buckets WHERE conversation_id = ? AND bucket >= ? AND bucket <= ?"
 RANGE = "SELECT body FROM messages WHERE conversation_id = ? AND bucket = ? AND seq > ? AND seq < ? ORDER BY seq"
@@ -45,13 +47,15 @@ class CassandraHistory(History):
 
     _db: Session
     _message_buckets: Known
+    _kept: Retention
 
     def register(self, registrations: Sequence[Registration]) -> None:
+        ttl_s = self._kept.ids * DAY_S
         self._db.put(
             (
                 ("message_ids", each.message_id),
                 REGISTER,
-                (each.message_id, each.conversation_id, each.seq, each.digest, TOP - each.seq),
+                (each.message_id, each.conversation_id, each.seq, each.digest, TOP - each.seq, ttl_s),
             )
             for each in registrations
         )
@@ -74,11 +78,13 @@ class CassandraHistory(History):
         return [Registration(conversation_id, message_id, seq, digest) for conversation_id, seq, digest in rows]
 
     def put_messages(self, messages: Sequence[Message]) -> None:
+        ttl_s = self._kept.messages * DAY_S
         buckets = self._message_buckets.missing((each.conversation_id, each.seq >> BUCKET_BITS) for each in messages)
         if buckets:
-            self._db.put((("message_buckets", key[0]), PUT_BUCKET, key) for key in buckets)
+            # For longer than the messages, which may be written for as long as we remember that the bucket was.
+            self._db.put((("message_buckets", key[0]), PUT_BUCKET, (*key, ttl_s and ttl_s + DAY_S)) for key in buckets)
             self._message_buckets.add(buckets)
-        self._db.put(_put(each) for each in messages)
+        self._db.put(_put(each, ttl_s) for each in messages)
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
         found = MESSAGE(self._db, [(conversation_id, seq >> BUCKET_BITS, seq) for conversation_id, seq in places])
@@ -164,9 +170,9 @@ def _column(keys: Sequence[tuple[str, str]], place: int) -> list[str]:
     return list(dict.fromkeys(each[place] for each in keys))
 
 
-def _put(message: Message) -> Put:
+def _put(message: Message, ttl_s: int) -> Put:
     key = (message.conversation_id, message.seq >> BUCKET_BITS)
-    return ("messages", *key), PUT, (*key, message.seq, as_json(message))
+    return ("messages", *key), PUT, (*key, message.seq, as_json(message), ttl_s)
 
 
 def _growing(buckets: list[int]) -> list[list[int]]:

@@ -30,6 +30,7 @@ STAMP = "INSERT INTO waiting (channel, partition, conversation_id, address, stam
 WAITING = (
     "SELECT conversation_id, address, seq, idx, retry_at, refusals, stamp FROM waiting WHERE channel = ? AND partition = ?"
 )
+COUNT = "SELECT count(seq) FROM waiting WHERE channel = ? AND partition = ?"
 STAMPS = "SELECT partition, stamp FROM waiting WHERE channel = ? AND partition IN ? AND conversation_id = '' AND address = ''"
 
 _lease = msgspec.json.Decoder(tuple[str, int, int]).decode
@@ -110,6 +111,11 @@ class CassandraLanes(Deliveries):
         # Rows with a stamp only hold no key.
         found = [Waiting(lane, *row[:6]) for row in rows if row[2] is not None]
         return sorted(found, key=lambda each: (each.seq, each.index))
+
+    def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        """Counted by the servers: the row of the stamp has no seq."""
+        found = self._db.all([(COUNT, (lane.channel, lane.partition)) for lane in lanes])
+        return {lane: count for lane, [(count,)] in zip(lanes, found, strict=True) if count}
 
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
         """Keys are read again only where something has changed since."""

@@ -9,6 +9,7 @@ import msgspec
 from chat4all.ports.event_log import Topic
 from chat4all.ports.progress import KEEP_BODIES_DAYS, DeadLetter, Progress, ProgressStore, Trouble
 from chat4all.records import Range
+from chat4all.retention import DAY_MS, Retention, before
 from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
@@ -18,20 +19,27 @@ PROGRESS = "SELECT partition, done, beat FROM progress WHERE topic = ?"
 DONE = "UPDATE progress USING TIMESTAMP ? SET done = ? WHERE topic = ? AND partition = ?"
 BEAT = "UPDATE progress USING TIMESTAMP ? SET beat = ? WHERE topic = ? AND partition = ?"
 
-KEEP_TRIES_S = 7 * 86_400
+DAY_S = 86_400
+KEEP_TRIES_S = 7 * DAY_S
 TRY = "INSERT INTO tries (topic, partition, last, first, stage, run) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
 EXCUSE = "INSERT INTO tries (topic, partition, last, first, stage, run, excused) VALUES (?, ?, ?, ?, ?, ?, true) USING TTL ?"
 TROUBLES = "SELECT first, last, stage, run, excused FROM tries WHERE topic = ? AND partition = ? AND last >= ?"
 
-LETTER = "INSERT INTO dead_letters (letter_id, at, body) VALUES (?, ?, ?) USING TIMESTAMP ?"
-LETTER_OF_DAY = "INSERT INTO dead_letters_of_day (day, at, letter_id) VALUES (?, ?, ?)"
+LETTER = "INSERT INTO dead_letters (letter_id, at, body) VALUES (?, ?, ?) USING TIMESTAMP ? AND TTL ?"
+LETTER_OF_DAY = "INSERT INTO dead_letters_of_day (day, at, letter_id) VALUES (?, ?, ?) USING TTL ?"
+BURY = "INSERT INTO buried (topic, partition, place, at, letter_id, body) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
 KEEP_BODIES_S = KEEP_BODIES_DAYS * 86_400
 KEEP_BODY = "INSERT INTO letter_bodies (letter_id, body) VALUES (?, ?) USING TTL ?"
 BODY = "SELECT body FROM letter_bodies WHERE letter_id = ?"
-BURY = "INSERT INTO buried (topic, partition, place, at, letter_id, body) VALUES (?, ?, ?, ?, ?, ?)"
 LETTERS = Lookup("at, body", "dead_letters", "letter_id")
 OF_DAY = "SELECT at, letter_id FROM dead_letters_of_day WHERE day = ? AND (at, letter_id) > (?, ?) LIMIT ?"
 BURIED = "SELECT place, body FROM buried WHERE topic = ? AND partition = ? AND place >= ? AND place <= ?"
+
+# Letters outlive their days by a little, so that they can be counted.
+LETTERS_COUNTED_DAYS = 3
+LETTERS_OF = "SELECT count(*) FROM dead_letters_of_day WHERE day = ?"
+COUNTED = "SELECT value FROM positions WHERE name = 'letters_gone'"
+COUNT = "UPDATE positions USING TIMESTAMP ? SET value = ? WHERE name = 'letters_gone'"
 
 _topic = msgspec.json.Decoder(Topic).decode
 _letter = msgspec.json.Decoder(DeadLetter).decode
@@ -41,6 +49,7 @@ class CassandraProgress(ProgressStore):
     """The progress's part of the store."""
 
     _db: Session
+    _kept: Retention
 
     def keep_topic(self, topic: Topic) -> Topic:
         kept = TOPICS.settle(self._db, [(topic.name,)], lambda _key, there: there or as_json(topic))
@@ -85,7 +94,22 @@ class CassandraProgress(ProgressStore):
         return [Trouble(stage, span, len(runs[stage, span])) for stage, span in sorted(runs)]
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        self._db.put(put for each in letters for put in _puts(each))
+        ttl_s = (self._kept.letters + LETTERS_COUNTED_DAYS) * DAY_S if self._kept.letters else 0
+        self._db.put(put for each in letters for put in _puts(each, ttl_s))
+
+    def letters_gone(self, now_ms: int) -> int:
+        """How many letters have had their days since this was last asked: counted before they expire."""
+        if not self._kept.letters:
+            return 0
+        last = before(self._kept.letters, now_ms) // DAY_MS - 1
+        rows = self._db.rows(COUNTED)
+        first = max(rows[0][0] + 1, last - LETTERS_COUNTED_DAYS + 1) if rows else last
+        if first > last:
+            return 0
+        days = [datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d") for day in range(first, last + 1)]
+        gone: int = sum(count for [(count,)] in self._db.all([(LETTERS_OF, (day,)) for day in days]))
+        self._db.put([(("positions",), COUNT, (last + 1, last))])
+        return gone
 
     def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
         bodies: list[Put] = [
@@ -132,14 +156,14 @@ def _try(cql: str, stage: str, topic: str, span: Range, run: str) -> Put:
     return ("tries", topic, span.partition), cql, (topic, span.partition, span.last, span.first, stage, run, KEEP_TRIES_S)
 
 
-def _puts(letter: DeadLetter) -> list[Put]:
+def _puts(letter: DeadLetter, ttl_s: int) -> list[Put]:
     day = datetime.fromtimestamp(letter.at / 1000, UTC).strftime("%Y-%m-%d")
     body = as_json(letter)
     puts: list[Put] = [
-        (("dead_letters", letter.letter_id), LETTER, (letter.letter_id, letter.at, body, TOP - letter.at)),
-        (("dead_letters_of_day", day), LETTER_OF_DAY, (day, letter.at, letter.letter_id)),
+        (("dead_letters", letter.letter_id), LETTER, (letter.letter_id, letter.at, body, TOP - letter.at, ttl_s)),
+        (("dead_letters_of_day", day), LETTER_OF_DAY, (day, letter.at, letter.letter_id, ttl_s)),
     ]
     if letter.offset >= 0 and not letter.delivery:
         place = (letter.topic, letter.partition)
-        puts.append((("buried", *place), BURY, (*place, letter.offset, letter.at, letter.letter_id, body)))
+        puts.append((("buried", *place), BURY, (*place, letter.offset, letter.at, letter.letter_id, body, ttl_s)))
     return puts

@@ -1,12 +1,12 @@
 """The embedded message store: one SQLite file in write-ahead mode, shared by the processes of one machine."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from chat4all.failures import Mismatch
-from chat4all.ports.message_store import MessageStore
-from chat4all.records import ProviderReceipt
+from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.sqlite_access import SQLiteAccess
 from storage.message_store.sqlite_changes import SQLiteChanges
@@ -17,8 +17,9 @@ from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_progress import SQLiteProgress
+from storage.message_store.sqlite_upgrade import add_columns, can_shrink, set_indexes
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -36,6 +37,7 @@ class SQLiteStore(
 
     def __init__(self, settings: Settings) -> None:
         self._db = Connections(settings.data / settings.store.partition(":")[2])
+        self._kept = settings.retention
 
     def migrate(self) -> None:
         self._db.use_wal()
@@ -44,16 +46,20 @@ class SQLiteStore(
             if there > SCHEMA_VERSION:
                 raise Mismatch("store_schema", f"{self._db.path.name} has schema {there}, this is {SCHEMA_VERSION}")
             if there < SCHEMA_VERSION:
+                add_columns(db, int(time.time() * 1000))
                 for statement in _statements(SCHEMA.read_text()):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            set_indexes(db, self._kept)
+        self._db.rewrite_small()
 
-    def expire(self, now_ms: int) -> list[ProviderReceipt]:
-        return forget(self._db, now_ms)
+    def expire(self, now_ms: int) -> Expired:
+        return forget(self._db, now_ms, self._kept)
 
     def check(self) -> str:
         with self._db.read() as db:
-            return f"SQLite {sqlite3.sqlite_version}, {self._db.path}, schema {_version(db)}"
+            shrinks = "" if can_shrink(db) else "; cannot give space back: stop the service and run `chat4all compact` once"
+            return f"SQLite {sqlite3.sqlite_version}, {self._db.path}, schema {_version(db)}{shrinks}"
 
     def close(self) -> None:
         self._db.close()

@@ -1,6 +1,7 @@
--- The embedded message store, schema version 5. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 6. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
+-- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
 -- Tables are clustered by the key that they are asked by (WITHOUT ROWID), so one write is one b-tree.
 
 CREATE TABLE IF NOT EXISTS users (
@@ -78,6 +79,7 @@ CREATE TABLE IF NOT EXISTS message_ids (
     conversation_id TEXT NOT NULL,
     seq             INTEGER NOT NULL,
     digest          TEXT NOT NULL,
+    at              INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (message_id, conversation_id)
 ) WITHOUT ROWID;
 
@@ -126,6 +128,7 @@ CREATE TABLE IF NOT EXISTS handles (
     account     TEXT NOT NULL,
     provider_id TEXT NOT NULL,
     delivery    TEXT NOT NULL,
+    at          INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (channel, account, provider_id)
 ) WITHOUT ROWID;
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from chat4all.failures import Temporary
 from chat4all.private import private_file
+from storage.message_store.sqlite_upgrade import SMALL, begin, can_shrink, rewrite, size
 
 WRITE_LIMIT_S = 5.0
 RETRY_MS = (0.5, 2.0)
@@ -91,7 +92,18 @@ class Connections:
         limit = self._clock() + WRITE_LIMIT_S
         with _as_failures(), self._turn:
             writer = self._writing()
-            self._retried(lambda: writer.execute("PRAGMA journal_mode=WAL"), limit)
+            self._retried(lambda: begin(writer), limit)
+
+    def rewrite_small(self) -> None:
+        """Have a file of an older version give back space from now on, if it is small: that takes a second, once.
+
+        Whoever is at it at the same moment has it left as it is until the next start.
+        """
+        with self._turn:
+            writer = self._writing()
+            if not can_shrink(writer) and size(writer) <= SMALL:
+                with suppress(sqlite3.OperationalError):
+                    rewrite(writer)
 
     def close(self) -> None:
         """Close all connections. What is lent is closed when it comes back. Safe to call twice."""

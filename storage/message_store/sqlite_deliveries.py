@@ -29,7 +29,7 @@ LANE_ROWS = """
 SELECT * FROM deliveries WHERE channel = ? AND partition = ? AND (seq, idx) > (?, ?) AND seq <= ? ORDER BY seq, idx LIMIT ?
 """
 
-HANDLE = Write("INSERT INTO handles VALUES {rows} ON CONFLICT DO NOTHING", 4)
+HANDLE = Write("INSERT INTO handles (channel, account, provider_id, delivery, at) VALUES {rows} ON CONFLICT DO NOTHING", 5)
 HANDLED = Lookup("delivery", "CROSS JOIN handles USING (channel, account, provider_id)", "channel", "account", "provider_id")
 SPOKEN = Write(
     "INSERT INTO last_conversations VALUES {rows} "
@@ -48,6 +48,14 @@ WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals"
 WAITING = """
 SELECT * FROM waiting WHERE channel = ? AND partition = ? ORDER BY seq, idx
 """
+# Of an index, whose entries are small.
+COUNTS = Lookup(
+    "(SELECT count(*) FROM waiting AS w INDEXED BY waiting_by_time "
+    "WHERE w.channel = asked.channel AND w.partition = asked.partition)",
+    "",
+    "channel",
+    "partition",
+)
 DUE = Lookup(
     "EXISTS (SELECT 1 FROM waiting AS w "
     "WHERE w.channel = asked.channel AND w.partition = asked.partition AND w.retry_at <= asked.now)",
@@ -125,9 +133,10 @@ class SQLiteDeliveries(Deliveries):
         resumed: Sequence[Waiting] = (),
         changes: Sequence[Change] = (),
     ) -> None:
+        now = int(time.time() * 1000)
         self._db.put(
             (sqlite_facts.MERGE, _merges(facts)),
-            (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key)) for each in handles]),
+            (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key), now) for each in handles]),
             (SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()]),
             (GO_ON, [_waiting_key(each) for each in resumed]),
             (WAIT, [(*_waiting_key(each), each.seq, each.index, each.retry_at, each.refusals) for each in waiting]),
@@ -177,6 +186,11 @@ class SQLiteDeliveries(Deliveries):
         with self._db.read() as db:
             rows = fetched(db, WAITING_COLUMNS, WAITING, (lane.channel, lane.partition))
         return [Waiting(lane, *row) for row in rows]
+
+    def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        with self._db.read() as db:
+            rows = COUNTS(db, [(lane.channel, lane.partition) for lane in lanes])
+        return {Lane(*place): count for place, (count,) in rows if count}
 
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
         with self._db.read() as db:

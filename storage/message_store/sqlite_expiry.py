@@ -1,16 +1,40 @@
 """What the store forgets, a few hundred rows at a time, so that no writer waits for long."""
 
+import sqlite3
+import time
+from collections.abc import Iterator
+
+from msgspec import Struct
+
 from chat4all.ports.changes import KEPT_DAYS
+from chat4all.ports.message_store import Expired
 from chat4all.ports.progress import KEEP_BODIES_DAYS
 from chat4all.records import ProviderReceipt
+from chat4all.retention import DAY_MS, Retention
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_retiring import forget_outcomes, retire
 
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 CHUNK = 500
+# Between two chunks, so that those who write for people go first.
+PAUSE_S = 0.005
+# Pages that are free are used again; beyond so many (4 MiB) they go back to the disk, a MiB at a time.
+SPARE_PAGES, PAGES_AT_ONCE = 1_000, 256
+SHRINK_S = 10.0
+
+
+class Old(Struct, frozen=True):
+    """Rows of a table that go: `where` compares with the time before which they are too old."""
+
+    kind: str
+    table: str
+    key: str
+    where: str
+    age_ms: int
+
 
 # An excused try is only kept against a late note of its beginning.
-FORGOTTEN = (
+ALWAYS = (
     ("inbound", "channel, account, provider_id", "at < ?", 8 * DAY_MS),
     ("verifications", "user_id, channel, address", "expires_at < ?", DAY_MS),
     ("letter_bodies", "letter_id", "at < ?", KEEP_BODIES_DAYS * DAY_MS),
@@ -21,6 +45,7 @@ FORGOTTEN = (
     ("tries", "topic, partition, first, last, stage, run", "excused = 1 AND at < ?", HOUR_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 0 AND at < ?", 7 * DAY_MS),
 )
+AT = "at < ?"
 PARKED_MS = 3 * DAY_MS
 UNPARKED = """
 SELECT channel, account, provider_id, kind, at, reason, reference, parked_at,
@@ -32,21 +57,83 @@ DELETE FROM parked WHERE (channel, account, provider_id, kind, at, reason, refer
 """
 
 
-def forget(connections: Connections, now_ms: int) -> list[ProviderReceipt]:
-    """Delete what is older than it must be; the parked receipts among it that no delivery claimed."""
-    for table, key, old, age_ms in FORGOTTEN:
-        chunk = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {old} LIMIT {CHUNK})"  # noqa: S608
-        while _deleted(connections, chunk, now_ms - age_ms) == CHUNK:
-            pass
+# Nothing of the history goes while a delivery row is left that is as old: lanes find what waits through its message.
+OLDEST_DELIVERY = """
+SELECT min((SELECT json_extract(body, '$.accepted_at') FROM deliveries AS d
+    WHERE (d.channel, d.partition) = (lanes.channel, lanes.partition) ORDER BY seq, idx LIMIT 1)) FROM lanes
+"""
+
+
+def forget(connections: Connections, now_ms: int, kept: Retention) -> Expired:
+    """Delete what is older than it must be, a few rows at a time; then give the space back."""
+    retired, behind_ms = retire(connections, now_ms, kept)
+    counted = {"deliveries": retired, "outcomes": forget_outcomes(connections, now_ms, kept)}
+    for old in (*_always(), *_chosen(kept)):
+        before_ms = now_ms - old.age_ms
+        if old.kind == "messages":
+            before_ms = min(before_ms, _oldest_delivery(connections, before_ms))
+        some = f"SELECT {old.key} FROM {old.table} WHERE {old.where} LIMIT {CHUNK}"  # noqa: S608
+        chunk = f"DELETE FROM {old.table} WHERE ({old.key}) IN ({some})"  # noqa: S608
+        deleted = CHUNK
+        while deleted == CHUNK:
+            deleted = _deleted(connections, chunk, before_ms)
+            counted[old.kind] = counted.get(old.kind, 0) + deleted
     unclaimed: list[ProviderReceipt] = []
     while _unparked(connections, now_ms - PARKED_MS, unclaimed) == CHUNK:
-        pass
-    return unclaimed
+        time.sleep(PAUSE_S)
+    shrink(connections)
+    return Expired(unclaimed, {kind: count for kind, count in counted.items() if count}, behind_ms)
+
+
+def _always() -> Iterator[Old]:
+    """What nobody needs after a fixed time."""
+    for table, key, where, age_ms in ALWAYS:
+        yield Old(table, table, key, where, age_ms)
+
+
+def _chosen(kept: Retention) -> Iterator[Old]:
+    """What goes after as many days as the settings say."""
+    chosen = (
+        ("messages", kept.messages, "messages", "conversation_id, seq", "json_extract(body, '$.accepted_at') < ?"),
+        ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
+        ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
+        ("letters", kept.letters, "dead_letters", "letter_id", "day < date(? / 1000, 'unixepoch')"),
+    )
+    return (Old(kind, table, key, where, days * DAY_MS) for kind, days, table, key, where in chosen if days)
+
+
+def _oldest_delivery(connections: Connections, default: int) -> int:
+    with connections.read() as db:
+        oldest: int | None = db.execute(OLDEST_DELIVERY).fetchone()[0]
+    return default if oldest is None else oldest
+
+
+def shrink(connections: Connections) -> None:
+    """Give free pages back to the disk, for ten seconds at the most: the rest follows the next time."""
+    deadline = time.monotonic() + SHRINK_S
+    while time.monotonic() < deadline:
+        with connections.read() as db:
+            if _free(db) <= SPARE_PAGES:
+                return
+        with connections.write() as db:
+            before = _free(db)
+            # It works while it is asked for rows.
+            db.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+            if _free(db) == before:
+                # A file of an older version cannot.
+                return
+        time.sleep(PAUSE_S)
+
+
+def _free(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def _deleted(connections: Connections, sql: str, before_ms: int) -> int:
     with connections.write() as db:
-        return db.execute(sql, (before_ms,)).rowcount
+        deleted = db.execute(sql, (before_ms,)).rowcount
+    time.sleep(PAUSE_S)
+    return deleted
 
 
 def _unparked(connections: Connections, before_ms: int, unclaimed: list[ProviderReceipt]) -> int:

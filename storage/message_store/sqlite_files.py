@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from chat4all.files import StoredFile
-from chat4all.ports.files import Files
+from chat4all.ports.files import LAST_CHARACTER, Files
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -24,7 +24,7 @@ KEEP = "INSERT INTO objects VALUES (?, ?) ON CONFLICT DO NOTHING"
 KEPT = "SELECT object_key FROM objects WHERE checksum = ?"
 HOLD = Write("INSERT INTO object_holders VALUES {rows} ON CONFLICT DO NOTHING", 3)
 THERE = Lookup("object_key", "CROSS JOIN objects USING (checksum)", "checksum")
-HOLDERS = "SELECT holder, at FROM object_holders WHERE checksum = ?"
+HOLDERS = "SELECT holder, at FROM object_holders WHERE checksum = ? AND holder > ? AND holder < ? ORDER BY holder LIMIT ?"
 DROP = "DELETE FROM object_holders WHERE checksum = ? AND holder = ?"
 RETIRE = """
 DELETE FROM objects WHERE checksum = ? AND object_key = ? AND NOT EXISTS (SELECT 1 FROM object_holders WHERE checksum = ?)
@@ -71,9 +71,9 @@ class SQLiteFiles(Files):
             HOLD(db, [(checksum, holder, at) for checksum, holder in wanted if checksum in there])
         return [checksum in there for checksum, _ in wanted]
 
-    def holders(self, checksum: str) -> Mapping[str, int]:
+    def holders(self, checksum: str, prefix: str, limit: int, after: str = "") -> Mapping[str, int]:
         with self._db.read() as db:
-            return dict(fetched(db, "holder, at", HOLDERS, (checksum,)))
+            return dict(fetched(db, "holder, at", HOLDERS, (checksum, max(prefix, after), prefix + LAST_CHARACTER, limit)))
 
     def drop_holders(self, checksum: str, holders: Sequence[str]) -> None:
         with self._db.write() as db:

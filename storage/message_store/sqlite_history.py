@@ -1,5 +1,6 @@
 """Messages, where their ids are, and how far members have come, in SQLite."""
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,16 +15,16 @@ from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
 REGISTER = Write(
-    "INSERT INTO message_ids (conversation_id, message_id, seq, digest) VALUES {rows} "
+    "INSERT INTO message_ids (conversation_id, message_id, seq, digest, at) VALUES {rows} "
     "ON CONFLICT DO UPDATE SET seq = excluded.seq, digest = excluded.digest WHERE excluded.seq < seq",
-    4,
+    5,
 )
 REGISTERED = Lookup(
     "seq, digest", "CROSS JOIN message_ids USING (conversation_id, message_id)", "conversation_id", "message_id"
 )
 PLACES = "SELECT conversation_id, seq, digest FROM message_ids WHERE message_id = ? ORDER BY conversation_id"
 
-PUT = Write("INSERT INTO messages VALUES {rows} ON CONFLICT DO NOTHING", 3)
+PUT = Write("INSERT INTO messages (conversation_id, seq, body) VALUES {rows} ON CONFLICT DO NOTHING", 3)
 MESSAGE = Lookup("body", "CROSS JOIN messages USING (conversation_id, seq)", "conversation_id", "seq")
 FIRST_AFTER = "SELECT body FROM messages WHERE conversation_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
 LAST_BEFORE = "SELECT body FROM messages WHERE conversation_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
@@ -64,7 +65,9 @@ class SQLiteHistory(History):
     _db: Connections
 
     def register(self, registrations: Sequence[Registration]) -> None:
-        self._db.put((REGISTER, [(each.conversation_id, each.message_id, each.seq, each.digest) for each in registrations]))
+        now = int(time.time() * 1000)
+        rows = [(each.conversation_id, each.message_id, each.seq, each.digest, now) for each in registrations]
+        self._db.put((REGISTER, rows))
 
     def registered(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Registration]:
         with self._db.read() as db:

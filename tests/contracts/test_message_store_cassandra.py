@@ -59,9 +59,9 @@ def test_urls_that_name_nothing_safe_are_refused(url: str) -> None:
 
 def test_urls_are_understood() -> None:
     """Several hosts, ports, and everything that may be chosen."""
-    place = parse("cassandra://a,b:9999/chat?replication=3&consistency=quorum&datacenter=dc1&keep_days=7")
+    place = parse("cassandra://a,b:9999/chat?replication=3&consistency=quorum&datacenter=dc1")
     assert (place.hosts, place.keyspace, place.replication) == ((("a", 9042), ("b", 9999)), "chat", 3)
-    assert (place.consistency, place.datacenter, place.keep_days) == ("QUORUM", "dc1", 7)
+    assert (place.consistency, place.datacenter) == ("QUORUM", "dc1")
     assert parse("scylla://a/chat").consistency == "LOCAL_QUORUM"
 
 
@@ -308,7 +308,7 @@ def test_a_quiet_conversation_is_paged_over_all_its_buckets(store: CassandraStor
     conversation, size = fresh("c"), 1 << cassandra_history.BUCKET_BITS
     said = [message(conversation, at * size + 3) for at in range(12)]
     store.put_messages(said)
-    store._db.rows(cassandra_history.PUT_BUCKET, conversation, 99)
+    store._db.rows(cassandra_history.PUT_BUCKET, conversation, 99, 0)
     assert another.page(conversation, None, None, 5) == said[-5:]
     assert another.page(conversation, said[1].seq, None, 4) == said[2:6]
     assert another.page(conversation, said[1].seq, said[5].seq, 100) == said[2:5]
@@ -337,9 +337,9 @@ def test_receipts_that_nobody_claimed_are_told_once(store: CassandraStore, monke
     claimed, lost = (ProviderReceipt(channel, "a", name, "sent", 5) for name in ("claimed", "lost"))
     store.park([claimed, lost])
     store.record({}, [Handle(channel, "a", "claimed", DeliveryKey(Lane(channel, 0), 5, 0))])
-    assert [each for each in store.expire(int(time.time() * 1000)) if each.channel == channel] == []
-    assert [each for each in store.expire(later) if each.channel == channel] == [lost]
-    assert [each for each in store.expire(later) if each.channel == channel] == []
+    assert [each for each in store.expire(int(time.time() * 1000)).receipts if each.channel == channel] == []
+    assert [each for each in store.expire(later).receipts if each.channel == channel] == [lost]
+    assert [each for each in store.expire(later).receipts if each.channel == channel] == []
 
 
 def _in_child(store: CassandraStore, name: str) -> None:

@@ -73,7 +73,7 @@ def test_equal_bytes_are_kept_where_the_first_were(store: MessageStore, other: M
     assert store.keep_object(checksum, first, "file:1", 5) == first
     assert other.keep_object(checksum, second, "file:2", 6) == first
     assert other.keep_object(checksum, first, "file:1", 7) == first
-    assert dict(store.holders(checksum)) == {"file:1": 5, "file:2": 6}
+    assert dict(store.holders(checksum, "", 10)) == {"file:1": 5, "file:2": 6}
 
 
 def test_only_what_is_there_can_be_held(store: MessageStore) -> None:
@@ -81,8 +81,8 @@ def test_only_what_is_there_can_be_held(store: MessageStore) -> None:
     checksum, nothing = fresh("sum"), fresh("sum")
     store.keep_object(checksum, "key", "file:1", 5)
     assert store.hold_objects([(checksum, "a"), (nothing, "a"), (checksum, "b")], 6) == [True, False, True]
-    assert dict(store.holders(checksum)) == {"file:1": 5, "a": 6, "b": 6}
-    assert dict(store.holders(nothing)) == {}
+    assert dict(store.holders(checksum, "", 10)) == {"file:1": 5, "a": 6, "b": 6}
+    assert dict(store.holders(nothing, "", 10)) == {}
     assert store.hold_objects([], 6) == []
 
 

@@ -17,7 +17,7 @@ import pytest
 from chat4all.conversations import Verification
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.failures import Mismatch, Temporary
-from chat4all.ports import Arrived, Handle, Lease, Waiting
+from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting
 from chat4all.records import ProviderReceipt, Range
 from chat4all.settings import Settings
 from storage.message_store import (
@@ -287,12 +287,12 @@ def test_what_is_young_is_kept(sqlite_store: SQLiteStore) -> None:
     fill(sqlite_store, now)
     sqlite_store.put_messages([message("c", 5)])
     sqlite_store.put_deliveries([delivery(key)])
-    assert sqlite_store.expire(now + DAY_MS // 48) == []
+    assert sqlite_store.expire(now + DAY_MS // 48) == Expired([], {})
     assert sqlite_store.register_inbound([("w", "a", "1", Arrived("c2"))]) == [Arrived("c1")]
     assert sqlite_store.verification("anna", "w", "1") is not None
     assert sqlite_store.troubles("t", [Range(0, 0, 9)]) != []
     assert sqlite_store.parked([("w", "a", "1")]) != []
-    assert sqlite_store.expire(now + 3650 * DAY_MS) != []
+    assert sqlite_store.expire(now + 3650 * DAY_MS).receipts != []
     assert sqlite_store.page("c", None, None, 10) != []
     assert list(sqlite_store.deliveries([key])) == [key]
 
@@ -330,9 +330,9 @@ def test_receipts_that_nobody_claimed_are_told_when_they_go(sqlite_store: SQLite
     sqlite_store.park(receipts)
     sqlite_store.record({}, [Handle("w", "a", each.provider_id, key) for each in receipts[::2]])
     later = int(time.time() * 1000) + 4 * DAY_MS
-    told = sqlite_store.expire(later)
+    told = sqlite_store.expire(later).receipts
     assert sorted(each.provider_id for each in told) == sorted(each.provider_id for each in receipts[1::2])
-    assert sqlite_store.expire(later) == []
+    assert sqlite_store.expire(later).receipts == []
     assert sqlite_store.parked([("w", "a", each.provider_id) for each in receipts]) == []
 
 

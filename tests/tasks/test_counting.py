@@ -16,7 +16,8 @@ from chat4all.measuring import READERS, REGISTRY, Histogram, Reading, Readings
 from chat4all.ports import Waiting
 from chat4all.records import INCOMING, ProviderReceipt
 from tasks.stages import Stage
-from tasks.sweep import Sweeper, tidy
+from tasks.sweep import Sweeper
+from tasks.tidying import tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -59,8 +60,7 @@ def test_receipts_that_nobody_claims_are_counted_when_they_go(road: World) -> No
     """Days later."""
     before = _value("chat4all_receipts_expired_total", channel="whatsapp")
     road.store.park([ProviderReceipt("whatsapp", "account", "wamid.nobody", "delivered", int(time.time() * 1000))])
-    with patch("tasks.sweep.time.time", return_value=time.time() + 30 * DAY_S):
-        tidy(road.parts)
+    tidy(road.parts, int((time.time() + 30 * DAY_S) * 1000))
     assert _value("chat4all_receipts_expired_total", channel="whatsapp") == before + 1
 
 

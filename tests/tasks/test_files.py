@@ -179,7 +179,7 @@ async def test_what_a_provider_brings_is_fetched_into_the_store(road: World, pro
     await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
     ready = now(road, file)
     assert (ready.status, ready.size, ready.checksum) == (FileStatus.READY, len(DATA), SUM)
-    assert len(road.store.holders(SUM)) == 2
+    assert len(road.store.holders(SUM, "", 10)) == 2
     assert all(each.startswith("Bearer ") for each in provider.tokens)
 
 

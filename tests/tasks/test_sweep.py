@@ -1,14 +1,8 @@
 """The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
 
-import time
-from pathlib import Path
-from unittest.mock import patch
-
 from chat4all.deliveries import Lane
 from chat4all.ports import LaneState, Lease
-from chat4all.records import INCOMING
-from tasks.sweep import HOLDER_QUIET_S, Sweeper, tidy
-from tests.tasks.world import message, new_id, world
+from tasks.sweep import HOLDER_QUIET_S, Sweeper
 
 LANE = Lane("whatsapp", 0)
 
@@ -39,17 +33,3 @@ def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
         seen.append(sweeper.stuck(state(5, 3, Lease("a", 1, second)), set(), float(second)))
     assert seen == [[]] * 4
     assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set(), 3 + HOLDER_QUIET_S) == [LANE]
-
-
-def test_what_no_stage_has_worked_on_is_never_trimmed(tmp_path: Path) -> None:
-    """Long after, when everything is older than the retention: only what was worked on is forgotten."""
-    conversation = new_id("conversation", 1)
-    with world(tmp_path, partitions=1, log_retention_h=1) as road:
-        road.say(message(conversation, 1))
-        road.run()
-        time.sleep(0.005)
-        road.say(message(conversation, 2))
-        long_after = time.time() + 7200
-        with patch("tasks.sweep.time.time", return_value=long_after):
-            tidy(road.parts)
-        assert road.log.ends(INCOMING)[0] == (1, 2)

@@ -1,12 +1,15 @@
 """States and histories of deliveries, and pages of history."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from chat4all.deliveries import DeliveryKey, Facts, Watermark
 from chat4all.messages import Message, Recipient
+from chat4all.retention import DAY_MS
 from tests.webapp.driver import Driver
 
 CARLA, DORA = "+5511999990000", "+5511999990001"
@@ -224,3 +227,27 @@ def test_members_read_what_was_said_while_they_were_there(gateway: Driver) -> No
         assert told_by(gateway, "bob", group, "")[0] == ["before", "during", "after"]
         hidden = next(each for each in gateway.records() if each.payload.text == "after" and each.conversation_id == group)
         gateway.ask("eve", "GET", f"/v1/messages/{hidden.message_id}", expect=404)
+
+
+def test_statuses_stand_when_the_rows_have_gone(gateway: Driver) -> None:
+    """A delivery that was read, one that failed, one that was sent again: shown as before."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"whatsapp:{DORA}")
+    gateway.send("crm", conversation_id=group, sender="alice")
+    [message] = gateway.process()
+    facts(gateway, message, 0, attempts=2, sent_at=5000, provider_id="wamid.1", read_at=7000)
+    key = facts(gateway, message, 1, attempts=1, refused_at=5000, refused_reason="blocked", resent_as=9_000)
+    store = gateway.parts.store
+    again = msgspec.structs.replace(message, seq=9_000, resend_of=message.seq, resend_index=1)
+    store.put_messages([again])
+    resent = msgspec.structs.replace(
+        store.deliveries([key])[key], key=DeliveryKey(key.lane, 9_000, 0), facts=Facts(attempts=3, sent_at=8000)
+    )
+    store.put_deliveries([resent])
+    before = shown(gateway, message)
+    store.raise_cursor(key.lane, 9_000)
+    store.expire(int(time.time() * 1000) + 30 * DAY_MS)
+    assert store.lane_rows(key.lane, (0, 0), 9_000, 9) == []
+    after = shown(gateway, message)
+    assert after == before
+    told: Any = after["deliveries"]
+    assert [each["status"] for each in told if each["channel"] == "whatsapp"] == ["READ", "SENT"]

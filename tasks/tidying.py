@@ -1,0 +1,103 @@
+"""tidy: once a minute, forget what has had its time, in the store and in a log that does not do so itself.
+
+A task only pokes its process, as with files: forgetting a day's rows takes longer than a task may.
+"""
+
+import threading
+import time
+
+from chat4all import metrics, telemetry
+from chat4all.failures import Temporary
+from chat4all.measuring import Values
+from chat4all.records import EVENTS, INCOMING, TOPICS, Range
+from tasks.app import app
+from tasks.parts import Parts, parts
+
+log = telemetry.logger(__name__)
+
+READ_S = 5.0
+HALF_WRITTEN_MS = 24 * 3_600_000
+# What a worker found longer ago than this is another's to tell.
+FRESH_S = 180.0
+
+
+def tidy(held: Parts, now: int) -> None:
+    """Forget what is too old at `now` (ms UTC). While records wait to be worked on, time stands still at the oldest of them."""
+    done = {topic: done_before(held, topic, now) for topic in TOPICS}
+    expired = held.store.expire(done[INCOMING])
+    behind.found(expired.behind_ms)
+    for kind, count in expired.rows.items():
+        metrics.ROWS_EXPIRED.of(kind).add(count)
+    for receipt in expired.receipts:
+        metrics.RECEIPTS_EXPIRED.of(receipt.channel).add()
+        log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
+    for topic in TOPICS:
+        held.log.trim(topic, min(done[topic], now - held.settings.log_retention_h * 3_600_000))
+    held.objects.tidy(now - HALF_WRITTEN_MS)
+
+
+def done_before(held: Parts, topic: str, before_ms: int) -> int:
+    """The time up to which a topic may be forgotten: never what no stage has worked on, however old it is."""
+    if topic == EVENTS:
+        return before_ms
+    progress = held.store.progress(topic)
+    waiting = []
+    for partition, (first, end) in held.log.ends(topic).items():
+        following = max(first, progress[partition].done + 1 if partition in progress else 0)
+        if following < end:
+            waiting.append(Range(partition, following, following))
+    return min([before_ms, *(record.at for record in held.log.read(topic, waiting, READ_S))])
+
+
+class Behind:
+    """How far the store is behind with forgetting, for the metric."""
+
+    def __init__(self) -> None:
+        self._seconds, self._at = 0.0, -FRESH_S
+
+    def found(self, behind_ms: int) -> None:
+        """The oldest row that is left should have gone so long ago."""
+        self._seconds, self._at = behind_ms / 1000, time.monotonic()
+        metrics.RETIRING_BEHIND.from_(self.read)
+
+    def read(self) -> Values:
+        """Nothing where others retire."""
+        return {(): self._seconds} if time.monotonic() - self._at < FRESH_S else {}
+
+
+behind = Behind()
+
+
+class Tidier:
+    """This process's thread for it. Poked while it works it does nothing more."""
+
+    def __init__(self, held: Parts) -> None:
+        self._held = held
+        self._at_work = threading.Lock()
+
+    def poke(self) -> None:
+        """Begin, unless it is under way. Does not block."""
+        threading.Thread(target=self._run, name="tidy", daemon=True).start()
+
+    def _run(self) -> None:
+        if not self._at_work.acquire(blocking=False):
+            return
+        try:
+            tidy(self._held, int(time.time() * 1000))
+        except Temporary as outage:
+            log.warning("tidy_waits", reason=outage.reason)
+        except Exception:
+            log.exception("tidy_failed")
+        finally:
+            self._at_work.release()
+
+
+_tidiers: list[Tidier] = []
+
+
+@app.task(name="tidy", typing=False)
+def tidy_soon() -> None:
+    """Forget what has had its time."""
+    if not _tidiers:
+        _tidiers.append(Tidier(parts()))
+    _tidiers[0].poke()
