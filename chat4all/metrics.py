@@ -7,6 +7,7 @@ provider's list. Seconds and bytes are the units. Where several processes expose
 from chat4all.measuring import Counter, Gauge, Histogram, Reading
 
 GATEWAY, STREAM, BRIDGE, POLLING = "gateway", "stream", "bridge", "polling"
+OBJECTS = "objects"
 PIPELINE, CHANNELS = "worker-pipeline", "worker-channels"
 
 CALLS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -37,7 +38,7 @@ REQUESTS_REFUSED = Counter(
     "chat4all_requests_refused_total",
     "Requests that were answered with a problem, by its code: rate_limited, token_invalid, unavailable and so on.",
     "reason",
-    where=(GATEWAY, STREAM),
+    where=(GATEWAY, STREAM, OBJECTS),
 )
 CONNECTIONS = Gauge("chat4all_connections", "Connections of clients to the gateway, idle ones too.", where=(GATEWAY,))
 CONNECTIONS_CUT = Counter(

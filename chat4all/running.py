@@ -15,7 +15,7 @@ SUPERVISOR = "supervisor.sock"
 NOTE = "running.json"
 PROBE_S = 2.0
 ADDRESSES = (
-    *("host", "gateway_port", "stream_port", "events_port", "flower_port", "simulator_port"),
+    *("host", "gateway_port", "stream_port", "events_port", "objects_port", "flower_port", "simulator_port"),
     *("metrics_host", "metrics_port", "gateway_at", "stream_at", "simulator_at", "public_url"),
 )
 

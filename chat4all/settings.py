@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     gateway_port: Port = Field(8000, description="REST gateway.")
     stream_port: Port = Field(50051, description="gRPC stream server.")
     events_port: Port = Field(8001, description="Server-Sent Events, served by the stream process.")
+    objects_port: Port = Field(8002, description="Bytes of files, where the object store is a folder.")
     flower_port: Port = Field(5555, description="Flower.")
     simulator_port: Port = Field(8090, description="Provider simulator.")
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics of all but the gateway are shown on.")
@@ -190,6 +191,16 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         """Where this machine reaches the gateway."""
         return self.gateway_at or f"http://{self.host}:{self.gateway_port}"
+
+    @property
+    def objects_address(self) -> str:
+        """Where this machine reaches the bytes of files, where the object store is a folder."""
+        return f"http://{self.host}:{self.objects_port}"
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether the object store is a folder, whose bytes a process of ours serves."""
+        return self.objects.startswith("folder:")
 
     @property
     def stream_target(self) -> str:

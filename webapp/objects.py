@@ -1,4 +1,6 @@
-"""Signed URLs of the folder store: the gateway process serves the bytes. Who has the URL may do what it says, and no more.
+"""Signed URLs of the folder store that lead to the gateway: older ones, and all where providers reach only the gateway.
+
+Else they lead to a process of its own (bridges/objects.py). Who has the URL may do what it says, and no more.
 
 Nothing is ever shown in place: whatever type somebody claimed for a file, a browser only keeps it.
 """
@@ -8,13 +10,12 @@ from typing import BinaryIO, cast
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
-from werkzeug.datastructures import Range
-from werkzeug.http import parse_range_header
 
 from chat4all.failures import Permanent
 from chat4all.files import disposition
 from chat4all.ports.object_store import NO_OBJECT, NO_UPLOAD
 from storage.object_store.folder import ROUTE, FolderStore
+from storage.object_store.serving import SAFE, NoSuchRange, bounds
 from storage.object_store.signing import BadUrl
 from webapp.docs import FILES, OPEN, anything, problems
 from webapp.gateway import gateway
@@ -24,12 +25,6 @@ from webapp.validating import checked
 
 api = APIBlueprint("objects", __name__, abp_tags=[FILES], abp_security=OPEN, abp_responses=problems(403, 404))
 
-SAFE = {
-    "Accept-Ranges": "bytes",
-    "Cache-Control": "private, max-age=300",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-}
 BINARY = "application/octet-stream"
 
 
@@ -77,26 +72,22 @@ def fetch(path: ObjectPath) -> Response:
     if size is None:
         raise Problem(404, "unknown_object", "there is no such object")
     headers = {**SAFE, "Content-Disposition": disposition(fields["name"]), "ETag": f'"{path.key}"'}
-    asked = parse_range_header(request.headers.get("Range"))
-    if asked is None or len(asked.ranges) != 1 or not _is_same(path.key):
+    asked = _bounds(path.key, size)
+    if asked is None:
         headers["Content-Length"] = str(size)
         return Response(_begun(store, path.key, 0, size - 1), 200, headers, content_type=fields["type"])
-    first, last = _bounds(asked, size)
+    first, last = asked
     headers |= {"Content-Range": f"bytes {first}-{last}/{size}", "Content-Length": str(last - first + 1)}
     return Response(_begun(store, path.key, first, last), 206, headers, content_type=fields["type"])
 
 
-def _is_same(key: str) -> bool:
-    """Whether a condition on the range (If-Range), where there is one, names this very object."""
-    return request.headers.get("If-Range", f'"{key}"') == f'"{key}"'
-
-
-def _bounds(asked: Range, size: int) -> tuple[int, int]:
-    """The first and last byte. Problem 416 when there are none."""
-    found = asked.range_for_length(size)
-    if asked.units != "bytes" or found is None:
-        raise Problem(416, "range_not_there", f"the file has {size} bytes", headers={"Content-Range": f"bytes */{size}"})
-    return found[0], found[1] - 1
+def _bounds(key: str, size: int) -> tuple[int, int] | None:
+    """The first and last byte, where a part is asked for. Problem 416 when there are none."""
+    try:
+        return bounds(request.headers.get("Range"), request.headers.get("If-Range"), key, size)
+    except NoSuchRange:
+        headers = {"Content-Range": f"bytes */{size}"}
+        raise Problem(416, "range_not_there", f"the file has {size} bytes", headers=headers) from None
 
 
 def _begun(store: FolderStore, key: str, first: int, last: int) -> Iterator[bytes]:

@@ -48,6 +48,7 @@ def wait(settings: Settings, parts: list[Part], still_wanted: Callable[[], bool]
     asks = {
         "gateway": _answers(f"{settings.gateway_url}/readyz"),
         "stream": serves(settings.stream_target),
+        "objects": _answers(f"{settings.objects_address}/healthz"),
         "simulator": _answers(f"{settings.simulator_url}/control/stats"),
         "flower": _answers(f"http://{settings.host}:{settings.flower_port}/healthcheck"),
     }

@@ -94,13 +94,14 @@ PARTS = (
     Part("bridge", "log to Celery chains", _module("bridges.ingest"), metrics=3),
     Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling"), metrics=4),
     Part("beat", "the sweep's clock", _beat, metrics=5),
+    Part("objects", "bytes of files, where they are in a folder", _module("bridges.objects"), ("objects_port",), metrics=6),
     Part("flower", "the task dashboard", _flower, ("flower_port",)),
 )
 
 
 def parts_of(settings: Settings) -> list[Part]:
-    """What these settings need: a broker of our own only where none is given, polling only where a channel polls."""
-    needed = {"redis": settings.broker == "embedded", "polling": bool(polled(settings))}
+    """What these settings need: a broker where none is given, polling where a channel polls, objects without S3."""
+    needed = {"redis": settings.broker == "embedded", "polling": bool(polled(settings)), "objects": settings.has_folder}
     return [part for part in PARTS if needed.get(part.name, True)]
 
 

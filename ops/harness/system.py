@@ -18,7 +18,7 @@ from ops.harness.api import Api
 from ops.harness.phones import Phones
 from ops.harness.supervisor import Supervised
 
-PORTS = ("gateway_port", "stream_port", "events_port", "flower_port", "simulator_port")
+PORTS = ("gateway_port", "stream_port", "events_port", "objects_port", "flower_port", "simulator_port")
 
 
 def free_ports(count: int) -> list[int]:

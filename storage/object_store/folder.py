@@ -1,4 +1,4 @@
-"""The embedded object store: a folder. The gateway process serves its signed URLs.
+"""The embedded object store: a folder. A process of its own serves its signed URLs (bridges/objects.py).
 
 An upload is a folder of part files, and so is an object: joining is one rename, however large the file. Nothing is ever
 written into an object: parts are written in `incoming`, and move into an upload that is still where it was.
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from uuid import uuid4
 
 from chat4all.failures import Permanent, Temporary
@@ -20,7 +20,7 @@ from storage.object_store.signing import Signer
 
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PART = re.compile(r"[0-9]{5}")
-CHUNK = 256 << 10
+CHUNK = 128 << 10
 ROUTE = "/objects"
 
 
@@ -29,7 +29,7 @@ class FolderStore(ObjectStore):
 
     def __init__(self, settings: Settings) -> None:
         self.root = settings.data / settings.objects.partition(":")[2]
-        self._base = (settings.objects_url or settings.public_url or settings.gateway_url).rstrip("/") + ROUTE
+        self._base = (settings.objects_url or settings.public_url or settings.objects_address).rstrip("/") + ROUTE
         self.signer = Signer(settings.secret("files"))
 
     # Uploads in parts.
@@ -50,19 +50,18 @@ class FolderStore(ObjectStore):
 
         Permanent `wrong_size` for more or fewer bytes, and then nothing of them is kept; `no_upload`.
         """
-        size, place = int(fields["size"]), self._upload(key, fields["upload"]) / f"{int(fields['part']):05}"
+        with self.begin_part(key, fields) as draft:
+            while chunk := stream.read(CHUNK):
+                draft.write(chunk)
+            return draft.finish()
+
+    def begin_part(self, key: str, fields: Mapping[str, str]) -> "PartDraft":
+        """The same, where the bytes come bit by bit: a context in which they are written. Permanent `no_upload`."""
+        place = self._upload(key, fields["upload"]) / f"{int(fields['part']):05}"
         with _as_failures():
             if not place.parent.is_dir():
                 raise Permanent(NO_UPLOAD)
-            with self._draft() as draft:
-                with draft.open("xb") as file:
-                    written = _copied(iter(lambda: stream.read(CHUNK), b""), file, size)
-                if written != size:
-                    raise Permanent("wrong_size", f"{written} bytes came, the part has {size}")
-                with _no(NO_UPLOAD):
-                    draft.replace(place)
-                    _sync(place.parent)
-                    return _part(place)
+            return PartDraft(self._incoming() / uuid4().hex, place, int(fields["size"]))
 
     def parts(self, key: str, upload: str) -> list[Part]:
         with _as_failures(), _no(NO_UPLOAD):
@@ -185,6 +184,45 @@ class FolderStore(ObjectStore):
             place.rename(draft)
 
 
+class PartDraft:
+    """A part on its way in. What is not finished is removed when its context ends."""
+
+    def __init__(self, draft: Path, place: Path, size: int) -> None:
+        self._draft, self._place, self._size = draft, place, size
+        self._written = 0
+        self._file = draft.open("xb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, chunk: bytes) -> None:
+        """Add these bytes. Permanent `wrong_size` beyond the part's."""
+        self._written += len(chunk)
+        if self._written > self._size:
+            raise Permanent("wrong_size", f"more than {self._size} bytes came")
+        with _as_failures():
+            self._file.write(chunk)
+
+    def finish(self) -> Part:
+        """The part, durable. Permanent `wrong_size` when bytes are missing, `no_upload`."""
+        if self._written != self._size:
+            raise Permanent("wrong_size", f"{self._written} bytes came, the part has {self._size}")
+        with _as_failures(), _no(NO_UPLOAD):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._draft.replace(self._place)
+            _sync(self._place.parent)
+            return _part(self._place)
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._file.close()
+        _erase(self._draft)
+
+
 def _checked(key: str) -> str:
     if not KEY.fullmatch(key):
         raise Permanent(NO_OBJECT)
@@ -200,15 +238,13 @@ def _parts(folder: Path) -> list[Part]:
     return [_part(each) for each in sorted(folder.iterdir()) if PART.fullmatch(each.name)]
 
 
-def _copied(chunks: Iterable[bytes], file: BinaryIO, most: int | None = None) -> int:
-    """Write chunks, at most one beyond `most` bytes, and make them durable; how many bytes came."""
+def _copied(chunks: Iterable[bytes], file: BinaryIO) -> int:
+    """Write chunks and make them durable; how many bytes came."""
     written = 0
     for chunk in chunks:
         with _as_failures():
             file.write(chunk)
         written += len(chunk)
-        if most is not None and written > most:
-            return written
     with _as_failures():
         file.flush()
         os.fsync(file.fileno())

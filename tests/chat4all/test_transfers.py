@@ -57,7 +57,9 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    settings = Settings(data=tmp_path / "data", broker="memory://", gateway_port=free_port(), file_part_size=PART)
+    port = free_port()
+    places = {"broker": "memory://", "gateway_port": port, "objects_url": f"http://127.0.0.1:{port}"}
+    settings = Settings(data=tmp_path / "data", file_part_size=PART).model_copy(update=places)
     app = create_app(settings, both(), MemoryStorage())
     uploads = Uploads(Driver(app))
     server = make_server(settings.host, settings.gateway_port, app, threaded=True)

@@ -21,7 +21,9 @@ DATA = os.urandom(300_000)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path / "data").model_copy(update={"broker": "memory://", "gateway_port": free_port()})
+    port = free_port()
+    places = {"broker": "memory://", "gateway_port": port, "objects_url": f"http://127.0.0.1:{port}"}
+    return settings_in(tmp_path / "data").model_copy(update=places)
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """The object stores under test, and what their suite shares. A new adapter is one more line in OBJECT_STORES."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
@@ -12,10 +13,12 @@ import requests
 from limits.storage import MemoryStorage
 from werkzeug.serving import make_server
 
+from bridges.objects import serving
 from chat4all.ports import ObjectStore, Part
 from chat4all.settings import Settings
 from ops.native.minio import Minio
 from ops.native.processes import free_port
+from storage.object_store.folder import FolderStore
 from storage.open import open_objects
 from tests.ops.real import home_with, running
 from tests.webapp.channels import both
@@ -65,8 +68,39 @@ def kill_and_restart_minio() -> None:
 
 
 def folder_settings(folder: Path) -> Settings:
-    """Settings that name a folder, and a gateway's port that nobody listens on."""
-    return Settings(data=folder, gateway_port=free_port(), broker="memory://")
+    """Settings that name a folder, and a port that nobody listens on."""
+    return Settings(data=folder, objects_port=free_port(), broker="memory://")
+
+
+def gateway_settings(folder: Path) -> Settings:
+    """The same, where only the gateway can be reached from outside."""
+    port = free_port()
+    return Settings(data=folder, gateway_port=port, public_url=f"http://127.0.0.1:{port}", broker="memory://")
+
+
+@contextmanager
+def loop(settings: Settings) -> Iterator[None]:
+    """The process that serves a folder's URLs, as a thread."""
+    store, ends, begun = open_objects(settings), asyncio.Event(), Event()
+    assert isinstance(store, FolderStore)
+    running = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with serving(store, settings):
+            begun.set()
+            await ends.wait()
+
+    thread = Thread(target=lambda: running.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert begun.wait(TIMEOUT_S)
+    try:
+        yield
+    finally:
+        running.call_soon_threadsafe(ends.set)
+        thread.join()
+        running.run_until_complete(running.shutdown_asyncgens())
+        running.close()
+        store.close()
 
 
 @contextmanager
@@ -96,7 +130,8 @@ def nothing_to_kill() -> None:
 
 
 OBJECT_STORES: dict[str, Adapter] = {
-    "folder": Adapter(folder_settings, gateway, nothing_to_kill),
+    "folder": Adapter(folder_settings, loop, nothing_to_kill),
+    "folder at the gateway": Adapter(gateway_settings, gateway, nothing_to_kill),
     "s3": Adapter(minio_settings, by_itself, kill_and_restart_minio, "minio_server"),
 }
 PARAMETERS = [pytest.param(name, marks=pytest.mark.real) if each.server else name for name, each in OBJECT_STORES.items()]

@@ -81,7 +81,7 @@ def test_the_ports_inside_are_the_defaults() -> None:
 
 def test_every_part_is_a_service() -> None:
     """Those that one machine needs and compose does not: a broker of our own, and one worker for all channels."""
-    assert {part.name for part in PARTS} - OURS.keys() == {"redis", "worker-channels"}
+    assert {part.name for part in PARTS} - OURS.keys() == {"redis", "objects", "worker-channels"}
 
 
 def test_every_service_of_ours_is_asked_how_it_is() -> None:

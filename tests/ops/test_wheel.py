@@ -17,7 +17,7 @@ import pytest
 from ops.harness.system import free_ports
 
 ROOT = Path(__file__).parents[2]
-PORTS = ("gateway_port", "stream_port", "events_port", "flower_port", "simulator_port", "metrics_port")
+PORTS = ("gateway_port", "stream_port", "events_port", "objects_port", "flower_port", "simulator_port", "metrics_port")
 CONVERSATION = """
 import json, sys
 from chat4all.client import Client

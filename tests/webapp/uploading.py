@@ -15,7 +15,7 @@ from tasks.parts import Parts
 from tests.webapp.driver import Driver
 
 PART = 5 << 20
-BASE = "http://127.0.0.1:8000"
+BASE = "http://127.0.0.1:8002"
 
 
 def digest(data: bytes) -> str:

@@ -1,0 +1,127 @@
+"""The process that serves a folder's bytes, and clients that are slow: what it answers, and what it holds."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from bridges import objects
+from bridges.objects import serving
+from chat4all.settings import Settings
+from storage.object_store.folder import FolderStore
+from tests.bridges.road import free_port
+
+SIZE = 20 << 20
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[FolderStore]:
+    """A store whose URLs are served."""
+    settings = Settings(data=tmp_path, objects_port=free_port())
+    made = FolderStore(settings)
+    async with serving(made, settings):
+        yield made
+
+
+def large(store: FolderStore) -> str:
+    """The URL of a large object."""
+    key = str(uuid4())
+    store.put(key, (bytes(1 << 20) for _ in range(SIZE >> 20)))
+    return store.sign_get(key, "a.bin", "image/png", 60)
+
+
+def connected(url: str, said: bytes) -> socket.socket:
+    """A connection that takes little at once, and has said this."""
+    place = urlsplit(url)
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.connect((place.hostname, place.port))
+    made.sendall(said)
+    return made
+
+
+def get(url: str) -> bytes:
+    place = urlsplit(url)
+    return f"GET {place.path}?{place.query} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
+async def test_downloads_that_nobody_reads_stand_in_nobodys_way(store: FolderStore) -> None:
+    """Two hundred of them; another gets all of the file meanwhile, and the first two ends are cut when their time is over."""
+    url = large(store)
+    held = [connected(url, get(url)) for _ in range(200)]
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert len(await answer.read()) == SIZE
+        assert (answer.headers["Content-Type"], answer.headers["X-Content-Type-Options"]) == ("image/png", "nosniff")
+    for each in held:
+        each.close()
+
+
+async def test_a_download_that_stands_still_ends(store: FolderStore) -> None:
+    """It is cut off: what was sent is not all, and says so by its length."""
+    url = large(store)
+    with patch.object(objects, "PATIENCE_S", 0.2):
+        held = connected(url, get(url))
+        await asyncio.sleep(1.5)
+        held.settimeout(5)
+        came = await asyncio.to_thread(_all, held)
+        held.close()
+    assert 0 < came < SIZE
+
+
+def _all(held: socket.socket) -> int:
+    came = 0
+    try:
+        while chunk := held.recv(1 << 16):
+            came += len(chunk)
+    except ConnectionError:
+        return came
+    return came
+
+
+@pytest.mark.parametrize(("patience", "rate"), [(0.2, 0), (5.0, 1 << 20)])
+async def test_an_upload_that_stands_still_or_drips_ends_and_leaves_nothing(
+    store: FolderStore, patience: float, rate: int
+) -> None:
+    """408, and no draft of it stays."""
+    key = str(uuid4())
+    url = store.sign_part(key, store.begin(key), 1, 1000, 60)
+
+    async def drip() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield b"x"
+            await asyncio.sleep(0.1 if rate else 5)
+
+    with patch.multiple(objects, PATIENCE_S=patience, SLOW_AFTER_S=0.3, LEAST_PER_S=rate):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(url, data=drip(), headers={"Content-Length": "1000"}) as answer,
+        ):
+            assert (answer.status, json.loads(await answer.read())["code"]) == (408, "request_too_slow")
+    assert list((store.root / "incoming").iterdir()) == []
+
+
+async def test_beyond_its_transfers_it_asks_to_come_again(store: FolderStore) -> None:
+    """503 with Retry-After, and nothing is begun."""
+    url = large(store)
+    with patch.object(objects, "TRANSFERS_MOST", 0):
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /obj", b"GET /healthz HTTP/1.1\r\nHost: a\r\n"])
+async def test_half_a_request_ends(tmp_path: Path, said: bytes) -> None:
+    """Who says nothing, or half of it, is let go."""
+    settings = Settings(data=tmp_path, objects_port=free_port())
+    with patch.object(objects, "IDLE_S", 0.5):
+        async with serving(FolderStore(settings), settings):
+            half = connected(settings.objects_address, said)
+            half.settimeout(5)
+            assert await asyncio.to_thread(half.recv, 10) == b""
+            half.close()
