@@ -1,5 +1,6 @@
 """Commands for whoever runs the system: they open the log and the store themselves, where the settings say."""
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -7,12 +8,16 @@ import typer
 
 from chat4all import accounts, tokens
 from chat4all.callers import SCOPES
+from chat4all.cli import starting
 from chat4all.cli.printing import clock, printable, say, say_json
 from chat4all.cli.session import SERVERS
-from chat4all.failures import Permanent
+from chat4all.failures import Permanent, Temporary
+from chat4all.files import readable_size
 from chat4all.ports import EventLog
 from chat4all.records import TOPICS, Range, Record
 from chat4all.running import beside_running
+from chat4all.settings import EMBEDDED
+from storage import shrinking
 from storage.open import open_log, open_store
 
 app = typer.Typer()
@@ -57,6 +62,24 @@ def token(
     if user is None:
         raise Permanent("unknown", f"there is no {name}")
     say(tokens.issue(user, tokens.ACCESS, settings.token_s, settings.secret("jwt")))
+
+
+@app.command()
+def compact() -> None:
+    """Give unused space of the embedded store and log back to the disk, and have them do so by themselves from now on.
+
+    Once after an update from a version that could not; with the service stopped. Needs as much free space as the largest file.
+    """
+    settings = beside_running()
+    starting.check_alone(settings)
+    embedded = [settings.data / each.partition(":")[2] for each in (settings.store, settings.log) if each.startswith(EMBEDDED)]
+    for path in [file for each in embedded for file in (sorted(each.glob("*.topic")) if each.is_dir() else [each])]:
+        if path.exists():
+            try:
+                before, after = shrinking.compact(path)
+            except sqlite3.Error as error:
+                raise Temporary("store", f"{path.name}: {error}") from error
+            say(f"{path.name}: {readable_size(before)}, now {readable_size(after)}")
 
 
 @logs.command()

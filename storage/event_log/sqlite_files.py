@@ -17,6 +17,7 @@ from chat4all.failures import Mismatch, Temporary
 from chat4all.ports import Topic
 from chat4all.private import private_file, private_folder
 from chat4all.records import Record
+from storage.shrinking import be_shrinkable
 
 SUFFIX = ".topic"
 BUSY_WAIT_S = 1.0
@@ -103,6 +104,7 @@ def make_file(path: Path, fill: Callable[[sqlite3.Connection], object]) -> bool:
     private_file(draft)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
+        be_shrinkable(connection)
         connection.execute("PRAGMA journal_mode=WAL")
         fill(connection)
     finally:

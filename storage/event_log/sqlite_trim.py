@@ -5,19 +5,26 @@ import time
 from chat4all.failures import Temporary
 from storage.event_log.sqlite_files import Connection, TopicFile, failing_temporarily, record_id
 from storage.event_log.sqlite_writer import Turn, begin, writing
+from storage.shrinking import can_shrink, give_back, has_spare
 
 RECORDS_AT_ONCE = 2_000
 LOCK_WAIT_S = 5.0
+SHRINK_S = 10.0
 
 
 def trim(file: TopicFile, before_ms: int) -> None:
-    """Delete what was appended before this time, in milliseconds UTC. Temporary when the write lock stays taken for 5 s."""
+    """Delete what was appended before this time (ms UTC), and give the space back. Temporary: the lock stays taken for 5 s."""
     with failing_temporarily(file.name), writing(file) as (connection, turn):
         for partition in range(file.topic.partitions):
             first, upcoming = connection.execute("SELECT first, next FROM heads WHERE partition = ?", (partition,)).fetchone()
             keep = _first_since(connection, partition, first, upcoming, before_ms)
             while first < keep:
                 first = _forget(connection, turn, partition, min(first + RECORDS_AT_ONCE, keep))
+        deadline = time.monotonic() + SHRINK_S
+        while can_shrink(connection) and has_spare(connection) and time.monotonic() < deadline:
+            _begin(connection, turn)
+            give_back(connection)
+            connection.execute("COMMIT")
 
 
 def _first_since(connection: Connection, partition: int, first: int, upcoming: int, before_ms: int) -> int:
@@ -35,12 +42,16 @@ def _first_since(connection: Connection, partition: int, first: int, upcoming: i
 
 def _forget(connection: Connection, turn: Turn, partition: int, before: int) -> int:
     """Delete everything below this offset, in a transaction of its own; the first offset that is left."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    if not begin(connection, turn, lambda: time.monotonic() < deadline):
-        raise Temporary("log_busy", "trim: the log is being written to")
+    _begin(connection, turn)
     connection.execute(
         "DELETE FROM records WHERE id BETWEEN ? AND ?", (record_id(partition, 0), record_id(partition, before) - 1)
     )
     connection.execute("UPDATE heads SET first = max(first, ?) WHERE partition = ?", (before, partition))
     connection.execute("COMMIT")
     return before
+
+
+def _begin(connection: Connection, turn: Turn) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    if not begin(connection, turn, lambda: time.monotonic() < deadline):
+        raise Temporary("log_busy", "trim: the log is being written to")

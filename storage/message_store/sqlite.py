@@ -17,7 +17,8 @@ from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_progress import SQLiteProgress
-from storage.message_store.sqlite_upgrade import add_columns, can_shrink, set_indexes
+from storage.message_store.sqlite_upgrade import add_columns, set_indexes
+from storage.shrinking import can_shrink
 
 SCHEMA_VERSION = 6
 SCHEMA = Path(__file__).with_name("sqlite.sql")

@@ -14,11 +14,13 @@ from weakref import WeakSet
 
 from chat4all.failures import Temporary
 from chat4all.private import private_file
-from storage.message_store.sqlite_upgrade import SMALL, begin, can_shrink, rewrite, size
+from storage.shrinking import be_shrinkable, can_shrink, rewrite, size
 
 WRITE_LIMIT_S = 5.0
 RETRY_MS = (0.5, 2.0)
 BUSY_S = 5.0
+# A file of this size is rewritten in a second; a larger one only when somebody says so (`chat4all compact`).
+SMALL = 64 << 20
 PER_CONNECTION = (
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-8000",
@@ -92,7 +94,7 @@ class Connections:
         limit = self._clock() + WRITE_LIMIT_S
         with _as_failures(), self._turn:
             writer = self._writing()
-            self._retried(lambda: begin(writer), limit)
+            self._retried(lambda: _begin(writer), limit)
 
     def rewrite_small(self) -> None:
         """Have a file of an older version give back space from now on, if it is small: that takes a second, once.
@@ -182,6 +184,11 @@ class Connections:
         """Begin anew; what was lent belongs to threads that do not exist here."""
         _inherited.extend(self._lent)
         self._renew()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    be_shrinkable(connection)
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _committed(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:

@@ -1,6 +1,5 @@
 """What the store forgets, a few hundred rows at a time, so that no writer waits for long."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -13,13 +12,12 @@ from chat4all.records import ProviderReceipt
 from chat4all.retention import DAY_MS, Retention
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_retiring import forget_outcomes, retire
+from storage.shrinking import can_shrink, give_back, has_spare
 
 HOUR_MS = 3_600_000
 CHUNK = 500
 # Between two chunks, so that those who write for people go first.
 PAUSE_S = 0.005
-# Pages that are free are used again; beyond so many (4 MiB) they go back to the disk, a MiB at a time.
-SPARE_PAGES, PAGES_AT_ONCE = 1_000, 256
 SHRINK_S = 10.0
 
 
@@ -113,20 +111,11 @@ def shrink(connections: Connections) -> None:
     deadline = time.monotonic() + SHRINK_S
     while time.monotonic() < deadline:
         with connections.read() as db:
-            if _free(db) <= SPARE_PAGES:
+            if not (can_shrink(db) and has_spare(db)):
                 return
         with connections.write() as db:
-            before = _free(db)
-            # It works while it is asked for rows.
-            db.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
-            if _free(db) == before:
-                # A file of an older version cannot.
-                return
+            give_back(db)
         time.sleep(PAUSE_S)
-
-
-def _free(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def _deleted(connections: Connections, sql: str, before_ms: int) -> int:

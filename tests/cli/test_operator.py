@@ -1,7 +1,9 @@
 """The commands for operators, on a log and store in a folder."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from chat4all import tokens
 from chat4all.accounts import check_secret
 from chat4all.records import INCOMING
+from storage.shrinking import can_shrink
 from tests.bridges.road import Road, settings_in
 from tests.cli.commands import Typed
 
@@ -46,6 +49,24 @@ def test_a_token_names_whom_it_should(typed: Typed, road: Road) -> None:
     assert (caller.user_id, caller.scopes) == ("shop", frozenset({"send"}))
     assert "there is no nobody" in typed.error("token", "nobody")
     assert "not logged in" in typed.error("token")
+
+
+def test_compact_makes_files_of_an_older_version_able_to_shrink(typed: Typed, road: Road) -> None:
+    """Store and every topic are told with their sizes, and hold what they held."""
+    road.users("alice", "bob")
+    road.say(road.conversation("talk", "alice", "bob"), "one secret")
+    road.close()
+    paths = [road.settings.data / "store.db", *(road.settings.data / "log").glob("*.topic")]
+    for path in paths:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("PRAGMA auto_vacuum=NONE")
+            db.execute("VACUUM")
+    out = typed.fine("compact")
+    assert [line.partition(":")[0] for line in out.splitlines()] == [path.name for path in [paths[0], *sorted(paths[1:])]]
+    for path in paths:
+        with closing(sqlite3.connect(path)) as db:
+            assert can_shrink(db)
+    assert "one secret" in typed.fine("log", "tail", INCOMING, "-n", "1", "--values")
 
 
 def test_log_tail_shows_records_and_keeps_words_back(typed: Typed, road: Road) -> None:
