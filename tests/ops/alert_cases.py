@@ -148,4 +148,9 @@ CASES: dict[str, Case] = {
         {"instance": "a"},
         at=80,
     ),
+    "RowsNotForgotten": Case(
+        {'chat4all_retiring_behind_seconds{instance="a"}': "0 250000+60x160"},
+        {'chat4all_retiring_behind_seconds{instance="a"}': "100000+60x160"},
+        at=150,
+    ),
 }
