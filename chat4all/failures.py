@@ -30,6 +30,14 @@ class Permanent(Failure):
     """It will never work unchanged: a blocked user, a bad address, a message outside the window."""
 
 
+class AddressMoved(Permanent):
+    """It will never work at this address: whoever had it is at `to` now, by the provider's own word."""
+
+    def __init__(self, reason: str, to: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.to = to
+
+
 class Unknown(Failure):
     """The request left and no answer came back: it may have happened. Reconcile before doing it again."""
 

@@ -6,20 +6,22 @@ meant for another, whatever was linked, sent or replied to before an address cha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
-from chat4all import metrics, tracing
+from chat4all import editing, metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
-from chat4all.conversations import Identity, Membership
+from chat4all.conversations import Identity, Membership, User
 from chat4all.failures import Permanent
 from chat4all.files import StoredFile
 from chat4all.messages import (
     File,
     Message,
     Payload,
+    Recipient,
     Text,
     body_digest,
     contact_conversation_id,
@@ -27,8 +29,9 @@ from chat4all.messages import (
     private_conversation_id,
     provider_message_id,
 )
+from chat4all.moving import follow
 from chat4all.people import Address, now_ms
-from chat4all.ports import Arrived, Inbound, MessageStore, Update
+from chat4all.ports import Arrived, Channel, Inbound, MessageStore, Moved, Update
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.under_way import under_way
@@ -41,11 +44,15 @@ class Brought(Struct, frozen=True):
     receipts: int
     files: tuple[str, ...] = ()
 
+    def joined(self, more: "Brought") -> "Brought":
+        """Both together."""
+        return Brought(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
+
 
 class _Arrival:
     """One inbound message on its way to its conversation."""
 
-    __slots__ = ("file", "inbound", "is_old", "membership", "message_id", "owner", "repeat")
+    __slots__ = ("edits", "file", "inbound", "is_old", "membership", "message_id", "owner", "repeat")
 
     def __init__(self, inbound: Inbound, owner: str) -> None:
         self.inbound = inbound
@@ -55,6 +62,7 @@ class _Arrival:
         self.file: StoredFile | None = None
         self.repeat = False
         self.is_old = False
+        self.edits = ""
 
     @property
     def conversation_id(self) -> str:
@@ -90,7 +98,18 @@ class Arrivals:
         self._people = acceptor.people
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Brought:
-        """Make everything durable in one call of the log. Temporary or Unknown: the provider must bring it again."""
+        """Make everything durable, in one call of the log unless an address moves between two messages.
+
+        Temporary or Unknown: the provider must bring it again.
+        """
+        brought = Brought(0, 0)
+        for some in _runs(updates):
+            for each in (each for each in some if isinstance(each, Moved)):
+                follow(self._store, each.channel, each.account, each.address, each.to)
+            brought = brought.joined(self._accept(some, headers))
+        return brought
+
+    def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Brought:
         inbound = [each for each in updates if isinstance(each, Inbound)]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
@@ -115,15 +134,37 @@ class Arrivals:
 
     def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
         """What must be known besides the messages, and the messages."""
+        inbound = self._without_own(inbound)
         owners = self._owners(inbound)
-        self._people.rename({owners[each.channel, each.address]: each.sender_name for each in _by_time(inbound)})
+        wrote = _by_time(each for each in inbound if not each.is_echo)
+        self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
         arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
         founded = self._place(arrivals)
         self._keep_to_first(arrivals)
-        self._store.note_wrote({(each.channel, each.address): each.at for each in _by_time(inbound)})
+        self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
+        self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
         self._bring_files([each for each in arrivals if not each.repeat])
         messages = self._messages([each for each in arrivals if not each.repeat])
         return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
+
+    def _without_own(self, inbound: Sequence[Inbound]) -> Sequence[Inbound]:
+        """What the account wrote is told back to us too where we sent it; then we know its id."""
+        echoes = [(each.channel, each.account, each.provider_id) for each in inbound if each.is_echo]
+        ours = self._store.handles(echoes) if echoes else {}
+        return [each for each in inbound if (each.channel, each.account, each.provider_id) not in ours]
+
+    def _look_at_edits(self, edits: Sequence[_Arrival]) -> None:
+        """Which message each edits. One that changes nothing is no news."""
+        if not edits:
+            return
+        named = [(each.inbound.channel, each.inbound.account, each.inbound.edits) for each in edits]
+        for each, original in zip(
+            edits, editing.originals(self._store, edits, [provider_message_id(*name) for name in named]), strict=True
+        ):
+            each.edits = original
+            if not editing.is_news(self._store, each, original):
+                each.repeat = True
+                metrics.PROVIDER_UPDATES.of(each.inbound.channel, "passed_over").add()
 
     def _owners(self, inbound: Sequence[Inbound]) -> dict[Address, str]:
         """Whose each address is. A second address of a known person becomes theirs too; a stranger becomes a contact."""
@@ -263,26 +304,55 @@ class Arrivals:
         messages = []
         for arrival in arrivals:
             inbound, membership = arrival.inbound, arrival.membership
+            recipients = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
             messages.append(
                 Message(
                     message_id=arrival.message_id,
                     conversation_id=arrival.conversation_id,
-                    sender=arrival.owner,
+                    sender=self._people.inbox(inbound.channel) if inbound.is_echo else arrival.owner,
                     payload=_payload(arrival),
                     members_version=membership.version,
                     accepted_at=now,
-                    recipients=tuple(
-                        recipient
-                        for each in membership.now()
-                        if each != arrival.owner
-                        for recipient in freeze(users[each], identities[each], None, channels)
-                    ),
-                    metadata={"channel": inbound.channel},
+                    recipients=recipients,
+                    metadata=_metadata(arrival),
                     digest=arrival.digest,
-                    sender_name=speaker(membership, users[arrival.owner], inbound.sender_name),
+                    sender_name="" if inbound.is_echo else _speaker(arrival, users[arrival.owner]),
                 )
             )
         return messages
+
+
+def _recipients(
+    membership: Membership,
+    owner: str,
+    users: Mapping[str, User],
+    identities: Mapping[str, Sequence[Identity]],
+    channels: Mapping[str, Channel],
+) -> tuple[Recipient, ...]:
+    """Everybody else whom it reaches outside."""
+    others = [each for each in membership.now() if each != owner]
+    return tuple(recipient for each in others for recipient in freeze(users[each], identities[each], None, channels))
+
+
+def _metadata(arrival: _Arrival) -> dict[str, Any]:
+    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces."""
+    app = {"app": "provider"} if arrival.inbound.is_echo else {}
+    return {"channel": arrival.inbound.channel, **app, **({"edits": arrival.edits} if arrival.edits else {})}
+
+
+def _speaker(arrival: _Arrival, user: User) -> str:
+    """Who of those that share the address wrote; else as in every group."""
+    return arrival.inbound.speaker or speaker(arrival.membership, user, arrival.inbound.sender_name)
+
+
+def _runs(updates: Sequence[Update]) -> list[list[Update]]:
+    """The updates, cut before each address that moves."""
+    runs: list[list[Update]] = [[]]
+    for each in updates:
+        if isinstance(each, Moved):
+            runs.append([])
+        runs[-1].append(each)
+    return runs
 
 
 def _payload(arrival: _Arrival) -> Payload:

@@ -28,7 +28,7 @@ class Note(Struct, frozen=True):
     """What one step of a lane wants kept. `facts` belong to `row`; `told`: readers hear of the row's state.
 
     `handle` needs a look at the receipts that came before it when `may_be_parked`. `asks`: whether the address is still the
-    same user's, read after the write.
+    same user's, read after the write. `learnt`: other addresses of the row's user, should they be free.
     """
 
     row: Delivery | None = None
@@ -41,6 +41,7 @@ class Note(Struct, frozen=True):
     waiting: Sequence[Waiting] = ()
     resumed: Sequence[Waiting] = ()
     letter: DeadLetter | None = None
+    learnt: Sequence[Identity] = ()
     asks: Address | None = None
 
 
@@ -119,6 +120,9 @@ def write(parts: Parts, notes: Sequence[Note]) -> Owners:
         state_event(note.row.seen(facts[note.row.key]), note.at, parts.partitions) for note in notes if note.told and note.row
     ]
     store.record(facts, handles, spoken, waiting, resumed, learned(events, now))
+    learnt = [each for note in notes for each in note.learnt]
+    if learnt:
+        store.claim_addresses(learnt)
     bury(store, [note.letter for note in notes if note.letter])
     moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
     tell(store, parts.log, events + _parked(parts, notes), now)

@@ -5,7 +5,9 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from math import ceil
+from typing import ParamSpec, TypeVar
 
 import msgspec
 from aiolimiter import AsyncLimiter
@@ -13,16 +15,21 @@ from msgspec import Struct
 
 from chat4all import metrics, telemetry, tracing
 from chat4all.deliveries import Delivery, DeliveryKey, Facts
-from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File, Text
+from chat4all.moving import follow, successor
 from chat4all.ports import Channel, Handle, Outgoing
 from tasks.attachments import Pending, arrived, post_file
 from tasks.committer import Committer, Note
 from tasks.dead_letters import delivery_letter
+from tasks.names import Names
 from tasks.parts import Parts
 from tasks.retries import Breaker, Pace, backoff
 
 log = telemetry.logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 IN_FLIGHT = 64
 # A wait this short is slept through; a longer one gives its place to others.
@@ -111,6 +118,7 @@ class Sender:
         self.share = 1.0
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._calls = 0
+        self._names = Names()
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
         self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
 
@@ -198,7 +206,10 @@ class Sender:
         owners = await self._committer.commit(Note(row=row, facts=begun, asks=address))
         owner = owners.get(address)
         if owner is None or owner.user_id != row.user_id or not owner.verified:
-            return self._refused(row, "identity_moved")
+            to = await self._asked(successor, self._parts.store, *address, row.user_id)
+            if not to:
+                return self._refused(row, "identity_moved")
+            row = msgspec.structs.replace(row, address=to)
         if not may_send():
             return Wait(now_ms(), refusals, self._not_sent(row))
         with _step(row) as step:
@@ -224,7 +235,7 @@ class Sender:
         except Permanent as failure:
             self._outcomes["permanent"].add()
             self._breaker.succeeded()
-            return self._refused(row, failure.reason, failure.detail)
+            return await self._refused_by_provider(row, refusals, failure)
         except Unknown as failure:
             self._outcomes["unknown"].add()
             self._failed()
@@ -237,6 +248,22 @@ class Sender:
         self._breaker.succeeded()
         self._count_second(row)
         return Done(self._sent(row, provider_id))
+
+    async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
+        """The end of it, unless the provider says where the address has gone: then it goes there."""
+        if isinstance(failure, AddressMoved) and await self._asked(self._followed, row, failure.to):
+            return Wait(now_ms(), refusals, self._not_sent(row))
+        return self._refused(row, failure.reason, failure.detail)
+
+    async def _asked(self, question: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
+        """The store's answer, fetched by a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(question, *words, **named))
+
+    def _followed(self, row: Delivery, to: str) -> bool:
+        """Let the address move; whether what is addressed to the old one has somewhere to go now."""
+        store, channel = self._parts.store, row.key.lane.channel
+        follow(store, channel, self._channel.account.account_id, row.address, to)
+        return bool(successor(store, channel, row.address, row.user_id))
 
     def _failed(self) -> None:
         was_open = self._breaker.is_open
@@ -266,7 +293,9 @@ class Sender:
 
     def _sent(self, row: Delivery, provider_id: str) -> Note:
         at = now_ms()
-        return self._findable(row, Facts(sent_at=at, provider_id=provider_id), at, spoken=True)
+        note = self._findable(row, Facts(sent_at=at, provider_id=str(provider_id)), at, spoken=True)
+        learnt = self._names.learnt(row, provider_id)
+        return msgspec.structs.replace(note, learnt=learnt) if learnt else note
 
     def _findable(self, row: Delivery, facts: Facts, at: int, spoken: bool) -> Note:
         """The provider has it: with the way back from its id, where receipts without our reference may already wait."""

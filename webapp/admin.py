@@ -124,7 +124,7 @@ def dead_letters(query: LettersQuery) -> Response:
 @api.get("/v1/dead-letters/<letter_id>", responses={"200": KeptOut, **problems(404)})
 @checked
 def dead_letter(path: LetterPath) -> Response:
-    """A letter about a webhook that could not be read, or was for an account that is not ours, with that webhook."""
+    """A letter with the webhook that it is about. Stages unreadable and unclaimed only: others have none."""
     kept = gateway().store.kept_webhook(path.letter_id)
     if kept is None:
         raise _nothing_kept()
@@ -139,7 +139,7 @@ def dead_letter(path: LetterPath) -> Response:
 @api.post("/v1/dead-letters/<letter_id>/replay", responses={"200": Replayed, **problems(400, 404, 413)})
 @checked
 def replay_dead_letter(path: LetterPath, body: ReplayIn) -> Response:
-    """Read a kept webhook again: after an upgrade that knows more, or once the account that it is for is ours."""
+    """Read a kept webhook again. After an upgrade that knows more, or once the account that it is for is ours."""
     served, kept = gateway(), gateway().store.kept_webhook(path.letter_id)
     channel = served.channels.get(kept[0].channel) if kept else None
     handled = served.webhooks.again(channel, path.letter_id, body.dry_run) if channel else None

@@ -111,6 +111,7 @@ class MessageOut(Told):
     conversation_id: Uuid
     seq: int
     sender: str
+    sender_name: Annotated[str, Field(description="Who speaks, where several share the sender's address or conversation")] = ""
     payload: PayloadOut
     accepted_at: Time
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]

@@ -63,6 +63,8 @@ NAMES = {
     "get /v1/events": "streamEvents",
     "get /v1/admin/dead-letters": "listDeadLettersOld",
     "get /v1/dead-letters": "listDeadLetters",
+    "get /v1/dead-letters/{letter_id}": "getDeadLetter",
+    "post /v1/dead-letters/{letter_id}/replay": "replayDeadLetter",
     "get /channels/{channel}/webhook": "verifyWebhook",
     "post /channels/{channel}/webhook": "receiveWebhook",
     "get /healthz": "getHealth",

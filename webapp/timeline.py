@@ -103,6 +103,8 @@ class Timeline:
             "partially_failed": partially,
             "deliveries": deliveries,
         }
+        if message.sender_name:
+            shaped["sender_name"] = message.sender_name
         if message.trace:
             shaped["trace_id"] = trace_id(message.trace)
         return shaped | ({"metadata": message.metadata} if message.metadata else {})

@@ -19,8 +19,8 @@ from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
 from chat4all.channels.accounts import Pacing, load, reached
-from chat4all.channels.loose import decoded, fields
-from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.channels.loose import decoded, fields, ident
+from chat4all.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
@@ -241,5 +241,8 @@ def _refusal(code: int, description: str, parameters: Mapping[str, Any]) -> Fail
         return Temporary("another_receiver", detail)
     if code >= 500:
         return Temporary("provider_error", detail)
+    to = ident(parameters.get("migrate_to_chat_id"))
+    if to:
+        return AddressMoved("moved", to, detail)
     reason = next((reason for words, reason in REASONS.items() if words.lower() in description.lower()), "")
     return Permanent(reason or ("forbidden" if code == 403 else "invalid"), detail)

@@ -9,11 +9,12 @@ from unittest.mock import AsyncMock, patch
 import pytest
 from msgspec.structs import replace
 
-from chat4all.conversations import Identity
+from chat4all.conversations import Identity, User, UserKind
 from chat4all.deliveries import Delivery, Facts, State, state
-from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
-from chat4all.ports import Account, Channel, Limits, Outgoing, Update
+from chat4all.moving import follow
+from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
 from chat4all.records import ProviderReceipt
 from tasks.committer import Committer
 from tasks.sending import Done, Outcome, Sender, Wait, now_ms
@@ -253,3 +254,46 @@ async def test_a_call_of_long_ago_needs_no_more_patience(desk: Desk) -> None:
     """After an outage of hours nobody waits another grace."""
     desk.road.store.record({desk.row().key: Facts(attempts=1, attempted_at=now_ms() - 2 * 3_600_000)})
     assert isinstance(await desk.attempt(), Done)
+
+
+async def test_a_refusal_that_names_the_new_address_sends_there(desk: Desk) -> None:
+    """The group has another id: the message is SENT there instead of FAILED, and the address follows for all that comes."""
+    old, new = whatsapp(1).address, "-1005550009"
+    desk.channel.failure = AddressMoved("moved", new)
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Wait)
+    desk.channel.failure = None
+    assert isinstance(await desk.attempt(), Done)
+    assert [each.address for each in desk.channel.arrived] == [new]
+    assert state(desk.row().facts) is State.SENT
+    owners = desk.road.store.owners([("whatsapp", old), ("whatsapp", new)])
+    assert {place: each.user_id for place, each in owners.items()} == {("whatsapp", new): whatsapp(1).user_id}
+    assert desk.road.store.last_conversations([("whatsapp", new)]) == {("whatsapp", new): CONVERSATION}
+
+
+async def test_what_waits_for_an_old_number_goes_to_the_new_one(desk: Desk) -> None:
+    """Accepted before the person changed their number, sent after it: it reaches them, and nobody who has the old one."""
+    assert follow(desk.road.store, "whatsapp", "1", whatsapp(1).address, "+5511977770000")
+    desk.road.store.claim_addresses([Identity("whatsapp", whatsapp(1).address, "stranger", 2)])
+    assert isinstance(await desk.attempt(), Done)
+    assert [each.address for each in desk.channel.arrived] == ["+5511977770000"]
+
+
+async def test_a_new_address_that_is_anothers_ends_it(desk: Desk) -> None:
+    """The provider names an address that somebody else proved to be theirs: FAILED moved, and nothing is sent to them."""
+    desk.road.store.add_users([User("mallory", UserKind.PERSON, 1)])
+    desk.road.store.claim_addresses([Identity("whatsapp", "-100777", "mallory", 2)])
+    desk.channel.failure = AddressMoved("moved", "-100777")
+    assert isinstance(await desk.attempt(), Done)
+    assert desk.row().facts.refused_reason == "moved"
+
+
+async def test_what_the_provider_calls_the_person_is_learnt_once(desk: Desk) -> None:
+    """The number as the provider writes it, and a user id: an answer from either finds the person. Known ones cost nothing."""
+    names = (whatsapp(1).address, "+5491123456789", "AR.555")
+    with patch.object(desk.channel, "send_text", AsyncMock(return_value=Taken("id-9", names))):
+        assert isinstance(await desk.attempt(), Done)
+    owned = desk.road.store.identities([whatsapp(1).user_id])[whatsapp(1).user_id]
+    assert {each.address: each.verified for each in owned} == {names[0]: True, names[1]: False, names[2]: False}
+    assert desk.row().facts.provider_id == "id-9"
+    assert desk.sender._names.learnt(desk.row(), Taken("id-10", names)) == []

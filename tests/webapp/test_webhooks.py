@@ -179,3 +179,171 @@ def test_no_time_is_too_absurd_to_arrive(provider: Provider, at: Any) -> None:
     for each in provider.driver.records():
         owned = provider.driver.parts.store.identities([each.sender])[each.sender]
         assert all(now_ms() - 60_000 < identity.last_wrote_at <= now_ms() for identity in owned)
+
+
+def telegram(update_id: int, kind: str = "message", chat: int = 123456, name: str = "Caio", **message: Any) -> dict[str, Any]:
+    shared = {"type": "supergroup", "title": "Bakers"} if chat < 0 else {"type": "private"}
+    sender = {"id": 123456, "is_bot": False, "first_name": name}
+    told = {"message_id": update_id, "date": 1700000000, "chat": {"id": chat, **shared}, "from": sender, **message}
+    return {"update_id": update_id, kind: told}
+
+
+def test_readers_see_who_of_a_group_wrote(provider: Provider) -> None:
+    """The group is one contact, called as the group; each message says who speaks, here and outside."""
+    for number, name in enumerate(("Ines", "Tomas"), 1):
+        provider.posts("telegram", telegram(number, chat=-1005550001, text="hi", name=name))
+    first, second = provider.driver.process()
+    assert first.sender == second.sender
+    assert provider.driver.parts.store.users([first.sender])[first.sender].display_name == "Bakers"
+    history = provider.ask("GET", f"/v1/conversations/{first.conversation_id}/messages")["messages"]
+    assert [each["sender_name"] for each in history] == ["Ines", "Tomas"]
+
+
+def test_a_group_that_is_forwarded_says_who_of_it_speaks(provider: Provider) -> None:
+    """A contact on another channel reads the speaker's name, not the group's."""
+    driver = provider.driver
+    provider.posts("telegram", telegram(1, chat=-1005550001, text="hello"))
+    driver.service("crm", "send", "manage")
+    group = driver.group("crm", "telegram:-1005550001", "whatsapp:+5511999990000")
+    driver.ask("crm", "PUT", f"/v1/conversations/{group}/links/telegram/-1005550001")
+    provider.posts("telegram", telegram(2, chat=-1005550001, text="I do", name="Tomas"))
+    [record] = [each for each in driver.records() if each.payload.text == "I do"]
+    assert (record.sender_name, [each.channel for each in record.recipients]) == ("Tomas", ["whatsapp"])
+
+
+@pytest.mark.parametrize(
+    ("channel", "echo"),
+    [
+        ("whatsapp", "colleagues_echo"),
+        ("messenger", "echo"),
+    ],
+)
+def test_what_a_colleague_typed_in_the_providers_app_is_shown(provider: Provider, channel: str, echo: str) -> None:
+    """It stands in the person's conversation, from the account, and goes out to nobody again."""
+    driver = provider.driver
+    address = "5511999990000" if channel == "whatsapp" else "6789012346"
+    if channel == "whatsapp":
+        provider.posts(channel, whatsapp("wamid.1", "anybody there?"))
+    else:
+        event = {"sender": {"id": address}, "recipient": {"id": "100000000000002"}, "message": {"mid": "m.1", "text": "there?"}}
+        provider.posts(channel, {"object": "page", "entry": [{"id": "100000000000002", "messaging": [event]}]})
+    [asked] = driver.process()
+    wrote = driver.parts.store.identities([asked.sender])[asked.sender][0].last_wrote_at
+    body, _ = payloads.webhook(channel, echo)
+    for _ in range(2):
+        provider.posts(channel, body)
+    [told] = {each.message_id: each for each in driver.records() if each.sender == f"inbox-{channel}"}.values()
+    assert told.conversation_id == asked.conversation_id
+    assert (told.recipients, told.metadata) == ((), {"channel": channel, "app": "provider"})
+    assert driver.parts.store.identities([asked.sender])[asked.sender][0].last_wrote_at == wrote
+
+
+def test_our_own_echo_is_no_news(provider: Provider) -> None:
+    """What we sent ourselves comes back under the id that the provider gave it: it is known."""
+    driver = provider.driver
+    driver.service("crm", "send", "manage")
+    driver.send("crm", to=["whatsapp:+5511999990000"])
+    [ours] = driver.process()
+    driver.deliver(ours, "wamid.L1")
+    body, _ = payloads.webhook("whatsapp", "colleagues_echo")
+    provider.posts("whatsapp", body)
+    assert driver.records() == [ours]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contact and conversation stay, answers go to the new number; also where words from it came before the news."""
+    driver = provider.driver
+    driver.service("crm", "send", "manage")
+    provider.posts("whatsapp", whatsapp("wamid.1", "old number", sender="5511988880000"))
+    if known:
+        provider.posts("whatsapp", whatsapp("wamid.2", "already here", sender="5511977770000"))
+    body, _ = payloads.webhook("whatsapp", "number_change")
+    for _ in range(2):
+        provider.posts("whatsapp", body)
+    records = {each.payload.text: each for each in driver.process()}
+    first, later = records["old number"], records["here I am"]
+    assert (later.conversation_id, later.sender) == (first.conversation_id, first.sender)
+    answer = driver.send("crm", conversation_id=first.conversation_id, sender="inbox-whatsapp")
+    [sent] = [each for each in driver.records() if each.message_id == answer["message_id"]]
+    assert [each.address for each in sent.recipients] == ["+5511977770000"]
+    assert driver.parts.store.forwards([("whatsapp", "+5511988880000")]) == {("whatsapp", "+5511988880000"): "+5511977770000"}
+    tomorrow = now_ms() + 86_400_000
+    monkeypatch.setattr("chat4all.people.now_ms", lambda: tomorrow)
+    provider.posts("whatsapp", whatsapp("wamid.9", "who are you?", sender="5511988880000"))
+    [stranger] = [each for each in driver.records() if each.payload.text == "who are you?"]
+    assert stranger.sender != first.sender
+
+
+def test_a_number_that_somebody_proved_is_not_taken_from_them(provider: Provider) -> None:
+    """The news names both numbers, but the new one is another person's by proof: it stays theirs."""
+    driver = provider.driver
+    driver.people("alice")
+    driver.service("crm", "send", "manage")
+    driver.ask("crm", "PUT", "/v1/users/alice/identities/whatsapp", {"address": "+5511977770000"})
+    provider.posts("whatsapp", whatsapp("wamid.1", "old number", sender="5511988880000"))
+    body, _ = payloads.webhook("whatsapp", "number_change")
+    provider.posts("whatsapp", body)
+    assert driver.parts.store.owners([("whatsapp", "+5511977770000")])["whatsapp", "+5511977770000"].user_id == "alice"
+
+
+@pytest.mark.parametrize("news", ["supergroup", "supergroup_from"])
+def test_a_group_that_becomes_a_supergroup_stays_one_conversation(provider: Provider, news: str) -> None:
+    """Before and after are in one conversation, whichever of the two services messages comes."""
+    provider.posts("telegram", telegram(1, chat=-5550001, text="before"))
+    body, _ = payloads.webhook("telegram", news)
+    provider.posts("telegram", body)
+    provider.posts("telegram", telegram(3, chat=-1005550009, text="after"))
+    before, after = provider.driver.records()
+    assert (after.conversation_id, after.sender) == (before.conversation_id, before.sender)
+
+
+def edited(update_id: int, text: str, at: int = 1700000100) -> dict[str, Any]:
+    return telegram(update_id, "edited_message", message_id=9, text=text, edit_date=at)
+
+
+def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two within a second are two; words that stayed as they were are no news; going back to old words is."""
+    at = now_ms()
+
+    def later(seconds: int) -> None:
+        monkeypatch.setattr("chat4all.editing.now_ms", lambda: at + seconds * 1000)
+
+    provider.posts("telegram", telegram(1, message_id=9, text="a"))
+    provider.driver.process()
+    provider.posts("telegram", edited(2, "b"))
+    provider.posts("telegram", edited(3, "c"))
+    [first, *edits] = provider.driver.process()
+    assert [each.payload.text for each in edits] == ["[edited] b", "[edited] c"]
+    assert {each.metadata["edits"] for each in edits} == {first.message_id}
+    later(60)
+    provider.posts("telegram", edited(4, "c"))
+    provider.driver.process()
+    assert len(provider.texts()) == 3
+    later(120)
+    provider.posts("telegram", edited(5, "a"))
+    provider.posts("telegram", edited(5, "a"))
+    provider.posts("telegram", edited(6, "b"))
+    last = {each.message_id: each.payload.text for each in provider.driver.process()}
+    assert list(last.values())[3:] == ["[edited] a", "[edited] b"]
+
+
+def test_an_edit_that_comes_before_its_message_is_shown(provider: Provider) -> None:
+    """Webhooks overtake each other: both arrive, in one conversation."""
+    provider.posts("telegram", edited(2, "mended"))
+    provider.posts("telegram", telegram(1, message_id=9, text="as it was"))
+    edit, first = provider.driver.records()
+    assert edit.metadata["edits"] == first.message_id
+    assert edit.conversation_id == first.conversation_id
+
+
+def test_each_of_several_files_arrives(provider: Provider) -> None:
+    """Three pictures in one message are three files that can be fetched, also where two are alike."""
+    for channel in ("instagram", "messenger"):
+        body, _ = payloads.webhook(channel, "several_files")
+        provider.posts(channel, body)
+    media = []
+    for record in provider.driver.records():
+        file_id = getattr(record.payload, "file_id", "")
+        media.append(provider.driver.parts.store.files([file_id])[file_id].media)
+    assert sorted(media) == sorted([f"https://cdn.example/{n}.jpg" for n in range(3)] * 2 + ["https://cdn.example/same"] * 4)

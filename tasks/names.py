@@ -1,0 +1,28 @@
+"""What providers call the people that we write to: a second address, by which they may answer."""
+
+from collections.abc import Sequence
+
+from chat4all.conversations import Identity
+from chat4all.deliveries import Delivery
+from chat4all.people import now_ms
+from chat4all.ports import Taken
+
+
+class Names:
+    """Remembers what was learnt in this process, so that it is written once and not at every send."""
+
+    FORGET_ABOVE = 50_000
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+
+    def learnt(self, row: Delivery, provider_id: str) -> Sequence[Identity]:
+        """What an answer calls the person, where that is news. Unverified, so that nothing is sent to one person twice."""
+        if not isinstance(provider_id, Taken):
+            return ()
+        channel = row.key.lane.channel
+        new = [name for name in provider_id.names if name != row.address and (row.address, name) not in self._known]
+        if len(self._known) > self.FORGET_ABOVE:
+            self._known = set()
+        self._known.update((row.address, name) for name in new)
+        return [Identity(channel, name, row.user_id, now_ms(), verified=False) for name in new]
