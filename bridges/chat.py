@@ -1,7 +1,7 @@
 """The gRPC service chat4all.v1.Chat: Send, Stream, Acknowledge. Stream's answers are bytes already: nothing is serialised."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import Any, NoReturn, TypeVar
@@ -10,13 +10,14 @@ import grpc
 import msgspec
 
 from bridges.counting import Streams
-from bridges.gate import NotAdmitted, Visitor, admit
+from bridges.gate import Gate, MustEnd, NotAdmitted, Visitor
 from bridges.sessions import Closing, CutOff, Sessions, left
 from bridges.subscriptions import Cursor
 from chat4all import metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
-from chat4all.failures import Temporary
+from chat4all.failures import Temporary, Unknown
+from chat4all.limiting import TooMany
 from chat4all.v1 import chat_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name
@@ -37,10 +38,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Chat:
     """The methods of the service. `log` is the identity of the log that cursors belong to; `pool` is for what blocks."""
 
-    def __init__(self, acceptor: Acceptor, sessions: Sessions, secret: str, log: str, pool: Executor) -> None:
+    def __init__(self, acceptor: Acceptor, sessions: Sessions, gate: Gate, log: str, pool: Executor) -> None:
         self._acceptor = acceptor
         self._sessions = sessions
-        self._secret = secret
+        self._gate = gate
         self._log = log
         self._pool = pool
         self._streams = Streams("grpc")
@@ -57,7 +58,7 @@ class Chat:
 
     async def send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         """Accept a message: the same rules as POST /v1/messages."""
-        visitor = await self._admit(context)
+        visitor = await admitted(self._gate.call, context)
         try:
             draft = draft_of(request, _metadata(context).get("idempotency-key"))
         except ValueError as error:
@@ -70,7 +71,7 @@ class Chat:
 
     async def acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
         """Note how far the caller has come in a conversation."""
-        visitor = await self._admit(context)
+        visitor = await admitted(self._gate.call, context)
         chosen = (request.conversation_id, request.kind, request.up_to)
         headers = _trace(context)
         refused = await self._off_loop(lambda: self._acceptor.acknowledge(visitor.caller, *chosen, headers))
@@ -80,18 +81,19 @@ class Chat:
 
     async def stream(self, request: pb.StreamRequest, context: Context) -> None:
         """The caller's events from the cursor on, until either side goes or the token ends."""
-        visitor = await self._admit(context)
+        visitor = await admitted(self._gate.stream, context)
         try:
             cursor = Cursor.decode(request.cursor, self._log)
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
         try:
             with self._streams.one():
-                async with asyncio.timeout(visitor.seconds_left):
+                async with self._gate.visit(visitor):
                     await self._stream(visitor, cursor, context)
-        except TimeoutError:
-            self._streams.cut_off("token_expired")
-            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "token_expired", "the token has expired")
+        except MustEnd as end:
+            self._streams.cut_off(end.code)
+            status = grpc.StatusCode.UNAVAILABLE if end.code == "unavailable" else grpc.StatusCode.UNAUTHENTICATED
+            await _abort(context, status, end.code, str(end))
         except CutOff:
             self._streams.cut_off("too_slow")
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too_slow", "resume with the last cursor")
@@ -116,24 +118,36 @@ class Chat:
                     return
                 left(step, "grpc")
 
-    async def _admit(self, context: Context) -> Visitor:
-        metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
-        try:
-            return admit(metadata.get("authorization", ""), self._secret)
-        except NotAdmitted as error:
-            metrics.REQUESTS_REFUSED.of_reason(error.code).add()
-            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, error.code, str(error))
-
     async def _off_loop(self, blocking: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)
+
+
+async def admitted(ask: Callable[[str], Awaitable[T]], context: Context) -> T:
+    """What the gate answers to the call's authorization; else the call ends."""
+    try:
+        return await ask(_metadata(context).get("authorization", ""))
+    except NotAdmitted as error:
+        metrics.REQUESTS_REFUSED.of_reason(error.code).add()
+        await _abort(context, grpc.StatusCode.UNAUTHENTICATED, error.code, str(error))
+    except TooMany as error:
+        metrics.REQUESTS_REFUSED.of_reason("rate_limited").add()
+        extra = {"retry-after": str(error.retry_after)}
+        await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "rate_limited", str(error), extra)
+    except (Temporary, Unknown) as error:
+        metrics.REQUESTS_REFUSED.of_reason("unavailable").add()
+        await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", error.reason)
+
+
+def _metadata(context: Context) -> dict[str, str]:
+    return {str(name): str(value) for name, value in context.invocation_metadata() or ()}
 
 
 def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
     """The draft that a SendRequest is, said under this Idempotency-Key. ValueError when its metadata is no JSON object."""
     try:
         metadata = msgspec.json.decode(request.metadata_json or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise ValueError("metadata_json: a JSON object is needed") from error
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError("metadata_json: a JSON object is needed") from None
     return Draft(
         payload=FileDraft(request.file_id, request.text) if request.file_id else TextDraft(request.text),
         message_id=request.message_id or None,
@@ -149,10 +163,6 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
 def _trace(context: Context) -> dict[str, str]:
     """The trace context of this call. Taken on the loop: the threads of the pool know nothing of it."""
     return tracing.request_headers(_metadata(context).get(tracing.HEADER, ""))
-
-
-def _metadata(context: Context) -> dict[str, str]:
-    return {str(name): str(value) for name, value in context.invocation_metadata() or ()}
 
 
 async def _refuse(context: Context, refused: Refused) -> NoReturn:

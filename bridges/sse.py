@@ -16,12 +16,13 @@ from contextlib import aclosing, suppress
 from aiohttp import web
 
 from bridges.counting import Streams
-from bridges.gate import NotAdmitted, Visitor, admit
+from bridges.gate import Gate, MustEnd, NotAdmitted, Visitor
 from bridges.sessions import Closing, CutOff, Sessions, left
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
 from chat4all import metrics
-from chat4all.failures import Temporary
+from chat4all.failures import Temporary, Unknown
+from chat4all.limiting import TooMany
 
 HEARTBEAT_S = 15.0
 SILENCE_S = 30.0
@@ -32,9 +33,9 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 class EventsPage:
     """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
 
-    def __init__(self, sessions: Sessions, secret: str, log: str) -> None:
+    def __init__(self, sessions: Sessions, gate: Gate, log: str) -> None:
         self._sessions = sessions
-        self._secret = secret
+        self._gate = gate
         self._log = log
         self._streams = Streams("sse")
 
@@ -52,9 +53,13 @@ class EventsPage:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
         try:
-            visitor = admit(request.headers.get("Authorization", ""), self._secret)
+            visitor = await self._gate.stream(request.headers.get("Authorization", ""))
         except NotAdmitted as error:
             return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
+        except TooMany as error:
+            return _problem(429, "rate_limited", str(error), {"Retry-After": str(error.retry_after)})
+        except (Temporary, Unknown) as error:
+            return _problem(503, "unavailable", error.reason, {"Retry-After": "1"})
         try:
             cursor = Cursor.decode(request.headers.get("Last-Event-ID", ""), self._log)
         except ValueError as error:
@@ -74,13 +79,13 @@ class EventsPage:
             beating.add_done_callback(lambda beat: beat.cancelled() or serving.cancel())
         try:
             async with (
-                asyncio.timeout(visitor.seconds_left),
+                self._gate.visit(visitor),
                 aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps,
             ):
                 await _write_all(response, steps, self._streams)
-        except TimeoutError:
-            self._streams.cut_off("token_expired")
-            await response.write(b": the token has expired\n\n")
+        except MustEnd as end:
+            self._streams.cut_off(end.code)
+            await response.write(b": %s\n\n" % str(end).encode())
         except CutOff:
             self._streams.cut_off("too_slow")
             await response.write(b": too slow; resume with the last id\n\n")
@@ -130,6 +135,6 @@ def _notice_silence(request: web.Request) -> None:
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
     metrics.REQUESTS_REFUSED.of_reason(code).add()
-    title = {400: "Bad request", 401: "Not authenticated"}[status]
+    title = {400: "Bad request", 401: "Not authenticated", 429: "Too many requests", 503: "Unavailable"}[status]
     body = {"type": f"urn:chat4all:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
     return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

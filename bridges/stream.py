@@ -15,7 +15,9 @@ from grpc_reflection.v1alpha import reflection
 
 from bridges.chat import SERVICE, Chat
 from bridges.feed import Feed, starting_point
+from bridges.gate import Gate
 from bridges.past import Past
+from bridges.reflecting import Guarded
 from bridges.sessions import Sessions
 from bridges.sse import EventsPage
 from bridges.subscriptions import Hub, Limits
@@ -53,12 +55,15 @@ class StreamServer:
         self._limits = limits
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
+        self._gate = Gate(settings, store, self._calls)
         spans = tracing.spans()
-        self._server = grpc.aio.server(options=OPTIONS, interceptors=[spans.grpc_interceptor()] if spans else None)
+        interceptors: list[Any] = [Guarded(self._gate), *([spans.grpc_interceptor()] if spans else [])]
+        self._server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         # What was begun, to be ended in reverse.
         self._let_go = AsyncExitStack()
         self._let_go.callback(self._calls.shutdown, cancel_futures=True)
         self._let_go.callback(self._pool.shutdown, cancel_futures=True)
+        self._let_go.callback(self._gate.close)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # set at run time
 
     @property
@@ -90,8 +95,8 @@ class StreamServer:
         await self._until_open()
         sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool)
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
-        await self._serve_http(EventsPage(sessions, self._settings.secret("jwt"), identity))
-        await self._serve_grpc(Chat(acceptor, sessions, self._settings.secret("jwt"), identity, self._calls))
+        await self._serve_http(EventsPage(sessions, self._gate, identity))
+        await self._serve_grpc(Chat(acceptor, sessions, self._gate, identity, self._calls))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)
         log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)

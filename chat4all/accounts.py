@@ -9,13 +9,16 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec.structs import replace
 
 from chat4all.callers import SCOPES
 from chat4all.conversations import Identity, User, UserKind
+from chat4all.entering import Logins, new_secret
 from chat4all.failures import Temporary
+from chat4all.logins import Holding
 from chat4all.names import fault
 from chat4all.people import ID_SPACE, RESERVED_PREFIXES, now_ms
-from chat4all.ports import Directory
+from chat4all.ports import Directory, MessageStore
 
 # 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -27,11 +30,16 @@ IN_LINE = 8
 _line = threading.BoundedSemaphore(IN_LINE)
 _pool = ThreadPoolExecutor(AT_ONCE, "argon2")
 Result = TypeVar("Result")
+CLIENTS = "client"
 USER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Taken(Exception):
     """Somebody else has this id."""
+
+
+class Nobody(Exception):
+    """There is no such service client."""
 
 
 class Busy(Temporary):
@@ -93,15 +101,46 @@ def create_contact(store: Directory, user_id: str, display_name: str = "") -> Us
     return _add(store, User(check_user_id(user_id), UserKind.CONTACT, now_ms(), display_name))
 
 
-def create_client(store: Directory, name: str, scopes: Iterable[str]) -> str:
+def create_client(store: MessageStore, name: str, scopes: Iterable[str]) -> str:
     """Register a service client; its secret, shown only now. ValueError for an unknown scope or a bad name, else Taken."""
     chosen = tuple(dict.fromkeys(scopes))
     unknown = [scope for scope in chosen if scope not in SCOPES]
     if unknown:
         raise ValueError(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}")
-    secret = secrets.token_urlsafe(32)
+    secret = new_secret()
     _add(store, User(check_user_id(name), UserKind.CLIENT, now_ms(), "", hash_secret(secret), chosen))
+    store.hold([Holding("", CLIENTS, name)])
     return secret
+
+
+def client_names(store: MessageStore) -> list[str]:
+    """All service clients, by name. One of an older release is among them when it has logged in."""
+    return [each.thing for each in store.holdings("", CLIENTS)]
+
+
+def rotate_client(store: MessageStore, logins: Logins, name: str) -> tuple[User, str]:
+    """Give a service client another secret; (client, secret). Nobody when there is no such client."""
+    secret = new_secret()
+    hashed = hash_secret(secret)
+    _check_client(store, name)
+    rotated = logins.end_all(name, "client_rotated", lambda user: replace(user, password_hash=hashed))
+    if rotated is None:
+        raise Nobody(name)
+    return rotated, secret
+
+
+def delete_client(store: MessageStore, logins: Logins, name: str) -> None:
+    """Take a service client away. Its name stays taken: what it did must not look as if another had done it."""
+    _check_client(store, name)
+    now = now_ms()
+    logins.end_all(name, "client_deleted", lambda user: replace(user, password_hash="", disabled_at=user.disabled_at or now))
+    store.let_go("", CLIENTS, [name])
+
+
+def _check_client(store: MessageStore, name: str) -> None:
+    user = store.users([name]).get(name)
+    if user is None or user.kind is not UserKind.CLIENT or not user.password_hash:
+        raise Nobody(f"there is no service client {name}")
 
 
 def _add(store: Directory, user: User) -> User:

@@ -14,12 +14,14 @@ class Caller(Struct, frozen=True):
     """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
 
     send: write for others (`from`), to addresses, and read every conversation. manage: the same reading, and
-    registrations of others.
+    registrations of others. `session` and `generation`: which login it is, see `chat4all.logins`.
     """
 
     user_id: str
     kind: UserKind = UserKind.PERSON
     scopes: frozenset[str] = frozenset()
+    session: str = ""
+    generation: int = 0
 
     def has(self, scope: str) -> bool:
         """Whether the caller has this scope."""

@@ -15,6 +15,8 @@ from chat4all.settings import Settings
 
 METADATA_MOST = 16_384
 KEY_MOST = 255
+# Parsers and writers down the road stop at some hundreds, each at its own.
+DEPTH_MOST = 64
 
 
 class Fault(Struct, frozen=True):
@@ -42,6 +44,8 @@ def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
     """What is wrong with metadata: it must fit, and come back as it was given."""
     if not metadata:
         return None
+    if is_deep(metadata):
+        return Fault(422, "invalid", f"at most {DEPTH_MOST} levels", "metadata")
     encoded = msgspec.json.encode(metadata)
     if len(encoded) > METADATA_MOST:
         return Fault(422, "metadata_too_large", f"at most {METADATA_MOST} bytes as JSON", "metadata")
@@ -50,6 +54,20 @@ def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
     except msgspec.MsgspecError:
         same = False
     return None if same else Fault(422, "invalid", "a number in it is out of range", "metadata")
+
+
+def is_deep(value: Any, most: int = DEPTH_MOST) -> bool:
+    """Whether lists and objects stand in each other more than so often."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [each for outer in level for each in _inner(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(outer: Any) -> Collection[Any]:
+    return outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ()
 
 
 def _ids(draft: Draft) -> Fault | None:

@@ -47,6 +47,17 @@ CONNECTIONS_CUT = Counter(
     "why",
     where=(GATEWAY,),
 )
+LOGINS_REFUSED = Counter(
+    "chat4all_logins_refused_total",
+    "Logins and renewals that were refused: bad_credentials, user_disabled, rate_limited, token_reused and so on.",
+    "reason",
+    where=(GATEWAY,),
+)
+REVOCATIONS_UNREAD = Counter(
+    "chat4all_revocations_unread_total",
+    "Times that a process could not ask the store which logins have ended. After 30 s of it everybody is refused.",
+    where=(GATEWAY, STREAM),
+)
 PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
     "What providers brought by webhook or were asked for: message, receipt, unreadable and unclaimed (for an account that is "

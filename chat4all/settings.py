@@ -141,9 +141,26 @@ class Settings(BaseSettings):
 
     # Who may come in, and how often.
     rate_limit: str = Field(
-        "2000/second", pattern=RATE, description="Requests of one caller; counted in the Redis broker, else per process."
+        "2000/second",
+        pattern=RATE,
+        description="Calls of one caller, a batch as its messages; counted in the Redis broker, else per process.",
     )
+    stream_limit: str = Field("600/minute", pattern=RATE, description="Streams that one caller opens.")
     login_limit: str = Field("60/minute", pattern=RATE, description="Logins of one client_id from one network address.")
+    login_failure_limit: str = Field(
+        "30/minute", pattern=RATE, description="Wrong secrets from one network address, whosoever; then it must wait."
+    )
+    registration_limit: str = Field(
+        "100/hour", pattern=RATE, description="People who register themselves from one network address."
+    )
+    code_limit: str = Field("5/hour", pattern=RATE, description="Verification codes of one user, and to one address.")
+    code_network_limit: str = Field("30/hour", pattern=RATE, description="Verification codes from one network address.")
+    group_limit: str = Field("300/hour", pattern=RATE, description="Groups that a person founds or brings people into.")
+    open_uploads: Count = Field(32, description="Uploads that one user may have begun and not completed.")
+    open_upload_bytes: Count = Field(16 << 30, description="Bytes of these together.")
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call from a browser, with commas: https://app.example.com. Empty: none."
+    )
     open_registration: bool | None = Field(None, description="Anybody may register. Unset: only with the embedded store.")
     demo_users: bool | None = Field(
         None, description="Make alice, bob and the client demo, with passwords in data. Unset: only with the embedded store."

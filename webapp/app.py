@@ -10,9 +10,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from chat4all import telemetry
 from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.entering import Logins
 from chat4all.inbound import Arrivals
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.records import TOPICS
+from chat4all.revocations import Revocations
 from chat4all.settings import Settings, load
 from chat4all.webhooks import Webhooks
 from storage.open import open_log, open_objects, open_store
@@ -20,6 +22,7 @@ from webapp import (
     admin,
     auth,
     callbacks,
+    clients,
     conversations,
     files,
     health,
@@ -29,6 +32,7 @@ from webapp import (
     objects,
     poking,
     problems,
+    sessions,
     tracing,
     users,
 )
@@ -66,14 +70,14 @@ def create_app(
     app.before_request(_limit_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
     problems.init(app)
-    auth.init(app, settings.secret("jwt"), settings.token_s)
+    auth.init(app, settings.secret("jwt"), app.extensions[KEY].revocations)
     limiting.init(app, settings, counters)
     messages.init(app, settings.gateway_threads)
     metrics.init(app)
     poking.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
-    for each in (files.api, objects.api):
+    for each in (files.api, objects.api, sessions.api, clients.api):
         app.register_api(each)
     return app
 
@@ -86,8 +90,17 @@ def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = No
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
     acceptor = Acceptor(store, log, settings, opened)
-    webhooks = Webhooks(store, Arrivals(store, acceptor))
-    return Gateway(settings, log, store, opened, acceptor, webhooks, open_objects(settings))
+    return Gateway(
+        settings=settings,
+        log=log,
+        store=store,
+        channels=opened,
+        acceptor=acceptor,
+        webhooks=Webhooks(store, Arrivals(store, acceptor)),
+        objects=open_objects(settings),
+        logins=Logins(store, settings),
+        revocations=Revocations(store),
+    )
 
 
 def _limit_body() -> None:

@@ -7,8 +7,10 @@ from msgspec import Struct
 
 from chat4all.accepting import Acceptor
 from chat4all.callers import Caller
+from chat4all.entering import Logins
 from chat4all.people import People
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore
+from chat4all.revocations import Revocations
 from chat4all.settings import Settings
 from chat4all.webhooks import Webhooks
 
@@ -25,6 +27,8 @@ class Gateway(Struct, frozen=True):
     acceptor: Acceptor
     webhooks: Webhooks
     objects: ObjectStore
+    logins: Logins
+    revocations: Revocations
 
     @property
     def people(self) -> People:
@@ -33,6 +37,7 @@ class Gateway(Struct, frozen=True):
 
     def close(self) -> None:
         """Let go of the ports: what was begun is finished, and threads of libraries end."""
+        self.revocations.close()
         self.log.close()
         self.store.close()
         self.objects.close()

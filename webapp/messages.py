@@ -12,7 +12,7 @@ from chat4all import metrics
 from chat4all.conversations import Membership
 from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.messages import Message, is_uuid
-from webapp import auth
+from webapp import auth, limiting
 from webapp.access import visible
 from webapp.answers import answer
 from webapp.docs import MESSAGES, SECURED, problems
@@ -103,6 +103,8 @@ def _read_one(given: Any) -> Draft | Problem:
 def send_batch() -> Response:
     """Send up to 500 messages. Each has its own result; a wrong one does not touch the others."""
     read = _read_batch()
+    if len(read) > 1:
+        limiting.check(caller().user_id, len(read) - 1)
     outcomes = iter(gateway().acceptor.accept(caller(), [each for each in read if isinstance(each, Draft)], headers()))
     return answer({"results": [_result(each if isinstance(each, Problem) else next(outcomes)) for each in read]})
 

@@ -63,7 +63,13 @@ class Login(Given):
 class Refresh(Given):
     """A refresh token."""
 
-    refresh_token: str
+    refresh_token: Annotated[str, Field(max_length=8192)]
+
+
+class Logout(Given):
+    """Which login ends; left out: that of the access token."""
+
+    refresh_token: Annotated[str, Field(max_length=8192)] = ""
 
 
 class Tokens(Told):
@@ -73,6 +79,103 @@ class Tokens(Told):
     refresh_token: str
     token_type: Literal["Bearer"]
     expires_in: int
+
+
+Password = Annotated[str, Field(min_length=8, max_length=1024)]
+
+
+class PasswordChange(Given):
+    """The caller's password, and the one that they want."""
+
+    current_password: Annotated[str, Field(max_length=1024)]
+    new_password: Password
+
+
+class NewPassword(Given):
+    """What the password is from now on; left out: one is made."""
+
+    password: Password | None = None
+
+
+class PasswordOut(Told):
+    """`password` is told only where it was made, and only now."""
+
+    user_id: str
+    password: str = ""
+
+
+class UserIdPath(Asked):
+    """Names a user."""
+
+    user_id: str
+
+
+class SessionPath(UserIdPath):
+    """Names a login of a user."""
+
+    session_id: str
+
+
+class PagedQuery(Asked):
+    """Which page of a list."""
+
+    after: str = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+
+
+class SessionOut(Told):
+    """A login. `current`: the one that asks."""
+
+    session_id: str
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+    user_agent: str = ""
+    current: bool
+
+
+class SessionsOut(Told):
+    """A user's logins, by id. `next` goes into `after`."""
+
+    sessions: list[SessionOut]
+    next: str | None = None
+
+
+class ClientPath(Asked):
+    """Names a service client."""
+
+    name: str
+
+
+class NewClient(Given):
+    """A service client that is to be."""
+
+    name: Annotated[str, Field(description="1 to 64 characters of A-Z a-z 0-9 _ . -", examples=["shop"])]
+    scopes: Annotated[list[Literal["send", "manage", "admin"]], Field(min_length=1, examples=[["send"]])]
+
+
+class ClientOut(Told):
+    """A service client."""
+
+    client_id: str
+    name: str
+    scopes: list[str]
+    created_at: Time
+    last_used_at: Time | None = None
+    disabled_at: Time | None = None
+
+
+class NewClientOut(ClientOut):
+    """A service client with its secret, which is told only now."""
+
+    client_secret: str
+
+
+class ClientsOut(Told):
+    """Service clients, by name. `next` goes into `after`."""
+
+    clients: list[ClientOut]
+    next: str | None = None
 
 
 class NewUser(Given):
@@ -106,6 +209,7 @@ class UserOut(Told):
     created_at: Time
     display_name: str = ""
     scopes: list[str] = []
+    disabled_at: Time | None = None
     identities: list[IdentityOut] = []
 
 

@@ -33,7 +33,8 @@ def register(body: NewUser) -> Response:
     if not may_manage and (body.password is None or not gateway().settings.registration_is_open):
         raise Problem(403, "scope_needed", "this needs a service client with scope manage")
     _check_name(body.display_name)
-    limiting.check_login(f"registering {body.user_id}")
+    if not may_manage:
+        limiting.limits().registration(limiting.network())
     try:
         return answer(shape(_create(body), {}), 201)
     except ValueError as error:
@@ -63,7 +64,7 @@ def me() -> Response:
     store, user_id = gateway().store, caller().user_id
     user = store.users([user_id]).get(user_id)
     if user is None:
-        raise Problem(401, "token_invalid", "the token names nobody", headers=auth.SCHEME)
+        raise auth.refused("token_invalid", "the token names nobody")
     return answer(shape(user, store.identities([user_id])))
 
 
@@ -136,6 +137,7 @@ def shape(user: User, owned: dict[str, list[Identity]]) -> dict[str, Any]:
             "created_at": rfc3339(user.created_at),
             "display_name": user.display_name,
             "scopes": list(user.scopes),
+            "disabled_at": rfc3339(user.disabled_at) if user.disabled_at else "",
             "identities": [shape_identity(each) for each in owned.get(user.user_id, []) if each.channel != ID_SPACE],
         }
     )

@@ -17,6 +17,7 @@ from storage.message_store.cassandra_session import Session as Database
 SESSIONS = Register("sessions", "user_id", "session_id")
 SESSIONS_OF = "SELECT body FROM sessions WHERE user_id = ?"
 DROP_SESSION = "DELETE FROM sessions WHERE user_id = ? AND session_id = ? IF EXISTS"
+LONGEST_S = 20 * 365 * DAY_S
 SCOPE = "all"
 GENERATION = "SELECT current FROM revocations WHERE scope = ? LIMIT 1"
 RAISE = "UPDATE revocations SET current = ? WHERE scope = ? IF current = ?"
@@ -119,5 +120,5 @@ class CassandraAccess(Access):
 
 
 def _left_s(until_ms: int) -> int:
-    """Seconds until then, at least one: 0 would be for good."""
-    return max(1, -(-(until_ms - int(time.time() * 1000)) // 1000))
+    """Seconds until then, at least one: 0 would be for good. Servers take 20 years at most."""
+    return min(LONGEST_S, max(1, -(-(until_ms - int(time.time() * 1000)) // 1000)))

@@ -25,6 +25,10 @@ class Caller:
 
     def __init__(self, stub: Any, token: str) -> None:
         self._stub = stub
+        self.use(token)
+
+    def use(self, token: str) -> None:
+        """From now on with this token."""
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     async def call(self, name: str, request: Any) -> Any:
@@ -110,14 +114,18 @@ async def test_every_method_needs_a_token(road: Road, name: str) -> None:
 
 
 async def test_health_and_reflection(road: Road) -> None:
-    """Probes and tools find out that it serves, and what."""
+    """Probes find out that it serves; what it serves is told to whoever is known, not to strangers."""
     async with serving(road), grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}") as channel:
         health = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest(service="chat4all.v1.Chat"), timeout=TIMEOUT_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(asked, timeout=TIMEOUT_S)
-        listed = await call.read()
+        ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        question = reflection_pb2.ServerReflectionRequest(list_services="")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await ask(iter([question]), timeout=TIMEOUT_S).read()
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        metadata = (("authorization", f"Bearer {road.token('alice')}"),)
+        listed = await ask(iter([question]), timeout=TIMEOUT_S, metadata=metadata).read()
         assert "chat4all.v1.Chat" in {service.name for service in listed.list_services_response.service}
 
 

@@ -15,8 +15,8 @@ from flower.utils.broker import Broker
 from limits import parse
 
 from chat4all.cli.parts import OFF, PARTS, parts_of
+from chat4all.limiting import Limiter, storage_of
 from chat4all.settings import Settings
-from webapp.limiting import Limiter, storage_of
 
 
 @pytest.fixture(scope="module")
@@ -63,5 +63,5 @@ def test_celery_the_limits_and_flower_work_on_it(settings: Settings) -> None:
     queues = asyncio.run(Broker(settings.broker_url).queues(["pipeline"]))
     assert [each["messages"] for each in queues] == [1]
     limiter = Limiter(storage_of(settings))
-    assert [limiter.take(parse("2/minute"), "alice") for _ in range(3)] == [True, True, False]
+    assert [limiter.take(parse("2/minute"), "alice").ok for _ in range(3)] == [True, True, False]
     app.close()

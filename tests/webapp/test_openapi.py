@@ -41,20 +41,21 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     data: Path = tmp_path_factory.mktemp("openapi")
     driver = Driver(create_app(Settings(data=data, partitions=2, broker="memory://"), both(), MemoryStorage()))
     driver.service("root", "admin")
-    driver.people("alice", "bob")
+    driver.people("alice", "bob", "carol")
     yield driver
     driver.close()
 
 
 def known(driver: Driver) -> dict[str, str]:
     """Path parameters that name things which exist."""
-    talk = driver.group("root", "alice", "bob")
+    talk = driver.group("root", "alice", "bob", "carol")
     driver.send("alice", conversation_id=talk)
     message = driver.process()[-1]
     return {
         "conversation_id": talk,
         "message_id": message.message_id,
-        "user_id": "alice",
+        # Her logins are ended and her account is disabled on the way.
+        "user_id": "carol",
         "channel": "whatsapp",
         "address": "+5511999990000",
     }
