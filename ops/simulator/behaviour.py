@@ -2,6 +2,7 @@
 
 import random
 import time
+from typing import Literal
 
 from msgspec import Struct
 
@@ -12,7 +13,8 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Answer with `status` and the provider's `code` to what `match` (an address, or a part of the text) fits; empty: to all.
 
     At most `times` times, with the probability `rate`. With status 200 the message is taken, and `code` comes as a
-    failed receipt. `retry_after` is in seconds.
+    failed receipt. `retry_after` is in seconds; `words` are the provider's, where the code alone does not give them
+    (Telegram's "Forbidden: user is deactivated"), `subcode` is Meta's.
     """
 
     status: int
@@ -21,6 +23,12 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
     retry_after: float | None = None
     times: int | None = None
     rate: float = 1.0
+    words: str = ""
+    subcode: int = 0
+
+    def refused(self) -> Refused:
+        """The provider's error."""
+        return Refused(self.code, self.status, self.retry_after, words=self.words, subcode=self.subcode)
 
     def fits(self, send: Send) -> bool:
         """Whether this rule is about this send; it counts as used then."""
@@ -57,13 +65,20 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Behaviour(Struct, forbid_unknown_fields=True):
-    """One channel's. `delay_ms` precedes answers; `drop_response_rate` is the share of sends taken and never answered."""
+    """One channel's. `delay_ms` precedes answers; `drop_response_rate` is the share of sends taken and never answered.
+
+    `window`: what becomes of a send more than 24 hours after the person's last message: "off" takes it, "refused" answers with
+    the provider's error, "failed" takes it and tells a failed receipt where the provider does that. `strangers`: whether people
+    can be written to who never wrote; where they cannot, the provider answers that it knows nobody of this address.
+    """
 
     rules: list[Rule] = []
     delay_ms: float = 0
     drop_response_rate: float = 0
     receipts: Receipts = Receipts()
     limits: Limits | None = None
+    window: Literal["off", "refused", "failed"] = "off"
+    strangers: bool = True
 
     def rule(self, send: Send) -> Rule | None:
         """The first rule that is about this send."""

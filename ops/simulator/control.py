@@ -1,6 +1,6 @@
 """The control API: what arrived, people who write, how providers behave. For tests, demos, load tests and people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -8,7 +8,10 @@ from msgspec import Struct
 from ops.simulator.behaviour import Behaviour
 from ops.simulator.desk import Desk
 from ops.simulator.feed import Feed
-from ops.simulator.model import Answer, Arrival, Said, now
+from ops.simulator.model import Answer, Arrival, Clock, Said
+from ops.simulator.providers.provider import is_digits
+from ops.simulator.providers.templates import Template, Templates
+from ops.simulator.providers.whatsapp import WhatsApp
 from ops.simulator.record import Record
 
 encode = msgspec.json.Encoder().encode
@@ -27,11 +30,24 @@ class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
 
 
 class InboundFile(Struct, forbid_unknown_fields=True):
-    """A file beside the words. In JSON `content` is base64."""
+    """A file beside the words. In JSON `content` is base64. `kind`: what it is sent as, such as "document" for a picture."""
 
     filename: str
     mime_type: str
     content: bytes
+    kind: str = ""
+
+
+class Ahead(Struct, forbid_unknown_fields=True):
+    """How far the providers' clock is ahead of the machine's, in seconds; negative: behind."""
+
+    ahead_s: float
+
+
+class Chosen(Struct, forbid_unknown_fields=True):
+    """The templates of the account, beside hello_world."""
+
+    templates: list[Template]
 
 
 class _Chosen(Struct):
@@ -44,6 +60,8 @@ class _Sent(Struct):
 
 
 _inbound = msgspec.json.Decoder(Inbound).decode
+_ahead = msgspec.json.Decoder(Ahead).decode
+_templates = msgspec.json.Decoder(Chosen).decode
 _chosen = msgspec.json.Decoder(_Chosen).decode
 
 
@@ -54,30 +72,51 @@ class Wrong(Exception):
 class Control:
     """All desks, the record they share, and the feed of the phones page."""
 
-    def __init__(self, desks: Mapping[str, Desk], record: Record, feed: Feed) -> None:
+    def __init__(self, desks: Mapping[str, Desk], record: Record, feed: Feed, clock: Clock) -> None:
         self._desks = desks
+        self._clock = clock
         self._feed = feed
         self._record = record
 
     def call(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
         """One call. Wrong when it makes no sense."""
+        calls: dict[tuple[str, str], Callable[[], Answer]] = {
+            ("GET", "sent"): lambda: self._sent(query),
+            ("GET", "stats"): lambda: Answer(encode(self.stats())),
+            ("POST", "inbound"): lambda: self._says(_inbound(body)),
+            ("PUT", "behaviour"): lambda: self._behave(body),
+            ("GET", "behaviour"): lambda: Answer(encode({name: desk.behaviour for name, desk in self._desks.items()})),
+            ("GET", "clock"): self._tell_time,
+            ("PUT", "clock"): lambda: self._move_clock(_ahead(body)),
+            ("GET", "templates"): self._list_templates,
+            ("PUT", "templates"): lambda: self._set_templates(_templates(body)),
+            ("DELETE", ""): self._reset,
+        }
+        if (method, path) not in calls:
+            raise Wrong(f"known: {', '.join(' '.join(each).strip() for each in calls)}")
         try:
-            match method, path:
-                case "GET", "sent":
-                    return self._sent(query)
-                case "GET", "stats":
-                    return Answer(encode(self.stats()))
-                case "POST", "inbound":
-                    return self._says(_inbound(body))
-                case "PUT", "behaviour":
-                    return self._behave(body)
-                case "GET", "behaviour":
-                    return Answer(encode({name: desk.behaviour for name, desk in self._desks.items()}))
-                case "DELETE", "":
-                    return self._reset()
-        except (msgspec.MsgspecError, ValueError) as error:
+            return calls[method, path]()
+        except (msgspec.MsgspecError, ValueError, OverflowError) as error:
             raise Wrong(str(error)) from None
-        raise Wrong("known: GET sent, POST inbound, GET or PUT behaviour, GET stats, DELETE")
+
+    def _tell_time(self) -> Answer:
+        return Answer(encode({"now": self._clock.now(), "ahead_s": self._clock.ahead_ms / 1000}))
+
+    def _move_clock(self, wanted: Ahead) -> Answer:
+        self._clock.ahead_ms = int(wanted.ahead_s * 1000)
+        return self._tell_time()
+
+    def _account_templates(self) -> Templates:
+        provider = self._desk("whatsapp").provider
+        assert isinstance(provider, WhatsApp)  # noqa: S101
+        return provider.templates
+
+    def _list_templates(self) -> Answer:
+        return Answer(encode({"templates": self._account_templates().all()}))
+
+    def _set_templates(self, wanted: Chosen) -> Answer:
+        self._account_templates().set(wanted.templates)
+        return self._list_templates()
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Counts by channel; `waiting` are updates that no webhook has taken yet."""
@@ -93,7 +132,7 @@ class Control:
         if channel:
             # In a query a "+" that was not escaped arrives as a space.
             to = self._desk(channel).provider.address(to) if to else ""
-        after = int(query.get("after", "0") or 0) if query.get("after", "0").isdigit() else 0
+        after = int(query["after"]) if is_digits(query.get("after", "")) else 0
         arrivals = list(self._record.sent(channel, to, after))
         return Answer(encode(_Sent(arrivals, after + len(arrivals))))
 
@@ -107,10 +146,10 @@ class Control:
             sender=sender,
             text=inbound.text,
             provider_id=inbound.provider_id or desk.provider.new_id(sender),
-            at=now(),
+            at=self._clock.now(),
             name=inbound.name,
             reply_to=inbound.reply_to,
-            attached=desk.provider.shelf.put(file.filename, file.mime_type, file.content) if file else None,
+            attached=desk.provider.shelf.put(file.filename, file.mime_type, file.content, file.kind) if file else None,
         )
         desk.says(said)
         return Answer(encode({"provider_id": said.provider_id}), 202)
@@ -126,5 +165,7 @@ class Control:
         for desk in self._desks.values():
             desk.forget()
         self._record.clear()
+        self._clock.ahead_ms = 0
+        self._account_templates().set([])
         self._feed.reset()
         return Answer(b"{}")

@@ -36,12 +36,13 @@ class Feed:
                 page.put_nowait(event)
 
     async def events(self, known: Iterable[Arrival | Said]) -> AsyncGenerator[bytes, None]:
-        """What is known, oldest first, then what comes."""
+        """What is known, oldest first, a mark that this was all, then what comes."""
         page: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
         self._pages.add(page)
         try:
             for each in sorted(known, key=lambda each: each.at)[-HISTORY:]:
                 yield _event(each)
+            yield b"event: caught-up\ndata: {}\n\n"
             while True:
                 try:
                     yield await asyncio.wait_for(page.get(), KEEP_ALIVE_S)

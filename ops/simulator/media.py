@@ -1,35 +1,32 @@
-"""Files in the simulator: those that people send, kept in memory to be fetched, and those that are sent to them, fetched."""
+"""Files in the simulator: those that people and callers hand over, kept in memory, and those behind links, fetched."""
 
 import hashlib
-from uuid import uuid4
+import secrets
 
 import aiohttp
-from msgspec import Struct
 
-from ops.simulator.model import Answer, Attached, Refused
+from ops.simulator.model import Answer, Attached, Fetched, Refused
 
 FETCH_S = 120.0
 CHUNK = 256 << 10
-
-
-class Fetched(Struct, frozen=True):
-    """What was behind a link."""
-
-    size: int
-    sha256: str
+# Pictures up to this size are kept, to be shown on the phones page; the newest so many.
+SHOWN_BYTES = 8 << 20
+SHOWN = 40
+MEDIA_IDS = 10**15
 
 
 class Shelf:
-    """Files that people of one provider have sent, by id."""
+    """Files that one provider was given, by id. Ids are digits, as Meta's are."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._kept: dict[str, tuple[Attached, bytes]] = {}
 
-    def put(self, filename: str, mime_type: str, content: bytes) -> Attached:
+    def put(self, filename: str, mime_type: str, content: bytes, kind: str = "") -> Attached:
         """Keep a file until the simulator ends."""
-        attached = Attached(uuid4().hex, filename, mime_type, len(content), hashlib.sha256(content).hexdigest())
-        self._kept[attached.media_id] = (attached, content)
+        media_id = str(MEDIA_IDS + secrets.randbelow(9 * MEDIA_IDS))
+        attached = Attached(media_id, filename, mime_type, len(content), hashlib.sha256(content).hexdigest(), kind)
+        self._kept[media_id] = (attached, content)
         return attached
 
     def url(self, media_id: str) -> str:
@@ -41,25 +38,65 @@ class Shelf:
         found = self._kept.get(media_id)
         return found[0] if found else None
 
+    def forget(self, media_id: str) -> bool:
+        """Keep it no longer; whether it was kept."""
+        return self._kept.pop(media_id, None) is not None
+
+    def content(self, media_id: str) -> bytes | None:
+        """The file itself."""
+        found = self._kept.get(media_id)
+        return found[1] if found else None
+
     def answer(self, media_id: str) -> Answer:
-        """The file itself. Refused when there is none."""
-        if media_id not in self._kept:
-            raise Refused(100, 404)
-        attached, content = self._kept[media_id]
-        return Answer(content, headers={"Content-Type": attached.mime_type})
+        """The file itself, as it is downloaded. Refused when there is none."""
+        found = self._kept.get(media_id)
+        if found is None:
+            raise Refused(100, 404, words="Not Found")
+        return Answer(found[1], headers={"Content-Type": found[0].mime_type})
+
+
+class Gallery:
+    """Pictures that were sent to people by a link: the newest ones, for the phones page. A link may not work for long."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, bytes]] = {}
+
+    def keep(self, name: str, fetched: Fetched) -> None:
+        """Keep it if it is a picture that is small enough."""
+        if fetched.content:
+            self._kept[name] = (fetched.mime_type, fetched.content)
+            if len(self._kept) > SHOWN:
+                del self._kept[next(iter(self._kept))]
+
+    def get(self, name: str) -> tuple[str, bytes] | None:
+        """Its type and its content."""
+        return self._kept.get(name)
+
+    def clear(self) -> None:
+        """Keep none."""
+        self._kept.clear()
+
+
+def is_picture(mime_type: str) -> bool:
+    """Whether browsers show it as a picture and nothing else: an SVG may hold more than a picture."""
+    return mime_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 
 async def fetch(url: str) -> Fetched | None:
-    """What a person's phone does with a link: all of it, as a stream. None when it cannot be had."""
-    digest, size = hashlib.sha256(), 0
+    """What a provider does with a link: all of it, as a stream. None when it cannot be had."""
+    digest, size, kept = hashlib.sha256(), 0, bytearray()
     try:
         timeout = aiohttp.ClientTimeout(total=FETCH_S)
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             if answer.status != 200:
                 return None
+            picture = is_picture(answer.content_type)
             async for chunk in answer.content.iter_chunked(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
+                if picture and size <= SHOWN_BYTES:
+                    kept += chunk
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None
-    return Fetched(size, digest.hexdigest())
+    whole = bytes(kept) if len(kept) == size else b""
+    return Fetched(size, digest.hexdigest(), answer.content_type, whole)

@@ -1,14 +1,33 @@
 """What the simulator's parts say to each other. Times are milliseconds UTC."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
+WINDOW_S = 24 * 3600.0
 
-def now() -> int:
-    """Milliseconds since 1970 UTC."""
-    return int(time.time() * 1000)
+
+class Clock:
+    """The providers' time of day. Tests move it by `ahead_ms`, to see what a day does to a conversation."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def now(self) -> int:
+        """Milliseconds since 1970 UTC, as the providers count them."""
+        return int(time.time() * 1000) + self.ahead_ms
+
+
+class Call(Struct, frozen=True):
+    """An HTTP call to a provider. `path`: its segments after the provider's name. `query` is decoded, `body` is not."""
+
+    method: str
+    path: tuple[str, ...]
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
 
 
 class Answer(Struct, frozen=True):
@@ -20,17 +39,28 @@ class Answer(Struct, frozen=True):
 
 
 class Send(Struct, frozen=True):
-    """A message that a provider's endpoint was asked to send. `media` is the link of a file, empty for a text."""
+    """A message that a provider's endpoint was asked to send.
+
+    `kind`: the provider's own word for what it is (text, image, document, template). `media` is the link of its file, ""
+    without one; `uploaded` where the provider has the file already. `within_s`: how long after the person's last message it
+    may come, None: at any time.
+    """
 
     account: str
     to: str
     text: str
     reference: str = ""
     media: str = ""
+    kind: str = "text"
+    uploaded: "Attached | None" = None
+    within_s: float | None = WINDOW_S
 
 
 class Poll(Struct, frozen=True):
-    """Somebody fetches updates: acknowledges those before `offset`, wants `limit` more, waits up to `timeout_s` for one."""
+    """Somebody fetches updates: acknowledges those before `offset`, wants `limit` more, waits up to `timeout_s` for one.
+
+    A negative `offset` wants the newest so many, and forgets all that are older.
+    """
 
     offset: int
     limit: int
@@ -55,16 +85,28 @@ class Arrival(Struct, omit_defaults=True):
     settled: bool = False
     media_size: int = 0
     media_sha256: str = ""
+    media_type: str = ""
+    kind: str = "text"
 
 
 class Attached(Struct, frozen=True):
-    """A file that a simulated person sends."""
+    """A file that somebody gave to the provider. `kind`: what a person sends it as, where that is not clear from its type."""
 
     media_id: str
     filename: str
     mime_type: str
     size: int
     sha256: str
+    kind: str = ""
+
+
+class Fetched(Struct, frozen=True):
+    """What was behind a link. `content` is kept of small pictures only."""
+
+    size: int
+    sha256: str
+    mime_type: str = ""
+    content: bytes = b""
 
 
 class Said(Struct, omit_defaults=True):
@@ -83,13 +125,30 @@ class Said(Struct, omit_defaults=True):
 
 
 class Refused(Exception):
-    """The provider does not take a call: its error code, with the HTTP status that it comes with."""
+    """The provider does not take a call: its error code, with the HTTP status that it comes with.
 
-    def __init__(self, code: int, status: int = 400, retry_after: float | None = None) -> None:
-        super().__init__(code)
+    `words`: the provider's own, where the code alone does not give them; `details` are said beside. `kind`: the error's type
+    where it is not the usual one. `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        status: int = 400,
+        retry_after: float | None = None,
+        words: str = "",
+        details: str = "",
+        subcode: int = 0,
+        kind: str = "",
+    ) -> None:
+        super().__init__(code, words)
         self.code = code
         self.status = status
         self.retry_after = retry_after
+        self.words = words
+        self.details = details
+        self.subcode = subcode
+        self.kind = kind
 
 
 class Update(Struct, order=True):

@@ -51,10 +51,9 @@ class Outbox:
         """Updates that no webhook has taken yet."""
         return sum(lane.waiting for lane in self._lanes)
 
-    def forget(self) -> None:
-        """Drop what waits. What is on its way at this moment still arrives."""
-        for lane in self._lanes:
-            lane.forget()
+    def take(self) -> list[Update]:
+        """All that waits, in order, to be told in another way or dropped. What is on its way at this moment still arrives."""
+        return sorted((each for lane in self._lanes for each in lane.take()), key=lambda update: update.number)
 
     async def close(self) -> None:
         """Stop posting."""
@@ -68,16 +67,19 @@ class Outbox:
         body = self._provider.webhook([each.content for each in updates])
         headers = {"Content-Type": "application/json", **self._provider.signature(body)}
         self._counts["webhooks"] += 1
+        if self._session is None:
+            return False
         try:
-            if self._session is None:
-                return False
-            async with self._session.post(self.url, data=body, headers=headers) as response:
+            async with self._session.post(self._provider.hook() or self.url, data=body, headers=headers) as response:
                 await response.read()
-                taken = response.status == 200
+                trouble = (
+                    "" if response.status == 200 else f"Wrong response from the webhook: {response.status} {response.reason}"
+                )
         except (aiohttp.ClientError, TimeoutError, OSError):
-            taken = False
-        if not taken:
+            trouble = "Connection failed"
+        if trouble:
             self._counts["webhooks_refused"] += 1
+            self._provider.webhook_failed(trouble)
             return False
         self._counts["updates"] += len(updates)
         self._told(updates)
@@ -119,11 +121,11 @@ class _Lane:
     def waiting(self) -> int:
         return len(self._heap) + len(self._sending)
 
-    def forget(self) -> None:
-        self._heap.clear()
+    def take(self) -> list[Update]:
+        taken, self._heap, self._sending = [*self._sending, *self._heap], [], []
         self._task.cancel()
-        self._sending = []
         self._task = asyncio.create_task(self._run())
+        return taken
 
     async def stop(self) -> None:
         self._task.cancel()

@@ -13,19 +13,25 @@ _arrival = msgspec.json.Decoder(Arrival).decode
 
 
 class Record:
-    """Arrivals of all channels. One JSON line each in `folder`/sent.jsonl; settled ones are named in settled.txt."""
+    """Arrivals of all channels. One JSON line each in `folder`/sent.jsonl; settled ones are named in settled.txt.
+
+    Beside them, in heard.txt, when each person wrote last.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._sent_path = folder / "sent.jsonl"
         self._settled_path = folder / "settled.txt"
+        self._heard_path = folder / "heard.txt"
         self._arrivals: list[Arrival] = []
         self._to: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
         self._by_id: dict[tuple[str, str], Arrival] = {}
+        self._heard_at: dict[tuple[str, str], int] = {}
         self._load()
         # Unbuffered: what the kernel has, kill -9 does not take.
         self._sent = self._sent_path.open("ab", buffering=0)
         self._settled = self._settled_path.open("ab", buffering=0)
+        self._heard = self._heard_path.open("ab", buffering=0)
 
     def add(self, arrival: Arrival) -> None:
         """Keep it. Written when this returns."""
@@ -40,6 +46,15 @@ class Record:
             lines.append(f"{each.channel} {each.provider_id}\n")
         if lines:
             self._settled.write("".join(lines).encode())
+
+    def hear(self, channel: str, address: str, at: int) -> None:
+        """This person wrote, at this time (ms)."""
+        self._heard.write(f"{channel} {at} {address}\n".encode())
+        self._heard_at[channel, address] = at
+
+    def heard(self, channel: str, address: str) -> int | None:
+        """When this person wrote last (ms); None: never."""
+        return self._heard_at.get((channel, address))
 
     def sent(self, channel: str = "", to: str = "", after: int = 0) -> Sequence[Arrival]:
         """What arrived, oldest first, of one channel or address, without the first `after` of them."""
@@ -62,8 +77,9 @@ class Record:
 
     def clear(self) -> None:
         """Forget all, on disk too."""
-        for file in (self._sent, self._settled):
+        for file in (self._sent, self._settled, self._heard):
             file.truncate(0)
+        self._heard_at.clear()
         self._arrivals.clear()
         self._to.clear()
         self._by_id.clear()
@@ -72,6 +88,7 @@ class Record:
         """Let go of the files."""
         self._sent.close()
         self._settled.close()
+        self._heard.close()
 
     def _index(self, arrival: Arrival) -> None:
         self._arrivals.append(arrival)
@@ -90,6 +107,10 @@ class Record:
             arrival = self._by_id.get((channel, provider_id))
             if arrival is not None:
                 arrival.settled = True
+        for line in _lines(self._heard_path):
+            channel, at, address = [*line.decode(errors="replace").split(" ", 2), "", ""][:3]
+            if at.isascii() and at.isdigit() and address:
+                self._heard_at[channel, address] = int(at)
 
 
 def _lines(path: Path) -> list[bytes]:

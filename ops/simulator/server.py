@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -13,10 +14,12 @@ from chat4all.settings import Settings
 from ops.simulator.control import Control, Wrong, encode
 from ops.simulator.desk import Desk, Dropped
 from ops.simulator.feed import Feed
-from ops.simulator.model import Answer, Arrival, Said
+from ops.simulator.media import is_picture
+from ops.simulator.model import Answer, Arrival, Call, Clock, Said
 from ops.simulator.providers import open_providers
 from ops.simulator.record import Record
 
+LARGEST_CALL = 128 << 20
 PHONES = Path(__file__).with_name("phones.html")
 
 _log = telemetry.logger(__name__)
@@ -29,12 +32,12 @@ class Simulator:
         self._settings = settings
         self.record = Record(settings.data / "simulator")
         self.feed = Feed()
-        base = gateway_url or settings.gateway_url
+        base, clock = gateway_url or settings.gateway_url, Clock()
         self.desks = {
-            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show)
-            for name, provider in open_providers(settings).items()
+            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show, clock)
+            for name, provider in open_providers(settings, clock).items()
         }
-        self.control = Control(self.desks, self.record, self.feed)
+        self.control = Control(self.desks, self.record, self.feed, clock)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, port: int | None = None) -> int:
@@ -42,7 +45,7 @@ class Simulator:
         for desk in self.desks.values():
             desk.start()
         # The low-level server: no routes, no middleware. It is called for every message of every load test.
-        server = web.Server(self._handle, access_log=None)
+        server = web.Server(self._handle, request_factory=_large, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1)
         await self._runner.setup()
         wanted = self._settings.simulator_port if port is None else port
@@ -64,8 +67,8 @@ class Simulator:
         desk = self.desks.get(first)
         try:
             if desk is not None:
-                given = body or request.query_string.encode()
-                return _response(await desk.call(request.method, path, request.headers, given))
+                place = tuple(each for each in path if each)
+                return _response(await desk.call(Call(request.method, place, request.headers, request.query, body)))
             if first == "control":
                 return _response(self.control.call(request.method, "/".join(path), request.query, body))
         except Wrong as wrong:
@@ -79,9 +82,23 @@ class Simulator:
             return _response(Answer(b'{"status":"ok","phones":"/phones"}'))
         if first == "phones" and path == ["events"]:
             return await self._events(request)
+        if first == "phones" and path[:1] == ["pictures"] and len(path) == 3:
+            return self._picture(*path[1:])
         if first == "phones":
             return web.Response(body=PHONES.read_bytes(), content_type="text/html", charset="utf-8")
         return _response(Answer(b'{"error":"nothing here"}', 404))
+
+    def _picture(self, channel: str, name: str) -> web.Response:
+        """A picture that was sent to a person, by the message's id, or by a person, by the file's."""
+        desk = self.desks.get(channel)
+        attached = desk.provider.shelf.known(name) if desk else None
+        found = desk.gallery.get(name) if desk else None
+        if desk and attached:
+            found = attached.mime_type, desk.provider.shelf.content(name) or b""
+        if found is None or not is_picture(found[0]):
+            return web.Response(status=404)
+        headers = {"Content-Type": found[0], "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return web.Response(body=found[1], headers=headers)
 
     async def _events(self, request: BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
@@ -92,6 +109,11 @@ class Simulator:
                 async for event in events:
                     await response.write(event)
         return response
+
+
+def _large(message: Any, payload: Any, protocol: Any, writer: Any, task: "asyncio.Task[None]") -> BaseRequest:
+    """A request that may bring the largest file that a provider takes by upload."""
+    return BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=LARGEST_CALL)
 
 
 def _response(answer: Answer) -> web.Response:

@@ -29,11 +29,15 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 class Gateway:
-    """Takes webhooks as ours does: signature first, then what they say. `refusing`: so many are answered with 503 first."""
+    """Takes webhooks as ours does: signature first, then what they say. `refusing`: so many are answered with 503 first.
+
+    `heard`: channel, headers and body of each webhook, for those who read them with other eyes.
+    """
 
     def __init__(self) -> None:
         self.channels: dict[str, Channel] = {}
         self.updates: list[Update] = []
+        self.heard: list[tuple[str, dict[str, str], bytes]] = []
         self.webhooks = 0
         self.refusing = 0
 
@@ -42,8 +46,10 @@ class Gateway:
         if self.refusing > 0:
             self.refusing -= 1
             return web.Response(status=503)
-        channel = self.channels[request.path.split("/")[2]]
-        assert channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body)
+        name, headers = request.path.split("/")[2], {name.lower(): value for name, value in request.headers.items()}
+        channel = self.channels[name]
+        assert channel.is_signed(headers, body)
+        self.heard.append((name, headers, body))
         self.webhooks += 1
         self.updates.extend(channel.read_webhook(body))
         return web.Response(status=200)
@@ -73,6 +79,19 @@ class World:
         async with self.session.request(method, url, **what) as response:
             assert response.status == status, await response.text()
             return await response.json()
+
+    async def says(self, channel: str, sender: str, text: str = "oi", **more: Any) -> str:
+        """A person writes; the id of what they wrote."""
+        body = {"channel": channel, "from": sender, "text": text, **more}
+        return str((await self.control("POST", "/inbound", 202, json=body))["provider_id"])
+
+    def url(self, channel: str) -> str:
+        """Where a channel's provider is called."""
+        return f"{self.settings.simulator_url}/{channel}"
+
+    def secret(self, name: str) -> str:
+        """A secret that the simulator shares with the channels."""
+        return self.settings.secret(name)
 
     async def behave(self, channel: str = "whatsapp", **behaviour: Any) -> None:
         await self.control("PUT", "/behaviour", json={"channel": channel, **behaviour})

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from chat4all.failures import Permanent
 from chat4all.files import StoredFile
 from chat4all.filing import now_ms
 from chat4all.messages import File
@@ -56,7 +57,7 @@ async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> 
     """The simulated provider fetches the link, and says how much was behind it."""
 
     async def behind(_request: Any) -> web.Response:
-        return web.Response(body=DATA)
+        return web.Response(body=DATA, content_type="application/pdf")
 
     async with serving(behind) as url:
         file = File("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
@@ -67,13 +68,37 @@ async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> 
     assert (arrival["media_size"], arrival["media_sha256"]) == (len(DATA), hashlib.sha256(DATA).hexdigest())
 
 
-async def test_a_link_that_leads_nowhere_is_counted(world: World) -> None:
-    """The send itself was taken: providers look later."""
-    channel = world.channels["whatsapp"]
-    file = File("f", "", "tea.pdf", "application/pdf", 8, "k")
-    await channel.send_file(Outgoing(PEOPLE["whatsapp"], "", "r"), file, "http://127.0.0.1:9/tea.pdf")
-    desk = world.simulator.desks["whatsapp"]
-    await until(lambda: desk.counts["media_not_fetched"] == 1)
+WRONG = {
+    "nothing there": (404, "application/pdf", DATA),
+    "a web page": (200, "text/html", b"<p>sign in</p>"),
+    "too large": (200, "image/png", b"x" * ((8 << 20) + 1)),
+}
+FILES = {
+    "a web page": File("f", "", "cat.png", "image/png", 5, "k"),
+    "nothing there": File("f", "", "tea.pdf", "application/pdf", 8, "k"),
+    "too large": File("f", "", "cat.png", "image/png", 5, "k"),
+}
+
+
+@pytest.mark.parametrize("channel", PEOPLE)
+@pytest.mark.parametrize("why", WRONG)
+async def test_a_file_that_the_provider_does_not_take(world: World, channel: str, why: str) -> None:
+    """Behind the link is nothing, another kind of thing, or too much of it: refused at once, or failed later on WhatsApp."""
+    status, content_type, body = WRONG[why]
+
+    async def behind(_request: Any) -> web.Response:
+        return web.Response(status=status, body=body, content_type=content_type)
+
+    opened = world.channels[channel]
+    async with serving(behind) as url:
+        sending = opened.send_file(Outgoing(PEOPLE[channel], "", "r"), FILES[why], f"{url}/file")
+        if channel == "whatsapp":
+            provider_id = await sending
+            await until(lambda: world.gateway.receipts(provider_id) == ["failed"])
+            return
+        with pytest.raises(Permanent):
+            await sending
+    assert await world.sent(channel=channel) == []
 
 
 async def test_nobody_else_gets_a_persons_file(world: World) -> None:

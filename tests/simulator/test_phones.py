@@ -1,14 +1,20 @@
 """The phones page in a real browser: one types, the other sees it arrive, ticks change."""
 
 import asyncio
+import os
 import shutil
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+from chat4all.messages import File
 from chat4all.ports import Outgoing
+from tests.channels.conftest import serving
 from tests.simulator.conftest import World
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -31,19 +37,28 @@ async def carry(world: World) -> None:
 
 
 @pytest.fixture
-async def page(world: World) -> AsyncIterator[Page]:
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+async def page(world: World, browser: Browser) -> AsyncIterator[Page]:
     """The page with Ana's and Bruno's phones, and somebody who carries their words."""
     carrier = asyncio.create_task(carry(world))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page(viewport={"width": 1120, "height": 720})
-        query = f"phone=whatsapp:{ANA.replace('+', '%2B')}:Ana&phone=instagram:{BRUNO}:Bruno"
-        await opened.goto(f"{world.settings.simulator_url}/phones?{query}")
-        await expect(opened.locator("#line")).to_have_text("live")
-        yield opened
-        await browser.close()
+    yield await look(world, browser, f"?phone=whatsapp:{ANA.replace('+', '%2B')}:Ana&phone=instagram:{BRUNO}:Bruno")
     carrier.cancel()
     await asyncio.gather(carrier, return_exceptions=True)
+
+
+async def look(world: World, browser: Browser, query: str = "") -> Page:
+    """The phones page, opened."""
+    opened = await browser.new_page(viewport={"width": 1120, "height": 720})
+    await opened.goto(f"{world.settings.simulator_url}/phones{query}")
+    await expect(opened.locator("#line")).to_have_text("live")
+    return opened
 
 
 @needs_chromium
@@ -99,3 +114,78 @@ async def test_a_phone_is_added_and_taken_away(page: Page) -> None:
     assert await added.locator(".words").input_value() == "hello?"
     await added.locator(".remove").click()
     await expect(page.locator(".phone")).to_have_count(2)
+
+
+@needs_chromium
+async def test_the_page_opens_with_whoever_has_spoken(world: World, browser: Browser) -> None:
+    """Nobody at first; then those who wrote and those who were written to, with their names, and whoever comes later."""
+    page = await look(world, browser)
+    await expect(page.locator(".phone")).to_have_count(0)
+    await world.says("whatsapp", "+5511988880001", "Olá", name="Diego")
+    await expect(page.locator(".phone")).to_have_count(1)
+    await world.channels["instagram"].send_text(Outgoing("6789000001", "Hello Inês", "r"))
+    await page.reload()
+    await expect(page.locator(".phone")).to_have_count(2)
+    await expect(page.locator(".phone .name").nth(0)).to_have_value("Diego")
+    await expect(page.locator(".phone .address").nth(1)).to_have_value("6789000001")
+    await world.says("instagram", "6789000001", "Oi", name="Inês")
+    await expect(page.locator(".phone .name").nth(1)).to_have_value("Inês")
+    await page.locator(".phone .remove").nth(0).click()
+    await world.says("whatsapp", "+5511988880001", "Are you there?", name="Diego")
+    await world.says("telegram", "70001001", "Hi", name="Tomás")
+    await expect(page.locator(".phone .name")).to_have_count(2)
+    await expect(page.locator(".phone .name").nth(1)).to_have_value("Tomás")
+
+
+@needs_chromium
+async def test_a_crowd_does_not_fill_the_page(world: World, browser: Browser) -> None:
+    """Of many people the page opens with the newest few."""
+    for number in range(30):
+        await world.says("whatsapp", f"+55119888{number:05d}", "Olá")
+    page = await look(world, browser)
+    await expect(page.locator(".phone")).to_have_count(8)
+    await expect(page.locator(".phone .address").last).to_have_value("+5511988800029")
+
+
+@needs_chromium
+async def test_pictures_are_shown(world: World, browser: Browser, tmp_path: Path) -> None:
+    """What a person sends and what is sent to them, as pictures; other files by their names; a file is chosen on a phone."""
+    png = await _picture(browser)
+    file = {"filename": "cat.png", "mime_type": "image/png", "content": b64encode(png).decode()}
+    await world.says("whatsapp", ANA, "my cat", name="Ana", file=file)
+
+    async def behind(_request: Any) -> web.Response:
+        return web.Response(body=png, content_type="image/png")
+
+    async with serving(behind) as url:
+        for channel, to in (("whatsapp", ANA), ("telegram", "70001001")):
+            sent = Outgoing(to, "ours", "r")
+            await world.channels[channel].send_file(
+                sent, File("f", "", "dog.png", "image/png", len(png), "k"), f"{url}/dog.png"
+            )
+        page = await look(world, browser)
+        await expect(page.locator(".bubble img")).to_have_count(3)
+        await page.wait_for_function("[...document.images].every(each => each.naturalWidth === 40)")
+    pdf = tmp_path / "tea.pdf"
+    pdf.write_bytes(b"%PDF tea")
+    await page.locator(".phone .file").first.set_input_files(pdf)
+    await expect(page.locator(".phone").first.locator(".bubble.mine").last).to_contain_text("tea.pdf")
+    await page.screenshot(path=os.environ.get("SHOWN", tmp_path / "pictures.png"))
+
+
+async def _picture(browser: Browser) -> bytes:
+    page = await browser.new_page(viewport={"width": 40, "height": 40})
+    await page.set_content("<body style='background: linear-gradient(orange, purple)'>")
+    return await page.screenshot()
+
+
+async def test_only_pictures_are_served(world: World) -> None:
+    """What a browser might run is not handed out by the page's server: neither pages nor drawings with scripts."""
+    for mime_type in ("text/html", "image/svg+xml"):
+        file = {"filename": "x", "mime_type": mime_type, "content": b64encode(b"<script>").decode()}
+        await world.says("telegram", "70001001", "x", file=file)
+    for said in world.simulator.desks["telegram"].said:
+        assert said.attached is not None
+        url = f"{world.settings.simulator_url}/phones/pictures/telegram/{said.attached.media_id}"
+        async with world.session.get(url) as answer:
+            assert answer.status == 404

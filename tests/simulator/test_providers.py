@@ -1,13 +1,16 @@
 """The simulated providers speak what the channels speak: endpoints, receipts, people, refusals."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from chat4all.channels import CHANNELS
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Outgoing
+from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
 
 ADDRESSES = {"whatsapp": "+5511999990000", "instagram": "6789012345", "telegram": "123456", "messenger": "6789012346"}
@@ -178,9 +181,14 @@ async def test_a_telegram_bot_may_poll(world: World) -> None:
 async def test_a_file_arrives_as_its_link(world: World, channel: str) -> None:
     """A file is taken with its link; without one, and a text without words, are refused for good."""
     opened, file = world.channels[channel], File(file_id="f", filename="cat.png", mime_type="image/png", size=5)
-    provider_id = await opened.send_file(outgoing(channel, ""), file, "https://files.example/1")
-    [arrived] = await world.sent(channel=channel)
-    assert (arrived["provider_id"], arrived["media"]) == (provider_id, "https://files.example/1")
+
+    async def behind(_request: Any) -> web.Response:
+        return web.Response(body=b"PNG..", content_type="image/png")
+
+    async with serving(behind) as url:
+        provider_id = await opened.send_file(outgoing(channel, ""), file, f"{url}/1")
+        [arrived] = await world.sent(channel=channel)
+    assert (arrived["provider_id"], arrived["media"], arrived["kind"] in {"image", "photo"}) == (provider_id, f"{url}/1", True)
     with pytest.raises(Permanent):
         await opened.send_file(outgoing(channel, ""), file, "")
     with pytest.raises(Permanent):

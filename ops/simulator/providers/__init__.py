@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from chat4all.settings import Settings
+from ops.simulator.model import Clock
 from ops.simulator.providers.provider import Provider
 
 PROVIDERS = {
@@ -13,10 +14,11 @@ PROVIDERS = {
 }
 
 
-def open_providers(settings: Settings) -> dict[str, Provider]:
+def open_providers(settings: Settings, clock: Clock | None = None) -> dict[str, Provider]:
     """All of them, with the secrets that the channels use against the simulator."""
+    clock = clock or Clock()
     opened: dict[str, Provider] = {}
     for name, place in PROVIDERS.items():
         module, _, attribute = place.partition(":")
-        opened[name] = getattr(import_module(module), attribute)(settings)
+        opened[name] = getattr(import_module(module), attribute)(settings, clock)
     return opened

@@ -1,30 +1,40 @@
 """What Instagram and Messenger share: /v23.0/<account>/messages, and webhooks of "messaging" events."""
 
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
 
 from chat4all.settings import Settings
-from ops.simulator.model import Answer, Arrival, Refused, Said, Send
-from ops.simulator.providers.provider import Provider, encode, graph_error, hub_signature
+from ops.simulator.model import WINDOW_S, Answer, Arrival, Call, Clock, Fetched, Refused, Said, Send
+from ops.simulator.providers import graph
+from ops.simulator.providers.provider import Provider, encode, is_digits, largest
 
-TITLES = {4: "Application request limit reached", 10: "Message sent outside of allowed window", 100: "Invalid parameter"}
+TITLES = {
+    2: "Service temporarily unavailable",
+    4: "Application request limit reached",
+    10: "This message is sent outside of allowed window.",
+    100: "Invalid parameter",
+    551: "This person isn't available right now.",
+    613: "Calls to this api have exceeded the rate limit.",
+}
+AGENT_WINDOW_S = 7 * WINDOW_S
+TYPES = {"RESPONSE", "UPDATE", "MESSAGE_TAG", "UTILITY"}
+KINDS = ("image", "audio", "video", "file")
 
 
 class _Recipient(Struct, frozen=True):
-    id: str
+    id: str = ""
 
 
 class _Payload(Struct, frozen=True):
-    url: str
+    url: str = ""
 
 
 class _Attachment(Struct, frozen=True):
     type: str
-    payload: _Payload
+    payload: _Payload = _Payload()
 
 
 class _Message(Struct, frozen=True):
@@ -34,59 +44,112 @@ class _Message(Struct, frozen=True):
 
 
 class _Send(Struct, frozen=True):
-    recipient: _Recipient
-    message: _Message
+    recipient: _Recipient = _Recipient()
+    message: _Message | None = None
+    sender_action: str = ""
+    messaging_type: str = "RESPONSE"
+    tag: str = ""
 
 
 _send = msgspec.json.Decoder(_Send).decode
 
 
 class MessagingProvider(Provider):
-    """One account. `webhook_object` names the kind of account in webhooks; `outside_window` is the subcode of code 10."""
+    """One account. `webhook_object` names the kind of account in webhooks; `error_kind` is the type of its own errors.
+
+    `longest`: of a text, in `unit`. `window_error` and `stranger_error` are (code, subcode, HTTP status).
+    """
 
     webhook_object: ClassVar[str]
-    outside_window: ClassVar[int]
+    error_kind: ClassVar[str] = "OAuthException"
+    window_error: ClassVar[tuple[int, int, int]]
+    stranger_error: ClassVar[tuple[int, int, int]]
+    stranger_words: ClassVar[str]
     simulated_account: ClassVar[str]
     longest: ClassVar[int]
     too_fast = (613, 613)
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        super().__init__(settings, clock)
         self.account = self.simulated_account
-        self._bearer = f"Bearer {settings.secret(f'{self.name}_token')}".encode()
+        self._token = settings.secret(f"{self.name}_token")
         self._app_secret = settings.secret(f"{self.name}_app_secret")
 
     def address(self, text: str) -> str:
         """Digits, as they are."""
-        if not text.strip().isdigit():
+        if not is_digits(text.strip()):
             raise ValueError("not an address: digits such as 6789012345")
         return text.strip()
 
-    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:
-        """POST messages; the account and its subscriptions are for whoever connects."""
-        if path[:1] == ["media"] and len(path) == 2:
-            return self.shelf.answer(path[1])
-        if not hmac.compare_digest(headers.get("Authorization", "").encode(), self._bearer):
-            raise Refused(190, 401)
-        match method, [*path[2:]]:
-            case "POST", ["messages"]:
-                return self._read(path[1], body)
-            case "POST", ["subscribed_apps"]:
-                return Answer(encode({"success": True}))
-            case "GET", [] if len(path) == 2:
-                return Answer(encode({"id": path[1], "name": "Simulated business", "username": "simulated"}))
-        raise Refused(100, 404)
+    def length(self, text: str) -> int:
+        """How long the provider finds a text."""
+        return len(text)
 
-    def _read(self, account: str, body: bytes) -> Send:
+    def call(self, call: Call) -> Send | Answer:
+        """POST messages; the account and its subscriptions are for whoever connects."""
+        if call.path[:1] == ("media",) and len(call.path) == 2:
+            return self.shelf.answer(call.path[1])
+        words = "An access token is required to request this resource."
+        graph.authorize(call, self._token, Refused(104, 401, words=words, kind="OAuthException"))
+        if len(call.path) < 2:
+            raise graph.unknown_path("/".join(call.path))
+        account = self.account if call.path[1] == "me" else call.path[1]
+        if not is_digits(account):
+            raise graph.unknown_object(call.method, account)
+        match call.method, call.path[2:]:
+            case "POST", ("messages",):
+                return self._read(account, call.body)
+            case "POST", ("subscribed_apps",):
+                return Answer(encode({"success": True}))
+            case "GET", ("subscribed_apps",):
+                return Answer(encode({"data": [{"id": "1", "subscribed_fields": ["messages"]}]}))
+            case "GET", ():
+                return Answer(encode({"id": account, "name": "Simulated business", "username": "simulated"}))
+        if len(call.path) > 2:
+            raise graph.unknown_path("/".join(call.path))
+        raise graph.unknown_object(call.method, account)
+
+    def _read(self, account: str, body: bytes) -> Send | Answer:
         try:
             send = _send(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise Refused(100) from None
-        text, attachment = send.message.text, send.message.attachment
-        url = attachment.payload.url if attachment else ""
-        if not send.recipient.id.isdigit() or bool(text) == bool(url) or len(text.encode()) > self.longest:
-            raise Refused(100)
-        return Send(account, send.recipient.id, text, send.message.metadata, url)
+            raise Refused(100, words="(#100) The parameters of the call cannot be read as JSON of the Send API.") from None
+        if not send.recipient.id:
+            raise Refused(100, words="(#100) The parameter recipient is required")
+        if not is_digits(send.recipient.id):
+            raise self.nobody()
+        if send.messaging_type not in TYPES:
+            raise Refused(100, words=f"(#100) Param messaging_type must be one of {{{', '.join(sorted(TYPES))}}}")
+        if send.message is None:
+            return self._act(send)
+        return self._message(account, send, send.message)
+
+    def _act(self, send: _Send) -> Answer:
+        """Typing, or seen."""
+        if send.sender_action not in {"typing_on", "typing_off", "mark_seen", "react", "unreact"}:
+            raise Refused(100, words="(#100) The parameter message is required")
+        return Answer(encode({"recipient_id": send.recipient.id}))
+
+    def _message(self, account: str, send: _Send, message: _Message) -> Send:
+        within = AGENT_WINDOW_S if (send.messaging_type, send.tag) == ("MESSAGE_TAG", "HUMAN_AGENT") else WINDOW_S
+        if message.attachment is not None:
+            return self._file(account, send, message.attachment, within)
+        if not message.text:
+            raise Refused(100, words="(#100) Param message[text] must be a non-empty UTF-8 encoded string")
+        if self.length(message.text) > self.longest:
+            raise Refused(100, words=f"(#100) Length of param message[text] must be less than or equal to {self.longest}")
+        return Send(account, send.recipient.id, message.text, message.metadata, within_s=within)
+
+    def _file(self, account: str, send: _Send, attachment: _Attachment, within: float) -> Send:
+        if attachment.type not in KINDS:
+            allowed = ", ".join(KINDS)
+            raise Refused(100, words=f"(#100) Param message[attachment][type] must be one of {{{allowed}}}")
+        url = attachment.payload.url
+        if not url.startswith(("http://", "https://")):
+            raise Refused(100, words="(#100) Param message[attachment][payload][url] should represent a valid URL")
+        assert send.message is not None  # noqa: S101
+        reference = send.message.metadata
+        return Send(account, send.recipient.id, "", reference, url, attachment.type, within_s=within)
 
     def new_id(self, address: str) -> str:
         """m_<unique>."""
@@ -96,21 +159,51 @@ class MessagingProvider(Provider):
         """The recipient and the message's id."""
         return encode({"recipient_id": send.to, "message_id": provider_id})
 
-    def refused(self, code: int, status: int, retry_after: float | None) -> Answer:
+    def refused(self, refused: Refused) -> Answer:
         """The Graph API's envelope; code 10 is about the window here."""
-        return graph_error(code, status, retry_after, self.outside_window if code == 10 else 0, TITLES.get(code, ""))
+        if refused.code == self.window_error[0] and not refused.subcode:
+            refused.subcode = self.window_error[1]
+        return graph.error(refused, self.error_kind, TITLES.get(refused.code, "An unknown error occurred"))
+
+    def outside_window(self) -> Refused:
+        """24 hours, or seven days for a human agent."""
+        code, subcode, status = self.window_error
+        return Refused(code, status, subcode=subcode)
+
+    def nobody(self) -> Refused:
+        """Nobody of this id has ever written to the account."""
+        code, subcode, status = self.stranger_error
+        return Refused(code, status, subcode=subcode, words=self.stranger_words)
+
+    def unfit(self, send: Send, found: Fetched | None) -> Refused | None:
+        """Links are fetched before the answer."""
+        if found is None:
+            return Refused(100, words="(#100) Failed to fetch the file from the url", subcode=2018008)
+        most = largest(self.takes.get(send.kind, {}), found.mime_type)
+        if most is None or found.size > most:
+            return Refused(100, words="(#100) Upload attachment failure.", subcode=2018047)
+        return None
 
     def event(self, arrival: Arrival, by_person: bool, at: int, **what: Any) -> tuple[str, dict[str, Any]]:
         """An event about a message, with whose account it goes to."""
         parties = (arrival.to, arrival.account) if by_person else (arrival.account, arrival.to)
         return arrival.account, {"sender": {"id": parties[0]}, "recipient": {"id": parties[1]}, "timestamp": at, **what}
 
+    def echo(self, arrival: Arrival) -> dict[str, Any]:
+        """A message of ours, told back to us."""
+        said: dict[str, Any] = {"mid": arrival.provider_id, "is_echo": True}
+        if arrival.media:
+            return said | {"attachments": [{"type": arrival.kind, "payload": {"url": arrival.media}}]}
+        return said | {"text": arrival.text}
+
     def said(self, said: Said) -> Any:
         """A message event."""
-        message: dict[str, Any] = {"mid": said.provider_id, "text": said.text}
+        message: dict[str, Any] = {"mid": said.provider_id}
+        if said.text or not said.attached:
+            message["text"] = said.text
         if said.attached:
-            kind = said.attached.mime_type.partition("/")[0]
-            kind = kind if kind in ("image", "audio", "video") else "file"
+            kind = said.attached.kind or said.attached.mime_type.partition("/")[0]
+            kind = kind if kind in KINDS else "file"
             message["attachments"] = [{"type": kind, "payload": {"url": self.shelf.url(said.attached.media_id)}}]
         if said.reply_to:
             message["reply_to"] = {"mid": said.reply_to}
@@ -127,4 +220,4 @@ class MessagingProvider(Provider):
 
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
-        return hub_signature(self._app_secret, body)
+        return graph.hub_signature(self._app_secret, body)

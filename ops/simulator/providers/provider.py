@@ -1,39 +1,48 @@
 """What the simulator must know of a provider: how it is called, what it answers, and what its webhooks say."""
 
-import hashlib
-import hmac
 import itertools
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from chat4all.settings import Settings
 from ops.simulator.media import Shelf
-from ops.simulator.model import Answer, Arrival, Poll, Said, Send
+from ops.simulator.model import Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send
 
 encode = msgspec.json.Encoder().encode
+MB = 1 << 20
+# The type of a file ("image/png", or "video/" for all of a kind, or "" for any) and its largest size in bytes.
+Takes = Mapping[str, int]
 
 
 class Provider(ABC):
     """One provider with one account. Methods are pure and cheap: they run for every message of every load test.
 
     `batch`: updates in one webhook. `kinds`: receipts that it tells. `tells_failed`: also that a message failed later.
-    `too_fast`: codes for (the account, one recipient). `polled`: updates wait to be fetched.
+    `too_fast`: codes for (the account, one recipient). `takes`: files by kind of message. `fetches_later`: a link is looked at
+    after the answer, and what is wrong with it is told as a failed receipt. `polled`: updates wait to be fetched.
+    `drops_pending`: the last call wanted what waits to be forgotten.
+    `pending` says how many updates wait.
     """
 
     name: ClassVar[str]
     batch: ClassVar[int] = 500
     kinds: ClassVar[tuple[str, ...]] = ()
     tells_failed: ClassVar[bool] = False
+    fetches_later: ClassVar[bool] = False
     too_fast: ClassVar[tuple[int, int]]
+    takes: ClassVar[Mapping[str, Takes]]
     account: str
     polled: bool = False
+    drops_pending: bool = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self.shelf = Shelf(f"{settings.simulator_url}/{self.name}")
+        self.clock = clock
+        self.pending: Callable[[], int] = int
         self._start = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
@@ -42,7 +51,7 @@ class Provider(ABC):
         """An address as the channel writes it, so that people may ask for it either way. ValueError when it is none."""
 
     @abstractmethod
-    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:
+    def call(self, call: Call) -> Send | Answer | Poll:
         """What a call to the provider's endpoint wants: a send, updates, or what is answered at once. Refused when wrong."""
 
     @abstractmethod
@@ -50,8 +59,20 @@ class Provider(ABC):
         """The body of the answer to a send that was taken."""
 
     @abstractmethod
-    def refused(self, code: int, status: int, retry_after: float | None) -> Answer:
+    def refused(self, refused: Refused) -> Answer:
         """The provider's error."""
+
+    @abstractmethod
+    def outside_window(self) -> Refused | None:
+        """What it says when the person wrote too long ago; None where there is no window."""
+
+    @abstractmethod
+    def nobody(self) -> Refused:
+        """What it says when it knows nobody of this address."""
+
+    @abstractmethod
+    def unfit(self, send: Send, found: Fetched | None) -> Refused | None:
+        """What it says of the file of a send, None: fetched in vain; None when it takes the file."""
 
     @abstractmethod
     def receipt(self, arrival: Arrival, kind: str, at: int, code: int) -> Any:
@@ -59,7 +80,7 @@ class Provider(ABC):
 
     @abstractmethod
     def said(self, said: Said) -> Any:
-        """What the webhook says when a person writes."""
+        """What the webhook says when a person writes; None when nobody asked to be told."""
 
     @abstractmethod
     def webhook(self, contents: Sequence[Any]) -> bytes:
@@ -68,6 +89,13 @@ class Provider(ABC):
     @abstractmethod
     def signature(self, body: bytes) -> dict[str, str]:
         """The headers that prove who sends it."""
+
+    def hook(self) -> str:
+        """Where webhooks go instead of to the gateway, "" where nobody said so."""
+        return ""
+
+    def webhook_failed(self, why: str) -> None:  # noqa: B027 - most providers tell nobody
+        """A webhook was not taken."""
 
     def updates(self, contents: Sequence[Any]) -> Answer:
         """The answer to a poll, by those that can be polled."""
@@ -78,21 +106,12 @@ class Provider(ABC):
         return f"{self._start}{next(self._numbers):08x}"
 
 
-def hub_signature(secret: str, body: bytes) -> dict[str, str]:
-    """Meta's."""
-    return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
+def largest(takes: Takes, mime_type: str) -> int | None:
+    """The largest size (bytes) of a file of this type; None when the type is not taken."""
+    bare = mime_type.partition(";")[0].strip().lower()
+    return takes.get(bare, takes.get(f"{bare.partition('/')[0]}/", takes.get("")))
 
 
-def graph_error(code: int, status: int, retry_after: float | None, subcode: int = 0, title: str = "") -> Answer:
-    """Meta's error envelope."""
-    error: dict[str, Any] = {
-        "message": f"(#{code}) {title or 'Refused by the simulator'}",
-        "type": "OAuthException",
-        "code": code,
-        "error_data": {"messaging_product": "whatsapp", "details": title or "Refused by the simulator"},
-        "fbtrace_id": "Simulated",
-    }
-    if subcode:
-        error["error_subcode"] = subcode
-    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-    return Answer(encode({"error": error}), status, headers)
+def is_digits(text: str) -> bool:
+    """Whether these are digits as computers write them; Python alone calls others digits too."""
+    return text.isascii() and text.isdigit()

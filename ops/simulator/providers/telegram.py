@@ -1,109 +1,225 @@
 """Telegram's Bot API: /bot<token>/<method>, one update a webhook with a secret token, or getUpdates."""
 
 import hmac
-import time
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
-
-import msgspec
 
 from chat4all.settings import Settings
-from ops.simulator.model import Answer, Arrival, Poll, Refused, Said, Send
-from ops.simulator.providers.provider import Provider, encode
+from ops.simulator import forms
+from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Poll, Refused, Said, Send
+from ops.simulator.numbers import Numbers
+from ops.simulator.providers import telegram_messages
+from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
+from ops.simulator.providers.telegram_hook import Hook
+from ops.simulator.providers.telegram_messages import BOT, BOT_USER
 
-BOT = "1000000001"
-# Ids count up from the seconds since then, so that a simulator that starts again gives none twice.
-ID_EPOCH_S = 1_760_000_000
-IDS_PER_S = 10_000
-DESCRIPTIONS = {
-    400: "Bad Request: message text is empty",
+CHAT = re.compile(r"-?[0-9]{1,19}")
+TOKEN = re.compile(r"bot[0-9]+:[A-Za-z0-9_-]+")
+LONGEST_TEXT, LONGEST_CAPTION, LONGEST_BYTES = 4096, 1024, 1 << 15
+LONGEST_POLL_S = 50
+MOST_UPDATES = 100
+PARSE_MODES = {"", "none", "markdown", "markdownv2", "html"}
+DOWNLOAD_BYTES = 20 * MB
+UPLOAD_BYTES = {"photo": 10 * MB}
+LARGEST_UPLOAD = 50 * MB
+# sendPhoto and its like: the parameter is named as the method.
+KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
+SENDING = {f"send{kind}": kind for kind in KINDS}
+DONE = {"sendchataction", "answercallbackquery", "setmycommands", "deletemycommands", "setmessagereaction"}
+ABILITIES = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
+CODES = {
+    400: "Bad Request: chat not found",
     401: "Unauthorized",
     403: "Forbidden: bot was blocked by the user",
     404: "Not Found",
-    409: "Conflict: terminated by other getUpdates request or by a webhook; make sure that only one receiver is running",
+    409: "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
 }
+ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+
+
+def bad(words: str) -> Refused:
+    """A 400 in Telegram's words."""
+    return Refused(400, words=f"Bad Request: {words}")
 
 
 class Telegram(Provider):
-    """One bot. As long as nobody deletes the webhook, updates go to the gateway as those of the others do."""
+    """One bot. As long as nobody sets or deletes the webhook, updates go to the gateway as those of the others do."""
 
     name = "telegram"
     batch: ClassVar[int] = 1
     too_fast = (429, 429)
+    # By a link. What is uploaded may be of any type, and larger.
+    takes: ClassVar[dict[str, dict[str, int]]] = {
+        "photo": {"image/": 5 * MB},
+        "document": dict.fromkeys(("application/pdf", "application/zip", "image/gif"), 20 * MB),
+        "video": {"video/mp4": 20 * MB},
+        "audio": dict.fromkeys(("audio/mpeg", "audio/mp4"), 20 * MB),
+        "voice": dict.fromkeys(("audio/ogg", "audio/mpeg", "audio/mp4"), 20 * MB),
+        "animation": dict.fromkeys(("image/gif", "video/mp4"), 20 * MB),
+        "sticker": {"image/webp": MB // 2},
+    }
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        super().__init__(settings, clock)
         self.account = BOT
         self._bot = f"bot{BOT}:{settings.secret('telegram_token')}".encode()
-        self._secret = settings.secret("telegram_webhook_secret")
-        self._next_id = int((time.time() - ID_EPOCH_S) * IDS_PER_S)
+        self._ids = Numbers(settings.data / "simulator" / "telegram.txt")
+        self._was_set = False
+        self.webhooks = Hook(f"{settings.gateway_url}/channels/telegram/webhook", settings.secret("telegram_webhook_secret"))
+
+    def hook(self) -> str:
+        """Where somebody said that updates go. Only loopback is really called: nobody outside is told of simulated people."""
+        return self.webhooks.url if self._was_set and self.webhooks.url.startswith("http://") else ""
+
+    def webhook_failed(self, why: str) -> None:
+        """For getWebhookInfo."""
+        self.webhooks.error, self.webhooks.error_at = why, self.clock.now() // 1000
 
     def address(self, text: str) -> str:
         """A chat's id, as it is."""
-        if not text.strip().removeprefix("-").isdigit():
+        if not CHAT.fullmatch(text.strip()):
             raise ValueError("not an address: the id of a chat such as 123456789")
         return text.strip()
 
-    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer | Poll:
-        """Methods are called with GET or POST, with a form or JSON."""
-        if len(path) == 4 and path[0] == "file" and hmac.compare_digest(path[1].encode(), self._bot):
-            return self.shelf.answer(path[3])
-        if len(path) != 2 or not hmac.compare_digest(path[0].encode(), self._bot):
+    def call(self, call: Call) -> Send | Answer | Poll:
+        """Methods are called with GET or POST, with a query, a form or JSON; their names may be written in any case."""
+        self._authorize(call.path)
+        if call.path[0] == "file":
+            media_id = call.path[-1].partition(".")[0]
+            return self.shelf.answer(media_id)
+        try:
+            given, files = forms.fields(call)
+        except forms.Unreadable:
+            raise bad("can't parse JSON object") from None
+        method = call.path[1].lower()
+        if method == "sendmessage":
+            return self._text(given)
+        if method in SENDING:
+            return self._file(SENDING[method], given, files)
+        return self._other(method, given)
+
+    def _authorize(self, path: Sequence[str]) -> None:
+        place = path[1:2] if path[:1] == ("file",) else path[:1]
+        name = place[0] if place else ""
+        if len(path) < 2 or not TOKEN.fullmatch(name):
+            raise Refused(404, 404)
+        if not hmac.compare_digest(name.encode(), self._bot):
             raise Refused(401, 401)
-        given = _fields(headers.get("Content-Type", ""), body)
-        match path[1]:
-            case "sendMessage" | "sendPhoto" | "sendDocument" | "sendVideo" | "sendAudio":
-                return self._read(given)
-            case "getFile":
-                return self._file(given)
-            case "getUpdates":
-                return self._poll(given)
-            case "setWebhook" | "deleteWebhook":
-                self.polled = path[1] == "deleteWebhook"
-                return _ok(True)
-            case "getMe":
-                return _ok({"id": int(BOT), "is_bot": True, "first_name": "Simulated", "username": "simulated_bot"})
-        raise Refused(404, 404)
 
-    def _read(self, given: Mapping[str, Any]) -> Send:
-        chat, media = str(given.get("chat_id", "")), _media(given)
-        text = str(given.get("caption", "") if media else given.get("text", ""))
-        if not chat.lstrip("-").isdigit() or not (text or media) or len(text) > 4096:
-            raise Refused(400)
-        return Send(self.account, chat, text, media=media)
+    def _other(self, method: str, given: Mapping[str, Any]) -> Answer | Poll:
+        if method == "getfile":
+            return self._place(given)
+        if method == "getupdates":
+            return self._poll(given)
+        if method in {"setwebhook", "deletewebhook"}:
+            return self._set_webhook(given if method == "setwebhook" else {**given, "url": ""})
+        told: dict[str, Callable[[], Any]] = {
+            "getme": lambda: BOT_USER | ABILITIES,
+            "getwebhookinfo": lambda: self.webhooks.info(self.pending()),
+            "getchat": lambda: telegram_messages.chat_of(_chat(given)) | {"accent_color_id": 0, "max_reaction_count": 11},
+            **dict.fromkeys(DONE, lambda: True),
+        }
+        if method not in told:
+            raise Refused(404, 404, words="Not Found: method not found")
+        return _ok(told[method]())
 
-    def _file(self, given: Mapping[str, Any]) -> Answer:
-        attached = self.shelf.known(str(given.get("file_id", "")))
+    def _set_webhook(self, given: Mapping[str, Any]) -> Answer:
+        self.webhooks.set(given)
+        self._was_set = True
+        self.polled = not self.webhooks.url
+        self.drops_pending = str(given.get("drop_pending_updates", "")).lower() in {"true", "yes", "1"}
+        return _ok(True, "Webhook was set" if self.webhooks.url else "Webhook was deleted")
+
+    def _text(self, given: Mapping[str, Any]) -> Send:
+        text = str(given.get("text") or "")
+        if not text:
+            raise bad("message text is empty")
+        if len(text.encode(errors="replace")) > LONGEST_BYTES:
+            raise bad("text is too long")
+        if str(given.get("parse_mode") or "").lower() not in PARSE_MODES:
+            raise bad("unsupported parse_mode")
+        chat = _chat(given)
+        if not text.strip():
+            raise bad("text must be non-empty")
+        if len(text) > LONGEST_TEXT:
+            raise bad("message is too long")
+        return Send(self.account, chat, text, within_s=None)
+
+    def _file(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Send:
+        caption, uploaded = str(given.get("caption") or ""), self._uploaded(kind, given, files)
+        link = str(given.get(kind) or "")
+        if uploaded is None and not link:
+            raise bad(f"there is no {kind} in the request")
+        chat = _chat(given)
+        if len(caption) > LONGEST_CAPTION:
+            raise bad("message caption is too long")
+        kept = uploaded or self.shelf.known(link)
+        if kept is None and not link.startswith(("http://", "https://")):
+            raise bad("wrong file identifier/HTTP URL specified")
+        media = self.shelf.url(kept.media_id) if kept else link
+        return Send(self.account, chat, caption, media=media, kind=kind, uploaded=kept, within_s=None)
+
+    def _uploaded(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Attached | None:
+        """The file that came with the call: under its own name, or under the one that attach://… says."""
+        file = files.get(str(given.get(kind, "")).removeprefix("attach://")) or files.get(kind)
+        if file is None:
+            return None
+        if not file.content:
+            raise bad("file must be non-empty")
+        if len(file.content) > UPLOAD_BYTES.get(kind, LARGEST_UPLOAD):
+            raise Refused(413, 413, words="Request Entity Too Large")
+        return self.shelf.put(file.filename, file.mime_type, file.content, kind)
+
+    def _place(self, given: Mapping[str, Any]) -> Answer:
+        attached = self.shelf.known(str(given.get("file_id") or ""))
         if attached is None:
-            raise Refused(400)
-        place = {"file_path": f"documents/{attached.media_id}", "file_size": attached.size}
-        return _ok({"file_id": attached.media_id, "file_unique_id": attached.media_id} | place)
+            raise bad("invalid file_id")
+        if attached.size > DOWNLOAD_BYTES:
+            raise bad("file is too big")
+        named = {"file_id": attached.media_id, "file_unique_id": attached.media_id[-8:], "file_size": attached.size}
+        return _ok(named | {"file_path": telegram_messages.path_of(attached)})
 
     def _poll(self, given: Mapping[str, Any]) -> Poll:
         if not self.polled:
-            raise Refused(409, 409)
-        return Poll(int(given.get("offset", 0)), int(given.get("limit", 100)), float(given.get("timeout", 0)))
+            raise Refused(409, 409, words=ACTIVE)
+        self.webhooks.allow(given.get("allowed_updates"))
+        limit = max(1, min(_whole(given, "limit", MOST_UPDATES), MOST_UPDATES))
+        return Poll(_whole(given, "offset", 0), limit, max(0, min(_whole(given, "timeout", 0), LONGEST_POLL_S)))
 
     def new_id(self, address: str) -> str:
         """<chat>:<message_id>, which is how Telegram's ids are told apart."""
-        self._next_id += 1
-        return f"{address}:{self._next_id}"
+        return f"{address}:{self._ids.next()}"
 
     def taken(self, send: Send, provider_id: str) -> bytes:
         """The message as it was sent."""
-        chat, _, message_id = provider_id.rpartition(":")
-        bot = {"id": int(BOT), "is_bot": True, "first_name": "Simulated"}
-        message = {"message_id": int(message_id), "from": bot, "chat": _chat(chat), "date": int(time.time()), "text": send.text}
-        return encode({"ok": True, "result": message})
+        message_id = int(provider_id.rpartition(":")[2])
+        return encode({"ok": True, "result": telegram_messages.sent(send, message_id, self.clock.now())})
 
-    def refused(self, code: int, status: int, retry_after: float | None) -> Answer:
+    def refused(self, refused: Refused) -> Answer:
         """ok: false, and retry_after in the body."""
-        error: dict[str, Any] = {"ok": False, "error_code": code, "description": DESCRIPTIONS.get(code, "Refused")}
-        if code == 429:
-            wait = max(1, round(retry_after or 1))
+        said = refused.words or CODES.get(refused.code, "Internal Server Error")
+        error: dict[str, Any] = {"ok": False, "error_code": refused.code, "description": said}
+        if refused.code == 429:
+            wait = max(1, round(refused.retry_after or 1))
             error |= {"description": f"Too Many Requests: retry after {wait}", "parameters": {"retry_after": wait}}
-        return Answer(encode(error), status)
+        return Answer(encode(error), refused.status)
+
+    def outside_window(self) -> None:
+        """A bot may write for ever to whoever wrote to it once."""
+
+    def nobody(self) -> Refused:
+        """Nobody of this id has ever started the bot."""
+        return bad("chat not found")
+
+    def unfit(self, send: Send, found: Fetched | None) -> Refused | None:
+        """Links are fetched before the answer."""
+        if found is None:
+            return bad("failed to get HTTP URL content")
+        most = largest(self.takes[send.kind], found.mime_type)
+        if most is None:
+            return bad("wrong type of the web page content")
+        return bad("wrong file identifier/HTTP URL specified") if found.size > most else None
 
     def receipt(self, arrival: Arrival, kind: str, at: int, code: int) -> Any:
         """There are none."""
@@ -111,20 +227,9 @@ class Telegram(Provider):
 
     def said(self, said: Said) -> Any:
         """An update with a message."""
-        self._next_id += 1
-        chat, _, message_id = said.provider_id.rpartition(":")
-        sender = {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
-        message: dict[str, Any] = {"message_id": int(message_id), "from": sender, "chat": _chat(chat)}
-        message |= {"date": said.at // 1000, "text": said.text}
-        if said.attached:
-            del message["text"]
-            part: dict[str, Any] = {"file_id": said.attached.media_id, "file_unique_id": said.attached.media_id}
-            part |= {"file_name": said.attached.filename, "mime_type": said.attached.mime_type, "file_size": said.attached.size}
-            message |= {"document": part, "caption": said.text}
-        if said.reply_to:
-            answered = said.reply_to.rpartition(":")[2]
-            message["reply_to_message"] = {"message_id": int(answered), "chat": _chat(chat), "date": said.at // 1000}
-        return {"update_id": self._next_id, "message": message}
+        if not self.webhooks.allows("message"):
+            return None
+        return {"update_id": self._ids.next(), "message": telegram_messages.said(said)}
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """One update."""
@@ -132,29 +237,29 @@ class Telegram(Provider):
 
     def signature(self, body: bytes) -> dict[str, str]:
         """The secret that setWebhook was given."""
-        return {"X-Telegram-Bot-Api-Secret-Token": self._secret}
+        return {"X-Telegram-Bot-Api-Secret-Token": self.webhooks.secret} if self.webhooks.secret else {}
 
     def updates(self, contents: Sequence[Any]) -> Answer:
         """The answer to getUpdates."""
         return _ok(contents)
 
 
-def _ok(result: Any) -> Answer:
-    return Answer(encode({"ok": True, "result": result}))
+def _ok(result: Any, description: str = "") -> Answer:
+    told = {"ok": True, "result": result}
+    return Answer(encode(told | {"description": description} if description else told))
 
 
-def _chat(chat: str) -> dict[str, Any]:
-    return {"id": int(chat), "type": "group" if chat.startswith("-") else "private"}
+def _chat(given: Mapping[str, Any]) -> str:
+    """The chat that is written to. A name, however true, is nobody here: private chats have none."""
+    named = given.get("chat_id")
+    chat = "" if named is None else str(named).strip()
+    if not chat:
+        raise bad("chat_id is empty")
+    if not CHAT.fullmatch(chat) or int(chat) == 0 or not -(1 << 63) <= int(chat) < 1 << 63:
+        raise bad("chat not found")
+    return chat
 
 
-def _media(given: Mapping[str, Any]) -> str:
-    return next((str(given[each]) for each in ("photo", "document", "video", "audio") if given.get(each)), "")
-
-
-def _fields(content_type: str, body: bytes) -> dict[str, Any]:
-    try:
-        if content_type.startswith("application/json"):
-            return msgspec.json.decode(body, type=dict[str, Any])
-        return dict(parse_qsl(body.decode()))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Refused(400) from None
+def _whole(given: Mapping[str, Any], name: str, default: int) -> int:
+    text = str(given.get(name, "")).strip()
+    return int(text) if is_digits(text.removeprefix("-")) else default

@@ -1,68 +1,83 @@
-"""WhatsApp's Cloud API: /v23.0/<phone number id>/messages, webhooks with statuses and messages, X-Hub-Signature-256."""
+"""WhatsApp's Cloud API: /v23.0/<phone number id>/messages, media, templates, webhooks with statuses and messages."""
 
-import hmac
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import msgspec
-from msgspec import Struct
-
 from chat4all.settings import Settings
-from ops.simulator.model import Answer, Arrival, Attached, Refused, Said, Send
-from ops.simulator.providers.provider import Provider, encode, graph_error, hub_signature
+from ops.simulator import forms
+from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Refused, Said, Send
+from ops.simulator.providers import graph, whatsapp_sends, whatsapp_webhooks
+from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
+from ops.simulator.providers.templates import Templates
+from ops.simulator.providers.whatsapp_sends import NUMBER, USER_ID, invalid
+from ops.simulator.providers.whatsapp_webhooks import BUSINESS, SHOWN_NUMBER
 
 TITLES = {
+    0: "Authentication Error",
+    4: "Application request limit reached",
     100: "Invalid parameter",
-    190: "Invalid OAuth access token",
+    80007: "Rate limit issues",
     130429: "Rate limit hit",
+    131000: "Something went wrong",
+    131008: "Required parameter is missing",
     131009: "Parameter value is not valid",
     131026: "Message undeliverable",
     131047: "Re-engagement message",
+    131048: "Spam Rate limit hit",
+    131051: "Unsupported message type",
+    131053: "Media upload error",
     131056: "(Business Account, Consumer Account) pair rate limit hit",
+    132000: "Number of parameters does not match the expected number of params",
+    132001: "Template name does not exist in the translation",
 }
-NUMBER = re.compile(r"\+?\d{7,15}")
-USER_ID = re.compile(r"[A-Z]{2}\.\w+")
-SHOWN_NUMBER = "15550000001"
-
-
-class _Text(Struct, frozen=True):
-    body: str = ""
-
-
-class _Media(Struct, frozen=True):
-    link: str = ""
-    caption: str = ""
-
-
-class _Send(Struct, frozen=True):
-    messaging_product: str
-    type: str = "text"
-    to: str = ""
-    recipient: str = ""
-    text: _Text = _Text()
-    image: _Media | None = None
-    audio: _Media | None = None
-    video: _Media | None = None
-    document: _Media | None = None
-    biz_opaque_callback_data: str = ""
-
-
-_send = msgspec.json.Decoder(_Send).decode
+DETAILS = {
+    131026: "Message Undeliverable.",
+    131047: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
+    131053: "Unable to upload the media used in the message.",
+    131056: "Message failed to send because there were too many messages from this phone number to the same phone number in "
+    "a short period of time.",
+}
+DOCUMENT_BYTES = 100 * MB
+SOUNDS = ("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg")
+# What a number tells of itself; somebody who asks for one of these asks for a number.
+NUMBER_FIELDS: dict[str, Any] = {
+    "display_phone_number": SHOWN_NUMBER,
+    "verified_name": "Simulated business",
+    "quality_rating": "GREEN",
+    "code_verification_status": "VERIFIED",
+    "name_status": "APPROVED",
+    "status": "CONNECTED",
+    "platform_type": "CLOUD_API",
+    "throughput": {"level": "STANDARD"},
+    "whatsapp_business_manager_messaging_limit": "TIER_250",
+    "whatsapp_business_account": {"id": BUSINESS},
+    "webhook_configuration": {},
+}
+SCOPES = ["whatsapp_business_management", "whatsapp_business_messaging"]
 
 
 class WhatsApp(Provider):
-    """One business number. It answers for whatever phone number id it is called with."""
+    """One business number. It sends for whatever phone number id it is called with."""
 
     name = "whatsapp"
     kinds: ClassVar[tuple[str, ...]] = ("sent", "delivered", "read")
     tells_failed = True
+    fetches_later = True
     too_fast = (130429, 131056)
+    takes: ClassVar[dict[str, dict[str, int]]] = {
+        "image": dict.fromkeys(("image/jpeg", "image/png"), 5 * MB),
+        "audio": dict.fromkeys(SOUNDS, 16 * MB),
+        "video": dict.fromkeys(("video/mp4", "video/3gpp"), 16 * MB),
+        "document": {"": DOCUMENT_BYTES},
+        "sticker": {"image/webp": MB // 2},
+    }
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        super().__init__(settings, clock)
         self.account = "100000000000001"
-        self._bearer = f"Bearer {settings.secret('whatsapp_token')}".encode()
+        self.templates = Templates()
+        self._accounts = {self.account}
+        self._token = settings.secret("whatsapp_token")
         self._app_secret = settings.secret("whatsapp_app_secret")
 
     def address(self, text: str) -> str:
@@ -74,43 +89,86 @@ class WhatsApp(Provider):
             raise ValueError("not an address: a number such as +5511999990000, or a user id")
         return bare
 
-    def call(self, method: str, path: Sequence[str], headers: Mapping[str, str], body: bytes) -> Send | Answer:
-        """POST messages; GET and POST on the number itself are for whoever connects."""
-        if not hmac.compare_digest(headers.get("Authorization", "").encode(), self._bearer):
-            raise Refused(190, 401)
-        if len(path) < 2:
-            raise Refused(100, 404)
-        if path[0] == "media":
-            return self.shelf.answer(path[1])
-        attached = self.shelf.known(path[1])
-        if attached and method == "GET":
-            return Answer(encode(self._page(attached)))
-        if path[2:] == ["messages"] and method == "POST":
-            return self._read(path[1], body)
-        if path[2:]:
-            raise Refused(100, 404)
-        if method == "POST":
+    def call(self, call: Call) -> Send | Answer:
+        """Messages and media of a number; what the number, the business account and the token say to whoever connects."""
+        missing = Refused(0, 401, words="Authentication Error", kind="OAuthException")
+        graph.authorize(call, self._token, missing)
+        match call.method, call.path:
+            case "POST", (_, account, "messages"):
+                return self._message(account, call.body)
+            case "POST", (_, _, "media"):
+                return self._upload(call)
+            case "POST", (_, _) | (_, _, "subscribed_apps" | "register"):
+                return Answer(encode({"success": True}))
+            case "DELETE", (_, name) if self.shelf.forget(name):
+                return Answer(encode({"success": True}))
+            case "GET", (_, _) | (_, _, _):
+                return self._told(call)
+        raise (
+            graph.unknown_path("/".join(call.path)) if len(call.path) != 2 else graph.unknown_object(call.method, call.path[1])
+        )
+
+    def _told(self, call: Call) -> Answer:
+        """What somebody asks for, and changes nothing."""
+        if call.path[0] == "media":
+            return self.shelf.answer(call.path[1])
+        if call.path[1] == "debug_token":
+            return Answer(encode({"data": {"app_id": "1", "is_valid": True, "scopes": SCOPES, "expires_at": 0}}))
+        return self._object(call, call.path[1]) if len(call.path) == 2 else self._edge(call.path[2])
+
+    def _message(self, account: str, body: bytes) -> Send | Answer:
+        if not is_digits(account):
+            raise graph.unknown_object("post", account)
+        given = whatsapp_sends.body_of(body)
+        if given.get("status") == "read":
+            if not given.get("message_id"):
+                raise invalid("The parameter message_id is required.")
             return Answer(encode({"success": True}))
-        number = {"id": path[1], "display_phone_number": SHOWN_NUMBER, "verified_name": "Simulated business"}
-        return Answer(encode(number))
+        send = whatsapp_sends.read(account, given, self.shelf, self.templates)
+        self._accounts.add(account)
+        return send
+
+    def _edge(self, edge: str) -> Answer:
+        match edge:
+            case "message_templates":
+                return Answer(encode({"data": self.templates.all()}))
+            case "phone_numbers":
+                return Answer(encode({"data": [{"id": self.account} | NUMBER_FIELDS]}))
+            case "subscribed_apps":
+                return Answer(encode({"data": [{"whatsapp_business_api_data": {"id": "1", "name": "Simulated"}}]}))
+        raise graph.unknown_path(edge)
+
+    def _object(self, call: Call, name: str) -> Answer:
+        """A file, the business account, or a number: ids say nothing of what they are the ids of."""
+        attached = self.shelf.known(name)
+        if attached:
+            return Answer(encode(self._page(attached)))
+        fields = [each.partition("{")[0] for each in call.query.get("fields", "").split(",") if each]
+        if name == BUSINESS:
+            return Answer(encode({"id": name, "name": "Simulated business", "currency": "USD"}))
+        if name in self._accounts or (is_digits(name) and any(each in NUMBER_FIELDS for each in fields)):
+            asked = {each: NUMBER_FIELDS[each] for each in fields or NUMBER_FIELDS if each in NUMBER_FIELDS}
+            return Answer(encode(asked | {"id": name}))
+        raise graph.unknown_object("get", name)
 
     def _page(self, attached: Attached) -> dict[str, Any]:
         named = {"id": attached.media_id, "mime_type": attached.mime_type, "sha256": attached.sha256}
         return named | {"file_size": attached.size, "url": self.shelf.url(attached.media_id), "messaging_product": "whatsapp"}
 
-    def _read(self, account: str, body: bytes) -> Send:
+    def _upload(self, call: Call) -> Answer:
+        """A file to send later by its id."""
         try:
-            send = _send(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise Refused(100) from None
-        media = send.image or send.audio or send.video or send.document
-        text = media.caption if media else send.text.body
-        if send.messaging_product != "whatsapp" or not (media.link if media else text) or len(text) > 4096:
-            raise Refused(100)
-        if not send.recipient and not NUMBER.fullmatch(send.to):
-            raise Refused(131009)
-        to = send.recipient or self.address(send.to)
-        return Send(account, to, text, send.biz_opaque_callback_data, media.link if media else "")
+            given, files = forms.fields(call)
+        except forms.Unreadable:
+            raise invalid("The body cannot be read as a form.") from None
+        file = files.get("file")
+        if file is None or given.get("messaging_product") != "whatsapp":
+            raise invalid("The parameters file and messaging_product are required.")
+        mime_type = str(given.get("type") or file.mime_type)
+        most = next((size for kind in self.takes.values() if (size := largest(kind, mime_type))), DOCUMENT_BYTES)
+        if not file.content or len(file.content) > most:
+            raise invalid(f"Param file must be between 1 and {most} bytes.")
+        return Answer(encode({"id": self.shelf.put(file.filename, mime_type, file.content).media_id}))
 
     def new_id(self, address: str) -> str:
         """wamid.<unique>."""
@@ -118,60 +176,46 @@ class WhatsApp(Provider):
 
     def taken(self, send: Send, provider_id: str) -> bytes:
         """Contacts and the message's id."""
-        contact = {"input": send.to, "wa_id": send.to.lstrip("+")}
-        return encode({"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": provider_id}]})
+        person = whatsapp_webhooks.contact(send.to)
+        del person["profile"]
+        message = {"id": provider_id} | ({"message_status": "accepted"} if send.kind == "template" else {})
+        contacts = [{"input": send.to} | person]
+        return encode({"messaging_product": "whatsapp", "contacts": contacts, "messages": [message]})
 
-    def refused(self, code: int, status: int, retry_after: float | None) -> Answer:
-        """The Graph API's envelope."""
-        return graph_error(code, status, retry_after, title=TITLES.get(code, ""))
+    def refused(self, refused: Refused) -> Answer:
+        """The Graph API's envelope, with WhatsApp's details."""
+        title = TITLES.get(refused.code, "Something went wrong")
+        plain = refused.kind or refused.code in {0, 190}
+        details = "" if plain else refused.details or DETAILS.get(refused.code, title)
+        return graph.error(refused, "OAuthException", title, details)
+
+    def outside_window(self) -> Refused:
+        """Only templates may be sent then."""
+        return Refused(131047)
+
+    def nobody(self) -> Refused:
+        """The number is on no phone with WhatsApp."""
+        return Refused(131026)
+
+    def unfit(self, send: Send, found: Fetched | None) -> Refused | None:
+        """Links are fetched after the answer."""
+        most = largest(self.takes.get(send.kind, {}), found.mime_type) if found else None
+        return None if found and most is not None and found.size <= most else Refused(131053)
 
     def receipt(self, arrival: Arrival, kind: str, at: int, code: int) -> Any:
-        """A status."""
-        status: dict[str, Any] = {
-            "id": arrival.provider_id,
-            "status": kind,
-            "timestamp": str(at // 1000),
-            "recipient_id": arrival.to.lstrip("+"),
-        }
-        if arrival.reference:
-            status["biz_opaque_callback_data"] = arrival.reference
-        if code:
-            status["errors"] = [{"code": code, "title": TITLES.get(code, "Refused"), "message": TITLES.get(code, "Refused")}]
-        return ("statuses", arrival.account, status)
+        """A status, and whom it is about."""
+        title = TITLES.get(code, "Something went wrong")
+        told = whatsapp_webhooks.status(arrival, kind, at, code, title, DETAILS.get(code, title))
+        return ("statuses", arrival.account, told, whatsapp_webhooks.contact(arrival.to))
 
     def said(self, said: Said) -> Any:
-        """A message of type text, and its sender's contact."""
-        by_number = said.sender.startswith("+")
-        message: dict[str, Any] = {
-            "from" if by_number else "from_user_id": said.sender.lstrip("+"),
-            "id": said.provider_id,
-            "timestamp": str(said.at // 1000),
-            "type": "text",
-            "text": {"body": said.text},
-        }
-        if said.attached:
-            kind = said.attached.mime_type.partition("/")[0]
-            kind = kind if kind in ("image", "audio", "video") else "document"
-            part = {"id": said.attached.media_id, "mime_type": said.attached.mime_type, "caption": said.text}
-            del message["text"]
-            message |= {"type": kind, kind: part | ({"filename": said.attached.filename} if kind == "document" else {})}
-        if said.reply_to:
-            message["context"] = {"from": SHOWN_NUMBER, "id": said.reply_to}
-        contact = {"wa_id" if by_number else "user_id": said.sender.lstrip("+"), "profile": {"name": said.name or said.sender}}
-        return ("messages", said.account, message, contact)
+        """A message, and its sender's contact."""
+        return ("messages", said.account, whatsapp_webhooks.message(said), whatsapp_webhooks.contact(said.sender, said.name))
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
-        """One entry, one change for each account that is spoken of."""
-        values: dict[str, dict[str, Any]] = {}
-        for what, account, item, *contact in contents:
-            metadata = {"display_phone_number": SHOWN_NUMBER, "phone_number_id": account}
-            value = values.setdefault(account, {"messaging_product": "whatsapp", "metadata": metadata})
-            value.setdefault(what, []).append(item)
-            if contact:
-                value.setdefault("contacts", []).extend(contact)
-        changes = [{"field": "messages", "value": value} for value in values.values()]
-        return encode({"object": "whatsapp_business_account", "entry": [{"id": "200000000000001", "changes": changes}]})
+        """Statuses and messages in changes of their own."""
+        return whatsapp_webhooks.body(contents)
 
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
-        return hub_signature(self._app_secret, body)
+        return graph.hub_signature(self._app_secret, body)

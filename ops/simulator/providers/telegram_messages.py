@@ -1,0 +1,95 @@
+"""Messages as Telegram's Bot API writes them: those that bots sent, and those that people write."""
+
+from typing import Any
+
+from ops.simulator.model import Attached, Said, Send
+
+BOT = "1000000001"
+BOT_USER = {"id": int(BOT), "is_bot": True, "first_name": "Simulated", "username": "simulated_bot"}
+SIDE = 640
+# What a file of each type is sent as, where the sender does not say.
+SENT_AS = {
+    "image/jpeg": "photo",
+    "image/png": "photo",
+    "image/webp": "sticker",
+    "image/gif": "animation",
+    "video/mp4": "video",
+    "audio/ogg": "voice",
+    "audio/mpeg": "audio",
+    "audio/mp4": "audio",
+}
+FOLDERS = {
+    "photo": "photos",
+    "video": "videos",
+    "voice": "voice",
+    "audio": "music",
+    "animation": "animations",
+    "sticker": "stickers",
+}
+
+
+def chat_of(chat: str) -> dict[str, Any]:
+    """A chat by its id: groups have negative ones, and supergroups begin with -100."""
+    if not chat.startswith("-"):
+        return {"id": int(chat), "type": "private", "first_name": f"Person {chat}"}
+    return {"id": int(chat), "type": "supergroup" if chat.startswith("-100") else "group", "title": f"Group {chat[1:]}"}
+
+
+def kind_of(attached: Attached) -> str:
+    """What a person's file is sent as."""
+    return attached.kind or SENT_AS.get(attached.mime_type.partition(";")[0], "document")
+
+
+def path_of(attached: Attached) -> str:
+    """Where a file is fetched, below the bot's files."""
+    suffix = attached.filename.rpartition(".")[2]
+    ending = f".{suffix}" if suffix.isascii() and suffix.isalnum() and "." in attached.filename else ""
+    return f"{FOLDERS.get(kind_of(attached), 'documents')}/{attached.media_id}{ending}"
+
+
+def _part(kind: str, attached: Attached) -> Any:
+    """A file inside a message. A photo is a list of sizes, without name or type."""
+    part: dict[str, Any] = {"file_id": attached.media_id, "file_unique_id": attached.media_id[-8:], "file_size": attached.size}
+    if kind == "photo":
+        return [part | {"width": SIDE, "height": SIDE}]
+    if kind == "sticker":
+        return part | {"type": "regular", "width": 512, "height": 512, "is_animated": False, "is_video": False}
+    part["mime_type"] = attached.mime_type
+    if kind in {"video", "animation"}:
+        part |= {"width": SIDE, "height": SIDE}
+    if kind in {"video", "animation", "audio", "voice"}:
+        part["duration"] = 1
+    if kind != "voice":
+        part["file_name"] = attached.filename
+    return part
+
+
+def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
+    """A bot's own message, as the answer to its sending has it."""
+    message = {"message_id": message_id, "from": BOT_USER, "chat": chat_of(send.to), "date": at // 1000}
+    if send.kind == "text":
+        return message | {"text": send.text}
+    if send.text:
+        message["caption"] = send.text
+    attached = send.uploaded or Attached(send.media.rpartition("/")[2], "file", "application/octet-stream", 0, "")
+    return message | {send.kind: _part(send.kind, attached)}
+
+
+def said(said: Said) -> dict[str, Any]:
+    """What a person writes."""
+    chat, _, message_id = said.provider_id.rpartition(":")
+    sender = {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
+    message: dict[str, Any] = {"message_id": int(message_id), "from": sender, "chat": chat_of(chat), "date": said.at // 1000}
+    if said.name and not chat.startswith("-"):
+        message["chat"]["first_name"] = said.name
+    if said.attached:
+        kind = kind_of(said.attached)
+        message[kind] = _part(kind, said.attached)
+        if said.text and kind != "sticker":
+            message["caption"] = said.text
+    else:
+        message["text"] = said.text
+    if said.reply_to:
+        answered = int(said.reply_to.rpartition(":")[2])
+        message["reply_to_message"] = {"message_id": answered, "chat": message["chat"], "date": said.at // 1000}
+    return message

@@ -1,0 +1,95 @@
+"""What WhatsApp's webhooks say: statuses of messages, and what people write."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from ops.simulator.model import Arrival, Attached, Said
+from ops.simulator.providers.provider import encode
+
+SHOWN_NUMBER = "15550000001"
+BUSINESS = "200000000000001"
+CONVERSATION_MS = 24 * 3600 * 1000
+ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
+
+
+def user_id(number: str) -> str:
+    """The business-scoped id of whoever has this number ("+<digits>"): the same each time, and no other's."""
+    return f"US.{int(hashlib.sha256(number.encode()).hexdigest()[:13], 16):016d}"
+
+
+def contact(address: str, name: str = "") -> dict[str, Any]:
+    """Who somebody is: a number and a user id, or the user id alone of who shows no number."""
+    profile = {"name": name or address}
+    if address.startswith("+"):
+        return {"profile": profile, "wa_id": address.lstrip("+"), "user_id": user_id(address)}
+    return {"profile": profile, "user_id": address}
+
+
+def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details: str) -> dict[str, Any]:
+    """One status of a message."""
+    by_number = arrival.to.startswith("+")
+    told: dict[str, Any] = {
+        "id": arrival.provider_id,
+        "status": kind,
+        "timestamp": str(at // 1000),
+        "recipient_id": arrival.to.lstrip("+"),
+        "recipient_user_id": user_id(arrival.to) if by_number else arrival.to,
+    }
+    if arrival.reference:
+        told["biz_opaque_callback_data"] = arrival.reference
+    if code:
+        error = {"code": code, "title": title, "message": title, "error_data": {"details": details}, "href": ERRORS_PAGE}
+        return told | {"errors": [error]}
+    return told | _price(arrival)
+
+
+def _price(arrival: Arrival) -> dict[str, Any]:
+    """What it costs: nothing within the window, and each template by its category."""
+    paid = arrival.kind == "template"
+    category = "utility" if paid else "service"
+    pricing = {"billable": paid, "pricing_model": "PMP", "category": category}
+    pricing["type"] = "regular" if paid else "free_customer_service"
+    talk = hashlib.sha256(f"{arrival.to} {arrival.at // CONVERSATION_MS}".encode()).hexdigest()[:32]
+    return {"conversation": {"id": talk, "origin": {"type": category}}, "pricing": pricing}
+
+
+def message(said: Said) -> dict[str, Any]:
+    """What a person writes."""
+    told: dict[str, Any] = {"id": said.provider_id, "timestamp": str(said.at // 1000)}
+    if said.sender.startswith("+"):
+        told |= {"from": said.sender.lstrip("+"), "from_user_id": user_id(said.sender)}
+    else:
+        told["from_user_id"] = said.sender
+    told |= _file(said.attached, said.text) if said.attached else {"type": "text", "text": {"body": said.text}}
+    if said.reply_to:
+        told["context"] = {"from": SHOWN_NUMBER, "id": said.reply_to}
+    return told
+
+
+def _file(attached: Attached, words: str) -> dict[str, Any]:
+    kind = attached.kind or attached.mime_type.partition("/")[0]
+    kind = "sticker" if attached.mime_type == "image/webp" and not attached.kind else kind
+    kind = kind if kind in {"image", "audio", "video", "sticker"} else "document"
+    digest = base64.b64encode(bytes.fromhex(attached.sha256)).decode()
+    part: dict[str, Any] = {"id": attached.media_id, "mime_type": attached.mime_type, "sha256": digest}
+    if words and kind not in {"audio", "sticker"}:
+        part["caption"] = words
+    if kind == "document":
+        part["filename"] = attached.filename
+    if kind == "audio":
+        part["voice"] = attached.mime_type.startswith("audio/ogg")
+    return {"type": kind, kind: part}
+
+
+def body(contents: Sequence[tuple[str, str, dict[str, Any], dict[str, Any]]]) -> bytes:
+    """One entry; one change for each account and each field that is spoken of, with its people."""
+    values: dict[tuple[str, str], dict[str, Any]] = {}
+    for what, account, item, person in contents:
+        metadata = {"display_phone_number": SHOWN_NUMBER, "phone_number_id": account}
+        value = values.setdefault((account, what), {"messaging_product": "whatsapp", "metadata": metadata, "contacts": []})
+        value["contacts"].append(person)
+        value.setdefault(what, []).append(item)
+    changes = [{"field": "messages", "value": value} for value in values.values()]
+    return encode({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": changes}]})
