@@ -18,12 +18,17 @@ class Newer(Temporary):
     """A record of a version that this code cannot read yet. Nothing is wrong with it: it waits for the upgrade."""
 
 
+# Nobody is believed who asks to wait for longer than this.
+LONGEST_WAIT_S = 86_400.0
+
+
 class Throttled(Temporary):
-    """The other side asks to wait. `retry_after` is in seconds; waiting spends no attempt."""
+    """The other side asks to wait. `retry_after` is in seconds, between 0 and a day whatever was asked for."""
 
     def __init__(self, reason: str, retry_after: float, detail: str = "") -> None:
         super().__init__(reason, detail)
-        self.retry_after = retry_after
+        # Not a number is no time: as if none had been said. Compared before it is converted, as integers have no bounds.
+        self.retry_after = float(min(max(retry_after, 0), LONGEST_WAIT_S)) if retry_after == retry_after else 0.0  # noqa: PLR0124
 
 
 class Permanent(Failure):

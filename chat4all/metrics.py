@@ -240,6 +240,18 @@ SECOND_SENDS = Counter(
 )
 BREAKER_OPEN = Reading("chat4all_breaker_open", "1 while the account's breaker holds sends back.", "channel", where=(CHANNELS,))
 BREAKER_OPENED = Counter("chat4all_breaker_opened_total", "Breakers that opened.", "channel", where=(CHANNELS,))
+ACCOUNT_UNOPENED = Reading(
+    "chat4all_account_unopened",
+    "1 while the channel's account cannot be opened (its settings): what is to be sent from it waits.",
+    "channel",
+    where=(CHANNELS,),
+)
+KEYS_FAILED = Counter(
+    "chat4all_keys_failed_total",
+    "Work on a conversation's address that failed for a reason that nobody foresaw; it is tried again, less and less often.",
+    "channel",
+    where=(CHANNELS,),
+)
 LANES_HELD = Reading("chat4all_lanes_held", "Lanes that this worker holds.", "channel", where=(CHANNELS,))
 LANES_TAKEN_OVER = Counter(
     "chat4all_lanes_taken_over_total", "Lanes taken from a holder that was dead or silent.", "channel", where=(CHANNELS,)

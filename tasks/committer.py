@@ -131,12 +131,14 @@ def write(parts: Parts, notes: Sequence[Note]) -> Owners:
 
 
 def last_words(notes: Sequence[Note]) -> tuple[list[Waiting], list[Waiting]]:
-    """Which keys wait and which no longer do, after all of these notes in their order."""
+    """Which keys wait and which no longer do, by the newest word about each."""
     last: dict[tuple[Lane, str, str], tuple[bool, Waiting]] = {}
     for note in notes:
         for waits, rows in ((True, note.waiting), (False, note.resumed)):
             for each in rows:
-                last[each.lane, each.conversation_id, each.address] = (waits, each)
+                key = (each.lane, each.conversation_id, each.address)
+                if key not in last or last[key][1].stamp < each.stamp:
+                    last[key] = (waits, each)
     said = list(last.values())
     return [each for waits, each in said if waits], [each for waits, each in said if not waits]
 

@@ -1,6 +1,6 @@
 """The lanes that this process holds: taking, renewing and releasing them. One asyncio loop in a thread of its own.
 
-A lease is compared as a whole and holds no time of day. Who has seen it unchanged for `lease_s` on its own clock may take it;
+A lease is compared as a whole, and with no clock. Who has seen it unchanged for `lease_s` on its own clock may take it;
 the holder stops sending a fifth earlier, counted from before its last successful renewal.
 """
 
@@ -21,6 +21,7 @@ from chat4all.ports import LaneState, Lease
 from tasks.committer import Committer
 from tasks.holders import is_dead, me, share
 from tasks.lane import LaneWork
+from tasks.outlet import Outlet
 from tasks.parts import Parts
 from tasks.sending import Sender
 
@@ -38,8 +39,9 @@ TRUSTED = 0.8
 class Hold:
     """A lease that we hold, for as long as our own clock says that nobody else may have taken it."""
 
-    def __init__(self, lane: Lane, lease: Lease, asked_at: float, lease_s: float) -> None:
-        self.lane, self.lease = lane, lease
+    def __init__(self, lane: Lane, lease: Lease, asked_at: float, lease_s: float, taken_over: bool) -> None:
+        """`taken_over`: the holder before did not release the lane, so it may still write."""
+        self.lane, self.lease, self.taken_over = lane, lease, taken_over
         self._trusted_s = lease_s * TRUSTED
         self._until = asked_at + self._trusted_s
         self._ended = False
@@ -70,7 +72,7 @@ class Courier:
         self._loop = uvloop.new_event_loop()
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
         self._works: dict[Lane, LaneWork] = {}
-        self._senders: dict[str, Sender] = {}
+        self._outlets: dict[str, Outlet] = {}
         self._again: set[Lane] = set()
         self._committer = Committer(parts, self._executor)
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -81,8 +83,9 @@ class Courier:
         """Begin, in a thread that ends with the process."""
         metrics.LANES_HELD.from_(lambda: self._by_channel((lane.channel, 1) for lane in list(self._works)))
         metrics.IN_MEMORY.from_(lambda: self._by_channel((lane.channel, work.rows) for lane, work in list(self._works.items())))
-        metrics.IN_FLIGHT.from_(lambda: self._by_channel((name, each.calls) for name, each in list(self._senders.items())))
-        metrics.BREAKER_OPEN.from_(lambda: {(name,): each.is_open for name, each in list(self._senders.items())})
+        metrics.IN_FLIGHT.from_(lambda: self._by_channel((name, each.calls) for name, each in self._senders()))
+        metrics.BREAKER_OPEN.from_(lambda: {(name,): each.is_open for name, each in self._senders()})
+        metrics.ACCOUNT_UNOPENED.from_(lambda: {(name,): each.sender is None for name, each in list(self._outlets.items())})
         self._thread.start()
 
     @staticmethod
@@ -125,7 +128,7 @@ class Courier:
         for task in self._always:
             task.cancel()
         await asyncio.gather(*self._always, return_exceptions=True)
-        for sender in self._senders.values():
+        for _, sender in self._senders():
             await sender.close()
 
     async def _look(self, lane: Lane) -> None:
@@ -175,14 +178,14 @@ class Courier:
         return None
 
     async def _take_from(self, lane: Lane, seen: Lease) -> Hold | None:
-        wanted = Lease(me(), seen.fence + 1, 0)
+        wanted = seen.taken_by(me(), int(time.time() * 1000))
         asked_at = time.monotonic()
         if not await self._swap(lane, seen, wanted):
             return None
         if seen.holder:
             metrics.LANES_TAKEN_OVER.of(lane.channel).add()
             log.warning("lane_taken_over", lane=str(lane), fence=wanted.fence)
-        return Hold(lane, wanted, asked_at, self._lease_s)
+        return Hold(lane, wanted, asked_at, self._lease_s, taken_over=bool(seen.holder))
 
     # Holding
 
@@ -191,7 +194,14 @@ class Courier:
         renewing = self._loop.create_task(self._renew(hold, done))
         try:
             work = LaneWork(
-                await self._state(lane), self._store, self._committer, self._sender(lane.channel), self._executor, hold.valid
+                await self._state(lane),
+                self._store,
+                self._committer,
+                self._outlet(lane.channel),
+                self._executor,
+                hold.valid,
+                hold.lease.fence,
+                hold.taken_over,
             )
             self._works[lane] = work
             await work.run(self._parts.settings.linger_ms / 1000)
@@ -210,11 +220,16 @@ class Courier:
         if not await self._swap(hold.lane, hold.lease, _free(hold.lease)) and await self._still_ours(hold):
             await self._swap(hold.lane, hold.lease, _free(hold.lease))
 
-    def _sender(self, channel: str) -> Sender:
-        if channel not in self._senders:
-            opened = open_channel(channel, self._parts.settings)
-            self._senders[channel] = Sender(self._parts, opened, self._committer, self._executor)
-        return self._senders[channel]
+    def _outlet(self, channel: str) -> Outlet:
+        if channel not in self._outlets:
+            self._outlets[channel] = Outlet(channel, self._parts.settings, lambda: self._opened(channel))
+        return self._outlets[channel]
+
+    def _opened(self, channel: str) -> Sender:
+        return Sender(self._parts, open_channel(channel, self._parts.settings), self._committer, self._executor)
+
+    def _senders(self) -> list[tuple[str, Sender]]:
+        return [(name, each.sender) for name, each in list(self._outlets.items()) if each.sender]
 
     async def _renew(self, hold: Hold, done: asyncio.Event) -> None:
         """Beat until the lane is lost or `done`."""
@@ -268,7 +283,7 @@ class Courier:
                 states = await self._loop.run_in_executor(self._executor, self._store.lanes)
             except Temporary:
                 continue
-            for channel, sender in self._senders.items():
+            for channel, sender in self._senders():
                 sender.share = share(states, channel, me()) or sender.share
 
 

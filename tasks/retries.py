@@ -26,14 +26,16 @@ class Breaker(Struct):
         """Whether sends are held back."""
         return self.in_a_row >= self.failures
 
+    def left(self, now: float) -> float:
+        """Seconds until a send may go. Asking takes nothing."""
+        return max(0.0, self.probe_at - now) if self.is_open else 0.0
+
     def wait(self, now: float) -> float:
         """Seconds until a send may go; 0 lets it go, and it is the probe if the breaker is open."""
-        if not self.is_open:
-            return 0.0
-        if now >= self.probe_at:
+        left = self.left(now)
+        if self.is_open and not left:
             self.probe_at = now + self.probe_s
-            return 0.0
-        return self.probe_at - now
+        return left
 
     def succeeded(self) -> None:
         """The provider answered sensibly: also a refusal of one message does that."""

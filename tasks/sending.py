@@ -19,12 +19,14 @@ from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unk
 from chat4all.messages import File, Text
 from chat4all.moving import follow, successor
 from chat4all.ports import Channel, Handle, Outgoing
+from chat4all.settings import Settings
 from tasks.attachments import Pending, arrived, post_file
 from tasks.committer import Committer, Note
 from tasks.dead_letters import delivery_letter
 from tasks.names import Names
 from tasks.parts import Parts
 from tasks.retries import Breaker, Pace, backoff
+from tasks.stages import told
 
 log = telemetry.logger(__name__)
 
@@ -41,6 +43,10 @@ FILE_MS = 1000
 LONG_AGO_MS = 3_600_000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
+# What a channel may take beyond the limit that it keeps itself before it is cut off.
+CALL_SLACK = 1.2
+# Providers' ids are some hundred characters long at most.
+ID_MOST = 1000
 
 
 class Done(Struct, frozen=True):
@@ -50,11 +56,15 @@ class Done(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Not now: go on at `at` (ms UTC). `refusals` in a row so far. `note` is what to keep of the attempt, if there was one."""
+    """Not now: go on at `at` (ms UTC). `refusals` in a row so far. `note` is what to keep of the attempt, if there was one.
+
+    `ends`: from then on it is too old to be sent; 0: not known.
+    """
 
     at: int
     refusals: int
     note: Note | None = None
+    ends: int = 0
 
 
 Outcome = Done | Wait
@@ -72,34 +82,35 @@ def text_of(row: Delivery) -> str:
 
 
 class Doubts:
-    """Since when this process has known of calls whose outcome is unknown: a grace of `grace_s`, on its own clock.
+    """Until when calls whose outcome is unknown are given time to be told, on this process's own clock.
 
-    The time of day of who made the call may be another than ours: a wrong clock must cost patience, not a second send.
+    The time of day of who made the call may be another than ours: a wrong clock must cost patience, not a second send. A call
+    that another process made may still be under way there, so it has `others_s`.
     """
 
     FORGET_ABOVE = 50_000
 
-    def __init__(self, grace_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._grace_s, self._clock = grace_s, clock
-        self._since: dict[DeliveryKey, float] = {}
+    def __init__(self, others_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._others_s, self._clock = others_s, clock
+        self._until: dict[DeliveryKey, float] = {}
 
-    def begin(self, key: DeliveryKey) -> None:
+    def begin(self, key: DeliveryKey, grace_s: float) -> None:
         """The outcome of a call is unknown from now on."""
-        self._since[key] = self._clock()
-        if len(self._since) > self.FORGET_ABOVE:
-            self._since = {each: at for each, at in self._since.items() if at > self._clock() - 2 * self._grace_s}
+        self._until[key] = self._clock() + grace_s
+        if len(self._until) > self.FORGET_ABOVE:
+            self._until = {each: until for each, until in self._until.items() if until > self._clock() - self._others_s}
 
     def left_ms(self, row: Delivery) -> int:
         """What is left of the grace, which begins now for a call that another process made; 0 long after it by any clock."""
-        if now_ms() - row.facts.attempted_at > LONG_AGO_MS:
-            return 0
-        if row.key not in self._since:
-            self.begin(row.key)
-        return max(0, ceil((self._since[row.key] + self._grace_s - self._clock()) * 1000))
+        if row.key not in self._until:
+            if now_ms() - row.facts.attempted_at > LONG_AGO_MS:
+                return 0
+            self.begin(row.key, self._others_s)
+        return max(0, ceil((self._until[row.key] - self._clock()) * 1000))
 
     def end(self, key: DeliveryKey) -> None:
         """It has been told, or the grace is over."""
-        self._since.pop(key, None)
+        self._until.pop(key, None)
 
 
 class Sender:
@@ -113,7 +124,8 @@ class Sender:
         self._parts, self._channel, self._committer, self._executor = parts, channel, committer, executor
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_probe_s)
         self._pace = Pace(channel.limits)
-        self._doubts = Doubts(settings.unknown_grace_s)
+        self._call_s = settings.provider_timeout_s * CALL_SLACK
+        self._doubts = Doubts(max(settings.unknown_grace_s, self._call_s))
         self._rate = AsyncLimiter(max(1.0, channel.limits.account_per_second * LIMITER_PERIOD_S), LIMITER_PERIOD_S)
         self.share = 1.0
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
@@ -122,25 +134,39 @@ class Sender:
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
         self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
 
-    async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
-        """Try once, if it is time. `may_send` is asked right before the call: whether the lane is still ours."""
+    async def attempt(
+        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
+    ) -> Outcome:
+        """Try once, if it is time. `may_begin`: whether the lane goes on; `may_send`, asked last: whether it is still ours."""
         if row.facts.unknown:
             waits, row = await self._reconciled(row, refusals)
             if waits:
                 return waits
         if row.facts.ended:
             return Done(self.told_again(row))
+        outcome = await self._tried(row, refusals, may_begin, may_send)
+        return within_life(outcome, ends_of(row, self._parts.settings)) if isinstance(outcome, Wait) else outcome
+
+    async def _tried(
+        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
+    ) -> Outcome:
+        if now_ms() >= ends_of(row, self._parts.settings):
+            return refused(row, "expired", f"after {row.facts.attempts} attempts")
         if isinstance(row.payload, File) and not row.payload.object_key:
             payload = await self._fetched(row.payload)
             if payload is None:
                 return Wait(now_ms() + FILE_MS, refusals)
             row = msgspec.structs.replace(row, payload=payload)
-        if now_ms() - row.accepted_at > self._parts.settings.give_up_h * 3_600_000:
-            return self._refused(row, "expired", f"after {row.facts.attempts} attempts")
+        held = await self._held_back(row)
+        if held:
+            return Wait(now_ms() + int(held * 1000) + 1, refusals)
         async with self._in_flight:
-            held = await self._held_back(row)
+            # It may have opened while we waited for our turn.
+            held = self._closed_for()
             if held:
                 return Wait(now_ms() + int(held * 1000) + 1, refusals)
+            if not may_begin():
+                return Wait(now_ms(), refusals)
             return await self._send(row, refusals, may_send)
 
     async def _fetched(self, payload: File) -> File | Text | None:
@@ -171,11 +197,10 @@ class Sender:
         if row.facts.ended or left_ms <= 0:
             self._doubts.end(row.key)
             return None, row
-        look_again_ms = min(left_ms, RECEIPT_MS) if self._channel.limits.echoes_reference else left_ms
-        return Wait(now_ms() + look_again_ms, refusals), row
+        return Wait(now_ms() + self._look_again_ms(left_ms), refusals), row
 
     async def _held_back(self, row: Delivery) -> float:
-        """Seconds to stay away, for longer waits; shorter ones are slept through here."""
+        """Seconds to stay away, for longer waits; shorter ones are slept through here. Holds nobody's place meanwhile."""
         clock = time.monotonic
         wait = self._pace.wait(row.address, clock())
         if wait > SHORT_S:
@@ -183,19 +208,30 @@ class Sender:
             return wait
         if wait:
             await asyncio.sleep(wait)
-        closed_for = self._breaker.wait(clock())
-        if closed_for:
+        left = self._breaker.left(clock())
+        if left:
             self._put_off("breaker")
-            return closed_for * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
+            return _spread(left)
         # Half of the rate is the whole rate at twice the price.
         await self._rate.acquire(min(self._rate.max_rate, 1 / self.share))
-        self._pace.sent(row.address, clock())
         return 0.0
+
+    def _closed_for(self) -> float:
+        """Seconds to stay away from the account; 0: go now, perhaps as the probe."""
+        left = self._breaker.wait(time.monotonic())
+        if left:
+            self._put_off("breaker")
+        return _spread(left)
+
+    def closed_s(self) -> float | None:
+        """Seconds until the account lets a probe through; None: it lets everything through."""
+        return self._breaker.left(time.monotonic()) if self._breaker.is_open else None
 
     def _put_off(self, by: str) -> None:
         metrics.THROTTLED.of(self._channel.name, by).add()
 
     async def _send(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
+        self._pace.sent(row.address, time.monotonic())
         begun = Facts(
             attempts=row.facts.attempts + 1,
             attempted_at=now_ms(),
@@ -204,21 +240,26 @@ class Sender:
         row = row.seen(begun)
         address = (row.key.lane.channel, row.address)
         owners = await self._committer.commit(Note(row=row, facts=begun, asks=address))
+        if not may_send():
+            # Whoever holds the lane now may have begun an attempt of the same number: it is not ours to say what it came to.
+            return Wait(now_ms(), refusals)
         owner = owners.get(address)
         if owner is None or owner.user_id != row.user_id or not owner.verified:
             to = await self._asked(successor, self._parts.store, *address, row.user_id)
             if not to:
-                return self._refused(row, "identity_moved")
+                return refused(row, "identity_moved")
             row = msgspec.structs.replace(row, address=to)
-        if not may_send():
-            return Wait(now_ms(), refusals, self._not_sent(row))
+            if not may_send():
+                return Wait(now_ms(), refusals)
         with _step(row) as step:
             outcome = await self._call(row, refusals)
             step.set(outcome=_told(outcome, refusals))
+        if isinstance(outcome, Done) and outcome.note and outcome.note.facts.refused_at and not may_send():
+            # The next holder may have sent it meanwhile: then it has not failed. It will hear the same, if it asks.
+            return Wait(now_ms(), refusals)
         return outcome
 
     async def _call(self, row: Delivery, refusals: int) -> Outcome:
-        settings = self._parts.settings
         try:
             provider_id = await self._timed_post(row)
         except Throttled as failure:
@@ -230,20 +271,13 @@ class Sender:
             self._outcomes["temporary"].add()
             self._failed()
             log.info("attempt_failed", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
-            wait = backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random)
-            return Wait(now_ms() + int(wait * 1000) + 1, refusals + 1, self._not_sent(row))
+            return Wait(now_ms() + self._backoff_ms(refusals) + 1, refusals + 1, self._not_sent(row))
         except Permanent as failure:
             self._outcomes["permanent"].add()
             self._breaker.succeeded()
             return await self._refused_by_provider(row, refusals, failure)
-        except Unknown as failure:
-            self._outcomes["unknown"].add()
-            self._failed()
-            metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
-            self._count_second(row)
-            log.warning("outcome_unknown", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
-            self._doubts.begin(row.key)
-            return Wait(now_ms() + int(settings.unknown_grace_s * 1000), refusals)
+        except Exception as error:  # noqa: BLE001 - Unknown, and whatever nobody foresaw: it may have left
+            return self._doubtful(row, refusals, error)
         self._outcomes["sent"].add()
         self._breaker.succeeded()
         self._count_second(row)
@@ -252,8 +286,8 @@ class Sender:
     async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
         """The end of it, unless the provider says where the address has gone: then it goes there."""
         if isinstance(failure, AddressMoved) and await self._asked(self._followed, row, failure.to):
-            return Wait(now_ms(), refusals, self._not_sent(row))
-        return self._refused(row, failure.reason, failure.detail)
+            return Wait(now_ms() + self._backoff_ms(refusals), refusals + 1, self._not_sent(row))
+        return refused(row, failure.reason, failure.detail)
 
     async def _asked(self, question: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
         """The store's answer, fetched by a thread."""
@@ -264,6 +298,25 @@ class Sender:
         store, channel = self._parts.store, row.key.lane.channel
         follow(store, channel, self._channel.account.account_id, row.address, to)
         return bool(successor(store, channel, row.address, row.user_id))
+
+    def _doubtful(self, row: Delivery, refusals: int, error: Exception) -> Wait:
+        """The person may have it: time for a receipt, longer each time, before it is sent again and counted."""
+        self._outcomes["unknown"].add()
+        self._failed()
+        metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
+        self._count_second(row)
+        why = error.reason if isinstance(error, Unknown) else told(error)
+        log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
+        grace_ms = max(int(self._parts.settings.unknown_grace_s * 1000), self._backoff_ms(refusals))
+        self._doubts.begin(row.key, grace_ms / 1000)
+        return Wait(now_ms() + self._look_again_ms(grace_ms), refusals + 1)
+
+    def _backoff_ms(self, refusals: int) -> int:
+        settings = self._parts.settings
+        return int(1000 * backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random))
+
+    def _look_again_ms(self, grace_ms: int) -> int:
+        return min(grace_ms, RECEIPT_MS) if self._channel.limits.echoes_reference else grace_ms
 
     def _failed(self) -> None:
         was_open = self._breaker.is_open
@@ -280,7 +333,8 @@ class Sender:
         begun = time.perf_counter()
         self._calls += 1
         try:
-            return await self._post(row)
+            async with asyncio.timeout(self._call_s):
+                return id_of_provider(await self._post(row))
         finally:
             self._calls -= 1
             self._put_seconds(time.perf_counter() - begun)
@@ -305,7 +359,7 @@ class Sender:
             facts=facts,
             told=True,
             at=at,
-            handle=Handle(row.key.lane.channel, account, facts.provider_id, row.key),
+            handle=Handle(row.key.lane.channel, account, facts.provider_id, row.key) if facts.provider_id else None,
             may_be_parked=limits.bare_receipts or not limits.echoes_reference,
             spoken=spoken,
         )
@@ -327,11 +381,34 @@ class Sender:
         """This attempt certainly sent nothing. An older unknown one stays unknown."""
         return Note(row=row, facts=Facts(refusals=row.facts.refusals + 1))
 
-    def _refused(self, row: Delivery, reason: str, detail: str = "") -> Done:
-        at = now_ms()
-        facts = Facts(refused_at=at, refused_reason=reason)
-        letter = delivery_letter(row, at, reason, detail)
-        return Done(Note(row=row, facts=facts, told=True, at=at, letter=letter))
+
+def ends_of(row: Delivery, settings: Settings) -> int:
+    """From when on a delivery is too old to be sent."""
+    return row.accepted_at + int(settings.give_up_h * 3_600_000) + 1
+
+
+def refused(row: Delivery, reason: str, detail: str = "") -> Done:
+    """We give it up."""
+    at = now_ms()
+    facts = Facts(refused_at=at, refused_reason=reason)
+    letter = delivery_letter(row, at, reason, detail)
+    return Done(Note(row=row, facts=facts, told=True, at=at, letter=letter))
+
+
+def within_life(wait: Wait, ends: int) -> Wait:
+    """No longer than the delivery lives: it then ends, and does not wait for its next attempt first."""
+    return msgspec.structs.replace(wait, at=min(wait.at, max(ends, now_ms())), ends=ends)
+
+
+def id_of_provider(answered: object) -> str:
+    """A provider's id as stores can keep it, whatever the provider or a library says; as it is, where it can be kept."""
+    clean = str(answered or "")[:ID_MOST].encode("utf-8", "replace").decode().replace("\0", "")
+    return answered if isinstance(answered, str) and answered == clean else clean
+
+
+def _spread(seconds: float) -> float:
+    """A little longer for each, so that not all come back at the same time."""
+    return seconds * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
 
 
 def _step(row: Delivery) -> tracing.Hop:

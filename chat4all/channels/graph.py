@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.loose import decoded, fields, ident, items
 from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
@@ -107,12 +108,16 @@ def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -
 def refusal(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
     """The same for `connect`: there a refused credential is final, for a person stands in front of it."""
     found = failure(answer, verdicts)
+    if isinstance(found, Unknown):
+        return Temporary(found.reason, found.detail)
     return Permanent(found.reason, found.detail) if found.reason == "credentials" else found
 
 
 def _by_status(status: int, error: GraphError | None) -> Verdict:
     if status == 429:
         return Verdict(Throttled, "rate_limit", 5.0)
+    if error is None and status in http.UNANSWERED:
+        return Verdict(Unknown, "no_answer")
     if status >= 500:
         return Verdict(Temporary, "provider_error")
     if error is None:

@@ -1,5 +1,7 @@
 """How channels call their providers: one kept-alive session per account, and what each way of failing means."""
 
+from math import isfinite
+
 import aiohttp
 from msgspec import Struct
 from yarl import URL
@@ -9,6 +11,8 @@ from chat4all.failures import Failure, Temporary, Unknown
 CONNECTIONS = 100
 # aiohttp adds these to every request; providers ignore them, and both sides pay for them.
 UNWANTED = ("Accept", "Accept-Encoding")
+# A proxy's words for: passed on, and no answer came. Without the provider's own words nobody knows what it did.
+UNANSWERED = frozenset({408, 499, 502, 504, 520, 524})
 
 
 class Answer(Struct, frozen=True):
@@ -65,6 +69,7 @@ class Http:
 
 def _seconds(header: str) -> float:
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
         return 0.0
+    return max(0.0, seconds) if isfinite(seconds) else 0.0

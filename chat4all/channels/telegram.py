@@ -220,12 +220,13 @@ async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:
     except asyncio_helper.ApiTelegramException as error:
         failure = _refusal(error.error_code, str(error.description), error.result_json.get("parameters") or {})
     except asyncio_helper.ApiHTTPException as error:
-        failure = Temporary(f"http_{error.result.status}")
+        status = error.result.status
+        failure = lost("no_answer", f"HTTP {status}") if status in http.UNANSWERED else Temporary(f"http_{status}")
     except asyncio_helper.RequestTimeout as error:
         cause = error.__cause__
         never_left = isinstance(cause, aiohttp.ClientConnectorError)
         failure = Temporary("unreachable") if never_left else lost("no_answer", type(cause).__name__)
-    except (TimeoutError, asyncio_helper.ApiInvalidJSONException, KeyError, TypeError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the library reads answers as it goes, and raises whatever comes of it
         failure = lost("unreadable_answer", type(error).__name__)
     raise failure from None
 
@@ -234,7 +235,8 @@ def _refusal(code: int, description: str, parameters: Mapping[str, Any]) -> Fail
     """What Telegram's error means. Its description names no person, but is not repeated all the same."""
     detail = f"code {code}"
     if code == 429:
-        return Throttled("rate_limit", float(parameters.get("retry_after", 1)), detail)
+        asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
+        return Throttled("rate_limit", asked if isinstance(asked, int | float) else 1.0, detail)
     if code in {401, 404}:
         return Temporary("credentials", detail)
     if code == 409:

@@ -19,7 +19,7 @@ from chat4all.ports.channel import (
     Unreadable,
     Update,
 )
-from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
+from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting, stamps_of
 from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
@@ -65,4 +65,5 @@ __all__ = [
     "Unreadable",
     "Update",
     "Waiting",
+    "stamps_of",
 ]

@@ -20,7 +20,11 @@ class Handle(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row."""
+    """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row.
+
+    `stamp` is the place of this word among all that is ever said of the lane's keys: of two about one key the higher stands,
+    whenever either is written. `stamps_of` gives a holder its own.
+    """
 
     lane: Lane
     conversation_id: str
@@ -29,14 +33,32 @@ class Waiting(Struct, frozen=True):
     index: int
     retry_at: int
     refusals: int
+    stamp: int = 0
 
 
 class Lease(Struct, frozen=True):
-    """The right to send on a lane. Compared as a whole; holds no time of day. `holder` is empty when it is free."""
+    """The right to send on a lane. Compared as a whole. `holder` is empty when it was released, all being written.
+
+    `fence` rises with every holder. It never falls behind the time of day, so that stamps made of it, which are timestamps in
+    Cassandra, stand near the present; nobody compares it with a clock.
+    """
 
     holder: str = ""
     fence: int = 0
     beat: int = 0
+
+    def taken_by(self, holder: str, now_ms: int) -> "Lease":
+        """The lease of whoever takes the lane after this one."""
+        return Lease(holder, max(self.fence + 1, (now_ms * 1000 >> STAMP_BITS) + 1), 0)
+
+
+# So many words may one holder say, in bits. A fence is then about a quarter of a second of Cassandra's timestamps.
+STAMP_BITS = 18
+
+
+def stamps_of(fence: int) -> range:
+    """The stamps of the holder with this fence: above all of those before it, below all of those after it."""
+    return range(fence << STAMP_BITS, (fence + 1) << STAMP_BITS)
 
 
 class LaneState(Struct, frozen=True):
@@ -85,7 +107,9 @@ class Deliveries(ABC):
         All is durable on return.
 
         `spoken`: (channel, address) -> (conversation, at): a message of it went there; the latest time wins.
-        `waiting` replaces the row of the same (lane, conversation, address); `resumed` removes it.
+        `waiting` replaces the row of the same (lane, conversation, address), `resumed` removes it, each only if its stamp is
+        the higher one. A store may forget the stamp of a row that is removed: then an older wait may come back, which costs
+        a look at deliveries that have ended.
         """
 
     @abstractmethod
@@ -113,8 +137,12 @@ class Deliveries(ABC):
         """Rows of these lanes exist up to this seq. Only grows."""
 
     @abstractmethod
-    def raise_cursor(self, lane: Lane, seq: int) -> None:
-        """All rows up to this seq are ended, or their key waits. Only grows."""
+    def raise_cursor(self, lane: Lane, seq: int, fence: int) -> None:
+        """All rows up to this seq are ended, or their key waits. Only grows. Of a lane that was taken, by its holder.
+
+        A store that can compare passes over the word of a holder that another has followed. It would do no harm
+        (docs/decisions/lanes.md).
+        """
 
     @abstractmethod
     def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:

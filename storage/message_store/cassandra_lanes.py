@@ -1,5 +1,6 @@
 """Lanes in Cassandra: positions that only grow, leases by compare-and-set, and the keys that wait."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -12,6 +13,8 @@ from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Row, Session
 
 ALL = "all"
+# For so long an unchanged lane's earliest retry_at is believed.
+REMEMBERED_S = 300.0
 ALL_POSITIONS = "SELECT channel, partition, fanned, cursor FROM lanes WHERE scope = ?"
 POSITIONS = f"{ALL_POSITIONS} AND channel = ? AND partition IN ?"
 FANNED = "UPDATE lanes USING TIMESTAMP ? SET fanned = ? WHERE scope = ? AND channel = ? AND partition = ?"
@@ -28,7 +31,8 @@ WAIT = (
 GO_ON = "DELETE FROM waiting USING TIMESTAMP ? WHERE channel = ? AND partition = ? AND conversation_id = ? AND address = ?"
 STAMP = "INSERT INTO waiting (channel, partition, conversation_id, address, stamp) VALUES (?, ?, '', '', ?) USING TIMESTAMP ?"
 WAITING = (
-    "SELECT conversation_id, address, seq, idx, retry_at, refusals, stamp FROM waiting WHERE channel = ? AND partition = ?"
+    "SELECT conversation_id, address, seq, idx, retry_at, refusals, WRITETIME(retry_at) "
+    "FROM waiting WHERE channel = ? AND partition = ?"
 )
 COUNT = "SELECT count(seq) FROM waiting WHERE channel = ? AND partition = ?"
 STAMPS = "SELECT partition, stamp FROM waiting WHERE channel = ? AND partition IN ? AND conversation_id = '' AND address = ''"
@@ -40,8 +44,8 @@ class CassandraLanes(Deliveries):
     """The lanes' part of the store."""
 
     _db: Session
-    # By lane: the stamp that its waiting keys were read at, and the earliest retry_at among them.
-    _earliest: dict[Lane, tuple[int, int | None]]
+    # By lane: the stamp that its waiting keys were read at, the earliest retry_at among them, and when that was read.
+    _earliest: dict[Lane, tuple[int, int | None, float]]
 
     def lanes(self, lanes: Sequence[Lane] | None = None) -> dict[Lane, LaneState]:
         """Plain reads: what a compare-and-set has answered is seen by them, and who takes a lease compares it anyway."""
@@ -66,7 +70,8 @@ class CassandraLanes(Deliveries):
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
         self._db.put((("lanes",), FANNED, (seq + 1, seq, ALL, lane.channel, lane.partition)) for lane, seq in fanned.items())
 
-    def raise_cursor(self, lane: Lane, seq: int) -> None:
+    def raise_cursor(self, lane: Lane, seq: int, fence: int) -> None:
+        """The fence is in another partition and is not compared: what was true when it was said is true (lanes.md)."""
         self._db.put([(("lanes",), CURSOR, (seq + 1, seq, ALL, lane.channel, lane.partition))])
 
     def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
@@ -88,28 +93,25 @@ class CassandraLanes(Deliveries):
         return now == wanted
 
     def _write_waiting(self, waiting: Sequence[Waiting], resumed: Sequence[Waiting]) -> None:
-        """Each lane's changes under one time, later than all that we have seen of it."""
-        if not waiting and not resumed:
-            return
-        at = self._db.clock()
-        # A later one of the same key counts: rows of one time would be merged.
-        waits = {(each.lane, each.conversation_id, each.address): each for each in waiting}
-        goes_on = {key: each for each in resumed if (key := (each.lane, each.conversation_id, each.address)) not in waits}
-        puts: list[Put] = [(_partition(each.lane), GO_ON, (at, *_key(each))) for each in goes_on.values()]
+        """Under timestamps that are their stamps: what a holder says late comes before all that its successors said.
+
+        Only then that the lane has changed, so that whoever sees that reads all of it.
+        """
+        puts: list[Put] = [(_partition(each.lane), GO_ON, (each.stamp, *_key(each))) for each in resumed]
         puts += [
-            (_partition(each.lane), WAIT, (*_key(each), each.seq, each.index, each.retry_at, each.refusals, at))
-            for each in waits.values()
+            (_partition(each.lane), WAIT, (*_key(each), each.seq, each.index, each.retry_at, each.refusals, each.stamp))
+            for each in waiting
         ]
-        changed = {each.lane for each in (*waits.values(), *goes_on.values())}
-        puts += [(_partition(lane), STAMP, (lane.channel, lane.partition, at, at)) for lane in changed]
+        changed: dict[Lane, int] = {}
+        for each in (*waiting, *resumed):
+            changed[each.lane] = max(each.stamp, changed.get(each.lane, 0))
         self._db.put(puts)
+        self._db.put((_partition(lane), STAMP, (lane.channel, lane.partition, at, at)) for lane, at in changed.items())
 
     def waiting(self, lane: Lane) -> list[Waiting]:
         rows = self._db.rows(WAITING, lane.channel, lane.partition)
-        for *_, stamp in rows:
-            self._db.clock.saw(stamp or 0)
-        # Rows with a stamp only hold no key.
-        found = [Waiting(lane, *row[:6]) for row in rows if row[2] is not None]
+        # The row that says when the lane changed holds no key.
+        found = [Waiting(lane, *row) for row in rows if row[2] is not None]
         return sorted(found, key=lambda each: (each.seq, each.index))
 
     def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
@@ -118,13 +120,16 @@ class CassandraLanes(Deliveries):
         return {lane: count for lane, [(count,)] in zip(lanes, found, strict=True) if count}
 
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
-        """Keys are read again only where something has changed since."""
+        """Keys are read again only where something has changed since, and now and then where nothing seems to have.
+
+        What a worker of an older version wrote, whose clock was ahead of ours, hides our changes for as long as it was ahead.
+        """
         due = []
         for lane, stamp in self._stamps(lanes).items():
             known = self._earliest.get(lane)
-            if known is None or known[0] != stamp:
+            if known is None or known[0] != stamp or time.monotonic() - known[2] > REMEMBERED_S:
                 earliest = min((each.retry_at for each in self.waiting(lane)), default=None)
-                known = self._earliest[lane] = (stamp, earliest)
+                known = self._earliest[lane] = (stamp, earliest, time.monotonic())
             if known[1] is not None and known[1] <= now_ms:
                 due.append(lane)
         return due

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 6. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 7. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -166,6 +166,7 @@ CREATE TABLE IF NOT EXISTS waiting (
     idx             INTEGER NOT NULL,
     retry_at        INTEGER NOT NULL,
     refusals        INTEGER NOT NULL,
+    stamp           INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (channel, partition, conversation_id, address)
 ) WITHOUT ROWID;
 

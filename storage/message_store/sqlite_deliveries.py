@@ -37,14 +37,19 @@ SPOKEN = Write(
     "WHERE (excluded.at, excluded.conversation_id) > (at, conversation_id)",
     4,
 )
-WAIT = Write("INSERT OR REPLACE INTO waiting VALUES {rows}", 8)
+WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals, stamp"
+WAIT = Write(
+    f"INSERT INTO waiting (channel, partition, {WAITING_COLUMNS}) VALUES {{rows}} "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET seq = excluded.seq, idx = excluded.idx, retry_at = excluded.retry_at, "
+    "refusals = excluded.refusals, stamp = excluded.stamp WHERE excluded.stamp > stamp",
+    9,
+)
 # Not IN (VALUES …): SQLite would search by the channel alone, through all that waits.
 GO_ON = Write(
     "DELETE FROM waiting WHERE {rows}",
-    row="(channel = ? AND partition = ? AND conversation_id = ? AND address = ?)",
+    row="(channel = ? AND partition = ? AND conversation_id = ? AND address = ? AND stamp < ?)",
     between=" OR ",
 )
-WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals"
 WAITING = """
 SELECT * FROM waiting WHERE channel = ? AND partition = ? ORDER BY seq, idx
 """
@@ -83,7 +88,7 @@ FANNED = Write(
 )
 CURSOR = """
 INSERT INTO lanes (channel, partition, cursor) VALUES (?, ?, ?)
-ON CONFLICT DO UPDATE SET cursor = excluded.cursor WHERE excluded.cursor > cursor
+ON CONFLICT DO UPDATE SET cursor = excluded.cursor WHERE excluded.cursor > cursor AND fence <= ?
 """
 SWAP = """
 UPDATE lanes SET holder = ?, fence = ?, beat = ?
@@ -138,8 +143,8 @@ class SQLiteDeliveries(Deliveries):
             (sqlite_facts.MERGE, _merges(facts)),
             (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key), now) for each in handles]),
             (SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()]),
-            (GO_ON, [_waiting_key(each) for each in resumed]),
-            (WAIT, [(*_waiting_key(each), each.seq, each.index, each.retry_at, each.refusals) for each in waiting]),
+            (GO_ON, [(*_waiting_key(each), each.stamp) for each in resumed]),
+            (WAIT, [(*_waiting_key(each), *_waits(each)) for each in waiting]),
             (sqlite_changes.NOTE, sqlite_changes.rows(changes)),
         )
 
@@ -170,9 +175,9 @@ class SQLiteDeliveries(Deliveries):
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
         self._db.put((FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()]))
 
-    def raise_cursor(self, lane: Lane, seq: int) -> None:
+    def raise_cursor(self, lane: Lane, seq: int, fence: int) -> None:
         with self._db.write() as db:
-            db.execute(CURSOR, (lane.channel, lane.partition, seq))
+            db.execute(CURSOR, (lane.channel, lane.partition, seq, fence))
 
     def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
         place = (lane.channel, lane.partition)
@@ -208,6 +213,10 @@ def _merges(facts: Mapping[DeliveryKey, Facts]) -> list[tuple[Any, ...]]:
 
 def _waiting_key(waiting: Waiting) -> tuple[str, int, str, str]:
     return waiting.lane.channel, waiting.lane.partition, waiting.conversation_id, waiting.address
+
+
+def _waits(waiting: Waiting) -> tuple[int, int, int, int, int]:
+    return waiting.seq, waiting.index, waiting.retry_at, waiting.refusals, waiting.stamp
 
 
 def _read(row: list[Any]) -> Delivery:

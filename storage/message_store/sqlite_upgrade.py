@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from chat4all.retention import Retention
 
-# `at` of rows that are there already: when they were found.
+# `at` of rows that are there already: when they were found. Their `stamp` comes before all others.
 COLUMNS = (
+    ("waiting", "stamp", "INTEGER NOT NULL DEFAULT 0"),
     ("message_ids", "at", "INTEGER NOT NULL DEFAULT {now}"),
     ("handles", "at", "INTEGER NOT NULL DEFAULT {now}"),
 )

@@ -108,7 +108,7 @@ def test_progress_is_followed_until_it_is_delivered(road: World) -> None:
     channel = Fake()
     courier = Courier(road.parts)
     with patch("tasks.courier.open_channel", return_value=channel):
-        courier._sender("whatsapp")
+        assert courier._outlet("whatsapp").opened
     courier.start()
     courier.poke(Lane("whatsapp", 0))
     thread.join(60)

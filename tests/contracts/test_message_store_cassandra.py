@@ -13,10 +13,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.failures import Mismatch, Temporary
-from chat4all.ports import Handle, Lease, Waiting
+from chat4all.ports import Handle, Lease, Waiting, stamps_of
 from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings, SettingsError
 from ops.native.cassandra import Cassandra
@@ -240,16 +241,40 @@ def test_a_lane_is_known_from_its_first_lease_on(store: CassandraStore) -> None:
 
 @pytest.mark.real
 def test_a_new_holder_with_a_slow_clock_is_heard(store: CassandraStore, another: CassandraStore) -> None:
-    """Who has read what waits writes after it, whatever the clocks say; a key that went on may wait again."""
-    here = lane()
-    first, second = Waiting(here, "c", "1", 5, 0, 100, 1), Waiting(here, "c", "2", 6, 0, 100, 1)
-    another._db.clock.saw(time.time_ns() // 1000 + 3_600_000_000)
+    """Who takes a lane speaks after all that was said before, whatever the clocks say; a key that went on may wait again."""
+    here, now = lane(), time.time_ns() // 1_000_000
+    fast = Lease().taken_by("fast", now + 3_600_000)
+    said, heard = stamps_of(fast.fence), stamps_of(fast.taken_by("slow", now).fence)
+    first, second = Waiting(here, "c", "1", 5, 0, 100, 1, said[0]), Waiting(here, "c", "2", 6, 0, 100, 1, said[1])
     another.record({}, waiting=[first, second])
-    another.record({}, resumed=[first])
+    another.record({}, resumed=[replace(first, stamp=said[2])])
     assert store.waiting(here) == [second]
-    again = Waiting(here, "c", "1", 9, 0, 300, 2)
-    store.record({}, waiting=[again], resumed=[second])
+    again = Waiting(here, "c", "1", 9, 0, 300, 2, heard[0])
+    store.record({}, waiting=[again], resumed=[replace(second, stamp=heard[1])])
     assert store.waiting(here) == [again]
+
+
+@pytest.mark.real
+def test_a_lane_is_not_taken_for_quiet_while_its_keys_are_being_written(
+    store: CassandraStore, another: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes of one partition reach it in any order: who looks in between looks again when all are there."""
+    here, put = lane(), Session.put
+    first = Waiting(here, "c", "0", 5, 0, 900, 1, 1)
+    another.record({}, waiting=[first])
+    assert store.due([here], 100) == []
+    told: list[list[Lane]] = []
+
+    def looked_at(session: Session, puts: object) -> None:
+        given = list(puts)  # type: ignore[call-overload]
+        for start in reversed(range(0, len(given), 50)):
+            put(session, given[start : start + 50])
+            told.append(store.due([here], 100))
+
+    monkeypatch.setattr(Session, "put", looked_at)
+    another.record({}, waiting=[Waiting(here, "c", str(n), 5 + n, 0, 50 if n == 20 else 900, 1, 2) for n in range(1, 200)])
+    assert told[0] == []
+    assert store.due([here], 100) == [here]
 
 
 @pytest.mark.real
@@ -267,12 +292,12 @@ def test_every_sign_of_life_is_new_also_from_a_slow_clock(store: CassandraStore,
 def test_what_is_due_is_read_again_when_others_change_it(store: CassandraStore, another: CassandraStore) -> None:
     """The remembered answer holds only as long as nothing of the lane has changed."""
     here = lane()
-    late, soon = Waiting(here, "c", "1", 5, 0, 900, 1), Waiting(here, "c", "2", 6, 0, 50, 1)
+    late, soon = Waiting(here, "c", "1", 5, 0, 900, 1, 1), Waiting(here, "c", "2", 6, 0, 50, 1, 2)
     another.record({}, waiting=[late])
     assert store.due([here], 100) == []
     another.record({}, waiting=[soon])
     assert store.due([here], 100) == [here]
-    another.record({}, resumed=[soon])
+    another.record({}, resumed=[replace(soon, stamp=3)])
     assert store.due([here], 100) == []
     assert store.due([here], 900) == [here]
 

@@ -112,7 +112,7 @@ def test_threads_lose_none_of_each_others_facts_and_positions(store: MessageStor
     def work(me: int) -> None:
         store.record({key: Facts(attempts=me, sent_at=10 + me, provider_id=f"p{me}", resent_as=THREADS - me)})
         store.raise_fanned({here: me})
-        store.raise_cursor(here, THREADS - me)
+        store.raise_cursor(here, THREADS - me, 0)
         store.raise_progress(topic, {0: me})
 
     at_once(work)

@@ -98,6 +98,16 @@ CASES: dict[str, Case] = {
         {'chat4all_breaker_open{channel="whatsapp"}': "0 1 1 0x30"},
         WHATSAPP,
     ),
+    "AccountUnopened": Case(
+        {'chat4all_account_unopened{channel="whatsapp"}': "1x30"},
+        {'chat4all_account_unopened{channel="whatsapp"}': "0 1 1 0x30"},
+        WHATSAPP,
+    ),
+    "KeysFail": Case(
+        {'chat4all_keys_failed_total{channel="whatsapp"}': "0+1x30"},
+        {'chat4all_keys_failed_total{channel="whatsapp"}': "0 0 1 2 3 3x30"},
+        WHATSAPP,
+    ),
     "ProviderErrors": Case({SENT: "0+50x30", FAILED: "0+50x30"}, {SENT: "0+90x30", FAILED: "0+5x30"}, WHATSAPP),
     "DeliverySlow": Case(*DELIVERY, WHATSAPP),
     "LanesWithoutHolder": Case(

@@ -51,7 +51,7 @@ def fill(store: SQLiteStore, count: int) -> None:
         store.put_deliveries(rows)
         store.record({}, [Handle("w", "a", row.facts.provider_id, row.key) for row in rows])
     store.raise_fanned({LANE: count})
-    store.raise_cursor(LANE, count)
+    store.raise_cursor(LANE, count, 0)
 
 
 def size_of(path: Path) -> int:

@@ -269,7 +269,7 @@ class Out:
         self.road.say(replace(message(CONVERSATION, payload.file_id, to=[whatsapp(1)], **more), payload=payload))
         self.road.run()
         row = self.road.rows()[-1]
-        outcome = await self.sender.attempt(row, 0, lambda: True)
+        outcome = await self.sender.attempt(row, 0, lambda: True, lambda: True)
         if outcome.note:
             await self.committer.commit(outcome.note)
         return outcome
@@ -331,7 +331,7 @@ async def test_a_file_that_is_still_being_fetched_is_waited_for(out: Out) -> Non
     assert out.road.rows()[-1].facts.attempts == 0
     ready = filing(out.road).finished(file, SUM, 900)
     assert ready
-    await out.sender.attempt(out.road.rows()[-1], 0, lambda: True)
+    await out.sender.attempt(out.road.rows()[-1], 0, lambda: True, lambda: True)
     assert [(text, sent.size, sent.object_key) for text, sent, _ in out.files] == [("[picture]", 900, file.file_id)]
 
 

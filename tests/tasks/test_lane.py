@@ -12,7 +12,9 @@ from msgspec import structs
 
 from chat4all.deliveries import Delivery, Facts, Lane
 from chat4all.messages import Message
+from chat4all.ports import Lease
 from chat4all.records import partition_of
+from tasks import finding
 from tasks import lane as lane_module
 from tasks.committer import Committer, Note
 from tasks.lane import LaneWork
@@ -31,13 +33,21 @@ class Provider:
         self.calls = 0
         self.again: list[int] = []
 
-    async def attempt(self, row: Delivery, refusals: int, may_send: Callable[[], bool]) -> Outcome:
+    opened = True
+
+    def closed_s(self) -> float | None:
+        """Lets all through."""
+        return None
+
+    async def attempt(
+        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
+    ) -> Outcome:
         """Send, unless the answer is to wait so many seconds."""
         if row.facts.ended:
             return Done()
         self.calls += 1
         await asyncio.sleep(0)
-        if not may_send():
+        if not may_begin() or not may_send():
             return Wait(now_ms(), refusals)
         wait = self.answer(row)
         if wait:
@@ -64,12 +74,19 @@ class Bench:
         """Hold the one lane until it is idle or `held` says that it is lost. A hold that is over stays over."""
         self._holds += 1
         mine = self._holds
-        lane = Lane("whatsapp", 0)
-        state = self.road.store.lanes([lane])[lane]
-        work = LaneWork(
-            state, self.road.store, self.committer, self.provider, self.executor, lambda: self.held and self._holds == mine
-        )
+        lane, store = Lane("whatsapp", 0), self.road.store
+        seen = store.lanes([lane])[lane].lease
+        lease = seen.taken_by(f"holder-{mine}", now_ms())
+        assert store.swap_lease(lane, seen, lease)
+
+        def held() -> bool:
+            return self.held and self._holds == mine
+
+        state = store.lanes([lane])[lane]
+        work = LaneWork(state, store, self.committer, self.provider, self.executor, held, lease.fence, bool(seen.holder))
         await work.run(linger_s)
+        if held():
+            assert store.swap_lease(lane, lease, Lease("", lease.fence, 1))
 
 
 @pytest.fixture
@@ -138,7 +155,7 @@ async def test_a_new_holder_finds_all_rows_of_a_waiting_key(bench: Bench) -> Non
     bench.provider.answer = lambda row: 0.0
     lane = Lane("whatsapp", 0)
     (waiting,) = bench.road.store.waiting(lane)
-    bench.road.store.record({}, waiting=[structs.replace(waiting, retry_at=now_ms())])
+    bench.road.store.record({}, waiting=[structs.replace(waiting, retry_at=now_ms(), stamp=waiting.stamp + 1)])
     await bench.work()
     assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *early, *late)
     await until(lambda: bench.road.store.waiting(lane) == [])
@@ -184,8 +201,9 @@ async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
 ) -> None:
     """Random refusals, small memory, holders that are lost at random, messages that keep coming: each once, each key by seq."""
     chance = random.Random(seed)
-    for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 15, "READ_ROWS": 6, "PAGE": 4, "SOON_S": 0.5}.items():
+    for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 15, "READ_ROWS": 6, "SOON_S": 0.5}.items():
         monkeypatch.setattr(lane_module, name, value)
+    monkeypatch.setattr(finding, "PAGE", 4)
 
     def answer(row: Delivery) -> float:
         bench.held = bench.held and chance.random() > 0.02

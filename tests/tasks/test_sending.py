@@ -72,9 +72,14 @@ class Desk:
         (row,) = self.road.rows()
         return row
 
-    async def attempt(self, may_send: Callable[[], bool] = lambda: True, refusals: int = 0) -> Outcome:
+    async def attempt(
+        self,
+        may_send: Callable[[], bool] = lambda: True,
+        refusals: int = 0,
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
         """Try the delivery as it stands now, and keep what comes of it."""
-        outcome = await self.sender.attempt(self.row(), refusals, may_send)
+        outcome = await self.sender.attempt(self.row(), refusals, may_begin, may_send)
         if outcome.note:
             await self.committer.commit(outcome.note)
         return outcome
@@ -82,7 +87,9 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    with world(tmp_path, unknown_grace_s=0.5, breaker_failures=3, breaker_probe_s=60) as road:
+    with world(
+        tmp_path, unknown_grace_s=0.5, backoff_first_s=0.1, provider_timeout_s=0.4, breaker_failures=3, breaker_probe_s=60
+    ) as road:
         async with threads() as executor:
             committer, channel = Committer(road.parts, executor), Fake()
             writing = asyncio.create_task(committer.run())
@@ -182,9 +189,15 @@ async def test_an_address_that_moved_gets_nothing(desk: Desk) -> None:
 
 
 async def test_who_lost_the_lane_does_not_send(desk: Desk) -> None:
-    """The last look at the lease is after the attempt was written: the attempt is then known to have sent nothing."""
+    """The last look at the lease is after the attempt was written. It says nothing of an attempt that may be another's too."""
     assert isinstance(await desk.attempt(may_send=lambda: False), Wait)
-    assert (desk.channel.arrived, desk.row().facts.unknown) == ([], False)
+    assert (desk.channel.arrived, desk.row().facts.refusals, desk.row().facts.unknown) == ([], 0, True)
+
+
+async def test_a_lane_that_stops_begins_nothing(desk: Desk) -> None:
+    """A worker that is told to end leaves no attempt whose outcome the next one would have to wait for."""
+    assert isinstance(await desk.attempt(may_begin=lambda: False), Wait)
+    assert (desk.channel.arrived, desk.row().facts) == ([], Facts())
 
 
 async def test_an_open_breaker_spends_no_attempts(desk: Desk) -> None:
@@ -203,7 +216,7 @@ async def test_a_delivery_that_is_too_old_ends(tmp_path: Path, desk: Desk) -> No
     desk.road.say(old)
     desk.road.run()
     row = desk.road.rows()[-1]
-    outcome = await desk.sender.attempt(row, 0, lambda: True)
+    outcome = await desk.sender.attempt(row, 0, lambda: True, lambda: True)
     assert isinstance(outcome, Done)
     assert outcome.note is not None
     assert outcome.note.facts.refused_reason == "expired"

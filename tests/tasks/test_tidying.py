@@ -35,7 +35,7 @@ def said(road: World, *messages: Message, facts: Facts | None = None) -> None:
     if facts:
         handles = [Handle("whatsapp", "a", f"wamid.{row.key}", row.key) for row in rows]
         road.store.record({row.key: facts for row in rows}, handles)
-    road.store.raise_cursor(Lane("whatsapp", 0), rows[-1].key.seq)
+    road.store.raise_cursor(Lane("whatsapp", 0), rows[-1].key.seq, 0)
 
 
 SENT = Facts(attempts=2, attempted_at=NOW, refusals=1, sent_at=NOW, provider_id="wamid.1", delivered_at=NOW + 5)

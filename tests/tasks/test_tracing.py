@@ -45,7 +45,7 @@ def say(road: World, number: int, sampled: bool) -> str:
 def deliver(road: World, channel: Fake) -> None:
     courier = Courier(road.parts)
     with patch("tasks.courier.open_channel", return_value=channel):
-        courier._sender("whatsapp")
+        assert courier._outlet("whatsapp").opened
     courier.start()
     try:
         courier.poke(Lane("whatsapp", 0))

@@ -244,7 +244,7 @@ def test_statuses_stand_when_the_rows_have_gone(gateway: Driver) -> None:
     )
     store.put_deliveries([resent])
     before = shown(gateway, message)
-    store.raise_cursor(key.lane, 9_000)
+    store.raise_cursor(key.lane, 9_000, 0)
     store.expire(int(time.time() * 1000) + 30 * DAY_MS)
     assert store.lane_rows(key.lane, (0, 0), 9_000, 9) == []
     after = shown(gateway, message)

@@ -1,0 +1,64 @@
+"""Where the rows of a waiting key are. Reading the lane has passed them over, so they are found again in another way."""
+
+from msgspec import Struct
+
+from chat4all.deliveries import Delivery, DeliveryKey
+from chat4all.ports import MessageStore, Waiting
+
+PAGE = 100
+SCAN = 500
+
+Place = tuple[int, int]
+
+
+class Found(Struct, frozen=True):
+    """Some rows of a key, ascending, and where to look on; None when there is nothing more up to the limit."""
+
+    rows: list[Delivery]
+    after: Place | None
+
+
+class Finder:
+    """Finds one key's rows: through its conversation's messages, or through the whole lane where messages are gone.
+
+    Messages may be forgotten or erased while their deliveries wait. They go oldest first, so the one that the key waits at
+    tells whether the others can be relied on.
+    """
+
+    def __init__(self, store: MessageStore, waiting: Waiting) -> None:
+        self._store, self._waiting = store, waiting
+        self._scans = False
+
+    def rows(self, place: Place, limit: Place) -> Found:
+        """A page of rows in [place, limit]. Blocks."""
+        if not self._scans:
+            found = self._through_messages(place, limit)
+            if found is not None:
+                return found
+            self._scans = True
+        return self._through_lane(place, limit)
+
+    def _through_messages(self, place: Place, limit: Place) -> Found | None:
+        first = self._waiting
+        page = self._store.page(first.conversation_id, place[0] - 1, limit[0] + 1, PAGE)
+        if place == (first.seq, first.index) and first.seq not in [message.seq for message in page[:1]]:
+            return None
+        keys = [
+            DeliveryKey(first.lane, message.seq, index)
+            for message in page
+            for index, each in enumerate(message.recipients)
+            if each.channel == first.lane.channel and each.address == first.address and place <= (message.seq, index) <= limit
+        ]
+        found = self._store.deliveries(keys) if keys else {}
+        return Found([found[key] for key in sorted(found)], (page[-1].seq + 1, 0) if len(page) == PAGE else None)
+
+    def _through_lane(self, place: Place, limit: Place) -> Found:
+        first = self._waiting
+        page = self._store.lane_rows(first.lane, (place[0], place[1] - 1), limit[0], SCAN)
+        mine = [
+            row
+            for row in page
+            if (row.conversation_id, row.address) == (first.conversation_id, first.address)
+            and (row.key.seq, row.key.index) <= limit
+        ]
+        return Found(mine, (page[-1].key.seq, page[-1].key.index + 1) if len(page) == SCAN else None)

@@ -1,0 +1,54 @@
+"""A channel's way out, whether its account can be opened or not: while it cannot, only what is to be sent from it waits."""
+
+import time
+from collections.abc import Callable
+
+from chat4all import telemetry
+from chat4all.deliveries import Delivery
+from chat4all.settings import Settings
+from tasks.committer import Note
+from tasks.sending import Outcome, Sender, Wait, ends_of, now_ms, refused, within_life
+
+log = telemetry.logger(__name__)
+
+# How often an account is tried that could not be opened. Its keys wait as long.
+AGAIN_S = 30.0
+
+
+class Outlet:
+    """The sender of a channel, opened when it is first needed and tried again until that succeeds."""
+
+    def __init__(self, channel: str, settings: Settings, opens: Callable[[], Sender]) -> None:
+        self.sender: Sender | None = None
+        self._channel, self._settings, self._opens = channel, settings, opens
+        self._tried_at = -AGAIN_S
+
+    @property
+    def opened(self) -> bool:
+        """Whether something can be sent. Tries to open the account where the last try is some time ago."""
+        if self.sender is None and time.monotonic() - self._tried_at >= AGAIN_S:
+            self._tried_at = time.monotonic()
+            try:
+                self.sender = self._opens()
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with an account, only what it sends waits for it
+                log.error("account_unopened", channel=self._channel, error=type(error).__name__)
+        return self.sender is not None
+
+    async def attempt(
+        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
+    ) -> Outcome:
+        """Try a delivery once; without an account it waits, and ends when it is too old."""
+        if self.opened and self.sender:
+            return await self.sender.attempt(row, refusals, may_begin, may_send)
+        ends = ends_of(row, self._settings)
+        if now_ms() >= ends and not row.facts.ended:
+            return refused(row, "expired", "the account could not be opened")
+        return within_life(Wait(now_ms() + int(AGAIN_S * 1000), refusals), ends)
+
+    def told_again(self, row: Delivery) -> Note | None:
+        """As the sender has it. Only where `opened`."""
+        return self.sender.told_again(row) if self.sender else None
+
+    def closed_s(self) -> float | None:
+        """As the sender has it. Without one all goes through, to be written down."""
+        return self.sender.closed_s() if self.sender else None

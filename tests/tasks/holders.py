@@ -1,0 +1,115 @@
+"""Several processes that hold one lane after each other, each of which may be frozen at any of its calls to the store."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+from chat4all.deliveries import Lane
+from chat4all.failures import Temporary
+from chat4all.ports import Lease, MessageStore
+from tasks.committer import Committer
+from tasks.lane import LaneWork
+from tasks.outlet import Outlet
+from tasks.parts import Parts
+from tasks.sending import Sender, now_ms
+from tests.tasks.test_sending import Fake
+from tests.tasks.world import World
+
+LANE = Lane("whatsapp", 0)
+# What a call of a frozen process waits for at most, so that a failing test ends.
+THAW_S = 20.0
+
+
+class Slow:
+    """The store as a process sees it that is frozen at some call: the call reaches the store when it thaws, or never.
+
+    `holds(name, arguments)` says which; `lost`: nothing of it ever arrives, for the process was killed.
+    """
+
+    def __init__(self, store: MessageStore) -> None:
+        self._store = store
+        self.holds: Callable[[str, tuple[Any, ...]], bool] = lambda name, given: False
+        self.thaw, self.stuck, self.lost = threading.Event(), threading.Event(), False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._store, name)
+
+        def call(*given: Any, **more: Any) -> Any:
+            if not self.thaw.is_set() and self.holds(name, given):
+                self.stuck.set()
+                self.thaw.wait(THAW_S)
+            if self.lost:
+                raise Temporary("store", "killed")
+            return real(*given, **more)
+
+        return call
+
+
+class Process:
+    """One channel worker with its own way to the store, its own committer, threads and channel account.
+
+    `held` is what its lease says to it. It is taken from it when the test lets another process have the lane.
+    """
+
+    def __init__(self, road: World, name: str, channel: Fake | None = None) -> None:
+        self.pool = ThreadPoolExecutor(6)
+        self.store = cast("Any", Slow(road.store))
+        parts = road.parts
+        self.parts = Parts(parts.settings, parts.log, self.store, parts.partitions, parts.objects)
+        self.committer = Committer(self.parts, self.pool)
+        opens = lambda: Sender(self.parts, channel or Fake(), self.committer, self.pool)  # noqa: E731
+        self.outlet = Outlet("whatsapp", parts.settings, opens)
+        self.road, self.name, self.held = road, name, False
+        self.lane: LaneWork | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._writing = asyncio.get_running_loop().create_task(self.committer.run())
+
+    def begin(self, linger_s: float = 0.05) -> None:
+        """Take the lane, whoever has it, and work on it beside what else goes on."""
+        self._working = asyncio.get_running_loop().create_task(self.work(linger_s))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has let the lane go."""
+        return self._working is not None and self._working.done()
+
+    async def work(self, linger_s: float = 0.05) -> None:
+        """Take the lane, whoever has it, work until it is idle, and release it if it is still ours."""
+        store = self.road.store
+        seen = store.lanes([LANE])[LANE].lease
+        lease = seen.taken_by(self.name, now_ms())
+        assert store.swap_lease(LANE, seen, lease)
+        self.held, taken_over = True, bool(seen.holder)
+        state = store.lanes([LANE])[LANE]
+        self.lane = LaneWork(
+            state, self.store, self.committer, self.outlet, self.pool, lambda: self.held, lease.fence, taken_over
+        )
+        await self.lane.run(linger_s)
+        if self.held:
+            self.held = False
+            store.swap_lease(LANE, lease, Lease("", lease.fence, 1))
+
+    async def thawed(self) -> None:
+        """Wake: what was frozen arrives, and it finds that the lane is not its own any more."""
+        self.held = False
+        self.store.thaw.set()
+        await self._gone(wait=True)
+
+    async def killed(self) -> None:
+        """Be gone: nothing that is not at the store by now arrives there."""
+        self.held, self.store.lost = False, True
+        self.store.thaw.set()
+        await self._gone(wait=False)
+
+    async def _gone(self, wait: bool) -> None:
+        tasks = [self._working] if self._working else []
+        if not wait:
+            tasks += list(self.lane._serving.values()) if self.lane else []
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._writing.cancel()
+        await asyncio.gather(self._writing, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(None, self.pool.shutdown)
