@@ -19,8 +19,8 @@ class Logged(list[str]):
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
     lines = Logged()
-    for module in ("problems", "callbacks", "members"):
-        monkeypatch.setattr(f"webapp.{module}.log", lines)
+    for module in ("webapp.problems", "chat4all.webhooks", "webapp.members"):
+        monkeypatch.setattr(f"{module}.log", lines)
     return lines
 
 
@@ -73,7 +73,7 @@ def test_what_people_say_is_not_in_the_logs(gateway: Driver, logged: Logged) -> 
     said = "".join(logged)
     assert "words" not in said
     assert "5511999990000" not in said
-    assert "another account" in said
+    assert "update_unclaimed" in said
 
 
 def test_the_api_describes_itself(gateway: Driver) -> None:
