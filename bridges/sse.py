@@ -21,9 +21,11 @@ from bridges.sessions import Closing, CutOff, Sessions, left
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
 from chat4all import metrics
+from chat4all.browsers import SAFE, cross_origin
 from chat4all.failures import Temporary, Unknown
 from chat4all.limiting import TooMany
 
+METHODS = "GET, HEAD, OPTIONS"
 HEARTBEAT_S = 15.0
 SILENCE_S = 30.0
 WRITE_S = 30.0
@@ -33,8 +35,9 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 class EventsPage:
     """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
 
-    def __init__(self, sessions: Sessions, gate: Gate, log: str) -> None:
+    def __init__(self, sessions: Sessions, gate: Gate, log: str, cors_origins: frozenset[str] = frozenset()) -> None:
         self._sessions = sessions
+        self._origins = cors_origins
         self._gate = gate
         self._log = log
         self._streams = Streams("sse")
@@ -44,7 +47,18 @@ class EventsPage:
         app = web.Application()
         app.router.add_get("/v1/events", self.events)
         app.router.add_get("/healthz", self.health)
+        app.router.add_options("/v1/events", self.options)
+        app.on_response_prepare.append(self._head)
         return app
+
+    async def options(self, _request: web.Request) -> web.Response:
+        """What a browser asks before it calls: it has no token with it."""
+        return web.Response(status=204, headers={"Allow": METHODS})
+
+    async def _head(self, request: web.Request, response: web.StreamResponse) -> None:
+        methods = METHODS if request.method == "OPTIONS" else ""
+        told = cross_origin(request.headers.get("Origin", ""), self._origins, methods)
+        response.headers.update({**SAFE, **told})
 
     async def health(self, _request: web.Request) -> web.Response:
         """The process answers."""

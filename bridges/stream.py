@@ -23,6 +23,7 @@ from bridges.sse import EventsPage
 from bridges.subscriptions import Hub, Limits
 from chat4all import exposing, tracing
 from chat4all.accepting import Acceptor
+from chat4all.browsers import origins
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.failures import Failure, Mismatch
 from chat4all.ports import EventLog, MessageStore
@@ -95,7 +96,7 @@ class StreamServer:
         await self._until_open()
         sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool)
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
-        await self._serve_http(EventsPage(sessions, self._gate, identity))
+        await self._serve_http(EventsPage(sessions, self._gate, identity, origins(self._settings.cors_origins)))
         await self._serve_grpc(Chat(acceptor, sessions, self._gate, identity, self._calls))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)

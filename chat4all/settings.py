@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chat4all.browsers import origins
 from chat4all.private import private_folder
 from chat4all.redacting import know
 from chat4all.retention import Retention, too_short
@@ -188,6 +189,12 @@ class Settings(BaseSettings):
     def retention(self) -> Retention:
         """How long each kind of row is kept."""
         return Retention.of(self)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str) -> str:
+        origins(given)
+        return given
 
     @property
     def is_embedded(self) -> bool:

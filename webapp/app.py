@@ -21,6 +21,7 @@ from storage.open import open_log, open_objects, open_store
 from webapp import (
     admin,
     auth,
+    browsers,
     callbacks,
     clients,
     conversations,
@@ -67,6 +68,7 @@ def create_app(
     tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     app.extensions[KEY] = open_gateway(settings, channels)
+    browsers.init(app, settings)
     app.before_request(_limit_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
     problems.init(app)

@@ -58,13 +58,9 @@ def _admit() -> Caller:
 
 
 def require() -> None:
-    """Before a request of a protected blueprint: the caller must be known, and within their rate.
-
-    A browser asks with OPTIONS what it may do before it shows its token.
-    """
-    if request.method != "OPTIONS":
-        g.caller = _admit()
-        limiting.check(g.caller.user_id)
+    """Before a request of a protected blueprint: the caller must be known, and within their rate."""
+    g.caller = _admit()
+    limiting.check(g.caller.user_id)
 
 
 def optional() -> Caller | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all import accounts
@@ -27,8 +27,7 @@ api = APIBlueprint(
 
 def _require_admin() -> None:
     auth.require()
-    if request.method != "OPTIONS":
-        auth.need(ADMIN)
+    auth.need(ADMIN)
 
 
 api.before_request(_require_admin)

@@ -170,3 +170,20 @@ async def test_a_server_that_stops_ends_streams(road: Road) -> None:
 def test_events_as_json(event: pb.Event, shown: dict[str, object]) -> None:
     """The words of the REST API: payloads, metadata as an object, RFC 3339 times, numbers as numbers."""
     assert json.loads(event_json(event.SerializeToString())) == shown
+
+
+async def test_browsers_may_ask_and_read(road: Road) -> None:
+    """OPTIONS without a token, and CORS headers for the origins named, on refusals too."""
+    road.settings = road.settings.model_copy(update={"cors_origins": "https://app.example.com"})
+    url = f"http://127.0.0.1:{road.settings.events_port}/v1/events"
+    origin = {"Origin": "https://app.example.com"}
+    async with serving(road), aiohttp.ClientSession() as session:
+        async with session.options(url, headers=origin | {"Access-Control-Request-Method": "GET"}) as asked:
+            assert asked.status == 204
+            assert asked.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+            assert "Last-Event-ID" in asked.headers["Access-Control-Allow-Headers"]
+        async with session.get(url, headers=origin) as refused:
+            assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, "https://app.example.com")
+            assert refused.headers["X-Content-Type-Options"] == "nosniff"
+        async with session.get(url, headers={"Origin": "https://evil.example.com"}) as refused:
+            assert "Access-Control-Allow-Origin" not in refused.headers
