@@ -105,6 +105,12 @@ def recorded(channel: str, name: str) -> Any:
         return None
 
 
+def all_spoilt(channel: str, name: str) -> Iterator[bytes]:
+    """This recording with each of its values spoilt in each way."""
+    document = recorded(channel, name)
+    return (spoilt(document, path, value) for path in list(nodes(document)) for value in SPOILT)
+
+
 def check(channel: Channel, document: Any, path: Path, inbound: list[Inbound], rest: list[Any]) -> None:
     """All ways to spoil one value: nothing is raised, gone without a trace, or lost for another part's sake."""
     last = next((name for name in reversed(path) if isinstance(name, str)), "")

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from chat4all.people import now_ms
 from chat4all.ports import DeadLetter
 from chat4all.settings import Settings
 from tests.channels import payloads
+from tests.channels import test_mutations as mutations
 from tests.webapp.driver import Driver
 from webapp.app import create_app
 
@@ -347,3 +349,12 @@ def test_each_of_several_files_arrives(provider: Provider) -> None:
         file_id = getattr(record.payload, "file_id", "")
         media.append(provider.driver.parts.store.files([file_id])[file_id].media)
     assert sorted(media) == sorted([f"https://cdn.example/{n}.jpg" for n in range(3)] * 2 + ["https://cdn.example/same"] * 4)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_no_spoilt_webhook_troubles_the_gateway(provider: Provider, channel: str) -> None:
+    """A sample of everything that mutations make: always 200, and what was read is accepted too, not set aside."""
+    spoilt = [body for which, name in mutations.documents() if which == channel for body in mutations.all_spoilt(which, name)]
+    for body in random.Random(channel).sample(spoilt, 120):
+        provider.posts(channel, body)
+    assert [each for each in provider.letters() if each.reason in {"not_accepted", "reader_failed"}] == []
