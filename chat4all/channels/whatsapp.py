@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+import phonenumbers
 from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -23,7 +25,9 @@ from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
-NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+# As people write it there may be digits for calls within the country too.
+WRITTEN_NUMBER = re.compile(r"[1-9][0-9]{6,16}")
 WRITTEN = str.maketrans("", "", " -().\u00a0")
 
 VERDICTS = graph.COMMON | {
@@ -156,10 +160,11 @@ class WhatsApp(Channel):
         written = text.strip()
         if whatsapp_inbound.USER_ID.fullmatch(written):
             return written
-        digits = written.translate(WRITTEN)
-        if not NUMBER.fullmatch(digits):
+        digits = written.translate(WRITTEN).removeprefix("+")
+        found = canonical(digits) if WRITTEN_NUMBER.fullmatch(digits) else ""
+        if not NUMBER.fullmatch(found):
             raise ValueError("a WhatsApp address is a number with its country code, such as +5511999990000, or a user id")
-        return whatsapp_inbound.number(digits)
+        return found
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Meta's hub.challenge."""
@@ -276,6 +281,18 @@ class WhatsApp(Channel):
     async def close(self) -> None:
         """Let go of connections."""
         await self._http.close()
+
+
+@lru_cache(maxsize=20_000)
+def canonical(digits: str) -> str:
+    """A number as WhatsApp calls it, without what is dialled within a country only: "(0)", or Argentina's 15."""
+    try:
+        number = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return whatsapp_inbound.number(digits)
+    if not phonenumbers.is_possible_number(number):
+        return whatsapp_inbound.number(digits)
+    return whatsapp_inbound.number(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
 def _reason(errors: Sequence[object]) -> str:

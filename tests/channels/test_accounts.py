@@ -1,8 +1,9 @@
 """Addresses, limits and credentials."""
 
+import phonenumbers
 import pytest
 
-from chat4all.channels import CHANNELS, open_channel, unknown_channel
+from chat4all.channels import CHANNELS, open_channel, unknown_channel, whatsapp_inbound
 from chat4all.settings import Settings, SettingsError
 
 SECRETS = {
@@ -21,6 +22,13 @@ SECRETS = {
         ("whatsapp", " +55 (11) 99999-0000 ", "+5511999990000"),
         ("whatsapp", "+55 31 9688-3193", "+5531996883193"),
         ("whatsapp", "+521 55 1234 5678", "+525512345678"),
+        ("whatsapp", "+54 9 11 2345-6789", "+5491123456789"),
+        ("whatsapp", "+54 11 15 2345-6789", "+5491123456789"),
+        ("whatsapp", "+54 (0)11 15 2345-6789", "+5491123456789"),
+        ("whatsapp", "+44 (0)20 8366 1177", "+442083661177"),
+        ("whatsapp", "+55 (0)11 99999-0000", "+5511999990000"),
+        ("whatsapp", "+7 8 912 345-67-89", "+79123456789"),
+        ("whatsapp", "+39 06 698 12345", "+390669812345"),
         ("whatsapp", "US.1234", "US.1234"),
         ("whatsapp", "US.ENT.118abc", "US.ENT.118abc"),
         ("instagram", "6789012345", "6789012345"),
@@ -61,6 +69,26 @@ def test_a_wrong_address_is_told_without_repeating_it(channel: str, written: str
     with pytest.raises(ValueError, match="such as") as caught:
         open_channel(channel, settings).address(written)
     assert len(written) < 2 or written not in str(caught.value)
+
+
+def test_every_countrys_numbers_stay_as_they_are(settings: Settings) -> None:
+    """A number as its country has it is one address: as digits, as people read it, and as WhatsApp names whoever answers."""
+    opened = open_channel("whatsapp", settings)
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    tried = 0
+    for number in (
+        phonenumbers.example_number_for_type(each, kind) for each in phonenumbers.SUPPORTED_REGIONS for kind in kinds
+    ):
+        if number is None:
+            continue
+        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if len(written) < 8:
+            continue
+        expected = whatsapp_inbound.number(written)
+        shown = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        assert {opened.address(written), opened.address(shown.replace("/", " ")), opened.address(expected)} == {expected}
+        tried += 1
+    assert tried > 400
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
