@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     )
     file_expire_h: Seconds = Field(24.0, description="An upload not completed, or a file never sent, goes after so long.")
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
-    log_retention_h: Count = Field(168, description="How long the embedded log keeps records.")
+    log_retention_h: Count = Field(168, description="How long the log keeps records that are done.")
 
     # How long each kind of row is kept (chat4all/retention.py checks them against each other; docs/sizing.md reckons them).
     keep_messages_days: Days = Field(0, description="Messages, with what became of each delivery. 0: for ever.")

@@ -105,7 +105,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def trim(self, topic: str, before_ms: int) -> None:
-        """Forget records appended before this time. A log that does so by itself (Kafka) does nothing here."""
+        """Forget records appended before this time. Nothing else makes a log forget."""
 
     @abstractmethod
     def check(self) -> str:

@@ -1,28 +1,32 @@
 """The event log on Kafka."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Lock
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 from msgspec.structs import replace
 
-from chat4all.failures import Mismatch, RangeLost, Temporary
+from chat4all.failures import Failure, Mismatch, RangeLost, Temporary
 from chat4all.ports import Consumer, EventLog, Topic
 from chat4all.records import NewRecord, Range, Record
 from chat4all.settings import Settings
+from chat4all.telemetry import logger
 from storage.event_log.kafka_appender import Appender
 from storage.event_log.kafka_cluster import ANSWER_S, RECORD_BYTES, error_of, failure, parse
 from storage.event_log.kafka_consumer import Follower, Member
 from storage.event_log.kafka_reader import Reader
 
+log_to = logger(__name__)
+
 CREATE_S = 15.0
+FOR_EVER = "-1"
 AGAIN_S = 0.05
 EXISTS = frozenset({KafkaError.TOPIC_ALREADY_EXISTS})
 # Answers of brokers that are about to agree on who leads a partition.
@@ -61,15 +65,20 @@ class KafkaLog(EventLog):
             NewTopic(self._name(name), count, self._cluster.replication or -1, config=self._topic_settings())
             for name, count in partitions.items()
         ]
-        for name, future in self._asked().create_topics(new, operation_timeout=ANSWER_S).items():
+        there = []
+        answers = self._asked().create_topics(new, operation_timeout=ANSWER_S)
+        for name in partitions:
             try:
-                _answer(future, name)
+                _answer(answers[self._name(name)], name)
             except Temporary as error:
                 if not _is(error, EXISTS):
                     raise
+                there.append(name)
         deadline = time.monotonic() + CREATE_S
         for name, count in partitions.items():
             self._check_created(name, count, deadline)
+        if there:
+            self._keep_until_trimmed(there)
 
     def topic(self, name: str) -> Topic:
         """See EventLog."""
@@ -128,7 +137,20 @@ class KafkaLog(EventLog):
         return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def trim(self, topic: str, before_ms: int) -> None:
-        """Kafka forgets by itself: `log_retention_h` of the settings when we made the topic."""
+        """See EventLog. Kafka by itself would go by age alone and forget what no stage has worked on yet."""
+        places = [TopicPartition(self._name(topic), each) for each in range(self._count(topic))]
+        asked = self._asked()
+        younger = asked.list_offsets(dict.fromkeys(places, _SPEC.for_timestamp(before_ms)), request_timeout=ANSWER_S)
+        keep = {each.partition: _answer(younger[each], topic).offset for each in places}
+        gone = []
+        for partition, (first, end) in self.ends(topic).items():
+            # No offset: there is nothing younger.
+            offset = keep[partition] if keep[partition] >= 0 else end
+            if offset > first:
+                gone.append(TopicPartition(self._name(topic), partition, offset))
+        if gone:
+            for future in asked.delete_records(gone, request_timeout=ANSWER_S, operation_timeout=ANSWER_S).values():
+                _answer(future, topic)
 
     def check(self) -> str:
         """See EventLog."""
@@ -149,9 +171,19 @@ class KafkaLog(EventLog):
     def _name(self, topic: str) -> str:
         return self._cluster.topic(topic)
 
+    def _keep_until_trimmed(self, names: Iterable[str]) -> None:
+        """Topics that were made with a retention by age, by older code or by hand, lose it."""
+        for_ever = [ConfigEntry("retention.ms", FOR_EVER, incremental_operation=AlterConfigOpType.SET)]
+        wanted = [ConfigResource(ResourceType.TOPIC, self._name(each), incremental_configs=for_ever) for each in names]
+        for resource, future in self._asked().incremental_alter_configs(wanted, request_timeout=ANSWER_S).items():
+            try:
+                _answer(future, resource.name)
+            except Failure as refused:
+                log_to.warning("retention_by_age", topic=resource.name, why=refused.detail)
+
     def _topic_settings(self) -> dict[str, str]:
         return {
-            "retention.ms": str(int(self._settings.log_retention_h * 3_600_000)),
+            "retention.ms": FOR_EVER,
             "max.message.bytes": str(RECORD_BYTES),
             "message.timestamp.type": "LogAppendTime",
             **({"min.insync.replicas": "2"} if self._cluster.replication > 2 else {}),

@@ -208,3 +208,22 @@ def test_closing_twice(log: EventLog, topic: str) -> None:
     log.append([record(topic, 0, "a")], 5.0)
     log.close()
     log.close()
+
+
+def test_trim_forgets_what_is_older_and_nothing_else(log: EventLog, topic: str) -> None:
+    """Per partition what was appended before the time; one that has nothing younger is empty and goes on where it was."""
+    log.append([record(topic, 0, text) for text in "ab"] + [record(topic, 1, "x")], 5)
+    time.sleep(0.05)
+    at = int(time.time() * 1000)
+    time.sleep(0.05)
+    log.append([record(topic, 0, text) for text in "cd"], 5)
+    log.trim(topic, at - 3_600_000)
+    assert in_partition(log, topic, 0) == ["a", "b", "c", "d"]
+    log.trim(topic, at)
+    log.trim(topic, at)
+    assert in_partition(log, topic, 0) == ["c", "d"]
+    first, upcoming = log.ends(topic)[1]
+    assert first == upcoming
+    with pytest.raises(RangeLost):
+        log.read(topic, [Range(0, 0, 0)], 5)
+    assert log.append([record(topic, 1, "y")], 5) == [upcoming]

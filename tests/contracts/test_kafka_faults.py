@@ -7,6 +7,7 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from chat4all.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
 from chat4all.ports import EventLog
@@ -272,3 +273,16 @@ def test_three_brokers_survive_the_death_of_one(brokers: list[Kafka], tmp_path: 
         writers.stop()
     writers.check()
     log.close()
+
+
+def test_a_topic_that_forgot_by_age_keeps_what_is_not_done(log: EventLog) -> None:
+    """Made by older code, with a retention by age: an outage of the workers longer than that would lose what was accepted."""
+    assert isinstance(log, KafkaLog)
+    name = log._name("events")
+    aged = [ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)]
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=aged)
+    for future in log._asked().incremental_alter_configs([resource]).values():
+        future.result(10)
+    log.create({"events": 2})
+    [described] = log._asked().describe_configs([ConfigResource(ResourceType.TOPIC, name)]).values()
+    assert described.result(10)["retention.ms"].value == "-1"
