@@ -20,8 +20,9 @@ from chat4all.files import StoredFile
 from chat4all.messages import Message, Payload, Recipient, Text, body_digest, keyed_message_id
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
-from chat4all.recipients import ALL, freeze, speaker, too_long
+from chat4all.recipients import ALL, freeze, speaker
 from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
+from chat4all.renditions import Renditions, rendered
 from chat4all.settings import Settings
 
 __all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "TextDraft"]
@@ -305,22 +306,22 @@ class Acceptor:
             )
             name = speaker(membership, users[work.sender]) if recipients else ""
             if self._is_sendable(work, recipients, name):
-                work.message = self._message(work, membership.version, recipients, name, now)
+                recipients, renditions = rendered(work.payload, name, recipients, self._channels)
+                work.message = self._message(work, membership.version, recipients, renditions, name, now)
 
     def _is_sendable(self, work: _Work, recipients: Sequence[Recipient], name: str) -> bool:
         if len(recipients) > self._settings.members_limit:
             work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
         named = () if work.draft.channels in (None, [ALL]) else work.draft.channels or ()
         reached = {each.channel for each in recipients if each.address} | set(named)
-        if isinstance(work.payload, Text):
-            wrong = too_long(work.payload.text, name, reached, self._channels)
-        else:
-            wrong = attaching.too_long_beside(work.payload, name, reached, self._channels)
+        wrong = "" if isinstance(work.payload, Text) else attaching.too_long_beside(work.payload, name, reached, self._channels)
         if wrong:
             work.refuse(422, "text_too_long", wrong, "payload.text")
         return work.refused is None
 
-    def _message(self, work: _Work, version: int, recipients: tuple[Recipient, ...], name: str, now: int) -> Message:
+    def _message(
+        self, work: _Work, version: int, recipients: tuple[Recipient, ...], renditions: Renditions, name: str, now: int
+    ) -> Message:
         draft = work.draft
         return Message(
             message_id=work.message_id,
@@ -333,6 +334,7 @@ class Acceptor:
             metadata=draft.metadata,
             digest=work.digest,
             sender_name=name,
+            renditions=renditions,
         )
 
     def _drop_repeats(self, works: Sequence[_Work]) -> None:

@@ -3,7 +3,7 @@
 Times are milliseconds UTC; 0 means: not known to have happened.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -126,7 +126,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     """A delivery row: what fan_out wrote once and for all, and the facts since.
 
     Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
-    `trace` is the context of the message's trace (`chat4all.tracing`).
+    `trace` is the context of the message's trace (`chat4all.tracing`). `part` counts from 0, of `parts` that together are
+    what the recipient gets of the message on this channel.
     """
 
     key: DeliveryKey
@@ -140,6 +141,13 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     first_seq: int = 0
     facts: Facts = Facts()
     trace: str = ""
+    part: int = 0
+    parts: int = 1
+
+    def siblings(self) -> list[DeliveryKey]:
+        """Where all parts are that this one is of, in order: of a delivery without parts itself only."""
+        first = self.key.index - self.part
+        return [DeliveryKey(self.key.lane, self.key.seq, first + part) for part in range(self.parts)]
 
     def seen(self, facts: Facts) -> "Delivery":
         """The same delivery with more facts."""
@@ -162,6 +170,17 @@ def reason(facts: Facts) -> str:
     if state(facts) is not State.FAILED:
         return ""
     return facts.failed_reason or facts.refused_reason
+
+
+def folded(parts: Sequence[Facts]) -> Facts:
+    """What is true of a recipient whose message went in parts: failed where one of them did, else as far as the slowest."""
+    failed = [each for each in parts if state(each) is State.FAILED]
+    return failed[0] if failed else min(parts, key=lambda each: RANK[state(each)])
+
+
+def of_parts(states: Sequence[State]) -> State:
+    """The state of a recipient on a channel by those of the parts: as `folded`."""
+    return State.FAILED if State.FAILED in states else min(states, key=RANK.__getitem__)
 
 
 def history(facts: Facts) -> list[tuple[State, int, str]]:

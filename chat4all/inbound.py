@@ -34,6 +34,7 @@ from chat4all.people import Address, now_ms
 from chat4all.ports import Arrived, Channel, Inbound, MessageStore, Moved, Update
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
+from chat4all.renditions import rendered
 from chat4all.under_way import under_way
 
 
@@ -304,19 +305,23 @@ class Arrivals:
         messages = []
         for arrival in arrivals:
             inbound, membership = arrival.inbound, arrival.membership
-            recipients = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
+            payload = _payload(arrival)
+            name = "" if inbound.is_echo else _speaker(arrival, users[arrival.owner])
+            reached = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
+            recipients, renditions = rendered(payload, name, reached, channels)
             messages.append(
                 Message(
                     message_id=arrival.message_id,
                     conversation_id=arrival.conversation_id,
                     sender=self._people.inbox(inbound.channel) if inbound.is_echo else arrival.owner,
-                    payload=_payload(arrival),
+                    payload=payload,
                     members_version=membership.version,
                     accepted_at=now,
                     recipients=recipients,
                     metadata=_metadata(arrival),
                     digest=arrival.digest,
-                    sender_name="" if inbound.is_echo else _speaker(arrival, users[arrival.owner]),
+                    sender_name=name,
+                    renditions=renditions,
                 )
             )
         return messages

@@ -39,11 +39,13 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     """One person's address on one external channel, as it was at acceptance.
 
     `address` is empty when the person had none on a channel that was asked for: the delivery ends as FAILED `no_identity`.
+    `rendition`: which of the message's renditions goes there, counted from 1; 0: the payload as it is.
     """
 
     user_id: str
     channel: str
     address: str = ""
+    rendition: int = 0
 
 
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):
@@ -52,7 +54,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     `seq` is 0, and `trace` empty, until the record is read from the log (`placed`). `digest` is `body_digest` of what the
     sender chose. `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the
     message that this record sends again (to its recipient `resend_index`; its id is `resend_id`), 0 otherwise: readers skip
-    such records, lanes deliver them.
+    such records, lanes deliver them. `renditions`: the parts that the text goes in, where it is too long for a channel.
     """
 
     message_id: str
@@ -68,6 +70,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     resend_of: int = 0
     resend_index: int = 0
     resend_id: str = ""
+    renditions: tuple[tuple[str, ...], ...] = ()
     seq: int = 0
     trace: str = ""
 

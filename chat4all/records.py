@@ -4,7 +4,7 @@ Every record says in a header which version of the format a reader must know to 
 one stops that partition, as in an outage, until it is upgraded itself: to pass over what one does not know would lose it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from zlib import crc32
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chat4all.failures import Newer, Permanent
 from chat4all.messages import File, Message, Text
+from chat4all.slots import rows
 
 INCOMING = "chat-incoming"
 STATUS = "chat-status"
@@ -21,7 +22,9 @@ TOPICS = (INCOMING, STATUS, EVENTS)
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
-VERSION = 1
+VERSION = 2
+# Since version 2: messages in parts.
+PARTS_VERSION = 2
 VERSION_HEADER = "v"
 VERSIONED = {VERSION_HEADER: "1"}
 _KNOWN = frozenset(str(each) for each in range(1, VERSION + 1))
@@ -118,9 +121,10 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def incoming_record(message: Message, partitions: int, headers: dict[str, str]) -> NewRecord:
-    """The chat-incoming record of an accepted message. The `recipients` header lets the bridge bound a batch unread."""
+    """The chat-incoming record of an accepted message. Its `recipients` header, how many rows it makes, bounds a batch."""
     key = message.conversation_id
-    counted = {**headers, **VERSIONED, "recipients": str(len(message.recipients))}
+    version = {VERSION_HEADER: str(PARTS_VERSION)} if message.renditions else VERSIONED
+    counted = {**headers, **version, "recipients": str(rows(message))}
     return NewRecord(INCOMING, partition_of(key, partitions), key, _encode(message), counted)
 
 
@@ -153,7 +157,7 @@ def read_message(record: Record) -> Message:
     try:
         return _decode_message(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _failure(record, error, _MESSAGE_TAGS) from error
+        raise _failure(record, error) from error
 
 
 def read_status(record: Record) -> Status:
@@ -162,7 +166,7 @@ def read_status(record: Record) -> Status:
     try:
         return _decode_status(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _failure(record, error, _STATUS_TAGS) from error
+        raise Permanent("unreadable", str(error)) from error
 
 
 def _check(record: Record) -> None:
@@ -172,32 +176,21 @@ def _check(record: Record) -> None:
         raise Permanent("unreadable", f"{len(record.value)} bytes")
 
 
-def _failure(record: Record, error: Exception, known: Iterable[str]) -> Newer | Permanent:
-    """Of a record that cannot be decoded: a kind that we have never heard of is newer code's, whatever the header says."""
+def _failure(record: Record, error: Exception) -> Newer | Permanent:
+    """Of a message that cannot be decoded: a kind of payload that we have never heard of is newer code's."""
     try:
-        said = msgspec.json.decode(record.value, type=_Tagged)
+        kind = msgspec.json.decode(record.value, type=_Tagged).payload.type
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Permanent("unreadable", str(error))
-    if said.type not in known:
-        return Newer("newer_record", f"a {said.type}")
-    if said.payload is not None and said.payload.type not in _PAYLOAD_TAGS:
-        return Newer("newer_record", f"a payload {said.payload.type}")
-    return Permanent("unreadable", str(error))
+    known = {each.__struct_config__.tag for each in (Text, File)}
+    return Permanent("unreadable", str(error)) if kind in known else Newer("newer_record", f"a payload {kind}")
 
 
 class _Kind(Struct, frozen=True):
     type: str
 
 
-class _Tagged(Struct, frozen=True):
-    """The kinds of a record and of its payload, and nothing else of it."""
+class _Tagged(Struct, frozen=True, tag="message"):
+    """The kind of a message's payload, and nothing else of it."""
 
-    type: str
-    payload: _Kind | None = None
-
-
-def _tags(*kinds: type[Struct]) -> frozenset[str]:
-    return frozenset(str(each.__struct_config__.tag) for each in kinds)
-
-
-_MESSAGE_TAGS, _STATUS_TAGS, _PAYLOAD_TAGS = _tags(Message), _tags(ProviderReceipt, Position), _tags(Text, File)
+    payload: _Kind

@@ -5,23 +5,26 @@ from collections.abc import Mapping
 from chat4all.deliveries import Delivery, DeliveryKey
 from chat4all.messages import Message
 from chat4all.ports import MessageStore
+from chat4all.slots import Slot
 
 
-def retired(store: MessageStore, wanted: Mapping[DeliveryKey, tuple[Message, int]]) -> dict[DeliveryKey, Delivery]:
-    """Rows of these keys, each with its message and its recipient's index in it; those of which nothing is kept are absent."""
+def retired(store: MessageStore, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
+    """Rows of these keys, each with its message and its slot in it; those of which nothing is kept are absent."""
     kept = store.outcomes(list(wanted)) if wanted else {}
     found = {}
     for key, facts in kept.items():
-        message, index = wanted[key]
-        person = message.recipients[index]
+        message, slot = wanted[key]
+        person = slot.recipient
         found[key] = Delivery(
             key,
             message.conversation_id,
             message.message_id,
             person.user_id,
             person.address,
-            message.payload,
+            slot.payload,
             message.accepted_at,
             facts=facts,
+            part=slot.part,
+            parts=slot.parts,
         )
     return found

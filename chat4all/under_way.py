@@ -6,6 +6,7 @@ from chat4all.deliveries import DeliveryKey, Lane
 from chat4all.people import Address
 from chat4all.ports import MessageStore
 from chat4all.records import partition_of
+from chat4all.slots import slots
 
 # A contact has few conversations, and what is under way is among the newest.
 CONVERSATIONS = 50
@@ -26,6 +27,7 @@ def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collecti
 def _keys(store: MessageStore, partitions: int, user_id: str, places: Collection[Address]) -> Iterator[DeliveryKey]:
     for name in store.conversations_of(user_id)[-CONVERSATIONS:]:
         for message in store.page(name, None, None, NEWEST):
-            for index, each in enumerate(message.recipients):
-                if (each.channel, each.address) in places:
-                    yield DeliveryKey(Lane(each.channel, partition_of(name, partitions)), message.seq, index)
+            for each in slots(message):
+                channel = each.recipient.channel
+                if (channel, each.recipient.address) in places:
+                    yield DeliveryKey(Lane(channel, partition_of(name, partitions)), message.seq, each.index)

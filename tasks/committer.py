@@ -13,7 +13,7 @@ from chat4all.failures import Temporary, Unknown
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.records import NewRecord
 from tasks.counting import bury, moved
-from tasks.events import learned, now_ms, state_event, tell
+from tasks.events import as_one, learned, now_ms, state_event, tell
 from tasks.parts import Parts
 from tasks.receipts import apply_named, id_of
 
@@ -116,13 +116,15 @@ def write(parts: Parts, notes: Sequence[Note]) -> Owners:
     handles = [note.handle for note in notes if note.handle]
     waiting, resumed = last_words(notes)
     now = now_ms()
-    events = [
-        state_event(note.row.seen(facts[note.row.key]), note.at, parts.partitions) for note in notes if note.told and note.row
-    ]
+    told = [(note.row.seen(facts[note.row.key]), note.at) for note in notes if note.told and note.row]
+    events = [state_event(row, at, parts.partitions) for row, at in told]
     store.record(facts, handles, spoken, waiting, resumed, learned(events, now))
     learnt = [each for note in notes for each in note.learnt]
     if learnt:
         store.claim_addresses(learnt)
+    if any(row.parts > 1 for row, _ in told):
+        rows = as_one(store, [row for row, _ in told])
+        events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, told, strict=True) if row.facts.ended]
     bury(store, [note.letter for note in notes if note.letter])
     moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
     tell(store, parts.log, events + _parked(parts, notes), now)

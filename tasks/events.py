@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
+from msgspec.structs import replace
 
-from chat4all.deliveries import RANK, Delivery, Watermark, reason, state
+from chat4all.deliveries import RANK, Delivery, Watermark, folded, reason, state
 from chat4all.messages import File, Message
 from chat4all.ports import Change, EventLog, MessageStore
 from chat4all.records import EVENTS, VERSIONED, NewRecord, partition_of
@@ -59,11 +60,31 @@ def message_event(message: Message, partitions: int) -> NewRecord:
     return _record(event, message.conversation_id, partitions, **named, **event_headers(message.trace, message.message_id))
 
 
+def as_one(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
+    """Deliveries as their recipients see them: a part stands for all parts, with what is true of them together, read now.
+
+    To be asked after what is new of one was written: then of two that learn something at once one sees both.
+    """
+    keys = [key for row in rows if row.parts > 1 for key in row.siblings()]
+    if not keys:
+        return list(rows)
+    kept = store.deliveries(keys)
+    return [
+        replace(row, facts=folded([kept[key].facts for key in row.siblings() if key in kept] or [row.facts]))
+        if row.parts > 1
+        else row
+        for row in rows
+    ]
+
+
 def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
-    """A delivery's state as its facts say it. `rank` lets whoever passes events on drop one that a later one overtook."""
-    now = state(delivery.facts)
+    """A delivery's state as its facts say it. `rank` lets whoever passes events on drop one that a later one overtook.
+
+    All parts of what goes to one recipient are told under the first one's name.
+    """
+    now, key = state(delivery.facts), delivery.siblings()[0]
     event = pb.Event(
-        event_id=f"{delivery.key}:{now}",
+        event_id=f"{key}:{now}",
         at_ms=at,
         state=pb.StateEvent(
             message_id=delivery.message_id,
@@ -75,7 +96,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
             reason=reason(delivery.facts),
         ),
     )
-    named = {"delivery": str(delivery.key), "rank": str(RANK[now])}
+    named = {"delivery": str(key), "rank": str(RANK[now])}
     named |= event_headers(delivery.trace, delivery.message_id)
     return _record(event, delivery.conversation_id, partitions, **named)
 

@@ -8,10 +8,11 @@ from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Unknown
 from chat4all.messages import Message, seq_at
 from chat4all.records import INCOMING, partition_of
+from chat4all.slots import slots
 from tasks.batches import Batch
 from tasks.counting import bury, made
 from tasks.dead_letters import delivery_letter
-from tasks.events import learned, message_event, now_ms, rejected_event, state_event, tell
+from tasks.events import as_one, learned, message_event, now_ms, rejected_event, state_event, tell
 from tasks.parts import Parts
 from tasks.persist import split_live
 from tasks.wake import wake_free
@@ -24,19 +25,22 @@ REJECTED = "message_id_conflict"
 
 def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
     """The delivery rows of a message: the same whenever it is asked, for all was frozen at acceptance."""
-    for index, recipient in enumerate(message.recipients):
+    for slot in slots(message):
+        recipient = slot.recipient
         reason = "" if recipient.address else "no_identity"
         if recipient.channel not in CHANNELS:
             reason = "unknown_channel"
         yield Delivery(
-            key=DeliveryKey(Lane(recipient.channel, partition), message.seq, index),
+            key=DeliveryKey(Lane(recipient.channel, partition), message.seq, slot.index),
             conversation_id=message.conversation_id,
             message_id=message.resend_id or message.message_id,
             user_id=recipient.user_id,
             address=recipient.address,
-            payload=message.payload,
+            payload=slot.payload,
             accepted_at=message.accepted_at,
-            sender_name=message.sender_name,
+            sender_name=slot.sender_name,
+            part=slot.part,
+            parts=slot.parts,
             first_seq=message.resend_of,
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
@@ -67,7 +71,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         for each, first in repeats
         if first.digest != each.digest and not each.resend_of
     ]
-    events += [state_event(row, row.accepted_at, partitions) for row in rows if row.facts.ended]
+    events += [state_event(row, row.accepted_at, partitions) for row in as_one(store, [row for row in rows if row.facts.ended])]
     now = now_ms()
     if changes := learned(events, now):
         store.note_changes(changes)

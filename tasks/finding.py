@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from chat4all.deliveries import Delivery, DeliveryKey
 from chat4all.ports import MessageStore, Waiting
+from chat4all.slots import slots
 
 PAGE = 100
 SCAN = 500
@@ -44,10 +45,11 @@ class Finder:
         if place == (first.seq, first.index) and first.seq not in [message.seq for message in page[:1]]:
             return None
         keys = [
-            DeliveryKey(first.lane, message.seq, index)
+            DeliveryKey(first.lane, message.seq, slot.index)
             for message in page
-            for index, each in enumerate(message.recipients)
-            if each.channel == first.lane.channel and each.address == first.address and place <= (message.seq, index) <= limit
+            for slot in slots(message)
+            if (slot.recipient.channel, slot.recipient.address) == (first.lane.channel, first.address)
+            and place <= (message.seq, slot.index) <= limit
         ]
         found = self._store.deliveries(keys) if keys else {}
         return Found([found[key] for key in sorted(found)], (page[-1].seq + 1, 0) if len(page) == PAGE else None)

@@ -12,7 +12,7 @@ from tasks.batches import Batch
 from tasks.counting import bury, moved
 from tasks.counting import told as count
 from tasks.dead_letters import delivery_letter, record_letter
-from tasks.events import learned, now_ms, position_event, state_event, tell
+from tasks.events import as_one, learned, now_ms, position_event, state_event, tell
 from tasks.parts import Parts
 
 Id = tuple[str, str, str]
@@ -102,6 +102,8 @@ def apply_named(
     if told or handles:
         of_changed = {key: facts[key] for key in changed}
         store.record(of_changed, list(handles.values()), _spoken(rows, changed), changes=learned(events, now))
+    if any(row.parts > 1 for row in told):
+        events = [state_event(row, now, parts.partitions) for row in as_one(store, told) if row.facts.ended]
     failed = [delivery_letter(row, now, reason(row.facts)) for row in told if state(row.facts) is State.FAILED]
     bury(store, failed)
     moved((rows[key], row) for key, row in changed.items())

@@ -17,6 +17,7 @@ from chat4all.failures import Permanent
 from chat4all.messages import Message, Recipient, resend_message_id
 from chat4all.ports import MessageStore
 from chat4all.records import incoming_record, partition_of
+from chat4all.slots import slots
 from chat4all.tracing import HEADER, new
 from tasks.parts import Parts
 
@@ -77,9 +78,9 @@ def keys_of(store: MessageStore, partitions: int, message_id: str) -> list[Deliv
     if not found:
         raise Permanent("unknown_message", f"{message_id} is not stored")
     return [
-        DeliveryKey(Lane(recipient.channel, partition_of(message.conversation_id, partitions)), message.seq, index)
+        DeliveryKey(Lane(slot.recipient.channel, partition_of(message.conversation_id, partitions)), message.seq, slot.index)
         for message in found
-        for index, recipient in enumerate(message.recipients)
+        for slot in slots(message)
     ]
 
 
@@ -172,6 +173,9 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
         message_id=resend_message_id(str(row.key), wish.replay_id or f"after {row.facts.resent_as}"),
         accepted_at=at,
         recipients=(Recipient(row.user_id, channel, address),),
+        renditions=(),
+        payload=row.payload,
+        sender_name=row.sender_name,
         resend_of=row.key.seq,
         resend_index=row.key.index,
         resend_id=first.message.message_id,

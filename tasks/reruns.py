@@ -19,6 +19,7 @@ from chat4all.records import (
     read_status,
     status_record,
 )
+from chat4all.slots import slots
 from chat4all.tracing import HEADER, new
 from tasks.parts import Parts
 from tasks.pipeline import STAGES, hand_out
@@ -118,5 +119,5 @@ def _check(store: MessageStore, record: Record, letter: DeadLetter, partitions: 
 
 def _rows(store: MessageStore, message: Message, partitions: int) -> bool:
     partition = partition_of(message.conversation_id, partitions)
-    keys = [DeliveryKey(Lane(each.channel, partition), message.seq, n) for n, each in enumerate(message.recipients)]
+    keys = [DeliveryKey(Lane(each.recipient.channel, partition), message.seq, each.index) for each in slots(message)]
     return bool(keys and store.deliveries(keys))

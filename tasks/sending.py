@@ -14,7 +14,7 @@ from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
 from chat4all import metrics, telemetry, tracing
-from chat4all.deliveries import Delivery, DeliveryKey, Facts
+from chat4all.deliveries import Delivery, DeliveryKey, Facts, State, state
 from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File, Text
 from chat4all.moving import follow, successor
@@ -47,6 +47,8 @@ RECEIPT_MS = 1000
 CALL_SLACK = 1.2
 # Providers' ids are some hundred characters long at most.
 ID_MOST = 1000
+# How many refused parts to remember; the store knows of older ones.
+GIVEN_UP_MOST = 1000
 
 
 class Done(Struct, frozen=True):
@@ -131,6 +133,7 @@ class Sender:
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._calls = 0
         self._names = Names()
+        self._given_up: set[DeliveryKey] = set()
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
         self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
 
@@ -145,6 +148,8 @@ class Sender:
         if row.facts.ended:
             return Done(self.told_again(row))
         outcome = await self._tried(row, refusals, may_begin, may_send)
+        if row.part + 1 < row.parts and isinstance(outcome, Done):
+            self._remember(outcome.note)
         return within_life(outcome, ends_of(row, self._parts.settings)) if isinstance(outcome, Wait) else outcome
 
     async def _tried(
@@ -152,6 +157,8 @@ class Sender:
     ) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
+        if row.part and await self._is_pointless(row):
+            return refused(row, "part_failed")
         if isinstance(row.payload, File) and not row.payload.object_key:
             payload = await self._fetched(row.payload)
             if payload is None:
@@ -168,6 +175,20 @@ class Sender:
             if not may_begin():
                 return Wait(now_ms(), refusals)
             return await self._send(row, refusals, may_send)
+
+    def _remember(self, note: Note | None) -> None:
+        """A part that was refused: the store may not have it yet when the next part's turn comes."""
+        if note and note.row and note.facts.refused_at:
+            self._given_up = {note.row.key} | (self._given_up if len(self._given_up) < GIVEN_UP_MOST else set())
+
+    async def _is_pointless(self, row: Delivery) -> bool:
+        """Whether a part before this one will never arrive: half of a message may say something else than all of it."""
+        before = row.siblings()[row.part - 1]
+        if before in self._given_up:
+            return True
+        read = self._parts.store.deliveries
+        kept = await asyncio.get_running_loop().run_in_executor(self._executor, read, [before])
+        return before in kept and state(kept[before].facts) is State.FAILED
 
     async def _fetched(self, payload: File) -> File | Text | None:
         """What a file that a provider brought has come to; None while it is on its way."""

@@ -82,12 +82,17 @@ class Step(Told):
 
 
 class DeliveryOut(Told):
-    """A message on its way to one person over one channel; channel chat4all: in their own client."""
+    """A message on its way to one person over one channel; channel chat4all: in their own client.
+
+    Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on.
+    """
 
     recipient: str
     channel: str
     status: State
     attempts: int
+    part: int | None = None
+    parts: int | None = None
     reason: str = ""
     provider_message_id: str = ""
     history: list[Step]

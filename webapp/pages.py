@@ -9,6 +9,7 @@ from chat4all.callers import Caller
 from chat4all.conversations import Membership
 from chat4all.messages import Message
 from chat4all.ports import MessageStore
+from chat4all.slots import rows
 from webapp.problems import Problem
 
 SEQ = re.compile(r"[0-9]{1,18}")
@@ -74,7 +75,7 @@ def page_of(
         for message in found if ascending else reversed(found):
             if not shown(message, membership, caller):
                 continue
-            recipients += len(message.recipients)
+            recipients += rows(message)
             if len(taken) == limit or (taken and recipients > RECIPIENTS_MOST):
                 return Page(taken if ascending else taken[::-1], taken[-1].seq)
             taken.append(message)

@@ -16,6 +16,7 @@ from chat4all.deliveries import (
     best,
     history,
     message_state,
+    of_parts,
     reason,
     standing,
     state,
@@ -25,6 +26,7 @@ from chat4all.people import People
 from chat4all.ports import MessageStore
 from chat4all.records import partition_of
 from chat4all.retired import retired
+from chat4all.slots import Slot, slots
 from chat4all.tracing import trace_id
 from webapp.answers import rfc3339
 from webapp.validating import without_blanks
@@ -54,16 +56,12 @@ class Timeline:
 
     def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
         """The delivery rows of these messages, and those of their newest resends."""
-        firsts = {
-            key_of(message, index, partition): (message, index)
-            for message in messages
-            for index in range(len(message.recipients))
-        }
+        firsts = {key_of(message, slot, partition): (message, slot) for message in messages for slot in slots(message)}
         rows = self._found(firsts)
         again = {key: firsts[row.key] for row in rows.values() if (key := resend_key(row))}
         return {**rows, **self._found(again)} if again else rows
 
-    def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, int]]) -> dict[DeliveryKey, Delivery]:
+    def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
         """The rows under these keys; of those that have had their time, what is kept of them."""
         rows = self._store.deliveries(list(wanted)) if wanted else {}
         gone = {key: place for key, place in wanted.items() if key not in rows}
@@ -75,12 +73,17 @@ class Timeline:
         states: dict[str, list[State]] = {}
         firsts: dict[str, list[State]] = {}
         deliveries = []
-        for index, recipient in enumerate(message.recipients):
-            row = rows.get(key_of(message, index, partition))
-            told = external(recipient, row, rows)
-            deliveries.append(told)
-            states.setdefault(recipient.user_id, []).append(told["status"])
-            firsts.setdefault(recipient.user_id, []).append(state(row.facts) if row else told["status"])
+        parts: list[tuple[State, State]] = []
+        for slot in slots(message):
+            row = rows.get(key_of(message, slot, partition))
+            told = external(slot.recipient, row, rows)
+            deliveries.append(told | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
+            parts.append((told["status"], state(row.facts) if row else told["status"]))
+            if slot.part + 1 == slot.parts:
+                now, first = (of_parts(each) for each in zip(*parts, strict=True))
+                states.setdefault(slot.recipient.user_id, []).append(now)
+                firsts.setdefault(slot.recipient.user_id, []).append(first)
+                parts = []
         for user_id in people:
             mark = marks.get(user_id, Watermark(message.conversation_id, user_id))
             come = mark.state_of(message.seq)
@@ -121,9 +124,9 @@ def readers(membership: Membership, message: Message, users: Mapping[str, User])
     ]
 
 
-def key_of(message: Message, index: int, partition: int) -> DeliveryKey:
-    """Where the delivery to the message's recipient `index` is."""
-    return DeliveryKey(Lane(message.recipients[index].channel, partition), message.seq, index)
+def key_of(message: Message, slot: Slot, partition: int) -> DeliveryKey:
+    """Where the delivery of this slot is."""
+    return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
 
 
 def resend_key(row: Delivery) -> DeliveryKey | None:

@@ -14,7 +14,7 @@ from chat4all.measuring import REGISTRY
 from chat4all.records import EVENTS, INCOMING, BatchRef, Record
 from chat4all.settings import Settings
 
-OLD, NEW = {"v": "1"}, {"v": "2"}
+OLD, NEW = {"v": "1"}, {"v": "3"}
 
 
 def record(partition: int, offset: int, headers: Mapping[str, str] = OLD, topic: str = INCOMING) -> Record:

@@ -46,7 +46,7 @@ def newer(partition: int, number: int, **changed: object) -> NewRecord:
     return msgspec.structs.replace(record, headers=record.headers | {"v": str(changed["v"])})
 
 
-KINDS: list[dict[str, object]] = [{"v": "2"}, {"v": "17"}, {"v": "x"}, {"payload": {"type": "choices", "options": []}}]
+KINDS: list[dict[str, object]] = [{"v": "3"}, {"v": "17"}, {"v": "x"}, {"payload": {"type": "choices", "options": []}}]
 
 
 @pytest.mark.parametrize("change", KINDS, ids=str)
@@ -70,11 +70,11 @@ def test_a_newer_record_stops_its_partition_alone(road: World, change: dict[str,
 
 def test_after_the_upgrade_it_is_read_in_its_place(road: World) -> None:
     """The version was all that it was waiting for."""
-    road.log.append([newer(0, 1, v="2")], 5)
+    road.log.append([newer(0, 1, v="3")], 5)
     road.say(message(HOME[0], 2))
     road.run()
     assert road.store.page(HOME[0], None, None, 10) == []
-    with patch("chat4all.records._KNOWN", frozenset({"1", "2"})):
+    with patch("chat4all.records._KNOWN", frozenset({"1", "2", "3"})):
         road.run()
     assert [each.message_id for each in road.store.page(HOME[0], None, None, 10)] == [
         new_id("message", HOME[0], number) for number in (1, 2)
@@ -83,7 +83,7 @@ def test_after_the_upgrade_it_is_read_in_its_place(road: World) -> None:
 
 def test_a_newer_first_record_leaves_nothing_to_do(road: World) -> None:
     """A batch that is all of one stopped partition changes nothing."""
-    road.log.append([newer(0, 1, v="2"), newer(0, 2, v="2")], 5)
+    road.log.append([newer(0, 1, v="3"), newer(0, 2, v="3")], 5)
     road.run(PERSIST)
     assert road.store.progress(INCOMING) == {}
 
@@ -92,7 +92,7 @@ def test_receipts_of_a_newer_version_wait_too(road: World) -> None:
     """Positions and receipts are records like others."""
     position = Position(HOME[0], "bob", "read", 1, 1)
     record = status_record(position, PARTITIONS, {})
-    road.log.append([msgspec.structs.replace(record, headers={"v": "2"}), record], 5)
+    road.log.append([msgspec.structs.replace(record, headers={"v": "3"}), record], 5)
     road.receive()
     assert road.store.progress(STATUS) == {}
     assert road.store.watermarks([HOME[0]]) == {HOME[0]: []}

@@ -161,9 +161,6 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "unknown payload": ({"payload": {"type": "song"}}, 422, "invalid", "payload"),
     "empty text": ({"payload": {"type": "text", "text": "  "}}, 422, "empty_text", "payload.text"),
     "text too long": ({"payload": {"type": "text", "text": "x" * 4097}}, 422, "text_too_long", "payload.text"),
-    "text too long for the channel": (
-        {"channels": ["instagram"], "payload": {"type": "text", "text": "ü" * 501}}, 422, "text_too_long", "payload.text",
-    ),
     "file that does not exist": ({"payload": {"type": "file", "file_id": "f"}}, 422, "unknown_file", "payload.file_id"),
     "malformed message_id": ({"message_id": "7"}, 422, "malformed_uuid", "message_id"),
     "malformed conversation_id": ({"to": None, "conversation_id": "x"}, 422, "malformed_uuid", "conversation_id"),
