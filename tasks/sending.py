@@ -147,7 +147,10 @@ class Sender:
                 return waits
         if row.facts.ended:
             return Done(self.told_again(row))
-        outcome = await self._tried(row, refusals, may_begin, may_send)
+        if row.part and await self._is_pointless(row):
+            outcome: Outcome = refused(row, "part_failed")
+        else:
+            outcome = await self._tried(row, refusals, may_begin, may_send)
         if row.part + 1 < row.parts and isinstance(outcome, Done):
             self._remember(outcome.note)
         return within_life(outcome, ends_of(row, self._parts.settings)) if isinstance(outcome, Wait) else outcome
@@ -157,8 +160,6 @@ class Sender:
     ) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
-        if row.part and await self._is_pointless(row):
-            return refused(row, "part_failed")
         if isinstance(row.payload, File) and not row.payload.object_key:
             payload = await self._fetched(row.payload)
             if payload is None:

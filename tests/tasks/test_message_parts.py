@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,12 @@ from msgspec.structs import replace
 from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, folded, of_parts, state
 from chat4all.failures import Permanent, Temporary
 from chat4all.messages import Message
-from chat4all.ports import Outgoing
+from chat4all.ports import Lease, Outgoing
 from chat4all.records import ProviderReceipt
 from tasks import replays
 from tasks.committer import Committer
 from tasks.lane import LaneWork
-from tasks.sending import Sender
+from tasks.sending import Sender, now_ms
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
 
@@ -41,19 +42,29 @@ class Scripted(Fake):
         return await super().send_text(message)
 
 
+class Opened(Sender):
+    """A sender that has its account."""
+
+    opened = True
+
+
 class Bench:
     """A lane with a real sender."""
 
-    def __init__(self, road: World, committer: Committer, channel: Scripted, executor: object) -> None:
+    def __init__(self, road: World, committer: Committer, channel: Scripted, executor: Executor) -> None:
         self.road, self.committer, self.channel, self.executor = road, committer, channel, executor
 
     async def work(self, linger_s: float = 0.1) -> None:
         """Hold the lane until it is idle, as a new process would."""
-        sender = Sender(self.road.parts, self.channel, self.committer, self.executor)  # type: ignore[arg-type]
-        lane = Lane("whatsapp", 0)
-        state_now = self.road.store.lanes([lane])[lane]
-        work = LaneWork(state_now, self.road.store, self.committer, sender, self.executor, lambda: True)  # type: ignore[arg-type]
+        store, lane = self.road.store, Lane("whatsapp", 0)
+        sender = Opened(self.road.parts, self.channel, self.committer, self.executor)
+        seen = store.lanes([lane])[lane].lease
+        lease = seen.taken_by(f"holder-{seen.fence}", now_ms())
+        assert store.swap_lease(lane, seen, lease)
+        state_now = store.lanes([lane])[lane]
+        work = LaneWork(state_now, store, self.committer, sender, self.executor, lambda: True, lease.fence, bool(seen.holder))
         await work.run(linger_s)
+        assert store.swap_lease(lane, lease, Lease("", lease.fence, 1))
 
     @property
     def texts(self) -> list[str]:
