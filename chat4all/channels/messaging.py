@@ -193,19 +193,23 @@ class MessagingChannel(Channel):
             **more,
         )
 
-    async def connect(self, webhook_url: str) -> str:
-        """Ask who the token speaks for, and subscribe to the webhook fields. The address is set in Meta's console."""
+    async def check(self) -> str:
+        """Whom the token speaks for."""
         answer = await self._http.get(self._account_url.with_query(fields="id,name,username"))
         if answer.status != 200:
             raise graph.refusal(answer, self.verdicts)
         profile = _profile(answer.body)
+        return f"{self.name} {profile.get('username') or profile.get('name') or self.account.account_id}"
+
+    async def connect(self, webhook_url: str) -> str:
+        """Ask whom the token speaks for, and subscribe to the webhook fields. The address is set in Meta's console."""
+        name = await self.check()
         fields = self._account_url / "subscribed_apps" % {"subscribed_fields": self.fields}
         answer = await self._http.post(fields, b"{}")
         if answer.status != 200:
             raise graph.refusal(answer, self.verdicts)
-        name = profile.get("username") or profile.get("name") or self.account.account_id
         where = f"webhook to set in Meta's console: {webhook_url}" if webhook_url else "no public address for a webhook"
-        return f"{self.name} {name}; subscribed to {self.fields}; {where}"
+        return f"{name}; subscribed to {self.fields}; {where}"
 
     async def send_text(self, message: Outgoing) -> Taken:
         """A text."""

@@ -142,21 +142,21 @@ class Telegram(Channel):
             return [Unreadable("not a webhook")]
         return telegram_inbound.read(update, self.account.account_id)
 
+    async def check(self) -> str:
+        """Who the bot is."""
+        me = await _answered(self._bot.get_me())
+        return f"Telegram @{me.username}"
+
     async def connect(self, webhook_url: str) -> str:
         """Ask who the bot is; set its webhook, or take it away where updates are fetched."""
-        try:
-            me = await _call(self._bot.get_me(), Temporary)
-            if self.polls:
-                await _call(self._bot.delete_webhook(), Temporary)
-                return f"Telegram @{me.username}; updates are fetched"
-            if not webhook_url.startswith("https://"):
-                return f"Telegram @{me.username}; no public address, so no webhook is set"
-            await _call(self._bot.set_webhook(webhook_url, allowed_updates=UPDATES, secret_token=self._secret), Temporary)
-        except Temporary as failure:
-            if failure.reason == "credentials":
-                raise Permanent(failure.reason, failure.detail) from None
-            raise
-        return f"Telegram @{me.username}; webhook set"
+        bot = await self.check()
+        if self.polls:
+            await _answered(self._bot.delete_webhook())
+            return f"{bot}; updates are fetched"
+        if not webhook_url.startswith("https://"):
+            return f"{bot}; no public address, so no webhook is set"
+        await _answered(self._bot.set_webhook(webhook_url, allowed_updates=UPDATES, secret_token=self._secret))
+        return f"{bot}; webhook set"
 
     async def send_text(self, message: Outgoing) -> str:
         """A text, as it is: no markup is read into it."""
@@ -211,6 +211,16 @@ class Telegram(Channel):
         session = asyncio_helper.session_manager.session
         if session is not None and not session.closed:
             await session.close()
+
+
+async def _answered(asking: Awaitable[T]) -> T:
+    """One question. A refused credential is final: a person stands in front of it."""
+    try:
+        return await _call(asking, Temporary)
+    except Temporary as failure:
+        if failure.reason == "credentials":
+            raise Permanent(failure.reason, failure.detail) from None
+        raise
 
 
 async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:

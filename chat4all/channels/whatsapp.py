@@ -18,6 +18,7 @@ from chat4all.channels.graph import Verdict
 from chat4all.channels.http import Http
 from chat4all.channels.loose import fields, ident, items, words
 from chat4all.channels.times import within_second
+from chat4all.channels.whatsapp_account import WhatsAppAccount
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.ports import Account, Aside, Channel, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
@@ -85,6 +86,7 @@ class WhatsAppSettings(Pacing):
 
     token: str = Field("", description="Access token of a system user.")
     phone_number_id: str = Field("", description="Id of the number that sends, from Meta's console; not the number itself.")
+    business_account_id: str = Field("", description="Id of its business account; empty: it is asked for when connecting.")
     app_secret: str = Field("", description="The app's secret; signs webhooks.")
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the Cloud API is; empty: Meta, or the simulator without a token.")
@@ -110,17 +112,11 @@ class _Send(Struct, frozen=True):
     recipient_type: str = "individual"
 
 
-class _Number(Struct, frozen=True):
-    display_phone_number: str = ""
-    verified_name: str = ""
-
-
 class _MediaPage(Struct, frozen=True):
     url: str
 
 
 _encode = msgspec.json.Encoder().encode
-_number = msgspec.json.Decoder(_Number).decode
 _page = msgspec.json.Decoder(_MediaPage).decode
 
 
@@ -154,6 +150,7 @@ class WhatsApp(Channel):
         token = own.token or settings.secret("whatsapp_token")
         self._bearer = {"Authorization": f"Bearer {token}"}
         self._http = Http(settings.provider_timeout_s, self._bearer)
+        self._told = WhatsAppAccount(self._http, self._number, token, own.business_account_id, VERDICTS)
 
     def address(self, text: str) -> str:
         """ "+<digits>" however the number is written, or a user id as it is."""
@@ -224,20 +221,13 @@ class WhatsApp(Channel):
             reference=words(status.get("biz_opaque_callback_data")),
         )
 
+    async def check(self) -> str:
+        """The number, how it fares, and what the token lacks."""
+        return await self._told.check()
+
     async def connect(self, webhook_url: str) -> str:
-        """Ask for the number that the token may use, and set its webhook where ours has a public address."""
-        answer = await self._http.get(self._number.with_query(fields="display_phone_number,verified_name"))
-        if answer.status != 200:
-            raise graph.refusal(answer, VERDICTS)
-        number = _number(answer.body)
-        line = f"WhatsApp {number.display_phone_number} ({number.verified_name})"
-        if not webhook_url.startswith("https://"):
-            return f"{line}; no public address, so no webhook is set"
-        wanted = {"override_callback_uri": webhook_url, "verify_token": self._verify_token}
-        answer = await self._http.post(self._number, _encode({"webhook_configuration": wanted}))
-        if answer.status != 200:
-            raise graph.refusal(answer, VERDICTS)
-        return f"{line}; webhook set"
+        """The same; where ours has a public address, subscribe the app to the business account and set the number's webhook."""
+        return await self._told.connect(webhook_url, self._verify_token)
 
     async def send_text(self, message: Outgoing) -> Taken:
         """A text; links in it get their preview."""

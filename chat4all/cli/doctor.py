@@ -1,10 +1,12 @@
 """`chat4all doctor`: looks at each part that the settings name, says whether it is well, and what to do when it is not."""
 
+import asyncio
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib import import_module
 from typing import Annotated
 
@@ -21,7 +23,7 @@ from chat4all.cli.channels import webhook_url
 from chat4all.cli.printing import say_json
 from chat4all.exposing import targets, targets_folder
 from chat4all.failures import Failure, Temporary
-from chat4all.ports import EventLog, MessageStore
+from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.records import TOPICS
 from chat4all.running import beside_running
 from chat4all.settings import Settings, SettingsError, sources, unknown
@@ -145,11 +147,20 @@ def _metrics(settings: Settings) -> str:
     return f"{len(shown)} processes, in {targets_folder(settings)}"
 
 
+async def _asked(channel: Channel) -> str:
+    try:
+        return await channel.check()
+    finally:
+        await channel.close()
+
+
 def _channel(name: str, settings: Settings) -> str:
+    """Of a real account the provider is asked whether the credentials are right."""
     channel = open_channel(name, settings)
+    said = asyncio.run(_asked(channel)) if channel.account.real else ""
     where = webhook_url(name, settings) or "nowhere: CHAT4ALL_PUBLIC_URL is not set"
     told = "updates are fetched" if channel.polls else f"webhook {where}"
-    return f"account {channel.account.account_id}, " + (f"real, {told}" if channel.account.real else "simulated")
+    return f"account {channel.account.account_id}, " + (f"real, {said}; {told}" if said else "simulated")
 
 
 def _is_begun(settings: Settings) -> bool:
@@ -181,8 +192,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _look(
             "metrics", lambda: _metrics(settings), "look into the log of that process; the next start of any forgets it"
         )
+    remedy = "are the credentials right? `chat4all channels connect` says more"
     for name in CHANNELS:
-        yield _look(f"channel {name}", lambda name=name: _channel(name, settings), "set the named variable")  # type: ignore[misc]
+        yield _look(f"channel {name}", partial(_channel, name, settings), remedy)
 
 
 @app.command()

@@ -173,6 +173,10 @@ class Channel(ABC):
         """
 
     @abstractmethod
+    async def check(self) -> str:
+        """Ask the provider whom the credentials speak for. Changes nothing. One line for people; raises as `connect`."""
+
+    @abstractmethod
     async def connect(self, webhook_url: str) -> str:
         """Check the credentials and, where the provider lets us, set the webhook. One line for people.
 

@@ -46,6 +46,9 @@ class Fake(Channel):
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         return []
 
+    async def check(self) -> str:
+        return "checked"
+
     async def connect(self, webhook_url: str) -> str:
         return ""
 

@@ -53,6 +53,9 @@ class PlainChannel(Channel):
             return Unreadable("message")
         return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], 1_700_000_000_000)
 
+    async def check(self) -> str:
+        return "checked"
+
     async def connect(self, webhook_url: str) -> str:
         return "connected"
 

@@ -1,0 +1,104 @@
+"""A WhatsApp number as its provider sees it: who it is, how it fares, what the token may do; subscribing to its webhooks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from yarl import URL
+
+from chat4all.channels import graph
+from chat4all.channels.graph import Verdict
+from chat4all.channels.http import Answer, Http
+from chat4all.channels.loose import decoded, fields, ident, items, joined, words
+from chat4all.failures import Failure
+
+NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,whatsapp_business_manager_messaging_limit"
+MESSAGING, MANAGEMENT = "whatsapp_business_messaging", "whatsapp_business_management"
+_encode = msgspec.json.Encoder().encode
+
+
+class WhatsAppAccount:
+    """Asks about one number. `business`: the id of its business account; empty: it is asked for."""
+
+    def __init__(
+        self, http: Http, number: URL, token: str, business: str, verdicts: Mapping[int | tuple[int, int], Verdict]
+    ) -> None:
+        self._http = http
+        self._number = number
+        self._root = number.parent
+        self._token = token
+        self._business = business
+        self._verdicts = verdicts
+
+    async def check(self) -> str:
+        """One line for people. Changes nothing. Permanent when the token is refused; Temporary when nobody answers."""
+        number = self._read(await self._http.get(self._number.with_query(fields=NUMBER_FIELDS)))
+        fares = joined(
+            words(number.get("status")),
+            f"quality {quality}" if (quality := words(number.get("quality_rating"))) else "",
+            words(number.get("whatsapp_business_manager_messaging_limit")),
+            by=", ",
+        )
+        name = f"WhatsApp {words(number.get('display_phone_number'))} ({words(number.get('verified_name'))})"
+        return joined(name, fares, await self._lacking_scopes(), by="; ")
+
+    async def connect(self, webhook_url: str, verify_token: str) -> str:
+        """Subscribe the app to the business account and set the number's webhook. What was done, and what could not be."""
+        line = await self.check()
+        if not webhook_url.startswith("https://"):
+            return f"{line}; no public address, so no webhook is set"
+        business = self._business or await self._found_business()
+        subscribed = await self._subscribed(business)
+        wanted = {"override_callback_uri": webhook_url, "verify_token": verify_token}
+        self._read(await self._http.post(self._number, _encode({"webhook_configuration": wanted})))
+        return joined(line, subscribed, await self._templates(business), "webhook set", by="; ")
+
+    async def _subscribed(self, business: str) -> str:
+        """Without it a webhook may be set, and nothing ever comes to it."""
+        if not business:
+            return "the app is NOT subscribed, and nothing will come: set WHATSAPP_BUSINESS_ACCOUNT_ID, and connect again"
+        self._read(await self._http.post(self._root / business / "subscribed_apps", b"{}"))
+        return f"app subscribed to business account {business}"
+
+    async def _templates(self, business: str) -> str:
+        if not business:
+            return ""
+        try:
+            self._read(await self._http.get(self._root / business / "message_templates" % {"limit": 1, "fields": "name"}))
+        except Failure as failure:
+            return f"templates cannot be read ({failure.reason})"
+        return "templates can be read"
+
+    async def _lacking_scopes(self) -> str:
+        token = fields(await self._debugged(), "data")
+        given = {words(each) for each in items(token.get("scopes"))}
+        lacking = [each for each in (MESSAGING, MANAGEMENT) if given and each not in given]
+        return f"the token lacks {' and '.join(lacking)}" if lacking else ""
+
+    async def _found_business(self) -> str:
+        """The business account that this token is for, if it is for one; else the number's own, if the provider tells it."""
+        token = fields(await self._debugged(), "data")
+        for scope in map(fields, items(token.get("granular_scopes"))):
+            targets = [ident(each) for each in items(scope.get("target_ids"))]
+            if words(scope.get("scope")) == MANAGEMENT and len(targets) == 1:
+                return targets[0]
+        try:
+            number = self._read(await self._http.get(self._number.with_query(fields="whatsapp_business_account")))
+        except Failure:
+            return ""
+        return ident(fields(number, "whatsapp_business_account").get("id"))
+
+    async def _debugged(self) -> dict[str, Any]:
+        """What the provider says of the token itself; nothing where it does not."""
+        try:
+            return self._read(await self._http.get((self._root / "debug_token").with_query(input_token=self._token)))
+        except Failure:
+            return {}
+
+    def _read(self, answer: Answer) -> dict[str, Any]:
+        if answer.status != 200:
+            raise graph.refusal(answer, self._verdicts)
+        try:
+            return fields(decoded(answer.body))
+        except ValueError:
+            return {}
