@@ -20,7 +20,7 @@ from chat4all.files import StoredFile
 from chat4all.messages import Message, Payload, Recipient, Text, body_digest, keyed_message_id
 from chat4all.people import Address, People, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
-from chat4all.recipients import ALL, freeze, speaker
+from chat4all.recipients import freeze, speaker
 from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
 from chat4all.renditions import Renditions, rendered
 from chat4all.settings import Settings
@@ -305,18 +305,13 @@ class Acceptor:
                 for recipient in freeze(users[each], identities[each], work.draft.channels, self._channels)
             )
             name = speaker(membership, users[work.sender]) if recipients else ""
-            if self._is_sendable(work, recipients, name):
+            if self._is_sendable(work, recipients):
                 recipients, renditions = rendered(work.payload, name, recipients, self._channels)
                 work.message = self._message(work, membership.version, recipients, renditions, name, now)
 
-    def _is_sendable(self, work: _Work, recipients: Sequence[Recipient], name: str) -> bool:
+    def _is_sendable(self, work: _Work, recipients: Sequence[Recipient]) -> bool:
         if len(recipients) > self._settings.members_limit:
             work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
-        named = () if work.draft.channels in (None, [ALL]) else work.draft.channels or ()
-        reached = {each.channel for each in recipients if each.address} | set(named)
-        wrong = "" if isinstance(work.payload, Text) else attaching.too_long_beside(work.payload, name, reached, self._channels)
-        if wrong:
-            work.refuse(422, "text_too_long", wrong, "payload.text")
         return work.refused is None
 
     def _message(

@@ -1,6 +1,6 @@
 """Files in messages: what is frozen of them at acceptance, the references that keep them, and how channels get them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from chat4all.drafts import FileDraft
@@ -16,8 +16,7 @@ from chat4all.files import (
 )
 from chat4all.messages import File
 from chat4all.people import now_ms
-from chat4all.ports import Channel, Inbound, MessageStore
-from chat4all.recipients import too_long
+from chat4all.ports import Inbound, MessageStore
 
 # Longer than any URL that a store signs, so that what was accepted fits when it is sent.
 LINK_MOST = 700
@@ -114,11 +113,3 @@ def with_link(words: str, payload: File, url: str) -> str:
     """A text that stands for a file which a channel does not take."""
     line = f"{payload.filename} ({readable_size(payload.size)}): {url}"
     return f"{words}\n{line}" if words else line
-
-
-def too_long_beside(payload: File, sender_name: str, reached: Iterable[str], channels: Mapping[str, Channel]) -> str:
-    """Why a file's words are too long for a channel that it goes to, else empty. A file that it does not take goes as text."""
-    words = caption(payload, sender_name)
-    instead = with_link(words, payload, "x" * LINK_MOST)
-    linked = [each for each in reached if not channels[each].limits.takes(payload.mime_type, payload.size, words)]
-    return too_long(instead, "", linked, channels)

@@ -48,13 +48,3 @@ def speaker(membership: Membership, user: User, called: str = "") -> str:
         return ""
     fallback = "Contact" if user.kind is UserKind.CONTACT else user.user_id
     return cleaned(user.display_name) or cleaned(called) or fallback
-
-
-def too_long(text: str, name: str, reached: Iterable[str], channels: Mapping[str, Channel]) -> str:
-    """Why `text` is too long for a channel that it goes to, else empty. Outside `name` goes in front of it."""
-    spoken = f"{name}: {text}" if name else text
-    for each in reached:
-        limits = channels[each].limits
-        if limits.measure(spoken) > limits.text_length:
-            return f"{each} takes at most {limits.text_length} {limits.text_unit}, a speaker's name included"
-    return ""

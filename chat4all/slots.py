@@ -7,8 +7,9 @@ recipients and their parts, in the frozen order: without parts it is the recipie
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from chat4all.messages import Message, Payload, Recipient, Text
+from chat4all.messages import File, Message, Payload, Recipient, Text
 
 
 class Slot(Struct, frozen=True):
@@ -28,10 +29,17 @@ def slots(message: Message) -> Iterator[Slot]:
     for recipient in message.recipients:
         texts = message.renditions[recipient.rendition - 1] if recipient.rendition else ()
         for part, text in enumerate(texts):
-            yield Slot(index + part, recipient, Text(text), "", part, len(texts))
+            yield _part(message, recipient, index, part, len(texts), text)
         if not texts:
             yield Slot(index, recipient, message.payload, message.sender_name)
         index += max(1, len(texts))
+
+
+def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, text: str) -> Slot:
+    """Of a file the first part is the file itself, with `text` beside it; all else is words."""
+    if not part and isinstance(message.payload, File):
+        return Slot(first, recipient, replace(message.payload, text=text), message.sender_name, 0, parts)
+    return Slot(first + part, recipient, Text(text), "", part, parts)
 
 
 def rows(message: Message) -> int:

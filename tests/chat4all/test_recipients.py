@@ -4,7 +4,7 @@ import pytest
 
 from chat4all.conversations import Conversation, ConversationType, Identity, Member, Membership, User, UserKind
 from chat4all.messages import Recipient
-from chat4all.recipients import freeze, speaker, too_long
+from chat4all.recipients import freeze, speaker
 from tests.webapp.channels import both
 
 CHANNELS = both()
@@ -58,10 +58,3 @@ def test_who_speaks_is_said_in_groups(kind: ConversationType, user: User, called
     """By display name; never by an address or a made-up id."""
     membership = Membership(Conversation("c", kind, "alice", 1), 1, (Member("alice", 1),))
     assert speaker(membership, user, called) == name
-
-
-def test_the_narrowest_channel_decides_on_length() -> None:
-    """In the channel's own unit, and with the speaker's name that goes in front."""
-    assert too_long("ü" * 500, "", ["whatsapp", "instagram"], CHANNELS) == ""
-    assert "instagram" in too_long("ü" * 500, "Alice", ["whatsapp", "instagram"], CHANNELS)
-    assert too_long("ü" * 501, "", ["whatsapp"], CHANNELS) == ""

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from chat4all.messages import Message, Recipient, Text
+from chat4all.messages import File, Message, Recipient, Text
 from chat4all.records import Record, incoming_record, read_message
 from chat4all.renditions import rendered
 from chat4all.slots import rows, slots
@@ -117,3 +118,28 @@ def test_indexes_are_a_running_number(recipients: list[Recipient], text: str, ti
     record = incoming_record(message, 2, {})
     again = read_message(Record(record.topic, 0, 0, "c", record.value, record.headers, 0))
     assert list(slots(again)) == found
+
+
+PICTURE = File("f", "", "cat.png", "image/png", 2_000, "key")
+FILES = {
+    "short words": (PICTURE, "tea", True),
+    "long words beside a file that goes as a link": (PICTURE, "word " * 100, False),
+    "not fetched yet": (replace(PICTURE, size=0, object_key=""), "word " * 100, False),
+    "no words": (PICTURE, "", True),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_words_that_do_not_fit_beside_a_file_follow_it(name: str) -> None:
+    """The file first, then all the words, each within the limit: the picture is not lost for its caption."""
+    picture, text, is_whole = FILES[name]
+    told, renditions = rendered(replace(picture, text=text), "Ana", [I1, W1], both())
+    message = Message("m", "c", "alice", replace(picture, text=text), 1, 1, told, sender_name="Ana", renditions=renditions)
+    mine = [each for each in slots(message) if each.recipient.channel == "instagram"]
+    assert (len(mine) == 1) is is_whole
+    assert mine[0].payload == replace(picture, text=text if is_whole else "")
+    assert mine[0].sender_name == "Ana"
+    if not is_whole:
+        assert all(isinstance(each.payload, Text) and len(each.payload.text) <= 1000 for each in mine[1:])
+        assert " ".join(each.payload.text for each in mine[1:]) == f"Ana: {text}".strip()
+    assert [each.payload.text for each in slots(message) if each.recipient.channel == "whatsapp"] == [text]
