@@ -3,12 +3,14 @@
 from difflib import get_close_matches
 
 from chat4all.root import ROOT
-from ops.faults import growing, kills, outages, providers, records
+from ops.faults import growing, kills, outages, providers, records, slow
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
 BROKER_S = 10.0
 SABOTAGE = {"PYTHONPATH": str(ROOT / "ops" / "faults" / "sabotage")}
+# Probes log in more often than people do.
+MANY_LOGINS = {"CHAT4ALL_LOGIN_LIMIT": "100000/minute"}
 EMBEDDED = ("embedded",)
 REAL = ("real",)
 CLUSTER = ("cluster",)
@@ -50,6 +52,7 @@ _ROWS = (
     Fault("provider-hangs", "WhatsApp hangs for 10 s", providers.hanging),
     Fault("provider-refuses", "half of all calls answered 500 or 429", providers.refusing),
     Fault("responses-dropped", "answers lost after acceptance", providers.dropped_responses, True, short=True),
+    Fault("slow-clients", "2,790 slow clients in nine ways", slow.clients, env=MANY_LOGINS, stacks=EMBEDDED),
     Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
 )
 

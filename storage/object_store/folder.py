@@ -20,7 +20,7 @@ from storage.object_store.signing import Signer
 
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PART = re.compile(r"[0-9]{5}")
-CHUNK = 128 << 10
+CHUNK = 64 << 10
 ROUTE = "/objects"
 
 
