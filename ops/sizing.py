@@ -106,7 +106,7 @@ def _sent(parts: Parts, places: Sequence[Range], now: int) -> None:
     )
     publish(parts.log, [state_event(row, now, parts.partitions) for row in sent])
     for lane in {row.key.lane for row in rows}:
-        parts.store.raise_cursor(lane, max(row.key.seq for row in rows if row.key.lane == lane))
+        parts.store.raise_cursor(lane, max(row.key.seq for row in rows if row.key.lane == lane), 0)
     told = [
         ProviderReceipt("whatsapp", ACCOUNT, row.facts.provider_id, kind, now + later)
         for kind, later in (("delivered", 1_000), ("read", 9_000))
