@@ -38,7 +38,10 @@ DAYS_MOST = 366
 When = Annotated[str, Field(max_length=64)]
 
 
-class LettersQuery(Asked):
+Place = Annotated[str, Field(max_length=64, pattern=r"^([0-9]{1,15}_[0-9a-f-]{36})?$")]
+
+
+class LettersAsked(Asked):
     """Which letters. `day` is a UTC day; `since` and `until` are times, days, or how long ago (90m, 24h, 7d)."""
 
     day: Annotated[date | None, Field(description="In place of since and until")] = None
@@ -47,10 +50,20 @@ class LettersQuery(Asked):
     channel: Annotated[str, Field(max_length=64)] = ""
     reason: Annotated[str, Field(max_length=64)] = ""
     stage: Annotated[str, Field(max_length=64)] = ""
+
+
+class LettersQuery(LettersAsked):
+    """The same by page: `after` is the `next` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    after: Place = ""
+
+
+class OldLettersQuery(LettersAsked):
+    """As it was before lists were paged alike."""
+
     limit: Annotated[int, Field(ge=1, le=500)] = 100
-    next: Annotated[
-        str, Field(max_length=64, description="From the page before", pattern=r"^([0-9]{1,15}_[0-9a-f-]{36})?$")
-    ] = ""
+    next: Annotated[Place, Field(description="From the page before")] = ""
 
 
 class LetterOut(Told):
@@ -109,16 +122,16 @@ class Replayed(Told):
 
 @api.get("/v1/admin/dead-letters", responses={"200": Letters})
 @checked
-def dead_letters_of_old(query: LettersQuery) -> Response:
-    """The same as GET /v1/dead-letters, by its older name."""
-    return _page(query)
+def dead_letters_of_old(query: OldLettersQuery) -> Response:
+    """The same as GET /v1/dead-letters, by its older name and with its older way of paging."""
+    return _page(query, query.limit, query.next)
 
 
 @api.get("/v1/dead-letters", responses={"200": Letters})
 @checked
 def dead_letters(query: LettersQuery) -> Response:
     """What could not be processed, delivered or read, oldest first. What was sent again since is still here."""
-    return _page(query)
+    return _page(query, query.limit, query.after)
 
 
 @api.get("/v1/dead-letters/<letter_id>", responses={"200": KeptOut, **problems(404)})
@@ -156,19 +169,19 @@ def _nothing_kept() -> Problem:
     return Problem(404, "unknown_letter", "there is no letter of this id that has a webhook; deliveries: see `replay delivery`")
 
 
-def _page(query: LettersQuery) -> Response:
+def _page(query: LettersAsked, limit: int, after: str) -> Response:
     wanted = _wanted(query)
-    letters = scan(gateway().store, wanted.since, wanted.until, _after(query.next, wanted.until))
+    letters = scan(gateway().store, wanted.since, wanted.until, _after(after, wanted.until))
     found: list[DeadLetter] = []
     for looked, letter in enumerate(islice(letters, LOOKED_AT), 1):
         if wanted.has(letter):
             found.append(letter)
-        if len(found) == query.limit or looked == LOOKED_AT:
+        if len(found) == limit or looked == LOOKED_AT:
             return answer({"dead_letters": [_shown(each) for each in found], "next": f"{letter.at}_{letter.letter_id}"})
     return answer({"dead_letters": [_shown(each) for each in found]})
 
 
-def _wanted(query: LettersQuery) -> Wanted:
+def _wanted(query: LettersAsked) -> Wanted:
     if query.day and (query.since or query.until):
         raise Problem(422, "invalid", "day, or since and until, not both", "day")
     now = now_ms()

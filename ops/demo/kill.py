@@ -1,6 +1,7 @@
 """Messages flow to people on WhatsApp and to a stream; a worker is killed with -9, twice; then everything is counted."""
 
 import http.client
+import os
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from ops.harness.waiting import wait_until
 from storage.open import open_store
 
 SECONDS = 24
-PER_SECOND = 80
+PER_SECOND = float(os.environ.get("RATE", "80"))
 PHONES = 20
 KILLS = {6: "worker-channels", 14: "worker-pipeline"}
 
@@ -34,7 +35,7 @@ class _Flow:
         self.accepted: list[str] = []
 
     def run(self) -> None:
-        begin, per_batch = time.monotonic(), PER_SECOND // 8
+        begin, per_batch = time.monotonic(), round(PER_SECOND / 8)
         for number in range(SECONDS * 8):
             self._until_accepted([self._message(number * per_batch + place) for place in range(per_batch)])
             time.sleep(max(0.0, begin + (number + 1) / 8 - time.monotonic()))
@@ -84,7 +85,7 @@ def tell(system: Running, console: Console) -> bool:
     """Tell it; False when anything was lost."""
     alice = system.login("alice", system.demo_password("alice"))
     flow = _Flow(system.operator())
-    console.rule(f"[bold]{PER_SECOND} messages a second to {PHONES} people on WhatsApp, and two workers that die")
+    console.rule(f"[bold]{PER_SECOND:.0f} messages a second to {PHONES} people on WhatsApp, and two workers that die")
     with Readers({"alice": alice.token}, system.stream_target) as readers:
         count = _Count(system, flow, readers)
         sender = threading.Thread(target=flow.run, daemon=True)

@@ -14,7 +14,8 @@ from webapp import admin
 
 DAY = "2026-03-10"
 BEGINS = instant(DAY, 0)
-PATH = "/v1/admin/dead-letters"
+PATH = "/v1/dead-letters"
+OLDER = "/v1/admin/dead-letters"
 
 
 def letter(at: int, **more: Any) -> DeadLetter:
@@ -95,7 +96,10 @@ def test_filters_narrow_by_time_and_by_word(admins: Driver) -> None:
     assert found(admins, "") == []
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(admins: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("path", "after"), [(PATH, "after"), (OLDER, "next")])
+def test_pages_follow_each_other_without_gap_or_repetition(
+    admins: Driver, monkeypatch: pytest.MonkeyPatch, path: str, after: str
+) -> None:
     """Through days, equal times and filters that hardly anything passes: each letter once, and an end."""
     monkeypatch.setattr(letters, "PAGE", 4)
     monkeypatch.setattr(admin, "LOOKED_AT", 5)
@@ -105,10 +109,10 @@ def test_pages_follow_each_other_without_gap_or_repetition(admins: Driver, monke
     for reason, limit in (("", 2), ("", 5), ("rare", 2), ("nothing", 3)):
         seen: list[str] = []
         query = f"since={DAY}&until=2026-03-20&limit={limit}&reason={reason}"
-        page = admins.ask("boss", "GET", f"{PATH}?{query}")
+        page = admins.ask("boss", "GET", f"{path}?{query}")
         seen += [each["letter_id"] for each in page["dead_letters"]]
         while "next" in page:
-            page = admins.ask("boss", "GET", f"{PATH}?{query}&next={page['next']}")
+            page = admins.ask("boss", "GET", f"{path}?{query}&{after}={page['next']}")
             seen += [each["letter_id"] for each in page["dead_letters"]]
         assert seen == [each.letter_id for each in kept if reason in {"", each.reason}]
 
@@ -122,6 +126,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(admins: Driver, monke
         ("until=99999999h", "until"),
         ("since=2020-01-01&until=2026-01-01", "since"),
         ("limit=0", "limit"),
+        ("after=somewhere", "after"),
         ("next=somewhere", "next"),
         ("colour=red", "colour"),
     ],
@@ -133,7 +138,7 @@ def test_what_is_wrong_is_named(admins: Driver, query: str, field: str) -> None:
 
 def test_a_place_beyond_the_end_is_an_empty_page(admins: Driver) -> None:
     """A `next` that nobody gave out harms nothing."""
-    assert found(admins, f"day={DAY}&next=999999999999999_{uuid4()}") == []
+    assert found(admins, f"day={DAY}&after=999999999999999_{uuid4()}") == []
 
 
 def test_a_scan_reads_nothing_outside_its_span(admins: Driver) -> None:
