@@ -15,6 +15,7 @@ from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
 from chat4all.attaching import announced, brought
 from chat4all.conversations import Identity, Membership, User
+from chat4all.deliveries import DeliveryKey
 from chat4all.failures import Permanent
 from chat4all.files import StoredFile
 from chat4all.messages import (
@@ -35,7 +36,7 @@ from chat4all.ports import Arrived, Channel, Inbound, MessageStore, Moved, Updat
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.renditions import rendered
-from chat4all.under_way import under_way
+from chat4all.under_way import sent_by_us, under_way
 
 
 class Brought(Struct, frozen=True):
@@ -111,6 +112,7 @@ class Arrivals:
         return brought
 
     def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Brought:
+        updates = self._own_echoes(updates)
         inbound = [each for each in updates if isinstance(each, Inbound)]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
@@ -135,7 +137,6 @@ class Arrivals:
 
     def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
         """What must be known besides the messages, and the messages."""
-        inbound = self._without_own(inbound)
         owners = self._owners(inbound)
         wrote = _by_time(each for each in inbound if not each.is_echo)
         self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
@@ -148,11 +149,22 @@ class Arrivals:
         messages = self._messages([each for each in arrivals if not each.repeat])
         return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
 
-    def _without_own(self, inbound: Sequence[Inbound]) -> Sequence[Inbound]:
-        """What the account wrote is told back to us too where we sent it; then we know its id."""
-        echoes = [(each.channel, each.account, each.provider_id) for each in inbound if each.is_echo]
-        ours = self._store.handles(echoes) if echoes else {}
-        return [each for each in inbound if (each.channel, each.account, each.provider_id) not in ours]
+    def _own_echoes(self, updates: Sequence[Update]) -> list[Update]:
+        """The updates, with what we sent ourselves as the receipt that it is: providers tell it back to us too."""
+        echoes = [each for each in updates if isinstance(each, Inbound) and each.is_echo]
+        if not echoes:
+            return list(updates)
+        known = self._store.handles([(each.channel, each.account, each.provider_id) for each in echoes])
+        owners = self._store.owners([(each.channel, each.address) for each in echoes])
+        found: list[Update] = []
+        for each in updates:
+            if not (isinstance(each, Inbound) and each.is_echo):
+                found.append(each)
+            elif (each.channel, each.account, each.provider_id) not in known:
+                owner = owners.get((each.channel, each.address))
+                key = sent_by_us(self._store, self._acceptor.partitions, owner.user_id, each) if owner else None
+                found.append(_receipt(each, key) if key else each)
+        return found
 
     def _look_at_edits(self, edits: Sequence[_Arrival]) -> None:
         """Which message each edits. One that changes nothing is no news."""
@@ -348,6 +360,11 @@ def _metadata(arrival: _Arrival) -> dict[str, Any]:
 def _speaker(arrival: _Arrival, user: User) -> str:
     """Who of those that share the address wrote; else as in every group."""
     return arrival.inbound.speaker or speaker(arrival.membership, user, arrival.inbound.sender_name)
+
+
+def _receipt(echo: Inbound, key: DeliveryKey) -> ProviderReceipt:
+    """An echo of ours proves that the provider took it, and says under which id."""
+    return ProviderReceipt(echo.channel, echo.account, echo.provider_id, "sent", echo.at, reference=str(key))
 
 
 def _runs(updates: Sequence[Update]) -> list[list[Update]]:

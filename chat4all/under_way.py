@@ -1,10 +1,11 @@
-"""Which conversation an answer belongs to while nobody knows yet whether the message that it answers was sent."""
+"""What is on its way to somebody while nobody knows yet whether it was sent: where answers belong, and whose echoes are."""
 
 from collections.abc import Collection, Iterator, Mapping
 
-from chat4all.deliveries import DeliveryKey, Lane
+from chat4all.deliveries import Delivery, DeliveryKey, Lane
+from chat4all.messages import File
 from chat4all.people import Address
-from chat4all.ports import MessageStore
+from chat4all.ports import Inbound, MessageStore
 from chat4all.records import partition_of
 from chat4all.slots import slots
 
@@ -22,6 +23,26 @@ def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collecti
             if row.facts.unknown:
                 found[user_id] = max(found.get(user_id, (0, "")), (row.facts.attempted_at, row.conversation_id))
     return {user_id: conversation_id for user_id, (_, conversation_id) in found.items()}
+
+
+def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> DeliveryKey | None:
+    """The delivery that this echo is of: one whose outcome is not known, or was not once, with the same words.
+
+    An attempt is written before its call, so whoever is told of a send that is ours finds it.
+    """
+    keys = list(_keys(store, partitions, user_id, [(echo.channel, echo.address)]))
+    rows = store.deliveries(keys) if keys else {}
+    ours = [row for row in rows.values() if (row.facts.unknown or row.facts.resends) and _says(row, echo)]
+    return max((row.key for row in ours), default=None, key=lambda key: key.seq)
+
+
+def _says(row: Delivery, echo: Inbound) -> bool:
+    """Whether this is what was sent. Files go as they are, or as words with a link that differs each time."""
+    name = f"{row.sender_name}: " if row.sender_name else ""
+    text = f"{name}{row.payload.text}".strip()
+    if not isinstance(row.payload, File):
+        return echo.text == text
+    return echo.text.startswith(text or row.payload.filename) or bool(echo.media and not row.payload.text)
 
 
 def _keys(store: MessageStore, partitions: int, user_id: str, places: Collection[Address]) -> Iterator[DeliveryKey]:

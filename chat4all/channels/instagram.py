@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import graph
+from chat4all.channels import graph, messaging_inbound
 from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.graph import Verdict
 from chat4all.channels.loose import ident
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
 from chat4all.failures import Permanent, Temporary, Throttled
-from chat4all.ports import Aside, Limits, Update
+from chat4all.ports import Limits, Update
 
 # Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
 AUDIO = ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/wav", "audio/x-wav")
@@ -68,8 +68,8 @@ class Instagram(MessagingChannel):
     own_settings = InstagramSettings
 
     def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
-        """Nothing yet: an echo cannot say which of our sends it was, if it was one of ours."""
-        return [Aside("passed_over", "echo")]
+        """As said by the account: whether we sent it, its id says, or what is on its way to the person."""
+        return messaging_inbound.said(event, message, self._inbound)
 
     def receipts(self, event: Event) -> Sequence[Update]:
         """messaging_seen names one message."""

@@ -11,9 +11,11 @@ import pytest
 from limits.storage import MemoryStorage
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.deliveries import Facts
 from chat4all.letters import scan
 from chat4all.people import now_ms
 from chat4all.ports import DeadLetter
+from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels import test_mutations as mutations
@@ -218,17 +220,19 @@ def test_a_group_that_is_forwarded_says_who_of_it_speaks(provider: Provider) -> 
     [
         ("whatsapp", "colleagues_echo"),
         ("messenger", "echo"),
+        ("instagram", "echo"),
     ],
 )
 def test_what_a_colleague_typed_in_the_providers_app_is_shown(provider: Provider, channel: str, echo: str) -> None:
     """It stands in the person's conversation, from the account, and goes out to nobody again."""
     driver = provider.driver
-    address = "5511999990000" if channel == "whatsapp" else "6789012346"
+    address = {"whatsapp": "5511999990000", "messenger": "6789012346", "instagram": "6789012345"}[channel]
+    account = {"messenger": "100000000000002", "instagram": "17841400000000001"}.get(channel, "")
     if channel == "whatsapp":
         provider.posts(channel, whatsapp("wamid.1", "anybody there?"))
     else:
-        event = {"sender": {"id": address}, "recipient": {"id": "100000000000002"}, "message": {"mid": "m.1", "text": "there?"}}
-        provider.posts(channel, {"object": "page", "entry": [{"id": "100000000000002", "messaging": [event]}]})
+        event = {"sender": {"id": address}, "recipient": {"id": account}, "message": {"mid": "m.1", "text": "there?"}}
+        provider.posts(channel, {"object": "page", "entry": [{"id": account, "messaging": [event]}]})
     [asked] = driver.process()
     wrote = driver.parts.store.identities([asked.sender])[asked.sender][0].last_wrote_at
     body, _ = payloads.webhook(channel, echo)
@@ -240,16 +244,41 @@ def test_what_a_colleague_typed_in_the_providers_app_is_shown(provider: Provider
     assert driver.parts.store.identities([asked.sender])[asked.sender][0].last_wrote_at == wrote
 
 
+def instagram_echo(mid: str, text: str) -> dict[str, Any]:
+    account = "17841400000000001"
+    message = {"mid": mid, "is_echo": True, "text": text}
+    event = {"sender": {"id": account}, "recipient": {"id": "6789012345"}, "timestamp": 1700000000123, "message": message}
+    return {"object": "instagram", "entry": [{"id": account, "time": 1, "messaging": [event]}]}
+
+
 def test_our_own_echo_is_no_news(provider: Provider) -> None:
     """What we sent ourselves comes back under the id that the provider gave it: it is known."""
     driver = provider.driver
     driver.service("crm", "send", "manage")
-    driver.send("crm", to=["whatsapp:+5511999990000"])
+    driver.send("crm", "hello", to=["instagram:6789012345"])
     [ours] = driver.process()
-    driver.deliver(ours, "wamid.L1")
-    body, _ = payloads.webhook("whatsapp", "colleagues_echo")
-    provider.posts("whatsapp", body)
+    driver.deliver(ours, "m_ours")
+    provider.posts("instagram", instagram_echo("m_ours", "hello"))
     assert driver.records() == [ours]
+    assert driver.statuses() == []
+
+
+def test_an_echo_that_overtakes_the_answer_tells_that_it_was_sent(provider: Provider) -> None:
+    """The call is under way, or its answer was lost: the same words are ours, other words are a colleague's."""
+    driver = provider.driver
+    driver.service("crm", "send", "manage")
+    driver.send("crm", "hello", to=["instagram:6789012345"])
+    [ours] = driver.process()
+    row = driver.rows(ours)[0]
+    driver.parts.store.record({row.key: Facts(attempts=1, attempted_at=now_ms())})
+    provider.posts("instagram", instagram_echo("m_1", "hello"))
+    assert driver.records() == [ours]
+    [told] = driver.statuses()
+    assert isinstance(told, ProviderReceipt)
+    assert (told.provider_id, told.kind, told.reference) == ("m_1", "sent", str(row.key))
+    provider.posts("instagram", instagram_echo("m_2", "I am on it"))
+    [colleague] = [each for each in driver.records() if each.sender == "inbox-instagram"]
+    assert (colleague.payload.text, colleague.conversation_id) == ("I am on it", ours.conversation_id)
 
 
 @pytest.mark.parametrize("known", [False, True])
