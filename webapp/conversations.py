@@ -31,6 +31,7 @@ from webapp.models import (
     StatusOut,
 )
 from webapp.problems import Problem, problem_of
+from webapp.repeating import once
 from webapp.tracing import headers
 from webapp.validating import checked, without_blanks
 
@@ -45,6 +46,7 @@ api.before_request(auth.require)
 
 
 @api.post("/v1/conversations", responses={"200": ConversationOut, "201": ConversationOut, **problems(403, 409)})
+@once
 @checked
 def found(body: NewConversation) -> Response:
     """Found a conversation: 201. The one that exists, by id or for a private pair: 200."""
@@ -126,6 +128,7 @@ def show(path: ConversationPath) -> Response:
 
 
 @api.post("/v1/conversations/<conversation_id>/members", responses={"200": ConversationOut, **problems(403, 409)})
+@once
 @checked
 def add(path: ConversationPath, body: MembersIn) -> Response:
     """Bring people in: any member may, and a client with scope manage."""

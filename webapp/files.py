@@ -22,6 +22,7 @@ from webapp.gateway import caller, gateway
 from webapp.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFileOut, PartsOut, Presigned
 from webapp.poking import poke
 from webapp.problems import Problem
+from webapp.repeating import once
 from webapp.uploads import Form
 from webapp.validating import checked, documented, without_blanks
 
@@ -40,6 +41,7 @@ MISMATCHES = {
 
 
 @api.post("/v1/files/initiate", responses={"201": NewFileOut})
+@once
 @checked
 def initiate(body: NewFile) -> Response:
     """Begin an upload: PUT each part to its URL, in any order and side by side, then complete."""

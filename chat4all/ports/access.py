@@ -51,6 +51,14 @@ class Access(ABC):
         """What later generations than `after` made void, as far as it is still kept, and the generation it leads to."""
 
     @abstractmethod
+    def begin_request(self, owner: str, key: str, body: str, keep_s: int) -> str:
+        """Keep what is known of the request that `owner` makes under this key; what is now kept: first writer wins."""
+
+    @abstractmethod
+    def swap_request(self, owner: str, key: str, seen: str, wanted: str | None, keep_s: int) -> bool:
+        """Compare-and-set; None forgets it. False when what is kept is no longer what was `seen`."""
+
+    @abstractmethod
     def hold(self, holdings: Sequence[Holding]) -> None:
         """Keep these, each until its time, instead of what was held under the same owner, kind and thing."""
 

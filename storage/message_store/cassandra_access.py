@@ -18,6 +18,7 @@ SESSIONS = Register("sessions", "user_id", "session_id")
 SESSIONS_OF = "SELECT body FROM sessions WHERE user_id = ?"
 DROP_SESSION = "DELETE FROM sessions WHERE user_id = ? AND session_id = ? IF EXISTS"
 LONGEST_S = 20 * 365 * DAY_S
+REQUESTS = Register("requests", "owner", "name")
 SCOPE = "all"
 GENERATION = "SELECT current FROM revocations WHERE scope = ? LIMIT 1"
 RAISE = "UPDATE revocations SET current = ? WHERE scope = ? IF current = ?"
@@ -98,6 +99,15 @@ class CassandraAccess(Access):
         number = self.generation()
         rows = self._db.rows(REVOCATIONS, SCOPE, after)
         return number, [each for _, body in rows if body for each in _revocations(body)]
+
+    def begin_request(self, owner: str, key: str, body: str, keep_s: int) -> str:
+        place = (owner, key)
+        return REQUESTS.settle(self._db, [place], lambda _key, there: there or body, keep_s)[place][0] or ""
+
+    def swap_request(self, owner: str, key: str, seen: str, wanted: str | None, keep_s: int) -> bool:
+        place = (owner, key)
+        kept = REQUESTS.settle(self._db, [place], lambda _key, there: wanted if there == seen else there, keep_s)
+        return kept[place][1]
 
     def hold(self, holdings: Sequence[Holding]) -> None:
         puts = [

@@ -20,7 +20,7 @@ from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 7. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 8. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -333,3 +333,14 @@ CREATE TRIGGER IF NOT EXISTS deliveries_outcome BEFORE DELETE ON deliveries BEGI
         OLD.resent_as
     );
 END;
+
+-- Since version 8: requests that were made under an Idempotency-Key, with their answers.
+CREATE TABLE IF NOT EXISTS requests (
+    owner TEXT NOT NULL,
+    name  TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    body  TEXT NOT NULL,
+    PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS requests_by_age ON requests (until);

@@ -26,6 +26,10 @@ GENERATION = "SELECT number FROM generation"
 RAISE = "INSERT INTO generation VALUES (1, 1) ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number"
 REVOKE = "INSERT INTO revocations VALUES (?, ?, ?)"
 REVOCATIONS = "SELECT body FROM revocations WHERE number > ? ORDER BY number"
+BEGIN_REQUEST = "INSERT INTO requests VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until, body = excluded.body WHERE until < ?"
+REQUEST = "SELECT body FROM requests WHERE owner = ? AND name = ?"
+SWAP_REQUEST = "UPDATE requests SET until = ?, body = ? WHERE owner = ? AND name = ? AND body = ?"
+DROP_REQUEST = "DELETE FROM requests WHERE owner = ? AND name = ? AND body = ?"
 HOLD = "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?)"
 HOLDINGS = "SELECT * FROM holdings WHERE owner = ? AND kind = ? AND (until = 0 OR until > ?) ORDER BY thing"
 LET_GO = "DELETE FROM holdings WHERE owner = ? AND kind = ? AND thing = ?"
@@ -100,6 +104,19 @@ class SQLiteAccess(Access):
         with self._db.read() as db:
             rows = db.execute(REVOCATIONS, (after,)).fetchall()
         return number, [each for (body,) in rows for each in _revocations(body)]
+
+    def begin_request(self, owner: str, key: str, body: str, keep_s: int) -> str:
+        now = int(time.time())
+        with self._db.write() as db:
+            db.execute(BEGIN_REQUEST, (owner, key, (now + keep_s) * 1000, body, now * 1000))
+            return str(db.execute(REQUEST, (owner, key)).fetchone()[0])
+
+    def swap_request(self, owner: str, key: str, seen: str, wanted: str | None, keep_s: int) -> bool:
+        until = int(time.time() + keep_s) * 1000
+        with self._db.write() as db:
+            if wanted is None:
+                return db.execute(DROP_REQUEST, (owner, key, seen)).rowcount == 1
+            return db.execute(SWAP_REQUEST, (until, wanted, owner, key, seen)).rowcount == 1
 
     def hold(self, holdings: Sequence[Holding]) -> None:
         with self._db.write() as db:

@@ -151,3 +151,17 @@ def test_holdings_count_until_their_time(store: MessageStore) -> None:
     store.let_go(owner, "upload", ["a", "never"])
     assert store.holdings(owner, "upload") == kept[1:]
     assert store.holdings(fresh("u"), "upload") == []
+
+
+def test_a_request_has_one_first_writer_and_changes_by_compare_and_set(store: MessageStore) -> None:
+    """Under its owner and key; what was forgotten may begin again."""
+    owner = fresh("u")
+    assert store.begin_request(owner, "k", "one", 60) == "one"
+    assert store.begin_request(owner, "k", "two", 60) == "one"
+    assert store.begin_request(fresh("u"), "k", "two", 60) == "two"
+    assert not store.swap_request(owner, "k", "two", "three", 60)
+    assert store.swap_request(owner, "k", "one", "three", 60)
+    assert store.begin_request(owner, "k", "two", 60) == "three"
+    assert store.swap_request(owner, "k", "three", None, 60)
+    assert not store.swap_request(owner, "k", "three", None, 60)
+    assert store.begin_request(owner, "k", "two", 60) == "two"
