@@ -26,7 +26,11 @@ GENERATION = "SELECT number FROM generation"
 RAISE = "INSERT INTO generation VALUES (1, 1) ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number"
 REVOKE = "INSERT INTO revocations VALUES (?, ?, ?)"
 REVOCATIONS = "SELECT body FROM revocations WHERE number > ? ORDER BY number"
-BEGIN_REQUEST = "INSERT INTO requests VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until, body = excluded.body WHERE until < ?"
+BEGIN_REQUEST = (
+    "INSERT INTO requests VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET until = excluded.until, body = excluded.body "
+    "WHERE until < ?"
+)
 REQUEST = "SELECT body FROM requests WHERE owner = ? AND name = ?"
 SWAP_REQUEST = "UPDATE requests SET until = ?, body = ? WHERE owner = ? AND name = ? AND body = ?"
 DROP_REQUEST = "DELETE FROM requests WHERE owner = ? AND name = ? AND body = ?"
