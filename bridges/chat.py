@@ -1,7 +1,7 @@
 """The gRPC service chat4all.v1.Chat: Send, Stream, Acknowledge. Stream's answers are bytes already: nothing is serialised."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import Any, NoReturn, TypeVar
@@ -10,9 +10,9 @@ import grpc
 import msgspec
 
 from bridges.counting import Streams
-from bridges.gate import Gate, MustEnd, NotAdmitted, Visitor
-from bridges.sessions import Closing, CutOff, Sessions, left
-from bridges.subscriptions import Cursor
+from bridges.gate import Gate, MustEnd, NotAdmitted
+from bridges.sessions import Closing, CutOff, NotAllowed, Sessions, left
+from bridges.subscriptions import Cursor, Step
 from chat4all import metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
@@ -83,13 +83,16 @@ class Chat:
         """The caller's events from the cursor on, until either side goes or the token ends."""
         visitor = await admitted(self._gate.stream, context)
         try:
-            cursor = Cursor.decode(request.cursor, self._log)
+            steps = self._sessions.of(visitor.caller, Cursor.decode(request.cursor, self._log), request.all)
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
+        except NotAllowed as error:
+            metrics.REQUESTS_REFUSED.of_reason("scope_needed").add()
+            await _abort(context, grpc.StatusCode.PERMISSION_DENIED, "scope_needed", str(error))
         try:
             with self._streams.one():
                 async with self._gate.visit(visitor):
-                    await self._stream(visitor, cursor, context)
+                    await self._stream(steps, context)
         except MustEnd as end:
             self._streams.cut_off(end.code)
             status = grpc.StatusCode.UNAVAILABLE if end.code == "unavailable" else grpc.StatusCode.UNAUTHENTICATED
@@ -101,8 +104,8 @@ class Chat:
             self._streams.cut_off("unavailable")
             await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", "resume with the last cursor")
 
-    async def _stream(self, visitor: Visitor, cursor: Cursor, context: Context) -> None:
-        async with aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps:
+    async def _stream(self, begun: AsyncGenerator[Step], context: Context) -> None:
+        async with aclosing(begun) as steps:
             async for step in steps:
                 frame = step.frame()
                 try:

@@ -12,27 +12,35 @@ above P can have been published, and the feed begins at `end`. A backlog costs r
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TypeVar
 
 from msgspec import Struct
 
 from bridges.subscriptions import Hub, Memberships, Parcel
 from chat4all import metrics
 from chat4all.conversations import Membership
+from chat4all.deliveries import RANK, DeliveryKey, state
 from chat4all.failures import RangeLost, Temporary
 from chat4all.messages import seq_at
 from chat4all.ports import Consumer, EventLog, MessageStore
 from chat4all.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.telemetry import logger
+from chat4all.v1 import chat_pb2 as pb
+from tasks.events import as_one
 
 log_to = logger(__name__)
 
 CLOCKS_APART_MS = 60_000
+LATE_MS = 30_000
 READ_TIMEOUT_S = 5.0
 BATCH = 1_000
 POLL_S = 0.5
 WAIT_S = (0.1, 5.0)
+
+T = TypeVar("T")
 
 
 class Start(Struct, frozen=True):
@@ -176,26 +184,45 @@ class Feed:
         """Hand these to whom they concern, in order, once the memberships that they need are known."""
         fresh = [parcel for parcel in parcels if not self._hub.is_repeat(parcel)]
         if self._hub.subscribers:
+            await self._look_up([each for each in fresh if not self._hub.states.knows(each.about) and _is_late(each)])
             now = _now_ms()
             stale = self._memberships.stale(fresh, now)
             if stale:
                 self._memberships.put(await self._load(sorted(stale)), now)
         else:
             self._memberships.forget(parcel.conversation for parcel in fresh if parcel.kind == "conversation")
-        for parcel in fresh:
+        for parcel in parcels:
             self._hub.dispatch(parcel, self._memberships.audience(parcel))
 
+    async def _look_up(self, late: Sequence[Parcel]) -> None:
+        """What was published long after it was learned may have been overtaken by what another process told: ask the store."""
+        keys = [DeliveryKey.parse(each.about) for each in late if each.kind == "state"]
+        names = sorted({each.conversation for each in late if each.kind == "position"})
+        if not late:
+            return
+        rows, marks = await self._asked(
+            lambda: (as_one(self._store, list(self._store.deliveries(keys).values())), self._store.watermarks(names))
+        )
+        for row in rows:
+            self._hub.states.know(str(row.key), RANK[state(row.facts)])
+        for mark in chain.from_iterable(marks.values()):
+            self._hub.states.know(f"{mark.conversation_id} {mark.user_id}", mark.delivered_up_to, mark.read_up_to)
+
     async def _load(self, names: list[str]) -> list[Membership]:
-        """The newest memberships, however long the store is away: an event must not pass by who may read it."""
+        """The newest memberships."""
+        return list((await self._asked(lambda: self._store.memberships(names))).values())
+
+    async def _asked(self, question: Callable[[], T]) -> T:
+        """The store's answer, however long it is away: an event must not pass by who may read it."""
         loop = asyncio.get_running_loop()
         wait = WAIT_S[0]
         while True:
             try:
-                return list((await loop.run_in_executor(self._threads, self._store.memberships, names)).values())
+                return await loop.run_in_executor(self._threads, question)
             except Temporary as failure:
                 if self._stopping.is_set():
                     raise
-                log_to.warning("memberships_unreadable", reason=failure.reason, wait_s=wait)
+                log_to.warning("store_unreadable", reason=failure.reason, wait_s=wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, WAIT_S[1])
 
@@ -208,6 +235,11 @@ def _parcels(records: Sequence[Record]) -> list[Parcel]:
         except ValueError as error:
             log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
     return parcels
+
+
+def _is_late(parcel: Parcel) -> bool:
+    """Whether a state or position was published so long after it was learned that others may have told a newer one before."""
+    return bool(parcel.about) and parcel.at - pb.Event.FromString(parcel.event).at_ms > LATE_MS
 
 
 def _covers(positions: Mapping[int, int], ends: Mapping[int, int]) -> bool:

@@ -1,4 +1,5 @@
-"""GET /v1/events: the stream as Server-Sent Events. The same events and cursors as gRPC; `Last-Event-ID` is the cursor.
+"""GET /v1/events: the stream as Server-Sent Events. The same events and cursors as gRPC; `Last-Event-ID` or `cursor` resumes.
+`all=true`: every conversation.
 
     id: <cursor>
     event: message
@@ -17,7 +18,7 @@ from aiohttp import web
 
 from bridges.counting import Streams
 from bridges.gate import Gate, MustEnd, NotAdmitted, Visitor
-from bridges.sessions import Closing, CutOff, Sessions, left
+from bridges.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
 from chat4all import metrics
@@ -29,6 +30,13 @@ METHODS = "GET, HEAD, OPTIONS"
 HEARTBEAT_S = 15.0
 SILENCE_S = 30.0
 WRITE_S = 30.0
+TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    429: "Too many requests",
+    503: "Unavailable",
+}
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -68,24 +76,33 @@ class EventsPage:
         """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
         try:
             visitor = await self._gate.stream(request.headers.get("Authorization", ""))
+            begun = self._begun(request, visitor)
         except NotAdmitted as error:
             return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
+        except NotAllowed as error:
+            return _problem(403, "scope_needed", str(error))
         except TooMany as error:
             return _problem(429, "rate_limited", str(error), {"Retry-After": str(error.retry_after)})
         except (Temporary, Unknown) as error:
             return _problem(503, "unavailable", error.reason, {"Retry-After": "1"})
-        try:
-            cursor = Cursor.decode(request.headers.get("Last-Event-ID", ""), self._log)
         except ValueError as error:
             return _problem(400, "bad_cursor", str(error))
         response = web.StreamResponse(headers=HEADERS)
         await response.prepare(request)
         _notice_silence(request)
         with suppress(ConnectionError), self._streams.one():
-            await self._serve(response, visitor, cursor)
+            await self._serve(response, visitor, begun)
         return response
 
-    async def _serve(self, response: web.StreamResponse, visitor: Visitor, cursor: Cursor) -> None:
+    def _begun(self, request: web.Request, visitor: Visitor) -> AsyncGenerator[Step]:
+        """The stream that is asked for. NotAllowed, or ValueError for a cursor or a flag that makes no sense."""
+        everything = request.query.get("all", "false")
+        if everything not in ("true", "false"):
+            raise ValueError("all: true or false")
+        kept = request.headers.get("Last-Event-ID") or request.query.get("cursor", "")
+        return self._sessions.of(visitor.caller, Cursor.decode(kept, self._log), everything == "true")
+
+    async def _serve(self, response: web.StreamResponse, visitor: Visitor, begun: AsyncGenerator[Step]) -> None:
         """Write until the stream ends; its last comment says why."""
         beating = asyncio.create_task(_beat(response))
         if serving := asyncio.current_task():
@@ -94,7 +111,7 @@ class EventsPage:
         try:
             async with (
                 self._gate.visit(visitor),
-                aclosing(self._sessions.follow(visitor.caller.user_id, cursor)) as steps,
+                aclosing(begun) as steps,
             ):
                 await _write_all(response, steps, self._streams)
         except MustEnd as end:
@@ -149,6 +166,6 @@ def _notice_silence(request: web.Request) -> None:
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
     metrics.REQUESTS_REFUSED.of_reason(code).add()
-    title = {400: "Bad request", 401: "Not authenticated", 429: "Too many requests", 503: "Unavailable"}[status]
+    title = TITLES[status]
     body = {"type": f"urn:chat4all:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
     return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

@@ -13,6 +13,7 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from bridges.backlog import Backlog
 from bridges.chat import SERVICE, Chat
 from bridges.feed import Feed, starting_point
 from bridges.gate import Gate
@@ -89,12 +90,12 @@ class StreamServer:
         loop = asyncio.get_running_loop()
         identity = await loop.run_in_executor(self._pool, check_topics, self._log, self._store)
         beginning = await loop.run_in_executor(self._pool, starting_point, self._log, self._store)
-        self._hub = Hub(beginning.published, self._limits)
+        self._hub = Hub(beginning.published, self._limits, beginning.positions)
         self._feed = Feed(self._log, self._store, beginning, self._hub)
         self._let_go.push_async_callback(self._feed.stop)
         self._feed.start()
         await self._until_open()
-        sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool)
+        sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool, Backlog(self._log))
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
         await self._serve_http(EventsPage(sessions, self._gate, identity, origins(self._settings.cors_origins)))
         await self._serve_grpc(Chat(acceptor, sessions, self._gate, identity, self._calls))

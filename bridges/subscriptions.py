@@ -15,20 +15,26 @@ from msgspec import Struct
 from chat4all.conversations import Membership
 from chat4all.records import Record
 from chat4all.tracing import HEADER, MESSAGE
+from chat4all.v1 import chat_pb2 as pb
 
 LONGEST_CURSOR = 65536
 
 
-class Cursor(Struct):
+class Cursor(Struct, omit_defaults=True):
     """How far a reader has come: per partition the last message seq, and the time (ms UTC) of the last change told.
 
     A partition that is missing was not begun: there the reader's own delivered positions say where to go on.
-    `log` is the identity of the log that the seqs belong to.
+    `log` is the identity of the log that the seqs belong to. `caught`: everything learned up to then was told; 0 in cursors
+    of servers that did not keep what was learned when. `told`: how much later in partitions of which more was told since.
+    `events`: where to go on in chat-events, in a stream of all conversations.
     """
 
     positions: dict[int, int] = msgspec.field(default_factory=dict, name="p")
     at: int = msgspec.field(default=0, name="t")
     log: str = msgspec.field(default="", name="l")
+    caught: int = msgspec.field(default=0, name="c")
+    told: dict[int, int] = msgspec.field(default_factory=dict, name="d")
+    events: dict[int, int] = msgspec.field(default_factory=dict, name="e")
 
     def encode(self) -> str:
         """The opaque text that clients keep."""
@@ -57,12 +63,28 @@ class Cursor(Struct):
         """All messages of this partition up to `seq` were sent."""
         self.positions[partition] = max(seq, self.positions.get(partition, -1))
 
+    def tell(self, partition: int, at: int) -> None:
+        """An event that was published at this time was told, and all before it in its partition."""
+        self.at = max(self.at, at)
+        if self.caught:
+            self.told[partition] = max(at - self.caught, self.told.get(partition, 0))
+
+    def catch_up(self, at: int) -> None:
+        """Everything that was learned up to this time was told."""
+        self.at = max(self.at, at)
+        self.caught, self.told = at, {}
+
+    def since(self, partition: int) -> int:
+        """What was learned before this time was told."""
+        return self.caught + self.told.get(partition, 0) if self.caught else self.at
+
 
 class Parcel(Struct):
     """One event on its way to readers: its bytes, serialised once for all of them, and what is needed to route it.
 
     `seq` is -1 for everything but messages. `user` is set for what only one user may see. `at` is when it was published.
-    `json` is filled by whoever first needs the event as JSON. `about` names a state's delivery, `rank` is how far that is.
+    `json` is filled by whoever first needs the event as JSON. `about` names what a state or position is of; `rank` and
+    `further` are how far that is. `offset` is its place in chat-events, -1 where it comes from the store.
     `trace` and `message_id` are set where the message is sampled.
     """
 
@@ -77,6 +99,8 @@ class Parcel(Struct):
     json: bytes = b""
     about: str = ""
     rank: int = 0
+    further: int = 0
+    offset: int = -1
     trace: str = ""
     message_id: str = ""
 
@@ -87,25 +111,40 @@ class Parcel(Struct):
         kind = headers.get("kind", "")
         if kind == "message" and not ("seq" in headers and "version" in headers):
             raise ValueError("a message event without seq or version")
+        conversation = headers.get("conversation", record.key)
+        about, rank, further = _how_far(kind, conversation, record)
         return cls(
             kind=kind,
-            conversation=headers.get("conversation", record.key),
+            conversation=conversation,
             partition=record.partition,
             event=record.value,
             at=record.at,
             seq=int(headers["seq"]) if kind == "message" else -1,
             version=int(headers.get("version", 0)),
             user=headers.get("user", ""),
-            about=headers.get("delivery", ""),
-            rank=int(headers.get("rank", 0)),
+            about=about,
+            rank=rank,
+            further=further,
+            offset=record.offset,
             trace=headers.get(HEADER, ""),
             message_id=headers.get(MESSAGE, ""),
         )
 
     @property
     def is_kept(self) -> bool:
-        """Whether the store tells this again at a resume. The others exist only as events."""
+        """Whether a full buffer lets go of this, because the store tells it again. The others are few."""
         return self.kind in ("message", "state", "position")
+
+
+def _how_far(kind: str, conversation: str, record: Record) -> tuple[str, int, int]:
+    """What a state or position is of, and how far it is. Older records of positions say it only inside."""
+    headers = record.headers
+    if kind == "position":
+        if "member" not in headers:
+            read = pb.Event.FromString(record.value).position
+            return f"{conversation} {read.user_id}", read.delivered_up_to, read.read_up_to
+        return f"{conversation} {headers['member']}", int(headers["rank"]), int(headers["further"])
+    return headers.get("delivery", ""), int(headers.get("rank", 0)), 0
 
 
 class Step(Struct):
@@ -137,8 +176,10 @@ class Step(Struct):
     def _advance(self, parcel: Parcel) -> None:
         if parcel.seq >= 0:
             self.cursor.reach(parcel.partition, parcel.seq)
-        if self.with_time and parcel.at > self.cursor.at:
-            self.cursor.at = parcel.at
+        if self.with_time:
+            self.cursor.tell(parcel.partition, parcel.at)
+        if self.cursor.events and parcel.offset >= 0:
+            self.cursor.events[parcel.partition] = parcel.offset + 1
 
 
 def _varint(number: int) -> bytes:
@@ -223,13 +264,18 @@ class Subscription:
     """One reader's buffer. It begins by catching up: what the store keeps is then let go when the buffer is full, and
     read from the store in one more round. Once live, a full buffer means that the reader does not keep up: `is_cut`.
 
-    `floor`: message seqs per partition that this reader has had. `wake` is called when there is something to take.
+    `user`: None hears everything. `floor`: message seqs per partition that this reader has had. `wake` is called when there
+    is something to take. `names`: the conversations to catch up in this round; None for all.
     """
 
-    def __init__(self, user: str, floor: Mapping[int, int], horizon: dict[int, int], limits: Limits, wake: Callable[[], None]):
+    def __init__(
+        self, user: str | None, floor: Mapping[int, int], horizon: dict[int, int], limits: Limits, wake: Callable[[], None]
+    ):
         self.user = user
         self.horizon = horizon
+        self.names: set[str] | None = None
         self.is_cut = False
+        self._missed: set[str] = set()
         self._floor = dict(floor)
         self._limits = limits
         self._wake = wake
@@ -240,13 +286,14 @@ class Subscription:
 
     def offer(self, parcel: Parcel) -> None:
         """An event that this reader may see."""
-        if self.is_cut or (self._has_spilled and parcel.is_kept):
+        if self.is_cut:
             return
         if parcel.seq >= 0 and parcel.seq <= self._floor.get(parcel.partition, -1):
             return
         if not self._has_room(parcel) and not self._is_live:
             self._spill()
         if self._has_spilled and parcel.is_kept:
+            self._missed.add(parcel.conversation)
             return
         if not self._has_room(parcel):
             self.is_cut = True
@@ -261,17 +308,19 @@ class Subscription:
 
     def _spill(self) -> None:
         self._has_spilled = True
+        self._missed.update(parcel.conversation for parcel in self._waiting if parcel.is_kept)
         self._waiting = deque(parcel for parcel in self._waiting if not parcel.is_kept)
         self._octets = sum(len(parcel.event) for parcel in self._waiting)
 
     def go_live(self, highest: Mapping[int, int]) -> bool:
-        """All messages up to the horizon were sent. True: from here on the buffer has what follows.
+        """What the store keeps was sent, messages up to the horizon. True: from here on the buffer has what follows.
 
-        False: it had to let go of some; the horizon is now at `highest`, and history must be sent up to there first.
+        False: it had to let go of some; the horizon is now at `highest`, and `names` must be caught up to there first.
         """
         if self._has_spilled:
             self._has_spilled = False
             self.horizon = dict(highest)
+            self.names, self._missed = self._missed, set()
         else:
             self._is_live = True
         return self._is_live
@@ -288,43 +337,62 @@ class Subscription:
 
 
 class States:
-    """How far deliveries have come, as this process has heard. Bounded: what was heard of longest ago goes first.
+    """How far deliveries and members have come, as this process has heard. Bounded: what was heard of longest ago goes first.
 
-    Several processes publish states, so an older one may come after a newer: it is not told, for a state never goes back.
+    Several processes publish these, so an older one may come after a newer: it is not told, for neither ever goes back.
     """
 
     def __init__(self, most: int = 100_000) -> None:
-        self._ranks: dict[str, int] = {}
+        self._ranks: dict[str, tuple[int, int]] = {}
         self._most = most
 
     def hear(self, parcel: Parcel) -> None:
-        """Whatever this says of a delivery is true from now on."""
+        """Whatever this says of a delivery or a member is true from now on."""
         if parcel.about:
-            self._ranks[parcel.about] = max(parcel.rank, self._ranks.pop(parcel.about, 0))
-            if len(self._ranks) > self._most:
-                del self._ranks[next(iter(self._ranks))]
+            self.know(parcel.about, parcel.rank, parcel.further)
+
+    def know(self, about: str, rank: int, further: int = 0) -> None:
+        """This has come so far, or further."""
+        known = self._ranks.pop(about, (0, 0))
+        self._ranks[about] = (max(rank, known[0]), max(further, known[1]))
+        if len(self._ranks) > self._most:
+            del self._ranks[next(iter(self._ranks))]
+
+    def knows(self, about: str) -> bool:
+        """Whether anything was heard of this."""
+        return about in self._ranks
 
     def are_news(self, parcel: Parcel) -> bool:
-        """False for a state below one that was heard before."""
-        return not parcel.about or parcel.rank >= self._ranks.get(parcel.about, 0)
+        """False for a state or position below one that was heard before."""
+        rank, further = self._ranks.get(parcel.about, (0, 0))
+        return parcel.rank >= rank and parcel.further >= further
 
 
 class Hub:
-    """All subscriptions of this process. `highest`: the highest message seq dispatched, per partition (-1: none)."""
+    """All subscriptions of this process. `highest`: the highest message seq dispatched, per partition (-1: none).
 
-    def __init__(self, highest: Mapping[int, int], limits: Limits | None = None) -> None:
+    `events`: up to which offset chat-events was dispatched, per partition.
+    """
+
+    def __init__(
+        self, highest: Mapping[int, int], limits: Limits | None = None, events: Mapping[int, int] | None = None
+    ) -> None:
         self.states = States()
         self.highest = dict(highest)
+        self.events = dict(events or {})
         self._limits = limits or Limits()
-        self._by_user: dict[str, list[Subscription]] = {}
+        self._by_user: dict[str | None, list[Subscription]] = {}
 
     @property
     def subscribers(self) -> int:
         """How many subscriptions there are."""
         return sum(map(len, self._by_user.values()))
 
-    def subscribe(self, user: str, floor: Mapping[int, int], wake: Callable[[], None]) -> Subscription:
-        """Begin to listen, from what is dispatched next on. The subscription's horizon is what was dispatched so far."""
+    def subscribe(self, user: str | None, floor: Mapping[int, int], wake: Callable[[], None]) -> Subscription:
+        """Begin to listen, from what is dispatched next on. The subscription's horizon is what was dispatched so far.
+
+        `user`: None listens to everything.
+        """
         subscription = Subscription(user, floor, dict(self.highest), self._limits, wake)
         self._by_user.setdefault(user, []).append(subscription)
         return subscription
@@ -343,11 +411,13 @@ class Hub:
 
     def dispatch(self, parcel: Parcel, audience: Collection[str]) -> None:
         """Hand an event to those of its audience who listen here. Repeats of messages, and old states, go to nobody."""
+        if parcel.offset >= 0:
+            self.events[parcel.partition] = parcel.offset + 1
         self.states.hear(parcel)
         if self.is_repeat(parcel) or not self.states.are_news(parcel):
             return
         if parcel.seq >= 0:
             self.highest[parcel.partition] = parcel.seq
-        for user in audience:
+        for user in (*audience, None):
             for subscription in self._by_user.get(user, ()):
                 subscription.offer(parcel)

@@ -206,12 +206,13 @@ class Client:
         """Download a file to `target`, a file or a folder, and check it; where it is now."""
         return download(self._http, file_id, target, progress)
 
-    def stream(self, cursor: str = "", *, acknowledge: bool = False) -> Stream:
+    def stream(self, cursor: str = "", *, acknowledge: bool = False, everything: bool = False) -> Stream:
         """All events this account may see, live, from `cursor` on. Empty: what it has not acknowledged as delivered.
 
         Iterate over it; it resumes by itself. `acknowledge`: tell the server that what the loop is done with is delivered.
+        `everything`: those of every conversation, for service clients with scope manage; an empty cursor then begins now.
         """
-        return Stream(self._stream_target, self.token, self.renew, cursor, acknowledge)
+        return Stream(self._stream_target, self.token, self.renew, cursor, acknowledge and not everything, everything)
 
 
 def _sent(answer: dict[str, Any]) -> Sent:

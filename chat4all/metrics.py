@@ -283,6 +283,12 @@ CUT_OFF = Counter(
     "reason",
     where=(STREAM,),
 )
+RELOADS = Counter(
+    "chat4all_stream_reloads_total",
+    "Readers who were told `reload`: they were away for longer than is kept, or came with a cursor of an older release.",
+    "reason",
+    where=(STREAM,),
+)
 STREAM_LAG = Reading(
     "chat4all_stream_lag_records", "Events in the log that this server has not dispatched yet.", where=(STREAM,)
 )

@@ -95,12 +95,19 @@ class Stream:
     """
 
     def __init__(
-        self, target: str, token: Callable[[], str], renew: Callable[[], object], cursor: str = "", acknowledge: bool = False
+        self,
+        target: str,
+        token: Callable[[], str],
+        renew: Callable[[], object],
+        cursor: str = "",
+        acknowledge: bool = False,
+        everything: bool = False,
     ) -> None:
         self.cursor = cursor
         self._token = token
         self._renew = renew
         self._acknowledge = acknowledge
+        self._everything = everything
         self._newest = Newest()
         self._channel = channel_to(target)
         self._stub: Any = chat_pb2_grpc.ChatStub(self._channel)
@@ -150,7 +157,7 @@ class Stream:
         with self._closing:
             if self._is_closed:
                 return iter(())
-            self._call = self._stub.Stream(pb.StreamRequest(cursor=self.cursor), metadata=metadata)
+            self._call = self._stub.Stream(pb.StreamRequest(cursor=self.cursor, all=self._everything), metadata=metadata)
         frames: Iterator[pb.Events] = self._call
         return frames
 

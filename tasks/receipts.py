@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from chat4all import metrics, tracing
 from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
-from chat4all.ports import Change, Handle
+from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from chat4all.tracing import HEADER
 from tasks.batches import Batch
@@ -163,9 +163,7 @@ def apply_positions(parts: Parts, told: list[Position]) -> list[NewRecord]:
         key = (each.conversation_id, each.user_id)
         marks[key] = _further(marks.get(key) or Watermark(*key), each, last.get(each.conversation_id, 0))
     now = now_ms()
-    store.raise_watermarks(
-        list(marks.values()), [Change(mark.conversation_id, now, "position", mark.user_id) for mark in marks.values()]
-    )
+    store.raise_watermarks(list(marks.values()))
     for kind, number in Counter(each.kind for each in told).items():
         metrics.POSITIONS.of(kind).add(number)
     kept = store.watermarks(conversations)

@@ -87,6 +87,7 @@ def send(
 def stream(
     cursor: Annotated[str, typer.Option(help="Where to begin. Left out: what was not yet delivered to this account.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Also states, positions and changes of members.")] = False,
+    whole: Annotated[bool, typer.Option("--whole-system", help="Every conversation, from now on. Needs scope manage.")] = False,
     count: Annotated[int, typer.Option(help="End after so many messages; 0: never.")] = 0,
     acknowledge: Annotated[bool, typer.Option(help="Tell the server that what was printed is delivered.")] = True,
     as_json: AsJson = False,
@@ -95,7 +96,7 @@ def stream(
     client = SERVERS.client()
     # So that a login that has run out is an error now, not a silent stream.
     client.token()
-    with client.stream(cursor, acknowledge=acknowledge) as events:
+    with client.stream(cursor, acknowledge=acknowledge, everything=whole) as events:
         try:
             _print_all(events, everything, count, as_json)
         except KeyboardInterrupt:
@@ -106,7 +107,7 @@ def _print_all(events: Stream, everything: bool, count: int, as_json: bool) -> N
     printed = 0
     for event in events:
         is_message = event.HasField("message")
-        if not (is_message or everything or event.HasField("rejected")):
+        if not (is_message or everything or event.HasField("rejected") or event.HasField("reload")):
             continue
         say_json(_as_dict(event)) if as_json else say(event_line(event))
         printed += is_message

@@ -64,6 +64,8 @@ def event_line(event: pb.Event) -> str:
         return f"{at}  {position.conversation_id[:8]}  {position.user_id}: {come}"
     if kind == "rejected":
         return f"{at}  {event.rejected.conversation_id[:8]}  {event.rejected.message_id} rejected: {event.rejected.reason}"
+    if kind == "reload":
+        return f"{at}  away for too long to be told all states: ask again for what you show ({event.reload.reason})"
     return f"{at}  {event.conversation.conversation_id[:8]}  members changed (version {event.conversation.members_version})"
 
 

@@ -1,9 +1,12 @@
 """Part of the message store: what was learned when, so that a reader who was away is told what they missed."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+
+from chat4all.deliveries import Watermark
 
 # How long the store knows what was learned when. A reader who was away for longer is told `reload`.
 KEPT_DAYS = 7
@@ -20,6 +23,12 @@ class Change(Struct, frozen=True, order=True):
     at: int
     kind: str
     subject: str
+
+
+def moved(marks: Iterable[Watermark]) -> list[Change]:
+    """That these members have come further, learned now."""
+    now = int(time.time() * 1000)
+    return [Change(each.conversation_id, now, "position", each.user_id) for each in marks]
 
 
 class Changes(ABC):

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.changes import Change
 
 
 class Registration(Struct, frozen=True):
@@ -67,8 +66,8 @@ class History(ABC):
         """The highest stored seq of each conversation; those without messages are absent."""
 
     @abstractmethod
-    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
-        """Members have come this far, and `changes` say so. Each position only grows; its time goes with it."""
+    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
+        """Members have come this far, which is noted as a change. Each position only grows; its time goes with it."""
 
     @abstractmethod
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:

@@ -7,7 +7,7 @@ import msgspec
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.changes import Change
+from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
 from chat4all.retention import Retention
 from storage.message_store import cassandra_changes
@@ -149,8 +149,9 @@ class CassandraHistory(History):
                 last[each] = seqs[0]
         return last
 
-    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
-        self._db.put([*(put for each in watermarks for put in _raised(each)), *cassandra_changes.puts(changes)])
+    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
+        noted = cassandra_changes.puts(moved(watermarks))
+        self._db.put([*(put for each in watermarks for put in _raised(each)), *noted])
 
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         kept: dict[str, list[Watermark]] = {conversation_id: [] for conversation_id in conversation_ids}

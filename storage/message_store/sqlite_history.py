@@ -8,7 +8,7 @@ import msgspec
 
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
-from chat4all.ports.changes import Change
+from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
 from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
@@ -111,10 +111,9 @@ class SQLiteHistory(History):
             kept = LAST_SEQ(db, [(conversation_id,) for conversation_id in conversation_ids])
         return {conversation_id: seq for (conversation_id,), (seq,) in kept if seq is not None}
 
-    def raise_watermarks(self, watermarks: Sequence[Watermark], changes: Sequence[Change] = ()) -> None:
-        self._db.put(
-            (RAISE, [msgspec.structs.astuple(each) for each in watermarks]), (sqlite_changes.NOTE, sqlite_changes.rows(changes))
-        )
+    def raise_watermarks(self, watermarks: Sequence[Watermark]) -> None:
+        noted = sqlite_changes.rows(moved(watermarks))
+        self._db.put((RAISE, [msgspec.structs.astuple(each) for each in watermarks]), (sqlite_changes.NOTE, noted))
 
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         with self._db.read() as db:

@@ -68,6 +68,10 @@ class Road:
         who = User(user, UserKind.PERSON, 0)
         return tokens.issue(who, tokens.ACCESS, life_s, self.settings.secret("jwt"))
 
+    def client_token(self, name: str, *scopes: str) -> str:
+        who = User(name, UserKind.CLIENT, 0, scopes=scopes)
+        return tokens.issue(who, tokens.ACCESS, 600, self.settings.secret("jwt"))
+
     def users(self, *names: str) -> None:
         self.store.add_users([User(name, UserKind.PERSON, now_ms()) for name in names])
 
@@ -120,8 +124,21 @@ class Road:
         self.log.append([events.rejected_event(message, "message_id_conflict", PARTITIONS)], TIMEOUT_S)
         self.advance([message])
 
+    def learn(self, delivery: Delivery, facts: Facts) -> None:
+        """What the stages write before they publish."""
+        told = [events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)]
+        self.store.record({delivery.key: facts}, changes=events.learned(told, now_ms()))
+
     def tell_state(self, delivery: Delivery, facts: Facts) -> None:
         self.log.append([events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)], TIMEOUT_S)
+
+    def tell_late(self, delivery: Delivery, mark: Watermark, at: int) -> None:
+        """Publish what was learned at this time."""
+        told = [events.state_event(delivery, at, PARTITIONS), events.position_event(mark, at, PARTITIONS)]
+        self.log.append(told, TIMEOUT_S)
+
+    def publish_position(self, mark: Watermark) -> None:
+        self.log.append([events.position_event(mark, now_ms(), PARTITIONS)], TIMEOUT_S)
 
     def tell_position(self, mark: Watermark) -> None:
         self.store.raise_watermarks([mark])
@@ -155,14 +172,23 @@ class Reader:
     """A gRPC stream, read step by step."""
 
     def __init__(
-        self, road: Road, user: str, cursor: str = "", *, life_s: int = 600, token: str = "", options: Options = ()
+        self,
+        road: Road,
+        user: str,
+        cursor: str = "",
+        *,
+        life_s: int = 600,
+        token: str = "",
+        options: Options = (),
+        everything: bool = False,
     ) -> None:
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}", options=options)
         open_stream = self._channel.unary_stream(
             "/chat4all.v1.Chat/Stream", pb.StreamRequest.SerializeToString, pb.Events.FromString
         )
         self._call = open_stream(
-            pb.StreamRequest(cursor=cursor), metadata=(("authorization", f"Bearer {token or road.token(user, life_s)}"),)
+            pb.StreamRequest(cursor=cursor, all=everything),
+            metadata=(("authorization", f"Bearer {token or road.token(user, life_s)}"),),
         )
         self.cursor = cursor
         self.frames: list[pb.Events] = []

@@ -30,9 +30,9 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(road: Road, token: str, cursor: str = "") -> AsyncIterator[Page]:
+async def opened(road: Road, token: str, cursor: str = "", query: str = "") -> AsyncIterator[Page]:
     headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": cursor} if cursor else {})
-    url = f"http://127.0.0.1:{road.settings.events_port}/v1/events"
+    url = f"http://127.0.0.1:{road.settings.events_port}/v1/events{query}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         yield Page(response)
 

@@ -272,24 +272,27 @@ async def test_what_changed_while_away_is_told_after_the_messages(road: Road) ->
         await alice.caught_up()
         cursor = alice.cursor
     delivery, facts = delivered_by_whatsapp(road, talk)
-    road.store.record({delivery.key: Facts(sent_at=facts.sent_at, provider_id="wamid", read_at=now_ms())})
+    road.learn(delivery, Facts(sent_at=facts.sent_at, provider_id="wamid", read_at=now_ms()))
     road.store.raise_watermarks([Watermark(talk, "bob", delivery.key.seq, now_ms())])
     async with serving(road), Reader(road, "alice", cursor) as alice:
         found = await alice.caught_up()
-    assert kinds(found) == ["message", "position", "state"]
-    assert found[2].state.state == "READ"
-    assert found[1].position.delivered_up_to == delivery.key.seq
+    assert kinds(found) == ["message", "conversation", "position", "state"]
+    assert found[3].state.state == "READ"
+    assert found[2].position.delivered_up_to == delivery.key.seq
 
 
-async def test_what_changed_long_ago_is_not_told_again(road: Road) -> None:
-    """The time in the cursor bounds what a resume repeats."""
+async def test_what_was_learned_long_ago_is_not_told_again(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time in the cursor bounds what a resume repeats; a minute before it is told again."""
     talk = road.conversation("talk", "alice", "bob")
     delivery, _ = delivered_by_whatsapp(road, talk)
-    road.store.record({delivery.key: Facts(sent_at=now_ms() - 3_600_000, provider_id="wamid")})
+    road.learn(delivery, Facts(sent_at=now_ms() - 3_600_000, provider_id="wamid"))
     road.store.raise_watermarks([Watermark(talk, "bob", delivery.key.seq, now_ms() - 3_600_000)])
     async with serving(road), Reader(road, "alice") as alice:
         assert kinds(await alice.caught_up()) == ["message", "position", "state"]
         cursor = alice.cursor
+    async with serving(road), Reader(road, "alice", cursor) as alice:
+        assert kinds(await alice.caught_up()) == ["conversation", "position", "state"]
+    monkeypatch.setattr("bridges.past.SLACK_MS", 0)
     async with serving(road), Reader(road, "alice", cursor) as alice:
         assert await alice.caught_up() == []
 

@@ -39,11 +39,11 @@ def test_many_conversations_are_asked_at_once(store: MessageStore) -> None:
 
 
 def test_facts_and_positions_come_with_what_was_learned(store: MessageStore) -> None:
-    """`record` and `raise_watermarks` note changes in the same call."""
+    """`record` takes what readers are told, `raise_watermarks` notes by itself who has come further."""
     name, row = fresh("c"), delivery(DeliveryKey(lane(), 1, 0))
     store.put_deliveries([row])
     store.record({row.key: Facts(sent_at=1)}, changes=[noted(name, 2, str(row.key))])
-    store.raise_watermarks([Watermark(name, "anna", 1, 1)], changes=[Change(name, NOW, "position", "anna")])
+    store.raise_watermarks([Watermark(name, "anna", 1, 1)])
     assert [each.subject for each in store.changes({name: NOW - 10})] == [str(row.key), "anna"]
 
 

@@ -73,6 +73,16 @@ CASES: dict[str, Case] = {
         {'chat4all_stream_lag_records{instance="a"}': "900x30"},
         {"instance": "a"},
     ),
+    "ReadersCutOff": Case(
+        {'chat4all_streams_cut_off_total{transport="sse",reason="too_slow"}': "0+12x30"},
+        {'chat4all_streams_cut_off_total{transport="sse",reason="token_expired"}': "0+60x30"},
+        {"transport": "sse"},
+    ),
+    "ReadersReload": Case(
+        {'chat4all_stream_reloads_total{reason="away_too_long"}': "0+2x30"},
+        {'chat4all_stream_reloads_total{reason="old_cursor"}': "0+20x30"},
+        {"reason": "away_too_long"},
+    ),
     "RecordBuried": Case(
         {_letters("persist", "unreadable"): "_x10 1x20"},
         {_letters("deliver", "blocked"): "0+1x30", _letters("unreadable", "event"): "0+1x30"},
