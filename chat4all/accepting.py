@@ -18,7 +18,7 @@ from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.failures import Failure, Temporary, Unknown
 from chat4all.files import StoredFile
 from chat4all.messages import Message, Payload, Recipient, Text, body_digest, keyed_message_id
-from chat4all.people import Address, People, now_ms
+from chat4all.people import Address, People, contact_id, now_ms
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.recipients import freeze, speaker
 from chat4all.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
@@ -167,24 +167,27 @@ class Acceptor:
 
     def _answer_known(self, works: Sequence[_Work], places: Mapping[str, Address], owners: Mapping[Address, str]) -> None:
         """Answer what is stored already. A body that differs is told so later, to who may know that the id is taken."""
-        asked = {work: self._home(work, places, owners) for work in works if work.draft.message_id}
-        kept = self._store.registered([(home, work.message_id) for work, home in asked.items() if home]) if asked else {}
-        for work, home in asked.items():
+        asked = [(work, home) for work in works if work.draft.message_id for home in self._homes(work, places, owners)]
+        kept = self._store.registered([(home, work.message_id) for work, home in asked]) if asked else {}
+        for work, home in asked:
             first = kept.get((home, work.message_id))
             if first and first.digest == work.digest:
                 work.conversation_id, work.stored = home, True
-            work.is_taken = bool(first and not work.stored)
+            work.is_taken = (work.is_taken or bool(first)) and not work.stored
         for work in works:
             if work.draft.key:
                 self._answer_keyed(work)
 
-    def _home(self, work: _Work, places: Mapping[str, Address], owners: Mapping[Address, str]) -> str:
-        """The conversation that the draft is for, as far as that can be said without founding anything; else empty."""
+    def _homes(self, work: _Work, places: Mapping[str, Address], owners: Mapping[Address, str]) -> list[str]:
+        """The conversations that the draft may be for, as far as that can be said without founding anything.
+
+        Of an address that of its owner, and that of the contact that was made for it: it may have changed hands since.
+        """
         if work.conversation_id or not work.draft.to:
-            return work.conversation_id
+            return [work.conversation_id] if work.conversation_id else []
         place = places.get(work.draft.to[0])
-        other = owners.get(place, "") if place else work.draft.to[0]
-        return self.people.pair_id(work.sender, other, place) if other else ""
+        others = [owners.get(place, ""), contact_id(*place)] if place else [work.draft.to[0]]
+        return list(dict.fromkeys(self.people.pair_id(work.sender, each, place) for each in others if each))
 
     def _answer_keyed(self, work: _Work) -> None:
         """Its id is this client's alone, wherever it was said: so a key means one message, in one conversation."""

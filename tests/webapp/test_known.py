@@ -80,6 +80,28 @@ def test_who_was_never_there_does_not_learn_that_an_id_is_taken(gateway: Driver)
     assert gateway.refused("bob", "POST", "/v1/messages", body, 409)[0] == "message_id_conflict"
 
 
+def _given_to_eve(driver: Driver) -> None:
+    driver.ask("crm", "PUT", "/v1/users/eve/identities/whatsapp", {"address": CARLA})
+
+
+def _given_up(driver: Driver) -> None:
+    _given_to_eve(driver)
+    driver.ask("crm", "DELETE", f"/v1/users/eve/identities/whatsapp?address=%2B{CARLA[1:]}")
+
+
+@pytest.mark.parametrize("changed", [_given_to_eve, _given_up])
+def test_a_message_to_an_address_is_known_when_that_has_changed_hands(
+    gateway: Driver, changed: Callable[[Driver], None]
+) -> None:
+    """The first went to whoever had it then; its repetition does not go to whoever has it now."""
+    body = text(to=[f"whatsapp:{CARLA}"], **{"from": "alice"})
+    told = gateway.ask("crm", "POST", "/v1/messages", body, 202)
+    gateway.process()
+    changed(gateway)
+    assert gateway.ask("crm", "POST", "/v1/messages", body, 202) == told
+    assert len(gateway.records()) == 1
+
+
 def test_a_file_that_expired_since_is_not_looked_at_again(uploads: Uploads) -> None:
     """The message has it."""
     file_id = uploads.whole(b"tea")
