@@ -17,7 +17,7 @@ from chat4all.root import ROOT
 from ops.bench.figures import spread
 from ops.faults.course import Course
 from ops.harness.api import Api, Refused
-from ops.simulator.providers.provider import hub_signature
+from ops.simulator.providers.graph import hub_signature
 from storage.open import open_objects
 
 WARM_S = 15.0
