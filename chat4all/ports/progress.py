@@ -8,9 +8,6 @@ from msgspec import Struct
 from chat4all.ports.event_log import Topic
 from chat4all.records import Range
 
-# People's words may be in what a provider sent: it is not kept for good.
-KEEP_BODIES_DAYS = 90
-
 
 class Progress(Struct, frozen=True):
     """All records up to offset `done` have been through their stages (-1: none). `beat` differs after each sign of life."""
@@ -88,7 +85,7 @@ class ProgressStore(ABC):
 
     @abstractmethod
     def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
-        """Keep these letters, and what providers sent, each whole, for `KEEP_BODIES_DAYS`. The same again changes nothing."""
+        """Keep these letters, and what providers sent, each whole, for as long. The same again changes nothing."""
 
     @abstractmethod
     def kept_webhook(self, letter_id: str) -> tuple[DeadLetter, bytes] | None:

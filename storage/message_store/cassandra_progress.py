@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from chat4all.ports.event_log import Topic
-from chat4all.ports.progress import KEEP_BODIES_DAYS, DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 from chat4all.records import Range
 from chat4all.retention import DAY_MS, Retention, before
 from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
@@ -28,7 +28,6 @@ TROUBLES = "SELECT first, last, stage, run, excused FROM tries WHERE topic = ? A
 LETTER = "INSERT INTO dead_letters (letter_id, at, body) VALUES (?, ?, ?) USING TIMESTAMP ? AND TTL ?"
 LETTER_OF_DAY = "INSERT INTO dead_letters_of_day (day, at, letter_id) VALUES (?, ?, ?) USING TTL ?"
 BURY = "INSERT INTO buried (topic, partition, place, at, letter_id, body) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
-KEEP_BODIES_S = KEEP_BODIES_DAYS * 86_400
 KEEP_BODY = "INSERT INTO letter_bodies (letter_id, body) VALUES (?, ?) USING TTL ?"
 BODY = "SELECT body FROM letter_bodies WHERE letter_id = ?"
 LETTERS = Lookup("at, body", "dead_letters", "letter_id")
@@ -94,8 +93,11 @@ class CassandraProgress(ProgressStore):
         return [Trouble(stage, span, len(runs[stage, span])) for stage, span in sorted(runs)]
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        ttl_s = (self._kept.letters + LETTERS_COUNTED_DAYS) * DAY_S if self._kept.letters else 0
+        ttl_s = self._letters_s()
         self._db.put(put for each in letters for put in _puts(each, ttl_s))
+
+    def _letters_s(self) -> int:
+        return (self._kept.letters + LETTERS_COUNTED_DAYS) * DAY_S if self._kept.letters else 0
 
     def letters_gone(self, now_ms: int) -> int:
         """How many letters have had their days since this was last asked: counted before they expire."""
@@ -113,7 +115,7 @@ class CassandraProgress(ProgressStore):
 
     def keep_webhooks(self, kept: Sequence[tuple[DeadLetter, bytes]]) -> None:
         bodies: list[Put] = [
-            (("letter_bodies", letter.letter_id), KEEP_BODY, (letter.letter_id, zlib.compress(body), KEEP_BODIES_S))
+            (("letter_bodies", letter.letter_id), KEEP_BODY, (letter.letter_id, zlib.compress(body), self._letters_s()))
             for letter, body in kept
         ]
         self._db.put(bodies)

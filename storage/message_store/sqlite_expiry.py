@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.ports.message_store import Expired
-from chat4all.ports.progress import KEEP_BODIES_DAYS
 from chat4all.records import ProviderReceipt
 from chat4all.retention import DAY_MS, Retention
 from storage.message_store.sqlite_connection import Connections
@@ -35,7 +34,6 @@ class Old(Struct, frozen=True):
 ALWAYS = (
     ("inbound", "channel, account, provider_id", "at < ?", 8 * DAY_MS),
     ("verifications", "user_id, channel, address", "expires_at < ?", DAY_MS),
-    ("letter_bodies", "letter_id", "at < ?", KEEP_BODIES_DAYS * DAY_MS),
     ("sessions", "user_id, session_id", "expires_at < ?", 0),
     ("requests", "owner, name", "until < ?", 0),
     ("revocations", "number", "until < ?", 0),
@@ -96,6 +94,7 @@ def _chosen(kept: Retention) -> Iterator[Old]:
         ("messages", kept.messages, "messages", "conversation_id, seq", "json_extract(body, '$.accepted_at') < ?"),
         ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
         ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
+        ("webhooks", kept.letters, "letter_bodies", "letter_id", AT),
         ("letters", kept.letters, "dead_letters", "letter_id", "day < date(? / 1000, 'unixepoch')"),
     )
     return (Old(kind, table, key, where, days * DAY_MS) for kind, days, table, key, where in chosen if days)

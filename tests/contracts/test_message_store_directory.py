@@ -3,6 +3,7 @@
 import pytest
 
 from chat4all.conversations import Conversation, ConversationType, Identity, Member, User, UserKind, Verification
+from chat4all.moving import follow, successor
 from chat4all.ports import Arrived, MessageStore
 from tests.contracts.stores import claim, fresh, group, person
 
@@ -198,3 +199,23 @@ def test_an_address_is_followed_to_its_next(store: MessageStore) -> None:
     store.forward("whatsapp", old, later)
     assert store.forwards([("whatsapp", old)]) == {("whatsapp", old): later}
     assert store.forwards([]) == {}
+
+
+def test_a_person_who_moves_keeps_conversation_and_link(store: MessageStore) -> None:
+    """Owner, last conversation and link of the new address are the old one's; the old one is free. Twice is once."""
+    owner, talk, old, new = fresh("u"), fresh("c"), fresh("+1"), fresh("+2")
+    store.add_users([User(owner, UserKind.CONTACT, 1)])
+    store.add_conversations([(Conversation(talk, ConversationType.PRIVATE, owner, 1), [owner, fresh("u")])])
+    store.claim_addresses([Identity("whatsapp", old, owner, 1, last_wrote_at=7)])
+    store.note_wrote({("whatsapp", old): 7})
+    store.record({}, spoken={("whatsapp", old): (talk, 5)})
+    store.put_link("whatsapp", old, talk)
+    assert follow(store, "whatsapp", "1", old, new)
+    assert not follow(store, "whatsapp", "1", old, new)
+    places = [("whatsapp", old), ("whatsapp", new)]
+    owners = store.owners(places)
+    assert {place: (each.user_id, each.last_wrote_at) for place, each in owners.items()} == {("whatsapp", new): (owner, 7)}
+    assert store.last_conversations(places)["whatsapp", new] == talk
+    assert store.links(places)["whatsapp", new] == talk
+    assert successor(store, "whatsapp", old, owner) == new
+    assert successor(store, "whatsapp", old, fresh("u")) == ""
