@@ -143,6 +143,8 @@ class Acceptor:
         membership = self._store.memberships([conversation_id]).get(conversation_id)
         if membership is None or not any(each.user_id == caller.user_id for each in membership.members):
             return Refused(404, "unknown_conversation", "there is no such conversation")
+        if not membership.has(caller.user_id):
+            return Refused(403, "not_a_member", "you are no member of this conversation any more")
         if not 0 <= up_to <= self._store.last_seqs([conversation_id]).get(conversation_id, -1):
             return Refused(422, "position_in_the_future", "no message has come that far", "up_to")
         return None

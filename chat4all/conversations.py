@@ -120,3 +120,12 @@ class Membership(Struct, frozen=True):
         if self.conversation.open_history and any(not stay.left or members_version < stay.left for stay in stays):
             return True
         return any(stay.joined <= members_version and (not stay.left or members_version < stay.left) for stay in stays)
+
+    def seen_by(self, user_id: str) -> "Membership":
+        """What this user may see of it: for who has left, as it was when they left. To be shown, not to judge by."""
+        stays = [member for member in self.members if member.user_id == user_id]
+        if not stays or any(not stay.left for stay in stays):
+            return self
+        until = max(stay.left for stay in stays)
+        there = [replace(each, left=0 if each.left >= until else each.left) for each in self.members if each.joined < until]
+        return Membership(self.conversation, until - 1, tuple(there))

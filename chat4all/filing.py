@@ -50,11 +50,13 @@ class Filing:
         wanted = replace(file, version=file.version + 1, **fields)
         return wanted if self._store.swap_file(wanted) else None
 
-    def begin(self, conversation_id: str, owner: str, filename: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
+    def begin(
+        self, conversation_id: str, owner: str, filename: str, mime_type: str, size: int, in_parts: bool, file_id: str = ""
+    ) -> StoredFile:
         """A new file, waiting for its bytes. The row comes first: whatever is left of an upload is found through it."""
         now = now_ms()
         file = StoredFile(
-            file_id=str(uuid4()),
+            file_id=file_id or str(uuid4()),
             conversation_id=conversation_id,
             owner=owner,
             filename=filename,

@@ -1,5 +1,6 @@
 """What the caller may see. What they may not see does not exist for them: 404, so that nothing leaks."""
 
+from chat4all.callers import MANAGE
 from chat4all.conversations import Membership
 from chat4all.messages import is_uuid
 from webapp.gateway import caller, gateway
@@ -15,3 +16,10 @@ def visible(conversation_id: str) -> Membership:
     if found is None or not caller().may_see(found):
         raise Problem(404, "unknown_conversation", "there is no such conversation")
     return found
+
+
+def check_member(membership: Membership) -> None:
+    """Problem 403 unless the caller is a member now, or may manage all conversations. Who has left changes nothing."""
+    who = caller()
+    if not membership.has(who.user_id) and not who.has(MANAGE):
+        raise Problem(403, "scope_needed", "you are no member of this conversation; others need scope manage")

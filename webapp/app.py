@@ -24,6 +24,7 @@ from webapp import (
     browsers,
     callbacks,
     clients,
+    consent,
     conversations,
     files,
     health,
@@ -79,7 +80,7 @@ def create_app(
     poking.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
-    for each in (files.api, objects.api, sessions.api, clients.api):
+    for each in (files.api, objects.api, sessions.api, clients.api, consent.api):
         app.register_api(each)
     return app
 

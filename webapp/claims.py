@@ -11,6 +11,7 @@ from chat4all.conversations import Identity, User, UserKind, Verification
 from chat4all.drafts import Draft, Refused, TextDraft
 from chat4all.people import CONTACT_PREFIX, Address, now_ms
 from webapp.gateway import gateway
+from webapp.limiting import limits, network
 from webapp.problems import Problem, problem_of
 
 CODE_LIFE_MS = 600_000
@@ -46,8 +47,10 @@ def send_code(user: User, place: Address) -> Identity:
         return there
     now = now_ms()
     earlier = store.verification(user.user_id, *place)
-    if earlier and earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS > now:
-        raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(CODE_PAUSE_MS // 1000)})
+    wait_ms = earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS - now if earlier else 0
+    if wait_ms > 0:
+        raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(-(-wait_ms // 1000))})
+    limits().code(user.user_id, network(), ":".join(place))
     code = f"{secrets.randbelow(10**6):06}"
     store.put_verification(Verification(user.user_id, *place, _hash(code), now + CODE_LIFE_MS, CODE_TRIES))
     _send(place, f"Your Chat4All code is {code}. It is valid for {CODE_LIFE_MS // 60_000} minutes.")
@@ -57,15 +60,25 @@ def send_code(user: User, place: Address) -> Identity:
 def confirm(user: User, place: Address, code: str) -> Identity:
     """Give the address to the user if the code is the one that was sent. Problem 422 when it is not, or no longer."""
     store = gateway().store
-    waiting = store.verification(user.user_id, *place)
-    if waiting is None or waiting.expires_at < now_ms() or waiting.tries_left < 1:
-        raise Problem(422, "no_code", "no code waits for this address; ask for a new one", "code")
-    store.put_verification(msgspec.structs.replace(waiting, tries_left=waiting.tries_left - 1))
+    waiting = _take_try(user, place)
     if not hmac.compare_digest(waiting.code_hash, _hash(code)):
         raise Problem(422, "wrong_code", "this is not the code that was sent", "code")
     claimed = claim(user, place)
     store.put_verification(msgspec.structs.replace(waiting, tries_left=0))
     return claimed
+
+
+def _take_try(user: User, place: Address) -> Verification:
+    """The code that waits, with one try less: whoever guesses beside us takes another. Problem 422 when none is left."""
+    store = gateway().store
+    while True:
+        waiting = store.verification(user.user_id, *place)
+        if waiting is None or waiting.expires_at < now_ms() or waiting.tries_left < 1:
+            raise Problem(422, "no_code", "no code waits for this address; ask for a new one", "code")
+        taken = msgspec.structs.replace(waiting, tries_left=waiting.tries_left - 1)
+        # Each round that is lost is a try that somebody else has taken, so this ends.
+        if store.swap_verification(waiting, taken):
+            return taken
 
 
 def _owner(place: Address) -> User | None:

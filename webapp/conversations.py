@@ -1,5 +1,6 @@
 """Conversations, their members, links, and how far their readers have come."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,9 @@ from chat4all.conversations import Conversation, ConversationType, Membership
 from chat4all.messages import is_reserved, is_uuid
 from chat4all.people import Address, now_ms
 from webapp import auth
-from webapp.access import visible
+from webapp.access import check_member, visible
 from webapp.answers import answer, rfc3339
+from webapp.consent import check_wanted
 from webapp.docs import CONVERSATIONS, SECURED, problems
 from webapp.gateway import caller, gateway
 from webapp.members import announce, change, resolved
@@ -30,6 +32,7 @@ from webapp.models import (
     ReadIn,
     StatusOut,
 )
+from webapp.pages import page_of
 from webapp.problems import Problem, problem_of
 from webapp.repeating import once
 from webapp.tracing import headers
@@ -60,6 +63,8 @@ def found(body: NewConversation) -> Response:
         key, member_ids = _group(body, list(members))
     there = gateway().store.memberships([key]).get(key)
     if there is None:
+        if body.type == "group":
+            check_wanted(member_ids)
         kind = ConversationType(body.type)
         ours = Conversation(key, kind, caller().user_id, now_ms(), body.metadata, body.open_history)
         there = gateway().store.add_conversations([(ours, member_ids)])[0]
@@ -112,11 +117,11 @@ def _check_size(count: int) -> None:
 @api.get("/v1/conversations", responses={"200": Conversations})
 @checked
 def mine(query: ConversationsQuery) -> Response:
-    """The caller's conversations, by id."""
+    """The caller's conversations, by id. Their metadata is in them with metadata=true, else in each conversation alone."""
     keys = [key for key in sorted(gateway().store.conversations_of(caller().user_id)) if key > query.after]
     page = keys[: query.limit]
     memberships = gateway().store.memberships(page)
-    body: dict[str, Any] = {"conversations": shape([memberships[key] for key in page if key in memberships])}
+    body: dict[str, Any] = {"conversations": shape([memberships[key] for key in page if key in memberships], query.metadata)}
     return answer(body | ({"next": page[-1]} if len(keys) > len(page) else {}))
 
 
@@ -133,11 +138,12 @@ def show(path: ConversationPath) -> Response:
 def add(path: ConversationPath, body: MembersIn) -> Response:
     """Bring people in: any member may, and a client with scope manage."""
     membership = visible(path.conversation_id)
-    if not membership.has(caller().user_id):
-        auth.need(MANAGE)
+    check_member(membership)
     joining = list(resolved(body.members))
+    check_wanted(joining)
 
     def wanted(newest: Membership) -> tuple[list[str], list[str]]:
+        check_member(newest)
         if any(newest.has(each) for each in joining):
             raise Problem(409, "already_a_member", "somebody is a member already", "members")
         _check_size(len(newest.now()) + len(joining))
@@ -156,6 +162,7 @@ def remove(path: MemberPath) -> Response:
         auth.need(MANAGE)
 
     def wanted(newest: Membership) -> tuple[list[str], list[str]]:
+        check_member(newest)
         if not newest.has(path.user_id):
             raise Problem(404, "unknown_member", "there is no such member")
         return [], [path.user_id]
@@ -169,6 +176,7 @@ def remove(path: MemberPath) -> Response:
 def link(path: LinkPath) -> Response:
     """From now on, what this address writes comes into this conversation. Its owner must be a member."""
     membership = visible(path.conversation_id)
+    check_member(membership)
     owner, place = _linkable(path)
     if not membership.has(owner):
         raise Problem(422, "not_a_member", "the address belongs to no member of this conversation", "address")
@@ -181,6 +189,7 @@ def link(path: LinkPath) -> Response:
 def unlink(path: LinkPath) -> Response:
     """What this address writes finds its conversation by itself again."""
     membership = visible(path.conversation_id)
+    check_member(membership)
     _, place = _linkable(path)
     if gateway().store.links([place]).get(place) != membership.conversation.conversation_id:
         raise Problem(404, "unknown_link", "this address is not linked to this conversation")
@@ -217,15 +226,25 @@ def read(path: ConversationPath, body: ReadIn) -> Response:
     return answer({"status": "accepted"}, 202)
 
 
-def shape(memberships: list[Membership]) -> list[dict[str, Any]]:
-    """Conversations as the API gives them."""
-    here = gateway()
-    last = here.store.last_seqs([each.conversation.conversation_id for each in memberships])
-    users = here.people.users(user_id for each in memberships for user_id in each.now())
-    return [_one(each, last, users) for each in memberships]
+def shape(memberships: list[Membership], with_metadata: bool = True) -> list[dict[str, Any]]:
+    """Conversations as the API gives them: to who has left, as they were then."""
+    here, who = gateway(), caller()
+    shown = [each if who.sees_all else each.seen_by(who.user_id) for each in memberships]
+    last: dict[str, int | None] = dict(here.store.last_seqs([each.conversation.conversation_id for each in memberships]))
+    for each, seen in zip(memberships, shown, strict=True):
+        if seen is not each:
+            last |= _last_seen(each)
+    users = here.people.users(user_id for each in shown for user_id in each.now())
+    return [_one(each, last, users, with_metadata) for each in shown]
 
 
-def _one(membership: Membership, last: dict[str, int], users: dict[str, Any]) -> dict[str, Any]:
+def _last_seen(membership: Membership) -> dict[str, int | None]:
+    """The newest message that the caller may read."""
+    page = page_of(gateway().store, membership, caller(), None, None, 1)
+    return {membership.conversation.conversation_id: page.messages[-1].seq if page.messages else None}
+
+
+def _one(membership: Membership, last: Mapping[str, int | None], users: dict[str, Any], with_metadata: bool) -> dict[str, Any]:
     conversation = membership.conversation
     members = [users[user_id] for user_id in membership.now()]
     return without_blanks(
@@ -236,7 +255,7 @@ def _one(membership: Membership, last: dict[str, int], users: dict[str, Any]) ->
             "members_version": membership.version,
             "created_at": rfc3339(conversation.created_at),
             "open_history": conversation.open_history,
-            "metadata": conversation.metadata,
+            "metadata": conversation.metadata if with_metadata else {},
             "last_seq": last.get(conversation.conversation_id),
         }
     ) | {

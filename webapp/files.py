@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -13,6 +14,7 @@ from chat4all.failures import Permanent
 from chat4all.files import FileStatus, StoredFile, checked_checksum, checked_name, checked_type, part_sizes, still_missing
 from chat4all.filing import Filing
 from chat4all.messages import is_uuid
+from chat4all.people import now_ms
 from chat4all.ports import Part
 from webapp import auth
 from webapp.access import visible
@@ -22,6 +24,7 @@ from webapp.gateway import caller, gateway
 from webapp.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFileOut, PartsOut, Presigned
 from webapp.poking import poke
 from webapp.problems import Problem
+from webapp.quotas import hold_upload, let_go_upload
 from webapp.repeating import once
 from webapp.uploads import Form
 from webapp.validating import checked, documented, without_blanks
@@ -50,7 +53,7 @@ def initiate(body: NewFile) -> Response:
     name, mime_type = _named(body.filename, body.mime_type)
     if body.size > here.settings.file_limit:
         raise Problem(413, "file_too_large", f"at most {here.settings.file_limit} bytes", "size")
-    file = _filing().begin(conversation_id, caller().user_id, name, mime_type, body.size, in_parts=True)
+    file = _begin(conversation_id, name, mime_type, body.size, in_parts=True)
     numbers = range(1, len(part_sizes(file.size, file.part_size)) + 1)
     urls = _urls(file, numbers)
     told = {"file_id": file.file_id, "upload_url": urls[0]["url"], "parts": urls}
@@ -80,6 +83,7 @@ def complete(body: Complete) -> Response:
         _check_same(file, checksum)
     else:
         file = _verifying(file, checksum)
+        let_go_upload(file)
     poke("verify_file", file.file_id)
     return _outcome(file.file_id)
 
@@ -118,17 +122,30 @@ def _outcome(file_id: str) -> Response:
 @documented(FileForm)
 def upload() -> Response:
     """Upload a file in one request: a multipart form with conversation_id, then file. It is streamed to the store."""
-    here, filing = gateway(), _filing()
-    form = Form(here.settings.file_limit)
+    form = Form(gateway().settings.file_limit)
     start = form.start()
     conversation_id = _writable(start.conversation_id)
     name, mime_type = _named(start.filename, start.mime_type)
-    file = filing.begin(conversation_id, caller().user_id, name, mime_type, 0, in_parts=False)
+    file = _begin(conversation_id, name, mime_type, 0, in_parts=False)
+    try:
+        return _brought(file, form)
+    finally:
+        let_go_upload(file)
+
+
+def _begin(conversation_id: str, name: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
+    filing, file_id = _filing(), str(uuid4())
+    hold_upload(file_id, size, now_ms() + filing.expire_ms)
+    return filing.begin(conversation_id, caller().user_id, name, mime_type, size, in_parts, file_id)
+
+
+def _brought(file: StoredFile, form: Form) -> Response:
+    here = gateway()
     here.objects.put(file.file_id, form.chunks())
     if not form.size:
         here.objects.remove([file.file_id])
         raise Problem(422, "empty_file", "a file needs at least one byte", "file")
-    ready = filing.finished(file, form.checksum, form.size)
+    ready = _filing().finished(file, form.checksum, form.size)
     if ready is None:
         raise Problem(409, "upload_over", "the upload took too long and has expired")
     return answer(shape(ready), 201)

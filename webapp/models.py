@@ -210,7 +210,33 @@ class UserOut(Told):
     display_name: str = ""
     scopes: list[str] = []
     disabled_at: Time | None = None
+    added_by: Literal["everybody", "contacts", "nobody"] = "everybody"
     identities: list[IdentityOut] = []
+
+
+class Wishes(Given):
+    """Who may bring the caller into groups; contacts: those with whom they began a private conversation."""
+
+    added_by: Literal["everybody", "contacts", "nobody"]
+
+
+class BlockPath(Asked):
+    """Names a user whom the caller blocks."""
+
+    user_id: str
+
+
+class BlockOut(Told):
+    """Somebody who is blocked."""
+
+    user_id: str
+
+
+class Blocks(Told):
+    """Whom the caller blocks, by id. `next` goes into `after`."""
+
+    blocks: list[BlockOut]
+    next: str | None = None
 
 
 class AddressIn(Given):
@@ -281,7 +307,9 @@ class Conversations(Told):
 
 
 class ConversationsQuery(Asked):
-    """Which page."""
+    """Which page, and whether with metadata."""
+
+    metadata: bool = False
 
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 200

@@ -138,6 +138,7 @@ def shape(user: User, owned: dict[str, list[Identity]]) -> dict[str, Any]:
             "display_name": user.display_name,
             "scopes": list(user.scopes),
             "disabled_at": rfc3339(user.disabled_at) if user.disabled_at else "",
+            "added_by": user.added_by if user.added_by != "everybody" else "",
             "identities": [shape_identity(each) for each in owned.get(user.user_id, []) if each.channel != ID_SPACE],
         }
     )
