@@ -18,6 +18,7 @@ from tests.bridges.road import TIMEOUT_S, Road, free_port, serving
 
 FOR_BOB = pb.SendRequest.FromString(b"\x42\x03bob" + pb.SendRequest(to=["carol"], text="hello").SerializeToString())
 MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+OURS = "7f1c0f9a-58b7-5f2e-9a55-0d8f3f0f2f11"
 
 
 class Caller:
@@ -63,11 +64,24 @@ async def test_send_makes_a_message_durable(road: Road) -> None:
     assert (message.sender, message.payload.text, message.metadata) == ("alice", "hello", {"tag": [1]})
 
 
+async def test_a_key_in_the_metadata_stands_for_the_message_id(road: Road) -> None:
+    """As the header does over REST: the same call is the same message, another body is refused."""
+    talk = road.conversation("talk", "alice", "bob")
+    request = pb.SendRequest(conversation_id=talk, text="hello")
+    async with calling(road) as alice:
+        alice._metadata = (*alice._metadata, ("idempotency-key", "order-1"))
+        first = await alice.call("Send", request)
+        assert await alice.call("Send", request) == first
+        alice._metadata = (alice._metadata[0], ("idempotency-key", "order-2"))
+        assert (await alice.call("Send", request)).message_id != first.message_id
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "code"),
     [
         (pb.SendRequest(conversation_id="x", text="hello"), grpc.StatusCode.INVALID_ARGUMENT, "malformed_uuid"),
         (pb.SendRequest(conversation_id=MESSAGE_ID, text="hello"), grpc.StatusCode.NOT_FOUND, "unknown_conversation"),
+        (pb.SendRequest(to=["bob"], text="x", message_id=OURS), grpc.StatusCode.INVALID_ARGUMENT, "reserved_message_id"),
         (pb.SendRequest(to=["bob"], text=""), grpc.StatusCode.INVALID_ARGUMENT, "empty_text"),
         (pb.SendRequest(to=["bob"], text="hello", metadata_json="[]"), grpc.StatusCode.INVALID_ARGUMENT, "invalid"),
         (FOR_BOB, grpc.StatusCode.PERMISSION_DENIED, "scope_needed"),

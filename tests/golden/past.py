@@ -40,3 +40,9 @@ def _load(dump: Path, path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(dump.read_text())
         db.execute("PRAGMA journal_mode=WAL")
+
+
+def shapes() -> dict[str, dict[str, list[str]]]:
+    """By version of the format, the fields of each kind in their order; those with a question mark may be left out."""
+    kept: dict[str, dict[str, list[str]]] = json.loads((THEN.parent / "shapes.json").read_text())
+    return kept
