@@ -30,7 +30,7 @@ class Caller:
 
     def use(self, token: str) -> None:
         """From now on with this token."""
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),)
 
     async def call(self, name: str, request: Any) -> Any:
         return await getattr(self._stub, name)(request, metadata=self._metadata, timeout=TIMEOUT_S)
