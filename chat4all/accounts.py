@@ -16,6 +16,7 @@ from chat4all.conversations import Identity, User, UserKind
 from chat4all.entering import Logins, new_secret
 from chat4all.failures import Temporary
 from chat4all.logins import Holding
+from chat4all.messages import is_reserved, is_uuid
 from chat4all.names import fault
 from chat4all.people import ID_SPACE, RESERVED_PREFIXES, now_ms
 from chat4all.ports import Directory, MessageStore
@@ -63,6 +64,8 @@ def check_user_id(user_id: str) -> str:
     """The id, if somebody may choose it. ValueError says what is wrong."""
     if not USER_ID.fullmatch(user_id):
         raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . -")
+    if is_uuid(user_id) and is_reserved(user_id):
+        raise ValueError("UUIDs of versions 5 and 8 are the server's; another id")
     if user_id.casefold().startswith(RESERVED_PREFIXES):
         raise ValueError(f"ids that begin with {' or '.join(RESERVED_PREFIXES)} are made by the server")
     return user_id

@@ -86,7 +86,8 @@ def timeline(message: dict[str, Any]) -> list[str]:
     for delivery in message["deliveries"]:
         why = f"  {delivery['reason']}" if delivery.get("reason") else ""
         tries = f"  {delivery['attempts']} attempts" if delivery["attempts"] > 1 else ""
-        lines.append(f"  {delivery['channel']} to {delivery['recipient']}: {delivery['status']}{why}{tries}")
+        part = f" part {delivery['part']} of {delivery['parts']}" if delivery.get("parts") else ""
+        lines.append(f"  {delivery['channel']} to {delivery['recipient']}{part}: {delivery['status']}{why}{tries}")
         for step in delivery["history"]:
             reason = f"  {step['reason']}" if step.get("reason") else ""
             lines.append(f"    {step['status']:<10} {clock_of(step['at'])}{reason}")

@@ -181,13 +181,15 @@ RESERVED = [str(uuid5(NAMESPACE_URL, "x")), made_id("x"), made_id("x").upper(), 
 
 @pytest.mark.parametrize("message_id", RESERVED)
 def test_ids_of_ours_cannot_be_chosen(gateway: Driver, message_id: str) -> None:
-    """For a message, alone or in a batch, and for a conversation."""
+    """For a message, alone or in a batch, for a conversation, and for a user."""
     body = text(to=["bob"]) | {"message_id": message_id}
     assert gateway.refused("alice", "POST", "/v1/messages", body) == ("reserved_message_id", "message_id")
     [result] = gateway.ask("alice", "POST", "/v1/messages:batch", {"messages": [body]})["results"]
     assert result["error"]["code"] == "reserved_message_id"
     founding = {"type": "group", "members": ["bob"], "conversation_id": message_id}
     assert gateway.refused("alice", "POST", "/v1/conversations", founding)[0] == "reserved_conversation_id"
+    registering = {"user_id": message_id, "password": "correct horse"}
+    assert gateway.refused(None, "POST", "/v1/users", registering)[0] == "bad_user_id"
     assert gateway.records() == []
 
 
