@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all import editing, metrics, tracing
 from chat4all.accepting import Acceptor
@@ -137,7 +138,9 @@ class Arrivals:
 
     def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
         """What must be known besides the messages, and the messages."""
-        owners = self._owners(inbound)
+        known = self._store.owners(_distinct(inbound)) if inbound else {}
+        inbound = self._late(inbound, known)
+        owners = self._owners(inbound, known)
         wrote = _by_time(each for each in inbound if not each.is_echo)
         self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
         arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
@@ -179,9 +182,24 @@ class Arrivals:
                 each.repeat = True
                 metrics.PROVIDER_UPDATES.of(each.inbound.channel, "passed_over").add()
 
-    def _owners(self, inbound: Sequence[Inbound]) -> dict[Address, str]:
+    def _late(self, inbound: Sequence[Inbound], known: dict[Address, Identity]) -> list[Inbound]:
+        """What was written from an address before its owner left it is theirs, though it comes after the news."""
+        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in _places(each))]
+        left = self._store.forwards(free) if free else {}
+        if not left:
+            return list(inbound)
+        known.update(self._store.owners([(channel, to) for (channel, _), to in left.items()]))
+        found = []
+        for each in inbound:
+            to = left.get((each.channel, each.address), "")
+            now_there = known.get((each.channel, to))
+            is_late = now_there is not None and each.at <= now_there.since
+            found.append(replace(each, address=to) if is_late else each)
+        return found
+
+    def _owners(self, inbound: Sequence[Inbound], owned: Mapping[Address, Identity]) -> dict[Address, str]:
         """Whose each address is. A second address of a known person becomes theirs too; a stranger becomes a contact."""
-        known = {place: each.user_id for place, each in self._store.owners(_distinct(inbound)).items()}
+        known = {place: each.user_id for place, each in owned.items()}
         new: dict[Address, str] = {}
         for each in inbound:
             if not any(place in known for place in _places(each)):

@@ -301,7 +301,9 @@ def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkey
     assert driver.parts.store.forwards([("whatsapp", "+5511988880000")]) == {("whatsapp", "+5511988880000"): "+5511977770000"}
     tomorrow = now_ms() + 86_400_000
     monkeypatch.setattr("chat4all.people.now_ms", lambda: tomorrow)
-    provider.posts("whatsapp", whatsapp("wamid.9", "who are you?", sender="5511988880000"))
+    words = whatsapp("wamid.9", "who are you?", sender="5511988880000")
+    words["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(now_ms() // 1000 + 60)
+    provider.posts("whatsapp", words)
     [stranger] = [each for each in driver.records() if each.payload.text == "who are you?"]
     assert stranger.sender != first.sender
 
@@ -327,6 +329,29 @@ def test_a_group_that_becomes_a_supergroup_stays_one_conversation(provider: Prov
     provider.posts("telegram", telegram(3, chat=-1005550009, text="after"))
     before, after = provider.driver.records()
     assert (after.conversation_id, after.sender) == (before.conversation_id, before.sender)
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "telegram"])
+def test_words_that_the_news_overtook_are_still_theirs(
+    provider: Provider, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written from the old address before it was left, and brought after the news: the same person and conversation."""
+    old = "5511988880000" if channel == "whatsapp" else "-5550001"
+
+    def writes(number: int) -> None:
+        if channel == "whatsapp":
+            provider.posts(channel, whatsapp(f"wamid.{number}", f"{number}", sender=old))
+        else:
+            provider.posts(channel, telegram(number, chat=int(old), text=f"{number}"))
+
+    writes(1)
+    body, _ = payloads.webhook(channel, "number_change" if channel == "whatsapp" else "supergroup")
+    provider.posts(channel, body)
+    tomorrow = now_ms() + 86_400_000
+    monkeypatch.setattr("chat4all.people.now_ms", lambda: tomorrow)
+    writes(2)
+    records = {each.payload.text: each for each in provider.driver.records()}
+    assert (records["2"].conversation_id, records["2"].sender) == (records["1"].conversation_id, records["1"].sender)
 
 
 def edited(update_id: int, text: str, at: int = 1700000100) -> dict[str, Any]:
