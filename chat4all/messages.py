@@ -5,6 +5,7 @@ increasing within a conversation, not contiguous, the same at every replay; neve
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 
 EPOCH_SIZE = 2**40
 RESERVED_VERSIONS = (5, 8)
+# Ids that are made of names: the same few again and again.
+KEPT_IDS = 10_000
 
 
 class Text(Struct, frozen=True, tag="text", omit_defaults=True):
@@ -128,6 +131,7 @@ def contact_conversation_id(channel: str, account: str, address: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"chat4all:contact:{channel}:{account}:{address}"))
 
 
+@lru_cache(KEPT_IDS)
 def private_conversation_id(one: str, other: str) -> str:
     """A private pair has one conversation, whoever starts it."""
     low, high = sorted((one, other))

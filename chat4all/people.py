@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from uuid import NAMESPACE_URL, uuid5
 
 from msgspec.structs import replace
 
 from chat4all.channels import unknown_channel
 from chat4all.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
-from chat4all.messages import contact_conversation_id, private_conversation_id
+from chat4all.messages import KEPT_IDS, contact_conversation_id, private_conversation_id
 from chat4all.names import cleaned
 from chat4all.ports import Channel, MessageStore
 
@@ -33,6 +33,7 @@ def inbox_id(channel: str) -> str:
     return f"{INBOX_PREFIX}{channel}"
 
 
+@lru_cache(KEPT_IDS)
 def contact_id(channel: str, address: str, stay: int = 0) -> str:
     """The user made for an address that belonged to nobody. `stay` counts how often it was free again."""
     name = f"chat4all:contact-user:{channel}:{address}" + (f":{stay}" if stay else "")

@@ -22,6 +22,8 @@ def rendered(
         texts = _parts(payload, name, channels[each].limits)
         if texts:
             number[each] = made.setdefault(texts, len(made) + 1)
+    if not made:
+        return tuple(recipients), ()
     told = [replace(each, rendition=number[each.channel]) if each.address else each for each in recipients]
     return tuple(told), tuple(made)
 
