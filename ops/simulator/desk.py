@@ -13,12 +13,9 @@ from ops.simulator.media import Gallery, fetch
 from ops.simulator.model import Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send, Update
 from ops.simulator.outbox import Outbox
 from ops.simulator.providers.provider import Provider
-from ops.simulator.providers.telegram import CODES
 from ops.simulator.record import Record
 
 SAID_KEPT = 1000
-ANOTHER_FETCH = CODES[409]
-HOOK_SET = "Conflict: terminated by setWebhook request"
 
 
 class Dropped(Exception):
@@ -67,7 +64,7 @@ class Desk:
         """As new."""
         self.behave(Behaviour())
         self.outbox.take()
-        self._held.take(ANOTHER_FETCH)
+        self._held.take()
         self.counts.clear()
         self.said.clear()
         self.gallery.clear()
@@ -83,14 +80,14 @@ class Desk:
             if isinstance(wanted, Send):
                 return await self._take(wanted)
             if isinstance(wanted, Poll):
-                return self.provider.updates(await self._held.fetch(wanted, ANOTHER_FETCH))
+                return self.provider.updates(await self._held.fetch(wanted))
         except Refused as refused:
             self.counts["refused"] += 1
             return self.provider.refused(refused)
         if self.provider.drops_pending:
             self.provider.drops_pending = False
             self.outbox.take()
-            self._held.take(HOOK_SET)
+            self._held.take()
         if polled != self.provider.polled:
             self._change_sides()
         return wanted
@@ -101,7 +98,7 @@ class Desk:
             for update in self.outbox.take():
                 self._held.add(update)
         else:
-            for update in self._held.take(HOOK_SET):
+            for update in self._held.take():
                 self.outbox.put(_key(update), update)
 
     async def _take(self, send: Send) -> Answer:

@@ -6,6 +6,9 @@ from typing import Any
 
 from ops.simulator.model import Poll, Refused, Update
 
+ANOTHER_FETCH = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+HOOK_SET = "Conflict: terminated by setWebhook request"
+
 
 class Held:
     """In order of their update_id, until they are acknowledged. `told` hears of those that are.
@@ -28,7 +31,7 @@ class Held:
         self._updates.append(update)
         self._more.set()
 
-    def take(self, why: str) -> list[Update]:
+    def take(self, why: str = HOOK_SET) -> list[Update]:
         """All of them, to be told in another way; a fetch that still waits is refused with these words."""
         taken, self._updates = self._updates, []
         self._end_fetch(why)
@@ -40,9 +43,9 @@ class Held:
         self._more.set()
         return self._fetches
 
-    async def fetch(self, poll: Poll, conflict: str) -> Sequence[Any]:
+    async def fetch(self, poll: Poll) -> Sequence[Any]:
         """What was not acknowledged; waits for the first as long as the poll says. Refused when somebody else fetches."""
-        mine = self._end_fetch(conflict)
+        mine = self._end_fetch(ANOTHER_FETCH)
         self._acknowledge(poll.offset)
         if not self._updates and poll.timeout_s > 0:
             self._more.clear()

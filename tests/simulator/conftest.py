@@ -60,7 +60,8 @@ class Gateway:
 
     @property
     def said(self) -> list[Inbound]:
-        return [each for each in self.updates if isinstance(each, Inbound)]
+        """What people wrote; what Instagram tells back of our own sends is not among it."""
+        return [each for each in self.updates if isinstance(each, Inbound) and not each.is_echo]
 
 
 class World:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from chat4all.settings import Settings
 from ops.simulator import forms
+from ops.simulator.held import ANOTHER_FETCH
 from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Poll, Refused, Said, Send
 from ops.simulator.numbers import Numbers
 from ops.simulator.providers import telegram_messages
@@ -33,7 +34,7 @@ CODES = {
     401: "Unauthorized",
     403: "Forbidden: bot was blocked by the user",
     404: "Not Found",
-    409: "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+    409: ANOTHER_FETCH,
 }
 ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 
