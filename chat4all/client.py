@@ -169,6 +169,24 @@ class Client:
             "GET", f"/v1/messages/{message_id}", params={name: given for name, given in asked.items() if given}
         )
 
+    def dead_letters(self, **wanted: Any) -> list[dict[str, Any]]:
+        """All letters about what was not processed, delivered or read: since, until, channel, reason, stage. Scope admin."""
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            page = self._http.call("GET", "/v1/dead-letters", params=wanted | ({"after": after} if after else {}))
+            found += page["dead_letters"]
+            after = page.get("next")
+        return found
+
+    def dead_letter(self, letter_id: str) -> dict[str, Any]:
+        """A letter with the `body` of the webhook that it is about. ApiError 404 `unknown_letter` where there is none."""
+        return self._http.call("GET", f"/v1/dead-letters/{letter_id}")
+
+    def replay_dead_letter(self, letter_id: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Have a kept webhook read again: {messages, receipts, unreadable, unclaimed}. Doing it twice is once."""
+        return self._http.call("POST", f"/v1/dead-letters/{letter_id}/replay", {"dry_run": dry_run})
+
     def history(self, conversation_id: str, **page: Any) -> dict[str, Any]:
         """{messages, next?} of a conversation. `page`: since or before, limit; neither since nor before: the latest."""
         return self._http.call("GET", f"/v1/conversations/{conversation_id}/messages", params=page)

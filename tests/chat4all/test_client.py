@@ -236,6 +236,26 @@ def test_conversations_are_read_to_the_end(gateway: Gateway, client: Client) -> 
     assert [path for _, path, _, _ in gateway.requests] == ["/v1/conversations", "/v1/conversations?after=x"]
 
 
+def test_dead_letters_are_listed_looked_at_and_taken_again(gateway: Gateway, client: Client) -> None:
+    """Pages are followed with the same wish; one letter is shown with its webhook, and replayed."""
+    one, two = ({"letter_id": name} for name in ("one", "two"))
+    gateway.answers = [
+        (200, {"dead_letters": [one], "next": "x"}),
+        (200, {"dead_letters": [two]}),
+        (200, one | {"body": "{}"}),
+        (200, {"messages": 1}),
+    ]
+    assert client.dead_letters(stage="unclaimed") == [one, two]
+    assert client.dead_letter("one")["body"] == "{}"
+    assert client.replay_dead_letter("one", dry_run=True) == {"messages": 1}
+    assert [(method, path, body) for method, path, body, _ in gateway.requests] == [
+        ("GET", "/v1/dead-letters?stage=unclaimed", None),
+        ("GET", "/v1/dead-letters?stage=unclaimed&after=x", None),
+        ("GET", "/v1/dead-letters/one", None),
+        ("POST", "/v1/dead-letters/one/replay", {"dry_run": True}),
+    ]
+
+
 def test_an_answer_that_is_no_json_is_an_error_of_its_status(gateway: Gateway, client: Client) -> None:
     """A proxy's page does not surprise the caller."""
     gateway.answers = [(404, {})]
