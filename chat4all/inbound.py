@@ -1,8 +1,4 @@
-"""What providers bring: inbound messages find their conversation, receipts take the road from its start.
-
-A conversation takes an inbound message only from a member: whoever owns the address now. So nobody captures what was
-meant for another, whatever was linked, sent or replied to before an address changed its owner.
-"""
+"""What providers bring: inbound messages find their conversation, receipts take the road from its start."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,30 +10,25 @@ from msgspec.structs import replace
 from chat4all import editing, metrics, tracing
 from chat4all.accepting import Acceptor
 from chat4all.announcing import conversation_record
-from chat4all.attaching import announced, brought
+from chat4all.arrival import Arrival, payload_of, places_of
+from chat4all.attaching import brought
 from chat4all.conversations import Identity, Membership, User
 from chat4all.deliveries import DeliveryKey
 from chat4all.failures import Permanent
-from chat4all.files import StoredFile
 from chat4all.messages import (
     File,
     Message,
-    Payload,
     Recipient,
-    Text,
-    body_digest,
-    contact_conversation_id,
-    first_message_id,
-    private_conversation_id,
     provider_message_id,
 )
 from chat4all.moving import follow
 from chat4all.people import Address, now_ms
-from chat4all.ports import Arrived, Channel, Inbound, MessageStore, Moved, Update
+from chat4all.placing import Places
+from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update
 from chat4all.recipients import freeze, speaker
 from chat4all.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.renditions import rendered
-from chat4all.under_way import sent_by_us, under_way
+from chat4all.under_way import sent_by_us
 
 
 class Brought(Struct, frozen=True):
@@ -52,46 +43,6 @@ class Brought(Struct, frozen=True):
         return Brought(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
 
 
-class _Arrival:
-    """One inbound message on its way to its conversation."""
-
-    __slots__ = ("edits", "file", "inbound", "is_old", "membership", "message_id", "owner", "repeat")
-
-    def __init__(self, inbound: Inbound, owner: str) -> None:
-        self.inbound = inbound
-        self.owner = owner
-        self.message_id = provider_message_id(inbound.channel, inbound.account, inbound.provider_id)
-        self.membership: Membership
-        self.file: StoredFile | None = None
-        self.repeat = False
-        self.is_old = False
-        self.edits = ""
-
-    @property
-    def conversation_id(self) -> str:
-        """Where it goes, as far as is known."""
-        return self.membership.conversation.conversation_id
-
-    @property
-    def digest(self) -> str:
-        """Of what the provider brought, never of what we made of it: else a repetition could look like another message."""
-        given = self.inbound
-        if self.is_old:
-            return body_digest(given.channel, given.address, _payload(self))
-        return body_digest("inbound", given.text, given.reply_to, given.mime_type, given.filename)
-
-    def follow(self, first: Arrived) -> None:
-        """Take the id that was decided first. Older code decided the conversation only, and had another recipe for ids."""
-        given = self.inbound
-        self.is_old = not first.message_id
-        self.message_id = first.message_id or first_message_id(given.channel, given.account, given.provider_id)
-
-    @property
-    def places(self) -> list[Address]:
-        """The person's addresses, the one written from first."""
-        return _places(self.inbound)
-
-
 class Arrivals:
     """Accepts updates of channels. One per process; every method may be called from many threads."""
 
@@ -99,6 +50,7 @@ class Arrivals:
         self._store = store
         self._acceptor = acceptor
         self._people = acceptor.people
+        self._places = Places(store, acceptor.people, acceptor.partitions)
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Brought:
         """Make everything durable, in one call of the log unless an address moves between two messages.
@@ -143,9 +95,9 @@ class Arrivals:
         owners = self._owners(inbound, known)
         wrote = _by_time(each for each in inbound if not each.is_echo)
         self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
-        arrivals = [_Arrival(each, owners[each.channel, each.address]) for each in inbound]
-        founded = self._place(arrivals)
-        self._keep_to_first(arrivals)
+        arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
+        founded = self._places.place(arrivals)
+        self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
         self._bring_files([each for each in arrivals if not each.repeat])
@@ -169,7 +121,7 @@ class Arrivals:
                 found.append(_receipt(each, key) if key else each)
         return found
 
-    def _look_at_edits(self, edits: Sequence[_Arrival]) -> None:
+    def _look_at_edits(self, edits: Sequence[Arrival]) -> None:
         """Which message each edits. One that changes nothing is no news."""
         if not edits:
             return
@@ -184,7 +136,7 @@ class Arrivals:
 
     def _late(self, inbound: Sequence[Inbound], known: dict[Address, Identity]) -> list[Inbound]:
         """What was written from an address before its owner left it is theirs, though it comes after the news."""
-        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in _places(each))]
+        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in places_of(each))]
         left = self._store.forwards(free) if free else {}
         if not left:
             return list(inbound)
@@ -202,13 +154,13 @@ class Arrivals:
         known = {place: each.user_id for place, each in owned.items()}
         new: dict[Address, str] = {}
         for each in inbound:
-            if not any(place in known for place in _places(each)):
+            if not any(place in known for place in places_of(each)):
                 new.setdefault((each.channel, each.address), each.sender_name)
         if new:
             known.update(self._people.owners(new))
         claims = {}
         for each in inbound:
-            first, *others = _places(each)
+            first, *others = places_of(each)
             owner = known.get(first) or next(known[place] for place in others if place in known)
             if first not in known:
                 claims[first] = Identity(*first, owner, now_ms())
@@ -218,107 +170,7 @@ class Arrivals:
             known.update(self._people.claim(list(claims.values())))
         return known
 
-    def _place(self, arrivals: Sequence[_Arrival]) -> list[Membership]:
-        """Give each arrival its conversation; those that had to be founded."""
-        candidates = self._candidates(arrivals)
-        known = self._store.memberships(list({each for ids in candidates for each in ids}))
-        pairs: dict[str, tuple[str, str]] = {}
-        chosen: list[str] = []
-        for arrival, ids in zip(arrivals, candidates, strict=True):
-            taken = [each for each in ids if each in known and known[each].has(arrival.owner)]
-            home, spare = ids[-2:]
-            found = taken[0] if taken else spare if home in known else home
-            if found not in known:
-                pairs[found] = (self._people.inbox(arrival.inbound.channel), arrival.owner)
-            chosen.append(found)
-        founded = self._people.found_pairs(pairs) if pairs else {}
-        known.update(founded)
-        for arrival, conversation_id in zip(arrivals, chosen, strict=True):
-            arrival.membership = known[conversation_id]
-        return list(founded.values())
-
-    def _candidates(self, arrivals: Sequence[_Arrival]) -> list[list[str]]:
-        """For each arrival its possible conversations, best first. The last is free for whoever owns the address now."""
-        replied = self._replied_to(arrivals)
-        places = list({place for arrival in arrivals for place in arrival.places})
-        linked, last = self._store.links(places), self._store.last_conversations(places)
-        owned = self._store.identities(list({arrival.owner for arrival in arrivals}))
-        lost = {
-            arrival.owner: arrival.places
-            for arrival in arrivals
-            if arrival.message_id not in replied and not any(place in linked or place in last for place in arrival.places)
-        }
-        begun = under_way(self._store, self._acceptor.partitions, lost)
-        return [self._ranked(arrival, replied, linked, last, begun, owned[arrival.owner]) for arrival in arrivals]
-
-    def _ranked(
-        self,
-        arrival: _Arrival,
-        replied: Mapping[str, str],
-        linked: Mapping[Address, str],
-        last: Mapping[Address, str],
-        begun: Mapping[str, str],
-        owned: Sequence[Identity],
-    ) -> list[str]:
-        inbound = arrival.inbound
-        others = [each.address for each in owned if each.channel == inbound.channel and each.address != inbound.address]
-        return [
-            *([replied[arrival.message_id]] if arrival.message_id in replied else []),
-            *(linked[place] for place in arrival.places if place in linked),
-            *(last[place] for place in arrival.places if place in last),
-            *([begun[arrival.owner]] if arrival.owner in begun else []),
-            *(contact_conversation_id(inbound.channel, inbound.account, each) for each in [*others, inbound.address]),
-            private_conversation_id(self._people.inbox(inbound.channel), arrival.owner),
-        ]
-
-    def _replied_to(self, arrivals: Sequence[_Arrival]) -> dict[str, str]:
-        """By message_id, the conversation of the message replied to: only if that one went to this very person's address."""
-        asked = {
-            arrival.message_id: (arrival.inbound.channel, arrival.inbound.account, arrival.inbound.reply_to)
-            for arrival in arrivals
-            if arrival.inbound.reply_to
-        }
-        keys = self._store.handles(list(set(asked.values()))) if asked else {}
-        rows = self._store.deliveries(list(keys.values())) if keys else {}
-        replied = {}
-        for arrival in arrivals:
-            key = keys.get(asked.get(arrival.message_id, ("", "", "")))
-            row = rows.get(key) if key else None
-            if row and (row.key.lane.channel, row.address) in arrival.places:
-                replied[arrival.message_id] = row.conversation_id
-        return replied
-
-    def _keep_to_first(self, arrivals: Sequence[_Arrival]) -> None:
-        """What was brought before is the same message, from the same person, in the same conversation.
-
-        Two webhooks may name one person by two addresses that nobody knows to be one's; an address may have a new owner
-        since, who must not get there.
-        """
-        ours = [Arrived(each.conversation_id, each.message_id, each.owner) for each in arrivals]
-        wanted = [
-            (each.inbound.channel, each.inbound.account, each.inbound.provider_id, mine)
-            for each, mine in zip(arrivals, ours, strict=True)
-        ]
-        kept = self._store.register_inbound(wanted)
-        moved = []
-        for arrival, first, mine in zip(arrivals, kept, ours, strict=True):
-            arrival.follow(first)
-            if (first.conversation_id, first.sender or arrival.owner) != (mine.conversation_id, mine.sender):
-                moved.append((arrival, first))
-        if not moved:
-            return
-        known = self._store.memberships(list({first.conversation_id for _, first in moved}))
-        stored = self._store.registered([(first.conversation_id, arrival.message_id) for arrival, first in moved])
-        for arrival, first in moved:
-            sender, home = first.sender or arrival.owner, known.get(first.conversation_id)
-            if (first.conversation_id, arrival.message_id) in stored and sender != arrival.owner:
-                arrival.repeat = True
-            elif home and home.has(sender):
-                arrival.membership, arrival.owner = home, sender
-            else:
-                arrival.repeat = (first.conversation_id, arrival.message_id) in stored
-
-    def _bring_files(self, arrivals: Sequence[_Arrival]) -> None:
+    def _bring_files(self, arrivals: Sequence[Arrival]) -> None:
         """Register the files that come with messages. A worker fetches them; the message does not wait."""
         bringing = [each for each in arrivals if each.inbound.media]
         for each in bringing:
@@ -327,7 +179,7 @@ class Arrivals:
             self._store.add_files([each.file for each in bringing if each.file])
             metrics.UPLOADS.of("provider", "begun").add(len(bringing))
 
-    def _messages(self, arrivals: Sequence[_Arrival]) -> list[Message]:
+    def _messages(self, arrivals: Sequence[Arrival]) -> list[Message]:
         users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())
         identities = self._store.identities(list(users)) if users else {}
         channels = self._people.channels
@@ -335,7 +187,7 @@ class Arrivals:
         messages = []
         for arrival in arrivals:
             inbound, membership = arrival.inbound, arrival.membership
-            payload = _payload(arrival)
+            payload = payload_of(arrival)
             name = "" if inbound.is_echo else _speaker(arrival, users[arrival.owner])
             reached = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
             recipients, renditions = rendered(payload, name, reached, channels)
@@ -369,13 +221,13 @@ def _recipients(
     return tuple(recipient for each in others for recipient in freeze(users[each], identities[each], None, channels))
 
 
-def _metadata(arrival: _Arrival) -> dict[str, Any]:
+def _metadata(arrival: Arrival) -> dict[str, Any]:
     """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces."""
     app = {"app": "provider"} if arrival.inbound.is_echo else {}
     return {"channel": arrival.inbound.channel, **app, **({"edits": arrival.edits} if arrival.edits else {})}
 
 
-def _speaker(arrival: _Arrival, user: User) -> str:
+def _speaker(arrival: Arrival, user: User) -> str:
     """Who of those that share the address wrote; else as in every group."""
     return arrival.inbound.speaker or speaker(arrival.membership, user, arrival.inbound.sender_name)
 
@@ -395,20 +247,9 @@ def _runs(updates: Sequence[Update]) -> list[list[Update]]:
     return runs
 
 
-def _payload(arrival: _Arrival) -> Payload:
-    if arrival.file:
-        return announced(arrival.file, arrival.inbound.text)
-    return Text(arrival.inbound.text or "(empty message)")
-
-
 def _by_time(inbound: Iterable[Inbound]) -> list[Inbound]:
     return sorted(inbound, key=lambda each: each.at)
 
 
-def _places(inbound: Inbound) -> list[Address]:
-    both = (inbound.address, inbound.also_known_as)
-    return [(inbound.channel, each) for each in dict.fromkeys(both) if each]
-
-
 def _distinct(inbound: Iterable[Inbound]) -> list[Address]:
-    return list({place for each in inbound for place in _places(each)})
+    return list({place for each in inbound for place in places_of(each)})
