@@ -329,7 +329,8 @@ class Sender:
         self._count_second(row)
         why = error.reason if isinstance(error, Unknown) else told(error)
         log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
-        grace_ms = max(int(self._parts.settings.unknown_grace_s * 1000), self._backoff_ms(refusals))
+        life_ms = ends_of(row, self._parts.settings) - now_ms()
+        grace_ms = max(int(self._parts.settings.unknown_grace_s * 1000), min(self._backoff_ms(refusals), life_ms))
         self._doubts.begin(row.key, grace_ms / 1000)
         return Wait(now_ms() + self._look_again_ms(grace_ms), refusals + 1)
 

@@ -84,7 +84,11 @@ class CassandraHistory(History):
             # For longer than the messages, which may be written for as long as we remember that the bucket was.
             self._db.put((("message_buckets", key[0]), PUT_BUCKET, (*key, ttl_s and ttl_s + DAY_S)) for key in buckets)
             self._message_buckets.add(buckets)
-        self._db.put(_put(each, ttl_s) for each in messages)
+        # A reader asks for what follows the newest that it has seen: it must not see one before those that come before it.
+        series: dict[str, list[Message]] = {}
+        for each in sorted(messages, key=lambda each: each.seq):
+            series.setdefault(each.conversation_id, []).append(each)
+        self._db.put_in_order([_put(each, ttl_s) for each in talk] for talk in series.values())
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
         found = MESSAGE(self._db, [(conversation_id, seq >> BUCKET_BITS, seq) for conversation_id, seq in places])

@@ -84,6 +84,14 @@ class Clock:
             self._last = max(self._last, at)
 
 
+def _batches(puts: Iterable[Put]) -> list[list[Call]]:
+    """What travels together: writes of one partition, so many at most, in their order."""
+    groups: dict[tuple[Any, ...], list[Call]] = {}
+    for partition, cql, values in puts:
+        groups.setdefault(partition, []).append((cql, values))
+    return [calls[at : at + BATCH_ROWS] for calls in groups.values() for at in range(0, len(calls), BATCH_ROWS)]
+
+
 class Session:
     """Connects when it is first used, and anew after a fork. From many threads. The driver's errors come out as ours."""
 
@@ -118,19 +126,20 @@ class Session:
 
     def put(self, puts: Iterable[Put]) -> None:
         """Write. Those of one partition go together, in their order; partitions side by side. All durable on return."""
-        groups: dict[tuple[Any, ...], list[Call]] = {}
-        for partition, cql, values in puts:
-            groups.setdefault(partition, []).append((cql, values))
-        if not groups:
+        self._write(_batches(puts))
+
+    def put_in_order(self, series: Iterable[Iterable[Put]]) -> None:
+        """Write each of these series from its beginning: who sees some of it sees all before that. Series go side by side."""
+        batches = [_batches(each) for each in series]
+        for turn in range(max(map(len, batches), default=0)):
+            self._write([each[turn] for each in batches if turn < len(each)])
+
+    def _write(self, batches: Sequence[Sequence[Call]]) -> None:
+        if not batches:
             return
         with as_failures():
             session = self._open()
-            futures = [
-                self._send(session, self._together(session, calls[start : start + BATCH_ROWS]))
-                for calls in groups.values()
-                for start in range(0, len(calls), BATCH_ROWS)
-            ]
-            for future in futures:
+            for future in [self._send(session, self._together(session, calls)) for calls in batches]:
                 future.result()
 
     def decide(self, calls: Iterable[Call]) -> list[Row]:

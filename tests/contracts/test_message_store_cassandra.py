@@ -26,7 +26,7 @@ from storage.message_store.cassandra import CassandraStore
 from storage.message_store.cassandra_cluster import Undecided, check_copies, parse
 from storage.message_store.cassandra_rows import TOP
 from storage.message_store.cassandra_schema import Migration, migrate, migrations
-from storage.message_store.cassandra_session import Clock, Session
+from storage.message_store.cassandra_session import Call, Clock, Session
 from tests.contracts.cassandra_server import KEYSPACE, cassandra_settings
 from tests.contracts.stores import delivery, fresh, group, lane, message, person
 
@@ -300,6 +300,28 @@ def test_what_is_due_is_read_again_when_others_change_it(store: CassandraStore, 
     another.record({}, resumed=[replace(soon, stamp=3)])
     assert store.due([here], 100) == []
     assert store.due([here], 900) == [here]
+
+
+@pytest.mark.real
+def test_nobody_sees_a_message_before_those_that_come_before_it(
+    store: CassandraStore, another: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of a conversation are written at once, over buckets too: whoever looks in between sees a beginning."""
+    talk, end = fresh("c"), 1 << cassandra_history.BUCKET_BITS
+    said = [message(talk, seq) for seq in range(end - 130, end + 70)]
+    seen: list[list[int]] = []
+    write = Session._write
+
+    def looked_at(session: Session, batches: list[list[Call]]) -> None:
+        for each in reversed(batches):
+            write(session, [each])
+            seen.append([each.seq for each in another.page(talk, 0, None, 300)])
+
+    monkeypatch.setattr(Session, "_write", looked_at)
+    store.put_messages([*reversed(said), message(fresh("c"), 5)])
+    assert seen[-1] == [each.seq for each in said]
+    assert all(each == seen[-1][: len(each)] for each in seen)
+    assert len({len(each) for each in seen}) > 4
 
 
 @pytest.mark.real

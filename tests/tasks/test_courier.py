@@ -5,16 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
 
 from chat4all.deliveries import Lane
-from chat4all.failures import Throttled
-from chat4all.ports import LaneState, Lease, Outgoing
+from chat4all.failures import Temporary, Throttled
+from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
 from tasks.courier import Courier
 from tasks.holders import is_dead, me, share
+from tasks.parts import Parts
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -191,3 +192,59 @@ def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
     start(channel).poke(LANE)
     wait_for(lambda: len(channel.arrived) == 1 and not road.store.lanes()[LANE].lease.holder)
     assert fences == {road.store.lanes()[LANE].lease.fence}
+
+
+class Away:
+    """A store that one node cannot reach any more: each of its calls fails until it is back."""
+
+    def __init__(self, store: MessageStore) -> None:
+        self._store, self.is_away = store, False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._store, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            if self.is_away:
+                raise Temporary("store", "away")
+            return real(*given, **named)
+
+        return call
+
+
+def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road: World) -> None:
+    """It has words about a key to write for as long as the outage lasts; another one has worked on the lane meanwhile."""
+    first, second = Fake(), Fake()
+    away = cast("Any", Away(road.store))
+    parts = Parts(road.parts.settings, road.log, away, road.parts.partitions, road.parts.objects)
+    begun = []
+    for channel, held in ((first, parts), (second, road.parts)):
+        courier = Courier(held)
+        with patch("tasks.courier.open_channel", return_value=channel):
+            assert courier._outlet("whatsapp").opened
+        courier.start()
+        begun.append(courier)
+    first.failure = Throttled("rate_limit", 0.4)
+    road.say(message(CONVERSATION, 1, to=[whatsapp(1)]))
+    road.run()
+    begun[0].poke(LANE)
+    wait_for(lambda: road.store.waiting(LANE))
+    away.is_away = True
+    road.say(message(CONVERSATION, 2, to=[whatsapp(1)]))
+    road.run()
+    second.failure = Throttled("rate_limit", 2.5)
+    begun[1].poke(LANE)
+    wait_for(lambda: [row.facts.refusals for row in road.rows()] == [2, 0], 20)
+    waiting = road.store.waiting(LANE)
+    away.is_away = False
+    time.sleep(0.6)
+    assert road.store.waiting(LANE) == waiting
+    second.failure = None
+
+    def all_ended() -> bool:
+        begun[1].poke(LANE)
+        return all(row.facts.ended for row in road.rows())
+
+    wait_for(all_ended, 20)
+    assert [each.reference for each in (*first.arrived, *second.arrived)] == [str(row.key) for row in road.rows()]
+    for each in begun:
+        each.stop()

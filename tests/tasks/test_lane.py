@@ -2,17 +2,21 @@
 
 import asyncio
 import random
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from chat4all.deliveries import Delivery, Facts, Lane
+from chat4all.failures import Temporary
 from chat4all.messages import Message
-from chat4all.ports import Lease
+from chat4all.ports import Lease, Waiting
 from chat4all.records import partition_of
 from tasks import finding
 from tasks import lane as lane_module
@@ -51,7 +55,8 @@ class Provider:
             return Wait(now_ms(), refusals)
         wait = self.answer(row)
         if wait:
-            return Wait(now_ms() + int(wait * 1000), refusals + 1, Note(row=row, facts=Facts(attempts=1, refusals=1)))
+            note = Note(row=row, facts=Facts(attempts=1, refusals=1))
+            return Wait(now_ms() + int(wait * 1000), refusals + 1, note, ends=now_ms() + 3_600_000)
         self.sent[row.conversation_id, row.address].append(row.key.seq)
         return Done(Note(row=row, facts=Facts(attempts=1, sent_at=now_ms(), provider_id=str(row.key))))
 
@@ -259,3 +264,119 @@ async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(
     await bench.work()
     assert unsent(bench) == []
     assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *said)
+
+
+async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred keys are due; while the account lets nothing through, none is looked up; each probe is one delivery."""
+    monkeypatch.setattr(lane_module, "SOON_S", 0.0)
+    said = [message(conversation(n), n, to=[whatsapp(n)]) for n in range(200)]
+    say(bench, *said)
+    bench.provider.answer = lambda row: 0.2
+    await bench.work()
+    assert bench.provider.calls == 200
+    await asyncio.sleep(0.25)
+    monkeypatch.setattr(lane_module, "SOON_S", 2.0)
+    closed_s: float | None = 0.2
+    monkeypatch.setattr(bench.provider, "closed_s", lambda: closed_s)
+    working = asyncio.create_task(bench.work(0.1))
+    # The first look at each, to know when it ends.
+    await until(lambda: bench.provider.calls == 400)
+    await asyncio.sleep(0.7)
+    assert bench.provider.calls == 400
+    assert not working.done()
+
+    def probe(row: Delivery) -> float:
+        nonlocal closed_s
+        closed_s = 0.2
+        return 0.1
+
+    bench.provider.answer, closed_s = probe, 0.0
+    await until(lambda: bench.provider.calls > 400)
+    await asyncio.sleep(0.7)
+    assert bench.provider.calls == 401
+    bench.provider.answer, closed_s = lambda row: 0.0, None
+    await working
+    assert unsent(bench) == []
+
+
+async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect at one key, in memory or waiting: the others go, its tries have growing pauses, and in the end it is sent."""
+    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.05)
+    at: list[float] = []
+
+    def answer(row: Delivery) -> float:
+        if row.address != whatsapp(1).address:
+            return 0.0
+        at.append(time.monotonic())
+        if len(at) in {1, 2, 3, 5, 6, 7}:
+            raise ValueError("a defect")
+        return 0.1 if len(at) == 4 else 0.0
+
+    bench.provider.answer = answer
+    say(bench, *[message(conversation(n % 3), n, to=[whatsapp(n % 3)]) for n in range(9)])
+    await bench.work(0.3)
+    assert unsent(bench) == []
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert [pause >= low for pause, low in zip(pauses, (0.05, 0.1, 0.2, 0.1, 0.05, 0.1, 0.2), strict=False)] == [True] * 7
+    assert all(sent == sorted(sent) for sent in bench.provider.sent.values())
+
+
+async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error came after the attempt was written: the next try knows of it."""
+    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.05)
+    seen: list[int] = []
+
+    def answer(row: Delivery) -> float:
+        seen.append(row.facts.attempts)
+        if len(seen) == 1:
+            bench.road.store.record({row.key: Facts(attempts=1, attempted_at=now_ms())})
+            raise Temporary("store")
+        return 0.0
+
+    bench.provider.answer = answer
+    say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
+    await bench.work(0.2)
+    assert seen == [0, 1]
+
+
+async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that waits at a row beyond the cursor is not done with while the row is still to be read: the wait stays."""
+    bench.provider.answer = lambda row: 0.0
+    say(bench, *[message(conversation(n % 2), n, to=[whatsapp(n % 2)]) for n in range(6)])
+    later = bench.road.rows()[4]
+    waits = Waiting(Lane("whatsapp", 0), later.conversation_id, later.address, later.key.seq, 0, now_ms(), 0, 1)
+    bench.road.store.record({}, waiting=[waits])
+    read = bench.road.store.lane_rows
+
+    def slowly(*given: Any) -> list[Delivery]:
+        if given[-1] == lane_module.READ_ROWS:
+            time.sleep(0.15)
+            assert bench.road.store.waiting(Lane("whatsapp", 0))
+        return read(*given)
+
+    monkeypatch.setattr(bench.road.store, "lane_rows", slowly)
+    await bench.work(0.2)
+    assert unsent(bench) == []
+    assert bench.road.store.waiting(Lane("whatsapp", 0)) == []
+    assert bench.provider.sent[later.conversation_id, later.address][-1] == later.key.seq
+
+
+async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stamps of one holder never reach those of the next; the lane is released, and taken anew with fresh ones."""
+    monkeypatch.setattr(lane_module, "IN_MEMORY", 2**18 - 10)
+    chance = random.Random(1)
+    bench.provider.answer = lambda row: 0.001 if chance.random() < 0.5 else 0.0
+    say(bench, *[message(conversation(n % 5), n, to=[whatsapp(n % 5)]) for n in range(60)])
+    lane, fences = Lane("whatsapp", 0), set[int]()
+    async with asyncio.timeout(20):
+        while unsent(bench):
+            await bench.work(0.2)
+            fences.add(bench.road.store.lanes([lane])[lane].lease.fence)
+    assert len(fences) > 2
+    assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())

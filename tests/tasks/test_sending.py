@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import AsyncMock, patch
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from chat4all.conversations import Identity, User, UserKind
 from chat4all.deliveries import Delivery, Facts, State, state
-from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
+from chat4all.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.messages import File
 from chat4all.moving import follow
 from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
@@ -313,3 +314,141 @@ async def test_what_the_provider_calls_the_person_is_learnt_once(desk: Desk) -> 
     assert {each.address: each.verified for each in owned} == {names[0]: True, names[1]: False, names[2]: False}
     assert desk.row().facts.provider_id == "id-9"
     assert desk.sender._names.learnt(desk.row(), Taken("id-10", names)) == []
+
+
+@pytest.mark.parametrize(
+    "asked", [float("inf"), float("-inf"), float("nan"), 1e20, -5, 0, 10**400, -(10**400), 86_400, 0.25, True], ids=str
+)
+async def test_whatever_a_provider_asks_to_wait_is_a_time_that_can_be_kept(desk: Desk, asked: float) -> None:
+    """Between now and a day, and no number makes it a failure of ours, or a call that is repeated at once."""
+    desk.channel.failure = Throttled("rate_limit", asked)
+    before = now_ms()
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Wait)
+    assert before <= outcome.at <= now_ms() + 86_400_001
+    assert desk.row().facts.refusals == 1
+    if 0 <= asked < 86_000:
+        assert outcome.at >= before + asked * 1000
+
+
+ODD = [
+    ValueError("json_type"),
+    AttributeError("x"),
+    KeyError("x"),
+    OverflowError(),
+    RecursionError(),
+    Exception(),
+    Failure("odd"),
+]
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda each: type(each).__name__)
+async def test_what_nobody_foresaw_is_an_unknown_outcome(desk: Desk, error: Exception) -> None:
+    """Whatever a channel raises: it may have left, so there is a grace, a count, and a longer wait at each further time."""
+    desk.sender._breaker.failures = 100
+    desk.channel.failure = error
+    refusals, waited = 0, list[int]()
+    for attempts in range(1, 5):
+        while desk.row().facts.attempts < attempts:
+            outcome = await desk.attempt(refusals=refusals)
+            assert isinstance(outcome, Wait)
+            refusals = outcome.refusals
+            again_at = outcome.at
+            await asyncio.sleep(max(0, again_at - now_ms()) / 1000)
+        waited.append(again_at)
+    facts = desk.row().facts
+    assert (facts.attempts, facts.refusals, facts.resends) == (4, 0, 3)
+    assert refusals == 4
+    assert all(later - earlier >= 450 for earlier, later in pairwise(waited))
+
+
+async def test_a_call_that_never_ends_is_cut_off(desk: Desk) -> None:
+    """A channel that forgets its time limit holds nobody up: the outcome is unknown."""
+
+    async def hang(message: Outgoing) -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    with patch.object(desk.channel, "send_text", hang):
+        async with asyncio.timeout(5):
+            assert isinstance(await desk.attempt(), Wait)
+    assert desk.row().facts.unknown
+
+
+@pytest.mark.parametrize("provider_id", ["\ud83d", "a\0b", "x" * 5000, "", None, 17], ids=repr)
+async def test_an_id_that_no_store_takes_ends_the_delivery_all_the_same(desk: Desk, provider_id: object) -> None:
+    """The provider took it: it is SENT, with as much of the id as can be kept."""
+    with patch.object(desk.channel, "send_text", AsyncMock(return_value=provider_id)):
+        assert isinstance(await desk.attempt(), Done)
+    assert state(desk.row().facts) is State.SENT
+    assert len(desk.row().facts.provider_id) <= 1000
+
+
+FAILURES = [Throttled("busy", 500), Temporary("provider_error"), Unknown("no_answer"), ValueError("odd")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
+async def test_a_delivery_waits_for_no_longer_than_it_lives(desk: Desk, failure: Exception) -> None:
+    """Whatever it waits for: it is looked at when its life ends, and ends then, whenever its next attempt would be."""
+    life_ms, early = int(desk.road.parts.settings.give_up_h * 3_600_000), now_ms()
+    desk.road.say(message(CONVERSATION, 2, to=[whatsapp(1)], accepted_at=early - life_ms + 1200))
+    desk.road.run()
+    desk.channel.failure = failure
+    row, refusals, ends = desk.road.rows()[-1], 12, early + 1201
+    with patch("tasks.retries.Pace.wait", return_value=0.0):
+        while isinstance(outcome := await desk.sender.attempt(row, refusals, lambda: True, lambda: True), Wait):
+            assert outcome.at <= ends + 600
+            if outcome.note:
+                await desk.committer.commit(outcome.note)
+            await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
+            row = desk.road.rows()[-1]
+    assert outcome.note
+    assert outcome.note.facts.refused_reason == "expired"
+    assert ends <= now_ms() <= ends + 1500
+
+
+async def test_an_open_breaker_lets_a_delivery_end_in_its_time(desk: Desk) -> None:
+    """Held back for a minute, with a second to live."""
+    life_ms, early = int(desk.road.parts.settings.give_up_h * 3_600_000), now_ms()
+    desk.road.say(message(CONVERSATION, 2, to=[whatsapp(1)], accepted_at=early - life_ms + 1000))
+    desk.road.run()
+    for _ in range(3):
+        desk.sender._failed()
+    outcome = await desk.sender.attempt(desk.road.rows()[-1], 0, lambda: True, lambda: True)
+    assert isinstance(outcome, Wait)
+    assert outcome.at == outcome.ends == early - life_ms + 1000 + life_ms + 1
+
+
+async def test_who_waits_for_its_turn_does_not_call_once_the_breaker_is_open(desk: Desk) -> None:
+    """Calls that hang have taken all places; those behind them are put off when the breaker opens, and make no call."""
+    hung, go = asyncio.Event(), asyncio.Event()
+    called, row = 0, desk.row()
+
+    async def hang(message: Outgoing) -> str:
+        nonlocal called
+        called += 1
+        hung.set()
+        await go.wait()
+        raise Temporary("provider_error")
+
+    desk.sender._in_flight = asyncio.Semaphore(1)
+    with patch.object(desk.channel, "send_text", hang):
+        first = asyncio.create_task(desk.sender.attempt(row, 0, lambda: True, lambda: True))
+        await hung.wait()
+        others = [asyncio.create_task(desk.sender.attempt(row, 0, lambda: True, lambda: True)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            desk.sender._failed()
+        go.set()
+        outcomes = await asyncio.gather(first, *others)
+    assert called == 1
+    assert all(isinstance(each, Wait) and each.at > now_ms() + 30_000 for each in outcomes[1:])
+
+
+async def test_a_refusal_after_the_lane_was_lost_is_left_to_the_next_holder(desk: Desk) -> None:
+    """The next holder may have sent it meanwhile: then it has not failed."""
+    answers = iter([True, False])
+    desk.channel.failure = Permanent("blocked")
+    assert isinstance(await desk.attempt(may_send=lambda: next(answers)), Wait)
+    assert desk.row().facts.refused_at == 0
+    assert desk.row().facts.unknown
