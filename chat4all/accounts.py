@@ -126,7 +126,7 @@ def rotate_client(store: MessageStore, logins: Logins, name: str) -> tuple[User,
     secret = new_secret()
     hashed = hash_secret(secret)
     _check_client(store, name)
-    rotated = logins.end_all(name, "client_rotated", lambda user: replace(user, password_hash=hashed))
+    rotated = logins.end_all(name, lambda user: replace(user, password_hash=hashed))
     if rotated is None:
         raise Nobody(name)
     return rotated, secret
@@ -136,7 +136,7 @@ def delete_client(store: MessageStore, logins: Logins, name: str) -> None:
     """Take a service client away. Its name stays taken: what it did must not look as if another had done it."""
     _check_client(store, name)
     now = now_ms()
-    logins.end_all(name, "client_deleted", lambda user: replace(user, password_hash="", disabled_at=user.disabled_at or now))
+    logins.end_all(name, lambda user: replace(user, password_hash="", disabled_at=user.disabled_at or now))
     store.let_go("", CLIENTS, [name])
 
 

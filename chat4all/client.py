@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from chat4all.access_calls import AccessCalls
 from chat4all.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.streaming import Stream
 from chat4all.transfers import PARALLEL, Notes, Progress, Then, Upload, download
@@ -56,11 +57,12 @@ def message(
     return body
 
 
-class Client:
+class Client(AccessCalls):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.
-    tokens: from an earlier login; keep: told of every renewal, to be kept. timeout_s: of one request. tries: how often a
+    tokens: from an earlier login; keep: told of every renewal, to be kept; newest: what was kept last, asked before a renewal
+    where several processes share a login, because a refresh token is good once. timeout_s: of one request. tries: how often a
     request is made before its failure is raised.
     """
 
@@ -71,10 +73,11 @@ class Client:
         *,
         tokens: Tokens | None = None,
         keep: Callable[[Tokens], None] | None = None,
+        newest: Callable[[], Tokens | None] | None = None,
         timeout_s: float = 10.0,
         tries: int = 6,
     ) -> None:
-        self._http = Connection(base_url, tokens, keep, timeout_s, tries)
+        self._http = Connection(base_url, tokens, keep, timeout_s, tries, newest)
         self._stream_target = stream_target
 
     def close(self) -> None:
@@ -121,13 +124,7 @@ class Client:
 
     def conversations(self) -> list[dict[str, Any]]:
         """All conversations of this account."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", "/v1/conversations", params={"after": after} if after else {})
-            found += page["conversations"]
-            after = page.get("next")
-        return found
+        return self._all("/v1/conversations", "conversations")
 
     # Messages.
 

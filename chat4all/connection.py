@@ -62,12 +62,14 @@ class Connection:
         keep: Callable[[Tokens], None] | None = None,
         timeout_s: float = 10.0,
         tries: int = 6,
+        newest: Callable[[], Tokens | None] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self.tries = tries
         self.tokens = tokens
         self._keep = keep
+        self._newest = newest
         self._renewing = threading.Lock()
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
@@ -91,6 +93,12 @@ class Connection:
         with self._renewing:
             if self.tokens is not None and self.tokens is not stale:
                 return self.tokens
+            # Another process of ours may have renewed it: the refresh token that we have is then used up.
+            kept = self._newest() if self._newest else None
+            if kept is not None and kept != stale:
+                self.tokens = stale = kept
+                if kept.expires_at - RENEW_BEFORE_MS > time.time() * 1000:
+                    return kept
             if not stale.refresh:
                 raise ApiError(UNAUTHENTICATED, "token_expired", "the login has run out")
             return self.take(self.call("POST", "/auth/refresh", {"refresh_token": stale.refresh}, with_token=False))

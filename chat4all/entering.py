@@ -135,20 +135,17 @@ class Logins:
         now = now_ms()
         return [each for each in self._store.sessions(user.user_id) if each.is_good(now, user.valid_from)]
 
-    def end_all(self, user_id: str, why: str, change: Callable[[User], User] = lambda user: user) -> User | None:
+    def end_all(self, user_id: str, change: Callable[[User], User] = lambda user: user) -> User | None:
         """Change the user and make all their earlier tokens void; None when there is no such user."""
-        return end_all(self._store, user_id, why, self._keep_s, change)
+        return end_all(self._store, user_id, self._keep_s, change)
 
 
-def end_all(
-    store: Access, user_id: str, why: str, keep_s: int, change: Callable[[User], User] = lambda user: user
-) -> User | None:
+def end_all(store: Access, user_id: str, keep_s: int, change: Callable[[User], User] = lambda user: user) -> User | None:
     """Change the user and make all their earlier tokens void, everywhere within two seconds; None: no such user."""
     before = store.generation() + 1
     changed = store.change_user(user_id, lambda user: replace(change(user), valid_from=max(user.valid_from, before)))
     if changed:
         store.revoke([Revocation(user_id=user_id, before=changed.valid_from)], keep_s)
-        security.warning("logins_ended", why=why, user_id=user_id)
     return changed
 
 

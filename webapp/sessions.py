@@ -52,10 +52,11 @@ def change_password(body: PasswordChange) -> Response:
         limiting.limits().failed(limiting.network())
         raise Problem(403, "wrong_password", "this is not the current password", "current_password")
     hashed = hash_secret(body.new_password)
-    changed = here.logins.end_all(who, "password_changed", lambda user: replace(user, password_hash=hashed))
+    changed = here.logins.end_all(who, lambda user: replace(user, password_hash=hashed))
     here.revocations.read()
     if changed is None:
         raise _unknown()
+    auth.security.warning("password_changed", user_id=who, network=limiting.network())
     told = answer(auth.shape(here.logins.begin(changed, changed.valid_from)))
     told.headers.update(auth.NEVER_KEPT)
     return told
@@ -151,7 +152,7 @@ def _managed(user_id: str) -> User:
 
 def _end_all(user_id: str, why: str, **changes: Any) -> User:
     here = gateway()
-    changed = here.logins.end_all(user_id, why, lambda user: replace(user, **changes))
+    changed = here.logins.end_all(user_id, lambda user: replace(user, **changes))
     if changed is None:
         raise _unknown()
     here.revocations.read()

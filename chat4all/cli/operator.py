@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
@@ -11,6 +12,7 @@ from chat4all.callers import SCOPES
 from chat4all.cli import starting
 from chat4all.cli.printing import clock, printable, say, say_json
 from chat4all.cli.session import SERVERS
+from chat4all.entering import Logins
 from chat4all.failures import Permanent, Temporary
 from chat4all.files import readable_size
 from chat4all.ports import EventLog
@@ -47,6 +49,47 @@ def create(
     say_json({"client_id": name, "client_secret": secret, "scopes": scopes})
 
 
+@clients.command("list")
+def list_clients() -> None:
+    """Print the service clients, one a line."""
+    store = open_store(beside_running())
+    try:
+        names = accounts.client_names(store)
+        for user in (store.users(names).get(each) for each in names):
+            if user:
+                say_json({"client_id": user.user_id, "scopes": list(user.scopes)})
+    finally:
+        store.close()
+
+
+@clients.command()
+def rotate(name: str) -> None:
+    """Give a service client another secret and print it: it is shown only now. The old one and its logins end."""
+    settings = beside_running()
+    store = open_store(settings)
+    try:
+        _, secret = accounts.rotate_client(store, Logins(store, settings), name)
+    except accounts.Nobody as error:
+        raise Permanent("unknown", str(error)) from None
+    finally:
+        store.close()
+    say_json({"client_id": name, "client_secret": secret})
+
+
+@clients.command()
+def delete(name: str) -> None:
+    """Take a service client away. Its logins end, and its name is never anybody else's."""
+    settings = beside_running()
+    store = open_store(settings)
+    try:
+        accounts.delete_client(store, Logins(store, settings), name)
+    except accounts.Nobody as error:
+        raise Permanent("unknown", str(error)) from None
+    finally:
+        store.close()
+    say(f"deleted {name}")
+
+
 @app.command()
 def token(
     name: Annotated[str, typer.Argument(help="A service client or user of this system; left out: who is logged in.")] = "",
@@ -57,11 +100,14 @@ def token(
         return
     settings = beside_running()
     store = open_store(settings)
-    user = store.users([name]).get(name)
+    generation, user = store.generation(), store.users([name]).get(name)
     store.close()
     if user is None:
         raise Permanent("unknown", f"there is no {name}")
-    say(tokens.issue(user, tokens.ACCESS, settings.token_s, settings.secret("jwt")))
+    if user.disabled_at:
+        raise Permanent("disabled", f"{name} is disabled")
+    generation = max(generation, user.valid_from)
+    say(tokens.issue(user, tokens.ACCESS, settings.token_s, settings.secret("jwt"), f"cli-{uuid4()}", generation))
 
 
 @app.command()

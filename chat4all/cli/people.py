@@ -52,8 +52,14 @@ def login(user_id: str, password: Password = "") -> None:
 
 @app.command()
 def logout() -> None:
-    """Forget the login on this machine."""
-    say("logged out" if forget() else "nobody was logged in")
+    """End the login of this machine, on the server too, and forget it. It is forgotten also when the server is away."""
+    login = None if SERVERS.token else kept()
+    try:
+        if login is not None:
+            SERVERS.client().logout()
+    finally:
+        was_there = forget()
+    say("logged out" if was_there else "nobody was logged in")
 
 
 @app.command()

@@ -77,7 +77,17 @@ class Servers(Struct):
         login = kept()
         if login is None:
             raise ApiError(401, "not_logged_in", "not logged in: chat4all login NAME")
-        return Client(*self.addresses(), tokens=login.tokens, keep=lambda tokens: self._renewed(login, tokens))
+        return Client(
+            *self.addresses(),
+            tokens=login.tokens,
+            keep=lambda tokens: self._renewed(login, tokens),
+            newest=lambda: self._newest(login),
+        )
+
+    def _newest(self, login: Kept) -> Tokens | None:
+        """What another command has renewed meanwhile, if it is the same login."""
+        now = kept()
+        return now.tokens if now is not None and (now.user_id, now.base_url) == (login.user_id, login.base_url) else None
 
     def _renewed(self, login: Kept, tokens: Tokens) -> None:
         now = kept()

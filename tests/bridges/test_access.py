@@ -35,7 +35,7 @@ def log_out(logins: Logins, road: Road) -> None:
 
 
 def disable(logins: Logins, _road: Road) -> None:
-    logins.end_all("bob", "disabled", lambda user: replace(user, disabled_at=1))
+    logins.end_all("bob", lambda user: replace(user, disabled_at=1))
 
 
 def reuse(logins: Logins, road: Road) -> None:

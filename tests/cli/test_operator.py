@@ -42,6 +42,22 @@ def test_a_client_is_made_once(typed: Typed, road: Road) -> None:
     assert "unknown scope" in typed.error("client", "create", "other", "--scope", "everything")
 
 
+def test_a_client_is_listed_rotated_and_deleted(typed: Typed, road: Road) -> None:
+    """The old secret is void, and at the end its name is nobody's: not to be had again."""
+    made = json.loads(typed.fine("client", "create", "shop", "--scope", "send"))
+    assert json.loads(typed.fine("client", "list")) == {"client_id": "shop", "scopes": ["send"]}
+    rotated = json.loads(typed.fine("client", "rotate", "shop"))
+    user = road.store.users(["shop"])["shop"]
+    assert check_secret(user, rotated["client_secret"])
+    assert not check_secret(user, made["client_secret"])
+    assert "deleted shop" in typed.fine("client", "delete", "shop")
+    assert typed.fine("client", "list") == ""
+    for command in ("rotate", "delete"):
+        assert "no service client shop" in typed.error("client", command, "shop")
+    assert "shop is taken" in typed.error("client", "create", "shop", "--scope", "send")
+    assert "is disabled" in typed.error("token", "shop")
+
+
 def test_a_token_names_whom_it_should(typed: Typed, road: Road) -> None:
     """It is what the gateway would have issued; for nobody there is none."""
     typed.fine("client", "create", "shop", "--scope", "send")

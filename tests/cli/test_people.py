@@ -176,3 +176,63 @@ def test_a_token_stands_in_for_a_login(typed: Typed, road: Road, monkeypatch: py
 def test_what_a_message_cannot_do_to_a_terminal() -> None:
     """Control characters are shown, not obeyed."""
     assert printable("a\x1b[2Jb\rc\nd\u202e") == "a·[2Jb·c⏎d·"
+
+
+def test_logging_out_ends_the_login_on_the_server(typed: Typed, road: Road) -> None:
+    """Not only on this machine: whoever copied the file has nothing."""
+    typed.fine("register", "alice")
+    login = kept()
+    assert login is not None
+    assert "logged out" in typed.fine("logout")
+    [session] = road.store.sessions("alice")
+    assert session.ended
+    assert "ended" in typed.error("--token", login.tokens.access, "conversations")
+    assert "nobody was logged in" in typed.fine("logout")
+
+
+def test_a_password_is_changed_and_logins_are_listed_and_ended(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The login of this machine goes on; those elsewhere end."""
+    typed.fine("register", "alice")
+    elsewhere = kept()
+    assert elsewhere is not None
+    typed.fine("login", "alice")
+    assert len(typed.fine("sessions").splitlines()) == 2
+    monkeypatch.setenv("CHAT4ALL_NEW_PASSWORD", "quite another one")
+    assert "all other logins have ended" in typed.fine("password")
+    assert typed.fine("conversations") == ""
+    assert "ended" in typed.error("--token", elsewhere.tokens.access, "conversations")
+    [line] = typed.fine("sessions").splitlines()
+    assert "(this one)" in line
+    assert "ended" in typed.fine("sessions", "--end", line.split()[0])
+    assert "ended" in typed.error("conversations")
+
+
+def test_commands_that_share_a_login_renew_it_once(typed: Typed, road: Road) -> None:
+    """A refresh token is good once: who finds that another command has renewed it takes what that one kept."""
+    typed.fine("register", "alice")
+    one, other = Servers().client(), Servers().client()
+    one.renew()
+    newest = kept()
+    assert newest is not None
+    other.renew()
+    assert other.token() == newest.tokens.access
+    [session] = road.store.sessions("alice")
+    assert session.turn == 1
+
+
+def test_users_are_disabled_enabled_and_reset(typed: Typed, settings: Settings, road: Road) -> None:
+    """By who has a token of a service client with scope manage."""
+    typed.fine("register", "alice")
+    create_client(road.store, "crm", ["manage"])
+    crm = tokens.issue(road.store.users(["crm"])["crm"], tokens.ACCESS, 60, settings.secret("jwt"))
+    assert "disabled since" in typed.fine("--token", crm, "user", "disable", "alice")
+    assert "ended" in typed.error("conversations")
+    assert "disabled" in typed.error("login", "alice")
+    assert "enabled" in typed.fine("--token", crm, "user", "enable", "alice")
+    typed.fine("login", "alice")
+    assert len(typed.fine("--token", crm, "user", "sessions", "alice").splitlines()) == 1
+    password = typed.fine("--token", crm, "user", "reset-password", "alice").strip()
+    assert "ended" in typed.error("conversations")
+    typed.fine("login", "alice", "--password", password)
+    assert "ended" in typed.fine("--token", crm, "user", "sessions", "alice", "--end-all")
+    assert "ended" in typed.error("conversations")

@@ -72,10 +72,8 @@ HEADERS = st.dictionaries(
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     """A gateway with people, a conversation, and somebody who may do everything."""
-    chosen = Settings(
-        data=tmp_path_factory.mktemp("fuzz"), partitions=2, broker="memory://", rate_limit="99999/second", **RATES
-    )
-    driver = Driver(create_app(chosen, both(), MemoryStorage()))
+    chosen = Settings(data=tmp_path_factory.mktemp("fuzz"), partitions=2, broker="memory://", rate_limit="99999/second")
+    driver = Driver(create_app(chosen.model_copy(update=RATES), both(), MemoryStorage()))
     driver.people("alice", "bob")
     driver.service("root", "admin")
     driver.private("alice", "bob")
