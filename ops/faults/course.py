@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
@@ -12,6 +12,7 @@ from ops.faults.crowd import Crowd
 from ops.faults.load import Load
 from ops.faults.outcome import Outcome
 from ops.faults.stack import Stack
+from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
 
@@ -26,12 +27,15 @@ SIMULATOR = "simulator"
 class Course:
     """`hits`: when harm was done or ended (ms UTC); recovery counts from the last. `kills`: processes killed.
 
-    `figures` go into the row as they are; a `wrong` is a promise that was seen broken, in words.
+    `figures` go into the row as they are; a `wrong` is a promise that was seen broken, in words. `later`: what a fault asks
+    for once all has settled.
     """
 
-    def __init__(self, stack: Stack, crowd: Crowd, load: Load, outcome: Outcome, seed: int) -> None:
-        self.stack, self.crowd, self.load, self.outcome = stack, crowd, load, outcome
+    def __init__(self, stack: Stack, crowd: Crowd, load: Load, outcome: Outcome, readers: Readers, seed: int) -> None:
+        self.stack, self.crowd, self.load, self.outcome, self.readers = stack, crowd, load, outcome, readers
+        self.seed = seed
         self.random = Random(seed)
+        self.later: list[Callable[[], None]] = []
         self.hits: list[int] = []
         self.kills = 0
         self.figures: dict[str, float | int | str] = {}

@@ -21,7 +21,9 @@ class Fault(Struct, frozen=True):
     `resends`: second sends may reach people, on channels without a handle. `recovery_s`: the promise, counted from the
     last hit; `backlog`: plus what it takes to work off what had gathered. `env`: settings of the run. `small`: this folder
     of the data gets a small disk of its own. `stacks`: where it can be made. `tail_s`: load after it.
-    `arrive_s`: how long all may take to come after the load. `short`: runs in CI.
+    `arrive_s`: how long all may take to come after the load. `short`: runs in CI. `cut_calls`: calls of unknown outcome are so
+    many, and receipts so late, that second sends come on every channel, and several of one key; each is counted all the same.
+    `per_second`: messages, where it is not the usual load.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Fault(Struct, frozen=True):
     tail_s: float = 5.0
     arrive_s: float = 120.0
     short: bool = False
+    cut_calls: bool = False
+    per_second: float | None = None
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
@@ -58,6 +62,9 @@ class Row(Struct, frozen=True, omit_defaults=True):
     inversions: int = 0
     backwards: int = 0
     endless: int = 0
+    receding: int = 0
+    stale: int = 0
+    gaps: int = 0
     strangers: int = 0
     failed: int = 0
     kills: int = 0
@@ -104,6 +111,9 @@ def judge(fault: Fault, stack: str, seed: int, measured: Measured) -> Row:
         inversions=len(report.inversions),
         backwards=len(report.backwards),
         endless=len(report.endless),
+        receding=len(report.receding),
+        stale=len(report.stale),
+        gaps=len(report.gaps) + len(report.repeats),
         strangers=len(report.strangers),
         failed=sum(each.state == "FAILED" for each in measured.history.ended),
         kills=measured.kills,
@@ -133,7 +143,8 @@ def _recovery(fault: Fault, measured: Measured, report: Report, backlog: int) ->
 
 def _broken(report: Report) -> list[str]:
     """Promises that hold under every fault."""
-    names = ("lost", "doubled_in", "inversions", "strangers", "backwards", "endless")
+    allowed = {"doubled_out"}
+    names = [each for each in report.__struct_fields__ if each not in allowed]
     return [f"{name}: {_some(getattr(report, name))}" for name in names if getattr(report, name)]
 
 
@@ -150,12 +161,12 @@ def _doubles(fault: Fault, measured: Measured, report: Report) -> list[str]:
         return [f"doubled at providers: {_some(report.doubled_out)}"]
     wrong = []
     handled = {pair: more for pair, more in report.doubled_out.items() if pair[1].partition(":")[0] in HANDLES}
-    if handled:
+    if handled and not fault.cut_calls:
         wrong.append(f"doubled on a channel with a handle: {_some(handled)}")
     unknown = {pair: more for pair, more in report.doubled_out.items() if measured.resends.get(pair, 0) < more}
     if unknown:
         wrong.append(f"sent twice and not counted: {_some(unknown)}")
-    return wrong + _too_many(measured, report)
+    return wrong if fault.cut_calls else wrong + _too_many(measured, report)
 
 
 def _too_many(measured: Measured, report: Report) -> list[str]:

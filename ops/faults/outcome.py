@@ -16,7 +16,7 @@ from ops.harness.phones import Phones
 from ops.harness.place import Place
 from ops.harness.readers import Readers
 from storage.open import open_store
-from tests.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Ended, History, Told
+from tests.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, stale
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ROWS = 1_000_000
@@ -28,6 +28,8 @@ class Outcome:
 
     def __init__(self, place: Place, crowd: Crowd, load: Load, readers: Readers) -> None:
         self.extra: list[Accepted] = []
+        self.resumed: list[Resumed] = []
+        self.files: list[Carried] = []
         self._place, self._crowd, self._load, self._readers = place, crowd, load, readers
         self._phones: Phones = place.system.phones
         self._sent: list[dict[str, Any]] = []
@@ -76,7 +78,15 @@ class Outcome:
     def _ended_in(self, talk: Talk) -> list[Ended]:
         said = self._crowd.people[talk.members[0]].history(talk.conversation_id)
         return [
-            Ended(message["message_id"], each["recipient"], each["channel"], each["status"])
+            Ended(
+                message["message_id"],
+                each["recipient"],
+                each["channel"],
+                each["status"],
+                talk.conversation_id,
+                message["seq"],
+                any(step["status"] == "FAILED" for step in each.get("history", ())),
+            )
             for message in said
             for each in message["deliveries"]
         ]
@@ -84,9 +94,25 @@ class Outcome:
     def history(self) -> History:
         """All of it, for the checker."""
         told = [
-            Told(reader, each.message_id, each.recipient, each.channel, each.state) for reader, each in self._readers.states()
+            Told(reader, each.message_id, each.recipient, each.channel, each.state, each.delivery)
+            for reader, each in self._readers.states()
         ]
-        return History(self.accepted, self.arrivals(), self.seen(), told, self.ended())
+        places = [
+            Position(reader, each.conversation_id, each.user, each.delivered, each.read)
+            for reader, each in self._readers.positions()
+        ]
+        return History(
+            self.accepted, self.arrivals(), self.seen(), told, self.ended(), places, tuple(self.resumed), tuple(self.files)
+        )
+
+    def is_told(self, patience_s: float) -> bool:
+        """Wait until what readers were told last is what is true; False when it is not in time."""
+        until = time.monotonic() + patience_s
+        while stale(self.history()):
+            if time.monotonic() > until:
+                return False
+            time.sleep(2.0)
+        return True
 
     def resends(self) -> Counter[tuple[str, str]]:
         """How often the system says it sent something again without knowing, by (message, to)."""

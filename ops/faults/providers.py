@@ -35,12 +35,12 @@ def receipts(run: Course) -> None:
     odd = {"delivered_after_ms": 20, "read_after_ms": 40, "duplicate": True, "shuffle": True, "before_response": 0.5}
     for channel in TELLING:
         run.system.phones.behave(channel, receipts=odd)
-    _strangers(run, 20)
+    strangers(run, 20)
     for channel in TELLING:
         run.system.phones.behave(channel)
 
 
-def _strangers(run: Course, seconds: int) -> None:
+def strangers(run: Course, seconds: int) -> None:
     """Receipts for what somebody else sent from the same account: they come to us too, and are nobody's."""
     log, now = open_log(run.system.settings), int(time.time() * 1000)
     told = [ProviderReceipt(channel, "1", f"stranger-{n}", "read", now) for n in range(20) for channel in TELLING]

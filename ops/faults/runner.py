@@ -21,6 +21,7 @@ from ops.harness.readers import Readers
 from ops.harness.waiting import wait_until
 
 END_S = 60.0
+TOLD_S = 20.0
 QUIET = 3.0
 QUIET_PATIENCE_S = 20.0
 KEPT = ROOT / "build" / "faults"
@@ -81,9 +82,9 @@ def calm() -> float:
 
 
 def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Readers, load_before: float) -> Measured:
-    load = Load(stack, crowd, seed, float(os.environ.get("RATE", PER_SECOND)))
+    load = Load(stack, crowd, seed, float(os.environ.get("RATE", fault.per_second or PER_SECOND)))
     outcome = Outcome(stack, crowd, load, readers)
-    course = Course(stack, crowd, load, outcome, seed)
+    course = Course(stack, crowd, load, outcome, readers, seed)
     began = time.monotonic()
     load.start()
     try:
@@ -94,6 +95,8 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
     if load.given_up:
         course.wrong.append(f"{len(load.given_up)} messages were never acknowledged")
     _settle(course, fault.arrive_s)
+    for each in course.later:
+        each()
     _no_letters(course)
     return Measured(
         history=outcome.history(),
@@ -124,3 +127,4 @@ def _settle(course: Course, arrive_s: float) -> None:
         wait_until("everything arrived", lambda: not course.outcome.missing(), arrive_s, 1)
     course.figures["arrived_after_s"] = round(time.monotonic() - began, 1)
     course.outcome.has_ended(END_S)
+    course.outcome.is_told(TOLD_S)

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from chat4all.root import ROOT
-from ops.faults import growing, kills, outages, providers, records, slow
+from ops.faults import growing, kills, mixed, outages, providers, records, slow
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
@@ -54,6 +54,7 @@ _ROWS = (
     Fault("responses-dropped", "answers lost after acceptance", providers.dropped_responses, True, short=True),
     Fault("slow-clients", "2,790 slow clients in nine ways", slow.clients, env=MANY_LOGINS, stacks=EMBEDDED),
     Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
+    Fault("mixed", "all kinds at once, at random", mixed.mixed, True, arrive_s=240, cut_calls=True, per_second=60),
 )
 
 FAULTS = {each.name: each for each in _ROWS}

@@ -27,27 +27,50 @@ class Seen(Struct, frozen=True):
 
 
 class StateSeen(Struct, frozen=True):
-    """A delivery's state as a reader was told it."""
+    """A delivery's state as a reader was told it. `delivery` names it: a resend is another than the one that failed."""
 
     message_id: str
     recipient: str
     channel: str
     state: str
+    delivery: str = ""
+
+
+class PositionSeen(Struct, frozen=True):
+    """How far somebody has come, as a reader was told it."""
+
+    conversation_id: str
+    user: str
+    delivered: int
+    read: int
+
+
+class Mark(Struct, frozen=True):
+    """A cursor that a reader had, and how much it had been told by then: messages, states."""
+
+    cursor: str
+    seen: int
+    states: int
 
 
 class Reader:
-    """One user's stream. It resumes by itself with its cursor, as clients do; `resumed` counts that."""
+    """One user's stream. It resumes by itself with its cursor, as clients do; `resumed` counts that.
 
-    def __init__(self, user: str, token: str, target: str, acknowledges: bool = True) -> None:
+    `marks` are the cursors that it had: another reader may begin at one, as a client that was away does.
+    """
+
+    def __init__(self, user: str, token: str, target: str, acknowledges: bool = True, cursor: str = "") -> None:
         self.user = user
         self.seen: list[Seen] = []
         self.states: list[StateSeen] = []
+        self.positions: list[PositionSeen] = []
+        self.marks: list[Mark] = []
         self.resumed = 0
         self.connected = threading.Event()
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._target = target
         self._acknowledges = acknowledges
-        self._cursor = ""
+        self._cursor = cursor
         self._ended = threading.Event()
         self._call: Any = None
         self._thread = threading.Thread(target=self._read, name=f"reader-{user}", daemon=True)
@@ -76,6 +99,7 @@ class Reader:
         for events in self._call:
             come = self._note(events)
             self._cursor = events.cursor
+            self.marks.append(Mark(events.cursor, len(self.seen), len(self.states)))
             if self._acknowledges:
                 self._acknowledge(stub, come)
 
@@ -90,8 +114,13 @@ class Reader:
                 if said.sender != self.user:
                     come[said.conversation_id] = said.seq
             elif kind == "state":
-                told = event.state
-                self.states.append(StateSeen(told.message_id, told.recipient, told.channel, told.state))
+                told, delivery = event.state, event.event_id.rpartition(":")[0]
+                self.states.append(StateSeen(told.message_id, told.recipient, told.channel, told.state, delivery))
+            elif kind == "position":
+                place = event.position
+                self.positions.append(
+                    PositionSeen(place.conversation_id, place.user_id, place.delivered_up_to, place.read_up_to)
+                )
         return come
 
     def _acknowledge(self, stub: Any, come: dict[str, int]) -> None:
@@ -147,3 +176,7 @@ class Readers:
     def states(self) -> list[tuple[str, StateSeen]]:
         """All states that they were told, as (reader, state), in the order that each was told."""
         return [(reader.user, told) for reader in self.each for told in tuple(reader.states)]
+
+    def positions(self) -> list[tuple[str, PositionSeen]]:
+        """All positions that they were told, as (reader, position), in the order that each was told."""
+        return [(reader.user, told) for reader in self.each for told in tuple(reader.positions)]

@@ -48,8 +48,11 @@ class Supervised:
         return next(f"{each['group']}:{part}" for each in self._call("getAllProcessInfo") if each["name"] == part)
 
     def kill9(self, part: str) -> int:
-        """Kill the part's process as if the machine had taken it away; the pid that was."""
+        """Kill the part's process as if the machine had taken it away; the pid that was. ProcessLookupError: it had none."""
         pid = self.pid(part)
+        if not pid:
+            # 0 would be all of ours.
+            raise ProcessLookupError(f"{part} has no process")
         os.kill(pid, signal.SIGKILL)
         self.kills[part] = self.kills.get(part, 0) + 1
         return pid

@@ -7,7 +7,7 @@ import pytest
 
 from ops.faults.course import Course
 from ops.faults.judge import Fault, Measured, Row, judge
-from tests.faults.checker import Accepted, Arrival, History
+from tests.faults.checker import Accepted, Arrival, Ended, History, Position, Resumed, Told
 
 PHONE = "telegram:77000"
 HANDLED = "whatsapp:+5511"
@@ -60,6 +60,31 @@ def test_a_second_send_is_allowed_where_it_cannot_be_avoided_and_is_counted(
     row = _row(fault, _history(to, twice=[3]), {("m3", to): own} if own else {})
     assert row.doubled_providers == 1
     assert [words in each for each in row.wrong] == ([True] if words else [])
+
+
+def test_where_calls_are_cut_everywhere_only_the_count_matters() -> None:
+    """In the random mix second sends come on every channel and more than once; each is still counted by the system itself."""
+    mix = msgspec.structs.replace(LENIENT, cut_calls=True)
+    history = _history(HANDLED, twice=[3, 3, 4])
+    assert not _row(mix, history, {("m3", HANDLED): 2, ("m4", HANDLED): 1}).wrong
+    assert "not counted" in _row(mix, history, {("m3", HANDLED): 1, ("m4", HANDLED): 1}).wrong[0]
+    assert not _row(mix, history, {("m3", HANDLED): 5, ("m4", HANDLED): 1, ("m5", HANDLED): 1}).wrong
+
+
+def test_what_was_told_last_breaks_a_row() -> None:
+    """A row counts stale states, receding positions and gaps, and each of them breaks it."""
+    history = msgspec.structs.replace(
+        _history(PHONE, count=1),
+        ended=[Ended("m0", "p", "telegram", "SENT", "c", 1)],
+        told=[Told("amy", "m0", "p", "telegram", "PENDING", "d1")],
+        accepted=[Accepted("m0", "c", 0, frozenset({"amy"}), frozenset({PHONE}), 1000)],
+        seen=[Arrival("amy", "c", "m0", 1000)],
+        positions=[Position("amy", "c", "bob", 3, 3), Position("amy", "c", "bob", 2, 2)],
+        resumed=[Resumed("amy again", ["m0"], [])],
+    )
+    row = _row(STRICT, history)
+    assert (row.stale, row.receding, row.gaps) == (1, 1, 1)
+    assert len(row.wrong) == 3
 
 
 def test_one_key_may_double_once_per_kill() -> None:
