@@ -25,6 +25,8 @@ SENT_DUE_MS = 7 * 24 * HOUR_MS
 # A message that the log took is stored long before that; the log itself forgets after a week.
 UNSTORED_MS = 8 * 24 * HOUR_MS
 HOLDERS_AT_ONCE = 100
+# For how long it is said of a file that it has expired. Providers do not repeat what brought it any more.
+GONE_MS = 90 * 24 * HOUR_MS
 
 
 def now_ms() -> int:
@@ -147,8 +149,13 @@ class Filing:
             self._objects.remove([file.file_id])
 
     def look(self, file: StoredFile) -> None:
-        """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to."""
+        """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to.
+
+        That it is gone is known for a while longer; then its row goes too.
+        """
         if file.status is FileStatus.EXPIRED:
+            if file.due_at <= now_ms():
+                self._store.forget_file(file)
             return
         expiring: StoredFile | None = file
         if file.status is not FileStatus.EXPIRING:
@@ -167,7 +174,7 @@ class Filing:
             return
         self._discard(expiring)
         _count(file, "expired")
-        self.changed(expiring, status=FileStatus.EXPIRED, due_at=0)
+        self.changed(expiring, status=FileStatus.EXPIRED, due_at=now_ms() + GONE_MS)
 
     def _is_sent(self, file: StoredFile) -> bool:
         """Whether a message refers to the file. References of messages that were never stored are dropped in time.

@@ -29,6 +29,10 @@ class Files(ABC):
         """Compare-and-set: if the row kept under this id is at `wanted.version` - 1, make it `wanted`."""
 
     @abstractmethod
+    def forget_file(self, file: StoredFile) -> None:
+        """Remove this row, if it is still as given."""
+
+    @abstractmethod
     def due_files(self, day: str, up_to_ms: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
         """(due_at, file_id) with `after` < it and due_at <= `up_to_ms`, of a day (YYYY-MM-DD, UTC), ascending.
 

@@ -1,5 +1,6 @@
 """File rows, and who refers to which object, in Cassandra: by compare-and-set."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -13,7 +14,9 @@ from storage.message_store.cassandra_rows import ROUNDS, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
 FILES = Register("files", "file_id")
-OF_DAY = "INSERT INTO files_of_day (day, due_at, file_id) VALUES (?, ?, ?)"
+# After its day a listing is looked at for a month (tasks/files.py).
+LISTED_S = 40 * 86_400
+OF_DAY = "INSERT INTO files_of_day (day, due_at, file_id) VALUES (?, ?, ?) USING TTL ?"
 DUE = "SELECT due_at, file_id FROM files_of_day WHERE day = ? AND (due_at, file_id) > (?, ?) AND (due_at) <= (?) LIMIT ?"
 
 # The static columns alone, which are read at once however many holders there are; the first holder; one; some of them.
@@ -51,6 +54,12 @@ class CassandraFiles(Files):
         # Listed first: a row that is due and not listed would never be looked at.
         self._db.put(_listed(wanted))
         return FILES.settle(self._db, [(wanted.file_id,)], swapped)[wanted.file_id,][1]
+
+    def forget_file(self, file: StoredFile) -> None:
+        def forgotten(_key: tuple[str, ...], there: str | None) -> str | None:
+            return None if there and _file(there).version == file.version else there
+
+        FILES.settle(self._db, [(file.file_id,)], forgotten)
 
     def due_files(self, day: str, up_to_ms: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
         return [(due_at, file_id) for due_at, file_id in self._db.rows(DUE, day, *after, up_to_ms, limit)]
@@ -114,4 +123,5 @@ def _listed(file: StoredFile) -> list[Put]:
     if not file.due_at:
         return []
     day = datetime.fromtimestamp(file.due_at / 1000, UTC).strftime("%Y-%m-%d")
-    return [(("files_of_day", day), OF_DAY, (day, file.due_at, file.file_id))]
+    ttl_s = max(0, file.due_at // 1000 - int(time.time())) + LISTED_S
+    return [(("files_of_day", day), OF_DAY, (day, file.due_at, file.file_id, ttl_s))]

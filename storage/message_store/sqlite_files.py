@@ -15,6 +15,7 @@ DAY_MS = 86_400_000
 ADD = Write("INSERT INTO files VALUES {rows} ON CONFLICT DO NOTHING", 4)
 FILE = Lookup("body", "CROSS JOIN files USING (file_id)", "file_id")
 SWAP = "UPDATE files SET version = ?, due_at = ?, body = ? WHERE file_id = ? AND version = ?"
+FORGET = "DELETE FROM files WHERE file_id = ? AND version = ?"
 DUE = """
 SELECT due_at, file_id FROM files INDEXED BY files_due
 WHERE due_at > 0 AND due_at >= ? AND due_at <= ? AND (due_at, file_id) > (?, ?) ORDER BY due_at, file_id LIMIT ?
@@ -51,6 +52,10 @@ class SQLiteFiles(Files):
         row = (wanted.version, wanted.due_at, as_json(wanted), wanted.file_id, wanted.version - 1)
         with self._db.write() as db:
             return db.execute(SWAP, row).rowcount == 1
+
+    def forget_file(self, file: StoredFile) -> None:
+        with self._db.write() as db:
+            db.execute(FORGET, (file.file_id, file.version))
 
     def due_files(self, day: str, up_to_ms: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
         first = int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from chat4all import metrics
 from chat4all.deliveries import State, state
 from chat4all.failures import Temporary
-from chat4all.files import FileStatus, StoredFile, part_sizes
-from chat4all.filing import Filing, now_ms
+from chat4all.files import FileStatus, StoredFile, message_holder, part_sizes
+from chat4all.filing import HOLDERS_AT_ONCE, Filing, now_ms
 from chat4all.messages import File
-from chat4all.ports import Limits
+from chat4all.ports import Limits, Registration
+from chat4all.retention import DAY_MS
 from tasks import files, media
 from tasks.committer import Committer
 from tasks.sending import Done, Sender, Wait
@@ -152,6 +153,56 @@ class Provider:
         if request.path.endswith("/bytes"):
             return web.Response(body=self.data, content_type=self.kind)
         return web.Response(body=json.dumps({"url": f"{self.url}/bytes"}))
+
+
+def sent_in(road: World, file: StoredFile, count: int, at: int) -> None:
+    """So many messages with this file, stored."""
+    ids = [new_id("with file", number) for number in range(count)]
+    road.store.hold_objects([(SUM, message_holder(file.file_id, CONVERSATION, each)) for each in ids], at)
+    road.store.register([Registration(CONVERSATION, each, number + 1, "d") for number, each in enumerate(ids)])
+
+
+def test_a_file_that_was_sent_often_is_looked_at_without_reading_who_has_it(road: World) -> None:
+    """One page of its references, however many there are; those of other files with the same bytes are not among them."""
+    file = verifying(road)
+    files.WORK["verify_file"](road.parts, file.file_id)
+    sent_in(road, file, 3 * HOLDERS_AT_ONCE, now_ms())
+    asked = []
+    holders = type(road.store).holders
+
+    def counted(self: Any, checksum: str, prefix: str, limit: int, after: str = "") -> Any:
+        asked.append((prefix, limit))
+        return holders(self, checksum, prefix, limit, after)
+
+    with (
+        patch.object(type(road.store), "holders", counted),
+        patch("chat4all.filing.now_ms", return_value=now_ms() + 2 * DAY_MS),
+    ):
+        filing(road).look(now(road, file))
+    assert asked == [(f"message:{file.file_id}:", HOLDERS_AT_ONCE)]
+    assert now(road, file).status is FileStatus.READY
+
+
+def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
+    """Then the bytes go; that it has expired is known for a while, and after that nothing is left of it."""
+    with world(tmp_path, keep_files_days=30) as road:
+        file, begun = verifying(road), now_ms()
+        files.WORK["verify_file"](road.parts, file.file_id)
+        sent_in(road, file, HOLDERS_AT_ONCE + 5, begun)
+        for days, status in (
+            (2, FileStatus.READY),
+            (29, FileStatus.READY),
+            (37, FileStatus.EXPIRED),
+            (100, FileStatus.EXPIRED),
+        ):
+            with patch("chat4all.filing.now_ms", return_value=begun + days * DAY_MS):
+                filing(road).look(now(road, file))
+            assert now(road, file).status is status, days
+            assert (road.parts.objects.size(file.file_id) is None) == (status is FileStatus.EXPIRED)
+        assert road.store.holders(SUM, "", 10) == {}
+        with patch("chat4all.filing.now_ms", return_value=begun + 130 * DAY_MS):
+            filing(road).look(now(road, file))
+        assert road.store.files([file.file_id]) == {}
 
 
 def incoming(road: World) -> StoredFile:
