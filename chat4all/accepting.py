@@ -103,7 +103,7 @@ class Acceptor:
             for work in _open(works):
                 _apply(work, fault(work.draft, self._settings, self._channels))
             founded = self._place(caller, _open(works), places, owners)
-            files = self._find_files(_open(works))
+            files = self._find_files(caller, _open(works))
             self._freeze(_open(works))
             self._hold_files(_open(works), files)
             self._drop_repeats(_open(works))
@@ -270,15 +270,21 @@ class Acceptor:
             work.refuse(422, "not_a_member", "somebody in to is no member of this conversation", "to")
         work.membership = membership
 
-    def _find_files(self, works: Sequence[_Work]) -> dict[str, StoredFile]:
+    def _find_files(self, caller: Caller, works: Sequence[_Work]) -> dict[str, StoredFile]:
         files = attaching.found(self._store, works)
         for work in works:
             draft = work.file_draft
-            if draft and attaching.may_carry(work, files.get(draft.file_id)):
-                work.payload = attaching.frozen(files[draft.file_id], draft.text)
+            file = files.get(draft.file_id) if draft else None
+            if draft and file and attaching.may_carry(work, file) and self._may_know(caller, work, file):
+                work.payload = attaching.frozen(file, draft.text)
             elif draft:
                 self._refuse_file(work)
         return files
+
+    def _may_know(self, caller: Caller, work: _Work, file: StoredFile) -> bool:
+        """Else who came later would get an older file by sending it."""
+        membership = work.membership
+        return caller.sees_all or bool(membership and attaching.may_know(self._store, file, membership, work.sender))
 
     def _refuse_file(self, work: _Work) -> None:
         work.refuse(422, "unknown_file", "there is no such complete file in this conversation", "payload.file_id")

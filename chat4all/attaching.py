@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import uuid4
 
+from chat4all.conversations import Membership
 from chat4all.drafts import FileDraft
 from chat4all.files import (
     ANY_TYPE,
@@ -12,6 +14,8 @@ from chat4all.files import (
     inbound_file_id,
     mended_name,
     message_holder,
+    message_of,
+    message_prefix,
     readable_size,
 )
 from chat4all.messages import File
@@ -22,6 +26,8 @@ from chat4all.ports import Inbound, MessageStore
 LINK_MOST = 700
 # A worker is asked to fetch at once; when it did not hear, the sweep asks.
 FETCH_DUE_MS = 5_000
+# Of the messages that carry a file so many are looked at, for somebody who came after it.
+PAGE, PAGES = 200, 5
 FETCH_LIFE_MS = 24 * 3_600_000
 
 
@@ -58,6 +64,24 @@ def frozen(file: StoredFile, text: str) -> File:
     return File(file.file_id, text, file.filename, file.mime_type, file.size, file.object_key)
 
 
+def may_know(store: MessageStore, file: StoredFile, membership: Membership, user_id: str) -> bool:
+    """Whether a member may have the file: they were there when it came, or may read a message that carries it."""
+    if file.owner == user_id or membership.may_read(user_id, file.members_version or 1):
+        return True
+    after = ""
+    for _ in range(PAGES if file.status is FileStatus.READY else 0):
+        held = list(store.holders(file.checksum, message_prefix(file.file_id), PAGE, after))
+        places = [place for holder in held if (place := message_of(holder, file.file_id))]
+        kept = store.registered([place for place in places if place[0] == file.conversation_id])
+        carrying = store.messages([(each.conversation_id, each.seq) for each in kept.values()])
+        if any(membership.may_read(user_id, each.members_version) for each in carrying.values()):
+            return True
+        if len(held) < PAGE:
+            break
+        after = max(held)
+    return False
+
+
 def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, StoredFile]) -> list[bool]:
     """For each message with a file: take its reference; whether it holds.
 
@@ -73,8 +97,8 @@ def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, Stor
     return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
 
 
-def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str) -> StoredFile:
-    """The file that a provider's message brings, to be fetched: the same at every repetition."""
+def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:
+    """The file that a provider's message brings, to be fetched: under the same id at every repetition; the first is kept."""
     try:
         mime_type = checked_type(inbound.mime_type, inbound.filename)
     except ValueError:
@@ -94,6 +118,8 @@ def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str)
         message_id=message_id,
         due_at=now + FETCH_DUE_MS,
         expires_at=now + FETCH_LIFE_MS,
+        key=str(uuid4()),
+        members_version=members_version,
     )
 
 

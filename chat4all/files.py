@@ -22,6 +22,56 @@ CHECKSUM = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 JOINERS = "\u200c\u200d"
 
 
+# Names of types that people and old programs use, and what channels call them.
+ALIASES = {
+    "application/x-zip-compressed": "application/zip",
+    "application/x-zip": "application/zip",
+    "application/x-pdf": "application/pdf",
+    "application/acrobat": "application/pdf",
+    "application/x-rar": "application/vnd.rar",
+    "application/x-rar-compressed": "application/vnd.rar",
+    "application/x-gzip": "application/gzip",
+    "application/mp4": "video/mp4",
+    "application/ogg": "audio/ogg",
+    "application/text": "text/plain",
+    "audio/mp3": "audio/mpeg",
+    "audio/mpeg3": "audio/mpeg",
+    "audio/x-mp3": "audio/mpeg",
+    "audio/x-mpeg": "audio/mpeg",
+    "audio/x-mpeg-3": "audio/mpeg",
+    "audio/m4a": "audio/mp4",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-aac": "audio/aac",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/x-wav": "audio/wav",
+    "audio/x-pn-wav": "audio/wav",
+    "audio/x-ogg": "audio/ogg",
+    "audio/opus": "audio/ogg",
+    "audio/x-amr": "audio/amr",
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-jpeg": "image/jpeg",
+    "image/jfif": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/apng": "image/png",
+    "image/x-gif": "image/gif",
+    "image/x-webp": "image/webp",
+    "image/x-bmp": "image/bmp",
+    "image/x-ms-bmp": "image/bmp",
+    "text/x-csv": "text/csv",
+    "application/csv": "text/csv",
+    "application/x-csv": "text/csv",
+    "video/3gp": "video/3gpp",
+    "video/x-3gpp": "video/3gpp",
+    "video/x-mp4": "video/mp4",
+    "video/m4v": "video/mp4",
+    "video/x-m4v": "video/mp4",
+    "video/mov": "video/quicktime",
+    "video/avi": "video/x-msvideo",
+}
+
+
 class FileStatus(StrEnum):
     """UPLOADING, or being fetched. VERIFYING: a worker hashes it. FAILED: may be mended until it expires. EXPIRED: gone."""
 
@@ -39,7 +89,8 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     `due_at`: when the sweep looks at it. `expires_at`: when an upload that is not complete goes; 0 once it is ready.
     `upload`: the object store's id of the open upload. `checksum`: sha256 in hex, claimed while verifying, true when ready.
     `object_key`: where the bytes are; of equal files it is that of the first. `media`, `channel`: what a provider calls a
-    file that is to be fetched from it, `message_id` the message that brought it.
+    file that is to be fetched from it, `message_id` the message that brought it. `members_version`: of the conversation when it
+    began; 0 in rows of older code.
     """
 
     file_id: str
@@ -62,6 +113,13 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     object_key: str = ""
     reason: str = ""
     tries: int = 0
+    key: str = ""
+    members_version: int = 0
+
+    @property
+    def own_key(self) -> str:
+        """Where its own upload's bytes are. It names no file: of equal files others are given the first one's."""
+        return self.key or self.file_id
 
     @property
     def holder(self) -> str:
@@ -98,19 +156,25 @@ def inbound_file_id(message_id: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """A file's name in its one form. ValueError for what is none: paths, control characters, nothing, too much."""
-    clean = unicodedata.normalize("NFC", name)
+    """A file's name in its one form, quotation marks made typographic. ValueError for what is none."""
+    clean = _without_quotes(unicodedata.normalize("NFC", name))
     if not clean.strip(" .") or len(clean.encode(errors="replace")) > NAME_MOST:
         raise ValueError(f"1 to {NAME_MOST} bytes, not only dots")
-    if any(each in '/\\"' or not (each.isprintable() or each in JOINERS) for each in clean):
-        raise ValueError("a name without slashes, quotation marks and control characters")
+    if any(each in "/\\" or not (each.isprintable() or each in JOINERS) for each in clean):
+        raise ValueError("a name without slashes and control characters")
     return clean
+
+
+def _without_quotes(name: str) -> str:
+    """A mark that would end a quoted name in a header becomes the one that people write: opening, closing in turn."""
+    first, *rest = name.split('"')
+    return first + "".join(f"{'“”'[turn % 2]}{each}" for turn, each in enumerate(rest))
 
 
 def mended_name(name: str, mime_type: str) -> str:
     """The name that a provider gave, or one that follows from the type."""
     last = re.split(r"[/\\]", name)[-1]
-    kept = "".join(each for each in last if each.isprintable() and each != '"').encode()[:NAME_MOST].decode(errors="ignore")
+    kept = "".join(each for each in last if each.isprintable()).encode()[:NAME_MOST].decode(errors="ignore")
     try:
         return checked_name(kept)
     except ValueError:
@@ -124,13 +188,21 @@ def name_of_link(name: str) -> str:
 
 
 def checked_type(mime_type: str, filename: str) -> str:
-    """A media type without parameters; when none is given the one that the name suggests. ValueError for what is none."""
-    if not mime_type:
-        return mimetypes.guess_type(filename)[0] or ANY_TYPE
+    """A media type without parameters, under its registered name; when none is given the one that the file's name suggests.
+
+    ValueError for what is none.
+    """
+    if not mime_type.strip():
+        return canonical_type(mimetypes.guess_type(filename)[0] or ANY_TYPE)
     bare = mime_type.partition(";")[0].strip().lower()
     if not MIME_TYPE.fullmatch(bare):
         raise ValueError("a media type such as application/pdf")
-    return bare
+    return canonical_type(bare)
+
+
+def canonical_type(mime_type: str) -> str:
+    """The type by which channels know it, of the names that it has."""
+    return ALIASES.get(mime_type, mime_type)
 
 
 def checked_checksum(text: str) -> str:

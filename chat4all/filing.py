@@ -53,7 +53,15 @@ class Filing:
         return wanted if self._store.swap_file(wanted) else None
 
     def begin(
-        self, conversation_id: str, owner: str, filename: str, mime_type: str, size: int, in_parts: bool, file_id: str = ""
+        self,
+        conversation_id: str,
+        owner: str,
+        filename: str,
+        mime_type: str,
+        size: int,
+        in_parts: bool,
+        file_id: str = "",
+        members_version: int = 0,
     ) -> StoredFile:
         """A new file, waiting for its bytes. The row comes first: whatever is left of an upload is found through it."""
         now = now_ms()
@@ -68,16 +76,18 @@ class Filing:
             created_at=now,
             due_at=now + self.expire_ms,
             expires_at=now + self.expire_ms,
+            key=str(uuid4()),
+            members_version=members_version,
         )
         self._store.add_files([file])
         _count(file, "begun")
         if not in_parts:
             return file
-        return self.changed(file, upload=self._objects.begin(file.file_id)) or file
+        return self.changed(file, upload=self._objects.begin(file.own_key)) or file
 
     def missing(self, file: StoredFile) -> list[int]:
         """The numbers of the parts that are not there in their right size."""
-        return still_missing(file, {each.number: each.size for each in self._objects.parts(file.file_id, file.upload)})
+        return still_missing(file, {each.number: each.size for each in self._objects.parts(file.own_key, file.upload)})
 
     def verify(self, file: StoredFile) -> StoredFile | None:
         """Say that all parts are there and `checksum` is theirs; from now on a worker is at it. None: not as given any more."""
@@ -89,20 +99,20 @@ class Filing:
         """Make the object of the upload's parts. Permanent `parts_changed`, `no_upload`."""
         sizes = part_sizes(file.size, file.part_size)
         try:
-            parts = self._objects.parts(file.file_id, file.upload)
+            parts = self._objects.parts(file.own_key, file.upload)
         except Permanent:
             # Joined by an earlier run.
-            if self._objects.size(file.file_id) == file.size:
+            if self._objects.size(file.own_key) == file.size:
                 return
             raise
-        self._objects.join(file.file_id, file.upload, [each for each in parts if each.number <= len(sizes)])
+        self._objects.join(file.own_key, file.upload, [each for each in parts if each.number <= len(sizes)])
 
     def refused(self, file: StoredFile, reason: str) -> StoredFile | None:
         """What arrived is not what was promised: the parts are an upload again, some of which may be brought anew."""
         upload = file.upload
         if file.upload:
             try:
-                upload = self._objects.reopen(file.file_id, part_sizes(file.size, file.part_size))
+                upload = self._objects.reopen(file.own_key, part_sizes(file.size, file.part_size))
             except Permanent:
                 upload = file.upload
         refused = self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
@@ -116,7 +126,7 @@ class Filing:
         None when the row is not as given any more; whatever was registered for it is taken back then.
         """
         now = now_ms()
-        key = self._store.keep_object(checksum, file.file_id, file.holder, now)
+        key = self._store.keep_object(checksum, file.own_key, file.holder, now)
         if file.message_id:
             holder = message_holder(file.file_id, file.conversation_id, file.message_id)
             self._store.hold_objects([(checksum, holder)], now)
@@ -135,8 +145,8 @@ class Filing:
             self._give_up(file, checksum)
             return None
         _count(file, "ready", size)
-        if key != file.file_id:
-            self._objects.remove([file.file_id])
+        if key != file.own_key:
+            self._objects.remove([file.own_key])
         return ready
 
     def _give_up(self, file: StoredFile, checksum: str) -> None:
@@ -145,8 +155,8 @@ class Filing:
             # Another run of the same finished it.
             return
         self._store.drop_holders(checksum, [file.holder])
-        if self._store.retire_object(checksum, file.file_id):
-            self._objects.remove([file.file_id])
+        if self._store.retire_object(checksum, file.own_key):
+            self._objects.remove([file.own_key])
 
     def look(self, file: StoredFile) -> None:
         """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to.
@@ -196,9 +206,9 @@ class Filing:
 
     def _discard(self, file: StoredFile) -> None:
         """The file's bytes, unless others refer to them. Repeating it does no harm."""
-        self._objects.drop_uploads(file.file_id)
+        self._objects.drop_uploads(file.own_key)
         if not file.object_key:
-            self._objects.remove([file.file_id])
+            self._objects.remove([file.own_key])
             return
         self._store.drop_holders(file.checksum, [file.holder])
         if self._store.retire_object(file.checksum, file.object_key):

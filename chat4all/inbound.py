@@ -174,7 +174,7 @@ class Arrivals:
         """Register the files that come with messages. A worker fetches them; the message does not wait."""
         bringing = [each for each in arrivals if each.inbound.media]
         for each in bringing:
-            each.file = brought(each.inbound, each.message_id, each.conversation_id, each.owner)
+            each.file = brought(each.inbound, each.message_id, each.conversation_id, each.owner, each.membership.version)
         if bringing:
             self._store.add_files([each.file for each in bringing if each.file])
             metrics.UPLOADS.of("provider", "begun").add(len(bringing))

@@ -43,7 +43,7 @@ def verify(held: Parts, file_id: str) -> None:
         return
     try:
         filing.joined(file)
-        size, checksum = measured(held, file_id)
+        size, checksum = measured(held, file.own_key)
     except Permanent as failure:
         # Another run may have come to an end meanwhile; then the row is no longer as we saw it, and this changes nothing.
         filing.refused(file, failure.reason)

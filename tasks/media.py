@@ -70,9 +70,9 @@ def _carry(held: Parts, filing: Filing, file: StoredFile, channel: Channel) -> N
             raise Permanent("media_is_a_page")
         digest = hashlib.sha256()
         chunks = _body(transfer, response, settings.inbound_file_limit)
-        size = held.objects.put(file.file_id, _hashed(chunks, digest.update))
+        size = held.objects.put(file.own_key, _hashed(chunks, digest.update))
     if not size:
-        held.objects.remove([file.file_id])
+        held.objects.remove([file.own_key])
         raise Permanent("media_empty")
     filing.finished(_typed(file, shown), digest.hexdigest(), size)
 

@@ -76,6 +76,7 @@ def create_app(
     auth.init(app, settings.secret("jwt"), app.extensions[KEY].revocations)
     limiting.init(app, settings, counters)
     messages.init(app, settings.gateway_threads)
+    files.init(app, settings.gateway_threads)
     metrics.init(app)
     poking.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Iterable
+from threading import BoundedSemaphore
 from typing import Any
 from uuid import uuid4
 
-from flask import Response
+from flask import Flask, Response, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
+from chat4all.attaching import may_know
 from chat4all.callers import SEND
+from chat4all.conversations import Membership
 from chat4all.failures import Permanent
 from chat4all.files import FileStatus, StoredFile, checked_checksum, checked_name, checked_type, part_sizes, still_missing
 from chat4all.filing import Filing
@@ -34,6 +37,10 @@ api = APIBlueprint(
 )
 api.before_request(auth.require)
 
+# A quarter of the threads may wait for workers.
+WAITS = "chat4all_file_waits"
+SHARE = 4
+TWINS = 5
 VERIFY_WAIT_S = 10.0
 POLL_S = 0.05
 MISMATCHES = {
@@ -43,17 +50,22 @@ MISMATCHES = {
 }
 
 
+def init(app: Flask, threads: int) -> None:
+    """Set up how many calls may wait for a worker in this process."""
+    app.extensions[WAITS] = BoundedSemaphore(max(1, threads // SHARE))
+
+
 @api.post("/v1/files/initiate", responses={"201": NewFileOut})
 @once
 @checked
 def initiate(body: NewFile) -> Response:
     """Begin an upload: PUT each part to its URL, in any order and side by side, then complete."""
     here = gateway()
-    conversation_id = _writable(body.conversation_id)
+    membership = _writable(body.conversation_id)
     name, mime_type = _named(body.filename, body.mime_type)
     if body.size > here.settings.file_limit:
         raise Problem(413, "file_too_large", f"at most {here.settings.file_limit} bytes", "size")
-    file = _begin(conversation_id, name, mime_type, body.size, in_parts=True)
+    file = _begin(membership, name, mime_type, body.size, in_parts=True)
     numbers = range(1, len(part_sizes(file.size, file.part_size)) + 1)
     urls = _urls(file, numbers)
     told = {"file_id": file.file_id, "upload_url": urls[0]["url"], "parts": urls}
@@ -63,10 +75,13 @@ def initiate(body: NewFile) -> Response:
 @api.get("/v1/files/<file_id>/parts", responses={"200": PartsOut, **problems(409)})
 @checked
 def parts(path: FilePath) -> Response:
-    """What is there of an upload, and freshly signed URLs for what is missing."""
+    """What is there of an upload, and freshly signed URLs for what is missing; for all of it when it failed as it is."""
     file = _own(path.file_id)
     uploaded = _uploaded(file)
     missing = still_missing(file, {each.number: each.size for each in uploaded})
+    if file.status is FileStatus.FAILED and not missing:
+        # All have the right size, and some the wrong bytes: only their owner can tell which.
+        missing = [each.number for each in uploaded]
     return answer({"uploaded": uploaded, "parts": _urls(file, missing)} | _promised(file))
 
 
@@ -79,13 +94,29 @@ def complete(body: Complete) -> Response:
         checksum = checked_checksum(body.checksum)
     except ValueError as error:
         raise Problem(422, "bad_checksum", str(error), "checksum") from None
-    if file.status in (FileStatus.READY, FileStatus.VERIFYING):
-        _check_same(file, checksum)
-    else:
-        file = _verifying(file, checksum)
-        let_go_upload(file)
+    file = _agreed(file, checksum)
+    let_go_upload(file)
     poke("verify_file", file.file_id)
     return _outcome(file.file_id)
+
+
+def _agreed(file: StoredFile, checksum: str) -> StoredFile:
+    """The file, being verified against this checksum or verified: whoever of several that complete at once said so first."""
+    for _ in range(TWINS):
+        if file.status in (FileStatus.READY, FileStatus.VERIFYING):
+            _check_same(file, checksum)
+            return file
+        try:
+            begun = _verifying(file, checksum)
+        except Problem:
+            # A twin may have been quicker: its worker has the parts joined already.
+            if _known(file.file_id).version == file.version:
+                raise
+            begun = None
+        if begun is not None:
+            return begun
+        file = _known(file.file_id)
+    raise Problem(409, "already_completing", "others complete it again and again right now")
 
 
 def _check_same(file: StoredFile, checksum: str) -> None:
@@ -96,19 +127,25 @@ def _check_same(file: StoredFile, checksum: str) -> None:
         )
 
 
-def _verifying(file: StoredFile, checksum: str) -> StoredFile:
+def _verifying(file: StoredFile, checksum: str) -> StoredFile | None:
+    """It is verified from now on. None when somebody else changed it meanwhile."""
     missing = still_missing(file, {each.number: each.size for each in _uploaded(file)})
     if missing:
         raise Problem(409, "incomplete", "parts are missing, or have another size than they should", missing=missing)
-    begun = _filing().verify(replace(file, checksum=checksum))
-    if begun is None:
-        raise Problem(409, "already_completing", "somebody else completes it right now")
-    return begun
+    return _filing().verify(replace(file, checksum=checksum))
 
 
 def _outcome(file_id: str) -> Response:
-    """Wait for the worker, a little."""
-    until = time.monotonic() + VERIFY_WAIT_S
+    """Wait for the worker, a little; where a few wait already, others ask again by themselves."""
+    waits = current_app.extensions[WAITS].acquire(blocking=False)
+    try:
+        return _awaited(file_id, time.monotonic() + (VERIFY_WAIT_S if waits else 0))
+    finally:
+        if waits:
+            current_app.extensions[WAITS].release()
+
+
+def _awaited(file_id: str, until: float) -> Response:
     while True:
         file = _known(file_id)
         if file.status is FileStatus.FAILED:
@@ -124,26 +161,26 @@ def upload() -> Response:
     """Upload a file in one request: a multipart form with conversation_id, then file. It is streamed to the store."""
     form = Form(gateway().settings.file_limit)
     start = form.start()
-    conversation_id = _writable(start.conversation_id)
+    membership = _writable(start.conversation_id)
     name, mime_type = _named(start.filename, start.mime_type)
-    file = _begin(conversation_id, name, mime_type, 0, in_parts=False)
+    file = _begin(membership, name, mime_type, 0, in_parts=False)
     try:
         return _brought(file, form)
     finally:
         let_go_upload(file)
 
 
-def _begin(conversation_id: str, name: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
-    filing, file_id = _filing(), str(uuid4())
+def _begin(membership: Membership, name: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
+    filing, file_id, place = _filing(), str(uuid4()), membership.conversation.conversation_id
     hold_upload(file_id, size, now_ms() + filing.expire_ms)
-    return filing.begin(conversation_id, caller().user_id, name, mime_type, size, in_parts, file_id)
+    return filing.begin(place, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
 
 
 def _brought(file: StoredFile, form: Form) -> Response:
     here = gateway()
-    here.objects.put(file.file_id, form.chunks())
+    here.objects.put(file.own_key, form.chunks())
     if not form.size:
-        here.objects.remove([file.file_id])
+        here.objects.remove([file.own_key])
         raise Problem(422, "empty_file", "a file needs at least one byte", "file")
     ready = _filing().finished(file, form.checksum, form.size)
     if ready is None:
@@ -175,12 +212,12 @@ def _filing() -> Filing:
     return Filing(here.store, here.objects, here.settings)
 
 
-def _writable(conversation_id: str) -> str:
+def _writable(conversation_id: str) -> Membership:
     """A conversation that the caller may put files into: its members, and service clients that may write for others."""
     membership, who = visible(conversation_id), caller()
     if not membership.has(who.user_id) and not who.has(SEND):
         raise Problem(403, "not_a_member", "you are no member of this conversation", "conversation_id")
-    return membership.conversation.conversation_id
+    return membership
 
 
 def _named(filename: str, mime_type: str) -> tuple[str, str]:
@@ -204,12 +241,16 @@ def _known(file_id: str) -> StoredFile:
 
 
 def _readable(file_id: str) -> StoredFile:
-    """The file, if the caller is a member of its conversation; for others it does not exist."""
+    """The file, if the caller is a member of its conversation and may know it; for others it does not exist."""
     file, who = _known(file_id), caller()
     membership = gateway().store.memberships([file.conversation_id]).get(file.conversation_id)
-    if membership is None or not (who.sees_all or membership.has(who.user_id)):
+    if membership is None or not (who.sees_all or _is_theirs(file, membership, who.user_id)):
         raise Problem(404, "unknown_file", "there is no such file, or it has expired")
     return file
+
+
+def _is_theirs(file: StoredFile, membership: Membership, user_id: str) -> bool:
+    return membership.has(user_id) and may_know(gateway().store, file, membership, user_id)
 
 
 def _own(file_id: str) -> StoredFile:
@@ -225,7 +266,7 @@ def _uploaded(file: StoredFile) -> list[Part]:
     if file.status not in (FileStatus.UPLOADING, FileStatus.FAILED) or not file.upload:
         raise Problem(409, "upload_over", "the parts are complete; see the file's status")
     try:
-        return gateway().objects.parts(file.file_id, file.upload)
+        return gateway().objects.parts(file.own_key, file.upload)
     except Permanent:
         raise Problem(409, "upload_over", "the parts are complete, or have expired; see the file's status") from None
 
@@ -233,7 +274,7 @@ def _uploaded(file: StoredFile) -> list[Part]:
 def _urls(file: StoredFile, numbers: Iterable[int]) -> list[dict[str, Any]]:
     here, sizes = gateway(), part_sizes(file.size, file.part_size)
     sign, life_s = here.objects.sign_part, here.settings.presigned_s
-    return [{"number": number, "url": sign(file.file_id, file.upload, number, sizes[number - 1], life_s)} for number in numbers]
+    return [{"number": number, "url": sign(file.own_key, file.upload, number, sizes[number - 1], life_s)} for number in numbers]
 
 
 def _promised(file: StoredFile) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def verifying(road: World, size: int = len(DATA), checksum: str = SUM) -> Stored
         _bring(road, file, number, DATA[(number - 1) * 1000 :][:length])
     begun = hand.verify(replace(file, checksum=checksum))
     assert begun
-    assert objects.size(file.file_id) is None
+    assert objects.size(file.own_key) is None
     return begun
 
 
@@ -60,7 +60,7 @@ def _bring(road: World, file: StoredFile, number: int, data: bytes) -> None:
     import io
 
     fields = {"upload": file.upload, "part": str(number), "size": str(len(data))}
-    road.parts.objects.write_part(file.file_id, fields, io.BytesIO(data))  # type: ignore[attr-defined]
+    road.parts.objects.write_part(file.own_key, fields, io.BytesIO(data))  # type: ignore[attr-defined]
 
 
 def now(road: World, file: StoredFile) -> StoredFile:
@@ -82,7 +82,7 @@ def test_what_arrived_otherwise_fails_and_may_be_mended(road: World) -> None:
     files.verify(road.parts, file.file_id)
     failed = now(road, file)
     assert (failed.status, failed.reason) == (FileStatus.FAILED, "checksum_mismatch")
-    assert len(road.parts.objects.parts(file.file_id, failed.upload)) == 3
+    assert len(road.parts.objects.parts(file.own_key, failed.upload)) == 3
 
 
 def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finishes(road: World) -> None:
@@ -91,10 +91,10 @@ def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finish
     filing(road).joined(first)
     files.verify(road.parts, first.file_id)
     filing(road).joined(second)
-    road.store.keep_object(SUM, second.file_id, second.holder, now_ms())
+    road.store.keep_object(SUM, second.own_key, second.holder, now_ms())
     files.verify(road.parts, second.file_id)
-    assert now(road, first).object_key == now(road, second).object_key == first.file_id
-    assert road.parts.objects.size(second.file_id) is None
+    assert now(road, first).object_key == now(road, second).object_key == first.own_key
+    assert road.parts.objects.size(second.own_key) is None
 
 
 def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
@@ -240,7 +240,7 @@ async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider)
     file = incoming(road)
     await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_too_large")
-    assert road.parts.objects.size(file.file_id) is None
+    assert road.parts.objects.size(file.own_key) is None
 
 
 @pytest.mark.parametrize(

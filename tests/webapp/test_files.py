@@ -4,14 +4,16 @@ import json
 import time
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
 
 from chat4all.files import FileStatus
-from chat4all.filing import now_ms
+from chat4all.filing import Filing, now_ms
 from chat4all.messages import File
+from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 
 DATA = random_bytes(2 * PART + 1000)
@@ -55,11 +57,78 @@ def test_a_wrong_checksum_leaves_the_upload_resumable(uploads: Uploads) -> None:
     assert uploads.complete(begun["file_id"], digest(DATA), expect=422)["code"] == "checksum_mismatch"
     assert uploads.status(begun["file_id"])["status"] == "failed"
     there = uploads.driver.ask("ana", "GET", f"/v1/files/{begun['file_id']}/parts")
-    assert (len(there["uploaded"]), there["parts"]) == (3, [])
-    file = uploads.driver.parts.store.files([begun["file_id"]])[begun["file_id"]]
-    url = uploads.driver.parts.objects.sign_part(file.file_id, file.upload, 2, PART, 60)
-    assert uploads.put(url, DATA[PART : 2 * PART]).status_code == 200
+    assert (len(there["uploaded"]), [each["number"] for each in there["parts"]]) == (3, [1, 2, 3])
+    uploads.bring(there, DATA, [2])
     assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
+
+
+def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
+    """Whoever comes second, and whatever the worker has done meanwhile, gets the same answer; another checksum does not."""
+    begun = uploads.begin(len(DATA))
+    uploads.bring(begun, DATA)
+    real = FolderStore.parts
+    twins = iter([True])
+
+    def parts(self: Any, *given: Any) -> Any:
+        if next(twins, False):
+            assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
+        return real(self, *given)
+
+    with patch.object(type(uploads.driver.parts.objects), "parts", parts):
+        assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
+    other = uploads.begin(len(DATA))
+    uploads.bring(other, DATA)
+    verify = Filing.verify
+    with patch.object(Filing, "verify", lambda *given: verify(*given) and None), patch("webapp.files.poke"):
+        assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
+        assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
+
+
+def test_a_few_wait_for_a_worker_and_others_are_told_to_ask_again(uploads: Uploads) -> None:
+    """Threads that wait for verification are a quarter of all; beyond them 202 comes at once."""
+    waits = uploads.driver.client.application.extensions["chat4all_file_waits"]
+    begun = uploads.begin(len(DATA))
+    uploads.bring(begun, DATA)
+    taken = 0
+    while waits.acquire(blocking=False):
+        taken += 1
+    assert taken == 4
+    with patch("webapp.files.poke"), patch("webapp.files.VERIFY_WAIT_S", 60.0):
+        assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
+    for _ in range(taken):
+        waits.release()
+
+
+def test_no_url_names_a_file(uploads: Uploads) -> None:
+    """Whoever brings bytes that somebody brought before does not learn which file that was."""
+    first = uploads.whole(DATA)
+    eves = uploads.driver.private("eve", "bob")
+    begun = uploads.begin(len(DATA), "eve", conversation_id=eves)
+    uploads.bring(begun, DATA)
+    shown = json.dumps(
+        [begun["parts"], uploads.complete(begun["file_id"], digest(DATA), "eve"), uploads.url(begun["file_id"], "eve")]
+    )
+    assert first not in shown
+    assert begun["file_id"] not in begun["upload_url"]
+
+
+def test_who_came_later_has_what_came_later(uploads: Uploads) -> None:
+    """An older file is not theirs by its id, not by sending it either; with a message that they may read it is."""
+    group = uploads.driver.group("ana", "bob")
+    older = uploads.whole(b"older", conversation_id=group)
+    message = {"conversation_id": group, "payload": {"type": "file", "file_id": older, "text": "look"}}
+    uploads.driver.ask("ana", "POST", "/v1/messages", message, 202)
+    uploads.driver.process()
+    uploads.driver.ask("ana", "POST", f"/v1/conversations/{group}/members", {"members": ["eve"]})
+    newer = uploads.whole(b"newer", conversation_id=group)
+    assert uploads.get(uploads.url(newer, "eve")).data == b"newer"
+    for call in ("", "/presigned"):
+        assert uploads.driver.refused("eve", "GET", f"/v1/files/{older}{call}", None, 404)[0] == "unknown_file"
+        assert uploads.driver.ask("bob", "GET", f"/v1/files/{older}{call}")
+    assert uploads.driver.ask("eve", "POST", "/v1/messages", message, 422)["code"] == "unknown_file"
+    uploads.driver.ask("ana", "POST", "/v1/messages", message, 202)
+    uploads.driver.process()
+    assert uploads.get(uploads.url(older, "eve")).data == b"older"
 
 
 def test_complete_answers_202_while_a_worker_reads(uploads: Uploads) -> None:
@@ -106,7 +175,7 @@ def test_equal_files_are_stored_once(uploads: Uploads) -> None:
     eves = uploads.driver.private("eve", "bob")
     mine = uploads.whole(DATA)
     theirs = json.loads(uploads.form(DATA, "eve", conversation_id=eves).data)["file_id"]
-    assert uploads.stored() == [mine]
+    assert uploads.stored() == [uploads.key(mine)] == [uploads.key(theirs)]
     assert uploads.get(uploads.url(mine, "ana")).data == uploads.get(uploads.url(theirs, "eve")).data == DATA
     for who, file_id in (("eve", mine), ("ana", theirs)):
         for call in ("", "/presigned", "/parts"):
@@ -198,7 +267,7 @@ def test_a_url_is_for_its_part_only(uploads: Uploads) -> None:
     expires = url.partition("expires=")[2].partition("&")[0]
     for changed in (
         url.replace("part=1", "part=2"),
-        url.replace(begun["file_id"], other["file_id"]),
+        url.replace(urlsplit(url).path, urlsplit(other["upload_url"]).path),
         url.replace(f"expires={expires}", f"expires={int(expires) + 1}"),
         url.replace("size=10", "size=11"),
         url.partition("?")[0],
@@ -275,7 +344,7 @@ def test_a_message_carries_a_complete_file(uploads: Uploads) -> None:
     file_id = uploads.whole(b"tea", filename="tea.pdf")
     sent = _send(uploads, file_id)
     [message] = uploads.driver.process()
-    assert message.payload == File(file_id, "look", "tea.pdf", "application/pdf", 3, file_id)
+    assert message.payload == File(file_id, "look", "tea.pdf", "application/pdf", 3, uploads.key(file_id))
     shown = uploads.driver.ask("bob", "GET", f"/v1/messages/{sent['message_id']}")["payload"]
     assert shown == {
         "type": "file", "file_id": file_id, "text": "look", "filename": "tea.pdf", "mime_type": "application/pdf", "size": 3,
@@ -326,7 +395,7 @@ def test_an_object_goes_with_its_last_reference(uploads: Uploads) -> None:
     uploads.driver.process()
     assert _look(uploads, sent) is FileStatus.READY
     assert _look(uploads, never) is FileStatus.EXPIRED
-    assert uploads.stored() == [sent]
+    assert uploads.stored() == [uploads.key(sent)]
     store = uploads.driver.parts.store
     file = store.files([sent])[sent]
     uploads.filing.release(file, [(uploads.conversation, message_id)])

@@ -81,6 +81,11 @@ class Uploads:
     def status(self, file_id: str, who: str = "ana") -> Any:
         return self.driver.ask(who, "GET", f"/v1/files/{file_id}")
 
+    def key(self, file_id: str) -> str:
+        """Where a file's bytes are."""
+        store = self.driver.parts.store
+        return store.files([file_id])[file_id].object_key
+
     def stored(self) -> list[str]:
         """The keys of all objects on the disk."""
         folder = self.driver.parts.settings.data / "objects" / "objects"
