@@ -1,6 +1,7 @@
 """What is on its way to somebody while nobody knows yet whether it was sent: where answers belong, and whose echoes are."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 from chat4all.deliveries import Delivery, DeliveryKey, Lane
 from chat4all.messages import File
@@ -12,6 +13,9 @@ from chat4all.slots import slots
 # A contact has few conversations, and what is under way is among the newest.
 CONVERSATIONS = 50
 NEWEST = 20
+# No holder reads further ahead.
+LANE_ROWS = 4_000
+LAST_INDEX = 2**31
 
 
 def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collection[Address]]) -> dict[str, str]:
@@ -28,12 +32,36 @@ def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collecti
 def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> DeliveryKey | None:
     """The delivery that this echo is of: one whose outcome is not known, or was not once, with the same words.
 
-    An attempt is written before its call, so whoever is told of a send that is ours finds it.
+    An attempt is written before its call, so whoever is told of a send that is ours finds it: behind its lane's cursor, or
+    behind a key that waits, or, when the answer has just been written, by the provider's id.
     """
-    keys = list(_keys(store, partitions, user_id, [(echo.channel, echo.address)]))
-    rows = store.deliveries(keys) if keys else {}
-    ours = [row for row in rows.values() if (row.facts.unknown or row.facts.resends) and _says(row, echo)]
-    return max((row.key for row in ours), default=None, key=lambda key: key.seq)
+    name = (echo.channel, echo.account, echo.provider_id)
+    newest = list(_keys(store, partitions, user_id, [(echo.channel, echo.address)]))
+    lanes = [Lane(echo.channel, each) for each in range(partitions)]
+    # The cheap places first.
+    known: Iterable[Delivery] = (store.deliveries(newest) if newest else {}).values()
+    places: Iterator[Iterable[Delivery]] = chain([known], (_at_work(store, each, echo.address) for each in lanes))
+    for rows in places:
+        ours = [row.key for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)]
+        if ours:
+            return max(ours, key=lambda key: key.seq)
+    return store.handles([name]).get(name)
+
+
+def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery]:
+    """The rows of a lane that a holder may be sending now."""
+    state = store.lanes([lane])[lane]
+    if state.fanned > state.cursor:
+        yield from store.lane_rows(lane, (state.cursor, LAST_INDEX), state.fanned, LANE_ROWS)
+    for head in store.waiting(lane):
+        if head.address == address:
+            messages = store.page(head.conversation_id, head.seq - 1, None, NEWEST)
+            keys = [DeliveryKey(lane, each.seq, slot.index) for each in messages for slot in slots(each)]
+            yield from (store.deliveries(keys) if keys else {}).values()
+
+
+def _is_open(row: Delivery, echo: Inbound) -> bool:
+    return row.facts.unknown or row.facts.resends > 0 or row.facts.provider_id == echo.provider_id
 
 
 def _says(row: Delivery, echo: Inbound) -> bool:
