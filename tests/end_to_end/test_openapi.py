@@ -53,8 +53,10 @@ def known(operator: Api) -> dict[str, str]:
     members = {"type": "group", "members": ["alice", "bob", f"whatsapp:{PERSON}"]}
     talk = operator.call("POST", "/v1/conversations", members)["conversation_id"]
     message = operator.send({"from": "alice", "conversation_id": talk, "payload": {"type": "text", "text": "hello"}})
+    # Calls disable and log out whom they name.
+    operator.call("POST", "/v1/users", {"user_id": "spare", "password": "correct horse battery"})
     operator.call("GET", f"/v1/messages/{message['message_id']}?wait=10")
-    named = {"conversation_id": talk, "message_id": message["message_id"], "user_id": "alice"}
+    named = {"conversation_id": talk, "message_id": message["message_id"], "user_id": "spare"}
     return {**named, "channel": "whatsapp", "address": PERSON}
 
 
@@ -77,7 +79,8 @@ def test_every_call_answers_as_documented(system: System, operator: Api, mode: G
         def holds(case: Any) -> None:
             for name in parameters.keys() & (case.path_parameters or {}).keys():
                 case.path_parameters[name] = parameters[name]
-            case.call_and_validate(headers=headers, checks=CHECKS, timeout=CALL_S)
+            # Logging out with it would leave the rest to somebody who may do nothing.
+            case.call_and_validate(headers={} if case.path == "/auth/logout" else headers, checks=CHECKS, timeout=CALL_S)
 
         holds()
 

@@ -42,7 +42,7 @@ class Driver:
         return secret
 
     def token(self, user: User, life_s: int = 3600) -> str:
-        return tokens.issue(user, tokens.ACCESS, life_s, self.parts.settings.secret("jwt"))
+        return tokens.issue(user, tokens.ACCESS, life_s, self.parts.settings.secret("jwt"), session=f"of-{user.user_id}")
 
     def call(self, who: str | None, method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
         """One request in somebody's name."""

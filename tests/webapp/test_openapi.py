@@ -78,7 +78,8 @@ def check(driver: Driver, mode: GenerationMode, parameters: dict[str, str]) -> N
         def holds(case: Any) -> None:
             for name in parameters.keys() & (case.path_parameters or {}).keys():
                 case.path_parameters[name] = parameters[name]
-            case.call_and_validate(headers=headers, checks=CHECKS)
+            # Logging out with it would leave the rest to somebody who may do nothing.
+            case.call_and_validate(headers={} if case.path == "/auth/logout" else headers, checks=CHECKS)
 
         holds()
 
@@ -121,15 +122,15 @@ def test_a_file_is_documented_as_the_form_that_it_is(driver: Driver) -> None:
 
 def test_examples_work_when_they_are_pasted(driver: Driver) -> None:
     """What Swagger UI offers as a body is accepted: nobody's first answer is a 422."""
-    driver.people("carol")
-    talk = driver.group("alice", "bob")
+    driver.people("carol", "dora")
+    talk = driver.group("dora", "bob")
     tried = 0
     for path, methods in driver.ask(None, "GET", "/openapi.json")["paths"].items():
         for method, operation in ((each, found) for each, found in methods.items() if each != "servers"):
             example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
             if example is None or operation["operationId"] in {"logIn", "registerUser"}:
                 continue
-            answer = driver.call("alice", method.upper(), path.replace("{conversation_id}", talk), example)
+            answer = driver.call("dora", method.upper(), path.replace("{conversation_id}", talk), example)
             assert answer.status_code < 300, (operation["operationId"], answer.get_data(as_text=True))
             tried += 1
     assert tried >= 3
