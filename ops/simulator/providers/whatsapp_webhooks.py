@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ops.simulator.model import Arrival, Attached, Said
@@ -11,9 +12,16 @@ from ops.simulator.providers.provider import encode
 SHOWN_NUMBER = "15550000001"
 BUSINESS = "200000000000001"
 CONVERSATION_MS = 24 * 3600 * 1000
+# So many people are known at once; the rest are reckoned anew, and come to the same.
+KNOWN = 1 << 14
+PRICES = {
+    "utility": {"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"},
+    "service": {"billable": False, "pricing_model": "PMP", "category": "service", "type": "free_customer_service"},
+}
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
 
+@lru_cache(KNOWN)
 def user_id(number: str) -> str:
     """The business-scoped id of whoever has this number ("+<digits>"): the same each time, and no other's."""
     return f"US.{int(hashlib.sha256(number.encode()).hexdigest()[:13], 16):016d}"
@@ -47,12 +55,13 @@ def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details:
 
 def _price(arrival: Arrival) -> dict[str, Any]:
     """What it costs: nothing within the window, and each template by its category."""
-    paid = arrival.kind == "template"
-    category = "utility" if paid else "service"
-    pricing = {"billable": paid, "pricing_model": "PMP", "category": category}
-    pricing["type"] = "regular" if paid else "free_customer_service"
-    talk = hashlib.sha256(f"{arrival.to} {arrival.at // CONVERSATION_MS}".encode()).hexdigest()[:32]
-    return {"conversation": {"id": talk, "origin": {"type": category}}, "pricing": pricing}
+    category = "utility" if arrival.kind == "template" else "service"
+    return {"conversation": _conversation(arrival.to, arrival.at // CONVERSATION_MS, category), "pricing": PRICES[category]}
+
+
+@lru_cache(KNOWN)
+def _conversation(to: str, day: int, category: str) -> dict[str, Any]:
+    return {"id": hashlib.sha256(f"{to} {day}".encode()).hexdigest()[:32], "origin": {"type": category}}
 
 
 def message(said: Said) -> dict[str, Any]:
