@@ -222,9 +222,14 @@ def _recipients(
 
 
 def _metadata(arrival: Arrival) -> dict[str, Any]:
-    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces."""
-    app = {"app": "provider"} if arrival.inbound.is_echo else {}
-    return {"channel": arrival.inbound.channel, **app, **({"edits": arrival.edits} if arrival.edits else {})}
+    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces.
+
+    referral: where the person came from.
+    """
+    inbound = arrival.inbound
+    app = {"app": "provider"} if inbound.is_echo else {}
+    more: dict[str, Any] = {"edits": arrival.edits, "referral": inbound.referral}
+    return {"channel": inbound.channel, **app, **{name: value for name, value in more.items() if value}}
 
 
 def _speaker(arrival: Arrival, user: User) -> str:

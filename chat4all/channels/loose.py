@@ -8,6 +8,7 @@ import msgspec
 # No provider nests half as deep. What lies deeper is left out before anything is decoded.
 DEEPEST = 64
 ID_MOST = 1024
+FLAT_MOST, WORDS_MOST = 20, 500
 LONE = "\\ufffd"
 
 # Strings are passed over whole, also one that never ends.
@@ -88,3 +89,12 @@ def is_odd(value: object) -> bool:
 def joined(*parts: object, by: str = " ") -> str:
     """The texts among these that say something."""
     return by.join(filter(None, (words(each).strip() for each in parts)))
+
+
+def flat(value: object) -> dict[str, str]:
+    """The short texts and numbers of an object and of the objects in it, by their names."""
+    found: dict[str, str] = {}
+    for name, each in fields(value).items():
+        inner = flat(each) if isinstance(each, dict) and len(found) < FLAT_MOST else {name: words(each)[:WORDS_MOST]}
+        found.update({key[:WORDS_MOST]: said for key, said in inner.items() if said})
+    return dict(list(found.items())[:FLAT_MOST])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from chat4all.channels.loose import fields, ident, is_odd, items, joined, words
+from chat4all.channels.loose import fields, flat, ident, is_odd, items, joined, words
 from chat4all.channels.whatsapp_words import EDITED, NOT_SUPPORTED, TAKEN_BACK, chosen
 from chat4all.ports import Unreadable, Update
 
@@ -44,7 +44,8 @@ def said(event: Telling, message: dict[str, Any], make: Make) -> Iterable[Update
         words_of.append(f"[{NOT_SUPPORTED}]")
     text = joined(_origin(message), *words_of, chosen(words(message.get("text")), _payload(message))) or "[empty message]"
     reply_to = ident(fields(message, "reply_to").get("mid"))
-    first = make(event, mid, text, reply_to=reply_to, media=_url(files[0]) if files else "")
+    referral = flat(message.get("referral"))
+    first = make(event, mid, text, reply_to=reply_to, media=_url(files[0]) if files else "", referral=referral)
     more = [make(event, mid and f"{mid}:{n}", _described(each), media=_url(each)) for n, each in enumerate(files[1:], 1)]
     return [first, *more, *lost]
 
@@ -97,16 +98,16 @@ def _origin(message: dict[str, Any]) -> str:
 
 
 def came_by(referral: Mapping[str, Any]) -> str:
-    """Where somebody came from."""
+    """Where somebody came from, in words; all of it is beside the message."""
     if not referral:
         return ""
     title = words(fields(referral, "ads_context_data").get("ad_title"))
     ad, product = words(referral.get("ad_id")), words(fields(referral, "product").get("id"))
     reference = words(referral.get("ref"))
     if title or ad:
-        return joined(f'[from the ad "{title}"]' if title else f"[from the ad {ad}]", reference and f"[{reference}]")
+        return f'[from the ad "{title}"]' if title else f"[from the ad {ad}]"
     if product:
-        return joined(f"[about the product {product}]", reference and f"[{reference}]")
+        return f"[about the product {product}]"
     return joined("[came by a link]", reference or words(referral.get("referer_uri")) or words(referral.get("source")))
 
 
@@ -131,12 +132,13 @@ def pressed(event: Telling, postback: dict[str, Any], make: Make) -> Update:
     mid = ident(postback.get("mid")) or f"postback:{event.person}:{event.mark}"
     title, payload = words(postback.get("title")), words(postback.get("payload"))
     text = chosen(title, payload) if title else joined("[button]", payload)
-    return make(event, mid, joined(came_by(fields(postback, "referral")), text))
+    referral = fields(postback, "referral")
+    return make(event, mid, joined(came_by(referral), text), referral=flat(referral))
 
 
 def referred(event: Telling, referral: dict[str, Any], make: Make) -> Update:
     """Somebody who is known came back by a link or an ad, and has said nothing yet."""
-    return make(event, f"referral:{event.person}:{event.mark}", came_by(referral))
+    return make(event, f"referral:{event.person}:{event.mark}", came_by(referral), referral=flat(referral))
 
 
 TOLD: dict[str, Callable[[Telling, dict[str, Any], Make], Update]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chat4all.channels.loose import fields, ident, items, words
+from chat4all.channels.loose import fields, flat, ident, items, words
 from chat4all.channels.times import within_second
 from chat4all.channels.whatsapp_words import Said, is_unreadable, kind_of, said
 from chat4all.ports import Inbound, Moved, Unreadable, Update
@@ -120,6 +120,7 @@ def _inbound(provider_id: str, person: _Person, told: Said, message: dict[str, A
         also_known_as=person.user_id if person.phone else "",
         edits=told.edits,
         is_echo=echo,
+        referral=flat(message.get("referral")),
         media=told.media.name,
         mime_type=told.media.mime_type,
         filename=told.media.filename,

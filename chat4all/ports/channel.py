@@ -81,7 +81,8 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     `media`: a file to fetch with the channel (Files), as the provider names it. A message with several is several of these.
     `speaker`: who of those that share the address wrote, where it is a group's. `edits`: the provider id of the message
     whose words these replace; they begin with "[edited] ". `is_echo`: the account itself wrote to the address, in the
-    provider's own app or with somebody else's.
+    provider's own app or with somebody else's. `referral`: the ad, post, product or link that they came from, in the
+    provider's names.
     """
 
     channel: str
@@ -99,6 +100,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     speaker: str = ""
     edits: str = ""
     is_echo: bool = False
+    referral: dict[str, str] = {}
 
 
 class Moved(Struct, frozen=True):
