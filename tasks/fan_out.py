@@ -6,7 +6,7 @@ from chat4all import metrics, telemetry
 from chat4all.channels import CHANNELS
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Unknown
-from chat4all.messages import Message, seq_at
+from chat4all.messages import Message, offset_of, seq_at
 from chat4all.records import INCOMING, partition_of
 from chat4all.slots import slots
 from tasks.batches import Batch
@@ -109,3 +109,21 @@ def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[De
     now = now_ms()
     letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
     bury(store, letters)
+    _end_what_was_set_aside(parts, batch, rows)
+
+
+def _end_what_was_set_aside(parts: Parts, batch: Batch, rows: list[Delivery]) -> None:
+    """Another process may have taken a record for one that kills, while we were frozen with it, and have gone on.
+
+    Its lane has passed the places of these rows then, and nobody would ever look at them. Letters are written before positions
+    move, and looked for here after the rows were written: no row falls between.
+    """
+    gone = parts.store.buried(batch.topic, batch.ranges)
+    late = [row.key for row in rows if (row.key.lane.partition, offset_of(row.key.seq)) in gone] if gone else []
+    if not late:
+        return
+    refused = Facts(refused_at=now_ms(), refused_reason="set_aside")
+    kept = parts.store.deliveries(late)
+    parts.store.record(
+        {key: refused for key in late if key in kept and not kept[key].facts.ended and not kept[key].facts.attempts}
+    )

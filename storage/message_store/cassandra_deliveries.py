@@ -9,7 +9,7 @@ from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Handle, Waiting
 from chat4all.retention import Retention
-from storage.message_store import cassandra_changes
+from storage.message_store import cassandra_attempts, cassandra_changes
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
 from storage.message_store.cassandra_rows import Known, Lookup, as_json
@@ -65,7 +65,7 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
             )
             self._delivery_buckets.add(buckets)
         puts = [self._put(each) for each in deliveries]
-        puts += [self._seen(each.key, each.facts) for each in deliveries if each.facts != NOTHING]
+        puts += [put for each in deliveries if each.facts != NOTHING for put in self._seen(each.key, each.facts)]
         puts += [self._outcome(each.key, each.facts) for each in deliveries if _lasts(each.facts)]
         self._db.put(puts)
 
@@ -75,9 +75,11 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         values = (*_bucket(key), key.seq, key.index, as_json(bare), self._keep_s)
         return ("deliveries", *_bucket(key)), PUT, values
 
-    def _seen(self, key: DeliveryKey, facts: Facts) -> Put:
-        values = (self._keep_s, {as_json(facts)}, *_bucket(key), key.seq, key.index)
-        return ("deliveries", *_bucket(key)), SEEN, values
+    def _seen(self, key: DeliveryKey, facts: Facts) -> list[Put]:
+        seen, counted = cassandra_attempts.split(facts)
+        place = (*_bucket(key), key.seq, key.index)
+        put: Put = (("deliveries", *_bucket(key)), SEEN, (self._keep_s, {as_json(seen)}, *place))
+        return [put, *cassandra_attempts.puts(place, counted, self._keep_s)]
 
     def _outcome(self, key: DeliveryKey, facts: Facts) -> Put:
         """Kept for as long as the message."""
@@ -85,7 +87,17 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         return ("outcomes", *_bucket(key)), OUTCOME, values
 
     def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
-        return {each.key: each for rows in self._db.all(_calls(BY_KEY, keys)) for each in _read(rows)}
+        found = [each for rows in self._db.all(_calls(BY_KEY, keys)) for each in _read(rows)]
+        return {each.key: each for each in self._counted(found)}
+
+    def _counted(self, rows: list[Delivery]) -> list[Delivery]:
+        """With the attempts that are kept beside them, where there are many."""
+        keys = [row.key for row in rows if cassandra_attempts.has_more(row.facts)]
+        if not keys:
+            return rows
+        calls = _calls(cassandra_attempts.READ, keys)
+        counted = cassandra_attempts.read(calls, self._db.all(calls))
+        return [row.seen(counted.get((*_bucket(row.key), row.key.seq, row.key.index), NOTHING)) for row in rows]
 
     def outcomes(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Facts]:
         calls = _calls(OUTCOMES, keys)
@@ -106,7 +118,7 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
                 break
             bounds = (*after, up_to, LAST_INDEX, limit - len(found))
             found += _read(self._db.rows(LANE_ROWS, *place, bucket, *bounds))
-        return found
+        return self._counted(found)
 
     def record(
         self,
@@ -129,7 +141,7 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
             for address, (conversation_id, at) in (spoken or {}).items()
         ]
         self._db.put(named)
-        known = [self._seen(key, seen) for key, seen in facts.items() if seen != NOTHING]
+        known = [put for key, seen in facts.items() if seen != NOTHING for put in self._seen(key, seen)]
         known += [self._outcome(key, seen) for key, seen in facts.items() if _lasts(seen)]
         self._db.put([*cassandra_changes.puts(changes), *known])
         self._write_waiting(waiting, resumed)

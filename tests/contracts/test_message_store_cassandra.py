@@ -325,6 +325,29 @@ def test_nobody_sees_a_message_before_those_that_come_before_it(
 
 
 @pytest.mark.real
+def test_a_day_of_attempts_leaves_a_row_as_small_as_a_few_do(store: CassandraStore, another: CassandraStore) -> None:
+    """A provider that asks to wait a second each time: what is kept of the row does not grow, and no count is lost."""
+    key = DeliveryKey(lane(), 5, 0)
+    store.put_deliveries([delivery(key)])
+    sizes = []
+    for number in range(1, 60):
+        store.record({key: Facts(attempts=number, attempted_at=1_796_000_000_000 + number, resends=number // 9)})
+        another.record({key: Facts(refusals=number)})
+        store.record({key: Facts(attempts=number - 1, attempted_at=7)})
+        kept = store.deliveries([key])[key].facts
+        assert (kept.attempts, kept.refusals, kept.resends) == (number, number, number // 9)
+        assert kept.attempted_at == 1_796_000_000_000 + number
+        [(_, seen)] = store._db.rows(
+            cassandra_deliveries.BY_KEY, key.lane.channel, key.lane.partition, 0, [(key.seq, key.index)]
+        )
+        sizes.append(len(seen))
+    assert sizes[-1] == sizes[20] <= 40
+    assert store.lane_rows(key.lane, (0, 0), 9, 9)[0].facts == kept
+    store.record({key: Facts(sent_at=5, provider_id="p")})
+    assert store.deliveries([key])[key].facts == kept.merged(Facts(sent_at=5, provider_id="p"))
+
+
+@pytest.mark.real
 def test_a_quiet_lane_is_read_without_walking_through_all_buckets(
     store: CassandraStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,18 +2,20 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from chat4all.deliveries import Lane, State, state
+from chat4all.deliveries import Delivery, Lane, State, state
 from chat4all.failures import Temporary, Unknown
 from chat4all.messages import Recipient, seq_at
 from chat4all.ports import EventLog
 from chat4all.records import INCOMING, BatchRef, NewRecord, Range, partition_of
 from tasks import stages
 from tasks.batches import Batch
+from tasks.counting import bury
+from tasks.dead_letters import record_letter
 from tasks.parts import Parts
 from tasks.stages import Stage
 from tests.tasks.world import FAN_OUT, PERSIST, World, message, new_id, whatsapp, world
@@ -190,6 +192,29 @@ def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monk
     assert (letter.reason, letter.offset) == ("killed_the_process", 5)
     assert len(road.store.page(ONE, None, None, 50)) == 7
     assert deaths == 3
+
+
+def test_rows_of_a_record_that_was_set_aside_meanwhile_do_not_wait_for_ever(
+    road: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is frozen with a record; others take it for one that kills, and their lane passes it; the worker wakes."""
+    road.say(message(ONE, 1, to=[whatsapp(1), whatsapp(2)]), message(ONE, 2, to=[whatsapp(1)]))
+    road.run(PERSIST)
+    put = road.store.put_deliveries
+    (span,) = road.everything().ranges
+
+    def frozen(rows: Sequence[Delivery]) -> None:
+        monkeypatch.undo()
+        bury(road.store, [record_letter("fan_out", INCOMING, span.partition, span.first, "killed_the_process", "")])
+        road.run(FAN_OUT, again=True)
+        ((lane, state),) = road.store.lanes().items()
+        road.store.raise_cursor(lane, state.fanned, 0)
+        put(rows)
+
+    monkeypatch.setattr(road.store, "put_deliveries", frozen)
+    road.run(FAN_OUT)
+    first, second, other = road.rows()
+    assert [each.facts.refused_reason for each in (first, second, other)] == ["set_aside", "set_aside", ""]
 
 
 def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
