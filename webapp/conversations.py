@@ -12,12 +12,14 @@ from chat4all.checks import metadata_fault
 from chat4all.conversations import Conversation, ConversationType, Membership
 from chat4all.messages import is_reserved, is_uuid
 from chat4all.people import Address, now_ms
+from chat4all.ports.listing import EVERYBODY
 from webapp import auth
 from webapp.access import check_member, visible
 from webapp.answers import answer, rfc3339
 from webapp.consent import check_wanted
 from webapp.docs import CONVERSATIONS, SECURED, problems
 from webapp.gateway import caller, gateway
+from webapp.listing import by_activity, by_id
 from webapp.members import announce, change, resolved
 from webapp.models import (
     ConversationOut,
@@ -117,12 +119,16 @@ def _check_size(count: int) -> None:
 @api.get("/v1/conversations", responses={"200": Conversations})
 @checked
 def mine(query: ConversationsQuery) -> Response:
-    """The caller's conversations, by id. Their metadata is in them with metadata=true, else in each conversation alone."""
-    keys = [key for key in sorted(gateway().store.conversations_of(caller().user_id)) if key > query.after]
-    page = keys[: query.limit]
-    memberships = gateway().store.memberships(page)
-    body: dict[str, Any] = {"conversations": shape([memberships[key] for key in page if key in memberships], query.metadata)}
-    return answer(body | ({"next": page[-1]} if len(keys) > len(page) else {}))
+    """The caller's conversations, everybody's for a client with scope manage; with order=activity the latest first.
+
+    Their metadata is in them with metadata=true, else in each conversation alone.
+    """
+    reader = EVERYBODY if caller().has(MANAGE) else caller().user_id
+    page = (by_activity if query.order == "activity" else by_id)(gateway().store, reader, query.after, query.limit)
+    shown = shape(page.memberships, query.metadata)
+    for each in shown:
+        each["last_activity_at"] = rfc3339(page.active_at[each["conversation_id"]])
+    return answer({"conversations": shown} | ({"next": page.next} if page.next else {}))
 
 
 @api.get("/v1/conversations/<conversation_id>", responses={"200": ConversationOut})

@@ -297,20 +297,21 @@ class ConversationOut(Told):
     open_history: bool = False
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     last_seq: int | None = None
+    last_activity_at: Time | None = None
 
 
 class Conversations(Told):
-    """The caller's conversations, by id. `next` goes into `after`."""
+    """A page of conversations. `next` goes into `after`. In lists each says when something was said last there."""
 
     conversations: list[ConversationOut]
     next: str | None = None
 
 
 class ConversationsQuery(Asked):
-    """Which page, and whether with metadata."""
+    """Which page, in which order, and whether with metadata."""
 
     metadata: bool = False
-
+    order: Literal["id", "activity"] = "id"
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 

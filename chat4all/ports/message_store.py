@@ -18,6 +18,7 @@ from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
 from chat4all.ports.history import History
+from chat4all.ports.listing import Listing
 from chat4all.ports.progress import ProgressStore
 from chat4all.records import ProviderReceipt
 
@@ -33,7 +34,7 @@ class Expired(Struct, frozen=True):
     behind_ms: int = 0
 
 
-class MessageStore(Directory, Access, History, Changes, Deliveries, ProgressStore, Files):
+class MessageStore(Directory, Access, History, Listing, Changes, Deliveries, ProgressStore, Files):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

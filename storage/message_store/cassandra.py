@@ -10,9 +10,9 @@ from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
 from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_progress import CassandraProgress
-from storage.message_store.cassandra_rows import Known
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
+from storage.message_store.known import Known
 
 PASSWORD = "store"  # noqa: S105 - the name of the secret
 
@@ -36,7 +36,7 @@ class CassandraStore(
         place = parse(settings.store)
         self._kept = settings.retention
         self._db = Session(place, settings.secret(PASSWORD) if place.user else "")
-        self._message_buckets, self._delivery_buckets, self._minutes = Known(), Known(), Known()
+        self._message_buckets, self._delivery_buckets, self._minutes, self._active = Known(), Known(), Known(), Known()
         self._earliest = {}
 
     def migrate(self) -> None:

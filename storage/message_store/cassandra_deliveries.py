@@ -12,8 +12,9 @@ from chat4all.retention import Retention
 from storage.message_store import cassandra_attempts, cassandra_changes
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking
-from storage.message_store.cassandra_rows import Known, Lookup, as_json
+from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
+from storage.message_store.known import Known
 
 # A bucket of delivery rows: 4,096 offsets of one partition.
 BUCKET_BITS = 12

@@ -9,7 +9,9 @@ import msgspec
 from chat4all.conversations import Conversation, Identity, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
+from chat4all.ports.listing import SLOT_MS
 from storage.message_store import cassandra_changes
+from storage.message_store.cassandra_listing import CassandraListing
 from storage.message_store.cassandra_rows import Lookup, Register, as_json
 from storage.message_store.cassandra_session import Put, Session
 
@@ -41,7 +43,7 @@ _membership = msgspec.json.Decoder(Membership).decode
 _verification = msgspec.json.Decoder(Verification).decode
 
 
-class CassandraDirectory(Directory):
+class CassandraDirectory(Directory, CassandraListing):
     """The directory's part of the store."""
 
     _db: Session
@@ -126,6 +128,8 @@ class CassandraDirectory(Directory):
         kept = CONVERSATIONS.settle(self._db, fresh, lambda key, body: body or as_json(fresh[key]))
         ours = [key for key in new if kept[key][1]]
         self._db.put([put for (key,) in ours for put in _parts(CERTAINLY, key, fresh[key,].now())])
+        founded_in = {key: fresh[key,].conversation.created_at // SLOT_MS for (key,) in ours}
+        self.be_active({(key, slot): fresh[key,].now() for key, slot in founded_in.items()})
         return [_membership(kept[conversation.conversation_id,][0] or "") for conversation, _ in founded]
 
     def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
@@ -145,6 +149,7 @@ class CassandraDirectory(Directory):
         if not (ours and body):
             return None
         self._db.put(_parts(CERTAINLY, conversation_id, joined))
+        self.be_active({(conversation_id, int(time.time() * 1000) // SLOT_MS): joined})
         return _membership(body)
 
     def conversations_of(self, user_id: str) -> list[str]:

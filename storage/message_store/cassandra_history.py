@@ -1,18 +1,23 @@
 """Messages, where their ids are, and how far members have come, in Cassandra."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from chat4all.conversations import Membership
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
 from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
+from chat4all.ports.listing import SLOT_MS
 from chat4all.retention import Retention
 from storage.message_store import cassandra_changes
-from storage.message_store.cassandra_rows import TOGETHER, TOP, Known, Lookup, as_json
+from storage.message_store.cassandra_listing import CassandraListing
+from storage.message_store.cassandra_rows import TOGETHER, TOP, Lookup, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
+from storage.message_store.known import Known
 
 # A bucket of messages: a million offsets of one partition, of which one conversation has a small part.
 BUCKET_BITS = 20
@@ -42,11 +47,17 @@ WATERMARKS = Lookup("user_id, delivered_up_to, delivered_since, read_up_to, read
 _message = msgspec.json.Decoder(Message).decode
 
 
-class CassandraHistory(History):
+class CassandraHistory(History, CassandraListing):
     """The history's part of the store."""
 
     _db: Session
     _message_buckets: Known
+    _active: Known
+
+    @abstractmethod
+    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+        """As the directory says it."""
+
     _kept: Retention
 
     def register(self, registrations: Sequence[Registration]) -> None:
@@ -89,6 +100,15 @@ class CassandraHistory(History):
         for each in sorted(messages, key=lambda each: each.seq):
             series.setdefault(each.conversation_id, []).append(each)
         self._db.put_in_order([_put(each, ttl_s) for each in talk] for talk in series.values())
+        self._note_active(messages)
+
+    def _note_active(self, messages: Sequence[Message]) -> None:
+        """Readers find these conversations by what was said last."""
+        slots = self._active.missing((each.conversation_id, each.accepted_at // SLOT_MS) for each in messages)
+        if slots:
+            readers = self.memberships(list({name for name, _ in slots}))
+            self.be_active({(name, slot): readers[name].now() for name, slot in slots if name in readers})
+            self._active.add(slots)
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
         found = MESSAGE(self._db, [(conversation_id, seq >> BUCKET_BITS, seq) for conversation_id, seq in places])

@@ -7,8 +7,9 @@ import msgspec
 
 from chat4all.ports.deliveries import Deliveries
 from chat4all.records import ProviderReceipt
-from storage.message_store.cassandra_rows import Known, Lookup, as_json
+from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Session
+from storage.message_store.known import Known
 
 DAY_S = 86_400
 MINUTE_MS = 60_000

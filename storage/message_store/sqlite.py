@@ -8,6 +8,7 @@ from pathlib import Path
 from chat4all.failures import Mismatch
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
+from storage.message_store.known import Known
 from storage.message_store.sqlite_access import SQLiteAccess
 from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import Connections
@@ -16,16 +17,18 @@ from storage.message_store.sqlite_directory import SQLiteDirectory
 from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
+from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
 class SQLiteStore(
     SQLiteDirectory,
+    SQLiteListing,
     SQLiteAccess,
     SQLiteHistory,
     SQLiteChanges,
@@ -39,6 +42,7 @@ class SQLiteStore(
     def __init__(self, settings: Settings) -> None:
         self._db = Connections(settings.data / settings.store.partition(":")[2])
         self._kept = settings.retention
+        self._active = Known()
 
     def migrate(self) -> None:
         self._db.use_wal()

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 8. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 9. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -344,3 +344,25 @@ CREATE TABLE IF NOT EXISTS requests (
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS requests_by_age ON requests (until);
+
+-- Since version 9: conversations by reader and what was said last, in slots of ten minutes. The reader '' reads all.
+CREATE TABLE IF NOT EXISTS activity (
+    reader          TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    slot            INTEGER NOT NULL,
+    PRIMARY KEY (reader, conversation_id)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS activity_by_slot ON activity (reader, slot, conversation_id);
+
+INSERT INTO activity
+    SELECT '', conversation_id, coalesce(
+        (SELECT json_extract(m.body, '$.accepted_at') FROM messages AS m
+         WHERE m.conversation_id = c.conversation_id ORDER BY m.seq DESC LIMIT 1),
+        json_extract(c.body, '$.created_at'), 0) / 600000
+    FROM conversations AS c WHERE true ON CONFLICT DO NOTHING;
+
+INSERT INTO activity
+    SELECT u.user_id, u.conversation_id, a.slot FROM conversations_of_user AS u
+    JOIN activity AS a ON a.reader = '' AND a.conversation_id = u.conversation_id
+    WHERE true ON CONFLICT DO NOTHING;

@@ -12,6 +12,7 @@ from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
 from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_listing import be_active
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
 ADD_USER = Write("INSERT INTO users VALUES {rows} ON CONFLICT DO NOTHING", 2)
@@ -132,6 +133,7 @@ class SQLiteDirectory(Directory):
                 if db.execute(FOUND, row).rowcount == 1:
                     TAKE_PART(db, [(user_id, key) for user_id in each.now()])
                     _note(db, each)
+                    be_active(db, each, each.now(), each.conversation.created_at)
                 kept.append(_membership(db.execute(CONVERSATION, (key,)).fetchone()))
         return kept
 
@@ -151,6 +153,7 @@ class SQLiteDirectory(Directory):
             db.execute(CHANGE, (changed.version, as_json(changed.members), conversation_id, version))
             TAKE_PART(db, [(user_id, conversation_id) for user_id in joined])
             _note(db, changed)
+            be_active(db, changed, joined, int(time.time() * 1000))
         return changed
 
     def conversations_of(self, user_id: str) -> list[str]:

@@ -1,17 +1,22 @@
 """Messages, where their ids are, and how far members have come, in SQLite."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
+from chat4all.conversations import Membership
 from chat4all.deliveries import Watermark
 from chat4all.messages import Message
 from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
+from chat4all.ports.listing import EVERYBODY, SLOT_MS
 from storage.message_store import sqlite_changes
+from storage.message_store.known import Known
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_listing import BE_ACTIVE
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
 REGISTER = Write(
@@ -63,6 +68,11 @@ class SQLiteHistory(History):
     """The history's part of the store."""
 
     _db: Connections
+    _active: Known
+
+    @abstractmethod
+    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+        """As the directory says it."""
 
     def register(self, registrations: Sequence[Registration]) -> None:
         now = int(time.time() * 1000)
@@ -80,7 +90,11 @@ class SQLiteHistory(History):
 
     def put_messages(self, messages: Sequence[Message]) -> None:
         rows = [(each.conversation_id, each.seq, as_json(each)) for each in messages]
-        self._db.put((PUT, rows))
+        slots = self._active.missing((each.conversation_id, each.accepted_at // SLOT_MS) for each in messages)
+        readers = self.memberships(list({name for name, _ in slots})) if slots else {}
+        active = [(user, name, slot) for name, slot in slots if name in readers for user in (*readers[name].now(), EVERYBODY)]
+        self._db.put((PUT, rows), (BE_ACTIVE, active))
+        self._active.add(slots)
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
         with self._db.read() as db:

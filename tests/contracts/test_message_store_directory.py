@@ -1,11 +1,13 @@
 """The directory of every message store: users, addresses, conversations, links."""
 
+import msgspec
 import pytest
 
 from chat4all.conversations import Conversation, ConversationType, Identity, Member, User, UserKind, Verification
 from chat4all.moving import follow, successor
 from chat4all.ports import Arrived, MessageStore
-from tests.contracts.stores import claim, fresh, group, person
+from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from tests.contracts.stores import claim, fresh, group, message, person
 
 
 def test_users_come_back_as_they_were_registered(store: MessageStore) -> None:
@@ -219,3 +221,36 @@ def test_a_person_who_moves_keeps_conversation_and_link(store: MessageStore) -> 
     assert store.links(places)["whatsapp", new] == talk
     assert successor(store, "whatsapp", old, owner) == new
     assert successor(store, "whatsapp", old, fresh("u")) == ""
+
+
+def test_conversations_come_in_pages(store: MessageStore) -> None:
+    """Of a user by id; of everybody in an order that stays, each once."""
+    anna, names = fresh("anna"), sorted(fresh("c") for _ in range(7))
+    store.add_conversations([(group(name), [anna, "bob"]) for name in names])
+    for reader in (anna, EVERYBODY):
+        found: list[str] = []
+        while page := store.conversation_page(reader, found[-1] if found else "", 3):
+            found += page
+        assert len(set(found)) == len(found)
+        assert set(names) <= set(found)
+        assert reader != anna or found == names
+
+
+def test_conversations_by_activity(store: MessageStore) -> None:
+    """Whole slots, newest first, as many as are asked for; a conversation stands in its newest slot only; joining counts."""
+    anna, base = fresh("anna"), 4_000_000_000_000 // SLOT_MS
+    names = [fresh("c") for _ in range(5)]
+    store.add_conversations([(group(name, created_at=1), [anna]) for name in names])
+    assert store.active(anna, 2**60, 50) == [(0, name) for name in sorted(names)]
+    for place, slot in ((0, 1), (1, 2), (2, 2), (0, 3), (1, 1)):
+        said = msgspec.structs.replace(message(names[place], 10 * slot + place), accepted_at=(base + slot) * SLOT_MS)
+        store.put_messages([said])
+    top = [(base + 3, names[0]), *sorted([(base + 2, names[1]), (base + 2, names[2])])]
+    assert store.active(anna, 2**60, 1) == top[:1]
+    assert store.active(anna, 2**60, 2) == top
+    assert store.active(anna, base + 2, 1) == top[1:]
+    assert store.active(anna, base + 1, 1) == [(0, name) for name in sorted(names[3:])]
+    assert [row for row in store.active(EVERYBODY, base + 2, 500) if row[1] in names][:2] == top[1:]
+    store.change_members(names[3], 1, ["late" + anna], [])
+    [(slot, name)] = store.active("late" + anna, 2**60, 5)
+    assert (slot > 0, name) == (True, names[3])

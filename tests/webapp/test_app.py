@@ -54,7 +54,7 @@ def test_an_internal_error_shows_nothing_of_the_inside(
         raise RuntimeError("the inside")
 
     gateway.people("alice")
-    monkeypatch.setattr(type(gateway.parts.store), "conversations_of", fail)
+    monkeypatch.setattr(type(gateway.parts.store), "conversation_page", fail)
     problem = gateway.ask("alice", "GET", "/v1/conversations", expect=500)
     assert (problem["code"], problem["title"]) == ("internal", "Internal error")
     assert "inside" not in json.dumps(problem)

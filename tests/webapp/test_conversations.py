@@ -179,3 +179,40 @@ def test_members_that_make_no_sense_are_refused(gateway: Driver) -> None:
         gateway.refused("alice", "DELETE", f"/v1/conversations/{talk}/members/alice", expect=409)[0] == "private_conversation"
     )
     assert gateway.ask("alice", "GET", f"/v1/conversations/{group}")["members_version"] == 1
+
+
+def listed(gateway: Driver, who: str, query: str) -> list[str]:
+    """All pages of a list."""
+    found: list[str] = []
+    after = ""
+    while True:
+        page = gateway.ask(who, "GET", f"/v1/conversations?{query}{after}")
+        found += [each["conversation_id"] for each in page["conversations"]]
+        if "next" not in page:
+            return found
+        after = f"&after={page['next']}"
+
+
+def test_conversations_are_listed_latest_first(gateway: Driver) -> None:
+    """By what was said last, over pages of any size; one where nothing was said by when it was founded."""
+    groups = [gateway.group("alice", "bob") for _ in range(7)]
+    for place in (3, 1, 5, 3):
+        gateway.send("alice", conversation_id=groups[place])
+        gateway.process()
+    expected = [groups[place] for place in (3, 5, 1)]
+    for limit in (1, 2, 3, 50):
+        found = listed(gateway, "bob", f"order=activity&limit={limit}")
+        assert found[:3] == expected
+        assert sorted(found) == sorted(groups)
+    page = gateway.ask("bob", "GET", "/v1/conversations?order=activity&limit=1")["conversations"]
+    assert page[0]["last_activity_at"]
+    assert listed(gateway, "eve", "order=activity") == []
+    assert gateway.refused("bob", "GET", "/v1/conversations?order=activity&after=nonsense", None, 422) == ("invalid", "after")
+
+
+def test_a_manager_lists_every_conversation(gateway: Driver) -> None:
+    """Those of strangers too, in both orders; a person lists their own."""
+    groups = sorted(gateway.group("alice", "bob") for _ in range(3))
+    assert set(groups) <= set(listed(gateway, "crm", "limit=2"))
+    assert set(groups) <= set(listed(gateway, "crm", "limit=2&order=activity"))
+    assert not set(groups) & set(listed(gateway, "eve", "limit=2"))
