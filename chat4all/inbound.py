@@ -117,8 +117,10 @@ class Arrivals:
                 found.append(each)
             elif (each.channel, each.account, each.provider_id) not in known:
                 owner = owners.get((each.channel, each.address))
-                key = sent_by_us(self._store, self._acceptor.partitions, owner.user_id, each) if owner else None
-                found.append(_receipt(each, key) if key else each)
+                keys = sent_by_us(self._store, self._acceptor.partitions, owner.user_id, each) if owner else []
+                if len(keys) < 2:
+                    found.append(_receipt(each, keys[0]) if keys else each)
+                # Of several with the same words nobody can tell which it was: the answers to their calls will.
         return found
 
     def _look_at_edits(self, edits: Sequence[Arrival]) -> None:

@@ -29,8 +29,8 @@ def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collecti
     return {user_id: conversation_id for user_id, (_, conversation_id) in found.items()}
 
 
-def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> DeliveryKey | None:
-    """The delivery that this echo is of: one whose outcome is not known, or was not once, with the same words.
+def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> list[DeliveryKey]:
+    """The deliveries that this echo may be of: those whose outcome is not known, or was not once, with the same words.
 
     An attempt is written before its call, so whoever is told of a send that is ours finds it: behind its lane's cursor, or
     behind a key that waits, or, when the answer has just been written, by the provider's id.
@@ -42,10 +42,10 @@ def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound
     known: Iterable[Delivery] = (store.deliveries(newest) if newest else {}).values()
     places: Iterator[Iterable[Delivery]] = chain([known], (_at_work(store, each, echo.address) for each in lanes))
     for rows in places:
-        ours = [row.key for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)]
+        ours = {row.key for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)}
         if ours:
-            return max(ours, key=lambda key: key.seq)
-    return store.handles([name]).get(name)
+            return sorted(ours)
+    return list(store.handles([name]).values())
 
 
 def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery]:

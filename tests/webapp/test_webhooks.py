@@ -276,6 +276,11 @@ def test_an_echo_that_overtakes_the_answer_tells_that_it_was_sent(provider: Prov
     [told] = driver.statuses()
     assert isinstance(told, ProviderReceipt)
     assert (told.provider_id, told.kind, told.reference) == ("m_1", "sent", str(row.key))
+    driver.send("crm", "hello", conversation_id=ours.conversation_id, sender=ours.sender)
+    twin = driver.process()[-1]
+    driver.parts.store.record({driver.rows(twin)[0].key: Facts(attempts=1, attempted_at=now_ms())})
+    provider.posts("instagram", instagram_echo("m_3", "hello"))
+    assert (len(driver.records()), len(driver.statuses())) == (2, 1)
     provider.posts("instagram", instagram_echo("m_2", "I am on it"))
     [colleague] = [each for each in driver.records() if each.sender == "inbox-instagram"]
     assert (colleague.payload.text, colleague.conversation_id) == ("I am on it", ours.conversation_id)
