@@ -4,10 +4,11 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 RUN python -m venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH
-COPY requirements.txt constraints.txt ./
-RUN pip install -c constraints.txt -r requirements.txt
+COPY requirements.lock ./
+# What the registry gives must be what was locked; nothing is fetched beside it.
+RUN pip install --require-hashes -r requirements.lock
 COPY . .
-RUN pip install --no-deps -e . \
+RUN pip install --no-deps --no-build-isolation -e . \
  && python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/chat4all/v1/chat.proto \
  # Compiled here, once: whoever runs it may not write beside the sources, and would compile at every start.
  && python -m compileall -q -x '/\.venv/' .

@@ -11,7 +11,7 @@ FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files wheel clean
+.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files wheel lock sbom clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -111,6 +111,18 @@ files: setup-dev ## uploads under cuts, on a system of its own; writes build/fil
 wheel: setup     ## a wheel of client, command line and service, in build/wheel
 	rm -rf build/lib build/wheel
 	$(BIN)/pip wheel -q $(PIP) --no-deps -w build/wheel .
+
+build/tools/ready: Makefile
+	test -x build/tools/bin/python || $(PYTHON) -m venv build/tools
+	build/tools/bin/pip install -q --disable-pip-version-check uv==0.13.9 cyclonedx-bom==7.5.0
+	touch $@
+
+lock: build/tools/ready ## writes requirements.lock anew: what the image installs, with hashes
+	build/tools/bin/uv pip compile -q requirements.txt -c constraints.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o build/requirements.lock
+	{ head -n 1 requirements.lock; cat build/requirements.lock; } > build/requirements.new && mv build/requirements.new requirements.lock
+
+sbom: build/tools/ready ## writes build/sbom.json: what the image is made of, in CycloneDX
+	build/tools/bin/cyclonedx-py requirements requirements.lock -o build/sbom.json
 
 clean:           ## removes what is generated; data/ stays
 	rm -rf $(VENV) build chat4all/v1/*_pb2*.py*

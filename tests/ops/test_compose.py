@@ -22,7 +22,7 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 DEMO = (ROOT / "ops/compose/demo.env").read_text()
 # What the servers and Caddy read, and what compose.yml alone uses.
 THEIRS = re.compile(
-    r"(KAFKA|RABBITMQ|CASSANDRA|MINIO|FLOWER|OTEL|MAX_HEAP|HEAP|CLUSTER|PUBLIC_HOST|GF|GRAFANA|LOKI|ALERTMANAGER)"
+    r"(KAFKA|RABBITMQ|CASSANDRA|MINIO|FLOWER|OTEL|MAX_HEAP|HEAP|CLUSTER|PUBLIC_HOST|GF|GRAFANA|LOKI|ALERTMANAGER|CADDY)"
 )
 
 
@@ -106,6 +106,33 @@ def test_the_gateway_believes_caddy_and_nobody_else_can_ask_it() -> None:
     """It has no port of its own to the outside."""
     assert OURS["gateway"]["environment"]["CHAT4ALL_PROXIES"] == "1"
     assert "ports" not in OURS["gateway"]
+
+
+def test_no_container_may_become_more_than_it_is() -> None:
+    """Every one: no capabilities but those that it names, no new ones by a program. Ours write to /data and /tmp alone."""
+    for name, each in SERVICES.items():
+        assert each["cap_drop"] == ["ALL"], name
+        assert each["security_opt"] == ["no-new-privileges:true"], name
+        assert not each.get("privileged"), name
+    assert {name for name, each in SERVICES.items() if "cap_add" in each} == {"caddy", "cassandra", "scylla", "rabbitmq"}
+    assert SERVICES["caddy"]["cap_add"] == ["NET_BIND_SERVICE"]
+    for name, each in {**OURS, "caddy": SERVICES["caddy"]}.items():
+        assert each["read_only"] is True, name
+        assert "/tmp" in each["tmpfs"], name
+
+
+def test_the_demo_listens_on_loopback_only() -> None:
+    """Everybody knows its secrets; all other ports are bound there in any case."""
+    assert "CADDY_BIND=127.0.0.1\n" in DEMO
+    assert SERVICES["caddy"]["ports"] == [f"${{CADDY_BIND:-0.0.0.0}}:{port}:{port}" for port in (80, 443)]
+    for name, each in SERVICES.items():
+        assert name == "caddy" or all(port.startswith("127.0.0.1:") for port in each.get("ports", [])), name
+
+
+def test_caddy_waits_for_nobody_for_ever() -> None:
+    """Heads, bodies and idle connections have limits, and what goes to the gateway is buffered."""
+    for wanted in ("read_header 10s", "read_body 20m", "idle 75s", "request_buffers 1MiB", "response_buffers 4MiB"):
+        assert wanted in CADDY
 
 
 def test_no_password_is_given_outside_the_demo() -> None:

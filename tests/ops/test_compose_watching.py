@@ -19,7 +19,7 @@ SCRAPED = ROOT / "ops/prometheus/prometheus.yml"
 JOBS: dict[str, Any] = {each["job_name"]: each for each in yaml.safe_load(SCRAPED.read_text())["scrape_configs"]}
 COLLECTORS = ("collector.yml", "collector-logs.yml")
 # They show no figures in compose: a server, the outside world, what only runs where nobody can call, or its own page.
-WITHOUT = {"redis", "simulator", "polling", "flower"}
+WITHOUT = {"redis", "objects", "simulator", "polling", "flower"}
 
 
 def hosts(job: dict[str, Any]) -> set[str]:

@@ -29,7 +29,7 @@ def test_what_git_ignores_stays_out() -> None:
 def test_what_is_needed_goes_in() -> None:
     """Every folder with code of the service, its requirements, and its metadata."""
     needed = ("bridges", "chat4all", "ops", "proto", "storage", "tasks", "webapp", "celeryconfig.py", "pyproject.toml")
-    assert [path for path in (*needed, "requirements.txt", "constraints.txt") if is_left_out(path)] == []
+    assert [path for path in (*needed, "requirements.lock") if is_left_out(path)] == []
 
 
 def test_it_runs_as_nobody_special_whose_home_it_may_write() -> None:
@@ -43,3 +43,33 @@ def test_it_runs_as_nobody_special_whose_home_it_may_write() -> None:
     assert f"CHAT4ALL_DATA={home}" in final
     assert f"VOLUME {home}\n" in final
     assert "compileall" in DOCKERFILE
+
+
+LOCK = (ROOT / "requirements.lock").read_text()
+LOCKED = dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", LOCK, re.M))
+
+
+def plain(name: str) -> str:
+    """A package's name as the registry compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_image_installs_what_was_locked() -> None:
+    """With the hash of each file, and without a tool that is fetched meanwhile."""
+    assert "pip install --require-hashes -r requirements.lock" in DOCKERFILE
+    assert "--no-build-isolation" in DOCKERFILE
+    for block in re.split(r"\n(?=[A-Za-z0-9])", LOCK.partition("\n")[2].strip()):
+        assert "==" in block.partition("\n")[0], block
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block
+
+
+def test_the_lock_is_that_of_the_requirements() -> None:
+    """Whoever changes a version runs `make lock`; what is constrained is locked as it is constrained."""
+    locked = {plain(name): version for name, version in LOCKED.items()}
+    pin = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.M)
+    wanted = {plain(name): version for name, version in pin.findall((ROOT / "requirements.txt").read_text())}
+    assert {name: locked.get(name) for name in wanted} == wanted
+    constrained = {plain(name): version for name, version in pin.findall((ROOT / "constraints.txt").read_text())}
+    assert {name: locked[name] for name in constrained.keys() & locked.keys()} == {
+        name: constrained[name] for name in constrained.keys() & locked.keys()
+    }
