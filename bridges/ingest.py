@@ -119,11 +119,16 @@ class Flow:
         for each in records:
             if each.partition in self._stopped:
                 continue
-            if is_newer(each.headers):
+            if is_newer(each.headers) and not self._is_aside(each):
                 self._stop(each)
             else:
                 known.append(each)
         return known
+
+    def _is_aside(self, record: Record) -> bool:
+        """An operator has said to pass over it."""
+        place = Range(record.partition, record.offset, record.offset)
+        return (record.partition, record.offset) in self._parts.store.buried(self._topic, [place])
 
     def _stop(self, record: Record) -> None:
         log.error("newer_record", record=f"{self._topic}:{record.partition}:{record.offset}", todo="upgrade the bridge")

@@ -4,10 +4,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.deliveries import DeliveryKey, Lane
-from chat4all.failures import Permanent, RangeLost
+from chat4all.failures import Newer, Permanent, RangeLost
 from chat4all.messages import Message, resend_message_id, seq_at
 from chat4all.ports import DeadLetter, MessageStore
 from chat4all.records import (
+    INCOMING,
     STATUS,
     BatchRef,
     NewRecord,
@@ -21,6 +22,8 @@ from chat4all.records import (
 )
 from chat4all.slots import slots
 from chat4all.tracing import HEADER, new
+from tasks.counting import bury
+from tasks.dead_letters import record_letter
 from tasks.parts import Parts
 from tasks.pipeline import STAGES, hand_out
 
@@ -76,6 +79,23 @@ def run_again(refs: list[BatchRef], stage: str = "") -> None:
     """Hand these out. kombu's OperationalError when the broker is away: some may be handed out, all may be again."""
     for ref in refs:
         hand_out(ref, lambda name: stage in {"", name})
+
+
+def set_aside(parts: Parts, topic: str, span: Range) -> str:
+    """Let the stages pass over a record that only newer code can read; its dead letter's id. Permanent when it is none.
+
+    For whoever has gone back to this code for good: after an upgrade `again` takes it up.
+    """
+    if span.first != span.last:
+        raise Permanent("bad_place", f"{topic}:{span.partition}:{span.first}-{span.last} is more than one record")
+    (record,) = parts.log.read(topic, [span], READ_S)
+    try:
+        (read_message if topic == INCOMING else read_status)(record)
+    except Newer as newer:
+        letter = record_letter("upgrade", topic, span.partition, span.first, newer.reason, newer.detail)
+        bury(parts.store, [letter])
+        return letter.letter_id
+    raise Permanent("not_newer", f"{topic}:{span.partition}:{span.first} can be read: nothing waits for an upgrade there")
 
 
 def again(parts: Parts, topic: str, span: Range, replay_id: str, at: int, force: bool = False) -> Again:

@@ -133,6 +133,9 @@ class Run:
             batch = batch.without(self._store.buried(topic, unit))
         newer = batch.newer()
         if newer:
+            batch = batch.without(self._store.buried(topic, unit))
+            newer = batch.newer()
+        if newer:
             self._stop(newer)
             batch = batch.before(newer)
             if not batch.ranges:

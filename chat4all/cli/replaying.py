@@ -125,6 +125,16 @@ def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
         click.echo(f"{place}: {'would be' if dry_run else 'is'} appended again as {what}")
 
 
+@commands.command(name="set-aside")
+@click.argument("place", metavar="TOPIC:PARTITION:OFFSET")
+@told
+def set_aside(place: str) -> None:
+    """Pass over a record that only newer code can read, where no upgrade will come. Then restart the bridge."""
+    topic, span = reruns.place(place)
+    with opened() as parts:
+        click.echo(f"{place}: set aside, dead letter {reruns.set_aside(parts, topic, span)}")
+
+
 @commands.command()
 @click.argument("place", metavar="TOPIC:PARTITION:FIRST-LAST")
 @click.option("--stage", default="", help="This stage only: persist or fan_out; of chat-status: receipts.")

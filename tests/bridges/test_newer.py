@@ -14,6 +14,7 @@ from chat4all.measuring import REGISTRY
 from chat4all.records import EVENTS, INCOMING, BatchRef, Record
 from chat4all.settings import Settings
 
+ASIDE: dict[tuple[int, int], object] = {}
 OLD, NEW = {"v": "1"}, {"v": "3"}
 
 
@@ -49,7 +50,7 @@ def handed() -> Iterator[list[BatchRef]]:
 
 def flow(source: Source) -> Flow:
     log = SimpleNamespace(consume=lambda *_: source)
-    store = SimpleNamespace(progress=lambda _topic: {})
+    store = SimpleNamespace(progress=lambda _topic: {}, buried=lambda _topic, _ranges: ASIDE)
     held: Any = SimpleNamespace(settings=Settings(batch_records=1), log=log, store=store)
     made = Flow(held, INCOMING, threading.Event())
     made._mine = {0, 1}
@@ -76,6 +77,17 @@ def test_the_bridge_hands_out_what_comes_before_and_nothing_after(handed: list[B
     assert _stopped(INCOMING) == 1
     here._revoked([0])
     assert _stopped(INCOMING) == 0
+
+
+def test_what_was_set_aside_is_handed_out_and_passed_over_there(handed: list[BatchRef]) -> None:
+    """An operator has decided that no upgrade comes."""
+    here = flow(Source([record(0, 0, NEW), record(0, 1)]))
+    with patch.dict(ASIDE, {(0, 0): object()}):
+        for _ in range(3):
+            here._step()
+            here._in_flight = None
+            here._handed_out_at = 0.0
+    assert [(span.first, span.last) for ref in handed for span in ref.ranges] == [(0, 0), (1, 1)]
 
 
 async def test_the_stream_dispatches_nothing_newer() -> None:

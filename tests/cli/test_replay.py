@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner, Result
 from kombu.exceptions import OperationalError
+from msgspec import structs
 
 from chat4all.accepting import Acceptor
 from chat4all.channels import open_channel
@@ -19,7 +20,7 @@ from chat4all.cli.replay import replay
 from chat4all.deliveries import DeliveryKey, Facts, Lane
 from chat4all.inbound import Arrivals
 from chat4all.messages import Recipient
-from chat4all.records import INCOMING, STATUS, NewRecord
+from chat4all.records import INCOMING, STATUS, NewRecord, incoming_record
 from chat4all.root import ROOT
 from chat4all.webhooks import Webhooks
 from tasks import reruns
@@ -210,3 +211,13 @@ def test_kept_webhooks_are_taken_again(road: World, monkeypatch: pytest.MonkeyPa
     road.run()
     assert typed("webhooks", "nothing").output == "nothing: left, no webhook is kept under this id\n"
     assert typed("webhooks").exit_code == 2
+
+
+def test_a_record_of_newer_code_is_set_aside(road: World) -> None:
+    """One that waits for an upgrade; any other is refused in a line."""
+    road.say(message(TALK, 1, "their words"))
+    record = incoming_record(message(TALK, 2, "their words"), 1, {})
+    road.log.append([structs.replace(record, headers=record.headers | {"v": "99"})], 5)
+    assert "can be read" in typed("set-aside", "chat-incoming:0:0").output
+    assert "set aside" in typed("set-aside", "chat-incoming:0:1").output
+    assert [each.reason for each in road.store.buried(INCOMING, road.everything().ranges).values()] == ["newer_record"]
