@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 
 from bridges.behind import Behind
 from chat4all import metrics
+from chat4all.deliveries import Facts
 from chat4all.failures import Temporary
 from chat4all.measuring import READERS, REGISTRY, Histogram, Reading, Readings
 from chat4all.ports import Waiting
@@ -62,6 +63,19 @@ def test_receipts_that_nobody_claims_are_counted_when_they_go(road: World) -> No
     road.store.park([ProviderReceipt("whatsapp", "account", "wamid.nobody", "delivered", int(time.time() * 1000))])
     tidy(road.parts, int((time.time() + 30 * DAY_S) * 1000))
     assert _value("chat4all_receipts_expired_total", channel="whatsapp") == before + 1
+
+
+def test_rows_that_had_their_days_are_counted_and_what_stays_too_long_is_told(road: World) -> None:
+    """A delivery that ended goes after its days; one that does not end is told by how much longer it is there."""
+    before = _value("chat4all_rows_expired_total", kind="deliveries")
+    road.say(message(TALK, 1, to=[whatsapp(1)]), message(TALK, 2, to=[whatsapp(1)]))
+    road.run()
+    first, second = road.rows()
+    road.store.record({first.key: Facts(attempts=1, sent_at=5)})
+    road.store.raise_cursor(first.key.lane, second.key.seq, 0)
+    tidy(road.parts, int((time.time() + 38 * DAY_S) * 1000))
+    assert _value("chat4all_rows_expired_total", kind="deliveries") == before + 1
+    assert 9 * DAY_S < READERS[metrics.RETIRING_BEHIND]()[()] < 11 * DAY_S
 
 
 def test_how_far_behind_the_chains_are(road: World) -> None:
