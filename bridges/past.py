@@ -51,7 +51,7 @@ class Past:
         newest = self._store.last_seqs(asked)
         waiting = [name for name in asked if newest.get(name, -1) > starts[name]]
         for partition, mine in self._by_partition(waiting):
-            readers = self._store.memberships(mine)
+            readers = self._store.memberships(mine, user)
             spans = {name: starts[name] for name in mine if name in readers}
             found = self._merged(spans, horizon.get(partition, -1))
             yield from _chunks(self._parcel(each) for each in found if _is_shown(each, readers[each.conversation_id], user))
@@ -108,7 +108,7 @@ class Past:
 
     def _told(self, user: str, changes: Sequence[Change]) -> Iterator[Parcel]:
         """What these changes are about, as it is now, where the user may know it."""
-        readers = self._store.memberships(sorted({each.conversation_id for each in changes}))
+        readers = self._store.memberships(sorted({each.conversation_id for each in changes}), user)
         mine = [each for each in changes if each.conversation_id in readers and readers[each.conversation_id].has(user)]
         yield from self._memberships(user, readers, changes)
         yield from self._positions({(each.conversation_id, each.subject) for each in mine if each.kind == "position"})
@@ -150,7 +150,7 @@ class Past:
     def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Parcel]]:
         limit = min(NEWEST, max(5, 20 * AT_ONCE // max(1, len(names))))
         for chunk in _by(max(1, HELD // limit), names):
-            readers = {name: each for name, each in self._store.memberships(chunk).items() if each.has(user)}
+            readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
             told = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
             yield from _chunks(_as_parcel(position_event(mark, _marked_at(mark), self._partitions)) for mark in told)

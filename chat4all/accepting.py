@@ -140,7 +140,7 @@ class Acceptor:
     def _check_position(self, caller: Caller, conversation_id: str, kind: str, up_to: int) -> Refused | None:
         if kind not in KINDS:
             return Refused(422, "invalid", f"one of {', '.join(KINDS)}", "kind")
-        membership = self._store.memberships([conversation_id]).get(conversation_id)
+        membership = self._store.memberships([conversation_id], caller.user_id).get(conversation_id)
         if membership is None or not any(each.user_id == caller.user_id for each in membership.members):
             return Refused(404, "unknown_conversation", "there is no such conversation")
         if not membership.has(caller.user_id):

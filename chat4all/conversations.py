@@ -78,6 +78,10 @@ class Conversation(Struct, frozen=True, omit_defaults=True):
     open_history: bool = False
 
 
+# How many stays that are over are read with a membership at least, where there are many.
+ENDED_MOST = 64
+
+
 class Member(Struct, frozen=True, omit_defaults=True):
     """A stay in a conversation: from membership version `joined` up to, not including, `left` (0: still there)."""
 
@@ -87,7 +91,10 @@ class Member(Struct, frozen=True, omit_defaults=True):
 
 
 class Membership(Struct, frozen=True):
-    """All stays in a conversation and the version they amount to. Version 1 is the founding."""
+    """The stays in a conversation and the version they amount to. Version 1 is the founding.
+
+    Of stays that are over long ago the store tells a user's own only when it is asked for them (`Directory.memberships`).
+    """
 
     conversation: Conversation
     version: int
@@ -105,6 +112,23 @@ class Membership(Struct, frozen=True):
         present = {stay.user_id for stay in stays if not stay.left}
         new = [Member(user_id, version) for user_id in dict.fromkeys(joined) if user_id not in present]
         return Membership(self.conversation, version, (*stays, *new))
+
+    def folded(self, most: int = ENDED_MOST) -> tuple["Membership", list[Member]]:
+        """The same with the newest stays that are over only, where there are more than twice `most`; and the others.
+
+        A group that people join and leave all day would else be read with all of them by every acceptance.
+        """
+        over = sorted((stay for stay in self.members if stay.left), key=lambda stay: stay.left)
+        if len(over) <= 2 * most:
+            return self, []
+        gone = over[:-most]
+        old = set(map(id, gone))
+        return Membership(self.conversation, self.version, tuple(each for each in self.members if id(each) not in old)), gone
+
+    def with_stays(self, stays: Iterable[Member]) -> "Membership":
+        """The same with these stays that had been folded away."""
+        older = [each for each in stays if each not in self.members]
+        return Membership(self.conversation, self.version, (*older, *self.members)) if older else self
 
     def now(self) -> list[str]:
         """Who is a member at the newest version, founders first."""

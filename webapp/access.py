@@ -12,7 +12,7 @@ def visible(conversation_id: str) -> Membership:
     if not is_uuid(conversation_id):
         raise Problem(422, "malformed_uuid", "a conversation_id is a UUID", "conversation_id")
     key = conversation_id.lower()
-    found = gateway().store.memberships([key]).get(key)
+    found = gateway().store.memberships([key], caller().user_id).get(key)
     if found is None or not caller().may_see(found):
         raise Problem(404, "unknown_conversation", "there is no such conversation")
     return found

@@ -63,7 +63,7 @@ def found(body: NewConversation) -> Response:
         key, member_ids = _pair(body, members)
     else:
         key, member_ids = _group(body, list(members))
-    there = gateway().store.memberships([key]).get(key)
+    there = gateway().store.memberships([key], caller().user_id).get(key)
     if there is None:
         if body.type == "group":
             check_wanted(member_ids)

@@ -243,7 +243,7 @@ def _known(file_id: str) -> StoredFile:
 def _readable(file_id: str) -> StoredFile:
     """The file, if the caller is a member of its conversation and may know it; for others it does not exist."""
     file, who = _known(file_id), caller()
-    membership = gateway().store.memberships([file.conversation_id]).get(file.conversation_id)
+    membership = gateway().store.memberships([file.conversation_id], who.user_id).get(file.conversation_id)
     if membership is None or not (who.sees_all or _is_theirs(file, membership, who.user_id)):
         raise Problem(404, "unknown_file", "there is no such file, or it has expired")
     return file

@@ -54,7 +54,7 @@ def by_activity(store: MessageStore, reader: str, after: str, limit: int) -> Lis
 
 def _seen(store: MessageStore, reader: str, names: list[str]) -> list[Membership]:
     """Those of these that exist for the reader: they are or were in them."""
-    there = store.memberships(names)
+    there = store.memberships(names, reader)
     found = [there[name] for name in names if name in there]
     return [each for each in found if reader == EVERYBODY or any(stay.user_id == reader for stay in each.members)]
 

@@ -164,7 +164,7 @@ def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Messa
     places = {each.conversation_id: each.seq for each in store.places_of(message_id)}
     if conversation_id:
         places = {name: seq for name, seq in places.items() if name == conversation_id}
-    memberships = store.memberships(list(places)) if places else {}
+    memberships = store.memberships(list(places), who.user_id) if places else {}
     readable = [
         name for name, each in memberships.items() if who.sees_all or any(who.user_id == m.user_id for m in each.members)
     ]

@@ -84,8 +84,8 @@ class Directory(ABC):
         """Found conversations with their first members (version 1); for each id the one now kept: first writer wins."""
 
     @abstractmethod
-    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
-        """Those that exist, whole."""
+    def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
+        """Those that exist: who is there, and the newest stays that are over; of the user `of` all stays there ever were."""
 
     @abstractmethod
     def change_members(

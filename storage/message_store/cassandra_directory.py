@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chat4all.conversations import Conversation, Identity, Membership, User, Verification
+from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.listing import SLOT_MS
@@ -34,6 +34,8 @@ WROTE = "UPDATE addresses USING TIMESTAMP ? SET last_wrote_at = ? WHERE channel 
 
 TAKE_PART = "INSERT INTO conversations_of_user (user_id, conversation_id) VALUES (?, ?)"
 CERTAINLY = "INSERT INTO conversations_of_user (user_id, conversation_id, certain) VALUES (?, ?, true)"
+FOLD = "INSERT INTO past_stays (user_id, conversation_id, joined, until) VALUES (?, ?, ?, ?)"
+PAST_STAYS = Lookup("joined, until", "past_stays", "user_id", "conversation_id")
 CONVERSATIONS_OF = "SELECT conversation_id, certain FROM conversations_of_user WHERE user_id = ?"
 LAST_CONVERSATION = Lookup("conversation_id", "last_conversations", "channel", "address")
 
@@ -132,16 +134,24 @@ class CassandraDirectory(Directory, CassandraListing):
         self.be_active({(key, slot): fresh[key,].now() for key, slot in founded_in.items()})
         return [_membership(kept[conversation.conversation_id,][0] or "") for conversation, _ in founded]
 
-    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+    def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
         kept = CONVERSATIONS.read(self._db, [(conversation_id,) for conversation_id in conversation_ids])
-        return {conversation_id: _membership(body) for (conversation_id,), body in kept.items()}
+        found = {conversation_id: _membership(body) for (conversation_id,), body in kept.items()}
+        for (user_id, conversation_id), stay in PAST_STAYS(self._db, [(of, name) for name in found]) if of else ():
+            found[conversation_id] = found[conversation_id].with_stays([Member(user_id, *stay)])
+        return found
 
     def change_members(
         self, conversation_id: str, version: int, joined: Sequence[str], left: Sequence[str]
     ) -> Membership | None:
         def changed(_key: Key, there: str | None) -> str | None:
             now = _membership(there) if there else None
-            return as_json(now.changed(joined, left)) if now and now.version == version else there
+            if now is None or now.version != version:
+                return there
+            # Only stays that were over before: what this change ends is not certain yet.
+            kept, over = now.folded()
+            self._db.put(_folded(conversation_id, each) for each in over)
+            return as_json(kept.changed(joined, left))
 
         noted = cassandra_changes.puts([_noted(conversation_id, version + 1)])
         self._db.put([*_parts(TAKE_PART, conversation_id, joined), *noted])
@@ -154,7 +164,7 @@ class CassandraDirectory(Directory, CassandraListing):
 
     def conversations_of(self, user_id: str) -> list[str]:
         rows = self._db.rows(CONVERSATIONS_OF, user_id)
-        doubtful = self.memberships([key for key, certain in rows if not certain])
+        doubtful = self.memberships([key for key, certain in rows if not certain], user_id)
         certain = [key for key, certain in rows if certain]
         return sorted(
             certain + [key for key, each in doubtful.items() if any(stay.user_id == user_id for stay in each.members)]
@@ -179,6 +189,10 @@ class CassandraDirectory(Directory, CassandraListing):
 def _noted(conversation_id: str, version: int) -> Change:
     """A reader who is away is told of it later. Noted before it is so; if it does not become so, what is told is what is."""
     return Change(conversation_id, int(time.time() * 1000), "conversation", str(version))
+
+
+def _folded(conversation_id: str, stay: Member) -> Put:
+    return ("past_stays", stay.user_id), FOLD, (stay.user_id, conversation_id, stay.joined, stay.left)
 
 
 def _parts(cql: str, conversation_id: str, user_ids: Sequence[str]) -> list[Put]:

@@ -55,7 +55,7 @@ class CassandraHistory(History, CassandraListing):
     _active: Known
 
     @abstractmethod
-    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+    def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
         """As the directory says it."""
 
     _kept: Retention

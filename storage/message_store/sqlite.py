@@ -22,7 +22,7 @@ from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 

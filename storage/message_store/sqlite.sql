@@ -1,4 +1,4 @@
--- The embedded message store, schema version 9. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 10. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -366,3 +366,12 @@ INSERT INTO activity
     SELECT u.user_id, u.conversation_id, a.slot FROM conversations_of_user AS u
     JOIN activity AS a ON a.reader = '' AND a.conversation_id = u.conversation_id
     WHERE true ON CONFLICT DO NOTHING;
+
+-- Since version 10: stays that were over long ago, folded out of `conversations.members`.
+CREATE TABLE IF NOT EXISTS past_stays (
+    user_id         TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    joined          INTEGER NOT NULL,
+    until           INTEGER NOT NULL,
+    PRIMARY KEY (user_id, conversation_id, joined)
+) WITHOUT ROWID;

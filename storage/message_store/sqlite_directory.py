@@ -47,6 +47,8 @@ CONVERSATION = "SELECT version, body, members FROM conversations WHERE conversat
 CONVERSATIONS = Lookup("version, body, members", "CROSS JOIN conversations USING (conversation_id)", "conversation_id")
 CHANGE = "UPDATE conversations SET version = ?, members = ? WHERE conversation_id = ? AND version = ?"
 TAKE_PART = Write("INSERT INTO conversations_of_user VALUES {rows} ON CONFLICT DO NOTHING", 2)
+FOLD = Write("INSERT INTO past_stays VALUES {rows} ON CONFLICT DO NOTHING", 4)
+PAST_STAYS = Lookup("joined, until", "CROSS JOIN past_stays USING (user_id, conversation_id)", "user_id", "conversation_id")
 CONVERSATIONS_OF = "SELECT conversation_id FROM conversations_of_user WHERE user_id = ? ORDER BY conversation_id"
 
 LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?)"
@@ -137,10 +139,14 @@ class SQLiteDirectory(Directory):
                 kept.append(_membership(db.execute(CONVERSATION, (key,)).fetchone()))
         return kept
 
-    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+    def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
         with self._db.read() as db:
             kept = CONVERSATIONS(db, [(conversation_id,) for conversation_id in conversation_ids])
-        return {conversation_id: _membership(row) for (conversation_id,), row in kept}
+            past = PAST_STAYS(db, [(of, conversation_id) for conversation_id in conversation_ids]) if of else []
+        found = {conversation_id: _membership(row) for (conversation_id,), row in kept}
+        for (user_id, conversation_id), stay in past:
+            found[conversation_id] = found[conversation_id].with_stays([Member(user_id, *stay)])
+        return found
 
     def change_members(
         self, conversation_id: str, version: int, joined: Sequence[str], left: Sequence[str]
@@ -149,7 +155,8 @@ class SQLiteDirectory(Directory):
             row = db.execute(CONVERSATION, (conversation_id,)).fetchone()
             if row is None or row[0] != version:
                 return None
-            changed = _membership(row).changed(joined, left)
+            changed, over = _membership(row).changed(joined, left).folded()
+            FOLD(db, [(each.user_id, conversation_id, each.joined, each.left) for each in over])
             db.execute(CHANGE, (changed.version, as_json(changed.members), conversation_id, version))
             TAKE_PART(db, [(user_id, conversation_id) for user_id in joined])
             _note(db, changed)

@@ -71,7 +71,7 @@ class SQLiteHistory(History):
     _active: Known
 
     @abstractmethod
-    def memberships(self, conversation_ids: Sequence[str]) -> dict[str, Membership]:
+    def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
         """As the directory says it."""
 
     def register(self, registrations: Sequence[Registration]) -> None:

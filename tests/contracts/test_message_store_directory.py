@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from chat4all.conversations import Conversation, ConversationType, Identity, Member, User, UserKind, Verification
+from chat4all.conversations import ENDED_MOST, Conversation, ConversationType, Identity, Member, User, UserKind, Verification
 from chat4all.moving import follow, successor
 from chat4all.ports import Arrived, MessageStore
 from chat4all.ports.listing import EVERYBODY, SLOT_MS
@@ -254,3 +254,24 @@ def test_conversations_by_activity(store: MessageStore) -> None:
     store.change_members(names[3], 1, ["late" + anna], [])
     [(slot, name)] = store.active("late" + anna, 2**60, 5)
     assert (slot > 0, name) == (True, names[3])
+
+
+def test_a_group_of_many_comings_and_goings_is_read_small(store: MessageStore) -> None:
+    """Stays that are over are folded away, and everybody may still read exactly what they could: as if nothing was folded."""
+    name, users = fresh("c"), [fresh(f"u{number}") for number in range(60)]
+    store.add_conversations([(group(name), ["anna", users[0]])])
+    whole = store.memberships([name])[name]
+    for number in range(300):
+        user = users[number * 7 % 60]
+        joined, left = ([], [user]) if whole.has(user) else ([user], [])
+        whole = whole.changed(joined, left)
+        assert store.change_members(name, whole.version - 1, joined, left)
+    kept = store.memberships([name])[name]
+    assert (kept.now(), kept.version) == (whole.now(), whole.version)
+    assert len(whole.members) > 140
+    assert sum(bool(stay.left) for stay in kept.members) <= 2 * ENDED_MOST + 1
+    for user in ("anna", "nobody", *users[::6]):
+        told = store.memberships([name, fresh("c")], user)[name]
+        versions = range(1, whole.version + 1)
+        assert [told.may_read(user, each) for each in versions] == [whole.may_read(user, each) for each in versions]
+    assert store.memberships([], "anna") == {}

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import storage
 from chat4all.conversations import User, UserKind
 from chat4all.files import StoredFile
 from chat4all.logins import Revocation
@@ -47,3 +48,10 @@ def test_a_file_of_version_2_gains_sessions_and_lists_its_clients(tmp_path: Path
     assert [each.thing for each in again.holdings("", "client")] == ["shop"]
     assert again.revoke([Revocation("s")], 60) == again.generation() == 1
     again.close()
+
+
+def test_migrations_are_numbered_once() -> None:
+    """Two files under one number: only one of them would ever be applied."""
+    cassandra_migrations = Path(storage.__file__ or "").parent / "message_store" / "cassandra_migrations"
+    numbers = [each.name.partition("_")[0] for each in cassandra_migrations.glob("*.cql")]
+    assert len(numbers) == len(set(numbers))
