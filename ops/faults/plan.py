@@ -61,7 +61,7 @@ KINDS: Mapping[str, Kind] = {
     "limits": Kind(2, CHANNELS, (2.0, 8.0), (0.2, 0.7), "channel"),
     "hang": Kind(1, CHANNELS, (2.0, 5.0), holds="channel"),
     "lost-answers": Kind(3, CHANNELS, (3.0, 10.0), (0.02, 0.2), "channel"),
-    "refusals": Kind(2, CHANNELS, (2.0, 6.0), (0.02, 0.1), "channel"),
+    "refusals": Kind(2, CHANNELS, (2.0, 6.0), (0.1, 0.4), "channel"),
     "receipts": Kind(3, TELLING, (4.0, 12.0), (0.2, 1.0), "channel"),
     "strangers": Kind(1),
     "join": Kind(3, JOINING, (8.0, 20.0), holds="second"),
