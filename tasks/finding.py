@@ -32,6 +32,8 @@ class Finder:
 
     def rows(self, place: Place, limit: Place) -> Found:
         """A page of rows in [place, limit]. Blocks."""
+        if place > limit:
+            return Found([], None)
         if not self._scans:
             found = self._through_messages(place, limit)
             if found is not None:

@@ -3,10 +3,14 @@
 import sqlite3
 from pathlib import Path
 
+from msgspec.structs import replace
+
 import storage
 from chat4all.conversations import User, UserKind
+from chat4all.deliveries import Lane
 from chat4all.files import StoredFile
 from chat4all.logins import Revocation
+from chat4all.ports import Waiting
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -55,3 +59,23 @@ def test_migrations_are_numbered_once() -> None:
     cassandra_migrations = Path(storage.__file__ or "").parent / "message_store" / "cassandra_migrations"
     numbers = [each.name.partition("_")[0] for each in cassandra_migrations.glob("*.cql")]
     assert len(numbers) == len(set(numbers))
+
+
+def test_keys_that_wait_in_a_file_of_version_2_can_go_on_and_wait_anew(tmp_path: Path) -> None:
+    """Their rows have no stamp: every word of today's holders counts more."""
+    settings, here = Settings(data=tmp_path), Lane("whatsapp", 0)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("ALTER TABLE waiting DROP COLUMN stamp")
+        db.executemany("INSERT INTO waiting VALUES ('whatsapp', 0, 'c', ?, 5, 0, 100, 1)", [("1",), ("2",)])
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    one, two = again.waiting(here)
+    assert (one, two) == (Waiting(here, "c", "1", 5, 0, 100, 1), Waiting(here, "c", "2", 5, 0, 100, 1))
+    again.record({}, waiting=[replace(one, retry_at=900, stamp=7)], resumed=[replace(two, stamp=7)])
+    assert again.waiting(here) == [replace(one, retry_at=900, stamp=7)]
+    again.close()
