@@ -22,6 +22,7 @@ from chat4all.messages import (
     provider_message_id,
 )
 from chat4all.moving import follow
+from chat4all.names import cleaned
 from chat4all.people import Address, now_ms
 from chat4all.placing import Places
 from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update
@@ -236,7 +237,7 @@ def _metadata(arrival: Arrival) -> dict[str, Any]:
 
 def _speaker(arrival: Arrival, user: User) -> str:
     """Who of those that share the address wrote; else as in every group."""
-    return arrival.inbound.speaker or speaker(arrival.membership, user, arrival.inbound.sender_name)
+    return cleaned(arrival.inbound.speaker) or speaker(arrival.membership, user, arrival.inbound.sender_name)
 
 
 def _receipt(echo: Inbound, key: DeliveryKey) -> ProviderReceipt:

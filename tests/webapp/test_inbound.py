@@ -288,3 +288,11 @@ def test_a_message_that_no_record_can_hold_is_kept_aside(gateway: Driver, monkey
     ]
     assert gateway.webhook("whatsapp", *parts).status_code == 200
     assert {each.payload.text for each in gateway.records()} == {"one", "two"}
+
+
+@pytest.mark.parametrize("names", [{"speaker": "Evil\nhttps://x.example"}, {"sender_name": "Evil\nhttps://x.example"}])
+def test_no_name_that_a_provider_brings_makes_lines_or_links_of_its_own(gateway: Driver, names: dict[str, str]) -> None:
+    """It stands in front of words that go to others on their channels."""
+    group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"instagram:{DORA}")
+    gateway.ask("crm", "PUT", f"/v1/conversations/{group}/links/whatsapp/{CARLA}")
+    assert gateway.writes("whatsapp", CARLA, "hi", "p1", **names).sender_name == "Evil x.example"
