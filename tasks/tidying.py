@@ -24,6 +24,8 @@ FRESH_S = 180.0
 def tidy(held: Parts, now: int) -> None:
     """Forget what is too old at `now` (ms UTC). While records wait to be worked on, time stands still at the oldest of them."""
     done = {topic: done_before(held, topic, now) for topic in TOPICS}
+    for topic in TOPICS:
+        held.log.trim(topic, min(done[topic], now - held.settings.log_retention_h * 3_600_000))
     expired = held.store.expire(done[INCOMING])
     behind.found(expired.behind_ms)
     for kind, count in expired.rows.items():
@@ -31,8 +33,6 @@ def tidy(held: Parts, now: int) -> None:
     for receipt in expired.receipts:
         metrics.RECEIPTS_EXPIRED.of(receipt.channel).add()
         log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
-    for topic in TOPICS:
-        held.log.trim(topic, min(done[topic], now - held.settings.log_retention_h * 3_600_000))
     held.objects.tidy(now - HALF_WRITTEN_MS)
 
 

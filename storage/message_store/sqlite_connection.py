@@ -19,6 +19,7 @@ from storage.shrinking import be_shrinkable, can_shrink, rewrite, size
 WRITE_LIMIT_S = 5.0
 RETRY_MS = (0.5, 2.0)
 BUSY_S = 5.0
+REST_S = 0.005
 # A file of this size is rewritten in a second; a larger one only when somebody says so (`chat4all compact`).
 SMALL = 64 << 20
 PER_CONNECTION = (
@@ -101,11 +102,18 @@ class Connections:
 
         Whoever is at it at the same moment has it left as it is until the next start.
         """
-        with self._turn:
+        with self._turn, suppress(sqlite3.OperationalError):
             writer = self._writing()
             if not can_shrink(writer) and size(writer) <= SMALL:
-                with suppress(sqlite3.OperationalError):
-                    rewrite(writer)
+                rewrite(writer)
+
+    @contextmanager
+    def step(self) -> Iterator[sqlite3.Connection]:
+        """As `write`, for work that nobody waits for: afterwards it rests for twice as long, so that others go first."""
+        with self.write() as db:
+            began = self._clock()
+            yield db
+        time.sleep(max(REST_S, 2 * (self._clock() - began)))
 
     def close(self) -> None:
         """Close all connections. What is lent is closed when it comes back. Safe to call twice."""

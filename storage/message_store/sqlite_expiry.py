@@ -15,8 +15,6 @@ from storage.shrinking import can_shrink, give_back, has_spare
 
 HOUR_MS = 3_600_000
 CHUNK = 500
-# Between two chunks, so that those who write for people go first.
-PAUSE_S = 0.005
 SHRINK_S = 10.0
 
 
@@ -77,7 +75,7 @@ def forget(connections: Connections, now_ms: int, kept: Retention) -> Expired:
             counted[old.kind] = counted.get(old.kind, 0) + deleted
     unclaimed: list[ProviderReceipt] = []
     while _unparked(connections, now_ms - PARKED_MS, unclaimed) == CHUNK:
-        time.sleep(PAUSE_S)
+        pass
     shrink(connections)
     return Expired(unclaimed, {kind: count for kind, count in counted.items() if count}, behind_ms)
 
@@ -113,20 +111,17 @@ def shrink(connections: Connections) -> None:
         with connections.read() as db:
             if not (can_shrink(db) and has_spare(db)):
                 return
-        with connections.write() as db:
+        with connections.step() as db:
             give_back(db)
-        time.sleep(PAUSE_S)
 
 
 def _deleted(connections: Connections, sql: str, before_ms: int) -> int:
-    with connections.write() as db:
-        deleted = db.execute(sql, (before_ms,)).rowcount
-    time.sleep(PAUSE_S)
-    return deleted
+    with connections.step() as db:
+        return db.execute(sql, (before_ms,)).rowcount
 
 
 def _unparked(connections: Connections, before_ms: int, unclaimed: list[ProviderReceipt]) -> int:
-    with connections.write() as db:
+    with connections.step() as db:
         rows = db.execute(UNPARKED, (before_ms, CHUNK)).fetchall()
         db.executemany(UNPARK, [row[:7] for row in rows])
     unclaimed.extend(ProviderReceipt(*row[:7]) for row in rows if not row[8])

@@ -3,7 +3,6 @@
 What was seen of them stays (`outcomes`, by a trigger on the deletion) for as long as their messages.
 """
 
-import time
 from itertools import takewhile
 
 from chat4all.retention import Retention, before
@@ -11,7 +10,6 @@ from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import fetched
 
 CHUNK = 500
-PAUSE_S = 0.01
 LANES = "SELECT channel, partition, cursor FROM lanes"
 # As `Facts.ended` says it.
 ENDED = "sent_at OR refused_at OR failed_at OR delivered_at OR read_at"
@@ -40,13 +38,12 @@ def retire(connections: Connections, now_ms: int, kept: Retention) -> tuple[int,
         while gone == CHUNK:
             gone, oldest = _step(connections, (channel, partition, cursor), limit_ms)
             count, behind_ms = count + gone, max(behind_ms, limit_ms - oldest)
-            time.sleep(PAUSE_S)
     return count, behind_ms
 
 
 def _step(connections: Connections, place: tuple[str, int, int], limit_ms: int) -> tuple[int, int]:
     """How many rows went, and when the first that is left of those looked at was accepted, or the limit."""
-    with connections.write() as db:
+    with connections.step() as db:
         rows = fetched(db, "seq, idx, at, ended", OLDEST, place)
         gone = list(takewhile(lambda row: row[3] and row[2] < limit_ms, rows))
         if gone:
@@ -60,10 +57,9 @@ def forget_outcomes(connections: Connections, now_ms: int, kept: Retention) -> i
     for channel, partition, _ in _lanes(connections) if limit_ms else ():
         gone = CHUNK
         while gone == CHUNK:
-            with connections.write() as db:
+            with connections.step() as db:
                 gone = db.execute(FORGET, (channel, partition, limit_ms)).rowcount
             count += gone
-            time.sleep(PAUSE_S)
     return count
 
 
