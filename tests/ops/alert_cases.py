@@ -142,6 +142,23 @@ CASES: dict[str, Case] = {
         },
         {"why": "too_many"},
     ),
+    "LoginsRefused": Case(
+        {'chat4all_logins_refused_total{reason="bad_credentials"}': "0+60x30"},
+        {
+            'chat4all_logins_refused_total{reason="bad_credentials"}': "0+5x30",
+            'chat4all_logins_refused_total{reason="token_expired"}': "0+500x30",
+        },
+        {"reason": "bad_credentials"},
+    ),
+    "TokenReused": Case(
+        {'chat4all_logins_refused_total{reason="token_reused"}': "0x15 1x15"},
+        {'chat4all_logins_refused_total{reason="token_reused"}': "3x30"},
+    ),
+    "RevocationsUnread": Case(
+        {'chat4all_revocations_unread_total{instance="a"}': "0+60x30"},
+        {'chat4all_revocations_unread_total{instance="a"}': "0 3x30"},
+        {"instance": "a"},
+    ),
     "FetchesRefused": Case(
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "0x15 1x15"},
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "3x30"},
