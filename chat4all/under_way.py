@@ -13,6 +13,8 @@ from chat4all.slots import slots
 # A contact has few conversations, and what is under way is among the newest.
 CONVERSATIONS = 50
 NEWEST = 20
+# What a key that had waited catches up with lies further back.
+FURTHER_BACK = 500
 # No holder reads further ahead.
 LANE_ROWS = 4_000
 LAST_INDEX = 2**31
@@ -36,16 +38,25 @@ def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound
     behind a key that waits, or, when the answer has just been written, by the provider's id.
     """
     name = (echo.channel, echo.account, echo.provider_id)
-    newest = list(_keys(store, partitions, user_id, [(echo.channel, echo.address)]))
+    place = (echo.channel, echo.address)
     lanes = [Lane(echo.channel, each) for each in range(partitions)]
     # The cheap places first.
-    known: Iterable[Delivery] = (store.deliveries(newest) if newest else {}).values()
-    places: Iterator[Iterable[Delivery]] = chain([known], (_at_work(store, each, echo.address) for each in lanes))
+    places: Iterator[Iterable[Delivery]] = chain(
+        (_newest(store, partitions, user_id, place, each) for each in (NEWEST,)),
+        (_at_work(store, each, echo.address) for each in lanes),
+        (_newest(store, partitions, user_id, place, each) for each in (FURTHER_BACK,)),
+    )
     for rows in places:
         ours = {row.key for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)}
         if ours:
             return sorted(ours)
     return list(store.handles([name]).values())
+
+
+def _newest(store: MessageStore, partitions: int, user_id: str, place: Address, newest: int) -> Iterable[Delivery]:
+    """The rows to this address of so many messages in each of the user's conversations."""
+    keys = list(_keys(store, partitions, user_id, [place], newest))
+    return (store.deliveries(keys) if keys else {}).values()
 
 
 def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery]:
@@ -73,9 +84,11 @@ def _says(row: Delivery, echo: Inbound) -> bool:
     return echo.text.startswith(text or row.payload.filename) or bool(echo.media and not row.payload.text)
 
 
-def _keys(store: MessageStore, partitions: int, user_id: str, places: Collection[Address]) -> Iterator[DeliveryKey]:
+def _keys(
+    store: MessageStore, partitions: int, user_id: str, places: Collection[Address], newest: int = NEWEST
+) -> Iterator[DeliveryKey]:
     for name in store.conversations_of(user_id)[-CONVERSATIONS:]:
-        for message in store.page(name, None, None, NEWEST):
+        for message in store.page(name, None, None, newest):
             for each in slots(message):
                 channel = each.recipient.channel
                 if (channel, each.recipient.address) in places:
