@@ -284,19 +284,16 @@ class Freezer:
         return self.left < 0 and name == self.name
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is_counted(
-    road: World, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three holders in turn, each frozen at a random call, woken or killed at random while others go on, small memory, a
-    provider that does what it likes: all ends, each key's first arrivals are in order, and no second call goes uncounted."""
+async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPatch, turns: int = 14) -> None:
+    """Holders in turn, each frozen at a random call, woken or killed at random while others go on, small memory, a provider
+    that does what it likes: all ends, each key's first arrivals are in order, and no second call goes uncounted."""
     chance = random.Random(seed)
     for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 12, "READ_ROWS": 5, "CATCH_UPS": 3}.items():
         monkeypatch.setattr(lane_module, name, value)
     monkeypatch.setattr(finding, "PAGE", 4)
     arrived: list[Outgoing] = []
     living: list[Process] = []
-    for turn in range(14):
+    for turn in range(turns):
         numbers = [(turn, n) for n in range(chance.randrange(8))]
         to = [whatsapp(chance.randrange(3)), whatsapp(9)]
         road.say(*[message(new_id("conversation", chance.randrange(4)), each, to=to) for each in numbers])
@@ -326,3 +323,11 @@ async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is
     assert all(seqs == sorted(seqs) for seqs in firsts.values())
     assert all(row.facts.refusals <= row.facts.attempts for row in rows)
     assert Facts() not in [row.facts for row in rows]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is_counted(
+    road: World, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See `whatever_happens`."""
+    await whatever_happens(road, seed, monkeypatch)
