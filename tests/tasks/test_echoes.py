@@ -1,0 +1,70 @@
+"""What providers tell back of our own sends, at the worst moment: before the answer to the call."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from chat4all.accepting import Acceptor
+from chat4all.conversations import Conversation, ConversationType
+from chat4all.deliveries import Lane
+from chat4all.failures import Temporary
+from chat4all.inbound import Arrivals
+from chat4all.ports import Inbound, Lease, Outgoing
+from tasks.committer import Committer
+from tasks.lane import LaneWork
+from tasks.sending import Sender, now_ms
+from tests.tasks.test_sending import Fake
+from tests.tasks.world import message, new_id, threads, whatsapp, world
+
+PEOPLE, MESSAGES = 4, 60
+
+
+class Echoing(Fake):
+    """A provider that refuses some calls, and tells the others back before it answers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals: Arrivals
+        self.taken_for_a_colleagues: list[str] = []
+        self._random = random.Random(7)
+
+    async def send_text(self, message: Outgoing) -> str:
+        if self._random.random() < 0.2:
+            raise Temporary("provider_error")
+        self.arrived.append(message)
+        provider_id = f"id-{len(self.arrived)}"
+        echo = Inbound("whatsapp", "1", provider_id, message.address, message.text, now_ms(), is_echo=True)
+        brought = await asyncio.to_thread(self.arrivals.accept_updates, [echo])
+        if brought.messages:
+            self.taken_for_a_colleagues.append(message.text)
+        return provider_id
+
+
+async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path) -> None:
+    """Among keys that wait and catch up, with far more behind them than is looked at first: each is known as ours."""
+    with world(tmp_path, partitions=1, backoff_first_s=0.02, backoff_most_s=0.05, breaker_failures=10_000) as road:
+        channel = Echoing()
+        channel.arrivals = Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel}))
+        people = [whatsapp(each) for each in range(PEOPLE)]
+        road.know(*people)
+        talks = [(new_id("conversation", each), person) for each, person in enumerate(people)]
+        road.store.add_conversations(
+            [(Conversation(talk, ConversationType.PRIVATE, "alice", 1), ["alice", who.user_id]) for talk, who in talks]
+        )
+        road.say(*[message(talk, n, f"{n}", to=[person]) for n in range(MESSAGES) for talk, person in talks])
+        road.run()
+        async with threads() as executor:
+            committer = Committer(road.parts, executor)
+            writing = asyncio.create_task(committer.run())
+            lane, sender = Lane("whatsapp", 0), Sender(road.parts, channel, committer, executor)
+            seen = road.store.lanes([lane])[lane].lease
+            lease = seen.taken_by("holder", now_ms())
+            assert road.store.swap_lease(lane, seen, lease)
+            state = road.store.lanes([lane])[lane]
+            work = LaneWork(state, road.store, committer, sender, executor, lambda: True, lease.fence, bool(seen.holder))
+            await work.run(0.3)
+            road.store.swap_lease(lane, lease, Lease("", lease.fence, 1))
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        assert len(channel.arrived) == PEOPLE * MESSAGES
+        assert channel.taken_for_a_colleagues == []
