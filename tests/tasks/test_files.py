@@ -198,7 +198,7 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
             with patch("chat4all.filing.now_ms", return_value=begun + days * DAY_MS):
                 filing(road).look(now(road, file))
             assert now(road, file).status is status, days
-            assert (road.parts.objects.size(file.file_id) is None) == (status is FileStatus.EXPIRED)
+            assert (road.parts.objects.size(file.own_key) is None) == (status is FileStatus.EXPIRED)
         assert road.store.holders(SUM, "", 10) == {}
         with patch("chat4all.filing.now_ms", return_value=begun + 130 * DAY_MS):
             filing(road).look(now(road, file))
