@@ -266,3 +266,54 @@ async def test_close_is_safe(channel: str, opened: Open) -> None:
     each: Channel = opened(channel, "http://127.0.0.1:1")
     await each.close()
     await each.close()
+
+
+ODD = (
+    "", "null", "17", "[]", '""', "{}", "true", "\ud800", '{"ok": true}', '{"ok": true, "result": true}',
+    '{"ok": true, "result": []}', '{"ok": true, "result": {}}', '{"ok": true, "result": {"message_id": null}}',
+    '{"ok": true, "result": {"chat": 7}}',
+    '{"messages": null}', '{"messages": []}', '{"messages": [{}]}', '{"messages": [{"id": null}]}', '{"messages": {"id": "x"}}',
+    '{"message_id": null}', '{"message_id": []}', '{"error": null}', "<html>ok</html>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ODD, ids=ascii)
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_an_answer_that_makes_no_sense_leaves_the_outcome_open(channel: str, answer: str, opened: Open) -> None:
+    """It was answered with 200, so it may have been taken: unknown, whatever the library makes of it."""
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.Response(body=answer.encode("utf-8", "surrogatepass"), content_type="application/json")
+
+    async with serving(handler) as url:
+        with pytest.raises(Unknown):
+            await opened(channel, url).send_text(outgoing(channel))
+
+
+@pytest.mark.parametrize("status", [408, 502, 504])
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_what_only_a_proxy_answers_leaves_the_outcome_open(channel: str, status: int, opened: Open) -> None:
+    """It passed the request on, and no answer came: the provider may have taken it."""
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.Response(status=status, body=b"<html>timed out</html>", content_type="text/html")
+
+    async with serving(handler) as url:
+        with pytest.raises(Unknown):
+            await opened(channel, url).send_text(outgoing(channel))
+
+
+@pytest.mark.parametrize("wait", ["inf", "-inf", "nan", "1e20", "-5", "soon", "", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 400])
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_however_long_a_provider_asks_to_wait_it_can_be_kept(channel: str, wait: str, opened: Open) -> None:
+    """In a header or in the answer: seconds between 0 and a day."""
+    number = wait if wait.lstrip("-").isdecimal() or wait == "1e20" else json.dumps(wait)
+    body = f'{{"ok": false, "error_code": 429, "description": "Too Many", "parameters": {{"retry_after": {number}}}}}'
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.Response(status=429, text=body, content_type="application/json", headers={"Retry-After": wait})
+
+    async with serving(handler) as url:
+        with pytest.raises(Throttled) as caught:
+            await opened(channel, url).send_text(outgoing(channel))
+    assert 0 <= caught.value.retry_after <= 86_400
