@@ -4,6 +4,8 @@ import asyncio
 import random
 from pathlib import Path
 
+import pytest
+
 from chat4all.accepting import Acceptor
 from chat4all.conversations import Conversation, ConversationType
 from chat4all.deliveries import Lane
@@ -40,8 +42,15 @@ class Echoing(Fake):
         return provider_id
 
 
-async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path) -> None:
+class Open(Sender):
+    """A sender that has its account."""
+
+    opened = True
+
+
+async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Among keys that wait and catch up, with far more behind them than is looked at first: each is known as ours."""
+    monkeypatch.setattr("chat4all.under_way.NEWEST", 2)
     with world(tmp_path, partitions=1, backoff_first_s=0.02, backoff_most_s=0.05, breaker_failures=10_000) as road:
         channel = Echoing()
         channel.arrivals = Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel}))
@@ -56,7 +65,7 @@ async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path) -> None
         async with threads() as executor:
             committer = Committer(road.parts, executor)
             writing = asyncio.create_task(committer.run())
-            lane, sender = Lane("whatsapp", 0), Sender(road.parts, channel, committer, executor)
+            lane, sender = Lane("whatsapp", 0), Open(road.parts, channel, committer, executor)
             seen = road.store.lanes([lane])[lane].lease
             lease = seen.taken_by("holder", now_ms())
             assert road.store.swap_lease(lane, seen, lease)
