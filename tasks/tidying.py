@@ -75,9 +75,11 @@ class Tidier:
         self._held = held
         self._at_work = threading.Lock()
 
-    def poke(self) -> None:
+    def poke(self) -> threading.Thread:
         """Begin, unless it is under way. Does not block."""
-        threading.Thread(target=self._run, name="tidy", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="tidy", daemon=True)
+        thread.start()
+        return thread
 
     def _run(self) -> None:
         if not self._at_work.acquire(blocking=False):

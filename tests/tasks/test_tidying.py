@@ -1,18 +1,22 @@
 """Time passes, and what is kept comes down: nothing that is still needed goes, and readers are shown what they were shown."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from msgspec import structs
 
 from chat4all.deliveries import Facts, Lane
+from chat4all.failures import Temporary
 from chat4all.messages import Message, Recipient
 from chat4all.ports import Handle, Lease, Waiting
 from chat4all.records import INCOMING
 from chat4all.retention import DAY_MS
-from tasks.tidying import behind, tidy
+from tasks.app import app
+from tasks.tidying import Tidier, behind, tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", "tidying")
@@ -175,3 +179,32 @@ def test_a_lease_is_none_of_its_business(road: World) -> None:
     tidy(road.parts, NOW + 29 * DAY_MS)
     assert road.rows() == []
     assert road.store.lanes([lane])[lane].lease == lease
+
+
+def test_the_beat_asks_for_nothing_that_workers_do_not_know() -> None:
+    """Among it `tidy`, once a minute."""
+    app.loader.import_default_modules()
+    asked = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
+    assert asked["tidy"] == 60.0
+    assert asked.keys() <= app.tasks.keys()
+
+
+def test_a_poke_tidies_in_a_thread_of_its_own_and_one_at_a_time(road: World) -> None:
+    """A task returns at once; poked while it works nothing more begins; after an outage the next poke begins anew."""
+    begun, go_on, tidier = threading.Semaphore(0), threading.Event(), Tidier(road.parts)
+
+    def slow(held: object, now: int) -> None:
+        begun.release()
+        assert go_on.wait(10)
+        raise Temporary("store", "away")
+
+    with patch("tasks.tidying.tidy", side_effect=slow) as tidied:
+        tidier.poke()
+        assert begun.acquire(timeout=10)
+        tidier.poke().join(10)
+        assert tidied.call_count == 1
+        go_on.set()
+        deadline = time.monotonic() + 10
+        while tidied.call_count == 1 and time.monotonic() < deadline:
+            tidier.poke().join(10)
+        assert tidied.call_count == 2
