@@ -273,10 +273,14 @@ async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
     monkeypatch.setattr(lane_module, "SOON_S", 0.0)
     said = [message(conversation(n), n, to=[whatsapp(n)]) for n in range(200)]
     say(bench, *said)
-    bench.provider.answer = lambda row: 0.2
+    bench.provider.answer = lambda row: 3600.0
     await bench.work()
     assert bench.provider.calls == 200
-    await asyncio.sleep(0.25)
+    due = [
+        structs.replace(each, retry_at=now_ms(), stamp=each.stamp + 1) for each in bench.road.store.waiting(Lane("whatsapp", 0))
+    ]
+    bench.road.store.record({}, waiting=due)
+    bench.provider.answer = lambda row: 0.2
     monkeypatch.setattr(lane_module, "SOON_S", 2.0)
     closed_s: float | None = 0.2
     monkeypatch.setattr(bench.provider, "closed_s", lambda: closed_s)
