@@ -133,6 +133,9 @@ class Objects:
         chunk: bytes = await self._disk(next, chunks, b"")
         request[BEGUN] = response
         await response.prepare(request)
+        if request.transport is not None:
+            # The next chunk is read when this one has gone: a reader who takes nothing costs one.
+            request.transport.set_write_buffer_limits(high=0)
         pace = Pace()
         while chunk:
             await pace.step(response.write(chunk))
@@ -260,8 +263,9 @@ async def serving(store: FolderStore, settings: Settings) -> AsyncIterator[None]
 def main() -> None:
     """The process. Ends with status 1 and one line when it cannot serve."""
     configure("objects")
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES) if most > 0 else FILES, most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= now < FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES) if most > 0 else FILES, most))
     try:
         uvloop.run(serve(load()))
     except (SettingsError, Failure, OSError) as error:

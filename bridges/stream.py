@@ -37,6 +37,8 @@ log_to = logger(__name__)
 
 THREADS = 16
 GRACE_S = 1.0
+# A connection without a whole request is let go; one with a stream is not idle.
+IDLE_S = 30.0
 OPTIONS = (
     # Without this a second server would share the port, and each would get some of the callers.
     ("grpc.so_reuseport", 0),
@@ -130,7 +132,9 @@ class StreamServer:
 
     async def _serve_http(self, page: EventsPage) -> None:
         # A reader who goes ends their stream at once.
-        runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=GRACE_S, handler_cancellation=True)
+        runner = web.AppRunner(
+            page.app(), access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=IDLE_S, handler_cancellation=True
+        )
         self._let_go.push_async_callback(runner.cleanup)
         await runner.setup()
         try:

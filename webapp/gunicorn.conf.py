@@ -27,8 +27,9 @@ control_socket_disable = True
 
 # A connection is an open file; workers keep the number of theirs within bounds themselves (webapp/worker.py).
 worker_connections = 10_000
-_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(_files, 16_384) if _files > 0 else 16_384, _files))
+_now, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+if 0 <= _now < 16_384:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_most, 16_384) if _most > 0 else 16_384, _most))
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
 

@@ -96,6 +96,20 @@ async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monk
                 await asyncio.sleep(0.05)
 
 
+async def test_half_a_request_ends_and_a_stream_does_not(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says nothing, or half a head, is let go; a reader with a quiet stream stays."""
+    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.4)
+    monkeypatch.setattr("bridges.stream.IDLE_S", 0.5)
+    async with serving(road), opened(road, road.token("bob")) as page:
+        for said in (b"", b"GET /v1/events HTTP/1.1\r\nX: "):
+            reader, writer = await asyncio.open_connection("127.0.0.1", road.settings.events_port)
+            writer.write(said)
+            assert await asyncio.wait_for(reader.read(), TIMEOUT_S) == b""
+            writer.close()
+        assert (await page.block()).keys() == {"id"}
+        assert [await page.block() for _ in range(3)] == [{"": "here"}] * 3
+
+
 async def test_a_token_that_runs_out_ends_the_stream(road: Road) -> None:
     """The last comment says why; then the connection is closed."""
     async with serving(road), opened(road, road.token("bob", life_s=2)) as page:
