@@ -14,6 +14,7 @@ from celery import Celery
 from flower.utils.broker import Broker
 from limits import parse
 
+from chat4all.cli import doctor
 from chat4all.cli.parts import OFF, PARTS, parts_of
 from chat4all.limiting import Limiter, storage_of
 from chat4all.settings import Settings
@@ -54,6 +55,11 @@ def test_what_could_write_files_or_replace_it_is_off(settings: Settings, command
     """CONFIG SET dir and SAVE wrote a file of the caller's choice."""
     with pytest.raises(redis.ResponseError, match="unknown command"):
         client(settings).execute_command(command)
+
+
+def test_the_doctor_finds_it(settings: Settings) -> None:
+    """At its socket, which is told."""
+    assert str(settings.broker_socket) in doctor._broker(settings)
 
 
 def test_celery_the_limits_and_flower_work_on_it(settings: Settings) -> None:
