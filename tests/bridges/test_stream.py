@@ -217,8 +217,8 @@ async def test_an_absent_store_delays_and_loses_nothing(road: Road, monkeypatch:
                 raise failures.pop()
             return really(names)
 
-        monkeypatch.setattr(road.store, "memberships", memberships)
         road.persist(messages)
+        monkeypatch.setattr(road.store, "memberships", memberships)
         await asyncio.to_thread(road.publish, messages)
         assert texts(await bob.events(2)) == ["one", "two"]
         assert failures == []
