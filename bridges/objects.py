@@ -30,7 +30,8 @@ from storage.open import open_objects
 
 log = logger(__name__)
 
-THREADS = 8
+# Few: each keeps a heap of its own for the chunks that it reads.
+THREADS = 3
 # Beyond these a client is told to come again.
 TRANSFERS_MOST = 1000
 FILES = 16_384
