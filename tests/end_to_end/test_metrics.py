@@ -33,7 +33,7 @@ QUICK = {
     "CHAT4ALL_BATCH_RESEND_S": "1",
     "CHAT4ALL_OPEN_REGISTRATION": "true",
 }
-# They need a day, or a broken log, store or record: the tests of what counts them show that they move.
+# They need a day, a newer release, a wrong setting, or a broken log, store or record; tests of what counts them are elsewhere.
 ELSEWHERE = {
     "chat4all_receipts_expired_total",
     "chat4all_rows_expired_total",
@@ -44,6 +44,12 @@ ELSEWHERE = {
     "chat4all_connections_cut_total",
     "chat4all_fetches_refused_total",
     "chat4all_stream_lag_records",
+    "chat4all_account_unopened",
+    "chat4all_keys_failed_total",
+    "chat4all_newer_records_total",
+    "chat4all_partitions_stopped",
+    "chat4all_revocations_unread_total",
+    "chat4all_stream_reloads_total",
 }
 PEOPLE = {
     "whatsapp": "+5511987650001",
@@ -103,6 +109,7 @@ def everyday(life: Life) -> None:
     assert life.alice.request("POST", "/v1/messages", again | {"conversation_id": str(uuid4())})[0] == 404
     with closing(life.system.api()) as nobody:
         assert nobody.request("GET", "/v1/users/me")[0] == 401
+        assert nobody.request("POST", "/auth/token", {"client_id": "alice-m", "client_secret": "a guess"})[0] == 401
     unheard_of(life)
     sent = [life.to(channel) for channel in PEOPLE for _ in range(3)]
     life.system.phones.write("whatsapp", PEOPLE["whatsapp"], "hello back")
@@ -138,11 +145,12 @@ def troubles(life: Life) -> None:
     life.until(life.to("whatsapp", "to nobody"), "FAILED")
     phones.behave("telegram", rules=[{"status": 500, "code": 500, "times": 5}])
     life.until(life.to("telegram", "while it is broken"), "SENT")
-    phones.behave("instagram", drop_response_rate=1.0, receipts={"read_after_ms": None})
-    lost = life.to("instagram", "lost")
-    wait_until("it was sent", lambda: any(each["text"] == "lost" for each in phones.sent("instagram")), PATIENCE_S)
-    phones.behave("instagram")
-    life.until(lost, "SENT", "READ")
+    # Telegram alone tells nothing of a send whose answer was lost: it is made again.
+    phones.behave("telegram", drop_response_rate=1.0)
+    lost = life.to("telegram", "lost")
+    wait_until("it was sent", lambda: any(each["text"] == "lost" for each in phones.sent("telegram")), PATIENCE_S)
+    phones.behave("telegram")
+    life.until(lost, "SENT")
     life.until(waiting, "SENT", "DELIVERED", "READ")
 
 
