@@ -93,7 +93,7 @@ def end_sessions(operator: Api, api: Api) -> None:
 @pytest.mark.end_to_end
 @pytest.mark.timeout(300)
 def test_a_login_that_ends_is_over_everywhere_within_two_seconds(system: System) -> None:
-    """Streams over gRPC and SSE end, and every gateway process refuses the token; with an embedded broker frozen all the while."""
+    """Streams over gRPC and SSE end, and every gateway process refuses the token; an embedded broker is frozen meanwhile."""
     with ExitStack() as opened:
         operator = opened.enter_context(closing(system.operator()))
         made = {who: opened.enter_context(closing(system.register(who, PASSWORD))) for who in ("ana", "ben", "cleo", "dan")}
