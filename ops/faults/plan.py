@@ -77,7 +77,9 @@ def plan(seed: int, seconds: float, parts: Sequence[str]) -> tuple[Step, ...]:
     random, first, last = Random(seed), WARM_S, seconds - CALM_S
     taken: list[Step] = []
     restarts = ["restart"] * max(1, int(seconds / RESTART_EVERY_S))
-    once = [*restarts, *random.sample([each for each in KINDS if each != "restart"], len(KINDS) - 1)]
+    # What lasts longest is placed first: a short time has room for it only then.
+    others = sorted(random.sample([each for each in KINDS if each != "restart"], len(KINDS) - 1), key=_longest, reverse=True)
+    once = [*restarts, *others]
     many = [random.choice(_weighted()) for _ in range(int(max(0.0, last - first) / GAP_S))]
     wanted = [*((act, parts) for act in once), *(("kill", [part]) for part in parts), *((act, parts) for act in many)]
     for act, of in wanted:
@@ -86,6 +88,10 @@ def plan(seed: int, seconds: float, parts: Sequence[str]) -> tuple[Step, ...]:
         found = next((each for each in drawn if each.ends <= last and not any(_collide(each, one) for one in taken)), None)
         taken += [found] if found else []
     return tuple(sorted(taken))
+
+
+def _longest(act: str) -> float:
+    return KINDS[act].lasts[1]
 
 
 def _weighted() -> list[str]:

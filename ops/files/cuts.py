@@ -106,7 +106,8 @@ class CutUpload:
         if self._client is not None:
             self._client.kill()
             self._client.wait()
-        self._parts()
+        # Only who knows every part that is there can tell which one was under way.
+        wait_until("somebody says which parts are there", lambda: self._parts() >= 0, PATIENCE_S, 0.02)
         self._landing = next(number for number in count(1) if number not in self._etags)
         self.begin()
 

@@ -9,7 +9,8 @@ from storage.message_store.cassandra_session import Call, Put, Session
 
 SHARDS = 8
 OF_USER = "SELECT conversation_id FROM conversations_of_user WHERE user_id = ? AND conversation_id > ? LIMIT ?"
-OF_ALL = "SELECT conversation_id FROM conversations LIMIT ?"
+# The first page of the whole ring: a token is never less than this.
+OF_ALL = "SELECT conversation_id FROM conversations WHERE token(conversation_id) >= -9223372036854775808 LIMIT ?"
 OF_ALL_AFTER = "SELECT conversation_id FROM conversations WHERE token(conversation_id) > token(?) LIMIT ?"
 
 SLOTS = Lookup("slot", "activity_slots", "reader", "conversation_id")

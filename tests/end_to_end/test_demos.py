@@ -19,7 +19,7 @@ def test_nothing_is_lost(system: System, request: pytest.FixtureRequest) -> None
 
     The other stories tell the same way of what the row `joining` of `make faults` judges.
     """
-    scheme = system.settings.broker_url.partition(":")[0]
+    scheme = system.settings.broker_url.partition(":")[0].partition("+")[0]
     env = {**system.env, "RATE": PER_SECOND}
     if scheme == "amqp":
         env["CHAT4ALL_SERVERS_DATA"] = str(request.getfixturevalue("servers").each["rabbitmq"].folder.parent)

@@ -54,9 +54,10 @@ def known(operator: Api) -> dict[str, str]:
     talk = operator.call("POST", "/v1/conversations", members)["conversation_id"]
     message = operator.send({"from": "alice", "conversation_id": talk, "payload": {"type": "text", "text": "hello"}})
     # Calls disable and log out whom they name.
-    operator.call("POST", "/v1/users", {"user_id": "spare", "password": "correct horse battery"})
+    spare = f"spare-{uuid4().hex[:8]}"
+    operator.call("POST", "/v1/users", {"user_id": spare, "password": "correct horse battery"})
     operator.call("GET", f"/v1/messages/{message['message_id']}?wait=10")
-    named = {"conversation_id": talk, "message_id": message["message_id"], "user_id": "spare"}
+    named = {"conversation_id": talk, "message_id": message["message_id"], "user_id": spare}
     return {**named, "channel": "whatsapp", "address": PERSON}
 
 
