@@ -58,7 +58,9 @@ def require() -> Path:
 def single() -> Servers:
     """One of each, started at the first call. NotInstalled; StartFailed."""
     home, data = require(), _folder()
-    made = {each.name: each(home, data / each.name, free_port()) for each in PROGRAMS}
+    made: dict[str, Server] = {each.name: each(home, data / each.name, free_port()) for each in PROGRAMS}
+    # Each system has a keyspace of its own, and each of its tables takes memory for as long as the server runs.
+    made["cassandra"] = Cassandra(home, data / "cassandra", free_port(), heap="2g")
     _start(data, list(made.values()), lambda: start_all(list(made.values())))
     return Servers(made, tuple(made.values()), variables(made, data))
 
