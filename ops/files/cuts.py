@@ -32,8 +32,8 @@ class Cut(Struct):
 class CutUpload:
     """One file on its way up. `resent`: parts that the store had taken and that were brought once more; must stay 0.
 
-    Not among them is the part that a client was bringing when it was killed: the store may take its last bytes after the next
-    client has asked which parts are there. Parts go one by one, in order, so it is the first one that was not there.
+    Not among them is the part that was under way when its client or its server was killed: the store may take its last bytes,
+    and nobody hears that it did. Parts go one by one, in order, so it is the first one that was not there, or soon after.
     """
 
     def __init__(self, api: Api, environment: dict[str, str], file: Path, conversation: str) -> None:
@@ -44,7 +44,7 @@ class CutUpload:
         self._environment = environment | {"CHAT4ALL_CONFIG": str(self._folder), "CHAT4ALL_TOKEN": api.token}
         self._etags: dict[int, str] = {}
         self._client: subprocess.Popen[bytes] | None = None
-        self._landing = 0
+        self._landing: set[int] = set()
         self.resent = 0
         self.cuts: list[Cut] = []
 
@@ -75,8 +75,8 @@ class CutUpload:
         for part in told.get("uploaded", []):
             number, etag = part["number"], part["etag"]
             if self._etags.setdefault(number, etag) != etag:
-                self.resent += number != self._landing
-                self._landing = 0
+                self.resent += number not in self._landing
+                self._landing = set()
             self._etags[number] = etag
         return len(told.get("uploaded", []))
 
@@ -98,6 +98,9 @@ class CutUpload:
         if what == "client":
             self._kill_client()
         else:
+            # Somewhere here is the part that was under way: what the dying server took of it nobody was told.
+            first = self._first_missing()
+            self._landing = {first, first + 1, first + 2}
             kill()
         self._parts()
         self.cuts.append(Cut(what, there))
@@ -108,8 +111,11 @@ class CutUpload:
             self._client.wait()
         # Only who knows every part that is there can tell which one was under way.
         wait_until("somebody says which parts are there", lambda: self._parts() >= 0, PATIENCE_S, 0.02)
-        self._landing = next(number for number in count(1) if number not in self._etags)
+        self._landing = {self._first_missing()}
         self.begin()
+
+    def _first_missing(self) -> int:
+        return next(number for number in count(1) if number not in self._etags)
 
     def finish(self) -> dict[str, Any]:
         """Wait for the end; the file as the client printed it."""

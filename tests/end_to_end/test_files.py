@@ -23,7 +23,7 @@ def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 @pytest.mark.end_to_end
 @pytest.mark.timeout(600)
 def test_an_upload_that_is_cut_goes_on_and_memory_stays_flat(stack: Stack, tmp_path: Path) -> None:
-    """64 MB with the client, the gateway and MinIO killed: nothing that was taken is sent again, and sha256 is equal."""
+    """384 MB with the client, the gateway and MinIO killed: nothing that was taken is sent again, and sha256 is equal."""
     report = try_on(stack, SHORT, tmp_path)
     assert report.wrong() == [], report
     assert len(report.cuts) == SHORT.cuts
