@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
-from chat4all.deliveries import Delivery, DeliveryKey, Lane
+from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.messages import File
 from chat4all.people import Address
 from chat4all.ports import Inbound, MessageStore
@@ -17,7 +17,6 @@ NEWEST = 20
 FURTHER_BACK = 500
 # No holder reads further ahead.
 LANE_ROWS = 4_000
-LAST_INDEX = 2**31
 
 
 def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collection[Address]]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+import struct
 from pathlib import Path
 
 import pytest
 
 from chat4all.accepting import Acceptor
 from chat4all.conversations import Conversation, ConversationType
-from chat4all.deliveries import Lane
+from chat4all.deliveries import LAST_INDEX, Lane
 from chat4all.failures import Temporary
 from chat4all.inbound import Arrivals
 from chat4all.ports import Inbound, Lease, Outgoing
@@ -77,3 +78,8 @@ async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeyp
             await asyncio.gather(writing, return_exceptions=True)
         assert len(channel.arrived) == PEOPLE * MESSAGES
         assert channel.taken_for_a_colleagues == []
+
+
+def test_the_last_index_fits_in_what_stores_keep() -> None:
+    """Cassandra keeps an index in 32 bits, one of them the sign: a higher one cannot even be asked for."""
+    assert struct.unpack(">i", struct.pack(">i", LAST_INDEX)) == (LAST_INDEX,)
