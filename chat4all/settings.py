@@ -306,7 +306,7 @@ def _known() -> dict[str, str]:
 
 
 # Variables of ours that are no settings: the command line's and those of the servers for tests; then one of an older release.
-OTHERS = ("CONFIG", "BASE_URL", "STREAM", "TOKEN", "PASSWORD", "SERVERS", "SERVERS_DATA", "BROKER_PORT")
+OTHERS = ("CONFIG", "BASE_URL", "STREAM", "TOKEN", "PASSWORD", "NEW_PASSWORD", "SERVERS", "SERVERS_DATA", "BROKER_PORT")
 
 
 def unknown() -> dict[str, str]:
