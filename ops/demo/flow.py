@@ -12,13 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ops.faults.checker import check
 from ops.faults.crowd import Crowd
 from ops.faults.load import Load
 from ops.faults.outcome import Outcome
 from ops.harness.place import Here
 from ops.harness.readers import Readers
 from ops.harness.system import Running
-from tests.faults.checker import check
 
 PER_SECOND = 80.0
 ARRIVE_S = 120.0

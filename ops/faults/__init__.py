@@ -1,1 +1,1 @@
-"""Faults under load, one after the other, judged by the checker in tests/faults: `python -m ops.faults`."""
+"""Faults under load, one after the other, judged by checker.py: `python -m ops.faults`."""

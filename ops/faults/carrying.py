@@ -15,9 +15,9 @@ import requests
 
 from chat4all.client import ApiError, Client, Tokens
 from chat4all.failures import Failure
+from ops.faults.checker import Accepted, Carried
 from ops.faults.course import Course
 from ops.harness.api import Api
-from tests.faults.checker import Accepted, Carried
 
 SIZES = (1, 200_000, 3_000_000)
 AGAIN_S = 1.0

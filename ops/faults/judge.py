@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from ops.faults.checker import History, Report, check, recovery_ms, waiting_at
 from ops.faults.course import Course
-from tests.faults.checker import History, Report, check, recovery_ms, waiting_at
 
 # Receipts of these carry our reference, so an unknown outcome is found out and nothing is sent twice.
 HANDLES = frozenset({"whatsapp", "messenger"})

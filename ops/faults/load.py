@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from ops.faults.checker import Accepted
 from ops.faults.crowd import Crowd, Talk
 from ops.harness.place import Place
-from tests.faults.checker import Accepted
 
 SENDERS = 4
 HOT_EACH = 3

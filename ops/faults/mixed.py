@@ -19,12 +19,12 @@ from msgspec import Struct
 from chat4all.cli.parts import parts_of
 from chat4all.root import ROOT
 from ops.faults.carrying import Carrier
+from ops.faults.checker import Resumed, Told
 from ops.faults.course import Course
 from ops.faults.plan import Step, plan
 from ops.faults.providers import strangers
 from ops.harness.readers import Reader
 from ops.harness.waiting import wait_until
-from tests.faults.checker import Resumed, Told
 
 SECONDS = 300.0
 PHONES_S = 30.0

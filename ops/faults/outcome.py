@@ -10,13 +10,13 @@ from typing import Any
 
 from chat4all.deliveries import Delivery
 from chat4all.ports import DeadLetter
+from ops.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, stale
 from ops.faults.crowd import Crowd, Talk
 from ops.faults.load import Load
 from ops.harness.phones import Phones
 from ops.harness.place import Place
 from ops.harness.readers import Readers
 from storage.open import open_store
-from tests.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, stale
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ROWS = 1_000_000

@@ -4,9 +4,9 @@ import time
 
 from chat4all.records import ProviderReceipt, status_record
 from ops.bench.figures import spread
+from ops.faults.checker import History
 from ops.faults.course import Course
 from storage.open import open_log
-from tests.faults.checker import History
 
 WARM_S = 5.0
 APPEND_S = 10.0

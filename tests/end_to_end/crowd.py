@@ -10,11 +10,11 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chat4all.deliveries import Delivery
+from ops.faults.checker import Accepted, Arrival, Ended, History, Told
 from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import Running
 from storage.open import open_store
-from tests.faults.checker import Accepted, Arrival, Ended, History, Told
 
 PEOPLE = 10
 BATCH = 50

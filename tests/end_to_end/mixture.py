@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.messages import provider_message_id
+from ops.faults.checker import Accepted, Arrival, Ended, History, Told
 from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import Running
 from storage.open import open_store
-from tests.faults.checker import Accepted, Arrival, Ended, History, Told
 
 PEOPLE = 6
 BATCH = 40

@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 
 from chat4all.channels import CHANNELS
+from ops.faults.checker import check
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
 from tests.end_to_end.mixture import FURTHEST, Feed, Mixture, Outcome, ended, trouble
 from tests.end_to_end.test_kills import MISFORTUNES
-from tests.faults.checker import check
 
 MESSAGES = 3300
 TALKS = 44

@@ -2,11 +2,11 @@
 
 import pytest
 
+from ops.faults.checker import check
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
 from tests.end_to_end.crowd import TROUBLE, Crowd, Feed, Outcome
-from tests.faults.checker import check
 
 MESSAGES = 5000
 TALKS = 50

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.checker import (
+from ops.faults.checker import (
     Accepted,
     Arrival,
     Carried,

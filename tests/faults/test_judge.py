@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pytest
 
+from ops.faults.checker import Accepted, Arrival, Ended, History, Position, Resumed, Told
 from ops.faults.course import Course
 from ops.faults.judge import Fault, Measured, Row, judge
-from tests.faults.checker import Accepted, Arrival, Ended, History, Position, Resumed, Told
 
 PHONE = "telegram:77000"
 HANDLED = "whatsapp:+5511"
