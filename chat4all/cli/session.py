@@ -8,17 +8,22 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.client import ApiError, Client, Tokens
+from chat4all.running import beside_running, is_running
+from chat4all.settings import Settings
 
 FILE = "session.json"
+# Where a stream server is looked for beside a gateway of which nothing else is known.
+STREAM = "127.0.0.1:50051"
 
 
 class Kept(Struct, frozen=True):
-    """A login, and the server that it is for."""
+    """A login, and the server that it is for. `data`: the folder of a system that runs here, which may move to other ports."""
 
     user_id: str
     base_url: str
     stream_target: str
     tokens: Tokens
+    data: str = ""
 
 
 def folder() -> Path:
@@ -52,19 +57,25 @@ def forget() -> bool:
 
 
 class Servers(Struct):
-    """Which server to talk to: as asked for, else as at the login, else this machine's. `token` stands in for a login."""
+    """Which server to talk to: as asked for, else as at the login, else what runs here. `token` stands in for a login."""
 
     base_url: str = ""
     stream_target: str = ""
     token: str = ""
 
     def addresses(self) -> tuple[str, str]:
-        """(gateway's URL, stream's target). Where the gateway has TLS, a proxy stands in front of both."""
-        login = kept()
-        base_url = self.base_url or (login.base_url if login else "") or "http://127.0.0.1:8000"
-        known = login.stream_target if login and login.base_url == base_url else ""
-        beside = base_url if base_url.startswith("https://") else "127.0.0.1:50051"
-        return base_url, self.stream_target or known or beside
+        """(gateway's URL, stream's target). SettingsError when this machine's settings cannot be used."""
+        here, login = beside_running(), kept()
+        elsewhere = login.base_url if login and not _is_of(login, here) else ""
+        base_url = self.base_url or elsewhere or here.gateway_url
+        if base_url == here.gateway_url:
+            beside = here.stream_target
+        elif login and login.base_url == base_url:
+            beside = login.stream_target
+        else:
+            # Where the gateway has TLS, a proxy stands in front of both.
+            beside = base_url if base_url.startswith("https://") else STREAM
+        return base_url, self.stream_target or beside
 
     def stranger(self) -> Client:
         """A client that is not logged in."""
@@ -100,7 +111,14 @@ class Servers(Struct):
         client = self.stranger()
         tokens = client.login(user_id, secret)
         client.close()
-        keep(Kept(user_id, *self.addresses(), tokens))
+        here, (base_url, stream_target) = beside_running(), self.addresses()
+        data = str(here.data.absolute()) if base_url == here.gateway_url else ""
+        keep(Kept(user_id, base_url, stream_target, tokens, data))
+
+
+def _is_of(login: Kept, here: Settings) -> bool:
+    """Whether a login is for the system that runs on this data folder: it follows that one to other ports."""
+    return login.data == str(here.data.absolute()) and is_running(here.data)
 
 
 SERVERS = Servers()
