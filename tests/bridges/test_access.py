@@ -13,6 +13,7 @@ from chat4all import tokens
 from chat4all.conversations import User, UserKind
 from chat4all.entering import Logins, Pair
 from chat4all.failures import Temporary
+from chat4all.measuring import REGISTRY
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import Reader, Road, serving
 from tests.bridges.test_chat import calling
@@ -95,6 +96,11 @@ async def test_calls_of_an_ended_login_are_refused(road: Road) -> None:
         assert await bob.refusal("Send", request) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
 
 
+def _unread() -> float:
+    """How often somebody could not ask which logins have ended."""
+    return REGISTRY.get_sample_value("chat4all_revocations_unread_total") or 0.0
+
+
 async def test_who_cannot_read_revocations_trusts_nobody(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the store has not answered for too long, streams end and calls are UNAVAILABLE: not for a moment's outage."""
     monkeypatch.setattr("chat4all.revocations.EVERY_S", 0.05)
@@ -107,9 +113,11 @@ async def test_who_cannot_read_revocations_trusts_nobody(road: Road, monkeypatch
     async with calling(road) as alice, Reader(road, "alice") as reader:
         await reader.caught_up()
         monkeypatch.setattr(road.store, "generation", away)
+        unread = _unread()
         since = time.monotonic()
         assert await reader.end() is grpc.StatusCode.UNAVAILABLE
         assert time.monotonic() - since > 0.8
+        assert _unread() - unread > 5
         request = pb.SendRequest(conversation_id=talk, text="hello")
         assert await alice.refusal("Send", request) == (grpc.StatusCode.UNAVAILABLE, "unavailable")
         monkeypatch.undo()

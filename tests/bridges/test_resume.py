@@ -17,6 +17,7 @@ from bridges.sessions import Sessions
 from bridges.subscriptions import Cursor, Hub, Limits, Parcel
 from chat4all.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.measuring import REGISTRY
 from chat4all.messages import Message, Recipient, Text
 from chat4all.ports import MessageStore
 from chat4all.records import Position, ProviderReceipt, partition_of
@@ -170,6 +171,11 @@ def test_partitions_that_lag_are_told_from_where_they_were(tmp_path: Path) -> No
         assert not [each for chunk in Past(road.store, 2).changes("alice", again) for each in chunk]
 
 
+def reloads(reason: str) -> float:
+    """How often somebody was told to begin anew for this."""
+    return REGISTRY.get_sample_value("chat4all_stream_reloads_total", {"reason": reason}) or 0.0
+
+
 @pytest.mark.parametrize(
     ("cursor", "reason"),
     [
@@ -185,6 +191,7 @@ async def test_who_cannot_be_told_everything_is_told_to_reload(road: Road, curso
     talk = road.conversation("talk", "alice", "bob")
     road.say(talk, "one")
     assert must_reload(cursor) == reason
+    before = reloads(reason)
     async with serving(road):
         cursor.log = road.log.topic("chat-incoming").identity
         cursor.positions = dict.fromkeys(range(PARTITIONS), 0) if cursor.at else {}
@@ -198,6 +205,7 @@ async def test_who_cannot_be_told_everything_is_told_to_reload(road: Road, curso
         async with opened(road, road.token("alice"), text) as page:
             block = await page.block()
             assert (block["event"] == "reload", reason in block["data"]) == (bool(reason), True)
+    assert reloads(reason) - before == (2 if reason else 0)
 
 
 # What never goes back.
@@ -429,9 +437,11 @@ async def test_what_the_log_has_forgotten_is_reload(road: Road) -> None:
     road.say(talk, "gone")
     cursor = Cursor(dict.fromkeys(range(PARTITIONS), 0), 5, events=dict.fromkeys(range(PARTITIONS), 0))
     road.log.trim("chat-events", now_ms() + 1)
+    before = reloads("away_too_long")
     ends = road.log.ends("chat-events")
     chunks = list(Backlog(road.log).between(cursor, {each: end for each, (_, end) in ends.items()}))
     assert [each.kind for chunk in chunks for each in chunk] == ["reload"]
+    assert reloads("away_too_long") == before + 1
 
 
 @pytest.mark.parametrize("scopes", [(), ("send",)])

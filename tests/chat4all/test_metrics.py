@@ -1,12 +1,14 @@
 """The declarations of metrics: their form, and what their documents say."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from chat4all import measuring, metrics
 from chat4all.measuring import DECLARED, REGISTRY, Counter, Histogram
 from ops.metrics import PAGE, page
+from tests.end_to_end.test_metrics import ELSEWHERE
 
 NAME = re.compile(r"(chat4all|process)_[a-z0-9_]+")
 # What would grow with users, or tell of them.
@@ -67,3 +69,12 @@ def test_reasons_of_others_are_bounded() -> None:
     assert len(family.samples) == measuring.REASONS + 1
     assert sum(each.value for each in family.samples) == 500
     del DECLARED["chat4all_tried_reasons_total"]
+
+
+def test_what_everyday_life_does_not_move_is_moved_somewhere() -> None:
+    """The end-to-end test leaves out only what another test looks at, by the metric's name or its declaration."""
+    source = Path(metrics.__file__).read_text()
+    declared = {name: constant for constant, name in re.findall(r'^(\w+) = \w+\(\s*"(chat4all_\w+)"', source, re.MULTILINE)}
+    for name, path in ELSEWHERE.items():
+        held = (Path(__file__).parents[1] / path).read_text()
+        assert name in held or f"metrics.{declared[name]}" in held, f"{path} does not look at {name}"

@@ -10,8 +10,10 @@ from unittest.mock import patch
 
 import pytest
 
+from chat4all import metrics
 from chat4all.deliveries import Lane
 from chat4all.failures import Temporary, Throttled
+from chat4all.measuring import READERS
 from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
 from tasks.courier import Courier
 from tasks.holders import is_dead, me, share
@@ -68,6 +70,22 @@ def test_a_poked_lane_is_worked_off_and_released(road: World, start: Callable[[F
     wait_for(lambda: len(channel.arrived) == 20 and not road.store.lanes()[LANE].lease.holder)
     state = road.store.lanes()[LANE]
     assert state.cursor == state.fanned
+
+
+def test_an_account_that_cannot_be_opened_is_shown(road: World, start: Callable[[Fake], Courier]) -> None:
+    """1 while its settings are wrong, 0 when they were mended; the channel beside it is none the worse."""
+    courier = start(Fake())
+
+    def shown() -> dict[str, float]:
+        return {channel: value for (channel,), value in READERS[metrics.ACCOUNT_UNOPENED]().items()}
+
+    with patch("tasks.courier.open_channel", side_effect=ValueError("bad credentials")):
+        telegram = courier._outlet("telegram")
+        assert not telegram.opened
+    assert shown() == {"whatsapp": 0, "telegram": 1}
+    with patch("tasks.courier.open_channel", return_value=Fake()), patch("tasks.outlet.AGAIN_S", 0.0):
+        assert telegram.opened
+    assert shown() == {"whatsapp": 0, "telegram": 0}
 
 
 def test_rows_that_come_while_it_is_held_are_found_without_a_poke(road: World, start: Callable[[Fake], Courier]) -> None:

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from chat4all.deliveries import Delivery, Facts, Lane
 from chat4all.failures import Temporary
+from chat4all.measuring import REGISTRY
 from chat4all.messages import Message
 from chat4all.ports import Lease, Waiting
 from chat4all.records import partition_of
@@ -345,6 +346,25 @@ async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, m
     say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
     await bench.work(0.2)
     assert seen == [0, 1]
+
+
+async def test_a_key_that_fails_for_an_unforeseen_reason_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time that it could not be served; an outage is not counted, and both go out in the end."""
+    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.01)
+    errors: list[Exception] = [Temporary("store"), ValueError("nobody foresaw it"), KeyError("nor this")]
+
+    def answer(_row: Delivery) -> float:
+        if errors:
+            raise errors.pop()
+        return 0.0
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("chat4all_keys_failed_total", {"channel": "whatsapp"}) or 0.0
+
+    before, bench.provider.answer = counted(), answer
+    say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
+    await bench.work(0.3)
+    assert (errors, unsent(bench), counted() - before) == ([], [], 2)
 
 
 async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(

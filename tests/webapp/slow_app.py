@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from chat4all.measuring import REGISTRY
 from webapp import sockets, worker
 
 worker.HEAD_S = 1.0
@@ -15,12 +16,16 @@ sockets.SLOW_AFTER_S = 1.0
 
 
 def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """/large: so many bytes, in pieces. Anything else: the length and sha256 of the body."""
+    """/large: so many bytes, in pieces. /cut: how many connections were cut for this. Else: the body's length and sha256."""
     path = environ["PATH_INFO"]
     if path.endswith("/large"):
         size = int(environ["QUERY_STRING"])
         start("200 OK", [("Content-Length", str(size))])
         return (bytes(min(1 << 16, size - at)) for at in range(0, size, 1 << 16))
+    if path.endswith("/cut"):
+        number = REGISTRY.get_sample_value("chat4all_connections_cut_total", {"why": environ["QUERY_STRING"]}) or 0
+        start("200 OK", [])
+        return [str(int(number)).encode()]
     digest, size = hashlib.sha256(), 0
     while chunk := environ["wsgi.input"].read(1 << 16):
         digest.update(chunk)

@@ -51,6 +51,10 @@ class Server:
         connection.close()
         return told
 
+    def cut(self, why: str) -> int:
+        """How many connections it says that it has ended for this."""
+        return int(self.ask(path=f"/cut?{why}")[1])
+
     def is_well(self) -> bool:
         """Whether a stranger is answered."""
         return self.ask() == (200, EMPTY.encode())
@@ -100,6 +104,7 @@ def test_half_a_request_holds_no_thread_and_ends_in_time(server: Server, said: b
     assert (told == b"") if not said else told.startswith(b"HTTP/1.1 408 ")
     if said:
         assert json.loads(told.partition(b"\r\n\r\n")[2])["code"] == "request_too_slow"
+        assert server.cut("head_late") + server.cut("body_late") > 0
 
 
 def test_a_byte_now_and_then_buys_no_time(server: Server) -> None:
@@ -138,6 +143,7 @@ def test_whoever_waits_longest_makes_room(server: Server) -> None:
     held = [server.connect() for _ in range(200)]
     assert server.is_well()
     assert all_of(held[0]) == b""
+    assert server.cut("too_many") >= 50
 
 
 def test_what_is_held_is_bounded(server: Server) -> None:
