@@ -81,7 +81,7 @@ def test_an_account_that_cannot_be_opened_is_shown(road: World, start: Callable[
 
     with patch("tasks.courier.open_channel", side_effect=ValueError("bad credentials")):
         telegram = courier._outlet("telegram")
-        assert not telegram.opened
+        assert [telegram.opened] == [False]
     assert shown() == {"whatsapp": 0, "telegram": 1}
     with patch("tasks.courier.open_channel", return_value=Fake()), patch("tasks.outlet.AGAIN_S", 0.0):
         assert telegram.opened
