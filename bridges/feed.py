@@ -29,7 +29,7 @@ from chat4all.ports import Consumer, EventLog, MessageStore
 from chat4all.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.telemetry import logger
 from chat4all.v1 import chat_pb2 as pb
-from tasks.events import as_one
+from tasks.outcomes.events import as_one
 
 log_to = logger(__name__)
 

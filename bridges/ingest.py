@@ -16,8 +16,8 @@ from bridges.behind import Behind
 from chat4all import exposing, metrics, telemetry, tracing
 from chat4all.failures import Temporary
 from chat4all.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
-from tasks.parts import Parts, parts
 from tasks.pipeline import hand_out
+from tasks.resources import Parts, parts
 
 log = telemetry.logger(__name__)
 

@@ -19,7 +19,7 @@ from chat4all.ports.changes import KEPT_DAYS
 from chat4all.records import NewRecord, Record, partition_of
 from chat4all.slots import slots
 from chat4all.v1 import chat_pb2 as pb
-from tasks.events import as_one, message_event, now_ms, position_event, rejection, state_event
+from tasks.outcomes.events import as_one, message_event, now_ms, position_event, rejection, state_event
 
 HELD = 4_000
 AT_ONCE = 1_000

@@ -23,7 +23,7 @@ from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import configure, logger
 from chat4all.webhooks import Webhooks
 from storage.open import open_log, open_store
-from tasks.files import poke
+from tasks.files.file_tasks import poke
 
 log_to = logger(__name__)
 

@@ -27,12 +27,12 @@ from chat4all.settings import Settings
 from ops.native.cassandra import Cassandra
 from ops.native.processes import free_port
 from ops.native.stack import default_home
-from tasks.batches import Batches
-from tasks.events import publish, state_event
-from tasks.fan_out import fan_out
-from tasks.parts import Parts, open_parts
-from tasks.persist import persist
-from tasks.receipts import receipts
+from tasks.outcomes.events import publish, state_event
+from tasks.resources import Parts, open_parts
+from tasks.stages.batches import Batches
+from tasks.stages.fan_out import fan_out
+from tasks.stages.persist import persist
+from tasks.stages.receipts import receipts
 
 STEP = 500
 PER_CONVERSATION = 50
@@ -61,7 +61,7 @@ def _step(parts: Parts, numbers: Sequence[int]) -> None:
     )
     places = _appended(parts, INCOMING, [incoming_record(each, parts.partitions, {}) for each in said])
     batch = Batches(parts.log).load(INCOMING, places)
-    with patch("tasks.fan_out.wake_free"):
+    with patch("tasks.stages.fan_out.wake_free"):
         persist(parts, batch, False)
         fan_out(parts, batch, False)
     _sent(parts, places, now)

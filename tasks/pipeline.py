@@ -9,12 +9,12 @@ from celery import Task, chain
 
 from chat4all.records import INCOMING, STATUS, BatchRef
 from tasks.app import app
-from tasks.batches import Batches
-from tasks.fan_out import fan_out
-from tasks.parts import parts
-from tasks.persist import persist
-from tasks.receipts import receipts
-from tasks.stages import Run, Stage
+from tasks.resources import parts
+from tasks.stages.batches import Batches
+from tasks.stages.fan_out import fan_out
+from tasks.stages.persist import persist
+from tasks.stages.receipts import receipts
+from tasks.stages.stage import Run, Stage
 
 STAGES = {
     INCOMING: (Stage("persist", persist), Stage("fan_out", fan_out)),

@@ -10,7 +10,7 @@ from chat4all.deliveries import Lane
 from chat4all.measuring import Values
 from chat4all.ports import LaneState, Lease
 from tasks.app import app
-from tasks.parts import Parts, parts
+from tasks.resources import Parts, parts
 from tasks.wake import wake
 
 log = telemetry.logger(__name__)

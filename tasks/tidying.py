@@ -11,7 +11,7 @@ from chat4all.failures import Temporary
 from chat4all.measuring import Values
 from chat4all.records import EVENTS, INCOMING, TOPICS, Range
 from tasks.app import app
-from tasks.parts import Parts, parts
+from tasks.resources import Parts, parts
 
 log = telemetry.logger(__name__)
 

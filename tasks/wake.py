@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 from chat4all import metrics, telemetry
 from chat4all.deliveries import Lane
 from tasks.app import app
-from tasks.parts import Parts
+from tasks.resources import Parts
 
 log = telemetry.logger(__name__)
 

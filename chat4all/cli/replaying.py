@@ -24,9 +24,9 @@ from chat4all.ports import Channel, DeadLetter, MessageStore
 from chat4all.running import beside_running
 from chat4all.settings import SettingsError
 from chat4all.webhooks import STAGES, Webhooks
-from tasks import replays, reruns
-from tasks.parts import Parts, open_parts
-from tasks.replays import Plan, Resend, Wish
+from tasks.operations import reprocessing, resends
+from tasks.operations.resends import Plan, Resend, Wish
+from tasks.resources import Parts, open_parts
 
 P = ParamSpec("P")
 
@@ -74,7 +74,7 @@ def message(message_id: str, replay_id: str, force: bool, dry_run: bool, wait_s:
     """Send a message again to everybody it FAILED for."""
     wish = _wish(replay_id, force)
     with opened() as parts:
-        keys = replays.keys_of(parts.store, parts.partitions, message_id)
+        keys = resends.keys_of(parts.store, parts.partitions, message_id)
         send_again(parts, [keys], wish, dry_run, wait_s)
 
 
@@ -114,13 +114,13 @@ def dead_letters(
 @told
 def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
     """Append a record that was set aside again: a message becomes a new one, a receipt is applied."""
-    topic, span = reruns.place(place)
+    topic, span = reprocessing.place(place)
     with opened() as parts:
-        made = reruns.again(parts, topic, span, replay_id, _now(), force)
+        made = reprocessing.again(parts, topic, span, replay_id, _now(), force)
         for note in made.notes:
             click.echo(f"note: {note}")
         if not dry_run:
-            reruns.append(parts, made)
+            reprocessing.append(parts, made)
         what = f"message {made.message_id}" if made.message_id else "a receipt or position"
         click.echo(f"{place}: {'would be' if dry_run else 'is'} appended again as {what}")
 
@@ -130,9 +130,9 @@ def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
 @told
 def set_aside(place: str) -> None:
     """Pass over a record that only newer code can read, where no upgrade will come. Then restart the bridge."""
-    topic, span = reruns.place(place)
+    topic, span = reprocessing.place(place)
     with opened() as parts:
-        click.echo(f"{place}: set aside, dead letter {reruns.set_aside(parts, topic, span)}")
+        click.echo(f"{place}: set aside, dead letter {reprocessing.set_aside(parts, topic, span)}")
 
 
 @commands.command()
@@ -142,11 +142,11 @@ def set_aside(place: str) -> None:
 @told
 def log(place: str, stage: str, dry_run: bool) -> None:
     """Run the stages again over records that they are done with. Changes nothing that stands, moves no position."""
-    topic, span = reruns.place(place)
+    topic, span = reprocessing.place(place)
     with opened() as parts:
-        refs = reruns.batches(parts, topic, span, stage)
+        refs = reprocessing.batches(parts, topic, span, stage)
     if not dry_run:
-        reruns.run_again(refs, stage)
+        reprocessing.run_again(refs, stage)
     click.echo(f"chains of {stage or 'all stages'} that {'would be' if dry_run else 'are'} handed out: {len(refs)}")
     for ref in refs:
         click.echo(f"  {ref}")
@@ -209,10 +209,10 @@ def send_again(
     """Send these again and follow them; say what is done and what is left."""
     sent: dict[str, Resend] = {}
     for some in keys:
-        planned = replays.plan(parts.store, some, wish, _now())
+        planned = resends.plan(parts.store, some, wish, _now())
         new = [each for each in planned.resends if each.message.message_id not in sent][: limit - len(sent)]
         if not dry_run:
-            replays.append(parts, new)
+            resends.append(parts, new)
         _say_planned(planned, new, dry_run)
         sent |= {each.message.message_id: each for each in new}
         if len(sent) >= limit:
@@ -231,7 +231,7 @@ def follow(parts: Parts, sent: Sequence[Resend], wait_s: float) -> None:
     with Progress(*shown, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("ended", total=len(sent))
         while True:
-            places = replays.whereabouts(parts.store, sent)
+            places = resends.whereabouts(parts.store, sent)
             ended = sum(each.ended for each in places)
             progress.update(task, completed=ended)
             if ended == len(places) or time.monotonic() >= until:

@@ -20,10 +20,10 @@ from chat4all.records import INCOMING, TOPICS, Range, incoming_record, partition
 from chat4all.settings import Settings, load
 from ops.harness.guard import refuse_real
 from storage.open import open_log, open_store
-from tasks.batches import Batches
-from tasks.events import message_event, state_event
-from tasks.fan_out import rows_of
-from tasks.persist import registrations, split_live
+from tasks.outcomes.events import message_event, state_event
+from tasks.stages.batches import Batches
+from tasks.stages.fan_out import rows_of
+from tasks.stages.persist import registrations, split_live
 
 CONVERSATIONS = 50
 IN_FLIGHT = 64

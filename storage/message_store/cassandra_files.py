@@ -14,7 +14,7 @@ from storage.message_store.cassandra_rows import ROUNDS, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
 FILES = Register("files", "file_id")
-# After its day a listing is looked at for a month (tasks/files.py).
+# After its day a listing is looked at for a month (tasks/files/file_tasks.py).
 LISTED_S = 40 * 86_400
 OF_DAY = "INSERT INTO files_of_day (day, due_at, file_id) VALUES (?, ?, ?) USING TTL ?"
 DUE = "SELECT due_at, file_id FROM files_of_day WHERE day = ? AND (due_at, file_id) > (?, ?) AND (due_at) <= (?) LIMIT ?"

@@ -23,7 +23,7 @@ from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_recor
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from storage.open import open_log, open_store
-from tasks import events
+from tasks.outcomes import events
 
 PARTITIONS = 2
 Options = tuple[tuple[str, int], ...]

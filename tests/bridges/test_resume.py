@@ -22,7 +22,7 @@ from chat4all.messages import Message, Recipient, Text
 from chat4all.ports import MessageStore
 from chat4all.records import Position, ProviderReceipt, partition_of
 from chat4all.v1 import chat_pb2 as pb
-from tasks.committer import Note, write
+from tasks.lanes.writer import Note, write
 from tests.bridges.road import PARTITIONS, Reader, Road, kinds, serving, texts
 from tests.bridges.test_sse import opened
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -99,7 +99,7 @@ def test_what_a_frozen_worker_tells_late_is_told_to_who_was_away_by_then(one: Wo
     one.run()
     [row] = one.rows()
     clock = iter([now_ms() - 120_000])
-    monkeypatch.setattr("tasks.committer.now_ms", lambda: next(clock))
+    monkeypatch.setattr("tasks.lanes.writer.now_ms", lambda: next(clock))
     write(one.parts, [Note(row=row, facts=Facts(attempts=1, sent_at=1, provider_id="w1"), told=True, at=1)])
     assert states(told(one, "alice", away(5))) == ["SENT"]
 

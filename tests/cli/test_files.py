@@ -11,8 +11,8 @@ import pytest
 from chat4all.client import ApiError, Client
 from chat4all.settings import Settings
 from ops.native.processes import free_port
-from tasks import files as workers
-from tasks.parts import open_parts
+from tasks.files import file_tasks as workers
+from tasks.resources import open_parts
 from tests.bridges.road import settings_in
 from tests.cli.commands import Typed, gateway, quiet
 

@@ -23,8 +23,8 @@ from chat4all.messages import Recipient
 from chat4all.records import INCOMING, STATUS, NewRecord, incoming_record
 from chat4all.root import ROOT
 from chat4all.webhooks import Webhooks
-from tasks import reruns
-from tasks.courier import Courier
+from tasks.lanes.runner import Courier
+from tasks.operations import reprocessing
 from tests.channels import payloads
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -85,7 +85,7 @@ def test_a_dry_run_writes_nothing(road: World) -> None:
     road.say(said)
     road.run()
     before = (road.rows(), road.store.lanes(), appended(road), road.log.ends(STATUS))
-    with patch.object(reruns, "hand_out") as handed:
+    with patch.object(reprocessing, "hand_out") as handed:
         for words in (
             ["delivery", str(key)],
             ["message", message(TALK, 0).message_id],
@@ -108,7 +108,7 @@ def test_progress_is_followed_until_it_is_delivered(road: World) -> None:
     road.run()
     channel = Fake()
     courier = Courier(road.parts)
-    with patch("tasks.courier.open_channel", return_value=channel):
+    with patch("tasks.lanes.runner.open_channel", return_value=channel):
         assert courier._outlet("whatsapp").opened
     courier.start()
     courier.poke(Lane("whatsapp", 0))
@@ -174,7 +174,7 @@ def test_what_is_typed_wrong_is_said_in_a_line(road: World) -> None:
 def test_a_range_is_handed_out_by_reference(road: World) -> None:
     """What Celery is given says that it is a replay."""
     failed(road, 2)
-    with patch.object(reruns, "hand_out") as handed:
+    with patch.object(reprocessing, "hand_out") as handed:
         result = typed("log", "chat-incoming:0:0-1", "--stage", "fan_out")
     ((ref, only),) = [call.args for call in handed.call_args_list]
     assert (str(ref), only("fan_out"), only("persist")) == ("chat-incoming 0:0-1 run 0 replay", True, False)
@@ -184,7 +184,7 @@ def test_a_range_is_handed_out_by_reference(road: World) -> None:
 def test_a_broker_that_is_away_is_said(road: World) -> None:
     """No traceback: the range can be handed out later."""
     failed(road, 1)
-    with patch.object(reruns, "hand_out", side_effect=OperationalError("refused")):
+    with patch.object(reprocessing, "hand_out", side_effect=OperationalError("refused")):
         result = typed("log", "chat-incoming:0:0")
     assert (result.exit_code, "the broker does not answer" in result.output) == (1, True), result.output
 

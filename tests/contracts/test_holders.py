@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from ops.native.cassandra import Cassandra
-from tasks import lane as lane_module
+from tasks.lanes import lane as lane_module
 from tests.tasks.test_holders import QUICK, whatever_happens
 from tests.tasks.world import whatsapp, world
 

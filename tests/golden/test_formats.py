@@ -22,8 +22,8 @@ from chat4all.records import (
     status_record,
 )
 from chat4all.v1 import chat_pb2 as pb
-from tasks import dead_letters
 from tasks.app import app
+from tasks.outcomes import dead_letters
 from tests.golden.past import golden
 from tests.golden.past import records as kept
 

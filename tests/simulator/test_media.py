@@ -14,7 +14,7 @@ from chat4all.files import StoredFile
 from chat4all.filing import now_ms
 from chat4all.messages import File
 from chat4all.ports import Inbound, Outgoing
-from tasks.media import fetch
+from tasks.files.media import fetch
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
 from tests.tasks.world import new_id

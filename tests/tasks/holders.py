@@ -10,11 +10,11 @@ from typing import Any, cast
 from chat4all.deliveries import Lane
 from chat4all.failures import Temporary
 from chat4all.ports import Lease, MessageStore
-from tasks.committer import Committer
-from tasks.lane import LaneWork
-from tasks.outlet import Outlet
-from tasks.parts import Parts
-from tasks.sending import Sender, now_ms
+from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.outlet import Outlet
+from tasks.lanes.writer import Committer
+from tasks.resources import Parts
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World
 

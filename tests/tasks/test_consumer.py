@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.consumer import TELL_EVERY_S, Consumer
-from tasks.files import sweep_files
+from tasks.files.file_tasks import sweep_files
 from tasks.sweep import sweep
 
 

@@ -16,7 +16,7 @@ from chat4all.failures import Temporary
 from chat4all.measuring import READERS, REGISTRY, Histogram, Reading, Readings
 from chat4all.ports import Waiting
 from chat4all.records import INCOMING, ProviderReceipt
-from tasks.stages import Stage
+from tasks.stages.stage import Stage
 from tasks.sweep import Sweeper
 from tasks.tidying import tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world

@@ -15,9 +15,9 @@ from chat4all.deliveries import Lane
 from chat4all.failures import Temporary, Throttled
 from chat4all.measuring import READERS
 from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
-from tasks.courier import Courier
-from tasks.holders import is_dead, me, share
-from tasks.parts import Parts
+from tasks.lanes.lease import is_dead, me, share
+from tasks.lanes.runner import Courier
+from tasks.resources import Parts
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -39,7 +39,7 @@ def start(road: World) -> Iterator[Callable[[Fake], Courier]]:
 
     def begin(channel: Fake) -> Courier:
         courier = Courier(road.parts)
-        with patch("tasks.courier.open_channel", return_value=channel):
+        with patch("tasks.lanes.runner.open_channel", return_value=channel):
             assert courier._outlet("whatsapp").opened
         courier.start()
         begun.append(courier)
@@ -237,7 +237,7 @@ def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road
     begun = []
     for channel, held in ((first, parts), (second, road.parts)):
         courier = Courier(held)
-        with patch("tasks.courier.open_channel", return_value=channel):
+        with patch("tasks.lanes.runner.open_channel", return_value=channel):
             assert courier._outlet("whatsapp").opened
         courier.start()
         begun.append(courier)

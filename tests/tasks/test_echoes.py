@@ -13,9 +13,9 @@ from chat4all.deliveries import LAST_INDEX, Lane
 from chat4all.failures import Temporary
 from chat4all.inbound import Arrivals
 from chat4all.ports import Inbound, Lease, Outgoing
-from tasks.committer import Committer
-from tasks.lane import LaneWork
-from tasks.sending import Sender, now_ms
+from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.writer import Committer
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import message, new_id, threads, whatsapp, world
 

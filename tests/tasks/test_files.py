@@ -20,9 +20,9 @@ from chat4all.filing import HOLDERS_AT_ONCE, Filing, now_ms
 from chat4all.messages import File
 from chat4all.ports import Limits, Registration
 from chat4all.retention import DAY_MS
-from tasks import files, media
-from tasks.committer import Committer
-from tasks.sending import Done, Sender, Wait
+from tasks.files import file_tasks, media
+from tasks.lanes.attempt import Done, Sender, Wait
+from tasks.lanes.writer import Committer
 from tests.channels.conftest import serving
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
@@ -71,7 +71,7 @@ def test_what_arrived_as_promised_is_ready(road: World) -> None:
     """Size and checksum are of what the store holds; verifying again changes nothing."""
     file = verifying(road)
     for _ in range(2):
-        files.verify(road.parts, file.file_id)
+        file_tasks.verify(road.parts, file.file_id)
         assert (now(road, file).status, now(road, file).checksum, now(road, file).size) == (FileStatus.READY, SUM, len(DATA))
     assert b"".join(road.parts.objects.read(now(road, file).object_key)) == DATA
 
@@ -79,7 +79,7 @@ def test_what_arrived_as_promised_is_ready(road: World) -> None:
 def test_what_arrived_otherwise_fails_and_may_be_mended(road: World) -> None:
     """The reason is kept, and the parts are an upload again."""
     file = verifying(road, checksum=hashlib.sha256(b"").hexdigest())
-    files.verify(road.parts, file.file_id)
+    file_tasks.verify(road.parts, file.file_id)
     failed = now(road, file)
     assert (failed.status, failed.reason) == (FileStatus.FAILED, "checksum_mismatch")
     assert len(road.parts.objects.parts(file.own_key, failed.upload)) == 3
@@ -89,10 +89,10 @@ def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finish
     """Joined but not hashed, registered but not said: the next run comes to the same end."""
     first, second = verifying(road), verifying(road)
     filing(road).joined(first)
-    files.verify(road.parts, first.file_id)
+    file_tasks.verify(road.parts, first.file_id)
     filing(road).joined(second)
     road.store.keep_object(SUM, second.own_key, second.holder, now_ms())
-    files.verify(road.parts, second.file_id)
+    file_tasks.verify(road.parts, second.file_id)
     assert now(road, first).object_key == now(road, second).object_key == first.own_key
     assert road.parts.objects.size(second.own_key) is None
 
@@ -109,8 +109,8 @@ def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
             raise failure
         return real(self, *given)
 
-    with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.PAUSE_S", 0.01):
-        desk = files.Desk(road.parts)
+    with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.file_tasks.PAUSE_S", 0.01):
+        desk = file_tasks.Desk(road.parts)
         desk.poke("verify_file", file.file_id)
         desk.close()
     assert now(road, file).status is FileStatus.READY
@@ -124,8 +124,8 @@ def test_the_sweep_pokes_what_is_forgotten_and_ends_what_is_over(road: World) ->
     assert hand.changed(forgotten, due_at=past)
     assert hand.changed(over, due_at=past, expires_at=past)
     poked: list[tuple[str, str]] = []
-    with patch("tasks.files.poke", lambda *what: poked.append(what)):
-        sweeper = files.FileSweeper()
+    with patch("tasks.files.file_tasks.poke", lambda *what: poked.append(what)):
+        sweeper = file_tasks.FileSweeper()
         sweeper.sweep(road.parts)
         sweeper.sweep(road.parts)
     assert poked == [("verify_file", forgotten.file_id)]
@@ -165,7 +165,7 @@ def sent_in(road: World, file: StoredFile, count: int, at: int) -> None:
 def test_a_file_that_was_sent_often_is_looked_at_without_reading_who_has_it(road: World) -> None:
     """One page of its references, however many there are; those of other files with the same bytes are not among them."""
     file = verifying(road)
-    files.WORK["verify_file"](road.parts, file.file_id)
+    file_tasks.WORK["verify_file"](road.parts, file.file_id)
     sent_in(road, file, 3 * HOLDERS_AT_ONCE, now_ms())
     asked = []
     holders = type(road.store).holders
@@ -187,7 +187,7 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
     """Then the bytes go; that it has expired is known for a while, and after that nothing is left of it."""
     with world(tmp_path, keep_files_days=30) as road:
         file, begun = verifying(road), now_ms()
-        files.WORK["verify_file"](road.parts, file.file_id)
+        file_tasks.WORK["verify_file"](road.parts, file.file_id)
         sent_in(road, file, HOLDERS_AT_ONCE + 5, begun)
         for days, status in (
             (2, FileStatus.READY),
@@ -227,7 +227,7 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
 async def test_what_a_provider_brings_is_fetched_into_the_store(road: World, provider: Provider) -> None:
     """Looked up, streamed, hashed; the message that brought it refers to it; the provider's token went along."""
     file = incoming(road)
-    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
     ready = now(road, file)
     assert (ready.status, ready.size, ready.checksum) == (FileStatus.READY, len(DATA), SUM)
     assert len(road.store.holders(SUM, "", 10)) == 2
@@ -238,7 +238,7 @@ async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider)
     """It fails for good, and nothing of it stays in the store."""
     provider.data = bytes(3001)
     file = incoming(road)
-    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_too_large")
     assert road.parts.objects.size(file.own_key) is None
 
@@ -264,7 +264,7 @@ def test_what_a_webhook_names_is_fetched_at_the_providers_only(
     counted = Mock()
     file = road.store.add_files([replace(incoming(road), file_id=new_id("f", place), channel="messenger", media=place)])[0]
     with patch.object(metrics.FETCHES_REFUSED, "of", counted):
-        files.WORK["fetch_media"](road.parts, file.file_id)
+        file_tasks.WORK["fetch_media"](road.parts, file.file_id)
     media._channel.cache_clear()
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "fetch_refused")
     counted.assert_called_once_with("messenger", why)
@@ -274,15 +274,15 @@ async def test_a_page_in_place_of_a_file_is_not_kept(road: World, provider: Prov
     """Where the message named no type, an error page or a login is no file."""
     provider.kind = "text/html"
     file = road.store.add_files([replace(incoming(road), file_id=new_id("f", "page"), mime_type="application/octet-stream")])[0]
-    await asyncio.to_thread(files.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_is_a_page")
 
 
 async def test_media_servers_that_drip_do_not_stop_verification(road: World, provider: Provider) -> None:
     """More fetches wait than there are threads for them; an upload is verified meanwhile."""
     provider.release = asyncio.Event()
-    desk = files.Desk(road.parts)
-    for number in range(2 * files.THREADS["fetch_media"]):
+    desk = file_tasks.Desk(road.parts)
+    for number in range(2 * file_tasks.THREADS["fetch_media"]):
         waiting = road.store.add_files([replace(incoming(road), file_id=new_id("drip", number))])[0]
         desk.poke("fetch_media", waiting.file_id)
     file = verifying(road)
@@ -301,8 +301,8 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
     """Each failure is counted; after too many the file fails."""
     file = incoming(road)
     provider.failures = 3
-    with patch("tasks.files.PAUSE_S", 0.01):
-        desk = files.Desk(road.parts)
+    with patch("tasks.files.file_tasks.PAUSE_S", 0.01):
+        desk = file_tasks.Desk(road.parts)
         desk.poke("fetch_media", file.file_id)
         await asyncio.to_thread(desk.close)
     assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)

@@ -12,9 +12,9 @@ import pytest
 from chat4all.deliveries import Delivery, Facts
 from chat4all.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Outgoing, Waiting
-from tasks import finding
-from tasks import lane as lane_module
-from tasks.sending import now_ms
+from tasks.lanes import lane as lane_module
+from tasks.lanes import waiting_rows
+from tasks.lanes.attempt import now_ms
 from tests.tasks.holders import LANE, Process, Slow
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, until, whatsapp, world
@@ -290,7 +290,7 @@ async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPat
     chance = random.Random(seed)
     for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 12, "READ_ROWS": 5, "CATCH_UPS": 3}.items():
         monkeypatch.setattr(lane_module, name, value)
-    monkeypatch.setattr(finding, "PAGE", 4)
+    monkeypatch.setattr(waiting_rows, "PAGE", 4)
     arrived: list[Outgoing] = []
     living: list[Process] = []
     for turn in range(turns):

@@ -19,11 +19,11 @@ from chat4all.measuring import REGISTRY
 from chat4all.messages import Message
 from chat4all.ports import Lease, Waiting
 from chat4all.records import partition_of
-from tasks import finding
-from tasks import lane as lane_module
-from tasks.committer import Committer, Note
-from tasks.lane import LaneWork
-from tasks.sending import Done, Outcome, Wait, now_ms
+from tasks.lanes import lane as lane_module
+from tasks.lanes import waiting_rows
+from tasks.lanes.attempt import Done, Outcome, Wait, now_ms
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.writer import Committer, Note
 from tests.tasks.world import World, message, new_id, threads, until, whatsapp, world
 
 PARTITIONS = 1
@@ -209,7 +209,7 @@ async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
     chance = random.Random(seed)
     for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 15, "READ_ROWS": 6, "SOON_S": 0.5}.items():
         monkeypatch.setattr(lane_module, name, value)
-    monkeypatch.setattr(finding, "PAGE", 4)
+    monkeypatch.setattr(waiting_rows, "PAGE", 4)
 
     def answer(row: Delivery) -> float:
         bench.held = bench.held and chance.random() > 0.02

@@ -15,10 +15,10 @@ from chat4all.failures import Permanent, Temporary
 from chat4all.messages import Message
 from chat4all.ports import Lease, Outgoing
 from chat4all.records import ProviderReceipt
-from tasks import replays
-from tasks.committer import Committer
-from tasks.lane import LaneWork
-from tasks.sending import Sender, now_ms
+from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.writer import Committer
+from tasks.operations import resends
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
 
@@ -172,10 +172,10 @@ async def test_a_resend_carries_the_part_that_failed_and_nothing_else(bench: Ben
     await bench.work()
     bench.channel.failing = {}
     bench.channel.arrived.clear()
-    keys = replays.keys_of(bench.road.store, 1, long().message_id)
+    keys = resends.keys_of(bench.road.store, 1, long().message_id)
     assert len(keys) == 7
-    resends = replays.plan(bench.road.store, keys, replays.Wish(), int(time.time() * 1000)).resends
-    replays.append(bench.road.parts, resends)
+    wanted = resends.plan(bench.road.store, keys, resends.Wish(), int(time.time() * 1000)).resends
+    resends.append(bench.road.parts, wanted)
     bench.road.run()
     await bench.work()
     assert [each.text for each in bench.channel.arrived if each.address == whatsapp(1).address] == ["two", "three"]

@@ -21,7 +21,7 @@ from chat4all.records import (
     read_status,
     status_record,
 )
-from tasks import reruns
+from tasks.operations import reprocessing
 from tests.tasks.world import PERSIST, World, message, new_id, whatsapp, world
 
 PARTITIONS = 4
@@ -89,12 +89,12 @@ def test_what_an_operator_sets_aside_is_passed_over(road: World, change: dict[st
     road.log.append([newer(0, 1, **change)], 5)
     road.say(message(HOME[0], 2))
     road.run()
-    letter = reruns.set_aside(road.parts, INCOMING, Range(0, 0, 0))
+    letter = reprocessing.set_aside(road.parts, INCOMING, Range(0, 0, 0))
     road.run()
     assert [each.message_id for each in road.store.page(HOME[0], None, None, 10)] == [new_id("message", HOME[0], 2)]
     assert {each.letter_id for each in road.store.buried(INCOMING, road.everything().ranges).values()} == {letter}
     with pytest.raises(Permanent, match="not_newer"):
-        reruns.set_aside(road.parts, INCOMING, Range(0, 1, 1))
+        reprocessing.set_aside(road.parts, INCOMING, Range(0, 1, 1))
 
 
 def test_a_newer_first_record_leaves_nothing_to_do(road: World) -> None:

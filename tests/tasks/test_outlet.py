@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.deliveries import Facts
-from tasks import outlet
-from tasks.outlet import Outlet
-from tasks.sending import Done, Sender, Wait, now_ms
+from tasks.lanes import outlet
+from tasks.lanes.attempt import Done, Sender, Wait, now_ms
+from tasks.lanes.outlet import Outlet
 from tests.tasks.holders import LANE, Process
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -31,7 +31,7 @@ def refuses() -> Sender:
 async def test_what_is_to_be_sent_waits_until_the_account_can_be_opened(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lane goes on and is left clean; when the account is there again, all goes out in order, also what ended before."""
     monkeypatch.setattr(outlet, "AGAIN_S", 0.2)
-    monkeypatch.setattr("tasks.lane.SOON_S", 0.0)
+    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
     road.say(*[message(TALK, n, to=[whatsapp(1)]) for n in range(3)])
     road.run()
     road.store.record({road.rows()[0].key: Facts(attempts=1, sent_at=5, provider_id="p")})

@@ -7,7 +7,7 @@ import pytest
 from chat4all.failures import Mismatch
 from chat4all.records import INCOMING
 from chat4all.settings import Settings
-from tasks.parts import open_parts
+from tasks.resources import open_parts
 from tests.tasks.world import message, new_id, world
 
 CONVERSATION = new_id("conversation", 1)

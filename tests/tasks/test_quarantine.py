@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chat4all.ports import Trouble
 from chat4all.records import Range
-from tasks.quarantine import Plan, plan
+from tasks.stages.quarantine import Plan, plan
 
 
 def tried(first: int, last: int, tries: int = 1) -> Trouble:

@@ -11,7 +11,7 @@ from chat4all.deliveries import Facts, State, state
 from chat4all.failures import Temporary
 from chat4all.ports import Handle
 from chat4all.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
-from tasks.committer import Note, write
+from tasks.lanes.writer import Note, write
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -135,7 +135,7 @@ def test_a_rerun_tells_what_the_first_run_died_before_telling(road: World) -> No
     """The facts and the id were written, then the process died: the second run publishes, and applies what was parked."""
     (row,) = road.rows()
     road.report(receipt("delivered", 2000), receipt("sent", 1000, reference=str(row.key)))
-    with patch("tasks.receipts.tell", side_effect=Temporary("died")), pytest.raises(Temporary):
+    with patch("tasks.stages.receipts.tell", side_effect=Temporary("died")), pytest.raises(Temporary):
         road.receive()
     road.store.record({row.key: Facts(sent_at=1000, provider_id="wamid.1")})
     road.receive()

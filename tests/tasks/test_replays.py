@@ -16,9 +16,9 @@ from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
 from chat4all.failures import Permanent
 from chat4all.messages import File, Message, Recipient, resend_message_id
 from chat4all.records import INCOMING, ProviderReceipt
-from tasks import replays
-from tasks.committer import Committer
-from tasks.replays import Plan, Resend, Wish, keys_of, plan, whereabouts
+from tasks.lanes.writer import Committer
+from tasks.operations import resends
+from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from tests.tasks.test_lane import Bench
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
 from webapp.pages import page_of
@@ -66,10 +66,10 @@ def planned(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> Plan:
 
 def sent_again(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> tuple[Resend, ...]:
     """Append what is planned, and let the stages see to it."""
-    resends = planned(road, *keys, wish=wish).resends
-    replays.append(road.parts, resends)
+    wanted = planned(road, *keys, wish=wish).resends
+    resends.append(road.parts, wanted)
     road.run()
-    return resends
+    return wanted
 
 
 def row_of(road: World, key: DeliveryKey) -> Delivery:
@@ -117,8 +117,8 @@ def test_the_same_wish_twice_is_once(road: World) -> None:
     """Twice at once, before anything was processed; again later; and under a name of its own: one row each."""
     key = failed(road)
     made = planned(road, key)
-    replays.append(road.parts, made.resends)
-    replays.append(road.parts, planned(road, key).resends)
+    resends.append(road.parts, made.resends)
+    resends.append(road.parts, planned(road, key).resends)
     road.run()
     assert len(road.rows()) == 2
     assert reasons(planned(road, key)) == ["PENDING"]

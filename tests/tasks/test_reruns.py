@@ -12,10 +12,10 @@ from chat4all.failures import Failure, Permanent
 from chat4all.messages import Message, Recipient
 from chat4all.ports import DeadLetter
 from chat4all.records import INCOMING, STATUS, BatchRef, NewRecord, ProviderReceipt, Range
-from tasks import reruns
-from tasks.dead_letters import record_letter
+from tasks.operations import reprocessing
+from tasks.operations.resends import Wish, append, plan
+from tasks.outcomes.dead_letters import record_letter
 from tasks.pipeline import STAGES
-from tasks.replays import Wish, append, plan
 from tests.tasks.world import FAN_OUT, PERSIST, RECEIPTS, World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -63,12 +63,12 @@ def test_a_rerun_changes_nothing_and_moves_no_position(road: World) -> None:
     road.report(ProviderReceipt("whatsapp", "1", "w", "failed", 6, "blocked", str(key)))
     road.receive()
     before, told = everything(road), {each.message_id for each in road.events("message")}
-    (ref,) = reruns.batches(road.parts, INCOMING, Range(0, 0, 2))
+    (ref,) = reprocessing.batches(road.parts, INCOMING, Range(0, 0, 2))
     assert ref.replay
     road.run(PERSIST, FAN_OUT, ref=ref)
     road.run(PERSIST, ref=ref)
     road.run(FAN_OUT, ref=ref, again=True)
-    (of_status,) = reruns.batches(road.parts, STATUS, Range(0, 0, 0))
+    (of_status,) = reprocessing.batches(road.parts, STATUS, Range(0, 0, 0))
     road.run(RECEIPTS, ref=of_status)
     assert everything(road) == before
     assert {each.message_id for each in road.events("message")} == told
@@ -78,7 +78,7 @@ def test_a_rerun_writes_again_what_was_lost(road: World) -> None:
     """The rows of a message that the store no longer has come back from the log."""
     road.say(message(TALK, 1, to=[whatsapp(1)]))
     road.store.raise_progress(INCOMING, {0: 0})
-    road.run(PERSIST, FAN_OUT, ref=reruns.batches(road.parts, INCOMING, Range(0, 0, 0))[0])
+    road.run(PERSIST, FAN_OUT, ref=reprocessing.batches(road.parts, INCOMING, Range(0, 0, 0))[0])
     assert (len(road.rows()), len(road.store.page(TALK, None, None, 10))) == (1, 1)
 
 
@@ -87,14 +87,14 @@ def test_long_ranges_are_cut_into_batches(road: World, monkeypatch: pytest.Monke
     settings = road.parts.settings.model_copy(update={"batch_records": 4})
     parts = replace(road.parts, settings=settings)
     say(road, *[message(TALK, n) for n in range(10)])
-    assert [each.ranges for each in reruns.batches(parts, INCOMING, Range(0, 1, 9))] == [
+    assert [each.ranges for each in reprocessing.batches(parts, INCOMING, Range(0, 1, 9))] == [
         (Range(0, 1, 4),),
         (Range(0, 5, 8),),
         (Range(0, 9, 9),),
     ]
-    monkeypatch.setattr(reruns, "CHAINS_MOST", 2)
+    monkeypatch.setattr(reprocessing, "CHAINS_MOST", 2)
     with pytest.raises(Permanent, match="too_much"):
-        reruns.batches(parts, INCOMING, Range(0, 1, 9))
+        reprocessing.batches(parts, INCOMING, Range(0, 1, 9))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_range_that_cannot_be_run_again_is_refused(road: World, place: str, st
     say(road, message(TALK, 1), message(TALK, 2))
     road.say(message(TALK, 3), message(TALK, 4))
     with pytest.raises(Permanent, match=why):
-        reruns.batches(road.parts, *reruns.place(place), stage)
+        reprocessing.batches(road.parts, *reprocessing.place(place), stage)
 
 
 def test_a_range_that_the_log_has_forgotten_is_an_error(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,17 +123,19 @@ def test_a_range_that_the_log_has_forgotten_is_an_error(road: World, monkeypatch
     say(road, message(TALK, 1), message(TALK, 2))
     monkeypatch.setattr(type(road.log), "ends", lambda self, topic: {0: (1, 2)})
     with pytest.raises(Failure, match="range_lost"):
-        reruns.batches(road.parts, INCOMING, Range(0, 0, 1))
+        reprocessing.batches(road.parts, INCOMING, Range(0, 0, 1))
 
 
 def test_chains_are_of_the_stages_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One stage, or all."""
     handed: list[tuple[BatchRef, list[str]]] = []
     names = [each.name for each in STAGES[INCOMING]]
-    monkeypatch.setattr(reruns, "hand_out", lambda ref, only: handed.append((ref, [name for name in names if only(name)])))
+    monkeypatch.setattr(
+        reprocessing, "hand_out", lambda ref, only: handed.append((ref, [name for name in names if only(name)]))
+    )
     ref = BatchRef(INCOMING, (Range(0, 1, 2),), replay=True)
-    reruns.run_again([ref, ref])
-    reruns.run_again([ref], "fan_out")
+    reprocessing.run_again([ref, ref])
+    reprocessing.run_again([ref], "fan_out")
     assert handed == [(ref, names), (ref, names), (ref, ["fan_out"])]
 
 
@@ -157,9 +159,9 @@ def now() -> int:
 def test_a_record_that_was_set_aside_becomes_a_new_message(road: World) -> None:
     """Accepted now, to the same people, once per name; and it is delivered and told like any message."""
     span = set_aside(road, "persist", message(TALK, 1, "hello", to=[whatsapp(1)], accepted_at=5))
-    made = reruns.again(road.parts, INCOMING, span, "1", now())
-    reruns.append(road.parts, made)
-    reruns.append(road.parts, reruns.again(road.parts, INCOMING, span, "1", now()))
+    made = reprocessing.again(road.parts, INCOMING, span, "1", now())
+    reprocessing.append(road.parts, made)
+    reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, span, "1", now()))
     road.run(ref=BatchRef(INCOMING, (Range(0, 1, 2),)))
     assert made.notes == ()
     (kept,) = road.store.page(TALK, None, None, 10)
@@ -167,13 +169,13 @@ def test_a_record_that_was_set_aside_becomes_a_new_message(road: World) -> None:
     assert [row.address for row in road.rows()] == [whatsapp(1).address]
     assert [each.message_id for each in road.events("message")] == [made.message_id]
     with pytest.raises(Permanent, match="done"):
-        reruns.again(road.parts, INCOMING, span, "1", now())
+        reprocessing.again(road.parts, INCOMING, span, "1", now())
 
 
 def test_a_record_that_failed_after_it_was_stored_says_that_history_shows_both(road: World) -> None:
     """An operator knows before."""
     span = set_aside(road, "fan_out", message(TALK, 1))
-    (note,) = reruns.again(road.parts, INCOMING, span, "1", now()).notes
+    (note,) = reprocessing.again(road.parts, INCOMING, span, "1", now()).notes
     assert "history" in note
 
 
@@ -184,13 +186,13 @@ def test_a_record_whose_work_goes_on_otherwise_is_left_unless_forced(road: World
     road.say(said)
     road.run(ref=BatchRef(INCOMING, (Range(0, 1, 1),)))
     with pytest.raises(Permanent, match="goes_on"):
-        reruns.again(road.parts, INCOMING, span, "1", now())
-    assert reruns.again(road.parts, INCOMING, span, "1", now(), force=True).message_id
+        reprocessing.again(road.parts, INCOMING, span, "1", now())
+    assert reprocessing.again(road.parts, INCOMING, span, "1", now(), force=True).message_id
     stored = message(TALK, 2, to=[whatsapp(1)])
     say(road, stored)
     road.store.add_dead_letters([record_letter("fan_out", INCOMING, 0, 2, "stage_failed")])
     with pytest.raises(Permanent, match="goes_on"):
-        reruns.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
+        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
 
 
 def test_only_single_records_that_were_set_aside_and_can_be_read(road: World) -> None:
@@ -198,11 +200,11 @@ def test_only_single_records_that_were_set_aside_and_can_be_read(road: World) ->
     say(road, message(TALK, 1), message(TALK, 2))
     for span in (Range(0, 0, 0), Range(0, 0, 1)):
         with pytest.raises(Permanent, match="not_set_aside"):
-            reruns.again(road.parts, INCOMING, span, "1", now())
+            reprocessing.again(road.parts, INCOMING, span, "1", now())
     road.log.append([NewRecord(INCOMING, 0, TALK, b"\xff")], 5)
     road.run()
     with pytest.raises(Permanent, match="unreadable"):
-        reruns.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
+        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
 
 
 def test_a_receipt_that_was_set_aside_is_applied(road: World) -> None:
@@ -211,7 +213,7 @@ def test_a_receipt_that_was_set_aside_is_applied(road: World) -> None:
     (row,) = road.rows()
     road.report(ProviderReceipt("whatsapp", "1", "w", "delivered", 6, "", str(row.key)))
     road.store.add_dead_letters([record_letter("receipts", STATUS, 0, 0, "stage_failed")])
-    made = reruns.again(road.parts, STATUS, Range(0, 0, 0), "1", now())
-    reruns.append(road.parts, made)
+    made = reprocessing.again(road.parts, STATUS, Range(0, 0, 0), "1", now())
+    reprocessing.append(road.parts, made)
     road.run(RECEIPTS, ref=BatchRef(STATUS, (Range(0, 1, 1),)))
     assert (made.message_id, state(road.rows()[0].facts)) == ("", State.DELIVERED)

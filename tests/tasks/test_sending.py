@@ -17,8 +17,8 @@ from chat4all.messages import File
 from chat4all.moving import follow
 from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
 from chat4all.records import ProviderReceipt
-from tasks.committer import Committer
-from tasks.sending import Done, Outcome, Sender, Wait, now_ms
+from tasks.lanes.attempt import Done, Outcome, Sender, Wait, now_ms
+from tasks.lanes.writer import Committer
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -395,7 +395,7 @@ async def test_a_delivery_waits_for_no_longer_than_it_lives(desk: Desk, failure:
     desk.road.run()
     desk.channel.failure = failure
     row, refusals, ends = desk.road.rows()[-1], 12, early + 1201
-    with patch("tasks.retries.Pace.wait", return_value=0.0):
+    with patch("tasks.lanes.retries.Pace.wait", return_value=0.0):
         while isinstance(outcome := await desk.sender.attempt(row, refusals, lambda: True, lambda: True), Wait):
             assert outcome.at <= ends + 600
             if outcome.note:

@@ -12,12 +12,12 @@ from chat4all.failures import Temporary, Unknown
 from chat4all.messages import Recipient, seq_at
 from chat4all.ports import EventLog
 from chat4all.records import INCOMING, BatchRef, NewRecord, Range, partition_of
-from tasks import stages
-from tasks.batches import Batch
-from tasks.counting import bury
-from tasks.dead_letters import record_letter
-from tasks.parts import Parts
-from tasks.stages import Stage
+from tasks.outcomes.dead_letters import record_letter
+from tasks.outcomes.delivery_metrics import bury
+from tasks.resources import Parts
+from tasks.stages import stage
+from tasks.stages.batches import Batch
+from tasks.stages.stage import Stage
 from tests.tasks.world import FAN_OUT, PERSIST, World, message, new_id, whatsapp, world
 
 ONE = new_id("conversation", 1)
@@ -187,7 +187,7 @@ def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monk
         except Killed:
             deaths += 1
             monkeypatch.undo()
-            stages.life.cache_clear()
+            stage.life.cache_clear()
     (letter,) = road.store.buried(INCOMING, road.everything().ranges).values()
     assert (letter.reason, letter.offset) == ("killed_the_process", 5)
     assert len(road.store.page(ONE, None, None, 50)) == 7
@@ -220,7 +220,7 @@ def test_rows_of_a_record_that_was_set_aside_meanwhile_do_not_wait_for_ever(
 def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that was handed out twice is worked on twice at once: a kill then is one death, not two."""
     road.say(*[message(ONE, n) for n in range(3)])
-    monkeypatch.setattr(stages.EXCUSES, "owe", lambda _: None)
+    monkeypatch.setattr(stage.EXCUSES, "owe", lambda _: None)
     for _ in range(5):
         road.run(PERSIST, again=True)
     troubles = road.store.troubles(INCOMING, road.everything().ranges)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chat4all.deliveries import Lane
 from chat4all.ports import Waiting
-from tasks import timetable
-from tasks.timetable import Key, Timetable, key_of
+from tasks.lanes import timetable
+from tasks.lanes.timetable import Key, Timetable, key_of
 
 LANE = Lane("whatsapp", 0)
 

@@ -11,7 +11,7 @@ from bridges.batches import Traces
 from chat4all import tracing
 from chat4all.deliveries import Lane
 from chat4all.records import EVENTS, INCOMING, ProviderReceipt, incoming_record, status_record
-from tasks.courier import Courier
+from tasks.lanes.runner import Courier
 from tests.spans import Recording, id_of, recording
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -44,7 +44,7 @@ def say(road: World, number: int, sampled: bool) -> str:
 
 def deliver(road: World, channel: Fake) -> None:
     courier = Courier(road.parts)
-    with patch("tasks.courier.open_channel", return_value=channel):
+    with patch("tasks.lanes.runner.open_channel", return_value=channel):
         assert courier._outlet("whatsapp").opened
     courier.start()
     try:

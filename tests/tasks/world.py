@@ -16,12 +16,12 @@ from chat4all.messages import Message, Recipient, Text
 from chat4all.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
-from tasks.batches import Batches
-from tasks.fan_out import fan_out
-from tasks.parts import Parts, open_parts
-from tasks.persist import persist
-from tasks.receipts import receipts
-from tasks.stages import Run, Stage
+from tasks.resources import Parts, open_parts
+from tasks.stages.batches import Batches
+from tasks.stages.fan_out import fan_out
+from tasks.stages.persist import persist
+from tasks.stages.receipts import receipts
+from tasks.stages.stage import Run, Stage
 
 PERSIST, FAN_OUT, RECEIPTS = Stage("persist", persist), Stage("fan_out", fan_out), Stage("receipts", receipts)
 
@@ -100,7 +100,7 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
     """A world in this folder; the same folder again is the same world."""
     parts = open_parts(Settings(data=folder, **settings))
     try:
-        with patch("tasks.fan_out.wake_free"):
+        with patch("tasks.stages.fan_out.wake_free"):
             yield World(parts)
     finally:
         parts.close()

@@ -8,7 +8,7 @@ from chat4all.deliveries import Facts
 from chat4all.ports import Registration
 from chat4all.records import partition_of
 from chat4all.slots import slots
-from tasks.fan_out import rows_of
+from tasks.stages.fan_out import rows_of
 from tests.webapp.driver import Driver
 
 CARLA, DORA = "+5511999990000", "+5511999990001"

@@ -10,8 +10,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from chat4all.filing import Filing
-from tasks import files as workers
-from tasks.parts import Parts
+from tasks.files import file_tasks as workers
+from tasks.resources import Parts
 from tests.webapp.driver import Driver
 
 PART = 5 << 20

@@ -11,7 +11,7 @@ if "worker" in sys.orig_argv and any(each.startswith("pipeline@") for each in sy
 
     @signals.worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _sabotage(**_: object) -> None:
-        from tasks import persist  # noqa: PLC0415  (only when everything is set up)
+        from tasks.stages import persist  # noqa: PLC0415  (only when everything is set up)
 
         kept = persist.registrations
 

@@ -9,12 +9,12 @@ from chat4all.failures import Unknown
 from chat4all.messages import Message, offset_of, seq_at
 from chat4all.records import INCOMING, partition_of
 from chat4all.slots import slots
-from tasks.batches import Batch
-from tasks.counting import bury, made
-from tasks.dead_letters import delivery_letter
-from tasks.events import as_one, learned, message_event, now_ms, rejected_event, state_event, tell
-from tasks.parts import Parts
-from tasks.persist import split_live
+from tasks.outcomes.dead_letters import delivery_letter
+from tasks.outcomes.delivery_metrics import bury, made
+from tasks.outcomes.events import as_one, learned, message_event, now_ms, rejected_event, state_event, tell
+from tasks.resources import Parts
+from tasks.stages.batches import Batch
+from tasks.stages.persist import split_live
 from tasks.wake import wake_free
 
 log = telemetry.logger(__name__)

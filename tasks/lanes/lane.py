@@ -18,10 +18,10 @@ from chat4all import metrics, telemetry
 from chat4all.deliveries import LAST_INDEX, Delivery, Lane
 from chat4all.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting, stamps_of
-from tasks.committer import Committer, Note, Owners
-from tasks.finding import Finder, Place
-from tasks.sending import Outcome, Wait, now_ms
-from tasks.timetable import Key, Timetable, key_of
+from tasks.lanes.attempt import Outcome, Wait, now_ms
+from tasks.lanes.timetable import Key, Timetable, key_of
+from tasks.lanes.waiting_rows import Finder, Place
+from tasks.lanes.writer import Committer, Note, Owners
 
 log = telemetry.logger(__name__)
 

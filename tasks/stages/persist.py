@@ -2,10 +2,10 @@
 
 from chat4all.messages import Message
 from chat4all.ports import MessageStore, Registration
-from tasks.batches import Batch
-from tasks.counting import bury
-from tasks.dead_letters import record_letter
-from tasks.parts import Parts
+from tasks.outcomes.dead_letters import record_letter
+from tasks.outcomes.delivery_metrics import bury
+from tasks.resources import Parts
+from tasks.stages.batches import Batch
 
 
 def registrations(messages: list[Message]) -> list[Registration]:

@@ -9,7 +9,7 @@ from chat4all.deliveries import Delivery
 from chat4all.files import FileStatus, name_of_link
 from chat4all.messages import File, Text
 from chat4all.ports import Channel, MessageStore, Outgoing
-from tasks.parts import Parts
+from tasks.resources import Parts
 
 
 class Pending(Struct, frozen=True):

@@ -19,8 +19,8 @@ from chat4all.failures import Permanent, Temporary
 from chat4all.files import FileStatus, StoredFile
 from chat4all.filing import VERIFY_DUE_MS, Filing, now_ms
 from tasks.app import app
-from tasks.media import fetch
-from tasks.parts import Parts, parts
+from tasks.files.media import fetch
+from tasks.resources import Parts, parts
 
 log = telemetry.logger(__name__)
 

@@ -16,7 +16,7 @@ from chat4all.filing import Filing
 from chat4all.ports import Channel, Fetch
 from chat4all.reaching import Refused
 from chat4all.settings import Settings
-from tasks.parts import Parts
+from tasks.resources import Parts
 
 log = telemetry.logger(__name__)
 

@@ -18,12 +18,12 @@ from chat4all.deliveries import Lane
 from chat4all.failures import Temporary
 from chat4all.measuring import Values
 from chat4all.ports import LaneState, Lease
-from tasks.committer import Committer
-from tasks.holders import is_dead, me, share
-from tasks.lane import LaneWork
-from tasks.outlet import Outlet
-from tasks.parts import Parts
-from tasks.sending import Sender
+from tasks.lanes.attempt import Sender
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.lease import is_dead, me, share
+from tasks.lanes.outlet import Outlet
+from tasks.lanes.writer import Committer
+from tasks.resources import Parts
 
 log = telemetry.logger(__name__)
 

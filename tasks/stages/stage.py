@@ -3,7 +3,7 @@
 An outage blames nobody: the batch comes again. A record that makes the stage fail is found by halving, and set aside alone.
 A record of a newer version stops its partition there; what comes before it and the other partitions go on. It is no failure:
 the bridge hands the rest out again until somebody has upgraded this process.
-A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.quarantine).
+A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.stages.quarantine).
 """
 
 import time
@@ -22,11 +22,11 @@ from chat4all import metrics, telemetry, tracing
 from chat4all.failures import RangeLost, Temporary, Unknown
 from chat4all.ports import MessageStore
 from chat4all.records import BatchRef, Range
-from tasks.batches import Batch, Batches
-from tasks.counting import bury
-from tasks.dead_letters import record_letter
-from tasks.parts import Parts
-from tasks.quarantine import RECORD_TRIES, halves, plan
+from tasks.outcomes.dead_letters import record_letter
+from tasks.outcomes.delivery_metrics import bury
+from tasks.resources import Parts
+from tasks.stages.batches import Batch, Batches
+from tasks.stages.quarantine import RECORD_TRIES, halves, plan
 
 log = telemetry.logger(__name__)
 

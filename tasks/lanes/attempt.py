@@ -20,13 +20,13 @@ from chat4all.messages import File, Text
 from chat4all.moving import follow, successor
 from chat4all.ports import Channel, Handle, Outgoing
 from chat4all.settings import Settings
-from tasks.attachments import Pending, arrived, post_file
-from tasks.committer import Committer, Note
-from tasks.dead_letters import delivery_letter
-from tasks.names import Names
-from tasks.parts import Parts
-from tasks.retries import Breaker, Pace, backoff
-from tasks.stages import told
+from tasks.lanes.aliases import Names
+from tasks.lanes.outgoing_files import Pending, arrived, post_file
+from tasks.lanes.retries import Breaker, Pace, backoff
+from tasks.lanes.writer import Committer, Note
+from tasks.outcomes.dead_letters import delivery_letter
+from tasks.resources import Parts
+from tasks.stages.stage import told
 
 log = telemetry.logger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from chat4all import telemetry
 from chat4all.deliveries import Delivery
 from chat4all.settings import Settings
-from tasks.committer import Note
-from tasks.sending import Outcome, Sender, Wait, ends_of, now_ms, refused, within_life
+from tasks.lanes.attempt import Outcome, Sender, Wait, ends_of, now_ms, refused, within_life
+from tasks.lanes.writer import Note
 
 log = telemetry.logger(__name__)
 

@@ -6,8 +6,8 @@ from celery import signals
 
 from chat4all.deliveries import Lane
 from tasks.app import app
-from tasks.courier import Courier
-from tasks.parts import parts
+from tasks.lanes.runner import Courier
+from tasks.resources import parts
 from tasks.wake import queue_of
 
 

@@ -22,10 +22,10 @@ from chat4all.records import (
 )
 from chat4all.slots import slots
 from chat4all.tracing import HEADER, new
-from tasks.counting import bury
-from tasks.dead_letters import record_letter
-from tasks.parts import Parts
+from tasks.outcomes.dead_letters import record_letter
+from tasks.outcomes.delivery_metrics import bury
 from tasks.pipeline import STAGES, hand_out
+from tasks.resources import Parts
 
 READ_S = 10.0
 APPEND_S = 10.0

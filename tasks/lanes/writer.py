@@ -12,10 +12,10 @@ from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.failures import Temporary, Unknown
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.records import NewRecord
-from tasks.counting import bury, moved
-from tasks.events import as_one, learned, now_ms, state_event, tell
-from tasks.parts import Parts
-from tasks.receipts import apply_named, id_of
+from tasks.outcomes.delivery_metrics import bury, moved
+from tasks.outcomes.events import as_one, learned, now_ms, state_event, tell
+from tasks.resources import Parts
+from tasks.stages.receipts import apply_named, id_of
 
 log = telemetry.logger(__name__)
 

@@ -8,12 +8,12 @@ from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Water
 from chat4all.ports import Handle
 from chat4all.records import NewRecord, Position, ProviderReceipt
 from chat4all.tracing import HEADER
-from tasks.batches import Batch
-from tasks.counting import bury, moved
-from tasks.counting import told as count
-from tasks.dead_letters import delivery_letter, record_letter
-from tasks.events import as_one, learned, now_ms, position_event, state_event, tell
-from tasks.parts import Parts
+from tasks.outcomes.dead_letters import delivery_letter, record_letter
+from tasks.outcomes.delivery_metrics import bury, moved
+from tasks.outcomes.delivery_metrics import told as count
+from tasks.outcomes.events import as_one, learned, now_ms, position_event, state_event, tell
+from tasks.resources import Parts
+from tasks.stages.batches import Batch
 
 Id = tuple[str, str, str]
 NONE: Mapping[object, str] = {}

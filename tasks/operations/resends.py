@@ -19,7 +19,7 @@ from chat4all.ports import MessageStore
 from chat4all.records import incoming_record, partition_of
 from chat4all.slots import slots
 from chat4all.tracing import HEADER, new
-from tasks.parts import Parts
+from tasks.resources import Parts
 
 APPEND_S = 10.0
 APPENDED_AT_ONCE = 500

@@ -1,0 +1,1 @@
+"""What operators start: resends and reprocessing. Imports every other room; none imports it."""

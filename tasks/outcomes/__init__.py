@@ -1,0 +1,1 @@
+"""What work leaves behind: events, dead letters, counts. Imports nothing of tasks but each other."""
