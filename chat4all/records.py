@@ -2,6 +2,7 @@
 
 Every record says in a header which version of the format a reader must know to understand all of it. Whoever meets a newer
 one stops that partition, as in an outage, until it is upgraded itself: to pass over what one does not know would lose it.
+What says a version that we know and cannot be read all the same is nobody's newer record: it is set aside as `unreadable`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.failures import Newer, Permanent
-from chat4all.messages import File, Message, Text
+from chat4all.messages import Message
 from chat4all.slots import rows
 
 INCOMING = "chat-incoming"
@@ -157,7 +158,7 @@ def read_message(record: Record) -> Message:
     try:
         return _decode_message(record.value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _failure(record, error) from error
+        raise Permanent("unreadable", str(error)) from error
 
 
 def read_status(record: Record) -> Status:
@@ -174,23 +175,3 @@ def _check(record: Record) -> None:
         raise Newer("newer_record", f"version {record.headers[VERSION_HEADER]}; this code reads {VERSION}")
     if len(record.value) > RECORD_MOST:
         raise Permanent("unreadable", f"{len(record.value)} bytes")
-
-
-def _failure(record: Record, error: Exception) -> Newer | Permanent:
-    """Of a message that cannot be decoded: a kind of payload that we have never heard of is newer code's."""
-    try:
-        kind = msgspec.json.decode(record.value, type=_Tagged).payload.type
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Permanent("unreadable", str(error))
-    known = {each.__struct_config__.tag for each in (Text, File)}
-    return Permanent("unreadable", str(error)) if kind in known else Newer("newer_record", f"a payload {kind}")
-
-
-class _Kind(Struct, frozen=True):
-    type: str
-
-
-class _Tagged(Struct, frozen=True, tag="message"):
-    """The kind of a message's payload, and nothing else of it."""
-
-    payload: _Kind
