@@ -31,8 +31,6 @@ BARE_TIMEOUT_S = 300
 IDLE_S = 5.0
 WIDTH = 150
 STACKS = ("embedded", "real")
-# What the gateway can do is measured, not what it allows one caller.
-UNLIMITED = {"CHAT4ALL_RATE_LIMIT": "100000/second"}
 
 
 class Size(Struct, frozen=True):
@@ -106,7 +104,7 @@ def run(stack: str, size: Size, console: Console) -> Figures:
     console.print(f"[bold]{stack}")
     with tempfile.TemporaryDirectory(prefix="chat4all-bench-") as folder:
         servers = single() if stack == "real" else None
-        system = Measured(Path(folder) / "data", UNLIMITED | (servers.place(f"b{token_hex(6)}") if servers else {}))
+        system = Measured(Path(folder) / "data", load.UNLIMITED | (servers.place(f"b{token_hex(6)}") if servers else {}))
         if servers:
             system.servers = servers.each
             os.environ.update(servers.secrets)

@@ -25,6 +25,7 @@ from chat4all.exposing import targets
 from chat4all.root import ROOT
 from ops.bench.figures import Flow
 from ops.bench.flows import Course, Measured, with_people
+from ops.bench.load import UNLIMITED
 from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.system import System
@@ -74,7 +75,7 @@ def pair(ways: Sequence[str], console: Console) -> Pair:
 @contextmanager
 def _running(way: str, data: Path, collector: str) -> Iterator[Course]:
     env = {name: value.format(collector=collector) for name, value in WAYS[way].items()}
-    system = Measured(data, env)
+    system = Measured(data, UNLIMITED | env)
     refuse_real(system.settings)
     with system:
         operator, sender = system.operator(), system.register("bench")

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ class CutUpload:
     """One file on its way up. `resent`: parts that the store had taken and that were brought once more; must stay 0.
 
     Not among them is the part that was under way when its client or its server was killed: the store may take its last bytes,
-    and nobody hears that it did. Parts go one by one, in order, so it is the first one that was not there, or soon after.
+    and nobody hears that it did. Parts go one by one, in order, so it is the first one that was not there.
     """
 
     def __init__(self, api: Api, environment: dict[str, str], file: Path, conversation: str) -> None:
@@ -98,10 +99,7 @@ class CutUpload:
         if what == "client":
             self._kill_client()
         else:
-            # Somewhere here is the part that was under way: what the dying server took of it nobody was told.
-            first = self._first_missing()
-            self._landing = {first, first + 1, first + 2}
-            kill()
+            self._kill_server(kill)
         self._parts()
         self.cuts.append(Cut(what, there))
 
@@ -109,10 +107,25 @@ class CutUpload:
         if self._client is not None:
             self._client.kill()
             self._client.wait()
-        # Only who knows every part that is there can tell which one was under way.
+        self._note_under_way()
+        self.begin()
+
+    def _kill_server(self, kill: Callable[[], None]) -> None:
+        # The client stands still meanwhile: parts are small, and several could land between the look and the kill.
+        client = self.pid()
+        if client:
+            os.kill(client, signal.SIGSTOP)
+        try:
+            self._note_under_way()
+            kill()
+        finally:
+            if client:
+                os.kill(client, signal.SIGCONT)
+
+    def _note_under_way(self) -> None:
+        """Parts go one by one: the first that is missing is the one under way. Of it a dying server may take the last bytes."""
         wait_until("somebody says which parts are there", lambda: self._parts() >= 0, PATIENCE_S, 0.02)
         self._landing = {self._first_missing()}
-        self.begin()
 
     def _first_missing(self) -> int:
         return next(number for number in count(1) if number not in self._etags)

@@ -4,6 +4,7 @@ import http.client
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from typing import Any, Self
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from chat4all.deliveries import Delivery
 from ops.faults.checker import Accepted, Arrival, Ended, History, Told
-from ops.harness.api import Api
+from ops.harness.api import Api, Refused
 from ops.harness.readers import Readers
 from ops.harness.system import Running
 from storage.open import open_store
@@ -81,7 +82,6 @@ class Feed:
     def __init__(self, crowd: Crowd, count: int, repeated: float = 0.2) -> None:
         self.crowd = crowd
         self.accepted: list[Accepted] = []
-        self.again = 0
         self._bodies = [self._body(number) for number in range(count)]
         self._every = round(1 / repeated)
 
@@ -110,36 +110,42 @@ class Feed:
 
     def send(self, per_second: float = 0.0) -> None:
         """Send all, in order; each batch is repeated with the same ids until all of it is acknowledged."""
-        api = self.crowd.system.api(self.crowd.operator.token)
         known: set[str] = set()
         begin = time.monotonic()
-        for batch in self.batches():
-            self._until_accepted(api, [body for _, body in batch])
-            fresh = [each for each, _ in batch if each.message_id not in known]
-            known.update(each.message_id for each in fresh)
-            self.accepted += fresh
-            if per_second:
-                time.sleep(max(0.0, begin + len(self.accepted) / per_second - time.monotonic()))
-        api.close()
+        with closing(self.crowd.system.api(self.crowd.operator.token)) as api:
+            for batch in self.batches():
+                send_until_accepted(api, [body for _, body in batch])
+                fresh = [each for each, _ in batch if each.message_id not in known]
+                known.update(each.message_id for each in fresh)
+                self.accepted += fresh
+                if per_second:
+                    time.sleep(max(0.0, begin + len(self.accepted) / per_second - time.monotonic()))
 
-    def _until_accepted(self, api: Api, bodies: list[dict[str, Any]]) -> None:
-        deadline = time.monotonic() + 60
-        while bodies:
-            try:
-                results = api.send_batch(bodies)
-                bad = [each for each in results if each["status"] != "accepted"]
-                if any(each["error"]["status"] not in (429, 503) for each in bad):
-                    raise AssertionError(f"refused: {bad[:3]}")
-                if not bad:
-                    return
-            except (OSError, http.client.HTTPException):
-                if time.monotonic() > deadline:
-                    raise
-            # The whole batch again, so that what was refused keeps its place among the rest.
-            self.again += 1
-            if time.monotonic() > deadline:
-                raise TimeoutError("the gateway did not take a batch within 60 s")
-            time.sleep(0.2)
+
+def send_until_accepted(api: Api, bodies: list[dict[str, Any]]) -> None:
+    """Send, and repeat the whole batch, so that what was refused keeps its place, until all of it is acknowledged.
+
+    AssertionError when one is refused for another reason than load, TimeoutError after a minute.
+    """
+    deadline = time.monotonic() + 60
+    while bodies:
+        with suppress(OSError, http.client.HTTPException):
+            bad = _refused(api, bodies)
+            if any(status not in (429, 503) for status in bad):
+                raise AssertionError(f"refused: {bad[:3]}")
+            if not bad:
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError("the gateway did not take a batch within 60 s")
+        time.sleep(0.2)
+
+
+def _refused(api: Api, bodies: list[dict[str, Any]]) -> list[int]:
+    """The statuses of what was not accepted; that of the request where it was refused as a whole."""
+    try:
+        return [each["error"]["status"] for each in api.send_batch(bodies) if each["status"] != "accepted"]
+    except Refused as refused:
+        return [refused.status]
 
 
 class Outcome:

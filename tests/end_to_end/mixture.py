@@ -1,10 +1,10 @@
 """Everybody with everybody: users, and people on all channels, in pairs, across channels and in groups."""
 
-import http.client
 import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import count
 from typing import Any, Self
 from uuid import uuid4
@@ -18,6 +18,7 @@ from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import Running
 from storage.open import open_store
+from tests.end_to_end.crowd import send_until_accepted
 
 PEOPLE = 6
 BATCH = 40
@@ -143,40 +144,23 @@ class Feed:
 
     def send(self, per_second: float = 0.0) -> None:
         """Send all in order, every fifth again a little later; what is not acknowledged is repeated under the same id."""
-        api = self.mixture.system.api(self.mixture.operator.token)
         begin, repeats = time.monotonic(), list[Said]()
-        for start in range(0, len(self._all), BATCH):
-            batch = self._all[start : start + BATCH]
-            self._send(api, [*batch, *repeats])
-            self.said += batch
-            repeats = batch[::AGAIN]
-            if per_second:
-                time.sleep(max(0.0, begin + len(self.said) / per_second - time.monotonic()))
-        self._send(api, repeats)
-        api.close()
+        with closing(self.mixture.system.api(self.mixture.operator.token)) as api:
+            for start in range(0, len(self._all), BATCH):
+                batch = self._all[start : start + BATCH]
+                self._send(api, [*batch, *repeats])
+                self.said += batch
+                repeats = batch[::AGAIN]
+                if per_second:
+                    time.sleep(max(0.0, begin + len(self.said) / per_second - time.monotonic()))
+            self._send(api, repeats)
 
     def _send(self, api: Api, messages: Sequence[Said]) -> None:
-        self._until_accepted(api, [body_of(each) for each in messages if not each.provider_id])
+        send_until_accepted(api, [body_of(each) for each in messages if not each.provider_id])
         for each in messages:
             if each.provider_id:
                 channel, _, address = each.writer.partition(":")
                 self.mixture.system.phones.write(channel, address, each.text, provider_id=each.provider_id)
-
-    def _until_accepted(self, api: Api, bodies: list[dict[str, Any]]) -> None:
-        deadline = time.monotonic() + 60
-        while bodies:
-            try:
-                bad = [each for each in api.send_batch(bodies) if each["status"] != "accepted"]
-                if any(each["error"]["status"] not in (429, 503) for each in bad):
-                    raise AssertionError(f"refused: {bad[:3]}")
-                if not bad:
-                    return
-            except (OSError, http.client.HTTPException):
-                if time.monotonic() > deadline:
-                    raise
-            if time.monotonic() > deadline:
-                raise TimeoutError("the gateway did not take a batch within 60 s")
-            time.sleep(0.2)
 
 
 def body_of(said: Said) -> dict[str, Any]:
