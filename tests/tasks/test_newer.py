@@ -141,9 +141,9 @@ def test_what_is_of_our_version_and_cannot_be_read_is_set_aside(
     [(where, letter)] = road.store.buried(INCOMING, road.everything().ranges).items()
     assert (where, letter.reason) == ((0, 1), "unreadable")
     with pytest.raises(Permanent, match="unreadable"):
-        reruns.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5)
+        reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5)
     with patch("chat4all.records._decode_message", lambda _value: message(HOME[0], 2, to=[whatsapp(1)])):
-        reruns.append(road.parts, reruns.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5))
+        reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5))
     road.run()
     assert len(road.store.page(HOME[0], None, None, 10)) == 3
 
