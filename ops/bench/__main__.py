@@ -49,10 +49,12 @@ SIZES = {"full": Size(3000, 20_000, 300, 30, 30_000), "short": Size(500, 2500, 3
 def measure(system: Measured, size: Size, console: Console) -> Figures:
     """One run over a system that has just begun."""
     load_before = round(os.getloadavg()[0], 2)
-    operator = system.operator()
-    sender = system.register("bench")
-    conversations = with_people(operator, "bench")
-    with Readers({"bench": sender.token}, system.stream_target, acknowledges=False) as readers:
+    with (
+        system.operator() as operator,
+        system.register("bench") as sender,
+        Readers({"bench": sender.token}, system.stream_target, acknowledges=False) as readers,
+    ):
+        conversations = with_people(operator, "bench")
         course = Course(system, operator.token, "bench", conversations, readers)
         console.print("warming up …")
         course.steady(100, 2, receipts=False)

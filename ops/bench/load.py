@@ -66,16 +66,15 @@ def send(system: Running, token: str, requests: Sequence[Batch], connections: in
     begin = time.monotonic()
 
     def work() -> None:
-        api = system.api(token)
-        while not wrong:
-            with lock:
-                number, request = next(queue, (0, None))
-            if request is None:
-                break
-            if per_second:
-                time.sleep(max(0.0, begin + number / per_second - time.monotonic()))
-            _one(api, request, result, wrong)
-        api.close()
+        with system.api(token) as api:
+            while not wrong:
+                with lock:
+                    number, request = next(queue, (0, None))
+                if request is None:
+                    break
+                if per_second:
+                    time.sleep(max(0.0, begin + number / per_second - time.monotonic()))
+                _one(api, request, result, wrong)
 
     _together([work] * connections)
     result.seconds = time.monotonic() - begin

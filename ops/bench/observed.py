@@ -77,8 +77,7 @@ def _running(way: str, data: Path, collector: str) -> Iterator[Course]:
     env = {name: value.format(collector=collector) for name, value in WAYS[way].items()}
     system = Measured(data, UNLIMITED | env)
     refuse_real(system.settings)
-    with system:
-        operator, sender = system.operator(), system.register("bench")
+    with system, system.operator() as operator, system.register("bench") as sender:
         conversations = with_people(operator, "bench")
         streams = Readers({"bench": sender.token}, system.stream_target, acknowledges=False)
         with streams as readers, _scraping(system, way == ON):

@@ -1,5 +1,6 @@
 """People on different platforms talk: WhatsApp to Instagram and back, Telegram to Instagram, and a group of four."""
 
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -40,9 +41,11 @@ COLOURS = {"whatsapp": "green", "instagram": "magenta", "telegram": "cyan"}
 
 def tell(system: Running, console: Console) -> bool:
     """Tell it. TimeoutError when the system does not play its part."""
-    alice = system.login("alice", system.demo_password("alice"))
-    with Readers({"alice": alice.token}, system.stream_target) as readers:
-        story = Story(system, console, readers)
+    with (
+        system.login("alice", system.demo_password("alice")) as alice,
+        Readers({"alice": alice.token}, system.stream_target) as readers,
+        closing(Story(system, console, readers)) as story,
+    ):
         story.know(INES)
         console.rule("[bold]Diego on WhatsApp writes to Inês on Instagram")
         story.pair(DIEGO, INES, "Olá Inês, has the parcel come?", "It has, thank you!")
@@ -50,8 +53,6 @@ def tell(system: Running, console: Console) -> bool:
         story.pair(TOMAS, INES, "Inês, I shall be late.", "No hurry.")
         console.rule("[bold]A group: Alice with her stream, Diego, Inês and Tomás each on their own app")
         story.group(alice, (DIEGO, INES, TOMAS))
-        story.close()
-    alice.close()
     console.print(f"\nTheir phones, side by side in a browser, to write on yourself: {system.settings.simulator_url}/phones\n")
     return True
 

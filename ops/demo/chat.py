@@ -16,9 +16,12 @@ PATIENCE_S = 20.0
 
 def tell(system: Running, console: Console) -> bool:
     """Tell it. TimeoutError when the system does not play its part."""
-    alice, bob = (system.login(who, system.demo_password(who)) for who in ("alice", "bob"))
     console.rule("[bold]Two users, each with a live stream")
-    with Readers({"alice": alice.token, "bob": bob.token}, system.stream_target) as readers:
+    with (
+        system.login("alice", system.demo_password("alice")) as alice,
+        system.login("bob", system.demo_password("bob")) as bob,
+        Readers({"alice": alice.token, "bob": bob.token}, system.stream_target) as readers,
+    ):
         _Story(system, console, readers).go(alice, bob)
     console.print("\n[green]All of it went through the gateway, the log, Celery and the store.[/] Next: make demo-kill\n")
     return True
@@ -42,7 +45,7 @@ class _Story:
         third, contact = self._to_carla()
         phone = self._on_her_phone()
         self._timeline(alice, third, until="READ")
-        self._answer(phone, contact)
+        self._answer(alice, phone, contact)
 
     def _say(self, api: Api, who: str, talk: str, words: str) -> str:
         answer = api.send({"conversation_id": talk, "payload": {"type": "text", "text": words}})
@@ -62,7 +65,8 @@ class _Story:
         """A service client may write to an address, in a user's name."""
         words = "Hello Carla, your order is ready."
         body = {"from": "alice", "to": [f"whatsapp:{CARLA}"], "payload": {"type": "text", "text": words}}
-        answer = self._system.operator().send(body)
+        with self._system.operator() as operator:
+            answer = operator.send(body)
         self._console.print(f"[bold cyan]Alice[/] says: {words}   [dim]accepted: {answer['message_id']}")
         return str(answer["message_id"]), str(answer["conversation_id"])
 
@@ -77,7 +81,7 @@ class _Story:
         self._console.print(f"   [green]Carla's phone shows:[/] {found[-1]['text']}")
         return found[-1]
 
-    def _answer(self, phone: dict[str, Any], contact: str) -> None:
+    def _answer(self, alice: Api, phone: dict[str, Any], contact: str) -> None:
         words = "Thank you! I am on my way."
         known = len(self._readers.seen(lambda each: each.conversation_id == contact))
         self._system.phones.write("whatsapp", CARLA, words, name="Carla", reply_to=str(phone["provider_id"]))
@@ -88,7 +92,6 @@ class _Story:
 
         wait_until("Alice reads Carla's answer", lambda: any(each.text == words for each in answers()), PATIENCE_S, 0.02)
         self._console.print(f"   [green]Alice's stream shows:[/] {words}")
-        alice = self._system.login("alice", self._system.demo_password("alice"))
         self._timeline(alice, answers()[-1].message_id)
 
     def _timeline(self, api: Api, message_id: str, until: str = "READ") -> None:

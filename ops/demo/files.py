@@ -26,9 +26,8 @@ PATIENCE_S = 60.0
 def tell(system: Running, console: Console) -> bool:
     """Tell it; False when what came is not what was sent. TimeoutError when the system does not play its part."""
     console.rule(f"[bold]A file of {SIZE >> 20} MB: up in parts, out to WhatsApp, down again")
-    operator = system.operator()
-    made = operator.call("POST", "/v1/conversations", {"type": "group", "members": ["alice", "bob", DIEGO.place]})
-    operator.close()
+    with system.operator() as operator:
+        made = operator.call("POST", "/v1/conversations", {"type": "group", "members": ["alice", "bob", DIEGO.place]})
     with tempfile.TemporaryDirectory() as folder:
         return _Story(system, console, str(made["conversation_id"]), Path(folder)).go()
 
@@ -45,20 +44,21 @@ class _Story:
         file.write_bytes(os.urandom(SIZE))
         wanted = _sha256(file)
         known = len(self._system.phones.sent(DIEGO.channel, DIEGO.address))
-        alice, bob = (self._system.login(who, self._system.demo_password(who)) for who in ("alice", "bob"))
-        file_id = self._sends(alice, file)
-        came = {
-            "the store": self._kept(alice, file_id),
-            "Diego's phone": self._on_his_phone(known),
-            "Bob": self._fetches(bob, file_id),
-        }
-        alice.close()
-        bob.close()
+        with self._login("alice") as alice, self._login("bob") as bob:
+            file_id = self._sends(alice, file)
+            came = {
+                "the store": self._kept(alice, file_id),
+                "Diego's phone": self._on_his_phone(known),
+                "Bob": self._fetches(bob, file_id),
+            }
         self._console.print(f"   sha256 of what Alice has  {wanted}")
         for who, checksum in came.items():
             verdict = "[green]the same" if checksum == wanted else f"[red]{checksum}"
             self._console.print(f"   {who} has: {verdict}")
         return set(came.values()) == {wanted}
+
+    def _login(self, who: str) -> Api:
+        return self._system.login(who, self._system.demo_password(who))
 
     def _client(self, api: Api) -> Client:
         return Client(self._system.settings.gateway_url, tokens=Tokens(api.token))

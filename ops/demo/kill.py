@@ -83,10 +83,13 @@ class _Count:
 
 def tell(system: Running, console: Console) -> bool:
     """Tell it; False when anything was lost."""
-    alice = system.login("alice", system.demo_password("alice"))
-    flow = _Flow(system.operator())
     console.rule(f"[bold]{PER_SECOND:.0f} messages a second to {PHONES} people on WhatsApp, and two workers that die")
-    with Readers({"alice": alice.token}, system.stream_target) as readers:
+    with (
+        system.login("alice", system.demo_password("alice")) as alice,
+        system.operator() as operator,
+        Readers({"alice": alice.token}, system.stream_target) as readers,
+    ):
+        flow = _Flow(operator)
         count = _Count(system, flow, readers)
         sender = threading.Thread(target=flow.run, daemon=True)
         sender.start()

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from queue import Queue
@@ -54,10 +55,9 @@ class Carrier:
             self._run.wrong.append("files could not be sent")
 
     def _work(self) -> None:
-        client = self._client(self._run.crowd.people[self._sender])
-        while (seed := self._wanted.get()) is not None:
-            self._carry(client, seed)
-        client.close()
+        with closing(self._client(self._run.crowd.people[self._sender])) as client:
+            while (seed := self._wanted.get()) is not None:
+                self._carry(client, seed)
 
     def _carry(self, client: Client, seed: int) -> None:
         random, path = Random(seed), self._folder / f"{seed}.bin"
@@ -75,11 +75,8 @@ class Carrier:
 
     def carried(self) -> Sequence[Carried]:
         """What the other one gets of each file."""
-        client = self._client(self._run.crowd.people[self._reader])
-        try:
+        with closing(self._client(self._run.crowd.people[self._reader])) as client:
             return [Carried(file_id, sent, self._got(client, file_id)) for file_id, sent in self._sent.items()]
-        finally:
-            client.close()
 
     def _got(self, client: Client, file_id: str) -> str:
         path = _insist(lambda: client.download(file_id, self._folder / file_id))

@@ -68,17 +68,16 @@ class Load:
         hot = self._crowd.hot[number::SENDERS]
         cold = self._crowd.cold[number::SENDERS]
         places = {talk.conversation_id: 0 for talk in (*hot, *cold)}
-        api = self._place.system.api(self._crowd.operator.token)
         size = HOT_EACH + COLD_EACH
         turn = time.monotonic() + random.random() * size * SENDERS / self.per_second
-        while not self._stopping.is_set():
-            self._stopping.wait(max(0.0, turn - time.monotonic()))
-            between = size * SENDERS / self.per_second
-            # Who was held up does not send everything at once afterwards.
-            turn = max(turn + between, time.monotonic() - 2 * between)
-            talks = [*hot[:HOT_EACH], *random.sample(cold, COLD_EACH)]
-            self._say(api, [self._message(talk, places) for talk in talks])
-        api.close()
+        with self._place.system.api(self._crowd.operator.token) as api:
+            while not self._stopping.is_set():
+                self._stopping.wait(max(0.0, turn - time.monotonic()))
+                between = size * SENDERS / self.per_second
+                # Who was held up does not send everything at once afterwards.
+                turn = max(turn + between, time.monotonic() - 2 * between)
+                talks = [*hot[:HOT_EACH], *random.sample(cold, COLD_EACH)]
+                self._say(api, [self._message(talk, places) for talk in talks])
 
     def _message(self, talk: Talk, places: dict[str, int]) -> tuple[Accepted, dict[str, Any]]:
         message_id, place = str(uuid4()), places[talk.conversation_id]

@@ -94,20 +94,17 @@ def _judge(run: Course, before: list[Probe], during: list[Probe], grown: dict[st
 def _asks(run: Course) -> dict[str, Callable[[], object]]:
     """What others do meanwhile, each on a connection of its own: also those who connect anew each time."""
     settings, secret = run.system.settings, "correct horse battery"
-    run.stack.register("prober")
-    run.stack.register("probed")
-    sender = run.system.login("prober", secret)
-    place, health = sender.private("prober", "probed"), run.system.api()
+    run.stack.register("probed").close()
+    # These two belong to the probes, and are let go with them.
+    sender, health = run.stack.register("prober"), run.system.api()
+    place = sender.private("prober", "probed")
     words = {"type": "text", "text": "are you there?"}
     webhook = _receipt()
     signed = hub_signature(settings.secret("whatsapp_app_secret"), webhook)
 
     def anew() -> None:
-        api = Api(settings.host, settings.gateway_port)
-        try:
+        with Api(settings.host, settings.gateway_port) as api:
             api.call("GET", "/healthz")
-        finally:
-            api.close()
 
     return {
         "health": lambda: health.call("GET", "/healthz"),
@@ -165,10 +162,11 @@ def _large_file(run: Course) -> str:
 
 def _large_answer(run: Course) -> str:
     """A request for a page of long messages."""
-    writer = run.system.login("prober", "correct horse battery")
-    place, words = writer.private("prober", "probed"), {"type": "text", "text": "long " * 800}
-    for _ in range(3):
-        writer.send_batch([{"message_id": str(uuid4()), "conversation_id": place, "payload": words} for _ in range(20)])
+    words = {"type": "text", "text": "long " * 800}
+    with run.system.login("prober", "correct horse battery") as writer:
+        place = writer.private("prober", "probed")
+        for _ in range(3):
+            writer.send_batch([{"message_id": str(uuid4()), "conversation_id": place, "payload": words} for _ in range(20)])
     head = f"GET /v1/conversations/{place}/messages?limit=50 HTTP/1.1\r\nHost: slow\r\n"
     return f"{head}Authorization: Bearer {writer.token}\r\n\r\n"
 

@@ -2,8 +2,9 @@
 
 import http.client
 import json
+import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 TIMEOUT_S = 30.0
 
@@ -18,11 +19,21 @@ class Refused(Exception):
 
 
 class Api:
-    """One connection to the gateway, used by one thread. OSError or HTTPException when the other side went away."""
+    """One connection to the gateway, used by one thread. OSError or HTTPException when the other side went away.
+
+    A context manager that closes it. What is let go without a close, as by an error on the way, is closed with it.
+    """
 
     def __init__(self, host: str, port: int, token: str = "") -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        weakref.finalize(self, self._connection.close)
         self.token = token
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def login(self, who: str, secret: str) -> str:
         """Get an access token and use it from now on."""
@@ -86,5 +97,5 @@ class Api:
         return found
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection. Safe to call twice."""
         self._connection.close()

@@ -62,15 +62,18 @@ class Running(Supervised):
     def login(self, who: str, password: str) -> Api:
         """A connection in the name of a user or service client."""
         api = self.api()
-        api.login(who, password)
+        try:
+            api.login(who, password)
+        except BaseException:
+            api.close()
+            raise
         return api
 
     def register(self, who: str, password: str = "correct horse battery") -> Api:  # noqa: S107
         """Make a user, or find it made; a connection in its name."""
-        api = self.api()
-        api.call("POST", "/v1/users", {"user_id": who, "password": password}, expect=(201, 409))
-        api.login(who, password)
-        return api
+        with self.api() as stranger:
+            stranger.call("POST", "/v1/users", {"user_id": who, "password": password}, expect=(201, 409))
+        return self.login(who, password)
 
 
 class System(Running):

@@ -60,7 +60,8 @@ def _on_its_own(scenarios: Sequence[str]) -> int:
 
 def access(system: Running) -> dict[str, str]:
     """BASE_URL and TOKEN of a system on this machine, in its demo client's name."""
-    return {"BASE_URL": system.settings.gateway_url, "TOKEN": system.operator().token}
+    with system.operator() as operator:
+        return {"BASE_URL": system.settings.gateway_url, "TOKEN": operator.token}
 
 
 def _access() -> dict[str, str]:

@@ -54,7 +54,8 @@ def main() -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     asked = "&".join(f"phone={channel}:{address}:{name}" for channel, address, name in PEOPLE).replace("+", "%2B")
     with tempfile.TemporaryDirectory() as folder, System(Path(folder)) as system, sync_playwright() as playwright:
-        _gather(system.operator())
+        with system.operator() as operator:
+            _gather(operator)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1000, "height": 660})
         page.goto(f"{system.settings.simulator_url}/phones?{asked}")

@@ -84,9 +84,11 @@ def send_all(api: Api, bodies: list[dict[str, Any]]) -> list[bool]:
 @pytest.fixture
 def stream(system: System) -> Iterator[Stream]:
     made = Stream(system)
-    wait_until("the first messages arrived", lambda: len(made.arrived()) > 20, 60)
-    yield made
-    made.stop()
+    try:
+        wait_until("the first messages arrived", lambda: len(made.arrived()) > 20, 60)
+        yield made
+    finally:
+        made.stop()
 
 
 def settle(stream: Stream) -> None:

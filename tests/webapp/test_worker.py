@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,10 @@ class Server:
 
     def ask(self, method: str = "GET", path: str = "/quick", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Status and body of one request by a client that behaves."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        told = answer.status, answer.read()
-        connection.close()
-        return told
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def cut(self, why: str) -> int:
         """How many connections it says that it has ended for this."""
