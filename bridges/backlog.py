@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from bridges.past import reload_parcel
 from bridges.subscriptions import Cursor, Parcel
-from chat4all import metrics
-from chat4all.failures import RangeLost
+from chat4all.model.failures import RangeLost
+from chat4all.model.records import EVENTS, Range
 from chat4all.ports import EventLog
-from chat4all.records import EVENTS, Range
-from chat4all.telemetry import logger
+from chat4all.telemetry import metrics
+from chat4all.telemetry.logs import logger
 
 log_to = logger(__name__)
 

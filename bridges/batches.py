@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from chat4all import tracing
-from chat4all.records import Range, Record
+from chat4all.model.records import Range, Record
+from chat4all.telemetry import tracing
 
 
 class Ready:

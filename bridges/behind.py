@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 
-from chat4all import metrics
-from chat4all.failures import RangeLost
-from chat4all.measuring import Values
+from chat4all.model.failures import RangeLost
+from chat4all.model.records import Range
 from chat4all.ports import EventLog, MessageStore
-from chat4all.records import Range
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import Values
 
 READ_S = 2.0
 

@@ -13,11 +13,11 @@ from bridges.counting import Streams
 from bridges.gate import Gate, MustEnd, NotAdmitted
 from bridges.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.subscriptions import Cursor, Step
-from chat4all import metrics, tracing
-from chat4all.accepting import Acceptor
-from chat4all.drafts import Draft, FileDraft, Refused, TextDraft
-from chat4all.failures import Temporary, Unknown
-from chat4all.limiting import TooMany
+from chat4all.model.drafts import Draft, FileDraft, Refused, TextDraft
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.access.rate_limits import TooMany
+from chat4all.telemetry import metrics, tracing
 from chat4all.v1 import chat_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chat4all import metrics
+from chat4all.telemetry import metrics
 
 _open: dict[tuple[str, ...], int] = {}
 metrics.STREAMS.from_(lambda: dict(_open))

@@ -20,14 +20,14 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bridges.subscriptions import Hub, Memberships, Parcel
-from chat4all import metrics
-from chat4all.conversations import Membership
-from chat4all.deliveries import RANK, DeliveryKey, state
-from chat4all.failures import RangeLost, Temporary
-from chat4all.messages import seq_at
+from chat4all.model.conversations import Membership
+from chat4all.model.deliveries import RANK, DeliveryKey, state
+from chat4all.model.failures import RangeLost, Temporary
+from chat4all.model.messages import seq_at
+from chat4all.model.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.ports import Consumer, EventLog, MessageStore
-from chat4all.records import EVENTS, INCOMING, Range, Record, is_newer
-from chat4all.telemetry import logger
+from chat4all.telemetry import metrics
+from chat4all.telemetry.logs import logger
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one
 

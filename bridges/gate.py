@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 
-from chat4all.admission import Admission, NotAdmitted, Visitor
-from chat4all.failures import Temporary, Unknown
-from chat4all.limiting import Grant, Limits
+from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports import MessageStore
-from chat4all.revocations import Revocations
+from chat4all.services.access.authentication import Admission, NotAdmitted, Visitor
+from chat4all.services.access.rate_limits import Grant, Limits
+from chat4all.services.access.revocations import Revocations
 from chat4all.settings import Settings
 
 EXPIRED, REVOKED, UNCERTAIN = "token_expired", "token_revoked", "unavailable"

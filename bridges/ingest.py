@@ -13,13 +13,13 @@ from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready, Traces
 from bridges.behind import Behind
-from chat4all import exposing, metrics, telemetry, tracing
-from chat4all.failures import Temporary
-from chat4all.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
+from chat4all.model.failures import Temporary
+from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
+from chat4all.telemetry import exporter, logs, metrics, tracing
 from tasks.pipeline import hand_out
 from tasks.resources import Parts, parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 GROUP = "bridge"
 READ_AHEAD = 4
@@ -202,13 +202,13 @@ class Flow:
 
 def main() -> None:
     """Run both flows until SIGTERM or SIGINT. A flow that fails unforeseen ends the process; its supervisor starts it again."""
-    telemetry.configure("bridge")
+    logs.configure("bridge")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     held = parts()
-    exposing.serve("bridge", held.settings)
-    exposing.read_disk(held.settings)
+    exporter.serve("bridge", held.settings)
+    exporter.read_disk(held.settings)
     Behind(held.log, held.store, (INCOMING, STATUS)).show()
     tracing.begin("bridge", held.settings)
     spans = tracing.spans()

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import uvloop
 from aiohttp import web
 
-from chat4all import exposing, metrics
-from chat4all.failures import Failure, Permanent, Temporary
-from chat4all.files import disposition
+from chat4all.model.failures import Failure, Permanent, Temporary
+from chat4all.model.files import disposition
 from chat4all.settings import Settings, SettingsError, load
-from chat4all.telemetry import configure, logger
+from chat4all.telemetry import exporter, metrics
+from chat4all.telemetry.logs import configure, logger
 from storage.object_store.folder import ROUTE, FolderStore
 from storage.object_store.serving import SAFE, NoSuchRange, bounds
 from storage.object_store.signing import BadUrl
@@ -242,7 +242,7 @@ async def serve(settings: Settings) -> None:
         raise SettingsError("CHAT4ALL_OBJECTS: only a folder's bytes are served by us; S3 serves its own.")
     with closing(store):
         async with serving(store, settings):
-            exposing.serve("objects", settings)
+            exporter.serve("objects", settings)
             log.info("objects_ready", port=settings.objects_port)
             await stopping.wait()
 

@@ -10,14 +10,14 @@ from itertools import chain
 from typing import TypeVar
 
 from bridges.subscriptions import Cursor, Parcel
-from chat4all.announcing import conversation_record
-from chat4all.conversations import Membership
-from chat4all.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
-from chat4all.messages import Message
+from chat4all.model.conversations import Membership
+from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
+from chat4all.model.messages import Message
+from chat4all.model.records import NewRecord, Record, partition_of
+from chat4all.model.slots import slots
 from chat4all.ports import Change, MessageStore, Span
 from chat4all.ports.changes import KEPT_DAYS
-from chat4all.records import NewRecord, Record, partition_of
-from chat4all.slots import slots
+from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, now_ms, position_event, rejection, state_event
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 
 import uvloop
 
-from chat4all import exposing, tracing
-from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.failures import Failure, Temporary, Throttled, Unknown
-from chat4all.inbound import Arrivals
+from chat4all.model.failures import Failure, Temporary, Throttled, Unknown
 from chat4all.ports import Channel
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, SettingsError, load
-from chat4all.telemetry import configure, logger
-from chat4all.webhooks import Webhooks
+from chat4all.telemetry import exporter, tracing
+from chat4all.telemetry.logs import configure, logger
 from storage.open import open_log, open_store
 from tasks.files.file_tasks import poke
 
@@ -96,7 +96,7 @@ async def serve(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    exposing.serve("polling", settings)
+    exporter.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
     webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, channels)))
     loops = [asyncio.ensure_future(Poller(channel, webhooks).run()) for channel in polled]

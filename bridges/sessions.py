@@ -9,8 +9,8 @@ from contextlib import aclosing
 from bridges.backlog import Backlog
 from bridges.past import Past, must_reload, reload_parcel
 from bridges.subscriptions import Cursor, Hub, Parcel, Step, Subscription
-from chat4all import metrics, tracing
-from chat4all.callers import MANAGE, Caller
+from chat4all.model.callers import MANAGE, Caller
+from chat4all.telemetry import metrics, tracing
 
 
 def left(step: Step, way: str) -> None:

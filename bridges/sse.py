@@ -21,10 +21,10 @@ from bridges.gate import Gate, MustEnd, NotAdmitted, Visitor
 from bridges.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.subscriptions import Cursor, Step
 from bridges.views import event_json
-from chat4all import metrics
-from chat4all.browsers import SAFE, cross_origin
-from chat4all.failures import Temporary, Unknown
-from chat4all.limiting import TooMany
+from chat4all.model.cors import SAFE, cross_origin
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.access.rate_limits import TooMany
+from chat4all.telemetry import metrics
 
 METHODS = "GET, HEAD, OPTIONS"
 HEARTBEAT_S = 15.0

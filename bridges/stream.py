@@ -22,15 +22,15 @@ from bridges.reflecting import Guarded
 from bridges.sessions import Sessions
 from bridges.sse import EventsPage
 from bridges.subscriptions import Hub, Limits
-from chat4all import exposing, tracing
-from chat4all.accepting import Acceptor
-from chat4all.browsers import origins
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.failures import Failure, Mismatch
+from chat4all.model.cors import origins
+from chat4all.model.failures import Failure, Mismatch
+from chat4all.model.records import EVENTS, INCOMING
 from chat4all.ports import EventLog, MessageStore
-from chat4all.records import EVENTS, INCOMING
+from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.settings import Settings, SettingsError, load
-from chat4all.telemetry import configure, logger
+from chat4all.telemetry import exporter, tracing
+from chat4all.telemetry.logs import configure, logger
 from storage.open import open_log, open_store
 
 log_to = logger(__name__)
@@ -162,7 +162,7 @@ async def serve(settings: Settings) -> None:
     with closing(log), closing(store):
         server = StreamServer(settings, log, store)
         await server.start()
-        exposing.serve("stream", settings)
+        exporter.serve("stream", settings)
         await first_of(stopping, server.failed)
         await server.stop()
         server.failed.result()

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from chat4all.conversations import Membership
-from chat4all.records import Record
-from chat4all.tracing import HEADER, MESSAGE
+from chat4all.model.conversations import Membership
+from chat4all.model.records import Record
+from chat4all.telemetry.tracing import HEADER, MESSAGE
 from chat4all.v1 import chat_pb2 as pb
 
 LONGEST_CURSOR = 65536

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chat4all.browsers import origins
-from chat4all.private import private_folder
-from chat4all.redacting import know
-from chat4all.retention import Retention, too_short
+from chat4all.model.cors import origins
+from chat4all.model.retention import Retention, too_short
+from chat4all.private_files import private_folder
+from chat4all.redaction import know
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the log keeps records that are done.")
 
-    # How long each kind of row is kept (chat4all/retention.py checks them against each other; docs/sizing.md reckons them).
+    # How long each kind of row is kept (model/retention.py checks them against each other; docs/sizing.md reckons them).
     keep_messages_days: Days = Field(0, description="Messages, with what became of each delivery. 0: for ever.")
     keep_deliveries_days: Days = Field(
         28, description="Delivery rows; what became of them is then kept in short beside the message. 0: for ever."
@@ -181,14 +181,21 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _kept_long_enough(self) -> "Settings":
-        if complaint := too_short(self):
+        if complaint := too_short(self.retention, self.log_retention_h, self.give_up_h):
             raise ValueError(complaint)
         return self
 
     @property
     def retention(self) -> Retention:
         """How long each kind of row is kept."""
-        return Retention.of(self)
+        asked = Retention(
+            messages=self.keep_messages_days,
+            deliveries=self.keep_deliveries_days,
+            handles=self.keep_handles_days,
+            letters=self.keep_letters_days,
+            files=self.keep_files_days,
+        )
+        return Retention.of(asked, self.keep_ids_days, self.log_retention_h)
 
     @field_validator("cors_origins")
     @classmethod

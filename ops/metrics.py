@@ -1,9 +1,9 @@
-"""`python -m ops.metrics`: writes the tables of docs/metrics.md from chat4all/metrics.py."""
+"""`python -m ops.metrics`: writes the tables of docs/metrics.md from chat4all/telemetry/metrics.py."""
 
 from pathlib import Path
 
-from chat4all import metrics  # noqa: F401 - importing it declares them
-from chat4all.measuring import DECLARED, Declared
+from chat4all.telemetry import metrics  # noqa: F401 - importing it declares them
+from chat4all.telemetry.instruments import DECLARED, Declared
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 BEGIN, END = "<!-- made by python -m ops.metrics -->", "<!-- end -->"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from chat4all import measuring, metrics
-from chat4all.failures import Mismatch, Permanent, RangeLost, Temporary, Unknown
+from chat4all.model.failures import Mismatch, Permanent, RangeLost, Temporary, Unknown
+from chat4all.telemetry import instruments, metrics
 
 # They wait for others to bring something, or ask nobody.
 UNTIMED = frozenset({"log.consume", "log.follow", "objects.read", "objects.sign_part", "objects.sign_get"})
@@ -16,7 +16,7 @@ KINDS = ((Temporary, "temporary"), (Unknown, "unknown"), (RangeLost, "lost"))
 @cache
 def timed(port: str, contract: type, adapter: type) -> type:
     """The adapter's class, each method of its contract counted and timed."""
-    if not measuring.ON:
+    if not instruments.ON:
         return adapter
     names: frozenset[str] = getattr(contract, "__abstractmethods__", frozenset()) - {"close"}
     wrapped = {name: _timed(port, name, adapter) for name in names if f"{port}.{name}" not in UNTIMED}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from celery import Task, chain
 
-from chat4all.records import INCOMING, STATUS, BatchRef
+from chat4all.model.records import INCOMING, STATUS, BatchRef
 from tasks.app import app
 from tasks.resources import parts
 from tasks.stages.batches import Batches

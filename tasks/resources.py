@@ -5,9 +5,9 @@ from functools import cache
 from celery import signals
 from msgspec import Struct
 
-from chat4all.failures import Mismatch
+from chat4all.model.failures import Mismatch
+from chat4all.model.records import EVENTS, TOPICS
 from chat4all.ports import EventLog, MessageStore, ObjectStore
-from chat4all.records import EVENTS, TOPICS
 from chat4all.settings import Settings, load
 from storage.open import open_log, open_objects, open_store
 

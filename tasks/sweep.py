@@ -4,16 +4,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from chat4all import metrics, telemetry
 from chat4all.channels import CHANNELS
-from chat4all.deliveries import Lane
-from chat4all.measuring import Values
+from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState, Lease
+from chat4all.telemetry import logs, metrics
+from chat4all.telemetry.instruments import Values
 from tasks.app import app
 from tasks.resources import Parts, parts
 from tasks.wake import wake
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 HOLDER_QUIET_S = 2.0
 # A figure of a sweep that is older than this is another worker's to tell.

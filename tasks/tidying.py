@@ -6,14 +6,14 @@ A task only pokes its process, as with files: forgetting a day's rows takes long
 import threading
 import time
 
-from chat4all import metrics, telemetry
-from chat4all.failures import Temporary
-from chat4all.measuring import Values
-from chat4all.records import EVENTS, INCOMING, TOPICS, Range
+from chat4all.model.failures import Temporary
+from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
+from chat4all.telemetry import logs, metrics
+from chat4all.telemetry.instruments import Values
 from tasks.app import app
 from tasks.resources import Parts, parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 READ_S = 5.0
 HALF_WRITTEN_MS = 24 * 3_600_000

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from kombu.exceptions import OperationalError
 
-from chat4all import metrics, telemetry
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
+from chat4all.telemetry import logs, metrics
 from tasks.app import app
 from tasks.resources import Parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 def queue_of(channel: str) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 from celery import signals
 
-from chat4all import telemetry
+from chat4all.telemetry import logs
 from tasks.app import app
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 LOOK_EVERY_S = 3.0
 DEAF_AFTER_S = 15.0

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chat4all import tracing
 from chat4all.settings import Settings
-from chat4all.spans import Spans
+from chat4all.telemetry import tracing
+from chat4all.telemetry.spans import Spans
 
 
 class Recording:

@@ -1,8 +1,8 @@
 """What the caller may see. What they may not see does not exist for them: 404, so that nothing leaks."""
 
-from chat4all.callers import MANAGE
-from chat4all.conversations import Membership
-from chat4all.messages import is_uuid
+from chat4all.model.callers import MANAGE
+from chat4all.model.conversations import Membership
+from chat4all.model.messages import is_uuid
 from webapp.gateway import caller, gateway
 from webapp.problems import Problem
 

@@ -10,10 +10,10 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
-from chat4all.callers import ADMIN
-from chat4all.letters import DAY_MS, Wanted, instant, record_of, scan
-from chat4all.people import now_ms
+from chat4all.model.callers import ADMIN
 from chat4all.ports import DeadLetter
+from chat4all.services.dead_letters import DAY_MS, Wanted, instant, record_of, scan
+from chat4all.services.directory import now_ms
 from webapp import auth
 from webapp.answers import answer, rfc3339
 from webapp.docs import SECURED, problems

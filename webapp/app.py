@@ -7,16 +7,16 @@ from flask_openapi3.openapi import OpenAPI
 from limits.storage import Storage
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chat4all import telemetry
-from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.entering import Logins
-from chat4all.inbound import Arrivals
+from chat4all.model.records import TOPICS
 from chat4all.ports import Channel, EventLog, MessageStore
-from chat4all.records import TOPICS
-from chat4all.revocations import Revocations
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.access.logins import Logins
+from chat4all.services.access.revocations import Revocations
+from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, load
-from chat4all.webhooks import Webhooks
+from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
 from webapp import (
     admin,
@@ -53,7 +53,7 @@ def create_app(
 ) -> OpenAPI:
     """A gateway on these settings, or on those of the environment."""
     settings = settings or load()
-    telemetry.configure("gateway")
+    logs.configure("gateway")
     app = Documented(
         "webapp",
         info=INFO,

@@ -8,12 +8,13 @@ from urllib.parse import unquote_plus
 from flask import Flask, Response, current_app, g, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all import metrics, telemetry, tokens
-from chat4all.accounts import check_secret
-from chat4all.admission import Admission, NotAdmitted
-from chat4all.callers import Caller
-from chat4all.entering import Pair
-from chat4all.revocations import Revocations
+from chat4all.model.callers import Caller
+from chat4all.services.access import tokens
+from chat4all.services.access.authentication import Admission, NotAdmitted
+from chat4all.services.access.credentials import check_secret
+from chat4all.services.access.logins import Pair
+from chat4all.services.access.revocations import Revocations
+from chat4all.telemetry import logs, metrics
 from webapp import limiting
 from webapp.answers import answer
 from webapp.docs import OPEN, SECURED, TOKENS, problems
@@ -22,7 +23,7 @@ from webapp.models import Login, Logout, Refresh, Tokens
 from webapp.problems import Problem
 from webapp.validating import checked, documented, read_body, read_json, validated
 
-security = telemetry.logger("security")
+security = logs.logger("security")
 
 api = APIBlueprint(
     "auth", __name__, abp_tags=[TOKENS], abp_security=OPEN, abp_responses=problems(400, 401, 403, 413, 422, 429, 503)

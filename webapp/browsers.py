@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request
 
-from chat4all.browsers import PAGE, SAFE, cross_origin, origins
+from chat4all.model.cors import PAGE, SAFE, cross_origin, origins
 from chat4all.settings import Settings
 
 DOCS = "/docs"

@@ -6,10 +6,10 @@ import secrets
 
 import msgspec
 
-from chat4all.callers import SEND, Caller
-from chat4all.conversations import Identity, User, UserKind, Verification
-from chat4all.drafts import Draft, Refused, TextDraft
-from chat4all.people import CONTACT_PREFIX, Address, now_ms
+from chat4all.model.callers import SEND, Caller
+from chat4all.model.conversations import Identity, User, UserKind, Verification
+from chat4all.model.drafts import Draft, Refused, TextDraft
+from chat4all.services.directory import CONTACT_PREFIX, Address, now_ms
 from webapp.gateway import gateway
 from webapp.limiting import limits, network
 from webapp.problems import Problem, problem_of

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all import accounts
-from chat4all.callers import ADMIN
-from chat4all.conversations import User
+from chat4all.model.callers import ADMIN
+from chat4all.model.conversations import User
+from chat4all.services.access import credentials
 from webapp import auth
 from webapp.answers import answer, rfc3339
 from webapp.docs import SECURED, TOKENS, problems
@@ -38,7 +38,7 @@ api.before_request(_require_admin)
 def clients(query: PagedQuery) -> Response:
     """All service clients, by name."""
     store = gateway().store
-    names = [each for each in accounts.client_names(store) if each > query.after]
+    names = [each for each in credentials.client_names(store) if each > query.after]
     page = names[: query.limit]
     users = store.users(page)
     shown = [_shape(users[each]) for each in page if each in users]
@@ -51,10 +51,10 @@ def create(body: NewClient) -> Response:
     """Make a service client. Its secret is told only now."""
     store = gateway().store
     try:
-        secret = accounts.create_client(store, body.name, body.scopes)
+        secret = credentials.create_client(store, body.name, body.scopes)
     except ValueError as error:
         raise Problem(422, "invalid", str(error), "name" if "scope" not in str(error) else "scopes") from None
-    except accounts.Taken:
+    except credentials.Taken:
         raise Problem(409, "user_id_taken", "this name belongs to somebody", "name") from None
     auth.security.warning("client_created", user_id=body.name, by=caller().user_id, scopes=body.scopes)
     return _told(_shape(store.users([body.name])[body.name]) | {"client_secret": secret}, 201)
@@ -66,8 +66,8 @@ def rotate(path: ClientPath) -> Response:
     """Give a service client another secret, told only now. The old one, and all its tokens, are void within two seconds."""
     here = gateway()
     try:
-        user, secret = accounts.rotate_client(here.store, here.logins, path.name)
-    except accounts.Nobody:
+        user, secret = credentials.rotate_client(here.store, here.logins, path.name)
+    except credentials.Nobody:
         raise _unknown() from None
     here.revocations.read()
     auth.security.warning("client_rotated", user_id=path.name, by=caller().user_id)
@@ -80,8 +80,8 @@ def delete(path: ClientPath) -> Response:
     """Take a service client away: its tokens are void within two seconds. Its name is never anybody else's."""
     here = gateway()
     try:
-        accounts.delete_client(here.store, here.logins, path.name)
-    except accounts.Nobody:
+        credentials.delete_client(here.store, here.logins, path.name)
+    except credentials.Nobody:
         raise _unknown() from None
     here.revocations.read()
     auth.security.warning("client_deleted", user_id=path.name, by=caller().user_id)

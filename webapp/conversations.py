@@ -7,12 +7,12 @@ from uuid import uuid4
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.callers import MANAGE
-from chat4all.checks import metadata_fault
-from chat4all.conversations import Conversation, ConversationType, Membership
-from chat4all.messages import is_reserved, is_uuid
-from chat4all.people import Address, now_ms
+from chat4all.model.callers import MANAGE
+from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.messages import is_reserved, is_uuid
 from chat4all.ports.listing import EVERYBODY
+from chat4all.services.acceptance.draft_checks import metadata_fault
+from chat4all.services.directory import Address, now_ms
 from webapp import auth
 from webapp.access import check_member, visible
 from webapp.answers import answer, rfc3339

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from flask import current_app, g
 from msgspec import Struct
 
-from chat4all.accepting import Acceptor
-from chat4all.callers import Caller
-from chat4all.entering import Logins
-from chat4all.people import People
+from chat4all.model.callers import Caller
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore
-from chat4all.revocations import Revocations
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.access.logins import Logins
+from chat4all.services.access.revocations import Revocations
+from chat4all.services.directory import People
+from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings
-from chat4all.webhooks import Webhooks
 
 KEY = "chat4all"
 

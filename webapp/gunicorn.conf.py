@@ -43,10 +43,10 @@ def on_starting(_server: Any) -> None:
 def when_ready(_server: Any) -> None:
     """Say where Prometheus finds us."""
     # Not before the variable above is set: the library decides at its import where it counts.
-    from chat4all import exposing, measuring  # noqa: PLC0415
+    from chat4all.telemetry import exporter, instruments  # noqa: PLC0415
 
-    if measuring.ON:
-        exposing.announce("gateway", _settings.gateway_port, _settings, _settings.host)
+    if instruments.ON:
+        exporter.announce("gateway", _settings.gateway_port, _settings, _settings.host)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -1,11 +1,11 @@
-"""The limits of `chat4all.limiting` at the gateway: problems when they are reached, and headers that say what is left."""
+"""The rate limits at the gateway: problems when they are reached, and headers that say what is left."""
 
 from flask import Flask, Response, current_app, g, request
 from limits.storage import Storage
 
-from chat4all import metrics
-from chat4all.limiting import Grant, Limits, TooMany, network_of
+from chat4all.services.access.rate_limits import Grant, Limits, TooMany, network_of
 from chat4all.settings import Settings
+from chat4all.telemetry import metrics
 from webapp.problems import Problem
 
 KEY = "chat4all_limits"

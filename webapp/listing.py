@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import msgspec
 from msgspec import Struct
 
-from chat4all.conversations import Membership
+from chat4all.model.conversations import Membership
 from chat4all.ports import MessageStore, Span
 from chat4all.ports.listing import EVERYBODY
 from webapp.problems import Problem

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from chat4all import telemetry
-from chat4all.announcing import conversation_record
-from chat4all.conversations import ConversationType, Membership, UserKind
-from chat4all.failures import Temporary, Unknown
-from chat4all.people import Address
+from chat4all.model.conversations import ConversationType, Membership, UserKind
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.acceptance.conversation_events import conversation_record
+from chat4all.services.directory import Address
+from chat4all.telemetry import logs
 from webapp.gateway import caller, gateway
 from webapp.problems import Problem
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 ANNOUNCE_TIMEOUT_S = 0.5
 TRIES = 10

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from chat4all.deliveries import State
+from chat4all.model.deliveries import State
 from webapp.models import Asked, Given, ProblemDetails, Someone, Time, Told, Uuid
 
 

@@ -8,10 +8,10 @@ from flask import Flask, Response, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
-from chat4all import metrics
-from chat4all.conversations import Membership
-from chat4all.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
-from chat4all.messages import Message, is_uuid
+from chat4all.model.conversations import Membership
+from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
+from chat4all.model.messages import Message, is_uuid
+from chat4all.telemetry import metrics
 from webapp import auth, limiting
 from webapp.access import visible
 from webapp.answers import answer

@@ -17,9 +17,9 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_flask_exporter import PrometheusMetrics
 
-from chat4all import measuring, metrics
-from chat4all.exposing import read_process
-from chat4all.measuring import REGISTRY, Histogram, Readings
+from chat4all.telemetry import instruments, metrics
+from chat4all.telemetry.exporter import read_process
+from chat4all.telemetry.instruments import REGISTRY, Histogram, Readings
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 KINDS = ("counter", "histogram")
@@ -28,13 +28,13 @@ GONE = "gone"
 
 def init(app: Flask) -> None:
     """Count and time requests, by route, so that ids in paths make no new series; show everything."""
-    if not measuring.ON:
+    if not instruments.ON:
         return
     own = CollectorRegistry()
     PrometheusMetrics(app, path=None, group_by="url_rule", buckets=metrics.ANSWERS, excluded_paths=["/metrics"], registry=own)
     folder = os.environ.get(FOLDER, "")
     read_process(os.getppid() if folder else os.getpid())
-    measuring.begin()
+    instruments.begin()
     app.add_url_rule("/metrics", "metrics", lambda: _answer(Path(folder) if folder else None, own))
 
 

@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.failures import Permanent
-from chat4all.files import disposition
+from chat4all.model.failures import Permanent
+from chat4all.model.files import disposition
 from chat4all.ports.object_store import NO_OBJECT, NO_UPLOAD
 from storage.object_store.folder import ROUTE, FolderStore
 from storage.object_store.serving import SAFE, NoSuchRange, bounds

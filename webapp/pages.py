@@ -5,11 +5,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from chat4all.callers import Caller
-from chat4all.conversations import Membership
-from chat4all.messages import Message
+from chat4all.model.callers import Caller
+from chat4all.model.conversations import Membership
+from chat4all.model.messages import Message
+from chat4all.model.slots import rows
 from chat4all.ports import MessageStore
-from chat4all.slots import rows
 from webapp.problems import Problem
 
 SEQ = re.compile(r"[0-9]{1,18}")

@@ -4,10 +4,10 @@ from celery import Celery
 from flask import Flask, current_app
 from kombu.exceptions import OperationalError
 
-from chat4all import telemetry
 from chat4all.settings import Settings
+from chat4all.telemetry import logs
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 KEY = "chat4all_tasks"
 QUEUE = "channels"

@@ -7,12 +7,12 @@ import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from chat4all import metrics, telemetry
-from chat4all.accounts import Busy
-from chat4all.drafts import Refused
-from chat4all.failures import Temporary, Unknown
+from chat4all.model.drafts import Refused
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.access.credentials import Busy
+from chat4all.telemetry import logs, metrics
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 TITLES = {
     400: "Bad request",

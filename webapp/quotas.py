@@ -1,7 +1,7 @@
 """What one person may have under way: uploads that were begun, by number and bytes."""
 
-from chat4all.files import StoredFile
-from chat4all.logins import Holding
+from chat4all.model.files import StoredFile
+from chat4all.model.sessions import Holding
 from webapp.gateway import caller, gateway
 from webapp.problems import Problem
 

@@ -6,12 +6,12 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
-from chat4all.accounts import check_secret, hash_secret
-from chat4all.callers import ADMIN, MANAGE
-from chat4all.conversations import User, UserKind
-from chat4all.entering import new_secret
-from chat4all.logins import ENDED, Session
-from chat4all.people import now_ms
+from chat4all.model.callers import ADMIN, MANAGE
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.sessions import ENDED, Session
+from chat4all.services.access.credentials import check_secret, hash_secret
+from chat4all.services.access.logins import new_secret
+from chat4all.services.directory import now_ms
 from webapp import auth, limiting
 from webapp.answers import answer, rfc3339
 from webapp.docs import SECURED, TOKENS, problems

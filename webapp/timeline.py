@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from chat4all.conversations import Membership, User, UserKind
-from chat4all.deliveries import (
+from chat4all.model.conversations import Membership, User, UserKind
+from chat4all.model.deliveries import (
     Delivery,
     DeliveryKey,
     Facts,
@@ -21,13 +21,13 @@ from chat4all.deliveries import (
     standing,
     state,
 )
-from chat4all.messages import Message, Recipient
-from chat4all.people import People
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import partition_of
+from chat4all.model.slots import Slot, slots
 from chat4all.ports import MessageStore
-from chat4all.records import partition_of
-from chat4all.retired import retired
-from chat4all.slots import Slot, slots
-from chat4all.tracing import trace_id
+from chat4all.services.directory import People
+from chat4all.services.retired_deliveries import retired
+from chat4all.telemetry.tracing import trace_id
 from webapp.answers import rfc3339
 from webapp.validating import without_blanks
 

@@ -2,8 +2,8 @@
 
 from flask import Flask, request
 
-from chat4all import tracing
 from chat4all.settings import Settings
+from chat4all.telemetry import tracing
 
 
 def init(app: Flask, settings: Settings) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.accounts import Taken, check_name, create_contact, create_user
-from chat4all.callers import MANAGE
-from chat4all.conversations import Identity, User
-from chat4all.people import ID_SPACE, Address
+from chat4all.model.callers import MANAGE
+from chat4all.model.conversations import Identity, User
+from chat4all.services.access.credentials import Taken, check_name, create_contact, create_user
+from chat4all.services.directory import ID_SPACE, Address
 from webapp import auth, limiting
 from webapp.answers import answer, rfc3339
 from webapp.claims import claim, confirm, send_code

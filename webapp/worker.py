@@ -75,7 +75,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_process(self) -> None:
         """In the worker, after the fork. Returns when it ends."""
         # Not in the master, which must not count: the library keeps a file for each process.
-        from chat4all import metrics  # noqa: PLC0415
+        from chat4all.telemetry import metrics  # noqa: PLC0415
 
         self._cut = metrics.CONNECTIONS_CUT.of
         self._show = metrics.CONNECTIONS.set

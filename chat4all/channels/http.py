@@ -6,7 +6,7 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
-from chat4all.failures import Failure, Temporary, Unknown
+from chat4all.model.failures import Failure, Temporary, Unknown
 
 CONNECTIONS = 100
 # aiohttp adds these to every request; providers ignore them, and both sides pay for them.

@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import graph, messaging_inbound
-from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
-from chat4all.channels.graph import Verdict
-from chat4all.channels.loose import ident
+from chat4all.channels import messaging_inbound, meta
+from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
+from chat4all.channels.json_fields import ident
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
-from chat4all.failures import Permanent, Temporary, Throttled
+from chat4all.channels.meta import Verdict
+from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.ports import Limits, Update
 
 # Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
@@ -28,7 +28,7 @@ class InstagramSettings(MessagingSettings):
     app_secret: str = Field("", description="The app's secret; signs webhooks.")
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
-    api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+    api_version: str = Field(meta.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
 
 
 class Instagram(MessagingChannel):
@@ -53,7 +53,7 @@ class Instagram(MessagingChannel):
         },
         caption_length=0,
     )
-    verdicts = graph.COMMON | {
+    verdicts = meta.COMMON | {
         (10, 2534022): Verdict(Permanent, "outside_window"),
         (100, 2534014): Verdict(Permanent, "unknown_address"),
         (100, 2018001): Verdict(Permanent, "unknown_address"),

@@ -10,16 +10,16 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from chat4all.channels import graph, messaging_inbound
-from chat4all.channels.accounts import Pacing, load, reached, require
-from chat4all.channels.graph import Verdict
+from chat4all.channels import messaging_inbound, meta
+from chat4all.channels.account_settings import Pacing, load, reached, require
 from chat4all.channels.http import Http
-from chat4all.channels.loose import fields, ident
-from chat4all.channels.times import at_ms, is_time
-from chat4all.failures import Unknown
-from chat4all.messages import File
+from chat4all.channels.json_fields import fields, ident
+from chat4all.channels.meta import Verdict
+from chat4all.channels.provider_times import at_ms, is_time
+from chat4all.model.failures import Unknown
+from chat4all.model.messages import File
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Channel, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
-from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 MB = 1 << 20
@@ -39,7 +39,7 @@ class MessagingSettings(Pacing):
     app_secret: str = ""
     verify_token: str = ""
     api_url: str = ""
-    api_version: str = graph.GRAPH_VERSION
+    api_version: str = meta.GRAPH_VERSION
 
 
 class Event(Struct, frozen=True):
@@ -103,7 +103,7 @@ class MessagingChannel(Channel):
         self.account = Account(own.account_id or self.simulated_account, real)
         self.limits = own.limits(type(self).limits, real)
         base = own.api_url or (self.real_url if real else f"{settings.simulator_url}/{self.name}")
-        self.media_from = reached(real, own.api_url, base, graph.MEDIA_HOSTS)
+        self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._account_url = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._account_url / "messages"
         token = own.token or settings.secret(f"{self.name}_token")
@@ -118,20 +118,20 @@ class MessagingChannel(Channel):
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Meta's hub.challenge."""
-        return graph.challenge(self._verify_token, query)
+        return meta.challenge(self._verify_token, query)
 
     def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Meta's X-Hub-Signature-256."""
-        return graph.is_signed(self._app_secret, headers, body)
+        return meta.is_signed(self._app_secret, headers, body)
 
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Every event of every entry that can be read."""
         found: list[Update] = []
-        for each in graph.told(body):
+        for each in meta.told(body):
             found.extend([each] if isinstance(each, Unreadable) else self._read_event(each))
         return found
 
-    def _read_event(self, told: graph.Told) -> Iterable[Update]:
+    def _read_event(self, told: meta.Told) -> Iterable[Update]:
         what = told.what
         event = Event(
             parts=what,
@@ -197,7 +197,7 @@ class MessagingChannel(Channel):
         """Whom the token speaks for."""
         answer = await self._http.get(self._account_url.with_query(fields="id,name,username"))
         if answer.status != 200:
-            raise graph.refusal(answer, self.verdicts)
+            raise meta.refusal(answer, self.verdicts)
         profile = _profile(answer.body)
         return f"{self.name} {profile.get('username') or profile.get('name') or self.account.account_id}"
 
@@ -207,7 +207,7 @@ class MessagingChannel(Channel):
         fields = self._account_url / "subscribed_apps" % {"subscribed_fields": self.fields}
         answer = await self._http.post(fields, b"{}")
         if answer.status != 200:
-            raise graph.refusal(answer, self.verdicts)
+            raise meta.refusal(answer, self.verdicts)
         where = f"webhook to set in Meta's console: {webhook_url}" if webhook_url else "no public address for a webhook"
         return f"{name}; subscribed to {self.fields}; {where}"
 
@@ -229,7 +229,7 @@ class MessagingChannel(Channel):
 
     async def _send(self, message: Outgoing, content: dict[str, Any]) -> Taken:
         answer = await self._http.post(self._messages, _encode(self.envelope(message, content)))
-        provider_id = ident(graph.success(answer, self.verdicts).get("message_id"))
+        provider_id = ident(meta.success(answer, self.verdicts).get("message_id"))
         if not provider_id:
             raise Unknown("unreadable_answer", f"HTTP {answer.status}")
         return Taken(provider_id)

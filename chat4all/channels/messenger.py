@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import graph, messaging_inbound
-from chat4all.channels.accounts import UNPACED_BURST, UNPACED_INTERVAL_S
-from chat4all.channels.graph import Verdict
-from chat4all.channels.loose import ident, items, words
+from chat4all.channels import messaging_inbound, meta
+from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
+from chat4all.channels.json_fields import ident, items, words
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
-from chat4all.deliveries import DeliveryKey
-from chat4all.failures import Permanent, Temporary
+from chat4all.channels.meta import Verdict
+from chat4all.model.deliveries import DeliveryKey
+from chat4all.model.failures import Permanent, Temporary
 from chat4all.ports import Limits, Outgoing, Update
 
 
@@ -26,7 +26,7 @@ class MessengerSettings(MessagingSettings):
     app_secret: str = Field("", description="The app's secret; signs webhooks.")
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
-    api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+    api_version: str = Field(meta.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
 
 
 class Messenger(MessagingChannel):
@@ -45,7 +45,7 @@ class Messenger(MessagingChannel):
         caption_length=0,
         bare_receipts=True,
     )
-    verdicts = graph.COMMON | {
+    verdicts = meta.COMMON | {
         (10, 2018278): Verdict(Permanent, "outside_window"),
         (100, 2018001): Verdict(Permanent, "unknown_address"),
         (200, 1545041): Verdict(Permanent, "undeliverable"),
@@ -56,7 +56,7 @@ class Messenger(MessagingChannel):
         "messages", "messaging_postbacks", "message_deliveries", "message_echoes", "message_reactions", "message_edits",
         "messaging_referrals", "standby",
     ))  # fmt: skip
-    real_url = graph.GRAPH_URL
+    real_url = meta.GRAPH_URL
     simulated_account = "100000000000002"
     own_settings = MessengerSettings
 

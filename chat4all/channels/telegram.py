@@ -18,10 +18,10 @@ from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
-from chat4all.channels.accounts import Pacing, load, reached
-from chat4all.channels.loose import decoded, fields, ident
-from chat4all.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File
+from chat4all.channels.account_settings import Pacing, load, reached
+from chat4all.channels.json_fields import decoded, fields, ident
+from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.model.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from chat4all.channels.loose import fields, ident, items, joined, words
-from chat4all.channels.telegram_words import called, said
-from chat4all.channels.times import now, within_second
-from chat4all.channels.whatsapp_words import EDITED
+from chat4all.channels.json_fields import fields, ident, items, joined, words
+from chat4all.channels.provider_times import now, within_second
+from chat4all.channels.telegram_as_text import called, said
+from chat4all.channels.whatsapp_as_text import EDITED
 from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "telegram"

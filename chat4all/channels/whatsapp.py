@@ -12,17 +12,17 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import graph, whatsapp_inbound
-from chat4all.channels.accounts import Pacing, load, reached, require
-from chat4all.channels.graph import Verdict
+from chat4all.channels import meta, whatsapp_inbound
+from chat4all.channels.account_settings import Pacing, load, reached, require
 from chat4all.channels.http import Http
-from chat4all.channels.loose import fields, ident, items, words
-from chat4all.channels.times import within_second
+from chat4all.channels.json_fields import fields, ident, items, words
+from chat4all.channels.meta import Verdict
+from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_account import WhatsAppAccount
-from chat4all.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File
+from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.model.messages import File
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Channel, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
-from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
@@ -31,7 +31,7 @@ NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 WRITTEN_NUMBER = re.compile(r"[1-9][0-9]{6,16}")
 WRITTEN = str.maketrans("", "", " -().\u00a0")
 
-VERDICTS = graph.COMMON | {
+VERDICTS = meta.COMMON | {
     470: Verdict(Permanent, "outside_window"),
     130429: Verdict(Throttled, "rate_limit", 1.0),
     130472: Verdict(Permanent, "experiment"),
@@ -90,7 +90,7 @@ class WhatsAppSettings(Pacing):
     app_secret: str = Field("", description="The app's secret; signs webhooks.")
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the Cloud API is; empty: Meta, or the simulator without a token.")
-    api_version: str = Field(graph.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the Graph API.")
+    api_version: str = Field(meta.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the Graph API.")
 
 
 class _Text(Struct, frozen=True):
@@ -143,8 +143,8 @@ class WhatsApp(Channel):
         self._verify_token = own.verify_token or settings.secret("whatsapp_verify_token")
         self.account = Account(own.phone_number_id or SIMULATED_NUMBER, real)
         self.limits = own.limits(WhatsApp.limits, real)
-        base = own.api_url or (graph.GRAPH_URL if real else f"{settings.simulator_url}/whatsapp")
-        self.media_from = reached(real, own.api_url, base, graph.MEDIA_HOSTS)
+        base = own.api_url or (meta.GRAPH_URL if real else f"{settings.simulator_url}/whatsapp")
+        self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._number = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._number / "messages"
         token = own.token or settings.secret("whatsapp_token")
@@ -165,16 +165,16 @@ class WhatsApp(Channel):
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Meta's hub.challenge."""
-        return graph.challenge(self._verify_token, query)
+        return meta.challenge(self._verify_token, query)
 
     def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Meta's X-Hub-Signature-256."""
-        return graph.is_signed(self._app_secret, headers, body)
+        return meta.is_signed(self._app_secret, headers, body)
 
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Statuses and messages of every entry and change that can be read."""
         found: list[Update] = []
-        for each in graph.told(body):
+        for each in meta.told(body):
             found.extend([each] if isinstance(each, Unreadable) else self._read_change(each.what))
         return found
 
@@ -262,7 +262,7 @@ class WhatsApp(Channel):
         to, recipient = (message.address, UNSET) if phone else (UNSET, message.address)
         send = _Send(biz_opaque_callback_data=message.reference, to=to, recipient=recipient, **content)
         answer = await self._http.post(self._messages, _encode(send))
-        said = graph.success(answer, VERDICTS)
+        said = meta.success(answer, VERDICTS)
         provider_id = next((ident(fields(each).get("id")) for each in items(said.get("messages"))), "")
         if not provider_id:
             raise Unknown("unreadable_answer", f"HTTP {answer.status}")

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from yarl import URL
 
-from chat4all.channels import graph
-from chat4all.channels.graph import Verdict
+from chat4all.channels import meta
 from chat4all.channels.http import Answer, Http
-from chat4all.channels.loose import decoded, fields, ident, items, joined, words
-from chat4all.failures import Failure
+from chat4all.channels.json_fields import decoded, fields, ident, items, joined, words
+from chat4all.channels.meta import Verdict
+from chat4all.model.failures import Failure
 
 NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,whatsapp_business_manager_messaging_limit"
 MESSAGING, MANAGEMENT = "whatsapp_business_messaging", "whatsapp_business_management"
@@ -97,7 +97,7 @@ class WhatsAppAccount:
 
     def _read(self, answer: Answer) -> dict[str, Any]:
         if answer.status != 200:
-            raise graph.refusal(answer, self._verdicts)
+            raise meta.refusal(answer, self._verdicts)
         try:
             return fields(decoded(answer.body))
         except ValueError:

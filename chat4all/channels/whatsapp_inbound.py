@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from chat4all.channels.loose import fields, flat, ident, items, words
-from chat4all.channels.times import within_second
-from chat4all.channels.whatsapp_words import Said, is_unreadable, kind_of, said
+from chat4all.channels.json_fields import fields, flat, ident, items, words
+from chat4all.channels.provider_times import within_second
+from chat4all.channels.whatsapp_as_text import Said, is_unreadable, kind_of, said
 from chat4all.ports import Inbound, Moved, Unreadable, Update
 
 NAME = "whatsapp"

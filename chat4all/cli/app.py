@@ -11,7 +11,7 @@ import typer
 from chat4all.cli import access, channels, doctor, files, operator, people, processes
 from chat4all.cli.session import SERVERS
 from chat4all.client import ApiError
-from chat4all.failures import Failure
+from chat4all.model.failures import Failure
 from chat4all.settings import SettingsError
 
 app = typer.Typer(

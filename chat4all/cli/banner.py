@@ -12,8 +12,8 @@ import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chat4all.cli.parts import Part
-from chat4all.exposing import targets, targets_folder
 from chat4all.settings import Settings
+from chat4all.telemetry.exporter import targets, targets_folder
 
 PATIENCE_S = 90.0
 BETWEEN_S = 0.2

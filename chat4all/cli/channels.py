@@ -7,9 +7,9 @@ import typer
 
 from chat4all.channels import CHANNELS, open_channel, unknown_channel
 from chat4all.cli.printing import say
-from chat4all.failures import Failure, Permanent
+from chat4all.cli.running import beside_running
+from chat4all.model.failures import Failure, Permanent
 from chat4all.ports import Channel, Limits
-from chat4all.running import beside_running
 from chat4all.settings import Settings
 
 app = typer.Typer()

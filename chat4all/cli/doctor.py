@@ -21,12 +21,12 @@ from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.banner import serves
 from chat4all.cli.channels import webhook_url
 from chat4all.cli.printing import say_json
-from chat4all.exposing import targets, targets_folder
-from chat4all.failures import Failure, Temporary
+from chat4all.cli.running import beside_running
+from chat4all.model.failures import Failure, Temporary
+from chat4all.model.records import TOPICS
 from chat4all.ports import Channel, EventLog, MessageStore
-from chat4all.records import TOPICS
-from chat4all.running import beside_running
 from chat4all.settings import Settings, SettingsError, sources, unknown
+from chat4all.telemetry.exporter import targets, targets_folder
 from storage.open import open_log, open_objects, open_store
 
 app = typer.Typer()

@@ -16,7 +16,7 @@ from chat4all.cli.people import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS, folder
 from chat4all.client import ApiError, Client, Progress
-from chat4all.messages import is_uuid
+from chat4all.model.messages import is_uuid
 
 app = typer.Typer()
 

@@ -7,17 +7,17 @@ from uuid import uuid4
 
 import typer
 
-from chat4all import accounts, tokens
-from chat4all.callers import SCOPES
 from chat4all.cli import starting
 from chat4all.cli.printing import clock, printable, say, say_json
+from chat4all.cli.running import beside_running
 from chat4all.cli.session import SERVERS
-from chat4all.entering import Logins
-from chat4all.failures import Permanent, Temporary
-from chat4all.files import readable_size
+from chat4all.model.callers import SCOPES
+from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.files import readable_size
+from chat4all.model.records import TOPICS, Range, Record
 from chat4all.ports import EventLog
-from chat4all.records import TOPICS, Range, Record
-from chat4all.running import beside_running
+from chat4all.services.access import credentials, tokens
+from chat4all.services.access.logins import Logins
 from chat4all.settings import EMBEDDED
 from storage import shrinking
 from storage.open import open_log, open_store
@@ -41,8 +41,8 @@ def create(
     scopes = [one.strip() for each in scope for one in each.split(",") if one.strip()]
     store = open_store(beside_running())
     try:
-        secret = accounts.create_client(store, name, scopes)
-    except (ValueError, accounts.Taken) as error:
+        secret = credentials.create_client(store, name, scopes)
+    except (ValueError, credentials.Taken) as error:
         raise Permanent("refused", str(error)) from None
     finally:
         store.close()
@@ -54,7 +54,7 @@ def list_clients() -> None:
     """Print the service clients, one a line."""
     store = open_store(beside_running())
     try:
-        names = accounts.client_names(store)
+        names = credentials.client_names(store)
         for user in (store.users(names).get(each) for each in names):
             if user:
                 say_json({"client_id": user.user_id, "scopes": list(user.scopes)})
@@ -68,8 +68,8 @@ def rotate(name: str) -> None:
     settings = beside_running()
     store = open_store(settings)
     try:
-        _, secret = accounts.rotate_client(store, Logins(store, settings), name)
-    except accounts.Nobody as error:
+        _, secret = credentials.rotate_client(store, Logins(store, settings), name)
+    except credentials.Nobody as error:
         raise Permanent("unknown", str(error)) from None
     finally:
         store.close()
@@ -82,8 +82,8 @@ def delete(name: str) -> None:
     settings = beside_running()
     store = open_store(settings)
     try:
-        accounts.delete_client(store, Logins(store, settings), name)
-    except accounts.Nobody as error:
+        credentials.delete_client(store, Logins(store, settings), name)
+    except credentials.Nobody as error:
         raise Permanent("unknown", str(error)) from None
     finally:
         store.close()

@@ -9,11 +9,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from chat4all import running
-from chat4all.cli import banner, starting
+from chat4all.cli import banner, running, starting
 from chat4all.cli.parts import PARTS, Part, become, parts_of
-from chat4all.failures import Failure
-from chat4all.private import UMASK
+from chat4all.model.failures import Failure
+from chat4all.private_files import UMASK
 from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError, load, sources
 

@@ -13,17 +13,17 @@ from kombu.exceptions import OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chat4all import telemetry
-from chat4all.accepting import Acceptor
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.deliveries import DeliveryKey
-from chat4all.failures import Failure, Unknown
-from chat4all.inbound import Arrivals
-from chat4all.letters import Wanted, instant, record_of, scan
+from chat4all.cli.running import beside_running
+from chat4all.model.deliveries import DeliveryKey
+from chat4all.model.failures import Failure, Unknown
 from chat4all.ports import Channel, DeadLetter, MessageStore
-from chat4all.running import beside_running
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.dead_letters import Wanted, instant, record_of, scan
+from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.webhooks import STAGES, Webhooks
 from chat4all.settings import SettingsError
-from chat4all.webhooks import STAGES, Webhooks
+from chat4all.telemetry import logs
 from tasks.operations import reprocessing, resends
 from tasks.operations.resends import Plan, Resend, Wish
 from tasks.resources import Parts, open_parts
@@ -53,7 +53,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
-        telemetry.configure("replay")
+        logs.configure("replay")
         try:
             command(*arguments, **options)
         except Unknown as failure:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from chat4all.cli.running import beside_running, is_running
 from chat4all.client import ApiError, Client, Tokens
-from chat4all.running import beside_running, is_running
 from chat4all.settings import Settings
 
 FILE = "session.json"

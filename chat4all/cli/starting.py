@@ -10,16 +10,16 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from chat4all.accounts import hash_secret
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.parts import Part, checked_socket, parts_of
-from chat4all.conversations import User, UserKind
-from chat4all.failures import Mismatch
+from chat4all.cli.running import SUPERVISOR, is_running
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.failures import Mismatch
+from chat4all.model.records import TOPICS
 from chat4all.ports import MessageStore
-from chat4all.private import private_folder, tighten
-from chat4all.records import TOPICS
+from chat4all.private_files import private_folder, tighten
 from chat4all.root import ROOT
-from chat4all.running import SUPERVISOR, is_running
+from chat4all.services.access.credentials import hash_secret
 from chat4all.settings import Settings, SettingsError
 from storage.open import open_log, open_store
 

@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from chat4all.conversations import User, Verification
-from chat4all.logins import Holding, Revocation, Session
+from chat4all.model.conversations import User, Verification
+from chat4all.model.sessions import Holding, Revocation, Session
 
 
 class Access(ABC):

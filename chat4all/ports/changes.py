@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.deliveries import Watermark
+from chat4all.model.deliveries import Watermark
 
 # How long the store knows what was learned when. A reader who was away for longer is told `reload`.
 KEPT_DAYS = 7

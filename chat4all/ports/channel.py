@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from chat4all.messages import File
-from chat4all.reaching import Allowed
-from chat4all.records import ProviderReceipt
+from chat4all.model.messages import File
+from chat4all.model.records import ProviderReceipt
+from chat4all.model.url_guard import Allowed
 
 
 class Limits(Struct, frozen=True):

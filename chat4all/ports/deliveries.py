@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
-from chat4all.records import ProviderReceipt
 
 
 class Handle(Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.conversations import Conversation, Identity, Membership, User, Verification
+from chat4all.model.conversations import Conversation, Identity, Membership, User, Verification
 
 
 class Arrived(Struct, frozen=True):

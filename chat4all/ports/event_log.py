@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.records import NewRecord, Range, Record
+from chat4all.model.records import NewRecord, Range, Record
 
 
 class Topic(Struct, frozen=True):

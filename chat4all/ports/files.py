@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from chat4all.files import StoredFile
+from chat4all.model.files import StoredFile
 
 # Behind every character that is in a holder's name.
 LAST_CHARACTER = "\U0010ffff"

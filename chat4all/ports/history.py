@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from chat4all.deliveries import Watermark
-from chat4all.messages import Message
+from chat4all.model.deliveries import Watermark
+from chat4all.model.messages import Message
 
 
 class Registration(Struct, frozen=True):

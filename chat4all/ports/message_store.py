@@ -12,6 +12,7 @@ from abc import abstractmethod
 
 from msgspec import Struct
 
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports.access import Access
 from chat4all.ports.changes import Changes
 from chat4all.ports.deliveries import Deliveries
@@ -20,7 +21,6 @@ from chat4all.ports.files import Files
 from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
 from chat4all.ports.progress import ProgressStore
-from chat4all.records import ProviderReceipt
 
 
 class Expired(Struct, frozen=True):

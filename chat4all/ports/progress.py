@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all.model.records import Range
 from chat4all.ports.event_log import Topic
-from chat4all.records import Range
 
 
 class Progress(Struct, frozen=True):

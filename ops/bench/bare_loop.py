@@ -13,10 +13,10 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chat4all.channels import open_channel
-from chat4all.deliveries import Delivery, DeliveryKey, Facts
-from chat4all.messages import Message, Recipient, Text
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
+from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.records import INCOMING, TOPICS, Range, incoming_record, partition_of
 from chat4all.ports import Channel, EventLog, Handle, MessageStore, Outgoing
-from chat4all.records import INCOMING, TOPICS, Range, incoming_record, partition_of
 from chat4all.settings import Settings, load
 from ops.harness.guard import refuse_real
 from storage.open import open_log, open_store

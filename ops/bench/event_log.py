@@ -12,8 +12,8 @@ from contextlib import closing
 from statistics import quantiles
 from uuid import uuid4
 
+from chat4all.model.records import NewRecord
 from chat4all.ports import EventLog
-from chat4all.records import NewRecord
 from chat4all.settings import load
 from storage.open import open_log
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from chat4all.records import INCOMING, Range, read_message
+from chat4all.model.records import INCOMING, Range, read_message
 from ops.bench import cpu
 from ops.bench.figures import Flow, spread
 from ops.bench.load import LARGEST_BATCH, Sends, batches, messages, send

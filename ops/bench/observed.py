@@ -21,8 +21,8 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from chat4all.exposing import targets
 from chat4all.root import ROOT
+from chat4all.telemetry.exporter import targets
 from ops.bench.figures import Flow
 from ops.bench.flows import Course, Measured, with_people
 from ops.bench.load import UNLIMITED

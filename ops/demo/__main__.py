@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from chat4all.running import beside_running
+from chat4all.cli.running import beside_running
 from chat4all.settings import SettingsError
 from ops.demo import across, chat, failover, files, kill, load, scale
 from ops.harness.guard import RealPeople, refuse_real

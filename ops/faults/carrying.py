@@ -15,7 +15,7 @@ from uuid import uuid4
 import requests
 
 from chat4all.client import ApiError, Client, Tokens
-from chat4all.failures import Failure
+from chat4all.model.failures import Failure
 from ops.faults.checker import Accepted, Carried
 from ops.faults.course import Course
 from ops.harness.api import Api

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chat4all.deliveries import Delivery
+from chat4all.model.deliveries import Delivery
 from chat4all.ports import DeadLetter
 from ops.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, stale
 from ops.faults.crowd import Crowd, Talk

@@ -2,7 +2,7 @@
 
 import time
 
-from chat4all.records import ProviderReceipt, status_record
+from chat4all.model.records import ProviderReceipt, status_record
 from ops.bench.figures import spread
 from ops.faults.checker import History
 from ops.faults.course import Course

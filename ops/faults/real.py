@@ -12,7 +12,7 @@ from secrets import token_hex
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from chat4all.records import INCOMING, STATUS
+from chat4all.model.records import INCOMING, STATUS
 from ops.faults.stack import NotHere, Stack
 from ops.harness.servers import NotInstalled, Servers, replicated, single
 from ops.native.processes import Server, StartFailed

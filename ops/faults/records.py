@@ -6,9 +6,18 @@ from uuid import uuid4
 
 import msgspec
 
-from chat4all.failures import Failure
-from chat4all.messages import Message, Recipient, Text
-from chat4all.records import INCOMING, STATUS, NewRecord, ProviderReceipt, Record, incoming_record, partition_of, status_record
+from chat4all.model.failures import Failure
+from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.records import (
+    INCOMING,
+    STATUS,
+    NewRecord,
+    ProviderReceipt,
+    Record,
+    incoming_record,
+    partition_of,
+    status_record,
+)
 from ops.faults.course import Course
 from ops.faults.sabotage.sitecustomize import MARK
 from ops.faults.stack import Stack

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from chat4all.failures import Failure
+from chat4all.model.failures import Failure
 from chat4all.root import ROOT
 from ops.faults.course import Course
 from ops.faults.crowd import Crowd

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.transfers import Note
+from chat4all.client.transfers import Note
 from ops.harness.api import Api, Refused
 from ops.harness.waiting import wait_until
 

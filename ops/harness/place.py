@@ -3,7 +3,7 @@
 from secrets import token_hex, token_urlsafe
 from typing import Protocol
 
-from chat4all.accounts import create_client
+from chat4all.services.access.credentials import create_client
 from ops.harness.api import Api
 from ops.harness.system import Running
 from storage.open import open_store

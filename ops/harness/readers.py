@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from msgspec import Struct
 
-from chat4all.streaming import OPTIONS
+from chat4all.client.streaming import OPTIONS
 from chat4all.v1 import chat_pb2, chat_pb2_grpc
 
 ACKNOWLEDGE_TIMEOUT_S = 10.0

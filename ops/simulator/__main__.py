@@ -7,8 +7,8 @@ import sys
 
 import uvloop
 
-from chat4all import telemetry
 from chat4all.settings import SettingsError, load
+from chat4all.telemetry import logs
 from ops.simulator.server import serve
 
 
@@ -23,7 +23,7 @@ async def _main() -> None:
 
 def main() -> int:
     """Run until it is asked to stop. 1, with a line that says why, when it cannot start."""
-    telemetry.configure("simulator")
+    logs.configure("simulator")
     try:
         uvloop.run(_main())
     except (SettingsError, OSError) as error:

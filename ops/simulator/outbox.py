@@ -10,7 +10,7 @@ from zlib import crc32
 
 import aiohttp
 
-from chat4all import telemetry
+from chat4all.telemetry import logs
 from ops.simulator.model import Update
 from ops.simulator.providers.provider import Provider
 
@@ -21,7 +21,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 GIVE_UP_S = 600.0
 
-_log = telemetry.logger(__name__)
+_log = logs.logger(__name__)
 
 
 class Outbox:

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from chat4all import telemetry
 from chat4all.settings import Settings
+from chat4all.telemetry import logs
 from ops.simulator.control import Control, Wrong, encode
 from ops.simulator.desk import Desk, Dropped
 from ops.simulator.feed import Feed
@@ -22,7 +22,7 @@ from ops.simulator.record import Record
 LARGEST_CALL = 128 << 20
 PHONES = Path(__file__).with_name("phones.html")
 
-_log = telemetry.logger(__name__)
+_log = logs.logger(__name__)
 
 
 class Simulator:

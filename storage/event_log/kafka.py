@@ -15,11 +15,11 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 from msgspec.structs import replace
 
-from chat4all.failures import Failure, Mismatch, RangeLost, Temporary
+from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary
+from chat4all.model.records import NewRecord, Range, Record
 from chat4all.ports import Consumer, EventLog, Topic
-from chat4all.records import NewRecord, Range, Record
 from chat4all.settings import Settings
-from chat4all.telemetry import logger
+from chat4all.telemetry.logs import logger
 from storage.event_log.kafka_appender import Appender
 from storage.event_log.kafka_cluster import ANSWER_S, RECORD_BYTES, error_of, failure, parse
 from storage.event_log.kafka_consumer import Follower, Member

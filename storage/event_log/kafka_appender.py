@@ -6,9 +6,9 @@ from threading import Event, Lock, Thread
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from chat4all.failures import Failure, Permanent, Temporary, Unknown
-from chat4all.records import NewRecord
-from chat4all.telemetry import logger
+from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
+from chat4all.model.records import NewRecord
+from chat4all.telemetry.logs import logger
 from storage.event_log.kafka_cluster import RECORD_BYTES, Cluster, Complaints, error_of, failure, write_failure
 
 LINGER_MS = 2

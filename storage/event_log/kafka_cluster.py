@@ -10,10 +10,10 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.failures import Failure, Mismatch, Permanent, Temporary, Unknown
-from chat4all.records import Record
+from chat4all.model.failures import Failure, Mismatch, Permanent, Temporary, Unknown
+from chat4all.model.records import Record
 from chat4all.settings import SettingsError
-from chat4all.telemetry import logger
+from chat4all.telemetry.logs import logger
 
 USAGE = (
     "kafka://host:port[,host:port][?replication=3&prefix=name-&security=ssl|sasl_ssl|sasl_plaintext"

@@ -11,10 +11,10 @@ from contextlib import suppress
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from chat4all.failures import Failure, RangeLost, Temporary
+from chat4all.model.failures import Failure, RangeLost, Temporary
+from chat4all.model.records import Record
 from chat4all.ports import Consumer
-from chat4all.records import Record
-from chat4all.telemetry import logger
+from chat4all.telemetry.logs import logger
 from storage.event_log.kafka_cluster import Cluster, error_of, failure, to_record
 
 CHUNK = 500

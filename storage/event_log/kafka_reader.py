@@ -7,8 +7,8 @@ from threading import Lock
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from chat4all.failures import Mismatch, RangeLost, Temporary
-from chat4all.records import Range, Record
+from chat4all.model.failures import Mismatch, RangeLost, Temporary
+from chat4all.model.records import Range, Record
 from storage.event_log.kafka_cluster import Cluster, error_of, failure, to_record
 
 Ends = Callable[[str], Mapping[int, tuple[int, int]]]

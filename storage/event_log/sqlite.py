@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
-from chat4all.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.records import NewRecord, Range, Record
 from chat4all.ports import Consumer, EventLog, Topic
-from chat4all.records import NewRecord, Range, Record
 from chat4all.settings import Settings
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_consumer import Follower, Member

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from chat4all.failures import RangeLost, Temporary
+from chat4all.model.failures import RangeLost, Temporary
+from chat4all.model.records import Record
 from chat4all.ports import Consumer
-from chat4all.records import Record
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, failing_temporarily, record_id, to_record
 

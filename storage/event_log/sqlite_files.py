@@ -13,10 +13,10 @@ from weakref import WeakSet
 
 import msgspec
 
-from chat4all.failures import Mismatch, Temporary
+from chat4all.model.failures import Mismatch, Temporary
+from chat4all.model.records import Record
 from chat4all.ports import Topic
-from chat4all.private import private_file, private_folder
-from chat4all.records import Record
+from chat4all.private_files import private_file, private_folder
 from storage.shrinking import be_shrinkable
 
 SUFFIX = ".topic"

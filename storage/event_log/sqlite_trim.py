@@ -2,7 +2,7 @@
 
 import time
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from storage.event_log.sqlite_files import Connection, TopicFile, failing_temporarily, record_id
 from storage.event_log.sqlite_writer import Turn, begin, writing
 from storage.shrinking import can_shrink, give_back, has_spare

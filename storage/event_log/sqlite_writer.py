@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Thread
 
-from chat4all.failures import Failure, Temporary, Unknown
-from chat4all.records import NewRecord
+from chat4all.model.failures import Failure, Temporary, Unknown
+from chat4all.model.records import NewRecord
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, headers_to_bytes, record_id
 
 PENDING_BYTES = 64 << 20

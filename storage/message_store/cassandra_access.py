@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from chat4all.conversations import User, Verification
-from chat4all.failures import Temporary
-from chat4all.logins import Holding, Revocation, Session
+from chat4all.model.conversations import User, Verification
+from chat4all.model.failures import Temporary
+from chat4all.model.sessions import Holding, Revocation, Session
 from chat4all.ports.access import Access
 from storage.message_store.cassandra_directory import DAY_S, USERS, VERIFICATIONS, Key
 from storage.message_store.cassandra_rows import PAUSE_MS, ROUNDS, Register, as_json

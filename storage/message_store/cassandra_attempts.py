@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from chat4all.deliveries import Facts
+from chat4all.model.deliveries import Facts
 from storage.message_store.cassandra_session import Call, Put, Row
 
 # So many attempts stand among what was seen of a row; with more of them that would grow without end.

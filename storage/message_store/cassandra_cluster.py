@@ -18,7 +18,7 @@ from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 from msgspec import Struct
 
-from chat4all.failures import Mismatch, Temporary
+from chat4all.model.failures import Mismatch, Temporary
 from chat4all.settings import SettingsError
 
 USAGE = "cassandra://host[:port][,host[:port]]/keyspace[?replication=3&consistency=LOCAL_QUORUM&datacenter=…&user=…]"

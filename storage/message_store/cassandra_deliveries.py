@@ -5,10 +5,10 @@ from functools import reduce
 
 import msgspec
 
-from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.retention import Retention
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Handle, Waiting
-from chat4all.retention import Retention
 from storage.message_store import cassandra_attempts, cassandra_changes
 from storage.message_store.cassandra_lanes import CassandraLanes
 from storage.message_store.cassandra_parking import CassandraParking

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
+from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
 from chat4all.ports.listing import SLOT_MS

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import msgspec
 
-from chat4all.failures import Temporary
-from chat4all.files import StoredFile
+from chat4all.model.failures import Temporary
+from chat4all.model.files import StoredFile
 from chat4all.ports.files import LAST_CHARACTER, Files
 from storage.message_store.cassandra_rows import ROUNDS, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from chat4all.conversations import Membership
-from chat4all.deliveries import Watermark
-from chat4all.messages import Message
+from chat4all.model.conversations import Membership
+from chat4all.model.deliveries import Watermark
+from chat4all.model.messages import Message
+from chat4all.model.retention import Retention
 from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
 from chat4all.ports.listing import SLOT_MS
-from chat4all.retention import Retention
 from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_listing import CassandraListing
 from storage.message_store.cassandra_rows import TOGETHER, TOP, Lookup, as_json

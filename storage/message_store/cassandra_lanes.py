@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chat4all.deliveries import Lane
-from chat4all.failures import Temporary
+from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary
 from chat4all.ports.deliveries import Deliveries, LaneState, Lease, Waiting
 from storage.message_store.cassandra_cluster import Undecided
 from storage.message_store.cassandra_rows import Lookup, as_json

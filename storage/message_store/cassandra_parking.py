@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports.deliveries import Deliveries
-from chat4all.records import ProviderReceipt
 from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Session
 from storage.message_store.known import Known

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from chat4all.model.records import Range
+from chat4all.model.retention import DAY_MS, Retention, before
 from chat4all.ports.event_log import Topic
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
-from chat4all.records import Range
-from chat4all.retention import DAY_MS, Retention, before
 from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 

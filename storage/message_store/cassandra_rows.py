@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from storage.message_store.cassandra_session import Row, Session
 
 # Keys in one request: each costs a third of what it costs alone. Servers allow 100 at most.

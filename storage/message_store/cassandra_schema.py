@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from chat4all.failures import Mismatch, Temporary
+from chat4all.model.failures import Mismatch, Temporary
 from storage.message_store.cassandra_session import Session
 
 FOLDER = Path(__file__).with_name("cassandra_migrations")

@@ -23,7 +23,7 @@ from cassandra.policies import (
 )
 from cassandra.query import BatchStatement, BatchType, tuple_factory
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from storage.message_store.cassandra_cluster import Place, Undecided, as_failures, check_copies
 
 REQUEST_S = 5.0

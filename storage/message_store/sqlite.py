@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from chat4all.failures import Mismatch
+from chat4all.model.failures import Mismatch
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.known import Known

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from chat4all.conversations import User, Verification
-from chat4all.logins import Holding, Revocation, Session
+from chat4all.model.conversations import User, Verification
+from chat4all.model.sessions import Holding, Revocation, Session
 from chat4all.ports.access import Access
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import as_json

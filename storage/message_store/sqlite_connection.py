@@ -12,8 +12,8 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
-from chat4all.failures import Temporary
-from chat4all.private import private_file
+from chat4all.model.failures import Temporary
+from chat4all.private_files import private_file
 from storage.shrinking import be_shrinkable, can_shrink, rewrite, size
 
 WRITE_LIMIT_S = 5.0

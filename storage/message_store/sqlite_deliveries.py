@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
-from chat4all.records import ProviderReceipt
 from storage.message_store import sqlite_changes, sqlite_facts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched

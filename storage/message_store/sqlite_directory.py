@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from chat4all.conversations import Conversation, Identity, Member, Membership, User, Verification
+from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
 from storage.message_store import sqlite_changes

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from chat4all.model.records import ProviderReceipt
+from chat4all.model.retention import DAY_MS, Retention
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.ports.message_store import Expired
-from chat4all.records import ProviderReceipt
-from chat4all.retention import DAY_MS, Retention
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_retiring import forget_outcomes, retire
 from storage.shrinking import can_shrink, give_back, has_spare

@@ -1,6 +1,6 @@
 """`Facts.merged` in SQL: two writers add to the same row, and neither takes anything from the other."""
 
-from chat4all.deliveries import Facts
+from chat4all.model.deliveries import Facts
 from storage.message_store.sqlite_rows import Write
 
 HIGHEST = ("attempts", "attempted_at", "refusals", "resends", "resent_as")

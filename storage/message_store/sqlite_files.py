@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from chat4all.files import StoredFile
+from chat4all.model.files import StoredFile
 from chat4all.ports.files import LAST_CHARACTER, Files
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import msgspec
 
-from chat4all.conversations import Membership
-from chat4all.deliveries import Watermark
-from chat4all.messages import Message
+from chat4all.model.conversations import Membership
+from chat4all.model.deliveries import Watermark
+from chat4all.model.messages import Message
 from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
 from chat4all.ports.listing import EVERYBODY, SLOT_MS

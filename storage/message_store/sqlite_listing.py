@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from chat4all.conversations import Membership
+from chat4all.model.conversations import Membership
 from chat4all.ports.listing import EVERYBODY, SLOT_MS, Listing
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Write, fetched

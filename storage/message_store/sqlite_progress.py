@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from chat4all.model.records import Range
 from chat4all.ports.event_log import Topic
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
-from chat4all.records import Range
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Write, as_json, fetched
 

@@ -5,7 +5,7 @@ What was seen of them stays (`outcomes`, by a trigger on the deletion) for as lo
 
 from itertools import takewhile
 
-from chat4all.retention import Retention, before
+from chat4all.model.retention import Retention, before
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import fetched
 

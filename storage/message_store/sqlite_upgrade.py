@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 
-from chat4all.retention import Retention
+from chat4all.model.retention import Retention
 
 # `at` of rows that are there already: when they were found. Their `stamp` comes before all others.
 COLUMNS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 from uuid import uuid4
 
-from chat4all.failures import Permanent, Temporary
+from chat4all.model.failures import Permanent, Temporary
 from chat4all.ports.object_store import NO_OBJECT, NO_UPLOAD, PARTS_CHANGED, ObjectStore, Part
 from chat4all.settings import Settings
 from storage.object_store.signing import Signer

@@ -16,8 +16,8 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chat4all.failures import Permanent, Temporary
-from chat4all.files import disposition
+from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.files import disposition
 from chat4all.ports.object_store import NO_OBJECT, NO_UPLOAD, PARTS_CHANGED, ObjectStore, Part
 from chat4all.settings import Settings, SettingsError
 

@@ -14,15 +14,15 @@ from functools import cache
 
 from kombu.exceptions import OperationalError
 
-from chat4all import metrics, telemetry
-from chat4all.failures import Permanent, Temporary
-from chat4all.files import FileStatus, StoredFile
-from chat4all.filing import VERIFY_DUE_MS, Filing, now_ms
+from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.files import FileStatus, StoredFile
+from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, Filing, now_ms
+from chat4all.telemetry import logs, metrics
 from tasks.app import app
 from tasks.files.media import fetch
 from tasks.resources import Parts, parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 QUEUE = "channels"
 # Fetches wait for others, checks for our own disk: neither may take the other's threads.

@@ -7,18 +7,18 @@ from functools import cache
 import aiohttp
 from msgspec.structs import replace
 
-from chat4all import metrics, telemetry
 from chat4all.channels import open_channel
-from chat4all.failures import Failure, Permanent, Temporary
-from chat4all.fetching import Transfer
-from chat4all.files import ANY_TYPE, FileStatus, StoredFile, checked_type
-from chat4all.filing import Filing
+from chat4all.model.failures import Failure, Permanent, Temporary
+from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type
+from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
-from chat4all.reaching import Refused
+from chat4all.services.files.file_lifecycle import Filing
+from chat4all.services.files.http_fetch import Transfer
 from chat4all.settings import Settings
+from chat4all.telemetry import logs, metrics
 from tasks.resources import Parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 TRIES = 8
 ANSWER_MOST = 1 << 20

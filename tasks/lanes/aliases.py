@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from chat4all.conversations import Identity
-from chat4all.deliveries import Delivery
-from chat4all.people import now_ms
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import Delivery
 from chat4all.ports import Taken
+from chat4all.services.directory import now_ms
 
 
 class Names:

@@ -13,13 +13,13 @@ import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
-from chat4all import metrics, telemetry, tracing
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, State, state
-from chat4all.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File, Text
-from chat4all.moving import follow, successor
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, State, state
+from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
+from chat4all.model.messages import File, Text
 from chat4all.ports import Channel, Handle, Outgoing
+from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.settings import Settings
+from chat4all.telemetry import logs, metrics, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.outgoing_files import Pending, arrived, post_file
 from tasks.lanes.retries import Breaker, Pace, backoff
@@ -28,7 +28,7 @@ from tasks.outcomes.dead_letters import delivery_letter
 from tasks.resources import Parts
 from tasks.stages.stage import told
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")

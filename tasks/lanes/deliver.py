@@ -4,7 +4,7 @@ from functools import cache
 
 from celery import signals
 
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
 from tasks.app import app
 from tasks.lanes.runner import Courier
 from tasks.resources import parts

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState
 
 PROC = Path("/proc")

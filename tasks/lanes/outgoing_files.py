@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from chat4all.attaching import caption, with_link
-from chat4all.deliveries import Delivery
-from chat4all.files import FileStatus, name_of_link
-from chat4all.messages import File, Text
+from chat4all.model.deliveries import Delivery
+from chat4all.model.files import FileStatus, name_of_link
+from chat4all.model.messages import File, Text
 from chat4all.ports import Channel, MessageStore, Outgoing
+from chat4all.services.acceptance.attachments import caption, with_link
 from tasks.resources import Parts
 
 

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-from chat4all import telemetry
-from chat4all.deliveries import Delivery
+from chat4all.model.deliveries import Delivery
 from chat4all.settings import Settings
+from chat4all.telemetry import logs
 from tasks.lanes.attempt import Outcome, Sender, Wait, ends_of, now_ms, refused, within_life
 from tasks.lanes.writer import Note
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 # How often an account is tried that could not be opened. Its keys wait as long.
 AGAIN_S = 30.0

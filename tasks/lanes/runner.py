@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvloop
 
-from chat4all import metrics, telemetry
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.deliveries import Lane
-from chat4all.failures import Temporary
-from chat4all.measuring import Values
+from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, Lease
+from chat4all.telemetry import logs, metrics
+from chat4all.telemetry.instruments import Values
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.lease import is_dead, me, share
@@ -25,7 +25,7 @@ from tasks.lanes.outlet import Outlet
 from tasks.lanes.writer import Committer
 from tasks.resources import Parts
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 THREADS = 6
 POLL_S = 0.01

@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from chat4all.deliveries import Delivery, DeliveryKey
+from chat4all.model.deliveries import Delivery, DeliveryKey
+from chat4all.model.slots import slots
 from chat4all.ports import MessageStore, Waiting
-from chat4all.slots import slots
 
 PAGE = 100
 SCAN = 500

@@ -6,18 +6,18 @@ from concurrent.futures import Executor
 
 from msgspec import Struct
 
-from chat4all import telemetry, tracing
-from chat4all.conversations import Identity
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.failures import Temporary, Unknown
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.model.records import NewRecord
 from chat4all.ports import DeadLetter, Handle, Waiting
-from chat4all.records import NewRecord
+from chat4all.telemetry import logs, tracing
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.events import as_one, learned, now_ms, state_event, tell
 from tasks.resources import Parts
 from tasks.stages.receipts import apply_named, id_of
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 Address = tuple[str, str]
 GAP_S = 0.005

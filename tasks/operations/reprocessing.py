@@ -3,11 +3,10 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.deliveries import DeliveryKey, Lane
-from chat4all.failures import Newer, Permanent, RangeLost
-from chat4all.messages import Message, resend_message_id, seq_at
-from chat4all.ports import DeadLetter, MessageStore
-from chat4all.records import (
+from chat4all.model.deliveries import DeliveryKey, Lane
+from chat4all.model.failures import Newer, Permanent, RangeLost
+from chat4all.model.messages import Message, resend_message_id, seq_at
+from chat4all.model.records import (
     INCOMING,
     STATUS,
     BatchRef,
@@ -20,8 +19,9 @@ from chat4all.records import (
     read_status,
     status_record,
 )
-from chat4all.slots import slots
-from chat4all.tracing import HEADER, new
+from chat4all.model.slots import slots
+from chat4all.ports import DeadLetter, MessageStore
+from chat4all.telemetry.tracing import HEADER, new
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.pipeline import STAGES, hand_out

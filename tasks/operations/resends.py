@@ -11,14 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
-from chat4all.conversations import Identity
-from chat4all.deliveries import Delivery, DeliveryKey, Lane, State, reason, standing, state
-from chat4all.failures import Permanent
-from chat4all.messages import Message, Recipient, resend_message_id
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, reason, standing, state
+from chat4all.model.failures import Permanent
+from chat4all.model.messages import Message, Recipient, resend_message_id
+from chat4all.model.records import incoming_record, partition_of
+from chat4all.model.slots import slots
 from chat4all.ports import MessageStore
-from chat4all.records import incoming_record, partition_of
-from chat4all.slots import slots
-from chat4all.tracing import HEADER, new
+from chat4all.telemetry.tracing import HEADER, new
 from tasks.resources import Parts
 
 APPEND_S = 10.0

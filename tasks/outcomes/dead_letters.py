@@ -3,7 +3,7 @@
 import time
 from uuid import NAMESPACE_URL, uuid5
 
-from chat4all.deliveries import Delivery
+from chat4all.model.deliveries import Delivery
 from chat4all.ports import DeadLetter
 
 

@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from chat4all import metrics
-from chat4all.deliveries import Delivery, State, state
+from chat4all.model.deliveries import Delivery, State, state
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import DeadLetter, MessageStore
-from chat4all.records import ProviderReceipt
+from chat4all.telemetry import metrics
 
 GOOD = frozenset({State.SENT, State.DELIVERED, State.READ})
 

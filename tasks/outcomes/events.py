@@ -7,11 +7,11 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 from msgspec.structs import replace
 
-from chat4all.deliveries import RANK, Delivery, Watermark, folded, reason, state
-from chat4all.messages import File, Message
+from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
+from chat4all.model.messages import File, Message
+from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
 from chat4all.ports import Change, EventLog, MessageStore
-from chat4all.records import EVENTS, VERSIONED, NewRecord, partition_of
-from chat4all.tracing import event_headers
+from chat4all.telemetry.tracing import event_headers
 from chat4all.v1 import chat_pb2 as pb
 
 TIMEOUT_S = 10.0

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from chat4all import metrics, telemetry
 from chat4all.channels import CHANNELS
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.failures import Unknown
-from chat4all.messages import Message, offset_of, seq_at
-from chat4all.records import INCOMING, partition_of
-from chat4all.slots import slots
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.failures import Unknown
+from chat4all.model.messages import Message, offset_of, seq_at
+from chat4all.model.records import INCOMING, partition_of
+from chat4all.model.slots import slots
+from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
 from tasks.outcomes.events import as_one, learned, message_event, now_ms, rejected_event, state_event, tell
@@ -17,7 +17,7 @@ from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
 from tasks.wake import wake_free
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 ROWS_AT_ONCE = 1000
 REJECTED = "message_id_conflict"

@@ -1,6 +1,6 @@
 """persist: register every message's id and keep the messages that are the first of theirs."""
 
-from chat4all.messages import Message
+from chat4all.model.messages import Message
 from chat4all.ports import MessageStore, Registration
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury

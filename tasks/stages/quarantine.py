@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from chat4all.model.records import Range
 from chat4all.ports import Trouble
-from chat4all.records import Range
 
 # A chunk has so many records at least, and a range so many chunks at most: each is noted in the store before it is tried.
 CHUNK_RECORDS = 16

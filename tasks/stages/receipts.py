@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from chat4all import metrics, tracing
-from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
+from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
+from chat4all.model.records import NewRecord, Position, ProviderReceipt
 from chat4all.ports import Handle
-from chat4all.records import NewRecord, Position, ProviderReceipt
-from chat4all.tracing import HEADER
+from chat4all.telemetry import metrics, tracing
+from chat4all.telemetry.tracing import HEADER
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.delivery_metrics import told as count

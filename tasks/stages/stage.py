@@ -18,17 +18,17 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from chat4all import metrics, telemetry, tracing
-from chat4all.failures import RangeLost, Temporary, Unknown
+from chat4all.model.failures import RangeLost, Temporary, Unknown
+from chat4all.model.records import BatchRef, Range
 from chat4all.ports import MessageStore
-from chat4all.records import BatchRef, Range
+from chat4all.telemetry import logs, metrics, tracing
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts
 from tasks.stages.batches import Batch, Batches
 from tasks.stages.quarantine import RECORD_TRIES, halves, plan
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 Work = Callable[[Parts, Batch, bool], None]
 OUTAGES = (Temporary, Unknown, RangeLost)

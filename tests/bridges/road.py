@@ -14,12 +14,12 @@ import grpc
 
 from bridges.stream import StreamServer
 from bridges.subscriptions import Limits
-from chat4all import tokens
-from chat4all.conversations import Conversation, ConversationType, Membership, User, UserKind
-from chat4all.deliveries import Delivery, Facts, Watermark
-from chat4all.messages import Message, Text, offset_of, seq_at
+from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
+from chat4all.model.deliveries import Delivery, Facts, Watermark
+from chat4all.model.messages import Message, Text, offset_of, seq_at
+from chat4all.model.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
 from chat4all.ports import EventLog, MessageStore, Registration
-from chat4all.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
+from chat4all.services.access import tokens
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from storage.open import open_log, open_store

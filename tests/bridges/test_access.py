@@ -9,11 +9,11 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
-from chat4all import tokens
-from chat4all.conversations import User, UserKind
-from chat4all.entering import Logins, Pair
-from chat4all.failures import Temporary
-from chat4all.measuring import REGISTRY
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.failures import Temporary
+from chat4all.services.access import tokens
+from chat4all.services.access.logins import Logins, Pair
+from chat4all.telemetry.instruments import REGISTRY
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import Reader, Road, serving
 from tests.bridges.test_chat import calling
@@ -103,8 +103,8 @@ def _unread() -> float:
 
 async def test_who_cannot_read_revocations_trusts_nobody(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the store has not answered for too long, streams end and calls are UNAVAILABLE: not for a moment's outage."""
-    monkeypatch.setattr("chat4all.revocations.EVERY_S", 0.05)
-    monkeypatch.setattr("chat4all.revocations.BLIND_S", 1.0)
+    monkeypatch.setattr("chat4all.services.access.revocations.EVERY_S", 0.05)
+    monkeypatch.setattr("chat4all.services.access.revocations.BLIND_S", 1.0)
     talk = road.conversation("talk", "alice", "bob")
 
     def away() -> int:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.batches import Ready
-from chat4all.records import INCOMING, Record
+from chat4all.model.records import INCOMING, Record
 
 
 def record(partition: int, offset: int, recipients: int = 0) -> Record:

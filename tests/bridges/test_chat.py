@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridges.stream import StreamServer
-from chat4all.records import INCOMING, STATUS, Position, Range, read_message, read_status
+from chat4all.model.records import INCOMING, STATUS, Position, Range, read_message, read_status
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from tests.bridges.road import TIMEOUT_S, Road, free_port, serving

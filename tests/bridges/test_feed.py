@@ -12,11 +12,11 @@ import pytest
 
 from bridges.feed import Feed, starting_point
 from bridges.subscriptions import Hub
-from chat4all import metrics
-from chat4all.deliveries import Watermark
-from chat4all.failures import Mismatch, Temporary
-from chat4all.measuring import READERS
-from chat4all.records import EVENTS, partition_of
+from chat4all.model.deliveries import Watermark
+from chat4all.model.failures import Mismatch, Temporary
+from chat4all.model.records import EVENTS, partition_of
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS
 from tests.bridges.road import PARTITIONS, Reader, Road, serving, texts
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,9 +10,9 @@ import pytest
 
 from bridges.feed import Feed
 from bridges.ingest import Flow
-from chat4all.measuring import REGISTRY
-from chat4all.records import EVENTS, INCOMING, BatchRef, Record
+from chat4all.model.records import EVENTS, INCOMING, BatchRef, Record
 from chat4all.settings import Settings
+from chat4all.telemetry.instruments import REGISTRY
 
 ASIDE: dict[tuple[int, int], object] = {}
 OLD, NEW = {"v": "1"}, {"v": "3"}

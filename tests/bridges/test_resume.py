@@ -15,12 +15,12 @@ from bridges.backlog import Backlog
 from bridges.past import Past, must_reload
 from bridges.sessions import Sessions
 from bridges.subscriptions import Cursor, Hub, Limits, Parcel
-from chat4all.conversations import Conversation, ConversationType, User, UserKind
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
-from chat4all.measuring import REGISTRY
-from chat4all.messages import Message, Recipient, Text
+from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.records import Position, ProviderReceipt, partition_of
 from chat4all.ports import MessageStore
-from chat4all.records import Position, ProviderReceipt, partition_of
+from chat4all.telemetry.instruments import REGISTRY
 from chat4all.v1 import chat_pb2 as pb
 from tasks.lanes.writer import Note, write
 from tests.bridges.road import PARTITIONS, Reader, Road, kinds, serving, texts

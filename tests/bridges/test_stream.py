@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from bridges.subscriptions import Cursor, Limits
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
-from chat4all.failures import Temporary
-from chat4all.messages import Message, Recipient
-from chat4all.records import partition_of
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.failures import Temporary
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import partition_of
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import PARTITIONS, TIMEOUT_S, Reader, Road, kinds, now_ms, serving, texts
 

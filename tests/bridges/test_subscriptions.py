@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridges.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
-from chat4all.conversations import Conversation, ConversationType, Member, Membership
-from chat4all.records import Record
+from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
+from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
 quick = settings(max_examples=150, deadline=None)

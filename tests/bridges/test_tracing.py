@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from bridges.batches import Traces
-from chat4all import tracing
-from chat4all.records import INCOMING, Range, Record
+from chat4all.model.records import INCOMING, Range, Record
+from chat4all.telemetry import tracing
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from tests.bridges.road import TIMEOUT_S, Reader, Road, serving

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from chat4all.channels import CHANNELS
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Aside, Inbound, Moved, Unclaimed, Unreadable, Update
-from chat4all.records import ProviderReceipt
 
 FOLDER = Path(__file__).parent.parent / "payloads"
 TYPES: dict[str, Any] = {

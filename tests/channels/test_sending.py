@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File
+from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.model.messages import File
 from chat4all.ports import Channel, Outgoing, Taken
 from chat4all.settings import Settings
 from tests.channels import payloads

@@ -9,7 +9,7 @@ from yarl import URL
 from chat4all.channels.http import Answer, Http
 from chat4all.channels.whatsapp import VERDICTS
 from chat4all.channels.whatsapp_account import MANAGEMENT, MESSAGING, WhatsAppAccount
-from chat4all.failures import Permanent, Temporary
+from chat4all.model.failures import Permanent, Temporary
 
 NUMBER = {
     "display_phone_number": "+1 555", "verified_name": "Shop", "status": "CONNECTED", "quality_rating": "YELLOW",

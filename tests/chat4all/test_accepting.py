@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from chat4all.accepting import Accepted, Acceptor, Caller, Draft, Refused, TextDraft
-from chat4all.conversations import User, UserKind
-from chat4all.inbound import Arrivals
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.records import EVENTS, INCOMING, STATUS, TOPICS, Range, read_message
 from chat4all.ports import EventLog, Inbound, MessageStore
-from chat4all.records import EVENTS, INCOMING, STATUS, TOPICS, Range, read_message
+from chat4all.services.acceptance.acceptance import Accepted, Acceptor, Caller, Draft, Refused, TextDraft
+from chat4all.services.inbound.intake import Arrivals
 from chat4all.settings import Settings
 from storage.open import open_log, open_store
 from tests.webapp.channels import both
@@ -127,7 +127,7 @@ def test_a_foreign_or_unknown_conversation_takes_no_position(desk: Desk) -> None
 
 def test_what_no_stage_would_read_is_refused_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message whose record is too large is not accepted and then buried; the others of the batch are accepted."""
-    monkeypatch.setattr("chat4all.records.RECORD_MOST", 2_000)
+    monkeypatch.setattr("chat4all.model.records.RECORD_MOST", 2_000)
     large, small = desk.acceptor.accept(ALICE, [said("x" * 3_000, to=["bob"]), said(to=["bob"])])
     assert isinstance(large, Refused)
     assert (large.status, large.code) == (413, "message_too_large")

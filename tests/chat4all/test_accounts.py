@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all import accounts
-from chat4all.accounts import AT_ONCE, IN_LINE, Busy, check_secret, hash_secret
+from chat4all.services.access import credentials
+from chat4all.services.access.credentials import AT_ONCE, IN_LINE, Busy, check_secret, hash_secret
 
 MANY = 64
 
@@ -35,7 +35,7 @@ def test_many_logins_at_once_take_the_memory_of_few() -> None:
         return "answered"
 
     hasher = type("Hasher", (), {"verify": staticmethod(verify)})
-    with patch.object(accounts, "_HASHER", hasher), ThreadPoolExecutor(MANY) as pool:
+    with patch.object(credentials, "_HASHER", hasher), ThreadPoolExecutor(MANY) as pool:
         asked = [pool.submit(login) for _ in range(MANY)]
         refused = [each for each in asked if not _is_waiting(each)]
         assert [each.result() for each in refused] == ["busy"] * (MANY - IN_LINE)
@@ -58,7 +58,7 @@ def test_the_line_is_free_again_after_whatever_came_of_it() -> None:
     kept = hash_secret("right")
     for _ in range(IN_LINE + 1):
         assert not check_secret(None, "wrong")
-    with patch.object(accounts, "_HASHER") as hasher:
+    with patch.object(credentials, "_HASHER") as hasher:
         hasher.hash.side_effect = RuntimeError
         for _ in range(IN_LINE + 1):
             with pytest.raises(RuntimeError):

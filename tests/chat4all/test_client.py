@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat4all import connection
-from chat4all.client import ApiError, Client, Sent, Tokens, message
-from chat4all.connection import wait_s
+from chat4all.client import ApiError, Client, Sent, Tokens, connection, message
+from chat4all.client.connection import wait_s
 
 Answer = tuple[int, dict[str, Any]] | tuple[int, dict[str, Any], dict[str, str]] | None
 

@@ -8,8 +8,8 @@ import pytest
 
 from bridges.subscriptions import Cursor
 from chat4all.client import ApiError, Client, Tokens
-from chat4all.records import STATUS, Position, Range, read_status
-from chat4all.streaming import Newest, Stream, channel_to
+from chat4all.client.streaming import Newest, Stream, channel_to
+from chat4all.model.records import STATUS, Position, Range, read_status
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Background, Road, settings_in
 

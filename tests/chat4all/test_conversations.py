@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat4all.conversations import Conversation, ConversationType, Member, Membership
+from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
 
 users = st.sampled_from(["anna", "bob", "carl", "dora"])
 changes = st.lists(st.tuples(st.lists(users, max_size=3), st.lists(users, max_size=3)), max_size=6)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat4all.deliveries import (
+from chat4all.model.deliveries import (
     RANK,
     DeliveryKey,
     Facts,

@@ -12,16 +12,16 @@ from pathlib import Path
 import requests
 
 from chat4all.cli.parts import PARTS
-from chat4all.exposing import STEP, announce, targets, targets_folder
 from chat4all.root import ROOT
 from chat4all.settings import Settings
+from chat4all.telemetry.exporter import STEP, announce, targets, targets_folder
 
 SERVING = """
 import sys
-from chat4all import exposing, telemetry
+from chat4all.telemetry import exporter, logs
 from chat4all.settings import load
-telemetry.configure("tried")
-print(exposing.serve(sys.argv[1], load()), flush=True)
+logs.configure("tried")
+print(exporter.serve(sys.argv[1], load()), flush=True)
 sys.stdin.read()
 """
 

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from chat4all import fetching
-from chat4all.failures import Failure, Permanent, Temporary
-from chat4all.fetching import PublicResolver, Transfer, session
-from chat4all.reaching import Allowed, Refused
+from chat4all.model.failures import Failure, Permanent, Temporary
+from chat4all.model.url_guard import Allowed, Refused
+from chat4all.services.files import http_fetch
+from chat4all.services.files.http_fetch import PublicResolver, Transfer, session
 from tests.channels.conftest import serving
 
 PUBLIC = "157.240.1.1"
@@ -176,7 +176,7 @@ async def test_a_drip_is_ended_by_the_deadline_over_all(place: Place) -> None:
 async def test_a_drip_is_ended_long_before_where_it_is_slower_than_any_line(place: Place) -> None:
     """After the first seconds a least rate holds."""
     place.answers["/a"] = _drip
-    with patch.object(fetching, "SLOW_AFTER_S", 0.2), pytest.raises(Temporary, match="too_slow"):
+    with patch.object(http_fetch, "SLOW_AFTER_S", 0.2), pytest.raises(Temporary, match="too_slow"):
         await fetched(Allowed(own=place.url), f"{place.url}/a", seconds=60)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.files import ALIASES, ANY_TYPE, NAME_MOST, checked_name, checked_type, disposition, mended_name
+from chat4all.model.files import ALIASES, ANY_TYPE, NAME_MOST, checked_name, checked_type, disposition, mended_name
 from chat4all.settings import Settings
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chat4all import measuring, metrics
-from chat4all.measuring import DECLARED, REGISTRY, Counter, Histogram
+from chat4all.telemetry import instruments, metrics
+from chat4all.telemetry.instruments import DECLARED, REGISTRY, Counter, Histogram
 from ops.metrics import PAGE, page
 from tests.end_to_end.test_metrics import ELSEWHERE
 
@@ -66,7 +66,7 @@ def test_reasons_of_others_are_bounded() -> None:
     for number in range(500):
         reasons.of_reason(str(number)).add()
     [family] = [each for each in REGISTRY.collect() if each.name == "chat4all_tried_reasons"]
-    assert len(family.samples) == measuring.REASONS + 1
+    assert len(family.samples) == instruments.REASONS + 1
     assert sum(each.value for each in family.samples) == 500
     del DECLARED["chat4all_tried_reasons_total"]
 

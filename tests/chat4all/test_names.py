@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat4all.conversations import Conversation, ConversationType, Membership, User, UserKind
-from chat4all.names import NAME_MOST, cleaned, fault
-from chat4all.recipients import speaker
+from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
+from chat4all.model.display_names import NAME_MOST, cleaned, fault
+from chat4all.services.acceptance.recipients import speaker
 
 GROUP = Membership.founded(Conversation("c", ConversationType.GROUP, "x", 1), ["x"])
 TRICKS = [

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from chat4all.cli.starting import prepare
-from chat4all.private import private_file, private_folder, tighten
-from chat4all.records import INCOMING, NewRecord
+from chat4all.model.records import INCOMING, NewRecord
+from chat4all.private_files import private_file, private_folder, tighten
 from chat4all.settings import Settings
 from storage.open import open_log, open_store
 

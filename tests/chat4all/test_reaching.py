@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat4all.reaching import NAT64, WHY, Allowed, Refused, is_public
+from chat4all.model.url_guard import NAT64, WHY, Allowed, Refused, is_public
 
 META = Allowed(("fbcdn.net", "fbsbx.com"))
 ANY = Allowed(("*",))

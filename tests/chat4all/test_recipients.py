@@ -2,9 +2,9 @@
 
 import pytest
 
-from chat4all.conversations import Conversation, ConversationType, Identity, Member, Membership, User, UserKind
-from chat4all.messages import Recipient
-from chat4all.recipients import freeze, speaker
+from chat4all.model.conversations import Conversation, ConversationType, Identity, Member, Membership, User, UserKind
+from chat4all.model.messages import Recipient
+from chat4all.services.acceptance.recipients import freeze, speaker
 from tests.webapp.channels import both
 
 CHANNELS = both()

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from chat4all.failures import Permanent
-from chat4all.messages import Message, Text
-from chat4all.records import INCOMING, RECORD_MOST, Record, incoming_record, read_message, read_status
+from chat4all.model.failures import Permanent
+from chat4all.model.messages import Message, Text
+from chat4all.model.records import INCOMING, RECORD_MOST, Record, incoming_record, read_message, read_status
 
 
 def _record(value: bytes) -> Record:

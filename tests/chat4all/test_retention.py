@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat4all.retention import DAY_MS, Retention, before
+from chat4all.model.retention import DAY_MS, Retention, before
 from chat4all.settings import Settings, SettingsError, load
 
 

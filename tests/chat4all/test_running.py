@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.running import SUPERVISOR, beside_running, note
+from chat4all.cli.running import SUPERVISOR, beside_running, note
 from chat4all.settings import Settings
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chat4all.messages import File, Message, Recipient, Text
-from chat4all.records import Record, incoming_record, read_message
-from chat4all.renditions import rendered
-from chat4all.slots import rows, slots
-from chat4all.splitting import graphemes, split
+from chat4all.model.messages import File, Message, Recipient, Text
+from chat4all.model.records import Record, incoming_record, read_message
+from chat4all.model.slots import rows, slots
+from chat4all.model.text_splitting import graphemes, split
+from chat4all.services.acceptance.renditions import rendered
 from tests.webapp.channels import both
 
 FLAGS = ["🇧🇷", "🏴\U000e0067\U000e007f"]

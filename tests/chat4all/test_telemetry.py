@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import structlog
 
-from chat4all import redacting, telemetry
+from chat4all import redaction
 from chat4all.settings import Settings
+from chat4all.telemetry import logs
 
-log = telemetry.logger("tests.telemetry")
+log = logs.logger("tests.telemetry")
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def fresh() -> Iterator[None]:
     before = list(root.handlers)
     structlog.reset_defaults()
     yield
-    telemetry.name_traces(None)
+    logs.name_traces(None)
     structlog.reset_defaults()
     root.handlers = before
 
@@ -32,8 +33,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_a_line_has_the_names_that_collectors_know(capsys: pytest.CaptureFixture[str]) -> None:
     """Time, severity, event, scope, service and process, and what was given, under their own names."""
-    telemetry.configure("bridge")
-    telemetry.logger("tests.names").warning("batch_late", message_id="m", conversation_id="c", trace_id="t")
+    logs.configure("bridge")
+    logs.logger("tests.names").warning("batch_late", message_id="m", conversation_id="c", trace_id="t")
     (line,) = lines(capsys)
     assert line.pop("@timestamp").endswith("Z")
     assert line == {
@@ -52,31 +53,31 @@ def test_the_name_of_an_account_is_no_secret(capsys: pytest.CaptureFixture[str],
     """An access key may be a word that stands everywhere; the key that belongs to it is secret."""
     monkeypatch.setenv("MINIO_ACCESS_KEY", "chat4all")
     monkeypatch.setenv("MINIO_SECRET_KEY", "hunter2hunter2")
-    telemetry.configure("gateway")
-    telemetry.logger("tests.names").info("seen", said="hunter2hunter2")
+    logs.configure("gateway")
+    logs.logger("tests.names").info("seen", said="hunter2hunter2")
     (line,) = lines(capsys)
-    assert (line["service.name"], line["said"]) == ("chat4all", redacting.REDACTED)
+    assert (line["service.name"], line["said"]) == ("chat4all", redaction.REDACTED)
 
 
 def test_a_line_says_the_trace_that_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
     """That of its thread or task, unless it names one."""
-    telemetry.configure("gateway")
-    telemetry.name_traces(lambda: "current")
-    telemetry.logger("a").info("one")
-    telemetry.logger("a").info("two", trace_id="named")
+    logs.configure("gateway")
+    logs.name_traces(lambda: "current")
+    logs.logger("a").info("one")
+    logs.logger("a").info("two", trace_id="named")
     assert [each["trace_id"] for each in lines(capsys)] == ["current", "named"]
 
 
 def test_an_error_says_what_and_where_but_not_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     """An exception's text may quote anything: only its kind, its cause's kind and the places are written."""
-    telemetry.configure("worker")
+    logs.configure("worker")
     try:
         try:
             raise KeyError("+5511999990000")
         except KeyError as cause:
             raise ValueError("said: my secret words") from cause
     except ValueError:
-        telemetry.logger("a").exception("went_wrong")
+        logs.logger("a").exception("went_wrong")
     (line,) = lines(capsys)
     assert (line["exception.type"], line["exception.cause"]) == ("ValueError", "KeyError")
     assert "test_telemetry.py" in line["exception.stacktrace"]
@@ -86,7 +87,7 @@ def test_an_error_says_what_and_where_but_not_its_words(capsys: pytest.CaptureFi
 
 def test_libraries_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """What a library warns of is a line of JSON; what it merely tells is not written."""
-    telemetry.configure("worker")
+    logs.configure("worker")
     logging.getLogger("some.library").warning("lost %s", "a connection")
     logging.getLogger("some.library").info("hello")
     (line,) = lines(capsys)
@@ -107,7 +108,7 @@ def test_libraries_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_what_looks_private_is_not_written(said: str, kept: str | None) -> None:
     """A second net, wherever in a line it stands."""
-    found = redacting.redacted(said)
+    found = redaction.redacted(said)
     assert found == kept if kept else "AAH-" not in found
 
 
@@ -116,9 +117,9 @@ def test_known_secrets_are_not_written(
 ) -> None:
     """Secrets that this process has read, from the environment or from its folder, and fields that hold private things."""
     monkeypatch.setenv("SOME_TOKEN", "opensesame-opensesame")
-    telemetry.configure("gateway")
+    logs.configure("gateway")
     secret = Settings(data=tmp_path).secret("jwt")
-    telemetry.logger("a").info("odd", why=f"{secret} and opensesame-opensesame", text="words", address="12345678")
+    logs.logger("a").info("odd", why=f"{secret} and opensesame-opensesame", text="words", address="12345678")
     (line,) = lines(capsys)
     assert line["why"] == "[redacted] and [redacted]"
     assert (line["text"], line["address"]) == ("[redacted]", "[redacted]")

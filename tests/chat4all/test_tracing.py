@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat4all import tracing
 from chat4all.cli.printing import timeline
+from chat4all.telemetry import tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

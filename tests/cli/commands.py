@@ -63,7 +63,7 @@ def quiet() -> Iterator[None]:
 def gateway(settings: Settings, port: int = 0) -> Iterator[str]:
     """A gateway on a thread, on any port or this one; its URL."""
     # A log that is set up here would go on writing to this test's output when the test is over.
-    with patch("chat4all.telemetry.configure"):
+    with patch("chat4all.telemetry.logs.configure"):
         app = create_app(settings, {}, MemoryStorage())
     server = make_server(settings.host, port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

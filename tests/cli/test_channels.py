@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from chat4all.channels import CHANNELS
 from chat4all.cli.app import app
-from chat4all.failures import Permanent
+from chat4all.model.failures import Permanent
 
 TOKEN = "123456:AAFakeTokenForTests"
 

@@ -16,7 +16,7 @@ from limits import parse
 
 from chat4all.cli import doctor
 from chat4all.cli.parts import OFF, PARTS, parts_of
-from chat4all.limiting import Limiter, storage_of
+from chat4all.services.access.rate_limits import Limiter, storage_of
 from chat4all.settings import Settings
 
 

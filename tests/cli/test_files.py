@@ -81,7 +81,7 @@ def test_an_upload_that_was_cut_before_it_was_sent_is_sent(typed: Typed, tea: Pa
     with patch.object(Client, "send", send):
         status, _, _ = typed("upload", str(tea), "--conversation", "bob")
     assert status == 130
-    with patch("chat4all.transfers.requests.put", side_effect=AssertionError("brought again")):
+    with patch("chat4all.client.transfers.requests.put", side_effect=AssertionError("brought again")):
         said = upload(typed, tea)
     assert said.startswith("was uploaded before: ")
     assert said.strip().endswith(f"sent as {ids[0]}")
@@ -94,7 +94,7 @@ def test_other_words_do_not_send_a_file_twice(typed: Typed, tea: Path) -> None:
     def lost(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with patch("chat4all.transfers.Notes.forget", lost):
+    with patch("chat4all.client.transfers.Notes.forget", lost):
         assert typed("upload", str(tea), "--conversation", "bob")[0] == 130
     first = json.loads(upload(typed, tea, "--text", "other words", "--json"))
     assert (first["was_there"], bool(first["message_id"])) == (True, True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chat4all import tokens
-from chat4all.accounts import check_secret
-from chat4all.records import INCOMING
+from chat4all.model.records import INCOMING
+from chat4all.services.access import tokens
+from chat4all.services.access.credentials import check_secret
 from storage.shrinking import can_shrink
 from tests.bridges.road import Road, settings_in
 from tests.cli.commands import Typed

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chat4all import tokens
-from chat4all.accounts import create_client
 from chat4all.cli.printing import printable
 from chat4all.cli.session import Servers, kept
-from chat4all.messages import private_conversation_id
+from chat4all.model.messages import private_conversation_id
+from chat4all.services.access import tokens
+from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings
 from tests.bridges.road import Background, Road, settings_in
 from tests.cli.commands import Typed, gateway, quiet

@@ -14,15 +14,15 @@ from click.testing import CliRunner, Result
 from kombu.exceptions import OperationalError
 from msgspec import structs
 
-from chat4all.accepting import Acceptor
 from chat4all.channels import open_channel
 from chat4all.cli.replay import replay
-from chat4all.deliveries import DeliveryKey, Facts, Lane
-from chat4all.inbound import Arrivals
-from chat4all.messages import Recipient
-from chat4all.records import INCOMING, STATUS, NewRecord, incoming_record
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.messages import Recipient
+from chat4all.model.records import INCOMING, STATUS, NewRecord, incoming_record
 from chat4all.root import ROOT
-from chat4all.webhooks import Webhooks
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.webhooks import Webhooks
 from tasks.lanes.runner import Courier
 from tasks.operations import reprocessing
 from tests.channels import payloads

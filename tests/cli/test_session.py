@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chat4all.cli import session
+from chat4all.cli.running import SUPERVISOR, note
 from chat4all.cli.session import Kept, Servers, keep, kept
 from chat4all.client import Client, Tokens
-from chat4all.running import SUPERVISOR, note
 from chat4all.settings import Settings
 from tests.bridges.road import Road, settings_in
 from tests.cli.commands import Typed, gateway, quiet

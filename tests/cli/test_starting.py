@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.accounts import check_secret
 from chat4all.cli import starting
 from chat4all.cli.parts import PARTS, parts_of
-from chat4all.conversations import UserKind
-from chat4all.failures import Mismatch
+from chat4all.model.conversations import UserKind
+from chat4all.model.failures import Mismatch
+from chat4all.services.access.credentials import check_secret
 from chat4all.settings import Settings, SettingsError
 from ops.harness.system import free_ports
 from storage.open import open_store

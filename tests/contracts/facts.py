@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from chat4all.deliveries import Facts
+from chat4all.model.deliveries import Facts
 
 times = st.integers(0, 3)
 counts = st.integers(0, 3)

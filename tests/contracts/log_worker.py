@@ -8,10 +8,10 @@ consume TOPIC GROUP: polls for ever; `assigned P`, `revoked P`, `record P OFFSET
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from chat4all import telemetry
+from chat4all.model.records import NewRecord
 from chat4all.ports import EventLog
-from chat4all.records import NewRecord
 from chat4all.settings import load
+from chat4all.telemetry import logs
 from storage.open import open_log
 
 AT_ONCE = 5
@@ -61,7 +61,7 @@ def consume(log: EventLog, topic: str, group: str) -> None:
 WORK: dict[str, Callable[..., None]] = {"append": append, "create": create, "consume": consume}
 
 if __name__ == "__main__":
-    telemetry.configure("log_worker")
+    logs.configure("log_worker")
     opened = open_log(load())
     WORK[sys.argv[1]](opened, *sys.argv[2:])
     opened.close()

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from chat4all.model.records import NewRecord, Record
 from chat4all.ports import EventLog
-from chat4all.records import NewRecord, Record
 from chat4all.settings import Settings
 from storage.open import open_log
 from tests.contracts.kafka_server import kafka_settings, kill_and_restart_kafka

@@ -6,8 +6,8 @@ It reads the usual settings from the environment, says `ready`, and begins when 
 import sys
 from itertools import count
 
-from chat4all.conversations import Identity
-from chat4all.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
 from chat4all.ports import Lease, MessageStore, Registration
 from chat4all.settings import load
 from storage.open import open_store

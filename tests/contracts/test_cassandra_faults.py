@@ -9,8 +9,8 @@ from threading import Event
 
 import pytest
 
-from chat4all.deliveries import DeliveryKey, Facts, Lane
-from chat4all.failures import Failure, Temporary
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.failures import Failure, Temporary
 from chat4all.ports import Lease, Registration
 from chat4all.settings import Settings
 from ops.native.cassandra import Cassandra, cluster, start_cluster

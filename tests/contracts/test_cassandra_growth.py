@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chat4all.deliveries import DeliveryKey, Facts
-from chat4all.files import message_holder
+from chat4all.model.deliveries import DeliveryKey, Facts
+from chat4all.model.files import message_holder
+from chat4all.model.retention import DAY_MS
 from chat4all.ports import DeadLetter, Handle, Registration
-from chat4all.retention import DAY_MS
 from storage.message_store.cassandra import CassandraStore
 from storage.message_store.cassandra_session import Session
 from tests.contracts.cassandra_server import cassandra_settings

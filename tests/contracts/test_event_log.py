@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat4all.failures import Mismatch, RangeLost
+from chat4all.model.failures import Mismatch, RangeLost
+from chat4all.model.records import NewRecord, Range
 from chat4all.ports import EventLog
-from chat4all.records import NewRecord, Range
 from chat4all.settings import Settings
 from tests.contracts.logs import PARTITIONS, Adapter, Start, record, texts
 

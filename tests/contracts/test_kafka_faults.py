@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from chat4all.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.records import Range
 from chat4all.ports import EventLog
-from chat4all.records import Range
 from chat4all.settings import Settings
 from ops.native.kafka import Kafka, cluster
 from ops.native.processes import start_all

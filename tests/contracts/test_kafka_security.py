@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import admin
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from chat4all.settings import Settings
 from ops.native.kafka import Kafka
 from ops.native.processes import LOOPBACK, free_port

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from chat4all.conversations import User, UserKind, Verification
-from chat4all.logins import Holding, Revocation, Session
+from chat4all.model.conversations import User, UserKind, Verification
+from chat4all.model.sessions import Holding, Revocation, Session
 from chat4all.ports import MessageStore
 from tests.contracts.stores import fresh, person
 

@@ -15,10 +15,10 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from chat4all.deliveries import DeliveryKey, Facts, Lane
-from chat4all.failures import Mismatch, Temporary
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.failures import Mismatch, Temporary
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Handle, Lease, Waiting, stamps_of
-from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings, SettingsError
 from ops.native.cassandra import Cassandra
 from storage.message_store import cassandra_deliveries, cassandra_history, cassandra_parking, cassandra_schema

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat4all.conversations import Conversation, ConversationType
-from chat4all.deliveries import DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.conversations import Conversation, ConversationType
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane, Watermark
 from chat4all.ports import Change, MessageStore, Span
 from tests.contracts.stores import delivery, fresh, lane, message
 

@@ -5,10 +5,10 @@ from functools import reduce
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat4all.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
-from chat4all.messages import EPOCH_SIZE, File
+from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.messages import EPOCH_SIZE, File
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Handle, MessageStore
-from chat4all.records import ProviderReceipt
 from tests.contracts.facts import facts
 from tests.contracts.stores import delivery, fresh, lane
 

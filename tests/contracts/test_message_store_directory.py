@@ -3,10 +3,19 @@
 import msgspec
 import pytest
 
-from chat4all.conversations import ENDED_MOST, Conversation, ConversationType, Identity, Member, User, UserKind, Verification
-from chat4all.moving import follow, successor
+from chat4all.model.conversations import (
+    ENDED_MOST,
+    Conversation,
+    ConversationType,
+    Identity,
+    Member,
+    User,
+    UserKind,
+    Verification,
+)
 from chat4all.ports import Arrived, MessageStore
 from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.services.inbound.address_changes import follow, successor
 from tests.contracts.stores import claim, fresh, group, message, person
 
 

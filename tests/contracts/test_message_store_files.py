@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from chat4all.files import FileStatus, StoredFile, message_holder
+from chat4all.model.files import FileStatus, StoredFile, message_holder
 from chat4all.ports import MessageStore
 from tests.contracts.stores import fresh
 

@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from chat4all.files import StoredFile, message_holder, message_prefix
+from chat4all.model.files import StoredFile, message_holder, message_prefix
 from chat4all.ports import MessageStore, Waiting
 from tests.contracts.stores import fresh, lane
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat4all.deliveries import Watermark
-from chat4all.messages import EPOCH_SIZE, File, Message, Recipient, Text
+from chat4all.model.deliveries import Watermark
+from chat4all.model.messages import EPOCH_SIZE, File, Message, Recipient, Text
 from chat4all.ports import MessageStore, Registration
 from tests.contracts.stores import fresh, message
 

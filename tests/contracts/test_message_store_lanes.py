@@ -1,6 +1,6 @@
 """Lanes of every message store: positions that only grow, the lease, and keys that wait."""
 
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState, Lease, MessageStore, Waiting, stamps_of
 from tests.contracts.stores import lane
 

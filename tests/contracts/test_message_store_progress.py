@@ -5,9 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from chat4all.failures import Failure
+from chat4all.model.failures import Failure
+from chat4all.model.records import Range
 from chat4all.ports import DeadLetter, MessageStore, Progress, Topic, Trouble
-from chat4all.records import Range
 from tests.contracts.stores import fresh
 
 DAY_MS = 86_400_000

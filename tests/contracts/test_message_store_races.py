@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from chat4all.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
 from chat4all.ports import Arrived, Lease, MessageStore, Registration
 from chat4all.settings import Settings
 from tests.contracts.store_process import ROUNDS

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.conversations import Verification
-from chat4all.deliveries import DeliveryKey, Facts, Lane
-from chat4all.failures import Mismatch, Temporary
+from chat4all.model.conversations import Verification
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.failures import Mismatch, Temporary
+from chat4all.model.records import ProviderReceipt, Range
 from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting
-from chat4all.records import ProviderReceipt, Range
 from chat4all.settings import Settings
 from storage.message_store import (
     sqlite_connection,

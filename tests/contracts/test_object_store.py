@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from chat4all.failures import Permanent
+from chat4all.model.failures import Permanent
 from chat4all.ports import ObjectStore, Part
 from chat4all.ports.object_store import NO_OBJECT, NO_UPLOAD, PARTS_CHANGED
 from chat4all.settings import Settings

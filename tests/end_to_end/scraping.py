@@ -6,7 +6,7 @@ from typing import Self
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from chat4all.exposing import targets
+from chat4all.telemetry.exporter import targets
 from ops.harness.system import System
 
 BETWEEN_S = 0.4

@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 import requests
 
-from chat4all import metrics, tokens
-from chat4all.conversations import User, UserKind
-from chat4all.measuring import DECLARED
+from chat4all.model.conversations import User, UserKind
+from chat4all.services.access import tokens
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import DECLARED
 from ops.harness.guard import refuse_real
 from ops.harness.readers import Readers
 from ops.harness.system import System

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat4all.records import STATUS
+from chat4all.model.records import STATUS
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until

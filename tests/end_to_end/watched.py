@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 from uuid import uuid4
 
-from chat4all.exposing import targets_folder
-from chat4all.records import INCOMING, NewRecord
+from chat4all.model.records import INCOMING, NewRecord
+from chat4all.telemetry.exporter import targets_folder
 from ops.faults.crowd import Crowd
 from ops.faults.load import Load
 from ops.faults.stack import Embedded

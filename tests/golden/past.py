@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from chat4all.records import EVENTS, Record
+from chat4all.model.records import EVENTS, Record
 
 THEN = Path(__file__).parent / "e524405"
 

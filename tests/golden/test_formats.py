@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from bridges.subscriptions import Cursor, Parcel
-from chat4all import files, messages, people, records, tokens
-from chat4all.drafts import FileDraft, TextDraft
-from chat4all.messages import File, Text
-from chat4all.records import (
+from chat4all.model import files, messages, records
+from chat4all.model.drafts import FileDraft, TextDraft
+from chat4all.model.messages import File, Text
+from chat4all.model.records import (
     EVENTS,
     INCOMING,
     STATUS,
@@ -21,6 +21,8 @@ from chat4all.records import (
     read_status,
     status_record,
 )
+from chat4all.services import directory
+from chat4all.services.access import tokens
 from chat4all.v1 import chat_pb2 as pb
 from tasks.app import app
 from tasks.outcomes import dead_letters
@@ -33,7 +35,7 @@ MAKERS: dict[str, Any] = {
     "contact_conversation_id": messages.contact_conversation_id,
     "private_conversation_id": messages.private_conversation_id,
     "seq_at": messages.seq_at,
-    "contact_id": people.contact_id,
+    "contact_id": directory.contact_id,
     "inbound_file_id": files.inbound_file_id,
     "message_holder": files.message_holder,
     "partition_of": records.partition_of,

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat4all.messages import File, Message, Recipient, Text
-from chat4all.records import VERSION, Position, ProviderReceipt
+from chat4all.model.messages import File, Message, Recipient, Text
+from chat4all.model.records import VERSION, Position, ProviderReceipt
 from tests.golden.past import shapes
 
 KINDS: list[Any] = [Message, Recipient, Text, File, ProviderReceipt, Position]

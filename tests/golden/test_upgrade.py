@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from limits.storage import MemoryStorage
 
-from chat4all.messages import Message
-from chat4all.records import EVENTS, Record
+from chat4all.model.messages import Message
+from chat4all.model.records import EVENTS, Record
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from tests.golden.past import golden, records, restore

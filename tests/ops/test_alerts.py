@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from chat4all import metrics
-from chat4all.measuring import DECLARED
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import DECLARED
 from ops.native.alertmanager import SETTINGS, Alertmanager
 from ops.native.prometheus import RULES, Prometheus
 from tests.ops.alert_cases import CASES, Series

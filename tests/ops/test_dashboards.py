@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chat4all import metrics
-from chat4all.measuring import DECLARED
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import DECLARED
 from ops.grafana.__main__ import FOLDER, files
 from ops.grafana.boards import BOARDS, LAG
 from ops.grafana.panels import Board, Chart

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Channel, Inbound, Update
-from chat4all.records import ProviderReceipt
 from chat4all.settings import Settings
 from ops.simulator.server import Simulator
 

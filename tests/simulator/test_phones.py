@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from chat4all.messages import File
+from chat4all.model.messages import File
 from chat4all.ports import Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from chat4all.channels import CHANNELS
-from chat4all.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.messages import File
+from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.model.messages import File
 from chat4all.ports import Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until

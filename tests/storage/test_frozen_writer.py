@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.failures import Temporary
-from chat4all.records import NewRecord, Range
+from chat4all.model.failures import Temporary
+from chat4all.model.records import NewRecord, Range
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
 from storage.message_store import sqlite_connection

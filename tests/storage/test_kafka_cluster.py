@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
-from chat4all.failures import Failure, Mismatch, Permanent, Temporary, Unknown
+from chat4all.model.failures import Failure, Mismatch, Permanent, Temporary, Unknown
 from chat4all.settings import Settings, SettingsError
 from storage.event_log.kafka import KafkaLog
 from storage.event_log.kafka_appender import Appender

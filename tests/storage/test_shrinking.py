@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from chat4all.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import DeliveryKey, Facts, Lane
+from chat4all.model.records import NewRecord
+from chat4all.model.retention import DAY_MS
 from chat4all.ports import Handle
-from chat4all.records import NewRecord
-from chat4all.retention import DAY_MS
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
 from storage.message_store import sqlite_connection

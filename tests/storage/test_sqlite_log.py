@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from chat4all.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
-from chat4all.records import NewRecord, Range
+from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.records import NewRecord, Range
 from chat4all.settings import Settings
 from storage.event_log import sqlite_consumer, sqlite_files, sqlite_groups, sqlite_heart, sqlite_trim, sqlite_writer
 from storage.event_log.sqlite import SQLiteLog
@@ -306,7 +306,7 @@ def test_shares(current: dict[int, str], members: list[str], expected: dict[int,
 FORK = """
 import os, sys
 from pathlib import Path
-from chat4all.records import NewRecord
+from chat4all.model.records import NewRecord
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
 log = SQLiteLog(Settings(data=Path(sys.argv[1])))

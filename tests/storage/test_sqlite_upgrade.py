@@ -6,10 +6,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import storage
-from chat4all.conversations import User, UserKind
-from chat4all.deliveries import Lane
-from chat4all.files import StoredFile
-from chat4all.logins import Revocation
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.deliveries import Lane
+from chat4all.model.files import StoredFile
+from chat4all.model.sessions import Revocation
 from chat4all.ports import Waiting
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore

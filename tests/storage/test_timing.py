@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.failures import Permanent, Temporary, Unknown
-from chat4all.measuring import REGISTRY, Histogram
+from chat4all.model.failures import Permanent, Temporary, Unknown
 from chat4all.ports import EventLog
 from chat4all.settings import Settings
+from chat4all.telemetry.instruments import REGISTRY, Histogram
 from storage.open import open_log, open_objects, open_store
 from storage.timing import timed
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from chat4all.deliveries import Lane
-from chat4all.failures import Temporary
+from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary
 from chat4all.ports import Lease, MessageStore
 from tasks.lanes.attempt import Sender, now_ms
 from tasks.lanes.lane import LaneWork

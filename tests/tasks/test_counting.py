@@ -10,12 +10,12 @@ import pytest
 from prometheus_client import generate_latest
 
 from bridges.behind import Behind
-from chat4all import metrics
-from chat4all.deliveries import Facts
-from chat4all.failures import Temporary
-from chat4all.measuring import READERS, REGISTRY, Histogram, Reading, Readings
+from chat4all.model.deliveries import Facts
+from chat4all.model.failures import Temporary
+from chat4all.model.records import INCOMING, ProviderReceipt
 from chat4all.ports import Waiting
-from chat4all.records import INCOMING, ProviderReceipt
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS, REGISTRY, Histogram, Reading, Readings
 from tasks.stages.stage import Stage
 from tasks.sweep import Sweeper
 from tasks.tidying import tidy

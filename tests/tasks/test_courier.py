@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all import metrics
-from chat4all.deliveries import Lane
-from chat4all.failures import Temporary, Throttled
-from chat4all.measuring import READERS
+from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary, Throttled
 from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS
 from tasks.lanes.lease import is_dead, me, share
 from tasks.lanes.runner import Courier
 from tasks.resources import Parts
@@ -79,11 +79,11 @@ def test_an_account_that_cannot_be_opened_is_shown(road: World, start: Callable[
     def shown() -> dict[str, float]:
         return {channel: value for (channel,), value in READERS[metrics.ACCOUNT_UNOPENED]().items()}
 
-    with patch("tasks.courier.open_channel", side_effect=ValueError("bad credentials")):
+    with patch("tasks.lanes.runner.open_channel", side_effect=ValueError("bad credentials")):
         telegram = courier._outlet("telegram")
         assert [telegram.opened] == [False]
     assert shown() == {"whatsapp": 0, "telegram": 1}
-    with patch("tasks.courier.open_channel", return_value=Fake()), patch("tasks.outlet.AGAIN_S", 0.0):
+    with patch("tasks.lanes.runner.open_channel", return_value=Fake()), patch("tasks.lanes.outlet.AGAIN_S", 0.0):
         assert telegram.opened
     assert shown() == {"whatsapp": 0, "telegram": 0}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.accepting import Acceptor
-from chat4all.conversations import Conversation, ConversationType
-from chat4all.deliveries import LAST_INDEX, Lane
-from chat4all.failures import Temporary
-from chat4all.inbound import Arrivals
+from chat4all.model.conversations import Conversation, ConversationType
+from chat4all.model.deliveries import LAST_INDEX, Lane
+from chat4all.model.failures import Temporary
 from chat4all.ports import Inbound, Lease, Outgoing
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.inbound.intake import Arrivals
 from tasks.lanes.attempt import Sender, now_ms
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Committer
@@ -51,7 +51,7 @@ class Open(Sender):
 
 async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Among keys that wait and catch up, with far more behind them than is looked at first: each is known as ours."""
-    monkeypatch.setattr("chat4all.under_way.NEWEST", 2)
+    monkeypatch.setattr("chat4all.services.inbound.in_flight.NEWEST", 2)
     with world(tmp_path, partitions=1, backoff_first_s=0.02, backoff_most_s=0.05, breaker_failures=10_000) as road:
         channel = Echoing()
         channel.arrivals = Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel}))

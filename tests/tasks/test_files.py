@@ -12,14 +12,14 @@ from unittest.mock import Mock, patch
 import pytest
 from msgspec.structs import replace
 
-from chat4all import metrics
-from chat4all.deliveries import State, state
-from chat4all.failures import Temporary
-from chat4all.files import FileStatus, StoredFile, message_holder, part_sizes
-from chat4all.filing import HOLDERS_AT_ONCE, Filing, now_ms
-from chat4all.messages import File
+from chat4all.model.deliveries import State, state
+from chat4all.model.failures import Temporary
+from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
+from chat4all.model.messages import File
+from chat4all.model.retention import DAY_MS
 from chat4all.ports import Limits, Registration
-from chat4all.retention import DAY_MS
+from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, Filing, now_ms
+from chat4all.telemetry import metrics
 from tasks.files import file_tasks, media
 from tasks.lanes.attempt import Done, Sender, Wait
 from tasks.lanes.writer import Committer
@@ -176,7 +176,7 @@ def test_a_file_that_was_sent_often_is_looked_at_without_reading_who_has_it(road
 
     with (
         patch.object(type(road.store), "holders", counted),
-        patch("chat4all.filing.now_ms", return_value=now_ms() + 2 * DAY_MS),
+        patch("chat4all.services.files.file_lifecycle.now_ms", return_value=now_ms() + 2 * DAY_MS),
     ):
         filing(road).look(now(road, file))
     assert asked == [(f"message:{file.file_id}:", HOLDERS_AT_ONCE)]
@@ -195,12 +195,12 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
             (37, FileStatus.EXPIRED),
             (100, FileStatus.EXPIRED),
         ):
-            with patch("chat4all.filing.now_ms", return_value=begun + days * DAY_MS):
+            with patch("chat4all.services.files.file_lifecycle.now_ms", return_value=begun + days * DAY_MS):
                 filing(road).look(now(road, file))
             assert now(road, file).status is status, days
             assert (road.parts.objects.size(file.own_key) is None) == (status is FileStatus.EXPIRED)
         assert road.store.holders(SUM, "", 10) == {}
-        with patch("chat4all.filing.now_ms", return_value=begun + 130 * DAY_MS):
+        with patch("chat4all.services.files.file_lifecycle.now_ms", return_value=begun + 130 * DAY_MS):
             filing(road).look(now(road, file))
         assert road.store.files([file.file_id]) == {}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chat4all.deliveries import Delivery, Facts
-from chat4all.failures import Permanent, Temporary, Throttled, Unknown
+from chat4all.model.deliveries import Delivery, Facts
+from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Outgoing, Waiting
 from tasks.lanes import lane as lane_module
 from tasks.lanes import waiting_rows

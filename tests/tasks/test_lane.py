@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from chat4all.deliveries import Delivery, Facts, Lane
-from chat4all.failures import Temporary
-from chat4all.measuring import REGISTRY
-from chat4all.messages import Message
+from chat4all.model.deliveries import Delivery, Facts, Lane
+from chat4all.model.failures import Temporary
+from chat4all.model.messages import Message
+from chat4all.model.records import partition_of
 from chat4all.ports import Lease, Waiting
-from chat4all.records import partition_of
+from chat4all.telemetry.instruments import REGISTRY
 from tasks.lanes import lane as lane_module
 from tasks.lanes import waiting_rows
 from tasks.lanes.attempt import Done, Outcome, Wait, now_ms

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, folded, of_parts, state
-from chat4all.failures import Permanent, Temporary
-from chat4all.messages import Message
+from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, folded, of_parts, state
+from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.messages import Message
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Lease, Outgoing
-from chat4all.records import ProviderReceipt
 from tasks.lanes.attempt import Sender, now_ms
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Committer

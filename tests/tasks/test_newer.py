@@ -7,9 +7,8 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from chat4all.failures import Permanent
-from chat4all.measuring import REGISTRY
-from chat4all.records import (
+from chat4all.model.failures import Permanent
+from chat4all.model.records import (
     INCOMING,
     STATUS,
     NewRecord,
@@ -21,6 +20,7 @@ from chat4all.records import (
     read_status,
     status_record,
 )
+from chat4all.telemetry.instruments import REGISTRY
 from tasks.operations import reprocessing
 from tests.tasks.world import PERSIST, World, message, new_id, whatsapp, world
 
@@ -73,7 +73,7 @@ def test_after_the_upgrade_it_is_read_in_its_place(road: World) -> None:
     road.say(message(HOME[0], 2))
     road.run()
     assert road.store.page(HOME[0], None, None, 10) == []
-    with patch("chat4all.records._KNOWN", frozenset({"1", "2", "3"})):
+    with patch("chat4all.model.records._KNOWN", frozenset({"1", "2", "3"})):
         road.run()
     assert [each.message_id for each in road.store.page(HOME[0], None, None, 10)] == [
         new_id("message", HOME[0], number) for number in (1, 2)
@@ -142,7 +142,7 @@ def test_what_is_of_our_version_and_cannot_be_read_is_set_aside(
     assert (where, letter.reason) == ((0, 1), "unreadable")
     with pytest.raises(Permanent, match="unreadable"):
         reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5)
-    with patch("chat4all.records._decode_message", lambda _value: message(HOME[0], 2, to=[whatsapp(1)])):
+    with patch("chat4all.model.records._decode_message", lambda _value: message(HOME[0], 2, to=[whatsapp(1)])):
         reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5))
     road.run()
     assert len(road.store.page(HOME[0], None, None, 10)) == 3

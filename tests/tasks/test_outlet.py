@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.deliveries import Facts
+from chat4all.model.deliveries import Facts
 from tasks.lanes import outlet
 from tasks.lanes.attempt import Done, Sender, Wait, now_ms
 from tasks.lanes.outlet import Outlet

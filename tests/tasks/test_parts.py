@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.failures import Mismatch
-from chat4all.records import INCOMING
+from chat4all.model.failures import Mismatch
+from chat4all.model.records import INCOMING
 from chat4all.settings import Settings
 from tasks.resources import open_parts
 from tests.tasks.world import message, new_id, world

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat4all.model.records import Range
 from chat4all.ports import Trouble
-from chat4all.records import Range
 from tasks.stages.quarantine import Plan, plan
 
 

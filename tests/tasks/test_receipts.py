@@ -7,10 +7,10 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all.deliveries import Facts, State, state
-from chat4all.failures import Temporary
+from chat4all.model.deliveries import Facts, State, state
+from chat4all.model.failures import Temporary
+from chat4all.model.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
 from chat4all.ports import Handle
-from chat4all.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
 from tasks.lanes.writer import Note, write
 from tests.tasks.world import World, message, new_id, whatsapp, world
 

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from bridges.past import Past
 from bridges.subscriptions import Cursor
-from chat4all.callers import Caller
-from chat4all.conversations import Conversation, ConversationType, Identity
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
-from chat4all.failures import Permanent
-from chat4all.messages import File, Message, Recipient, resend_message_id
-from chat4all.records import INCOMING, ProviderReceipt
+from chat4all.model.callers import Caller
+from chat4all.model.conversations import Conversation, ConversationType, Identity
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
+from chat4all.model.failures import Permanent
+from chat4all.model.messages import File, Message, Recipient, resend_message_id
+from chat4all.model.records import INCOMING, ProviderReceipt
 from tasks.lanes.writer import Committer
 from tasks.operations import resends
 from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts

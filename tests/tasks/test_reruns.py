@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.deliveries import Facts, State, state
-from chat4all.failures import Failure, Permanent
-from chat4all.messages import Message, Recipient
+from chat4all.model.deliveries import Facts, State, state
+from chat4all.model.failures import Failure, Permanent
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import INCOMING, STATUS, BatchRef, NewRecord, ProviderReceipt, Range
 from chat4all.ports import DeadLetter
-from chat4all.records import INCOMING, STATUS, BatchRef, NewRecord, ProviderReceipt, Range
 from tasks.operations import reprocessing
 from tasks.operations.resends import Wish, append, plan
 from tasks.outcomes.dead_letters import record_letter

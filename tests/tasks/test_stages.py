@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.deliveries import Delivery, Lane, State, state
-from chat4all.failures import Temporary, Unknown
-from chat4all.messages import Recipient, seq_at
+from chat4all.model.deliveries import Delivery, Lane, State, state
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.model.messages import Recipient, seq_at
+from chat4all.model.records import INCOMING, BatchRef, NewRecord, Range, partition_of
 from chat4all.ports import EventLog
-from chat4all.records import INCOMING, BatchRef, NewRecord, Range, partition_of
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts

@@ -1,6 +1,6 @@
 """The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
 
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState, Lease
 from tasks.sweep import HOLDER_QUIET_S, Sweeper
 

@@ -9,12 +9,12 @@ from unittest.mock import patch
 import pytest
 from msgspec import structs
 
-from chat4all.deliveries import Facts, Lane
-from chat4all.failures import Temporary
-from chat4all.messages import Message, Recipient
+from chat4all.model.deliveries import Facts, Lane
+from chat4all.model.failures import Temporary
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import INCOMING
+from chat4all.model.retention import DAY_MS
 from chat4all.ports import Handle, Lease, Waiting
-from chat4all.records import INCOMING
-from chat4all.retention import DAY_MS
 from tasks.app import app
 from tasks.tidying import Tidier, behind, tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world

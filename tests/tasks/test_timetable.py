@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat4all.deliveries import Lane
+from chat4all.model.deliveries import Lane
 from chat4all.ports import Waiting
 from tasks.lanes import timetable
 from tasks.lanes.timetable import Key, Timetable, key_of

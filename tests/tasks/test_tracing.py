@@ -8,9 +8,9 @@ from unittest.mock import patch
 import pytest
 
 from bridges.batches import Traces
-from chat4all import tracing
-from chat4all.deliveries import Lane
-from chat4all.records import EVENTS, INCOMING, ProviderReceipt, incoming_record, status_record
+from chat4all.model.deliveries import Lane
+from chat4all.model.records import EVENTS, INCOMING, ProviderReceipt, incoming_record, status_record
+from chat4all.telemetry import tracing
 from tasks.lanes.runner import Courier
 from tests.spans import Recording, id_of, recording
 from tests.tasks.test_sending import Fake
@@ -111,7 +111,7 @@ def test_the_bridge_hands_each_out_once(road: World, recorded: Recording) -> Non
 def test_nothing_is_recorded_where_tracing_is_off(road: World) -> None:
     """The same records, with tracing off: no recorder, no header on events, and the trace id is kept all the same."""
     trace = say(road, 1, True)
-    with patch("chat4all.tracing.import_module", side_effect=AssertionError("imported")):
+    with patch("chat4all.telemetry.tracing.import_module", side_effect=AssertionError("imported")):
         tracing.begin("test", road.parts.settings)
         road.run()
         deliver(road, Fake())

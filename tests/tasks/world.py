@@ -10,10 +10,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import NAMESPACE_URL, uuid5
 
-from chat4all.conversations import Identity
-from chat4all.deliveries import Delivery, Lane
-from chat4all.messages import Message, Recipient, Text
-from chat4all.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import Delivery, Lane
+from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from tasks.resources import Parts, open_parts

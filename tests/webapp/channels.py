@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat4all.messages import File
+from chat4all.model.messages import File
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Channel, Inbound, Limits, Moved, Outgoing, Unclaimed, Unreadable, Update
-from chat4all.records import ProviderReceipt
 
 SIGNATURE = "not a secret"
 

@@ -6,13 +6,13 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from chat4all import tokens
-from chat4all.accounts import create_client
-from chat4all.conversations import User, UserKind
-from chat4all.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.messages import Message, seq_at
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.messages import Message, seq_at
+from chat4all.model.records import INCOMING, STATUS, Range, Status, partition_of, read_message, read_status
 from chat4all.ports import Handle, Registration
-from chat4all.records import INCOMING, STATUS, Range, Status, partition_of, read_message, read_status
+from chat4all.services.access import tokens
+from chat4all.services.access.credentials import create_client
 from tests.webapp.channels import SIGNATURE
 from webapp.gateway import KEY, Gateway
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chat4all.measuring import REGISTRY
+from chat4all.telemetry.instruments import REGISTRY
 from webapp import sockets, worker
 
 worker.HEAD_S = 1.0

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from chat4all import letters
-from chat4all.letters import DAY_MS, instant, scan
+from chat4all.model.records import INCOMING
 from chat4all.ports import DeadLetter
-from chat4all.records import INCOMING
+from chat4all.services import dead_letters
+from chat4all.services.dead_letters import DAY_MS, instant, scan
 from tests.webapp.driver import Driver
 from webapp import admin
 
@@ -101,7 +101,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(
     admins: Driver, monkeypatch: pytest.MonkeyPatch, path: str, after: str
 ) -> None:
     """Through days, equal times and filters that hardly anything passes: each letter once, and an end."""
-    monkeypatch.setattr(letters, "PAGE", 4)
+    monkeypatch.setattr(dead_letters, "PAGE", 4)
     monkeypatch.setattr(admin, "LOOKED_AT", 5)
     kept = [letter((n // 3) * DAY_MS // 5, reason="rare" if n % 7 == 0 else "blocked") for n in range(30)]
     admins.parts.store.add_dead_letters(kept)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from tests.webapp.driver import Driver
 
 
@@ -19,7 +19,7 @@ class Logged(list[str]):
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
     lines = Logged()
-    for module in ("webapp.problems", "chat4all.webhooks", "webapp.members"):
+    for module in ("webapp.problems", "chat4all.services.inbound.webhooks", "webapp.members"):
         monkeypatch.setattr(f"{module}.log", lines)
     return lines
 

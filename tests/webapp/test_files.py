@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from chat4all.files import FileStatus
-from chat4all.filing import Filing, now_ms
-from chat4all.messages import File
+from chat4all.model.files import FileStatus
+from chat4all.model.messages import File
+from chat4all.services.files.file_lifecycle import Filing, now_ms
 from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 

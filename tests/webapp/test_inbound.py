@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chat4all.deliveries import Facts
-from chat4all.failures import Unknown
-from chat4all.messages import Message, contact_conversation_id, provider_message_id
-from chat4all.people import contact_id, inbox_id, now_ms
-from chat4all.records import ProviderReceipt
+from chat4all.model.deliveries import Facts
+from chat4all.model.failures import Unknown
+from chat4all.model.messages import Message, contact_conversation_id, provider_message_id
+from chat4all.model.records import ProviderReceipt
+from chat4all.services.directory import contact_id, inbox_id, now_ms
 from tests.webapp.driver import Driver
 
 CARLA, DORA = "+5511999990000", "+5511999990001"
@@ -102,7 +102,7 @@ def test_an_address_that_is_free_again_is_a_new_contact(gateway: Driver, monkeyp
     old = sent(gateway, "alice", CARLA, "w1", 10)
     home = gateway.writes("instagram", CARLA, "hi", "p0").conversation_id
     later = now_ms() + 120_000
-    monkeypatch.setattr("chat4all.people.now_ms", lambda: later)
+    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: later)
     for channel in ("whatsapp", "instagram"):
         path = f"/v1/users/eve/identities/{channel}"
         gateway.ask("crm", "PUT", path, {"address": CARLA})
@@ -282,7 +282,7 @@ def test_a_contact_is_called_what_they_call_themselves_now(gateway: Driver) -> N
 
 def test_a_message_that_no_record_can_hold_is_kept_aside(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider hears 200, the other parts arrive, and the whole webhook is in a dead letter."""
-    monkeypatch.setattr("chat4all.records.RECORD_MOST", 2_000)
+    monkeypatch.setattr("chat4all.model.records.RECORD_MOST", 2_000)
     parts = [
         {"type": "inbound", "address": CARLA, "text": text, "provider_id": text[:2]} for text in ("one", "x" * 3_000, "two")
     ]

@@ -6,9 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all.files import ANY_TYPE, FileStatus, inbound_file_id
-from chat4all.messages import File, provider_message_id
-from chat4all.people import contact_id
+from chat4all.model.files import ANY_TYPE, FileStatus, inbound_file_id
+from chat4all.model.messages import File, provider_message_id
+from chat4all.services.directory import contact_id
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"

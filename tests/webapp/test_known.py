@@ -9,9 +9,9 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import pytest
 
-from chat4all import attaching
-from chat4all.messages import made_id, provider_message_id
-from chat4all.people import contact_id
+from chat4all.model.messages import made_id, provider_message_id
+from chat4all.services.acceptance import attachments
+from chat4all.services.directory import contact_id
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
 
@@ -112,7 +112,7 @@ def test_a_file_that_expired_since_is_not_looked_at_again(uploads: Uploads) -> N
     }
     told = uploads.driver.ask("ana", "POST", "/v1/messages", body, 202)
     uploads.driver.process()
-    with patch.object(attaching, "found", return_value={}):
+    with patch.object(attachments, "found", return_value={}):
         assert uploads.driver.ask("ana", "POST", "/v1/messages", body, 202) == told
     assert len(uploads.driver.records()) == 1
 
@@ -124,7 +124,7 @@ def test_a_copy_of_what_is_refused_is_refused(uploads: Uploads) -> None:
         "conversation_id": uploads.conversation,
         "payload": {"type": "file", "file_id": uploads.whole(b"tea")},
     }
-    with patch.object(attaching, "hold", side_effect=lambda store, works, files: [False] * len(works)):
+    with patch.object(attachments, "hold", side_effect=lambda store, works, files: [False] * len(works)):
         results = uploads.driver.ask("ana", "POST", "/v1/messages:batch", {"messages": [body, body]})["results"]
     assert [each["status"] for each in results] == ["error", "error"]
     assert uploads.driver.records() == []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from limits import parse
 from limits.errors import StorageError
 
-from chat4all.limiting import Limiter, Memory, network_of
+from chat4all.services.access.rate_limits import Limiter, Memory, network_of
 from tests.webapp.driver import PASSWORD, Driver
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from chat4all.deliveries import Facts
+from chat4all.model.deliveries import Facts
+from chat4all.model.records import partition_of
+from chat4all.model.slots import slots
 from chat4all.ports import Registration
-from chat4all.records import partition_of
-from chat4all.slots import slots
 from tasks.stages.fan_out import rows_of
 from tests.webapp.driver import Driver
 

@@ -14,12 +14,12 @@ from webapp.metrics import FOLDER, _summed, bury, locked
 
 COUNTING = """
 import os, sys
-from chat4all import measuring, metrics
+from chat4all.telemetry import instruments, metrics
 metrics.ACCEPTED.add(int(sys.argv[1]))
 metrics.REFUSED.of("unknown_user").add(2)
 for took in (0.004, 0.04, 40.0):
     metrics.ACCEPT_SECONDS.of()(took)
-measuring.Histogram.flush()
+instruments.Histogram.flush()
 print(os.getpid())
 """
 

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all.failures import Temporary
+from chat4all.model.failures import Temporary
 from tests.webapp.driver import Driver
 
 

@@ -11,9 +11,10 @@ import jwt
 import pytest
 from limits.storage import MemoryStorage
 
-from chat4all import logins, tokens
-from chat4all.conversations import User, UserKind
-from chat4all.logins import LOST_ANSWER_MS
+from chat4all.model import sessions
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.sessions import LOST_ANSWER_MS
+from chat4all.services.access import tokens
 from tests.golden.past import golden
 from tests.webapp.channels import both
 from tests.webapp.driver import PASSWORD, Driver
@@ -67,7 +68,7 @@ def ends_elsewhere(driver: Driver, token: str) -> None:
 
 def later(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
     """For whoever renews a login it is so much later."""
-    monkeypatch.setattr("chat4all.entering.now_ms", lambda: int(time.time() * 1000) + ms)
+    monkeypatch.setattr("chat4all.services.access.logins.now_ms", lambda: int(time.time() * 1000) + ms)
 
 
 def test_tokens_are_not_to_be_kept_by_anybody_between(gateway: Driver) -> None:
@@ -298,8 +299,8 @@ def test_a_client_of_an_older_release_is_listed_when_it_has_logged_in(gateway: D
 
 def test_a_user_has_a_bounded_number_of_logins(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was not used for longest gives way."""
-    monkeypatch.setattr("chat4all.entering.SESSIONS_MOST", 3)
-    monkeypatch.setattr(logins, "SESSIONS_MOST", 3)
+    monkeypatch.setattr("chat4all.services.access.logins.SESSIONS_MOST", 3)
+    monkeypatch.setattr(sessions, "SESSIONS_MOST", 3)
     told = [log_in(gateway) for _ in range(3)]
     kept = renew(gateway, told[0]["refresh_token"])
     log_in(gateway)
@@ -464,7 +465,7 @@ class Written:
 def test_refused_logins_are_in_the_security_log(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """With who was tried and from where; what was tried, and names that nobody has, are not: they may be passwords."""
     written = Written()
-    for module in ("webapp.auth", "chat4all.entering"):
+    for module in ("webapp.auth", "chat4all.services.access.logins"):
         monkeypatch.setattr(f"{module}.security", written)
     gateway.ask(None, "POST", "/auth/token", {"client_id": "dora", "client_secret": "hunter22222"}, 401)
     gateway.ask(None, "POST", "/auth/token", {"client_id": "my-own-password", "client_secret": "dora"}, 401)

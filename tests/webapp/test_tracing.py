@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from chat4all import tracing
-from chat4all.records import INCOMING, Range, Record
+from chat4all.model.records import INCOMING, Range, Record
+from chat4all.telemetry import tracing
 from tests.spans import Recording, id_of, recording
 from tests.webapp.driver import Driver
 

@@ -11,11 +11,11 @@ import pytest
 from limits.storage import MemoryStorage
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.deliveries import Facts
-from chat4all.letters import scan
-from chat4all.people import now_ms
+from chat4all.model.deliveries import Facts
+from chat4all.model.records import ProviderReceipt
 from chat4all.ports import DeadLetter
-from chat4all.records import ProviderReceipt
+from chat4all.services.dead_letters import scan
+from chat4all.services.directory import now_ms
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels import test_mutations as mutations
@@ -305,7 +305,7 @@ def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkey
     assert [each.address for each in sent.recipients] == ["+5511977770000"]
     assert driver.parts.store.forwards([("whatsapp", "+5511988880000")]) == {("whatsapp", "+5511988880000"): "+5511977770000"}
     tomorrow = now_ms() + 86_400_000
-    monkeypatch.setattr("chat4all.people.now_ms", lambda: tomorrow)
+    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: tomorrow)
     words = whatsapp("wamid.9", "who are you?", sender="5511988880000")
     words["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(now_ms() // 1000 + 60)
     provider.posts("whatsapp", words)
@@ -353,7 +353,7 @@ def test_words_that_the_news_overtook_are_still_theirs(
     body, _ = payloads.webhook(channel, "number_change" if channel == "whatsapp" else "supergroup")
     provider.posts(channel, body)
     tomorrow = now_ms() + 86_400_000
-    monkeypatch.setattr("chat4all.people.now_ms", lambda: tomorrow)
+    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: tomorrow)
     writes(2)
     records = {each.payload.text: each for each in provider.driver.records()}
     assert (records["2"].conversation_id, records["2"].sender) == (records["1"].conversation_id, records["1"].sender)
@@ -368,7 +368,7 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
     at = now_ms()
 
     def later(seconds: int) -> None:
-        monkeypatch.setattr("chat4all.editing.now_ms", lambda: at + seconds * 1000)
+        monkeypatch.setattr("chat4all.services.inbound.edits.now_ms", lambda: at + seconds * 1000)
 
     provider.posts("telegram", telegram(1, message_id=9, text="a"))
     provider.driver.process()

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from werkzeug.test import TestResponse
 
-from chat4all.filing import Filing
+from chat4all.services.files.file_lifecycle import Filing
 from tasks.files import file_tasks as workers
 from tasks.resources import Parts
 from tests.webapp.driver import Driver

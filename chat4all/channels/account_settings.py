@@ -1,0 +1,68 @@
+"""What the channels' own settings have in common: real credentials or none, and pacing that load tests may change."""
+
+from typing import TypeVar
+
+import msgspec
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+from chat4all.model.url_guard import Allowed
+from chat4all.ports import Limits
+from chat4all.settings import SettingsError
+
+# Beyond what one machine can reach, and never zero, so that the arithmetic of pacing needs no special case.
+UNPACED_PER_SECOND = 100_000.0
+UNPACED_INTERVAL_S = 1e-6
+UNPACED_BURST = 100_000
+
+
+class Pacing(BaseSettings):
+    """Fields that every channel's settings have: pacing in place of the provider's. Unset on the simulator: none."""
+
+    account_per_second: float | None = Field(None, gt=0, description="Sends of the account per second.")
+    recipient_interval_s: float | None = Field(None, gt=0, description="Seconds between sends to one address.")
+    recipient_burst: int | None = Field(None, ge=1, description="Sends to one address that may go at once before that.")
+
+    def limits(self, provider: Limits, real: bool) -> Limits:
+        """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead."""
+        paced = provider if real else _unpaced(provider)
+        chosen = {name: value for name, value in self.model_dump(include=set(Pacing.model_fields)).items() if value is not None}
+        return msgspec.structs.replace(paced, **chosen)
+
+
+Own = TypeVar("Own", bound=Pacing)
+
+
+def load(settings: type[Own]) -> Own:
+    """A channel's own settings from the environment. SettingsError that names each wrong variable and holds no value."""
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config["env_prefix"]
+        wrong = [f"{prefix}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise SettingsError("; ".join(wrong)) from None
+
+
+def require(settings: Pacing, *names: str) -> None:
+    """SettingsError that names what is missing beside the token of a real account."""
+    prefix = settings.model_config["env_prefix"]
+    missing = [f"{prefix}{name.upper()}" for name in names if not getattr(settings, name)]
+    if missing:
+        raise SettingsError(f"{', '.join(missing)}: not set, and needed beside the account's token.")
+
+
+def reached(real: bool, api_url: str, base: str, hosts: tuple[str, ...]) -> Allowed:
+    """Where an account's files may be fetched: the provider's own hosts for a real one, and wherever the operator put its API.
+
+    Without credentials that is the simulator alone.
+    """
+    return Allowed(hosts if real else (), "" if real and not api_url else base)
+
+
+def _unpaced(limits: Limits) -> Limits:
+    return msgspec.structs.replace(
+        limits,
+        account_per_second=UNPACED_PER_SECOND,
+        recipient_interval_s=UNPACED_INTERVAL_S,
+        recipient_burst=UNPACED_BURST,
+    )

@@ -1,0 +1,157 @@
+"""What Meta's channels share: signed webhooks, their verification, and the Graph API's error envelope."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.channels import http
+from chat4all.channels.http import Answer
+from chat4all.channels.json_fields import decoded, fields, ident, items
+from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.ports import Unreadable
+
+GRAPH_URL = "https://graph.facebook.com"
+GRAPH_VERSION = "v23.0"
+# Where Meta keeps what people send, beside the Graph API itself.
+MEDIA_HOSTS = ("facebook.com", "fbcdn.net", "fbsbx.com", "instagram.com", "cdninstagram.com", "whatsapp.net")
+
+
+class Verdict(Struct, frozen=True):
+    """What an error code means. `wait` is how long to keep away when the provider does not say, in seconds."""
+
+    kind: type[Failure]
+    reason: str
+    wait: float = 0.0
+
+
+# The same in every Graph API. A refused account is the operator's to mend: its messages wait, they are not at fault.
+COMMON: dict[int | tuple[int, int], Verdict] = {
+    0: Verdict(Temporary, "credentials"),
+    1: Verdict(Temporary, "provider_error"),
+    2: Verdict(Temporary, "provider_error"),
+    3: Verdict(Temporary, "credentials"),
+    4: Verdict(Throttled, "rate_limit", 60.0),
+    10: Verdict(Temporary, "credentials"),
+    33: Verdict(Temporary, "credentials"),
+    100: Verdict(Permanent, "invalid"),
+    190: Verdict(Temporary, "credentials"),
+    200: Verdict(Temporary, "credentials"),
+    368: Verdict(Temporary, "account_blocked"),
+    613: Verdict(Throttled, "rate_limit", 60.0),
+    80007: Verdict(Throttled, "rate_limit", 60.0),
+}
+
+
+class GraphError(Struct, frozen=True):
+    """The inside of an error envelope. Titles and messages change and may hold addresses: only codes are read."""
+
+    code: int = -1
+    error_subcode: int = 0
+
+
+class _Envelope(Struct, frozen=True):
+    error: GraphError
+
+
+class Told(Struct, frozen=True):
+    """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is."""
+
+    entry: str
+    what: dict[str, Any]
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+# WhatsApp tells changes; the messaging platform tells events, in standby those of conversations that another app has.
+LISTS = ("changes", "messaging", "standby")
+
+
+def read_error(answer: Answer) -> GraphError | None:
+    """The Graph error in this answer, or None: then somebody else is speaking, a proxy or a maintenance page."""
+    try:
+        return _envelope(answer.body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def success(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> dict[str, Any]:
+    """The object in an answer that says that it was taken. An error is one whatever the status beside it says.
+
+    Unknown when nobody can tell: it may have been taken.
+    """
+    taken = 200 <= answer.status < 300
+    if not taken or read_error(answer) is not None:
+        raise failure(answer, verdicts)
+    try:
+        return fields(decoded(answer.body))
+    except ValueError:
+        raise Unknown("unreadable_answer", f"HTTP {answer.status}") from None
+
+
+def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+    """Why the provider did not take it: by (code, subcode), by code, and by HTTP status where the code says nothing to us."""
+    error = read_error(answer)
+    detail = f"HTTP {answer.status}" if error is None else f"code {error.code}/{error.error_subcode}, HTTP {answer.status}"
+    verdict = None
+    if error is not None:
+        verdict = verdicts.get((error.code, error.error_subcode)) or verdicts.get(error.code)
+    if verdict is None:
+        verdict = _by_status(answer.status, error)
+    if verdict.kind is Throttled:
+        return Throttled(verdict.reason, answer.retry_after or verdict.wait, detail)
+    return verdict.kind(verdict.reason, detail)
+
+
+def refusal(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+    """The same for `connect`: there a refused credential is final, for a person stands in front of it."""
+    found = failure(answer, verdicts)
+    if isinstance(found, Unknown):
+        return Temporary(found.reason, found.detail)
+    return Permanent(found.reason, found.detail) if found.reason == "credentials" else found
+
+
+def _by_status(status: int, error: GraphError | None) -> Verdict:
+    if status == 429:
+        return Verdict(Throttled, "rate_limit", 5.0)
+    if error is None and status in http.UNANSWERED:
+        return Verdict(Unknown, "no_answer")
+    if status >= 500:
+        return Verdict(Temporary, "provider_error")
+    if error is None:
+        return Verdict(Temporary, f"http_{status}")
+    return Verdict(Permanent, f"code_{error.code}")
+
+
+def is_signed(app_secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """X-Hub-Signature-256 over the raw body, compared in constant time."""
+    given = headers.get("x-hub-signature-256", "")
+    wanted = "sha256=" + hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
+    """The hub.challenge to echo, when the query knows our verify token."""
+    known = hmac.compare_digest(query.get("hub.verify_token", "").encode(), verify_token.encode())
+    if query.get("hub.mode") != "subscribe" or not known:
+        return None
+    return query.get("hub.challenge")
+
+
+def told(body: bytes) -> Iterator[Told | Unreadable]:
+    """What the entries of a webhook tell, one by one; what cannot be read does not hide the rest."""
+    try:
+        webhook = decoded(body)
+    except ValueError:
+        webhook = None
+    entries = items(fields(webhook).get("entry"))
+    if not entries:
+        yield Unreadable("not a webhook")
+    for entry in entries:
+        lists = [entry[name] for name in LISTS if name in entry] if isinstance(entry, dict) else []
+        if not any(lists) or not all(isinstance(each, list) for each in lists):
+            yield Unreadable("entry")
+        for what in (each for some in lists for each in items(some)):
+            yield Told(ident(entry.get("id")), what) if isinstance(what, dict) else Unreadable("event")

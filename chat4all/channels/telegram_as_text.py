@@ -1,0 +1,230 @@
+"""Telegram's kinds of messages in words: until each has a type of its own, the words carry all of it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from chat4all.channels.json_fields import fields, ident, is_odd, items, joined, words
+from chat4all.channels.whatsapp_as_text import NO_MEDIA, Media, unsupported
+
+# With an animation comes a document beside it, for old clients.
+MEDIA = {
+    "photo": "picture",
+    "animation": "animation",
+    "document": "document",
+    "voice": "sound",
+    "audio": "sound",
+    "video": "video",
+    "video_note": "video",
+    "sticker": "sticker",
+}
+# What a message has beside what was said.
+ENVELOPE = frozenset({
+    "message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat", "sender_boost_count",
+    "sender_business_bot", "sender_tag", "date", "business_connection_id", "chat", "forward_origin", "forward_from",
+    "forward_from_chat", "forward_from_message_id", "forward_signature", "forward_sender_name", "forward_date",
+    "is_topic_message", "is_automatic_forward", "reply_to_message", "external_reply", "quote", "reply_to_story",
+    "reply_to_checklist_task_id", "via_bot", "edit_date", "has_protected_content", "is_from_offline", "is_paid_post",
+    "media_group_id", "author_signature", "paid_star_count", "entities", "link_preview_options", "suggested_post_info",
+    "effect_id", "caption", "caption_entities", "show_caption_above_media", "has_media_spoiler", "reply_markup",
+    "ephemeral_message_id", "guest_bot_caller_user",
+})  # fmt: skip
+# What Telegram says of the chat itself. Who reads a conversation misses nothing without it.
+SERVICE = frozenset({
+    "delete_chat_photo", "new_chat_photo", "group_chat_created", "supergroup_chat_created", "channel_chat_created",
+    "message_auto_delete_timer_changed", "migrate_to_chat_id", "migrate_from_chat_id", "connected_website",
+    "write_access_allowed", "passport_data", "proximity_alert_triggered", "boost_added", "chat_background_set",
+    "checklist_tasks_done", "checklist_tasks_added", "direct_message_price_changed", "forum_topic_created",
+    "forum_topic_edited", "forum_topic_closed", "forum_topic_reopened", "general_forum_topic_hidden",
+    "general_forum_topic_unhidden", "giveaway_created", "giveaway_completed", "paid_message_price_changed",
+    "video_chat_scheduled", "video_chat_started", "video_chat_ended", "video_chat_participants_invited", "gift", "unique_gift",
+    "gift_upgrade_sent", "chat_owner_left", "chat_owner_changed", "suggested_post_approved", "suggested_post_approval_failed",
+    "suggested_post_declined", "suggested_post_paid", "suggested_post_refunded", "managed_bot_created",
+})  # fmt: skip
+
+
+class Said(Struct, frozen=True):
+    """A message in words, and the file with it. `service`: it says something of the chat that nobody misses."""
+
+    text: str
+    media: Media = NO_MEDIA
+    service: str = ""
+
+
+def said(message: dict[str, Any]) -> Said | None:
+    """What a message says; None where something stands in the place of its words that is none."""
+    if is_odd(message.get("text")) or is_odd(message.get("caption")):
+        return None
+    if words(message.get("text")):
+        return Said(linked(words(message["text"]), message.get("entities")))
+    caption = linked(words(message.get("caption")), message.get("caption_entities"))
+    kind = next((kind for kind in MEDIA if kind in message), "")
+    if kind:
+        return _media(kind, message[kind], caption)
+    for kind, say in DESCRIBERS.items():
+        if kind in message:
+            return Said(joined(say(message[kind]) or unsupported(kind), caption))
+    return _other(message, caption)
+
+
+def _other(message: dict[str, Any], caption: str) -> Said:
+    service = next((each for each in SERVICE if each in message), "")
+    if service:
+        return Said(caption, service=service)
+    kind = next((each for each in message if each not in ENVELOPE and each != "text"), "")
+    return Said(joined(unsupported(kind), caption) if kind or not caption else caption)
+
+
+def linked(text: str, entities: object) -> str:
+    """The text with the links that stand behind its words. Places are counted in UTF-16, as Telegram does."""
+    raw = text.encode("utf-16-le", "surrogatepass")
+    for end, link in sorted(_links(entities), reverse=True):
+        if 0 < end * 2 <= len(raw):
+            raw = raw[: end * 2] + f" ({link})".encode("utf-16-le") + raw[end * 2 :]
+    return raw.decode("utf-16-le", "replace")
+
+
+def _links(entities: object) -> Iterator[tuple[int, str]]:
+    for each in items(entities):
+        entity = fields(each)
+        kind, begin, length = entity.get("type"), entity.get("offset"), entity.get("length")
+        link = words(entity.get("url")) if kind == "text_link" else ""
+        if kind == "text_mention":
+            link = f"tg://user?id={ident(fields(entity, 'user').get('id'))}"
+        if link and isinstance(begin, int) and isinstance(length, int):
+            yield begin + length, link
+
+
+def _media(kind: str, raw: object, caption: str) -> Said | None:
+    """The largest of several sizes; None where the file's id cannot be read."""
+    part = fields(items(raw)[-1]) if kind == "photo" and items(raw) else fields(raw)
+    file_id = ident(part.get("file_id"))
+    if not file_id:
+        return None
+    filename = words(part.get("file_name"))
+    mime_type = words(part.get("mime_type")) or ("image/jpeg" if kind == "photo" else "")
+    text = joined(f"[{MEDIA[kind]}]", part.get("emoji"), filename, caption)
+    return Said(text, Media(file_id, mime_type, filename))
+
+
+def called(user: object) -> str:
+    """What a person, or a chat, calls itself."""
+    known = fields(user)
+    return joined(known.get("first_name"), known.get("last_name")) or words(known.get("title")) or words(known.get("username"))
+
+
+def _place(location: object) -> str:
+    known = fields(location)
+    latitude, longitude = words(known.get("latitude")), words(known.get("longitude"))
+    return f"{latitude},{longitude}" if latitude and longitude else ""
+
+
+def _venue(part: object) -> str:
+    venue = fields(part)
+    return joined("[location]", _place(venue.get("location")), venue.get("title"), venue.get("address"))
+
+
+def _location(part: object) -> str:
+    live = "live" if "live_period" in fields(part) else ""
+    return joined("[location]", _place(part), live) if _place(part) else ""
+
+
+def _contact(part: object) -> str:
+    return joined("[contact]", called(part), fields(part).get("phone_number"))
+
+
+def _poll(part: object) -> str:
+    poll = fields(part)
+    options = joined(*(fields(each).get("text") for each in items(poll.get("options"))), by=" / ")
+    return joined("[poll]", joined(poll.get("question"), options, by=": "))
+
+
+def _dice(part: object) -> str:
+    return joined("[dice]", fields(part).get("emoji"), fields(part).get("value"))
+
+
+def _game(part: object) -> str:
+    return joined("[game]", joined(fields(part).get("title"), fields(part).get("description"), by=": "))
+
+
+def _story(part: object) -> str:
+    return joined("[story]", called(fields(part).get("chat")))
+
+
+def _checklist(part: object) -> str:
+    tasks = joined(*(fields(each).get("text") for each in items(fields(part).get("tasks"))), by=" / ")
+    return joined("[checklist]", joined(fields(part).get("title"), tasks, by=": "))
+
+
+def _form(part: object) -> str:
+    return joined("[form]", joined(fields(part).get("button_text"), fields(part).get("data"), by=": "))
+
+
+def _invoice(part: object) -> str:
+    return joined("[invoice]", fields(part).get("title"), _money(part))
+
+
+def _payment(part: object) -> str:
+    return joined("[payment]", _money(part), fields(part).get("invoice_payload"))
+
+
+def _money(part: object) -> str:
+    """Telegram counts in the smallest units, and how many make a whole differs by currency."""
+    return joined(fields(part).get("total_amount"), "smallest units of", fields(part).get("currency"))
+
+
+def _shared(part: object) -> str:
+    people = items(fields(part).get("users")) or [part]
+    named = (called(each) or ident(fields(each).get("user_id")) or ident(fields(each).get("chat_id")) for each in people)
+    return joined("[shared]", joined(*named, by=", "))
+
+
+def _paid(part: object) -> str:
+    return joined("[paid media]", fields(part).get("star_count"), "stars")
+
+
+def _giveaway(_part: object) -> str:
+    return "[giveaway]"
+
+
+def _joined(part: object) -> str:
+    return joined("[joined]", joined(*map(called, items(part)), by=", "))
+
+
+def _left(part: object) -> str:
+    return joined("[left]", called(part))
+
+
+def _title(part: object) -> str:
+    return joined("[new title]", words(part))
+
+
+def _pinned(part: object) -> str:
+    found = said(fields(part))
+    return joined("[pinned]", found.text if found else "")
+
+
+DESCRIBERS: dict[str, Callable[[object], str]] = {
+    "venue": _venue,
+    "location": _location,
+    "contact": _contact,
+    "poll": _poll,
+    "dice": _dice,
+    "game": _game,
+    "story": _story,
+    "checklist": _checklist,
+    "web_app_data": _form,
+    "invoice": _invoice,
+    "successful_payment": _payment,
+    "refunded_payment": _payment,
+    "users_shared": _shared,
+    "chat_shared": _shared,
+    "paid_media": _paid,
+    "giveaway": _giveaway,
+    "giveaway_winners": _giveaway,
+    "new_chat_members": _joined,
+    "left_chat_member": _left,
+    "new_chat_title": _title,
+    "pinned_message": _pinned,
+}

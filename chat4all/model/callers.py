@@ -1,0 +1,37 @@
+"""Who calls: what a token says, and what it allows."""
+
+from msgspec import Struct
+
+from chat4all.model.conversations import Membership, UserKind
+
+SEND = "send"
+MANAGE = "manage"
+ADMIN = "admin"
+SCOPES = (SEND, MANAGE, ADMIN)
+
+
+class Caller(Struct, frozen=True):
+    """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
+
+    send: write for others (`from`), to addresses, and read every conversation. manage: the same reading, and
+    registrations of others. `session` and `generation`: which login it is, see `chat4all.model.sessions`.
+    """
+
+    user_id: str
+    kind: UserKind = UserKind.PERSON
+    scopes: frozenset[str] = frozenset()
+    session: str = ""
+    generation: int = 0
+
+    def has(self, scope: str) -> bool:
+        """Whether the caller has this scope."""
+        return scope in self.scopes or ADMIN in self.scopes
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the caller may read conversations that it is no member of."""
+        return bool(self.scopes)
+
+    def may_see(self, membership: Membership) -> bool:
+        """Whether the conversation exists for this caller: a person must be or have been a member."""
+        return self.sees_all or any(member.user_id == self.user_id for member in membership.members)

@@ -1,0 +1,251 @@
+"""Deliveries: one message to one address on one channel. Facts, and the one function that makes a state of them.
+
+Times are milliseconds UTC; 0 means: not known to have happened.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.model.messages import Payload
+
+
+class State(StrEnum):
+    """What is known of a delivery or a message, as the API says it."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    DELIVERED = "DELIVERED"
+    READ = "READ"
+
+
+# FAILED stands unless a later success is known; more facts never lower a state.
+RANK = {State.PENDING: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
+
+
+# Behind every recipient of a message. Stores keep an index in 32 bits.
+LAST_INDEX = 2**31 - 1
+
+
+class Lane(Struct, frozen=True, order=True):
+    """All deliveries of one channel that come from one partition of chat-incoming: the unit of exclusive work."""
+
+    channel: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.partition}"
+
+
+class DeliveryKey(Struct, frozen=True, order=True):
+    """Names a delivery: its lane, its message's seq, and its recipient's index in the message. Holds no address."""
+
+    lane: Lane
+    seq: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.lane}:{self.seq}:{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> "DeliveryKey":
+        """The key that `str` wrote. ValueError when it is none of ours."""
+        channel, partition, seq, index = text.split(":")
+        return cls(Lane(channel, int(partition)), int(seq), int(index))
+
+
+class Facts(Struct, frozen=True, omit_defaults=True):
+    """What has been seen to be true of a delivery. Each only ever becomes known, or more; `merged` joins two sights.
+
+    attempts, attempted_at: calls to the provider that were begun, and when the newest was. refusals: those of them that
+    certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
+    may have reached the person twice.
+    sent_at, provider_id: the provider took it. refused_*: we gave up. failed_*: the provider said so later.
+    resent_as: the seq of the newest record that sends it again.
+    """
+
+    attempts: int = 0
+    attempted_at: int = 0
+    refusals: int = 0
+    resends: int = 0
+    sent_at: int = 0
+    provider_id: str = ""
+    refused_at: int = 0
+    refused_reason: str = ""
+    failed_at: int = 0
+    failed_reason: str = ""
+    delivered_at: int = 0
+    read_at: int = 0
+    resent_as: int = 0
+
+    def merged(self, other: "Facts") -> "Facts":
+        """Both sights together: counts and attempts the highest, events the earliest. Commutative, associative, idempotent."""
+        sent = _first((self.sent_at, self.provider_id), (other.sent_at, other.provider_id))
+        refused = _first((self.refused_at, self.refused_reason), (other.refused_at, other.refused_reason))
+        failed = _first((self.failed_at, self.failed_reason), (other.failed_at, other.failed_reason))
+        return Facts(
+            attempts=max(self.attempts, other.attempts),
+            attempted_at=max(self.attempted_at, other.attempted_at),
+            refusals=max(self.refusals, other.refusals),
+            resends=max(self.resends, other.resends),
+            sent_at=sent[0],
+            provider_id=sent[1],
+            refused_at=refused[0],
+            refused_reason=refused[1],
+            failed_at=failed[0],
+            failed_reason=failed[1],
+            delivered_at=_earliest(self.delivered_at, other.delivered_at),
+            read_at=_earliest(self.read_at, other.read_at),
+            resent_as=max(self.resent_as, other.resent_as),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left to be done by us: the provider has it, or we gave up."""
+        return bool(self.sent_at or self.refused_at or self.failed_at or self.delivered_at or self.read_at)
+
+    @property
+    def unknown(self) -> bool:
+        """A call was begun whose outcome nobody has told yet."""
+        return not self.ended and self.attempts > self.refusals
+
+
+def _earliest(one: int, other: int) -> int:
+    return min(one, other) if one and other else one or other
+
+
+def _first(*dated: tuple[int, str]) -> tuple[int, str]:
+    """The earliest of dated texts; of two at the same time the smaller text, so that order cannot matter."""
+    return min((each for each in dated if each[0]), default=(0, ""))
+
+
+class Delivery(Struct, frozen=True, omit_defaults=True):
+    """A delivery row: what fan_out wrote once and for all, and the facts since.
+
+    Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
+    `trace` is the context of the message's trace (`chat4all.telemetry.tracing`). `part` counts from 0, of `parts` that
+    together are what the recipient gets of the message on this channel.
+    """
+
+    key: DeliveryKey
+    conversation_id: str
+    message_id: str
+    user_id: str
+    address: str
+    payload: Payload
+    accepted_at: int
+    sender_name: str = ""
+    first_seq: int = 0
+    facts: Facts = Facts()
+    trace: str = ""
+    part: int = 0
+    parts: int = 1
+
+    def siblings(self) -> list[DeliveryKey]:
+        """Where all parts are that this one is of, in order: of a delivery without parts itself only."""
+        first = self.key.index - self.part
+        return [DeliveryKey(self.key.lane, self.key.seq, first + part) for part in range(self.parts)]
+
+    def seen(self, facts: Facts) -> "Delivery":
+        """The same delivery with more facts."""
+        return msgspec.structs.replace(self, facts=self.facts.merged(facts))
+
+
+def state(facts: Facts) -> State:
+    """The state of a delivery: a pure function of its facts, never lower with more of them."""
+    if facts.read_at:
+        return State.READ
+    if facts.delivered_at:
+        return State.DELIVERED
+    if facts.failed_at or facts.refused_at:
+        return State.FAILED
+    return State.SENT if facts.sent_at else State.PENDING
+
+
+def reason(facts: Facts) -> str:
+    """Why a delivery is FAILED; empty for every other state."""
+    if state(facts) is not State.FAILED:
+        return ""
+    return facts.failed_reason or facts.refused_reason
+
+
+def folded(parts: Sequence[Facts]) -> Facts:
+    """What is true of a recipient whose message went in parts: failed where one of them did, else as far as the slowest."""
+    failed = [each for each in parts if state(each) is State.FAILED]
+    return failed[0] if failed else min(parts, key=lambda each: RANK[state(each)])
+
+
+def of_parts(states: Sequence[State]) -> State:
+    """The state of a recipient on a channel by those of the parts: as `folded`."""
+    return State.FAILED if State.FAILED in states else min(states, key=RANK.__getitem__)
+
+
+def history(facts: Facts) -> list[tuple[State, int, str]]:
+    """The states a delivery is known to have been in, as (state, at, reason) by time."""
+    steps = [
+        (facts.sent_at, State.SENT, ""),
+        (facts.refused_at, State.FAILED, facts.refused_reason),
+        (facts.failed_at, State.FAILED, facts.failed_reason),
+        (facts.delivered_at, State.DELIVERED, ""),
+        (facts.read_at, State.READ, ""),
+    ]
+    known = sorted((at, RANK[what], what, why) for at, what, why in steps if at)
+    return [(what, at, why) for at, _, what, why in known]
+
+
+ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
+
+
+def standing(first: Facts, newest: Facts) -> Facts:
+    """The sight that counts of a delivery and its newest resend: what arrived, arrived; else the newest that has ended.
+
+    So FAILED stands while the resend is on its way: what was shown does not become PENDING again.
+    """
+    arrived = max((newest, first), key=lambda facts: RANK[state(facts)] if state(facts) in ARRIVED else -1)
+    return first if state(arrived) is State.PENDING else arrived
+
+
+class Watermark(Struct, frozen=True, omit_defaults=True):
+    """How far a member has come in a conversation, by seq, and when that was said. Positions only grow."""
+
+    conversation_id: str
+    user_id: str
+    delivered_up_to: int = 0
+    delivered_at: int = 0
+    read_up_to: int = 0
+    read_at: int = 0
+
+    def state_of(self, seq: int) -> State:
+        """What this member's own client has said of the message at `seq`."""
+        if self.read_up_to >= seq:
+            return State.READ
+        return State.DELIVERED if self.delivered_up_to >= seq else State.SENT
+
+
+def best(states: Iterable[State]) -> State:
+    """The state of a recipient who is reached in several ways."""
+    return max(states, key=RANK.__getitem__)
+
+
+def message_state(recipients: Iterable[State], again: Iterable[State] = ()) -> tuple[State, bool]:
+    """A stored message's state, and whether it failed for some. The lowest of those it did not fail for.
+
+    `again`: how far those have come by a resend for whom it had FAILED. They stay among those it failed for until they are
+    as far as the rest: a message that was DELIVERED to the others does not become SENT because it is sent again to one.
+    READ only when all have read it: who it failed for may still turn out to have it, and the state must not fall then.
+    A message without recipients is SENT: the server has it.
+    """
+    states, resent = list(recipients), list(again)
+    alive = [each for each in states if each is not State.FAILED]
+    reached = [each for each in resent if each is not State.FAILED]
+    failed = len(states) - len(alive) + len(resent) - len(reached)
+    if not alive and not reached and failed:
+        return State.FAILED, False
+    # Of those who were only reached by a resend the furthest: each began at FAILED, and none may lower the others.
+    lowest = min(alive, key=RANK.__getitem__) if alive else best(reached or [State.SENT])
+    if failed or any(each is not State.READ for each in reached):
+        lowest = min(lowest, State.DELIVERED, key=RANK.__getitem__)
+    return lowest, bool(failed) or any(RANK[each] < RANK[lowest] for each in reached)

@@ -1,0 +1,177 @@
+"""Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves.
+
+Every record says in a header which version of the format a reader must know to understand all of it. Whoever meets a newer
+one stops that partition, as in an outage, until it is upgraded itself: to pass over what one does not know would lose it.
+What says a version that we know and cannot be read all the same is nobody's newer record: it is set aside as `unreadable`.
+"""
+
+from collections.abc import Callable, Mapping
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chat4all.model.failures import Newer, Permanent
+from chat4all.model.messages import Message
+from chat4all.model.slots import rows
+
+INCOMING = "chat-incoming"
+STATUS = "chat-status"
+EVENTS = "chat-events"
+TOPICS = (INCOMING, STATUS, EVENTS)
+# Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
+RECORD_MOST = 2 << 20
+# The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
+VERSION = 2
+# Since version 2: messages in parts.
+PARTS_VERSION = 2
+VERSION_HEADER = "v"
+VERSIONED = {VERSION_HEADER: "1"}
+_KNOWN = frozenset(str(each) for each in range(1, VERSION + 1))
+
+
+class NewRecord(Struct, frozen=True):
+    """A record to append. `headers` carry trace context and counts, never people's words."""
+
+    topic: str
+    partition: int
+    key: str
+    value: bytes
+    headers: dict[str, str] = {}
+
+    def carrying(self, more: Mapping[str, str]) -> "NewRecord":
+        """The same with these headers besides."""
+        return replace(self, headers={**more, **self.headers})
+
+
+class Record(Struct, frozen=True):
+    """A record as the log keeps it. `at` is when it was appended, milliseconds UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: dict[str, str]
+    at: int
+
+
+class Range(Struct, frozen=True, order=True):
+    """The records `first` to `last`, both included, of one partition."""
+
+    partition: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """How many records these are."""
+        return self.last - self.first + 1
+
+
+class BatchRef(Struct, frozen=True):
+    """What a Celery chain carries instead of contents. `run` counts how often the same batch was handed out.
+
+    `suspect`: an earlier stage set a record aside. `replay`: an operator's wish; moves no position.
+    """
+
+    topic: str
+    ranges: tuple[Range, ...]
+    run: int = 0
+    suspect: bool = False
+    replay: bool = False
+
+    def __str__(self) -> str:
+        spans = " ".join(f"{each.partition}:{each.first}-{each.last}" for each in self.ranges)
+        return f"{self.topic} {spans} run {self.run}{' replay' if self.replay else ''}"
+
+
+class ProviderReceipt(Struct, frozen=True, tag="receipt", omit_defaults=True):
+    """A provider's word on what it took: kind is sent, delivered, read or failed. `reference` is our delivery, echoed."""
+
+    channel: str
+    account: str
+    provider_id: str
+    kind: str
+    at: int
+    reason: str = ""
+    reference: str = ""
+
+
+class Position(Struct, frozen=True, tag="position", omit_defaults=True):
+    """A member's word on how far they have come. kind is delivered or read; read implies delivered."""
+
+    conversation_id: str
+    user_id: str
+    kind: str
+    up_to: int
+    at: int
+
+
+Status = ProviderReceipt | Position
+
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_status: Callable[[bytes], Status] = msgspec.json.Decoder(Status).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key: the same in every process and language, for as long as `partitions` stays."""
+    return crc32(key.encode()) % partitions
+
+
+def incoming_record(message: Message, partitions: int, headers: dict[str, str]) -> NewRecord:
+    """The chat-incoming record of an accepted message. Its `recipients` header, how many rows it makes, bounds a batch."""
+    key = message.conversation_id
+    version = {VERSION_HEADER: str(PARTS_VERSION)} if message.renditions else VERSIONED
+    counted = {**headers, **version, "recipients": str(rows(message))}
+    return NewRecord(INCOMING, partition_of(key, partitions), key, _encode(message), counted)
+
+
+def status_record(status: Status, partitions: int, headers: dict[str, str]) -> NewRecord:
+    """The chat-status record of a receipt or a position: one key's records stay in order."""
+    if isinstance(status, ProviderReceipt):
+        key = f"{status.channel}/{status.account}/{status.provider_id}"
+    else:
+        key = status.conversation_id
+    return NewRecord(STATUS, partition_of(key, partitions), key, _encode(status), {**headers, **VERSIONED})
+
+
+def is_newer(headers: Mapping[str, str]) -> bool:
+    """Whether the record with these headers is of a version that this code does not know. Older ones say none."""
+    said = headers.get(VERSION_HEADER, "1")
+    return said not in _KNOWN
+
+
+def is_too_large(record: NewRecord) -> bool:
+    """Whether nobody would read this record: to be asked before it is appended."""
+    return len(record.value) > RECORD_MOST
+
+
+def read_message(record: Record) -> Message:
+    """The message in a chat-incoming record, without its seq.
+
+    Permanent `unreadable` when it is none, or too large; Newer when newer code than this has written it.
+    """
+    _check(record)
+    try:
+        return _decode_message(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Permanent("unreadable", str(error)) from error
+
+
+def read_status(record: Record) -> Status:
+    """The receipt or position in a chat-status record. Permanent and Newer as `read_message`."""
+    _check(record)
+    try:
+        return _decode_status(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Permanent("unreadable", str(error)) from error
+
+
+def _check(record: Record) -> None:
+    if is_newer(record.headers):
+        raise Newer("newer_record", f"version {record.headers[VERSION_HEADER]}; this code reads {VERSION}")
+    if len(record.value) > RECORD_MOST:
+        raise Permanent("unreadable", f"{len(record.value)} bytes")

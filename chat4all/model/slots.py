@@ -1,0 +1,47 @@
+"""The calls that a message comes to: one for each recipient, or for each part of what goes there. Pure rules; no I/O.
+
+Parts are made once, at acceptance, and frozen in the record; rows read them. A row's index is the running number over
+recipients and their parts, in the frozen order: without parts it is the recipient's.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chat4all.model.messages import File, Message, Payload, Recipient, Text
+
+
+class Slot(Struct, frozen=True):
+    """One call to one recipient: the row's `index`, and what it carries. `part` counts from 0, of `parts`."""
+
+    index: int
+    recipient: Recipient
+    payload: Payload
+    sender_name: str
+    part: int = 0
+    parts: int = 1
+
+
+def slots(message: Message) -> Iterator[Slot]:
+    """All calls of a message, in order. Everything that looks for its rows finds them by these."""
+    index = 0
+    for recipient in message.recipients:
+        texts = message.renditions[recipient.rendition - 1] if recipient.rendition else ()
+        for part, text in enumerate(texts):
+            yield _part(message, recipient, index, part, len(texts), text)
+        if not texts:
+            yield Slot(index, recipient, message.payload, message.sender_name)
+        index += max(1, len(texts))
+
+
+def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, text: str) -> Slot:
+    """Of a file the first part is the file itself, with `text` beside it; all else is words."""
+    if not part and isinstance(message.payload, File):
+        return Slot(first, recipient, replace(message.payload, text=text), message.sender_name, 0, parts)
+    return Slot(first + part, recipient, Text(text), "", part, parts)
+
+
+def rows(message: Message) -> int:
+    """How many there are."""
+    return sum(len(message.renditions[each.rendition - 1]) if each.rendition else 1 for each in message.recipients)

@@ -1,0 +1,1 @@
+"""Checking a draft and freezing it into a record. Imports `directory` too."""

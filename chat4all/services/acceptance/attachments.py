@@ -1,0 +1,141 @@
+"""Files in messages: what is frozen of them at acceptance, the references that keep them, and how channels get them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import uuid4
+
+from chat4all.model.conversations import Membership
+from chat4all.model.drafts import FileDraft
+from chat4all.model.files import (
+    ANY_TYPE,
+    FileStatus,
+    StoredFile,
+    checked_type,
+    inbound_file_id,
+    mended_name,
+    message_holder,
+    message_of,
+    message_prefix,
+    readable_size,
+)
+from chat4all.model.messages import File
+from chat4all.ports import Inbound, MessageStore
+from chat4all.services.directory import now_ms
+
+# Longer than any URL that a store signs, so that what was accepted fits when it is sent.
+LINK_MOST = 700
+# A worker is asked to fetch at once; when it did not hear, the sweep asks.
+FETCH_DUE_MS = 5_000
+# Of the messages that carry a file so many are looked at, for somebody who came after it.
+PAGE, PAGES = 200, 5
+FETCH_LIFE_MS = 24 * 3_600_000
+
+
+class Draught(Protocol):
+    """What is needed to know of a message on its way in."""
+
+    @property
+    def message_id(self) -> str:
+        """Its id."""
+
+    @property
+    def conversation_id(self) -> str:
+        """Its conversation."""
+
+    @property
+    def file_draft(self) -> FileDraft | None:
+        """The file that it wants to carry."""
+
+
+def found(store: MessageStore, works: Sequence[Draught]) -> dict[str, StoredFile]:
+    """The files that these messages want to carry, those that exist, by the id as the draft writes it."""
+    wanted = {work.file_draft.file_id for work in works if work.file_draft}
+    kept = store.files([each.lower() for each in wanted]) if wanted else {}
+    return {each: kept[each.lower()] for each in wanted if each.lower() in kept}
+
+
+def may_carry(work: Draught, file: StoredFile | None) -> bool:
+    """Whether the file is complete and of the message's conversation."""
+    return file is not None and file.status is FileStatus.READY and file.conversation_id == work.conversation_id
+
+
+def frozen(file: StoredFile, text: str) -> File:
+    """The payload: all that a channel needs to send the file, whatever becomes of its row."""
+    return File(file.file_id, text, file.filename, file.mime_type, file.size, file.object_key)
+
+
+def may_know(store: MessageStore, file: StoredFile, membership: Membership, user_id: str) -> bool:
+    """Whether a member may have the file: they were there when it came, or may read a message that carries it."""
+    if file.owner == user_id or membership.may_read(user_id, file.members_version or 1):
+        return True
+    after = ""
+    for _ in range(PAGES if file.status is FileStatus.READY else 0):
+        held = list(store.holders(file.checksum, message_prefix(file.file_id), PAGE, after))
+        places = [place for holder in held if (place := message_of(holder, file.file_id))]
+        kept = store.registered([place for place in places if place[0] == file.conversation_id])
+        carrying = store.messages([(each.conversation_id, each.seq) for each in kept.values()])
+        if any(membership.may_read(user_id, each.members_version) for each in carrying.values()):
+            return True
+        if len(held) < PAGE:
+            break
+        after = max(held)
+    return False
+
+
+def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, StoredFile]) -> list[bool]:
+    """For each message with a file: take its reference; whether it holds.
+
+    The rows are read again after the references are written, while the sweep marks a row before it looks for references:
+    so either the sweep sees the reference, or we see the mark.
+    """
+    wanted = [(files[work.file_draft.file_id], work) for work in works if work.file_draft]
+    if not wanted:
+        return []
+    holders = [(file.checksum, message_holder(file.file_id, work.conversation_id, work.message_id)) for file, work in wanted]
+    held = store.hold_objects(holders, now_ms())
+    again = store.files(list({file.file_id for file, _ in wanted}))
+    return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
+
+
+def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:
+    """The file that a provider's message brings, to be fetched: under the same id at every repetition; the first is kept."""
+    try:
+        mime_type = checked_type(inbound.mime_type, inbound.filename)
+    except ValueError:
+        mime_type = ANY_TYPE
+    now = now_ms()
+    return StoredFile(
+        file_id=inbound_file_id(message_id),
+        conversation_id=conversation_id,
+        owner=owner,
+        filename=mended_name(inbound.filename, mime_type),
+        mime_type=mime_type,
+        size=0,
+        part_size=0,
+        created_at=now,
+        channel=inbound.channel,
+        media=inbound.media,
+        message_id=message_id,
+        due_at=now + FETCH_DUE_MS,
+        expires_at=now + FETCH_LIFE_MS,
+        key=str(uuid4()),
+        members_version=members_version,
+    )
+
+
+def announced(file: StoredFile, text: str) -> File:
+    """The payload of a message whose file is still to be fetched: where its bytes will be, its row says."""
+    return File(file.file_id, text, file.filename, file.mime_type)
+
+
+def caption(payload: File, sender_name: str) -> str:
+    """What stands beside a file: in groups the sender's name first."""
+    if not sender_name:
+        return payload.text
+    return f"{sender_name}: {payload.text}" if payload.text else f"{sender_name}:"
+
+
+def with_link(words: str, payload: File, url: str) -> str:
+    """A text that stands for a file which a channel does not take."""
+    line = f"{payload.filename} ({readable_size(payload.size)}): {url}"
+    return f"{words}\n{line}" if words else line

@@ -1,0 +1,18 @@
+"""Tells connected readers that a conversation was founded or its members changed. They also learn it from messages."""
+
+from chat4all.model.conversations import Membership
+from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
+from chat4all.services.directory import now_ms
+from chat4all.v1 import chat_pb2
+
+
+def conversation_record(membership: Membership, partitions: int) -> NewRecord:
+    """The chat-events record of a conversation as it now is."""
+    key = membership.conversation.conversation_id
+    event = chat_pb2.Event(
+        event_id=f"conversation:{key}:{membership.version}",
+        at_ms=now_ms(),
+        conversation=chat_pb2.ConversationEvent(conversation_id=key, members_version=membership.version),
+    )
+    headers = {"kind": "conversation", "conversation": key, "version": str(membership.version), **VERSIONED}
+    return NewRecord(EVENTS, partition_of(key, partitions), key, event.SerializeToString(), headers)

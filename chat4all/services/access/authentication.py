@@ -1,0 +1,66 @@
+"""Who may come in, by whatever way: one check for the gateway and the stream server."""
+
+import time
+
+from msgspec import Struct
+
+from chat4all.model.callers import Caller
+from chat4all.services.access import tokens
+from chat4all.services.access.revocations import Revocations
+
+SEEN_MOST = 10_000
+
+
+class Visitor(Struct, frozen=True):
+    """A caller with a valid token, and when it ends (ms UTC)."""
+
+    caller: Caller
+    until: int
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the token is still good for."""
+        return max(0.0, self.until / 1000 - time.time())
+
+
+class NotAdmitted(Exception):
+    """The caller did not prove who they are. `code` is that of the problem; the text may be shown to them."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class Admission:
+    """Knows the deployment's key and what was revoked. Thread-safe.
+
+    Checking a signature costs a quarter of a request, so a good token is remembered; whether it was revoked is asked each time.
+    """
+
+    def __init__(self, secret: str, revocations: Revocations) -> None:
+        self._secret = secret
+        self.revocations = revocations
+        self._seen: dict[str, Visitor] = {}
+
+    def admit(self, authorization: str) -> Visitor:
+        """The visitor that an Authorization value names. NotAdmitted when it names none, Temporary when that is not known."""
+        visitor = self._seen.get(authorization)
+        if visitor is None or not visitor.seconds_left:
+            visitor = self._read(authorization)
+        if self.revocations.is_void(visitor.caller):
+            raise NotAdmitted("token_revoked", "this login has ended: log in again")
+        return visitor
+
+    def _read(self, authorization: str) -> Visitor:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise NotAdmitted("token_missing", "Authorization: Bearer <access token> is needed")
+        try:
+            said = tokens.read(token.strip(), self._secret)
+        except tokens.BadToken as error:
+            self._seen.pop(authorization, None)
+            raise NotAdmitted(error.code, str(error)) from None
+        if len(self._seen) >= SEEN_MOST:
+            self._seen.clear()
+        visitor = self._seen[authorization] = Visitor(said.caller, said.expires_at)
+        return visitor

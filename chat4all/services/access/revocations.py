@@ -1,0 +1,103 @@
+"""Which tokens are void, as one process knows it: it asks the store for the generation once a second.
+
+A token that is not void is good without asking anybody. So what was revoked is in force everywhere a second later, whether
+the broker is there or not; who has not reached the store for 30 s trusts nobody.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from chat4all.model.callers import Caller
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.ports.access import Access
+from chat4all.telemetry import logs, metrics
+
+log = logs.logger(__name__)
+
+EVERY_S = 1.0
+BLIND_S = 30.0
+ANEW_S = 3600.0
+
+
+class Revocations:
+    """What is void. Thread-safe. Begins to watch when it is first asked; `close` ends that.
+
+    on_change: called, in a thread of its own, after each change and when it is found to be blind.
+    """
+
+    def __init__(
+        self, store: Access, on_change: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._on_change = on_change
+        self._clock = clock
+        self._starting, self._reading = threading.Lock(), threading.Lock()
+        self._ending = threading.Event()
+        self._watching: threading.Thread | None = None
+        self._generation = 0
+        self._begun = self._read_at = float("-inf")
+        self._sessions: frozenset[str] = frozenset()
+        self._users: dict[str, int] = {}
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the store was not reached for so long that nothing is certain."""
+        return self._clock() - self._read_at >= BLIND_S
+
+    def is_void(self, caller: Caller) -> bool:
+        """Whether this login has ended. Temporary when that cannot be told."""
+        self._watch()
+        if self.is_blind:
+            raise Temporary("store", "which logins have ended is not known")
+        return caller.session in self._sessions or caller.generation < self._users.get(caller.user_id, 0)
+
+    def read(self) -> bool:
+        """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""
+        with self._reading:
+            now = self._clock()
+            # From time to time all of it anew, so that what the store has forgotten is forgotten here too.
+            anew = now - self._begun >= ANEW_S
+            changed = anew or self._store.generation() != self._generation
+            if changed:
+                self._take(0 if anew else self._generation)
+                self._begun = now if anew else self._begun
+            self._read_at = now
+            return changed
+
+    def _take(self, after: int) -> None:
+        number, revoked = self._store.revocations(after)
+        users = dict(self._users) if after else {}
+        for each in revoked:
+            if each.user_id:
+                users[each.user_id] = max(each.before, users.get(each.user_id, 0))
+        sessions = frozenset(each.session_id for each in revoked if each.session_id)
+        self._sessions, self._users = (self._sessions | sessions if after else sessions), users
+        self._generation = number
+
+    def _watch(self) -> None:
+        if self._watching is None:
+            with self._starting:
+                if self._watching is None:
+                    self.read()
+                    watching = threading.Thread(target=self._go_on, name="revocations", daemon=True)
+                    watching.start()
+                    self._watching = watching
+
+    def _go_on(self) -> None:
+        while not self._ending.wait(EVERY_S):
+            try:
+                changed = self.read()
+            except (Temporary, Unknown) as failure:
+                metrics.REVOCATIONS_UNREAD.add()
+                log.warning("revocations_unread", reason=failure.reason)
+                changed = self.is_blind
+            if changed and self._on_change:
+                self._on_change()
+
+    def close(self) -> None:
+        """Watch no longer. Safe to call twice."""
+        self._ending.set()
+        watching = self._watching
+        if watching is not None and watching is not threading.current_thread():
+            watching.join(10)

@@ -1,0 +1,140 @@
+"""People and conversations, made when they are first needed. What it keeps in memory never changes once it is known."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from uuid import NAMESPACE_URL, uuid5
+
+from msgspec.structs import replace
+
+from chat4all.channels import unknown_channel
+from chat4all.model.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
+from chat4all.model.display_names import cleaned
+from chat4all.model.messages import KEPT_IDS, contact_conversation_id, private_conversation_id
+from chat4all.ports import Channel, MessageStore
+
+Address = tuple[str, str]
+INBOX_PREFIX = "inbox-"
+CONTACT_PREFIX = "contact-"
+RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)
+# Where user ids are claimed in lower case, beside the channels where addresses are: no channel is called so.
+ID_SPACE = "user_id"
+KEPT_USERS = 50_000
+SETTLED_MS = 60_000
+
+
+def now_ms() -> int:
+    """The time of day in milliseconds UTC."""
+    return int(time.time() * 1000)
+
+
+def inbox_id(channel: str) -> str:
+    """The user that receives what nobody else does on a channel."""
+    return f"{INBOX_PREFIX}{channel}"
+
+
+@lru_cache(KEPT_IDS)
+def contact_id(channel: str, address: str, stay: int = 0) -> str:
+    """The user made for an address that belonged to nobody. `stay` counts how often it was free again."""
+    name = f"chat4all:contact-user:{channel}:{address}" + (f":{stay}" if stay else "")
+    return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, name)}"
+
+
+def _is_self_named(user: User) -> bool:
+    """A contact whose name, if any, is what they call themselves."""
+    return user.kind is UserKind.CONTACT and (user.user_id.startswith(CONTACT_PREFIX) or not user.display_name)
+
+
+def _renamed(name: str, user: User) -> User:
+    return replace(user, display_name=name) if _is_self_named(user) else user
+
+
+class People:
+    """Looks up and founds, many at once. Thread-safe: of users only names change, all else is asked of the store."""
+
+    def __init__(self, store: MessageStore, channels: Mapping[str, Channel]) -> None:
+        self._store = store
+        self.channels = channels
+        self._users: dict[str, User] = {}
+
+    def parse_address(self, text: str) -> Address:
+        """(channel, address) of a `channel:address`, in the channel's one way of writing. ValueError says what is wrong."""
+        name, _, rest = text.partition(":")
+        if name not in self.channels:
+            raise ValueError(unknown_channel(name))
+        return name, self.channels[name].address(rest)
+
+    def users(self, user_ids: Iterable[str]) -> dict[str, User]:
+        """Those that exist."""
+        wanted = set(user_ids)
+        known = {each: self._users[each] for each in wanted if each in self._users}
+        if len(known) < len(wanted):
+            known.update(self._keep(self._store.users(list(wanted - known.keys()))))
+        return known
+
+    def _keep(self, found: dict[str, User]) -> dict[str, User]:
+        if len(self._users) > KEPT_USERS:
+            self._users = {}
+        self._users.update(found)
+        return found
+
+    def inbox(self, channel: str) -> str:
+        """The channel's inbox user, registered."""
+        name = inbox_id(channel)
+        if name not in self._users:
+            self._keep({name: self._store.add_users([User(name, UserKind.INBOX, now_ms(), f"{channel} inbox")])[0]})
+        return name
+
+    def owners(self, wanted: Mapping[Address, str]) -> dict[Address, str]:
+        """Who owns each address (channel, address); for a free one a contact is made, called as the mapping says."""
+        owned = {place: each.user_id for place, each in self._store.owners(list(wanted)).items()}
+        free = {place: called for place, called in wanted.items() if place not in owned}
+        return owned | self._make_contacts(free) if free else owned
+
+    def _make_contacts(self, free: Mapping[Address, str]) -> dict[Address, str]:
+        now = now_ms()
+        ids = {place: self._unused(place, now) for place in free}
+        made = [User(ids[place], UserKind.CONTACT, now, cleaned(called)) for place, called in free.items()]
+        self._keep({each.user_id: each for each in self._store.add_users(made)})
+        return self.claim([Identity(*place, ids[place], now) for place in free])
+
+    def rename(self, called: Mapping[str, str]) -> None:
+        """Contacts call themselves so now. A name that somebody gave one stays."""
+        known = self.users(called)
+        for user_id, name in called.items():
+            wanted, user = cleaned(name), known.get(user_id)
+            if wanted and user and _is_self_named(user) and user.display_name != wanted:
+                changed = self._store.change_user(user_id, partial(_renamed, wanted))
+                self._keep({user_id: changed} if changed else {})
+
+    def _unused(self, place: Address, now: int) -> str:
+        """A contact's id for a free address. Whoever had it before keeps what was theirs: it may be another person by now.
+
+        One that was made just now is being made by somebody else for the same address at this moment.
+        """
+        stay = 0
+        while True:
+            user_id = contact_id(*place, stay)
+            there = self.users([user_id]).get(user_id)
+            if there is None or now - there.created_at < SETTLED_MS:
+                return user_id
+            stay += 1
+
+    def claim(self, identities: Sequence[Identity]) -> dict[Address, str]:
+        """Give addresses to users; whose each is now: first writer wins."""
+        kept = self._store.claim_addresses(identities)
+        return {(each.channel, each.address): each.user_id for each in kept}
+
+    def pair_id(self, sender: str, other: str, address: Address | None) -> str:
+        """The private conversation of two. With a channel's inbox, a contact's address decides."""
+        if address and sender == inbox_id(address[0]) and other == contact_id(*address):
+            return contact_conversation_id(address[0], self.channels[address[0]].account.account_id, address[1])
+        return private_conversation_id(sender, other)
+
+    def found_pairs(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Membership]:
+        """Private conversations by id with (owner, other); those that exist stay as they are."""
+        now = now_ms()
+        founded = [
+            (Conversation(each, ConversationType.PRIVATE, owner, now), (owner, other)) for each, (owner, other) in pairs.items()
+        ]
+        return {each.conversation.conversation_id: each for each in self._store.add_conversations(founded)}

@@ -1,0 +1,227 @@
+"""What becomes of a file, from its first byte to its last reference. Used by the gateway and by the workers; ports passed in.
+
+Every change is compare-and-set on the file's row, so two who do the same at once do it once. The order of the steps makes it
+safe to stop after any of them: an object is registered before a file says that it is there, and forgotten before it is removed.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from chat4all.model.failures import Permanent
+from chat4all.model.files import FileStatus, StoredFile, message_holder, message_of, message_prefix, part_sizes, still_missing
+from chat4all.model.retention import before
+from chat4all.ports import MessageStore, ObjectStore
+from chat4all.settings import Settings
+from chat4all.telemetry import metrics
+
+HOUR_MS = 3_600_000
+# When the sweep looks whether a worker is at it, and whether messages still refer to a file.
+VERIFY_DUE_MS = 60_000
+SENT_DUE_MS = 7 * 24 * HOUR_MS
+# A message that the log took is stored long before that; the log itself forgets after a week.
+UNSTORED_MS = 8 * 24 * HOUR_MS
+HOLDERS_AT_ONCE = 100
+# For how long it is said of a file that it has expired. Providers do not repeat what brought it any more.
+GONE_MS = 90 * 24 * HOUR_MS
+
+
+def now_ms() -> int:
+    """Milliseconds UTC."""
+    return int(time.time() * 1000)
+
+
+class Filing:
+    """One process's hand on files. Every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, objects: ObjectStore, settings: Settings) -> None:
+        self._store = store
+        self._objects = objects
+        self._settings = settings
+
+    @property
+    def expire_ms(self) -> int:
+        """How long an upload may take, and a file may wait to be sent."""
+        return int(self._settings.file_expire_h * HOUR_MS)
+
+    def changed(self, file: StoredFile, **fields: Any) -> StoredFile | None:
+        """The row with these fields, if it is still as given; None when somebody else changed it."""
+        wanted = replace(file, version=file.version + 1, **fields)
+        return wanted if self._store.swap_file(wanted) else None
+
+    def begin(
+        self,
+        conversation_id: str,
+        owner: str,
+        filename: str,
+        mime_type: str,
+        size: int,
+        in_parts: bool,
+        file_id: str = "",
+        members_version: int = 0,
+    ) -> StoredFile:
+        """A new file, waiting for its bytes. The row comes first: whatever is left of an upload is found through it."""
+        now = now_ms()
+        file = StoredFile(
+            file_id=file_id or str(uuid4()),
+            conversation_id=conversation_id,
+            owner=owner,
+            filename=filename,
+            mime_type=mime_type,
+            size=size,
+            part_size=self._settings.file_part_size,
+            created_at=now,
+            due_at=now + self.expire_ms,
+            expires_at=now + self.expire_ms,
+            key=str(uuid4()),
+            members_version=members_version,
+        )
+        self._store.add_files([file])
+        _count(file, "begun")
+        if not in_parts:
+            return file
+        return self.changed(file, upload=self._objects.begin(file.own_key)) or file
+
+    def missing(self, file: StoredFile) -> list[int]:
+        """The numbers of the parts that are not there in their right size."""
+        return still_missing(file, {each.number: each.size for each in self._objects.parts(file.own_key, file.upload)})
+
+    def verify(self, file: StoredFile) -> StoredFile | None:
+        """Say that all parts are there and `checksum` is theirs; from now on a worker is at it. None: not as given any more."""
+        now = now_ms()
+        later = max(file.expires_at, now + self.expire_ms)
+        return self.changed(file, status=FileStatus.VERIFYING, due_at=now + VERIFY_DUE_MS, expires_at=later, reason="", tries=0)
+
+    def joined(self, file: StoredFile) -> None:
+        """Make the object of the upload's parts. Permanent `parts_changed`, `no_upload`."""
+        sizes = part_sizes(file.size, file.part_size)
+        try:
+            parts = self._objects.parts(file.own_key, file.upload)
+        except Permanent:
+            # Joined by an earlier run.
+            if self._objects.size(file.own_key) == file.size:
+                return
+            raise
+        self._objects.join(file.own_key, file.upload, [each for each in parts if each.number <= len(sizes)])
+
+    def refused(self, file: StoredFile, reason: str) -> StoredFile | None:
+        """What arrived is not what was promised: the parts are an upload again, some of which may be brought anew."""
+        upload = file.upload
+        if file.upload:
+            try:
+                upload = self._objects.reopen(file.own_key, part_sizes(file.size, file.part_size))
+            except Permanent:
+                upload = file.upload
+        refused = self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
+        if refused:
+            _count(file, "failed")
+        return refused
+
+    def finished(self, file: StoredFile, checksum: str, size: int) -> StoredFile | None:
+        """These bytes are there, under the file's own key, and this is their checksum. Equal bytes are kept once.
+
+        None when the row is not as given any more; whatever was registered for it is taken back then.
+        """
+        now = now_ms()
+        key = self._store.keep_object(checksum, file.own_key, file.holder, now)
+        if file.message_id:
+            holder = message_holder(file.file_id, file.conversation_id, file.message_id)
+            self._store.hold_objects([(checksum, holder)], now)
+        ready = self.changed(
+            file,
+            status=FileStatus.READY,
+            size=size,
+            checksum=checksum,
+            object_key=key,
+            upload="",
+            reason="",
+            expires_at=0,
+            due_at=now + self.expire_ms,
+        )
+        if ready is None:
+            self._give_up(file, checksum)
+            return None
+        _count(file, "ready", size)
+        if key != file.own_key:
+            self._objects.remove([file.own_key])
+        return ready
+
+    def _give_up(self, file: StoredFile, checksum: str) -> None:
+        kept = self._store.files([file.file_id]).get(file.file_id)
+        if kept is not None and kept.status is FileStatus.READY:
+            # Another run of the same finished it.
+            return
+        self._store.drop_holders(checksum, [file.holder])
+        if self._store.retire_object(checksum, file.own_key):
+            self._objects.remove([file.own_key])
+
+    def look(self, file: StoredFile) -> None:
+        """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to.
+
+        That it is gone is known for a while longer; then its row goes too.
+        """
+        if file.status is FileStatus.EXPIRED:
+            if file.due_at <= now_ms():
+                self._store.forget_file(file)
+            return
+        expiring: StoredFile | None = file
+        if file.status is not FileStatus.EXPIRING:
+            if file.expires_at > now_ms():
+                self.changed(file, due_at=file.expires_at)
+                return
+            if file.object_key and self._is_sent(file):
+                self.changed(file, due_at=now_ms() + SENT_DUE_MS)
+                return
+            expiring = self.changed(file, status=FileStatus.EXPIRING)
+        if expiring is None:
+            return
+        # Once more: a message may have taken its reference before it could see the mark.
+        if file.object_key and self._is_sent(file):
+            self.changed(expiring, status=FileStatus.READY, due_at=now_ms() + SENT_DUE_MS)
+            return
+        self._discard(expiring)
+        _count(file, "expired")
+        self.changed(expiring, status=FileStatus.EXPIRED, due_at=now_ms() + GONE_MS)
+
+    def _is_sent(self, file: StoredFile) -> bool:
+        """Whether a message refers to the file. References of messages that were never stored are dropped in time.
+
+        So are those that a message may not keep any longer. A page at a time: one that counts is enough.
+        """
+        after = ""
+        while held := self._store.holders(file.checksum, message_prefix(file.file_id), HOLDERS_AT_ONCE, after):
+            places = {holder: place for holder in held if (place := message_of(holder, file.file_id))}
+            stored = self._store.registered(list(places.values())) if places else {}
+            limit, kept_until = now_ms() - UNSTORED_MS, before(self._settings.retention.files, now_ms())
+            old = [each for each, at in held.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
+            if old:
+                self._store.drop_holders(file.checksum, old)
+            if len(old) < len(held):
+                return True
+            after = max(held)
+        return False
+
+    def _discard(self, file: StoredFile) -> None:
+        """The file's bytes, unless others refer to them. Repeating it does no harm."""
+        self._objects.drop_uploads(file.own_key)
+        if not file.object_key:
+            self._objects.remove([file.own_key])
+            return
+        self._store.drop_holders(file.checksum, [file.holder])
+        if self._store.retire_object(file.checksum, file.object_key):
+            self._objects.remove([file.object_key])
+
+    def release(self, file: StoredFile, places: Iterable[tuple[str, str]]) -> None:
+        """Messages (conversation_id, message_id) do not refer to this file any more; its bytes go when nobody does."""
+        self._store.drop_holders(file.checksum, [message_holder(file.file_id, *place) for place in places])
+        self.look(file)
+
+
+def _count(file: StoredFile, outcome: str, size: int = 0) -> None:
+    source = "provider" if file.media else "client"
+    metrics.UPLOADS.of(source, outcome).add()
+    if size:
+        metrics.UPLOAD_BYTES.of(source).add(size)

@@ -1,0 +1,1 @@
+"""What providers bring: webhooks, inbound messages, receipts. Imports `acceptance` and `directory`."""

@@ -1,0 +1,66 @@
+"""Whether new words for a message are news: providers tell an edit too when only a preview of a link has come."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from chat4all.model.files import inbound_file_id
+from chat4all.model.messages import File, Message
+from chat4all.ports import Arrived, Inbound, MessageStore
+from chat4all.services.directory import now_ms
+
+MARK = "[edited] "
+LOOKED_AT = 50
+# Edits that follow each other so soon may still be on their way to the store: none of them is left out.
+WINDOW_MS = 15_000
+
+
+class Edit(Protocol):
+    """An edit on its way, as these rules need it."""
+
+    inbound: Inbound
+    message_id: str
+    owner: str
+
+    @property
+    def conversation_id(self) -> str:
+        """Where it goes."""
+
+
+def originals(store: MessageStore, edits: Sequence[Edit], proposals: Sequence[str]) -> list[str]:
+    """The message_id of what each edits; `proposals`: what these would be, should nobody have seen them yet."""
+    keys = [
+        (each.inbound.channel, each.inbound.account, each.inbound.edits, Arrived(each.conversation_id, proposal, each.owner))
+        for each, proposal in zip(edits, proposals, strict=True)
+    ]
+    return [kept.message_id or proposal for kept, proposal in zip(store.register_inbound(keys), proposals, strict=True)]
+
+
+def is_news(store: MessageStore, edit: Edit, original: str) -> bool:
+    """Whether its words differ from the newest that are stored of this message, as far as anybody can know."""
+    newest = _newest(store, edit, original)
+    if newest is None or newest.message_id == edit.message_id or not _is_alone(store, edit):
+        return True
+    return not _is_same(store, newest, edit.inbound)
+
+
+def _newest(store: MessageStore, edit: Edit, original: str) -> Message | None:
+    page = store.page(edit.conversation_id, None, None, LOOKED_AT)
+    return next((each for each in reversed(page) if original in {each.message_id, each.metadata.get("edits")}), None)
+
+
+def _is_alone(store: MessageStore, edit: Edit) -> bool:
+    """Whether no other edit of the message came a moment ago: then all that came is stored."""
+    inbound, ours = edit.inbound, Arrived(edit.conversation_id, edit.message_id, edit.owner)
+    now = now_ms() // WINDOW_MS
+    marks = [f"{inbound.edits}:edited:{window}" for window in (now - 1, now)]
+    kept = store.register_inbound([(inbound.channel, inbound.account, mark, ours) for mark in marks])
+    return all(each.message_id == edit.message_id for each in kept)
+
+
+def _is_same(store: MessageStore, newest: Message, inbound: Inbound) -> bool:
+    if newest.payload.text.removeprefix(MARK) != inbound.text.removeprefix(MARK):
+        return False
+    if not isinstance(newest.payload, File):
+        return not inbound.media
+    file = store.files([inbound_file_id(newest.message_id)]).get(inbound_file_id(newest.message_id))
+    return file is not None and file.media == inbound.media

@@ -1,0 +1,264 @@
+"""What providers bring: inbound messages find their conversation, receipts take the road from its start."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chat4all.model.conversations import Identity, Membership, User
+from chat4all.model.deliveries import DeliveryKey
+from chat4all.model.display_names import cleaned
+from chat4all.model.failures import Permanent
+from chat4all.model.messages import (
+    File,
+    Message,
+    Recipient,
+    provider_message_id,
+)
+from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
+from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.attachments import brought
+from chat4all.services.acceptance.conversation_events import conversation_record
+from chat4all.services.acceptance.recipients import freeze, speaker
+from chat4all.services.acceptance.renditions import rendered
+from chat4all.services.directory import Address, now_ms
+from chat4all.services.inbound import edits
+from chat4all.services.inbound.address_changes import follow
+from chat4all.services.inbound.conversation_match import Places
+from chat4all.services.inbound.in_flight import sent_by_us
+from chat4all.services.inbound.inbound_message import Arrival, payload_of, places_of
+from chat4all.telemetry import metrics, tracing
+
+
+class Brought(Struct, frozen=True):
+    """Counts of messages and receipts that are now durable. `files`: ids of those that a worker is to fetch."""
+
+    messages: int
+    receipts: int
+    files: tuple[str, ...] = ()
+
+    def joined(self, more: "Brought") -> "Brought":
+        """Both together."""
+        return Brought(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
+
+
+class Arrivals:
+    """Accepts updates of channels. One per process; every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, acceptor: Acceptor) -> None:
+        self._store = store
+        self._acceptor = acceptor
+        self._people = acceptor.people
+        self._places = Places(store, acceptor.people, acceptor.partitions)
+
+    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Brought:
+        """Make everything durable, in one call of the log unless an address moves between two messages.
+
+        Temporary or Unknown: the provider must bring it again.
+        """
+        brought = Brought(0, 0)
+        for some in _runs(updates):
+            for each in (each for each in some if isinstance(each, Moved)):
+                follow(self._store, each.channel, each.account, each.address, each.to)
+            brought = brought.joined(self._accept(some, headers))
+        return brought
+
+    def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Brought:
+        updates = self._own_echoes(updates)
+        inbound = [each for each in updates if isinstance(each, Inbound)]
+        receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
+        carried = dict(headers or {})
+        records, messages = self._inbound_records(inbound) if inbound else ([], [])
+        records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
+        if records or messages:
+            self._append(records, messages, carried)
+        kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
+        for (channel, kind), number in Counter(kinds).items():
+            metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
+        files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, File))
+        return Brought(len(messages), len(receipts), files)
+
+    def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
+        partitions = self._acceptor.partitions
+        with tracing.sending(INCOMING, headers, [(each.message_id, each.conversation_id) for each in messages]) as sent:
+            pairs = zip(messages, sent.headers, strict=True)
+            records = records + [incoming_record(each, partitions, carried) for each, carried in pairs]
+            if any(map(is_too_large, records)):
+                raise Permanent("message_too_large")
+            self._acceptor.append(records)
+
+    def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
+        """What must be known besides the messages, and the messages."""
+        known = self._store.owners(_distinct(inbound)) if inbound else {}
+        inbound = self._late(inbound, known)
+        owners = self._owners(inbound, known)
+        wrote = _by_time(each for each in inbound if not each.is_echo)
+        self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
+        arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
+        founded = self._places.place(arrivals)
+        self._places.keep_to_first(arrivals)
+        self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
+        self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
+        self._bring_files([each for each in arrivals if not each.repeat])
+        messages = self._messages([each for each in arrivals if not each.repeat])
+        return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
+
+    def _own_echoes(self, updates: Sequence[Update]) -> list[Update]:
+        """The updates, with what we sent ourselves as the receipt that it is: providers tell it back to us too."""
+        echoes = [each for each in updates if isinstance(each, Inbound) and each.is_echo]
+        if not echoes:
+            return list(updates)
+        known = self._store.handles([(each.channel, each.account, each.provider_id) for each in echoes])
+        owners = self._store.owners([(each.channel, each.address) for each in echoes])
+        found: list[Update] = []
+        for each in updates:
+            if not (isinstance(each, Inbound) and each.is_echo):
+                found.append(each)
+            elif (each.channel, each.account, each.provider_id) not in known:
+                owner = owners.get((each.channel, each.address))
+                keys = sent_by_us(self._store, self._acceptor.partitions, owner.user_id, each) if owner else []
+                if len(keys) < 2:
+                    found.append(_receipt(each, keys[0]) if keys else each)
+                # Of several with the same words nobody can tell which it was: the answers to their calls will.
+        return found
+
+    def _look_at_edits(self, changed: Sequence[Arrival]) -> None:
+        """Which message each edits. One that changes nothing is no news."""
+        if not changed:
+            return
+        named = [(each.inbound.channel, each.inbound.account, each.inbound.edits) for each in changed]
+        for each, original in zip(
+            changed, edits.originals(self._store, changed, [provider_message_id(*name) for name in named]), strict=True
+        ):
+            each.edits = original
+            if not edits.is_news(self._store, each, original):
+                each.repeat = True
+                metrics.PROVIDER_UPDATES.of(each.inbound.channel, "passed_over").add()
+
+    def _late(self, inbound: Sequence[Inbound], known: dict[Address, Identity]) -> list[Inbound]:
+        """What was written from an address before its owner left it is theirs, though it comes after the news."""
+        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in places_of(each))]
+        left = self._store.forwards(free) if free else {}
+        if not left:
+            return list(inbound)
+        known.update(self._store.owners([(channel, to) for (channel, _), to in left.items()]))
+        found = []
+        for each in inbound:
+            to = left.get((each.channel, each.address), "")
+            now_there = known.get((each.channel, to))
+            is_late = now_there is not None and each.at <= now_there.since
+            found.append(replace(each, address=to) if is_late else each)
+        return found
+
+    def _owners(self, inbound: Sequence[Inbound], owned: Mapping[Address, Identity]) -> dict[Address, str]:
+        """Whose each address is. A second address of a known person becomes theirs too; a stranger becomes a contact."""
+        known = {place: each.user_id for place, each in owned.items()}
+        new: dict[Address, str] = {}
+        for each in inbound:
+            if not any(place in known for place in places_of(each)):
+                new.setdefault((each.channel, each.address), each.sender_name)
+        if new:
+            known.update(self._people.owners(new))
+        claims = {}
+        for each in inbound:
+            first, *others = places_of(each)
+            owner = known.get(first) or next(known[place] for place in others if place in known)
+            if first not in known:
+                claims[first] = Identity(*first, owner, now_ms())
+            # Unverified, so that nothing is sent to one person twice.
+            claims.update({other: Identity(*other, owner, now_ms(), verified=False) for other in others if other not in known})
+        if claims:
+            known.update(self._people.claim(list(claims.values())))
+        return known
+
+    def _bring_files(self, arrivals: Sequence[Arrival]) -> None:
+        """Register the files that come with messages. A worker fetches them; the message does not wait."""
+        bringing = [each for each in arrivals if each.inbound.media]
+        for each in bringing:
+            each.file = brought(each.inbound, each.message_id, each.conversation_id, each.owner, each.membership.version)
+        if bringing:
+            self._store.add_files([each.file for each in bringing if each.file])
+            metrics.UPLOADS.of("provider", "begun").add(len(bringing))
+
+    def _messages(self, arrivals: Sequence[Arrival]) -> list[Message]:
+        users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())
+        identities = self._store.identities(list(users)) if users else {}
+        channels = self._people.channels
+        now = now_ms()
+        messages = []
+        for arrival in arrivals:
+            inbound, membership = arrival.inbound, arrival.membership
+            payload = payload_of(arrival)
+            name = "" if inbound.is_echo else _speaker(arrival, users[arrival.owner])
+            reached = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
+            recipients, renditions = rendered(payload, name, reached, channels)
+            messages.append(
+                Message(
+                    message_id=arrival.message_id,
+                    conversation_id=arrival.conversation_id,
+                    sender=self._people.inbox(inbound.channel) if inbound.is_echo else arrival.owner,
+                    payload=payload,
+                    members_version=membership.version,
+                    accepted_at=now,
+                    recipients=recipients,
+                    metadata=_metadata(arrival),
+                    digest=arrival.digest,
+                    sender_name=name,
+                    renditions=renditions,
+                )
+            )
+        return messages
+
+
+def _recipients(
+    membership: Membership,
+    owner: str,
+    users: Mapping[str, User],
+    identities: Mapping[str, Sequence[Identity]],
+    channels: Mapping[str, Channel],
+) -> tuple[Recipient, ...]:
+    """Everybody else whom it reaches outside."""
+    others = [each for each in membership.now() if each != owner]
+    return tuple(recipient for each in others for recipient in freeze(users[each], identities[each], None, channels))
+
+
+def _metadata(arrival: Arrival) -> dict[str, Any]:
+    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces.
+
+    referral: where the person came from.
+    """
+    inbound = arrival.inbound
+    app = {"app": "provider"} if inbound.is_echo else {}
+    more: dict[str, Any] = {"edits": arrival.edits, "referral": inbound.referral}
+    return {"channel": inbound.channel, **app, **{name: value for name, value in more.items() if value}}
+
+
+def _speaker(arrival: Arrival, user: User) -> str:
+    """Who of those that share the address wrote; else as in every group."""
+    return cleaned(arrival.inbound.speaker) or speaker(arrival.membership, user, arrival.inbound.sender_name)
+
+
+def _receipt(echo: Inbound, key: DeliveryKey) -> ProviderReceipt:
+    """An echo of ours proves that the provider took it, and says under which id."""
+    return ProviderReceipt(echo.channel, echo.account, echo.provider_id, "sent", echo.at, reference=str(key))
+
+
+def _runs(updates: Sequence[Update]) -> list[list[Update]]:
+    """The updates, cut before each address that moves."""
+    runs: list[list[Update]] = [[]]
+    for each in updates:
+        if isinstance(each, Moved):
+            runs.append([])
+        runs[-1].append(each)
+    return runs
+
+
+def _by_time(inbound: Iterable[Inbound]) -> list[Inbound]:
+    return sorted(inbound, key=lambda each: each.at)
+
+
+def _distinct(inbound: Iterable[Inbound]) -> list[Address]:
+    return list({place for each in inbound for place in places_of(each)})

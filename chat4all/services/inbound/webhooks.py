@@ -1,0 +1,166 @@
+"""What providers send, as they send it: read, accepted, and where neither can be done, kept whole in dead letters.
+
+A provider hears 200 only for what is durable, so what is neither accepted nor kept is brought again. What is kept can be
+taken again: after an upgrade that reads it, or once the account that it is for is ours.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import NAMESPACE_URL, uuid5
+
+from msgspec import Struct
+
+from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.records import ProviderReceipt
+from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
+from chat4all.services.directory import now_ms
+from chat4all.services.inbound.intake import Arrivals, Brought
+from chat4all.telemetry import logs, metrics
+
+log = logs.logger(__name__)
+
+UNREADABLE, UNCLAIMED = "unreadable", "unclaimed"
+STAGES = (UNREADABLE, UNCLAIMED)
+# No provider sends as much. What is longer is cut off, and cannot be taken again.
+KEPT_MOST = 8 << 20
+OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
+
+
+class Handled(Struct, frozen=True):
+    """What came of webhooks: counts of what is durable, the ids of files to fetch, and what was kept of the rest.
+
+    `unreadable`: reasons; `unclaimed`: accounts.
+    """
+
+    messages: int
+    receipts: int
+    unreadable: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+class Webhooks:
+    """Takes signed webhooks of channels. One per process; every method may be called from many threads."""
+
+    def __init__(self, store: MessageStore, arrivals: Arrivals) -> None:
+        self._store = store
+        self._arrivals = arrivals
+
+    def take(self, channel: Channel, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Handled:
+        """Read these and make durable all that they say. Temporary or Unknown: they must be brought again, all of them."""
+        read = [(body, _read(channel, body)) for body in bodies]
+        updates = [each for _, some in read for each in some]
+        try:
+            brought = self._arrivals.accept_updates(updates, headers)
+        except OUTAGES:
+            raise
+        except Exception:
+            log.exception("updates_failed", channel=channel.name, updates=len(updates))
+            brought, read = self._one_by_one(channel, read, headers)
+        self._keep(channel.name, read)
+        rest = [each for _, some in read for each in some]
+        _tell(channel.name, [*(each for each in updates if isinstance(each, Aside)), *rest])
+        return Handled(
+            brought.messages,
+            brought.receipts,
+            tuple(each.reason for each in rest if isinstance(each, Unreadable)),
+            tuple(dict.fromkeys(each.account for each in rest if isinstance(each, Unclaimed))),
+            brought.files,
+        )
+
+    def again(self, channel: Channel, letter_id: str, dry_run: bool = False) -> Handled | None:
+        """Take what a letter kept once more; what was accepted before is the same message. None: it has nothing kept.
+
+        `dry_run`: only read it.
+        """
+        kept = self._store.kept_webhook(letter_id)
+        if kept is None:
+            return None
+        if not dry_run:
+            return self.take(channel, [kept[1]])
+        read = _read(channel, kept[1])
+        return Handled(
+            sum(isinstance(each, Inbound) for each in read),
+            sum(isinstance(each, ProviderReceipt) for each in read),
+            tuple(each.reason for each in read if isinstance(each, Unreadable)),
+            tuple(dict.fromkeys(each.account for each in read if isinstance(each, Unclaimed))),
+        )
+
+    def _one_by_one(
+        self, channel: Channel, read: Sequence[tuple[bytes, Sequence[Update]]], headers: Mapping[str, str] | None
+    ) -> tuple[Brought, list[tuple[bytes, Sequence[Update]]]]:
+        """Something in these cannot be accepted, and must not keep the others away: each by itself, the bad ones aside."""
+        messages = receipts = 0
+        files: list[str] = []
+        left: list[tuple[bytes, Sequence[Update]]] = []
+        for body, updates in read:
+            rest: list[Update] = [each for each in updates if isinstance(each, Unreadable | Unclaimed)]
+            for each in updates:
+                try:
+                    brought = self._arrivals.accept_updates([each], headers)
+                except OUTAGES:
+                    raise
+                except Exception:
+                    log.exception("update_set_aside", channel=channel.name, kind=type(each).__name__)
+                    rest.append(Unreadable("not accepted"))
+                else:
+                    messages, receipts = messages + brought.messages, receipts + brought.receipts
+                    files += brought.files
+            left.append((body, rest))
+        return Brought(messages, receipts, files=tuple(files)), left
+
+    def _keep(self, channel: str, read: Iterable[tuple[bytes, Sequence[Update]]]) -> None:
+        kept = [(letter, body[:KEPT_MOST]) for body, updates in read for letter in letters(channel, body, updates)]
+        if kept:
+            self._store.keep_webhooks(kept)
+        for labels, number in Counter((letter.stage, letter.reason) for letter, _ in kept).items():
+            metrics.DEAD_LETTERS.of_reason(*labels).add(number)
+
+
+def letters(channel: str, body: bytes, updates: Sequence[Update]) -> list[DeadLetter]:
+    """The letters about a webhook: one for all that could not be read in it, one for each account that is not ours."""
+    reasons = [each.reason for each in updates if isinstance(each, Unreadable)]
+    accounts = dict.fromkeys(each.account for each in updates if isinstance(each, Unclaimed))
+    found = [(UNREADABLE, reasons[0].replace(" ", "_"), "")] if reasons else []
+    found += [(UNCLAIMED, "unclaimed_account", account) for account in accounts]
+    return [_letter(channel, body, *each) for each in found]
+
+
+def _letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> DeadLetter:
+    name = f"chat4all:webhook:{stage}:{channel}:{account}:{hashlib.sha256(body).hexdigest()}"
+    now = now_ms()
+    return DeadLetter(
+        letter_id=str(uuid5(NAMESPACE_URL, name)),
+        at=now,
+        stage=stage,
+        reason=reason,
+        channel=channel,
+        account=account,
+        first_at=now,
+        attempts=1,
+    )
+
+
+def _read(channel: Channel, body: bytes) -> Sequence[Update]:
+    try:
+        return channel.read_webhook(body)
+    except Exception:
+        # It promises not to; if it does, nothing may be lost for it.
+        log.exception("webhook_reader_failed", channel=channel.name)
+        return [Unreadable("reader failed")]
+
+
+def _tell(channel: str, updates: Iterable[Update]) -> None:
+    """Count and log what is neither a message nor a receipt."""
+    for each in updates:
+        if isinstance(each, Unreadable):
+            metrics.PROVIDER_UPDATES.of(channel, UNREADABLE).add()
+            log.warning("webhook_part_unreadable", channel=channel, reason=each.reason)
+        elif isinstance(each, Unclaimed):
+            metrics.PROVIDER_UPDATES.of(channel, UNCLAIMED).add()
+            log.warning("update_unclaimed", channel=channel, account=each.account)
+        elif isinstance(each, Aside):
+            metrics.PROVIDER_UPDATES.of(channel, each.kind).add()
+            say = log.warning if each.kind == "provider_error" else log.debug
+            say("update_aside", channel=channel, kind=each.kind, reason=each.reason)

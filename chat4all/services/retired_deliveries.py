@@ -1,0 +1,30 @@
+"""Deliveries whose rows have had their days, as if the rows were there still: from what is kept of them."""
+
+from collections.abc import Mapping
+
+from chat4all.model.deliveries import Delivery, DeliveryKey
+from chat4all.model.messages import Message
+from chat4all.model.slots import Slot
+from chat4all.ports import MessageStore
+
+
+def retired(store: MessageStore, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
+    """Rows of these keys, each with its message and its slot in it; those of which nothing is kept are absent."""
+    kept = store.outcomes(list(wanted)) if wanted else {}
+    found = {}
+    for key, facts in kept.items():
+        message, slot = wanted[key]
+        person = slot.recipient
+        found[key] = Delivery(
+            key,
+            message.conversation_id,
+            message.message_id,
+            person.user_id,
+            person.address,
+            slot.payload,
+            message.accepted_at,
+            facts=facts,
+            part=slot.part,
+            parts=slot.parts,
+        )
+    return found

@@ -1,0 +1,173 @@
+"""Traces: to which one a message belongs, and the spans of its way where tracing is on.
+
+A trace context is a W3C `traceparent` as text: `00-<trace id>-<span id>-<01 where it is sampled>`. Every accepted message has
+one, in its record's headers, its rows and its log lines, whether anybody records spans or not. Spans are made for sampled
+messages only, by `chat4all.telemetry.spans`, which is imported only where OTEL_EXPORTER_OTLP_ENDPOINT says where they go to.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from chat4all.settings import Settings
+from chat4all.telemetry import logs
+
+if TYPE_CHECKING:
+    from chat4all.telemetry.spans import Spans
+
+HEADER = "traceparent"
+# Beside it in the headers of records and events of sampled messages, for those who do not read the value.
+MESSAGE = "message_id"
+_FORM = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]([0-9a-f])(-.*)?")
+_ODD = "13579bdf"
+
+
+class Hop:
+    """A step of a message's way while it lasts. This one is for messages that are not sampled, and does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def set(self, **attributes: str | int) -> None:
+        """What came of it. Never people's words or addresses."""
+
+
+NOTHING = Hop()
+
+
+class _Process:
+    """What this process records with; None where tracing is off."""
+
+    spans: "Spans | None" = None
+
+
+def begin(process: str, settings: Settings) -> None:
+    """Record spans from now on, if these settings say where to. Once per process, after any fork."""
+    if settings.otlp and _Process.spans is None:
+        _Process.spans = import_module("chat4all.telemetry.spans").Spans(process, settings)
+        logs.name_traces(_current_id)
+
+
+def end() -> None:
+    """Send what is left, within a few seconds, and record no more."""
+    spans, _Process.spans = _Process.spans, None
+    logs.name_traces(None)
+    if spans:
+        spans.close()
+
+
+def spans() -> "Spans | None":
+    """What records, for the ways in and Celery; None where tracing is off."""
+    return _Process.spans
+
+
+def _current_id() -> str:
+    spans = _Process.spans
+    return trace_id(spans.current()) if spans else ""
+
+
+def new() -> str:
+    """A context for a message that nobody records."""
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+
+
+def read(text: str) -> str:
+    """A `traceparent` that a caller gave, as we write it; empty when it is none."""
+    found = _FORM.fullmatch(text)
+    return f"00-{found[1]}-{found[2]}-0{'1' if found[3] in _ODD else '0'}" if found else ""
+
+
+def trace_id(trace: str) -> str:
+    """The trace's id, 32 hexadecimal digits; empty where there is none."""
+    return trace[3:35]
+
+
+def is_sampled(trace: str) -> bool:
+    """Whether somebody records this trace. Never so where tracing is off."""
+    return _Process.spans is not None and trace.endswith("1")
+
+
+def about(message: Any) -> dict[str, str]:
+    """What a log line about a Message or Delivery says, so that it is found: its trace, id and conversation."""
+    return {
+        "trace_id": trace_id(message.trace),
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+    }
+
+
+def request_headers(given: str) -> dict[str, str]:
+    """The context of the request that this thread or task answers: its span's, else what the caller `given`, else none."""
+    spans = _Process.spans
+    trace = (spans.current() if spans else "") or read(given)
+    return {HEADER: trace} if trace else {}
+
+
+def entry(name: str) -> AbstractContextManager[object]:
+    """Something comes in that no server saw begin: by lot, its trace begins here."""
+    spans = _Process.spans
+    return spans.entry(name) if spans and spans.is_drawn("") else NOTHING
+
+
+def hop(name: str, trace: str, message_id: str, **attributes: str | int) -> Hop:
+    """A step of a message's way that begins now. `with hop(...) as step: …; step.set(outcome="sent")`."""
+    spans = _Process.spans
+    return spans.hop(name, trace, message_id, attributes) if spans and trace.endswith("1") else NOTHING
+
+
+def mark(name: str, trace: str, message_id: str, link: str = "", **attributes: str | int) -> None:
+    """A step that took no time. `link`: the context of another trace that it belongs with."""
+    spans = _Process.spans
+    if spans and trace.endswith("1"):
+        spans.mark(name, trace, message_id, link, attributes)
+
+
+class Sending:
+    """Messages of one request on their way into the log: `headers` for each record, in their order."""
+
+    def __init__(self, headers: Sequence[dict[str, str]], hops: Sequence[Hop] = ()) -> None:
+        self.headers = headers
+        self._hops = hops
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for each in self._hops:
+            each.__exit__(kind, error, trace)
+
+
+def sending(topic: str, request: Mapping[str, str], messages: Sequence[tuple[str, str]]) -> Sending:
+    """Append these (message_id, conversation_id) inside; `request`: the headers of the request that brought them.
+
+    One message goes on with the request's trace. Of several that are sampled each gets a trace of its own, linked to it.
+    """
+    trace, spans = request.get(HEADER, ""), _Process.spans
+    if spans and trace.endswith("1"):
+        return spans.sending(topic, trace, messages)
+    return Sending([{HEADER: trace or new()} for _ in messages])
+
+
+def sampled(headers: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """(context, message_id) of the records with these headers that are sampled."""
+    if _Process.spans is None:
+        return []
+    return [(trace, each.get(MESSAGE, "")) for each in headers if (trace := each.get(HEADER, "")).endswith("1")]
+
+
+def event_headers(trace: str, message_id: str) -> dict[str, str]:
+    """What an event about a message carries, so that the stream can record that it left. None where nobody will."""
+    return {HEADER: trace, MESSAGE: message_id} if is_sampled(trace) else {}
+
+
+def stage(name: str, topic: str, members: Sequence[tuple[str, str]]) -> AbstractContextManager[object]:
+    """A batch's step: one span, linked to its sampled `members`, and for each of these its part, in its own trace."""
+    spans = _Process.spans
+    return spans.stage(name, topic, members) if spans and members else NOTHING
