@@ -16,8 +16,8 @@ import requests
 
 from chat4all.client import ApiError, Client, Tokens
 from chat4all.model.failures import Failure
-from ops.faults.checker import Accepted, Carried
 from ops.faults.course import Course
+from ops.faults.history import Accepted, Carried
 from ops.harness.api import Api
 
 SIZES = (1, 200_000, 3_000_000)

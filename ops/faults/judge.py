@@ -6,8 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from ops.faults.checker import History, Report, check, recovery_ms, waiting_at
+from ops.faults.checker import Report, check
 from ops.faults.course import Course
+from ops.faults.history import History
+from ops.faults.recovery import recovery_ms, waiting_at
 
 # Receipts of these carry our reference, so an unknown outcome is found out and nothing is sent twice.
 HANDLES = frozenset({"whatsapp", "messenger"})

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from ops.faults.checker import Accepted
 from ops.faults.crowd import Crowd, Talk
+from ops.faults.history import Accepted
 from ops.harness.place import Place
 
 SENDERS = 4

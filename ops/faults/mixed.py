@@ -19,8 +19,8 @@ from msgspec import Struct
 from chat4all.cli.parts import parts_of
 from chat4all.root import ROOT
 from ops.faults.carrying import Carrier
-from ops.faults.checker import Resumed, Told
 from ops.faults.course import Course
+from ops.faults.history import Resumed, Told
 from ops.faults.plan import Step, plan
 from ops.faults.providers import strangers
 from ops.harness.readers import Reader

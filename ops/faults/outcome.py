@@ -10,9 +10,10 @@ from typing import Any
 
 from chat4all.model.deliveries import Delivery
 from chat4all.ports import DeadLetter
-from ops.faults.checker import FURTHEST, RANKS, Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, stale
 from ops.faults.crowd import Crowd, Talk
+from ops.faults.history import Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, has_ended
 from ops.faults.load import Load
+from ops.faults.telling import stale
 from ops.harness.phones import Phones
 from ops.harness.place import Place
 from ops.harness.readers import Readers
@@ -71,7 +72,7 @@ class Outcome:
         """Wait until every delivery has come to its end; False when some have not in time."""
         until, left = time.monotonic() + patience_s, list(self._crowd.talks)
         while left and time.monotonic() < until:
-            left = [talk for talk in left if not all(map(_is_final, self._ended_in(talk)))]
+            left = [talk for talk in left if not all(map(has_ended, self._ended_in(talk)))]
             time.sleep(1.0 if left else 0)
         return not left
 
@@ -146,7 +147,3 @@ def _address(sent: dict[str, Any]) -> str:
     if sent["channel"] == "whatsapp" and not to.startswith("+"):
         to = f"+{to}"
     return f"{sent['channel']}:{to}"
-
-
-def _is_final(delivery: Ended) -> bool:
-    return delivery.state == "FAILED" or RANKS[delivery.state] >= RANKS[FURTHEST.get(delivery.channel, "READ")]

@@ -4,8 +4,8 @@ import time
 
 from chat4all.model.records import ProviderReceipt, status_record
 from ops.bench.figures import spread
-from ops.faults.checker import History
 from ops.faults.course import Course
+from ops.faults.history import History
 from storage.open import open_log
 
 WARM_S = 5.0

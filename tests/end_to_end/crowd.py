@@ -11,7 +11,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chat4all.model.deliveries import Delivery
-from ops.faults.checker import Accepted, Arrival, Ended, History, Told
+from ops.faults.history import Accepted, Arrival, Ended, History, Told
 from ops.harness.api import Api, Refused
 from ops.harness.readers import Readers
 from ops.harness.system import Running

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.messages import provider_message_id
-from ops.faults.checker import Accepted, Arrival, Ended, History, Told
+from ops.faults.history import Accepted, Arrival, Ended, History, Told
 from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import Running

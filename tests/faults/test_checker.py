@@ -7,20 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.faults.checker import (
-    Accepted,
-    Arrival,
-    Carried,
-    Ended,
-    History,
-    Position,
-    Resumed,
-    Stale,
-    Told,
-    check,
-    recovery_ms,
-    waiting_at,
-)
+from ops.faults.checker import check
+from ops.faults.history import Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told
+from ops.faults.recovery import recovery_ms, waiting_at
+from ops.faults.telling import Stale
 
 PHONE = "whatsapp:+5511999990000"
 SENT = [Accepted(f"m{number}", "c", number, frozenset({"bob"}), frozenset({PHONE})) for number in range(10)]

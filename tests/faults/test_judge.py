@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pytest
 
-from ops.faults.checker import Accepted, Arrival, Ended, History, Position, Resumed, Told
 from ops.faults.course import Course
+from ops.faults.history import Accepted, Arrival, Ended, History, Position, Resumed, Told
 from ops.faults.judge import Fault, Measured, Row, judge
 
 PHONE = "telegram:77000"
