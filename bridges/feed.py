@@ -20,6 +20,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bridges.subscriptions import Hub, Memberships, Parcel
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import RANK, DeliveryKey, state
 from chat4all.model.failures import RangeLost, Temporary
@@ -185,7 +186,7 @@ class Feed:
         fresh = [parcel for parcel in parcels if not self._hub.is_repeat(parcel)]
         if self._hub.subscribers:
             await self._look_up([each for each in fresh if not self._hub.states.knows(each.about) and _is_late(each)])
-            now = _now_ms()
+            now = now_ms()
             stale = self._memberships.stale(fresh, now)
             if stale:
                 self._memberships.put(await self._load(sorted(stale)), now)
@@ -244,7 +245,3 @@ def _is_late(parcel: Parcel) -> bool:
 
 def _covers(positions: Mapping[int, int], ends: Mapping[int, int]) -> bool:
     return all(positions.get(partition, 0) >= end for partition, end in ends.items())
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

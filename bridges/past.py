@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from bridges.subscriptions import Cursor, Parcel
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
 from chat4all.model.messages import Message
@@ -19,7 +20,7 @@ from chat4all.ports import Change, MessageStore, Span
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.v1 import chat_pb2 as pb
-from tasks.outcomes.events import as_one, message_event, now_ms, position_event, rejection, state_event
+from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
 
 HELD = 4_000
 AT_ONCE = 1_000

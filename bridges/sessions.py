@@ -1,7 +1,6 @@
 """One reader's stream, whatever carries it: history up to the horizon, live events above it, and what changed meanwhile."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -10,6 +9,7 @@ from bridges.backlog import Backlog
 from bridges.past import Past, must_reload, reload_parcel
 from bridges.subscriptions import Cursor, Hub, Parcel, Step, Subscription
 from chat4all.model.callers import MANAGE, Caller
+from chat4all.model.clock import now_ms
 from chat4all.telemetry import metrics, tracing
 
 
@@ -109,7 +109,7 @@ class Sessions:
             yield Step([reload_parcel(reason)], cursor)
         is_live = False
         while not is_live:
-            asked_at = int(time.time() * 1000)
+            asked_at = now_ms()
             async for parcels in self._steps(self._past.messages(user, cursor, subscription.horizon, subscription.names)):
                 yield Step(parcels, cursor)
             for partition, seq in subscription.horizon.items():

@@ -1,10 +1,10 @@
 """Events as JSON, in the words of the REST API: RFC 3339 times, numbers as numbers, payloads as they were sent."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import rfc3339
 from chat4all.v1 import chat_pb2 as pb
 
 _FOR_MESSAGES = ("text", "file", "metadata_json", "accepted_at_ms")
@@ -14,7 +14,7 @@ def event_json(event: bytes) -> bytes:
     """A serialised Event as one line of JSON: {event_id, at, …} and the fields of its kind."""
     read = pb.Event.FromString(event)
     kind = read.WhichOneof("kind")
-    shown: dict[str, Any] = {"event_id": read.event_id, "at": _time(read.at_ms)}
+    shown: dict[str, Any] = {"event_id": read.event_id, "at": rfc3339(read.at_ms)}
     if kind:
         body = getattr(read, kind)
         shown |= _message(body) if kind == "message" else _plain(body)
@@ -36,9 +36,5 @@ def _message(body: pb.MessageEvent) -> dict[str, Any]:
         **_plain(body, _FOR_MESSAGES),
         "payload": payload,
         "metadata": metadata,
-        "accepted_at": _time(body.accepted_at_ms),
+        "accepted_at": rfc3339(body.accepted_at_ms),
     }
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

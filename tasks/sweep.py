@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from chat4all.channels import CHANNELS
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState, Lease
 from chat4all.telemetry import logs, metrics
@@ -46,7 +47,7 @@ class Sweeper:
     def sweep(self, held: Parts) -> None:
         """Wake what is stuck."""
         states = held.store.lanes()
-        due = set(held.store.due(list(states), int(time.time() * 1000)))
+        due = set(held.store.due(list(states), now_ms()))
         self._found = self.stuck(states, due, time.monotonic())
         wake(self._found)
         if not self._swept:

@@ -6,6 +6,7 @@ A task only pokes its process, as with files: forgetting a day's rows takes long
 import threading
 import time
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
 from chat4all.telemetry import logs, metrics
@@ -85,7 +86,7 @@ class Tidier:
         if not self._at_work.acquire(blocking=False):
             return
         try:
-            tidy(self._held, int(time.time() * 1000))
+            tidy(self._held, now_ms())
         except Temporary as outage:
             log.warning("tidy_waits", reason=outage.reason)
         except Exception:

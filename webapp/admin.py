@@ -11,11 +11,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from chat4all.model.callers import ADMIN
+from chat4all.model.clock import DAY_MS, now_ms, rfc3339
 from chat4all.ports import DeadLetter
-from chat4all.services.dead_letters import DAY_MS, Wanted, instant, record_of, scan
-from chat4all.services.directory import now_ms
+from chat4all.services.dead_letters import Wanted, instant, record_of, scan
 from webapp import auth
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.docs import SECURED, problems
 from webapp.gateway import gateway
 from webapp.models import Asked, Given, Time, Told

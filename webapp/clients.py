@@ -6,10 +6,13 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import ADMIN
+from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import User
 from chat4all.services.access import credentials
 from webapp import auth
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.docs import SECURED, TOKENS, problems
 from webapp.gateway import caller, gateway
 from webapp.models import ClientPath, ClientsOut, NewClient, NewClientOut, PagedQuery

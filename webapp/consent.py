@@ -6,10 +6,10 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, UserKind
 from chat4all.model.messages import private_conversation_id
 from chat4all.model.sessions import Holding
-from chat4all.services.directory import now_ms
 from webapp import auth
 from webapp.answers import answer
 from webapp.docs import SECURED, USERS, problems

@@ -8,14 +8,17 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import MANAGE
+from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Conversation, ConversationType, Membership
 from chat4all.model.messages import is_reserved, is_uuid
 from chat4all.ports.listing import EVERYBODY
 from chat4all.services.acceptance.draft_checks import metadata_fault
-from chat4all.services.directory import Address, now_ms
+from chat4all.services.directory import Address
 from webapp import auth
 from webapp.access import check_member, visible
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.consent import check_wanted
 from webapp.docs import CONVERSATIONS, SECURED, problems
 from webapp.gateway import caller, gateway

@@ -11,17 +11,19 @@ from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
 from chat4all.model.callers import SEND
+from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Membership
 from chat4all.model.failures import Permanent
 from chat4all.model.files import FileStatus, StoredFile, checked_checksum, checked_name, checked_type, part_sizes, still_missing
 from chat4all.model.messages import is_uuid
 from chat4all.ports import Part
 from chat4all.services.acceptance.attachments import may_know
-from chat4all.services.directory import now_ms
 from chat4all.services.files.file_lifecycle import Filing
 from webapp import auth
 from webapp.access import visible
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.docs import FILES, SECURED, problems
 from webapp.gateway import caller, gateway
 from webapp.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFileOut, PartsOut, Presigned

@@ -1,11 +1,11 @@
 """Pages of a conversation's history: what the caller may read, resends left out, also where that skips a lot."""
 
 import re
-from datetime import datetime
 
 from msgspec import Struct
 
 from chat4all.model.callers import Caller
+from chat4all.model.clock import from_rfc3339
 from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 from chat4all.model.slots import rows
@@ -40,12 +40,10 @@ def place_of(store: MessageStore, conversation_id: str, given: str | None, field
             )
         return int(given)
     try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Problem(422, "invalid", "a seq, or an RFC 3339 time with its zone (write + as %2B)", field)
-    last = _last_at(store, conversation_id, int(at.timestamp() * 1000))
+        at = from_rfc3339(given)
+    except (ValueError, OverflowError):
+        raise Problem(422, "invalid", "a seq, or an RFC 3339 time with its zone (write + as %2B)", field) from None
+    last = _last_at(store, conversation_id, at)
     return last if field == "since" else last + 1
 
 

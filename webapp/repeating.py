@@ -12,9 +12,9 @@ from flask import Response, request
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.messages import body_digest
 from chat4all.services.acceptance.draft_checks import KEY_MOST
-from chat4all.services.directory import now_ms
 from webapp.gateway import caller, gateway
 from webapp.message_models import Keyed
 from webapp.problems import Problem

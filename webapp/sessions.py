@@ -7,13 +7,15 @@ from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
 from chat4all.model.callers import ADMIN, MANAGE
+from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.sessions import ENDED, Session
 from chat4all.services.access.credentials import check_secret, hash_secret
 from chat4all.services.access.logins import new_secret
-from chat4all.services.directory import now_ms
 from webapp import auth, limiting
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.docs import SECURED, TOKENS, problems
 from webapp.gateway import caller, gateway
 from webapp.models import (

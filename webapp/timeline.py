@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Membership, User, UserKind
 from chat4all.model.deliveries import (
     Delivery,
@@ -28,7 +29,6 @@ from chat4all.ports import MessageStore
 from chat4all.services.directory import People
 from chat4all.services.retired_deliveries import retired
 from chat4all.telemetry.tracing import trace_id
-from webapp.answers import rfc3339
 from webapp.validating import without_blanks
 
 OWN_CLIENT = "chat4all"

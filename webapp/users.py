@@ -6,11 +6,14 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import MANAGE
+from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, User
 from chat4all.services.access.credentials import Taken, check_name, create_contact, create_user
 from chat4all.services.directory import ID_SPACE, Address
 from webapp import auth, limiting
-from webapp.answers import answer, rfc3339
+from webapp.answers import (
+    answer,
+)
 from webapp.claims import claim, confirm, send_code
 from webapp.docs import OPEN, SECURED, USERS, problems
 from webapp.gateway import caller, gateway

@@ -1,14 +1,9 @@
 """When providers say that something happened, in milliseconds UTC. A time that cannot be is the time of arrival."""
 
-import time
+from chat4all.model.clock import now_ms
 
 # Before any of these providers was there.
 EARLIEST_MS = 1_100_000_000_000
-
-
-def now() -> int:
-    """Milliseconds since 1970 UTC."""
-    return int(time.time() * 1000)
 
 
 def within_second(timestamp: object) -> int:
@@ -30,7 +25,7 @@ def is_time(timestamp: object) -> bool:
 
 
 def _possible(at: int) -> int:
-    arrived = now()
+    arrived = now_ms()
     return at if EARLIEST_MS <= at <= arrived else arrived
 
 

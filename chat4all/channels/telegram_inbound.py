@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from chat4all.channels.json_fields import fields, ident, items, joined, words
-from chat4all.channels.provider_times import now, within_second
+from chat4all.channels.provider_times import within_second
 from chat4all.channels.telegram_as_text import called, said
 from chat4all.channels.whatsapp_as_text import EDITED
+from chat4all.model.clock import now_ms
 from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "telegram"
@@ -121,7 +122,7 @@ def _pressed(press: dict[str, Any], account: str) -> Update:
         provider_id=f"callback:{number}",
         address=chat,
         text=joined("[button]", press.get("data"), press.get("game_short_name")),
-        at=now(),
+        at=now_ms(),
         sender_name=called(message.get("chat")) if shared else called(press.get("from")),
         reply_to=provider_id(chat, asked) if asked else "",
         speaker=called(press.get("from")) if shared else "",

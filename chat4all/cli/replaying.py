@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.running import beside_running
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Failure, Unknown
 from chat4all.ports import Channel, DeadLetter, MessageStore
@@ -116,7 +117,7 @@ def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
     """Append a record that was set aside again: a message becomes a new one, a receipt is applied."""
     topic, span = reprocessing.place(place)
     with opened() as parts:
-        made = reprocessing.again(parts, topic, span, replay_id, _now(), force)
+        made = reprocessing.again(parts, topic, span, replay_id, now_ms(), force)
         for note in made.notes:
             click.echo(f"note: {note}")
         if not dry_run:
@@ -164,7 +165,7 @@ def webhooks(letter_ids: Sequence[str], stage: str | None, channel: str, since: 
     if bool(letter_ids) == bool(stage):
         raise click.UsageError("Letter ids, or --stage.")
     with opened() as parts:
-        wanted = Wanted(_instant("since", since), _now() + 1, channel, stage=stage or "")
+        wanted = Wanted(_instant("since", since), now_ms() + 1, channel, stage=stage or "")
         found = (letter.letter_id for letter in scan(parts.store, wanted.since, wanted.until) if wanted.has(letter))
         taker = Webhooks(parts.store, Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, _channels(parts))))
         for letter_id in letter_ids or found:
@@ -209,7 +210,7 @@ def send_again(
     """Send these again and follow them; say what is done and what is left."""
     sent: dict[str, Resend] = {}
     for some in keys:
-        planned = resends.plan(parts.store, some, wish, _now())
+        planned = resends.plan(parts.store, some, wish, now_ms())
         new = [each for each in planned.resends if each.message.message_id not in sent][: limit - len(sent)]
         if not dry_run:
             resends.append(parts, new)
@@ -266,10 +267,6 @@ def _set_aside(letter: DeadLetter) -> str:
     return f"{record_of(letter)}: left, set aside by {letter.stage}, {letter.reason}; see `replay record`"
 
 
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
 def _wish(replay_id: str, force: bool) -> Wish:
     if force and not replay_id:
         raise click.UsageError("--force needs --replay-id: under one name it is done once.")
@@ -286,6 +283,6 @@ def _key(text: str) -> DeliveryKey:
 def _instant(name: str, text: str) -> int:
     try:
         # The next millisecond for now: letters of this very moment count.
-        return instant(text, _now() + 1)
+        return instant(text, now_ms() + 1)
     except (ValueError, OverflowError):
         raise click.BadParameter(f"--{name}: 90m, 24h or 7d ago, a day, or an RFC 3339 time") from None

@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import socket
-import time
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.parts import Part, checked_socket, parts_of
 from chat4all.cli.running import SUPERVISOR, is_running
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.failures import Mismatch
 from chat4all.model.records import TOPICS
@@ -108,7 +108,7 @@ def _demo_users(store: MessageStore, path: Path) -> None:
 
 
 def _demo_user(who: str, password: str) -> User:
-    now = int(time.time() * 1000)
+    now = now_ms()
     if who == DEMO_CLIENT:
         return User(who, UserKind.CLIENT, now, password_hash=hash_secret(password), scopes=("send", "manage", "admin"))
     return User(who, UserKind.PERSON, now, DEMO_PEOPLE[who], hash_secret(password))

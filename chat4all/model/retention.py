@@ -10,7 +10,8 @@ from math import ceil
 from msgspec import Struct
 from msgspec.structs import replace
 
-DAY_MS = 86_400_000
+from chat4all.model.clock import DAY_MS
+
 # Providers repeat a webhook for a week.
 REPEATED_DAYS = 8
 NEVER = 10**6

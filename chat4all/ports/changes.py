@@ -1,11 +1,11 @@
 """Part of the message store: what was learned when, so that a reader who was away is told what they missed."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Watermark
 
 # How long the store knows what was learned when. A reader who was away for longer is told `reload`.
@@ -27,7 +27,7 @@ class Change(Struct, frozen=True, order=True):
 
 def moved(marks: Iterable[Watermark]) -> list[Change]:
     """That these members have come further, learned now."""
-    now = int(time.time() * 1000)
+    now = now_ms()
     return [Change(each.conversation_id, now, "position", each.user_id) for each in marks]
 
 

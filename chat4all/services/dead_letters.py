@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from chat4all.model.clock import DAY_MS, from_rfc3339
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.messages import offset_of
 from chat4all.model.records import INCOMING
 from chat4all.ports import DeadLetter, MessageStore
 
 PAGE = 500
-DAY_MS = 86_400_000
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": DAY_MS}
 AGO = re.compile(r"([0-9]{1,6})([mhd])")
 
@@ -37,8 +37,7 @@ def instant(text: str, now: int) -> int:
     ago = AGO.fullmatch(text)
     if ago:
         return now - int(ago[1]) * UNITS_MS[ago[2]]
-    at = datetime.fromisoformat(text)
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    return from_rfc3339(text, zone_needed=False)
 
 
 def scan(store: MessageStore, since: int, until: int, after: tuple[int, str] = (0, "")) -> Iterator[DeadLetter]:

@@ -1,6 +1,5 @@
 """People and conversations, made when they are first needed. What it keeps in memory never changes once it is known."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from uuid import NAMESPACE_URL, uuid5
@@ -8,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from msgspec.structs import replace
 
 from chat4all.channels import unknown_channel
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
 from chat4all.model.display_names import cleaned
 from chat4all.model.messages import KEPT_IDS, contact_conversation_id, private_conversation_id
@@ -21,11 +21,6 @@ RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)
 ID_SPACE = "user_id"
 KEPT_USERS = 50_000
 SETTLED_MS = 60_000
-
-
-def now_ms() -> int:
-    """The time of day in milliseconds UTC."""
-    return int(time.time() * 1000)
 
 
 def inbox_id(channel: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Thread
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Failure, Temporary, Unknown
 from chat4all.model.records import NewRecord
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, headers_to_bytes, record_id
@@ -208,7 +209,7 @@ def _tell(claimed: Sequence[Handed], failure: Failure) -> None:
 
 def _insert(connection: Connection, claimed: Sequence[Handed]) -> list[list[int]]:
     """Give offsets and insert, inside the transaction; the offsets per caller."""
-    now = int(time.time() * 1000)
+    now = now_ms()
     partitions = {partition for each in claimed for partition, *_ in each.rows}
     heads: dict[int, tuple[int, int]] = {}
     for partition in partitions:

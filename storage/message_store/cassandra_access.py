@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, Verification
 from chat4all.model.failures import Temporary
 from chat4all.model.sessions import Holding, Revocation, Session
@@ -121,7 +122,7 @@ class CassandraAccess(Access):
         self._db.put(puts)
 
     def holdings(self, owner: str, kind: str) -> list[Holding]:
-        now = int(time.time() * 1000)
+        now = now_ms()
         found = [Holding(owner, kind, *row) for row in self._db.rows(HOLDINGS, owner, kind)]
         return [each for each in found if not each.until or each.until > now]
 
@@ -131,4 +132,4 @@ class CassandraAccess(Access):
 
 def _left_s(until_ms: int) -> int:
     """Seconds until then, at least one: 0 would be for good. Servers take 20 years at most."""
-    return min(LONGEST_S, max(1, -(-(until_ms - int(time.time() * 1000)) // 1000)))
+    return min(LONGEST_S, max(1, -(-(until_ms - now_ms()) // 1000)))

@@ -1,11 +1,11 @@
 """What was learned when, in Cassandra. Rows expire by themselves."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.ports.changes import KEPT_DAYS, Change, Changes
 from storage.message_store.cassandra_session import Call, Put, Session
 
@@ -58,7 +58,7 @@ def _calls(since: Mapping[str, int]) -> Iterator[Call]:
     for name in since:
         shards.setdefault(_shard(name), []).append(name)
     # Whose clock is ahead has noted under an hour that has not begun here.
-    last = int(time.time() * 1000) // HOUR_MS + 1
+    last = now_ms() // HOUR_MS + 1
     for shard, names in shards.items():
         for start in range(0, len(names), TOGETHER):
             chunk = names[start : start + TOGETHER]

@@ -1,11 +1,11 @@
 """Users, addresses, conversations and links in Cassandra. First writer wins by compare-and-set."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
@@ -110,7 +110,7 @@ class CassandraDirectory(Directory, CassandraListing):
 
     def put_verification(self, verification: Verification) -> None:
         key = (verification.user_id, verification.channel, verification.address)
-        left_s = (verification.expires_at - int(time.time() * 1000)) // 1000
+        left_s = (verification.expires_at - now_ms()) // 1000
         VERIFICATIONS.settle(self._db, [key], lambda _key, _there: as_json(verification), max(0, left_s) + DAY_S)
 
     def verification(self, user_id: str, channel: str, address: str) -> Verification | None:
@@ -159,7 +159,7 @@ class CassandraDirectory(Directory, CassandraListing):
         if not (ours and body):
             return None
         self._db.put(_parts(CERTAINLY, conversation_id, joined))
-        self.be_active({(conversation_id, int(time.time() * 1000) // SLOT_MS): joined})
+        self.be_active({(conversation_id, now_ms() // SLOT_MS): joined})
         return _membership(body)
 
     def conversations_of(self, user_id: str) -> list[str]:
@@ -188,7 +188,7 @@ class CassandraDirectory(Directory, CassandraListing):
 
 def _noted(conversation_id: str, version: int) -> Change:
     """A reader who is away is told of it later. Noted before it is so; if it does not become so, what is told is what is."""
-    return Change(conversation_id, int(time.time() * 1000), "conversation", str(version))
+    return Change(conversation_id, now_ms(), "conversation", str(version))
 
 
 def _folded(conversation_id: str, stay: Member) -> Put:

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import msgspec
 
+from chat4all.model.clock import day_of
 from chat4all.model.failures import Temporary
 from chat4all.model.files import StoredFile
 from chat4all.ports.files import LAST_CHARACTER, Files
@@ -122,6 +122,6 @@ class CassandraFiles(Files):
 def _listed(file: StoredFile) -> list[Put]:
     if not file.due_at:
         return []
-    day = datetime.fromtimestamp(file.due_at / 1000, UTC).strftime("%Y-%m-%d")
+    day = day_of(file.due_at)
     ttl_s = max(0, file.due_at // 1000 - int(time.time())) + LISTED_S
     return [(("files_of_day", day), OF_DAY, (day, file.due_at, file.file_id, ttl_s))]

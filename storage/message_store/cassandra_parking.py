@@ -1,10 +1,10 @@
 """Receipts that wait for the delivery that they are about, in Cassandra. They expire; what nobody claimed is told before."""
 
-import time
 from collections.abc import Sequence
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.deliveries import Deliveries
 from storage.message_store.cassandra_rows import Lookup, as_json
@@ -38,7 +38,7 @@ class CassandraParking(Deliveries):
     _minutes: Known
 
     def park(self, receipts: Sequence[ProviderReceipt]) -> None:
-        minute = int(time.time() * 1000) // MINUTE_MS
+        minute = now_ms() // MINUTE_MS
         if receipts and (new := self._minutes.missing([minute])):
             self._db.put([(("parked_minutes",), MINUTE, (minute, KEEP_MINUTE_S))])
             self._minutes.add(new)

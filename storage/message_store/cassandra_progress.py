@@ -2,12 +2,15 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
+from chat4all.model.clock import DAY_MS, day_of
 from chat4all.model.records import Range
-from chat4all.model.retention import DAY_MS, Retention, before
+from chat4all.model.retention import (
+    Retention,
+    before,
+)
 from chat4all.ports.event_log import Topic
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 from storage.message_store.cassandra_rows import TOP, Lookup, Register, as_json
@@ -108,7 +111,7 @@ class CassandraProgress(ProgressStore):
         first = max(rows[0][0] + 1, last - LETTERS_COUNTED_DAYS + 1) if rows else last
         if first > last:
             return 0
-        days = [datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d") for day in range(first, last + 1)]
+        days = [day_of(day * DAY_MS) for day in range(first, last + 1)]
         gone: int = sum(count for [(count,)] in self._db.all([(LETTERS_OF, (day,)) for day in days]))
         self._db.put([(("positions",), COUNT, (last + 1, last))])
         return gone
@@ -159,7 +162,7 @@ def _try(cql: str, stage: str, topic: str, span: Range, run: str) -> Put:
 
 
 def _puts(letter: DeadLetter, ttl_s: int) -> list[Put]:
-    day = datetime.fromtimestamp(letter.at / 1000, UTC).strftime("%Y-%m-%d")
+    day = day_of(letter.at)
     body = as_json(letter)
     puts: list[Put] = [
         (("dead_letters", letter.letter_id), LETTER, (letter.letter_id, letter.at, body, TOP - letter.at, ttl_s)),

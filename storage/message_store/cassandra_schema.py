@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch, Temporary
 from storage.message_store.cassandra_session import Session
 
@@ -114,5 +115,5 @@ def _apply(session: Session, migration: Migration, owner: str) -> None:
         if not session.decide([(KEEP, (owner, owner))])[0][0]:
             raise Temporary("store", "the right to migrate was lost")
         session.plain(statement)
-    now_ms = int(time.time() * 1000)
-    session.decide([(NOTE, (migration.number, migration.name, migration.checksum, now_ms))])
+    at = now_ms()
+    session.decide([(NOTE, (migration.number, migration.name, migration.checksum, at))])

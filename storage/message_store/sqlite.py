@@ -1,10 +1,10 @@
 """The embedded message store: one SQLite file in write-ahead mode, shared by the processes of one machine."""
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
@@ -51,7 +51,7 @@ class SQLiteStore(
             if there > SCHEMA_VERSION:
                 raise Mismatch("store_schema", f"{self._db.path.name} has schema {there}, this is {SCHEMA_VERSION}")
             if there < SCHEMA_VERSION:
-                add_columns(db, int(time.time() * 1000))
+                add_columns(db, now_ms())
                 for statement in _statements(SCHEMA.read_text()):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

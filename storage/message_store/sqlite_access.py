@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, Verification
 from chat4all.model.sessions import Holding, Revocation, Session
 from chat4all.ports.access import Access
@@ -96,7 +97,7 @@ class SQLiteAccess(Access):
         return int(row[0]) if row else 0
 
     def revoke(self, revocations: Sequence[Revocation], keep_s: int) -> int:
-        until = int(time.time() * 1000) + keep_s * 1000
+        until = now_ms() + keep_s * 1000
         with self._db.write() as db:
             number = int(db.execute(RAISE).fetchone()[0])
             db.execute(REVOKE, (number, until, as_json(revocations)))
@@ -128,7 +129,7 @@ class SQLiteAccess(Access):
 
     def holdings(self, owner: str, kind: str) -> list[Holding]:
         with self._db.read() as db:
-            return [Holding(*row) for row in db.execute(HOLDINGS, (owner, kind, int(time.time() * 1000))).fetchall()]
+            return [Holding(*row) for row in db.execute(HOLDINGS, (owner, kind, now_ms())).fetchall()]
 
     def let_go(self, owner: str, kind: str, things: Sequence[str]) -> None:
         with self._db.write() as db:

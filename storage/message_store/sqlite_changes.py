@@ -1,15 +1,13 @@
 """What was learned when, in SQLite. By day first: what is written now lies together, and a day that is over goes at once."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.ports.changes import KEPT_DAYS, Change, Changes
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write
-
-DAY_MS = 86_400_000
 
 NOTE = Write("INSERT INTO changes VALUES {rows} ON CONFLICT DO NOTHING", 5)
 SINCE = Lookup(
@@ -36,7 +34,7 @@ class SQLiteChanges(Changes):
 
     def changes(self, since: Mapping[str, int]) -> list[Change]:
         # Whose clock is ahead has noted under a day that has not begun here.
-        today = int(time.time() * 1000) // DAY_MS + 1
+        today = now_ms() // DAY_MS + 1
         oldest = today - KEPT_DAYS - 1
         asked = [(day, name, at) for name, at in since.items() for day in range(max(oldest, at // DAY_MS), today + 1)]
         with self._db.read() as db:

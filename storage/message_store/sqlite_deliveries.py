@@ -1,11 +1,11 @@
 """Delivery rows, lanes, leases, handles, receipts that wait and keys that wait, in SQLite."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
@@ -138,7 +138,7 @@ class SQLiteDeliveries(Deliveries):
         resumed: Sequence[Waiting] = (),
         changes: Sequence[Change] = (),
     ) -> None:
-        now = int(time.time() * 1000)
+        now = now_ms()
         self._db.put(
             (sqlite_facts.MERGE, _merges(facts)),
             (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key), now) for each in handles]),
@@ -153,8 +153,8 @@ class SQLiteDeliveries(Deliveries):
             return {key: DeliveryKey.parse(delivery) for key, (delivery,) in HANDLED(db, ids)}
 
     def park(self, receipts: Sequence[ProviderReceipt]) -> None:
-        now_ms = int(time.time() * 1000)
-        self._db.put((PARK, [(*msgspec.structs.astuple(each), now_ms) for each in receipts]))
+        at = now_ms()
+        self._db.put((PARK, [(*msgspec.structs.astuple(each), at) for each in receipts]))
 
     def parked(self, ids: Sequence[tuple[str, str, str]]) -> list[ProviderReceipt]:
         with self._db.read() as db:

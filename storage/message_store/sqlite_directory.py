@@ -1,12 +1,12 @@
 """Users, addresses, conversations and links in SQLite. First writer wins: INSERT, and read what is kept."""
 
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
@@ -160,7 +160,7 @@ class SQLiteDirectory(Directory):
             db.execute(CHANGE, (changed.version, as_json(changed.members), conversation_id, version))
             TAKE_PART(db, [(user_id, conversation_id) for user_id in joined])
             _note(db, changed)
-            be_active(db, changed, joined, int(time.time() * 1000))
+            be_active(db, changed, joined, now_ms())
         return changed
 
     def conversations_of(self, user_id: str) -> list[str]:
@@ -179,10 +179,10 @@ class SQLiteDirectory(Directory):
             return {key: conversation_id for key, (conversation_id,) in LINKED(db, addresses)}
 
     def register_inbound(self, inbound: Sequence[tuple[str, str, str, Arrived]]) -> list[Arrived]:
-        now_ms = int(time.time() * 1000)
+        at = now_ms()
         keys = [each[:3] for each in inbound]
         with self._db.write() as db:
-            INBOUND(db, [(*key, each[3].text, now_ms) for key, each in zip(keys, inbound, strict=True)])
+            INBOUND(db, [(*key, each[3].text, at) for key, each in zip(keys, inbound, strict=True)])
             kept = INBOUND_TO(db, keys)
         return [Arrived.parse(text) for _, (text,) in kept]
 
@@ -197,7 +197,7 @@ def _identity(channel: str, address: str, user_id: str, since: int, verified: in
 
 def _note(db: sqlite3.Connection, membership: Membership) -> None:
     """A reader who is away is told of it later."""
-    now = int(time.time() * 1000)
+    now = now_ms()
     change = Change(membership.conversation.conversation_id, now, "conversation", str(membership.version))
     sqlite_changes.NOTE(db, sqlite_changes.rows([change]))
 

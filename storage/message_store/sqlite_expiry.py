@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.records import ProviderReceipt
-from chat4all.model.retention import DAY_MS, Retention
+from chat4all.model.retention import (
+    Retention,
+)
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.ports.message_store import Expired
 from storage.message_store.sqlite_connection import Connections

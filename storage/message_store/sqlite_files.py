@@ -1,16 +1,14 @@
 """File rows, and who refers to which object, in SQLite."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
+from chat4all.model.clock import DAY_MS, from_rfc3339
 from chat4all.model.files import StoredFile
 from chat4all.ports.files import LAST_CHARACTER, Files
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
-
-DAY_MS = 86_400_000
 
 ADD = Write("INSERT INTO files VALUES {rows} ON CONFLICT DO NOTHING", 4)
 FILE = Lookup("body", "CROSS JOIN files USING (file_id)", "file_id")
@@ -58,7 +56,7 @@ class SQLiteFiles(Files):
             db.execute(FORGET, (file.file_id, file.version))
 
     def due_files(self, day: str, up_to_ms: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
-        first = int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
+        first = from_rfc3339(day, zone_needed=False)
         last = min(up_to_ms, first + DAY_MS - 1)
         with self._db.read() as db:
             rows = fetched(db, "due_at, file_id", DUE, (first, last, *after, limit))

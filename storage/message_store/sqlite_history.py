@@ -1,12 +1,12 @@
 """Messages, where their ids are, and how far members have come, in SQLite."""
 
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Watermark
 from chat4all.model.messages import Message
@@ -75,7 +75,7 @@ class SQLiteHistory(History):
         """As the directory says it."""
 
     def register(self, registrations: Sequence[Registration]) -> None:
-        now = int(time.time() * 1000)
+        now = now_ms()
         rows = [(each.conversation_id, each.message_id, each.seq, each.digest, now) for each in registrations]
         self._db.put((REGISTER, rows))
 

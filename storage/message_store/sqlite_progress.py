@@ -1,13 +1,12 @@
 """How far the stages have come, their tries, and the dead letters, in SQLite."""
 
-import time
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from chat4all.model.clock import day_of, now_ms
 from chat4all.model.records import Range
 from chat4all.ports.event_log import Topic
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
@@ -72,8 +71,8 @@ class SQLiteProgress(ProgressStore):
         self._note(stage, topic, ranges, run, excused=1)
 
     def _note(self, stage: str, topic: str, ranges: Sequence[Range], run: str, excused: int) -> None:
-        now_ms = int(time.time() * 1000)
-        self._db.put((TRY, [(topic, *msgspec.structs.astuple(each), stage, run, excused, now_ms) for each in ranges]))
+        at = now_ms()
+        self._db.put((TRY, [(topic, *msgspec.structs.astuple(each), stage, run, excused, at) for each in ranges]))
 
     def troubles(self, topic: str, ranges: Sequence[Range]) -> list[Trouble]:
         with self._db.read() as db:
@@ -107,8 +106,4 @@ class SQLiteProgress(ProgressStore):
 
 def _row(letter: DeadLetter) -> tuple[Any, ...]:
     place = (letter.topic, letter.partition, letter.offset, letter.delivery)
-    return (letter.letter_id, _day(letter.at), letter.at, *place, as_json(letter))
-
-
-def _day(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d")
+    return (letter.letter_id, day_of(letter.at), letter.at, *place, as_json(letter))

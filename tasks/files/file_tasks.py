@@ -9,14 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from kombu.exceptions import OperationalError
 
+from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
-from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, Filing, now_ms
+from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, Filing
 from chat4all.telemetry import logs, metrics
 from tasks.app import app
 from tasks.files.media import fetch
@@ -133,8 +133,7 @@ class FileSweeper:
     def sweep(self, held: Parts) -> None:
         """Look at a few of those that are due."""
         now = now_ms()
-        today = datetime.fromtimestamp(now / 1000, UTC).date()
-        days = [str(today - timedelta(days=back)) for back in range(LOOK_BACK_DAYS, -1, -1)]
+        days = [day_of(now - back * DAY_MS) for back in range(LOOK_BACK_DAYS, -1, -1)]
         self._after = {day: place for day, place in self._after.items() if day in days}
         for day in days:
             after = self._after.get(day, (0, ""))
@@ -147,7 +146,7 @@ class FileSweeper:
                 self._after[day] = place
             if len(page) == AT_ONCE:
                 return
-            if day < str(today - timedelta(days=1)):
+            if day < days[-2]:
                 self._after[day] = (-1, "")
 
 

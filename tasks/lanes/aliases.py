@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery
 from chat4all.ports import Taken
-from chat4all.services.directory import now_ms
 
 
 class Names:

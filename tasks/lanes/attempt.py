@@ -13,6 +13,7 @@ import msgspec
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, State, state
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.messages import File, Text
@@ -71,11 +72,6 @@ class Wait(Struct, frozen=True):
 
 Outcome = Done | Wait
 OUTCOMES = ("sent", "throttled", "temporary", "permanent", "unknown")
-
-
-def now_ms() -> int:
-    """Milliseconds UTC."""
-    return int(time.time() * 1000)
 
 
 def text_of(row: Delivery) -> str:

@@ -14,11 +14,12 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import LAST_INDEX, Delivery, Lane
 from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting, stamps_of
 from chat4all.telemetry import logs, metrics
-from tasks.lanes.attempt import Outcome, Wait, now_ms
+from tasks.lanes.attempt import Outcome, Wait
 from tasks.lanes.timetable import Key, Timetable, key_of
 from tasks.lanes.waiting_rows import Finder, Place
 from tasks.lanes.writer import Committer, Note, Owners

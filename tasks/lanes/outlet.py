@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
-from tasks.lanes.attempt import Outcome, Sender, Wait, ends_of, now_ms, refused, within_life
+from tasks.lanes.attempt import Outcome, Sender, Wait, ends_of, refused, within_life
 from tasks.lanes.writer import Note
 
 log = logs.logger(__name__)

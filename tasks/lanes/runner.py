@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import uvloop
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, Lease
@@ -154,7 +155,7 @@ class Courier:
     async def _has_work(self, state: LaneState) -> bool:
         if state.fanned > state.cursor:
             return True
-        now = int(time.time() * 1000)
+        now = now_ms()
         return bool(await self._loop.run_in_executor(self._executor, self._store.due, [state.lane], now))
 
     async def _swap(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
@@ -178,7 +179,7 @@ class Courier:
         return None
 
     async def _take_from(self, lane: Lane, seen: Lease) -> Hold | None:
-        wanted = seen.taken_by(me(), int(time.time() * 1000))
+        wanted = seen.taken_by(me(), now_ms())
         asked_at = time.monotonic()
         if not await self._swap(lane, seen, wanted):
             return None

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.model.failures import Temporary, Unknown
@@ -13,7 +14,7 @@ from chat4all.model.records import NewRecord
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.telemetry import logs, tracing
 from tasks.outcomes.delivery_metrics import bury, moved
-from tasks.outcomes.events import as_one, learned, now_ms, state_event, tell
+from tasks.outcomes.events import as_one, learned, state_event, tell
 from tasks.resources import Parts
 from tasks.stages.receipts import apply_named, id_of
 

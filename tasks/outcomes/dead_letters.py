@@ -1,8 +1,8 @@
 """Dead letters: what could not be processed or delivered, with its reason. Nothing goes away unseen."""
 
-import time
 from uuid import NAMESPACE_URL, uuid5
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.ports import DeadLetter
 
@@ -15,7 +15,7 @@ def record_letter(stage: str, topic: str, partition: int, offset: int, reason: s
     """The dead letter of a record that a stage cannot process."""
     return DeadLetter(
         letter_id=_letter_id(topic, partition, offset),
-        at=int(time.time() * 1000),
+        at=now_ms(),
         stage=stage,
         reason=reason,
         detail=detail[:500],

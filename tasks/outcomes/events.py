@@ -1,12 +1,12 @@
 """Events for chat-events: built here, serialised once, sent to every reader as these bytes."""
 
-import time
 from collections.abc import Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
 from chat4all.model.messages import File, Message
 from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
@@ -159,8 +159,3 @@ def tell(store: MessageStore, log: EventLog, events: Sequence[NewRecord], noted_
         noted_at = now_ms()
         store.note_changes(learned(events, noted_at))
         publish(log, events)
-
-
-def now_ms() -> int:
-    """Now, in ms UTC."""
-    return int(time.time() * 1000)

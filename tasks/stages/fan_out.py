@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from chat4all.channels import CHANNELS
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
@@ -11,7 +12,7 @@ from chat4all.model.slots import slots
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
-from tasks.outcomes.events import as_one, learned, message_event, now_ms, rejected_event, state_event, tell
+from tasks.outcomes.events import as_one, learned, message_event, rejected_event, state_event, tell
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live

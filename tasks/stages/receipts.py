@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.model.records import NewRecord, Position, ProviderReceipt
 from chat4all.ports import Handle
@@ -11,7 +12,7 @@ from chat4all.telemetry.tracing import HEADER
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.delivery_metrics import told as count
-from tasks.outcomes.events import as_one, learned, now_ms, position_event, state_event, tell
+from tasks.outcomes.events import as_one, learned, position_event, state_event, tell
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import grpc
 
 from bridges.stream import StreamServer
 from bridges.subscriptions import Limits
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, Watermark
 from chat4all.model.messages import Message, Text, offset_of, seq_at
@@ -29,10 +29,6 @@ PARTITIONS = 2
 Options = tuple[tuple[str, int], ...]
 END: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 TIMEOUT_S = 5.0
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def free_port() -> int:

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from bridges.polling import Poller, serve
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, TOPICS, Range, read_message
 from chat4all.ports import Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.dead_letters import scan
-from chat4all.services.directory import now_ms
 from chat4all.services.inbound.intake import Arrivals, Brought
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, SettingsError

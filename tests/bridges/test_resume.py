@@ -15,6 +15,7 @@ from bridges.backlog import Backlog
 from bridges.past import Past, must_reload
 from bridges.sessions import Sessions
 from bridges.subscriptions import Cursor, Hub, Limits, Parcel
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.messages import Message, Recipient, Text
@@ -28,10 +29,6 @@ from tests.bridges.test_sse import opened
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 DAY_MS = 86_400_000
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 # What a resume tells.

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from bridges.subscriptions import Cursor, Limits
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import partition_of
 from chat4all.v1 import chat_pb2 as pb
-from tests.bridges.road import PARTITIONS, TIMEOUT_S, Reader, Road, kinds, now_ms, serving, texts
+from tests.bridges.road import PARTITIONS, TIMEOUT_S, Reader, Road, kinds, serving, texts
 
 
 async def test_a_message_reaches_its_readers_live(road: Road) -> None:

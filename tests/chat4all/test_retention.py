@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from chat4all.model.retention import DAY_MS, Retention, before
+from chat4all.model.clock import DAY_MS
+from chat4all.model.retention import (
+    Retention,
+    before,
+)
 from chat4all.settings import Settings, SettingsError, load
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.deliveries import DeliveryKey, Facts
 from chat4all.model.files import message_holder
-from chat4all.model.retention import DAY_MS
 from chat4all.ports import DeadLetter, Handle, Registration
 from storage.message_store.cassandra import CassandraStore
 from storage.message_store.cassandra_session import Session

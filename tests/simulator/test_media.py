@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent
 from chat4all.model.files import StoredFile
 from chat4all.model.messages import File
 from chat4all.ports import Inbound, Outgoing
-from chat4all.services.files.file_lifecycle import now_ms
 from tasks.files.media import fetch
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.deliveries import DeliveryKey, Facts, Lane
 from chat4all.model.records import NewRecord
-from chat4all.model.retention import DAY_MS
 from chat4all.ports import Handle
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
 from chat4all.ports import Lease, MessageStore
-from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.outlet import Outlet
 from tasks.lanes.writer import Committer

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import LAST_INDEX, Lane
 from chat4all.model.failures import Temporary
 from chat4all.ports import Inbound, Lease, Outgoing
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.inbound.intake import Arrivals
-from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Committer
 from tests.tasks.test_sending import Fake

@@ -12,13 +12,13 @@ from unittest.mock import Mock, patch
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
 from chat4all.model.messages import File
-from chat4all.model.retention import DAY_MS
 from chat4all.ports import Limits, Registration
-from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, Filing, now_ms
+from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, Filing
 from chat4all.telemetry import metrics
 from tasks.files import file_tasks, media
 from tasks.lanes.attempt import Done, Sender, Wait

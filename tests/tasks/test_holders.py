@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, Facts
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Outgoing, Waiting
 from tasks.lanes import lane as lane_module
 from tasks.lanes import waiting_rows
-from tasks.lanes.attempt import now_ms
 from tests.tasks.holders import LANE, Process, Slow
 from tests.tasks.test_sending import Fake
 from tests.tasks.world import World, message, new_id, until, whatsapp, world

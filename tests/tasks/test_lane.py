@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, Facts, Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message
@@ -21,7 +22,7 @@ from chat4all.ports import Lease, Waiting
 from chat4all.telemetry.instruments import REGISTRY
 from tasks.lanes import lane as lane_module
 from tasks.lanes import waiting_rows
-from tasks.lanes.attempt import Done, Outcome, Wait, now_ms
+from tasks.lanes.attempt import Done, Outcome, Wait
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Committer, Note
 from tests.tasks.world import World, message, new_id, threads, until, whatsapp, world

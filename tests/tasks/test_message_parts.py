@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, folded, of_parts, state
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Lease, Outgoing
-from tasks.lanes.attempt import Sender, now_ms
+from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Committer
 from tasks.operations import resends

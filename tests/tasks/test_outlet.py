@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
 from tasks.lanes import outlet
-from tasks.lanes.attempt import Done, Sender, Wait, now_ms
+from tasks.lanes.attempt import Done, Sender, Wait
 from tasks.lanes.outlet import Outlet
 from tests.tasks.holders import LANE, Process
 from tests.tasks.world import World, message, new_id, whatsapp, world

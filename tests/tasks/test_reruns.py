@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts, State, state
 from chat4all.model.failures import Failure, Permanent
 from chat4all.model.messages import Message, Recipient
@@ -58,7 +59,7 @@ def test_a_rerun_changes_nothing_and_moves_no_position(road: World) -> None:
     say(road, message(TALK, 1, to=[whatsapp(1)]), message(TALK, 2, to=[Recipient("bob", "whatsapp")]))
     key = road.rows()[0].key
     road.store.record({key: Facts(attempts=1, refusals=1, refused_at=5, refused_reason="blocked")})
-    append(road.parts, plan(road.store, [key], Wish(), now()).resends)
+    append(road.parts, plan(road.store, [key], Wish(), now_ms()).resends)
     road.run()
     road.report(ProviderReceipt("whatsapp", "1", "w", "failed", 6, "blocked", str(key)))
     road.receive()
@@ -152,16 +153,12 @@ def set_aside(road: World, stage: str, said: Message) -> Range:
     return Range(0, offset, offset)
 
 
-def now() -> int:
-    return int(time.time() * 1000)
-
-
 def test_a_record_that_was_set_aside_becomes_a_new_message(road: World) -> None:
     """Accepted now, to the same people, once per name; and it is delivered and told like any message."""
     span = set_aside(road, "persist", message(TALK, 1, "hello", to=[whatsapp(1)], accepted_at=5))
-    made = reprocessing.again(road.parts, INCOMING, span, "1", now())
+    made = reprocessing.again(road.parts, INCOMING, span, "1", now_ms())
     reprocessing.append(road.parts, made)
-    reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, span, "1", now()))
+    reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, span, "1", now_ms()))
     road.run(ref=BatchRef(INCOMING, (Range(0, 1, 2),)))
     assert made.notes == ()
     (kept,) = road.store.page(TALK, None, None, 10)
@@ -169,13 +166,13 @@ def test_a_record_that_was_set_aside_becomes_a_new_message(road: World) -> None:
     assert [row.address for row in road.rows()] == [whatsapp(1).address]
     assert [each.message_id for each in road.events("message")] == [made.message_id]
     with pytest.raises(Permanent, match="done"):
-        reprocessing.again(road.parts, INCOMING, span, "1", now())
+        reprocessing.again(road.parts, INCOMING, span, "1", now_ms())
 
 
 def test_a_record_that_failed_after_it_was_stored_says_that_history_shows_both(road: World) -> None:
     """An operator knows before."""
     span = set_aside(road, "fan_out", message(TALK, 1))
-    (note,) = reprocessing.again(road.parts, INCOMING, span, "1", now()).notes
+    (note,) = reprocessing.again(road.parts, INCOMING, span, "1", now_ms()).notes
     assert "history" in note
 
 
@@ -186,13 +183,13 @@ def test_a_record_whose_work_goes_on_otherwise_is_left_unless_forced(road: World
     road.say(said)
     road.run(ref=BatchRef(INCOMING, (Range(0, 1, 1),)))
     with pytest.raises(Permanent, match="goes_on"):
-        reprocessing.again(road.parts, INCOMING, span, "1", now())
-    assert reprocessing.again(road.parts, INCOMING, span, "1", now(), force=True).message_id
+        reprocessing.again(road.parts, INCOMING, span, "1", now_ms())
+    assert reprocessing.again(road.parts, INCOMING, span, "1", now_ms(), force=True).message_id
     stored = message(TALK, 2, to=[whatsapp(1)])
     say(road, stored)
     road.store.add_dead_letters([record_letter("fan_out", INCOMING, 0, 2, "stage_failed")])
     with pytest.raises(Permanent, match="goes_on"):
-        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
+        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now_ms())
 
 
 def test_only_single_records_that_were_set_aside_and_can_be_read(road: World) -> None:
@@ -200,11 +197,11 @@ def test_only_single_records_that_were_set_aside_and_can_be_read(road: World) ->
     say(road, message(TALK, 1), message(TALK, 2))
     for span in (Range(0, 0, 0), Range(0, 0, 1)):
         with pytest.raises(Permanent, match="not_set_aside"):
-            reprocessing.again(road.parts, INCOMING, span, "1", now())
+            reprocessing.again(road.parts, INCOMING, span, "1", now_ms())
     road.log.append([NewRecord(INCOMING, 0, TALK, b"\xff")], 5)
     road.run()
     with pytest.raises(Permanent, match="unreadable"):
-        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now())
+        reprocessing.again(road.parts, INCOMING, Range(0, 2, 2), "1", now_ms())
 
 
 def test_a_receipt_that_was_set_aside_is_applied(road: World) -> None:
@@ -213,7 +210,7 @@ def test_a_receipt_that_was_set_aside_is_applied(road: World) -> None:
     (row,) = road.rows()
     road.report(ProviderReceipt("whatsapp", "1", "w", "delivered", 6, "", str(row.key)))
     road.store.add_dead_letters([record_letter("receipts", STATUS, 0, 0, "stage_failed")])
-    made = reprocessing.again(road.parts, STATUS, Range(0, 0, 0), "1", now())
+    made = reprocessing.again(road.parts, STATUS, Range(0, 0, 0), "1", now_ms())
     reprocessing.append(road.parts, made)
     road.run(RECEIPTS, ref=BatchRef(STATUS, (Range(0, 1, 1),)))
     assert (made.message_id, state(road.rows()[0].facts)) == ("", State.DELIVERED)

@@ -10,6 +10,7 @@ from unittest.mock import AsyncMock, patch
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, State, state
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
@@ -17,7 +18,7 @@ from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
 from chat4all.services.inbound.address_changes import follow
-from tasks.lanes.attempt import Done, Outcome, Sender, Wait, now_ms
+from tasks.lanes.attempt import Done, Outcome, Sender, Wait
 from tasks.lanes.writer import Committer
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
 

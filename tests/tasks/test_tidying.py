@@ -9,11 +9,11 @@ from unittest.mock import patch
 import pytest
 from msgspec import structs
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.deliveries import Facts, Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING
-from chat4all.model.retention import DAY_MS
 from chat4all.ports import Handle, Lease, Waiting
 from tasks.app import app
 from tasks.tidying import Tidier, behind, tidy

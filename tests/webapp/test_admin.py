@@ -5,10 +5,14 @@ from uuid import uuid4
 
 import pytest
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.records import INCOMING
 from chat4all.ports import DeadLetter
 from chat4all.services import dead_letters
-from chat4all.services.dead_letters import DAY_MS, instant, scan
+from chat4all.services.dead_letters import (
+    instant,
+    scan,
+)
 from tests.webapp.driver import Driver
 from webapp import admin
 

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.files import FileStatus
 from chat4all.model.messages import File
-from chat4all.services.files.file_lifecycle import Filing, now_ms
+from chat4all.services.files.file_lifecycle import Filing
 from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 

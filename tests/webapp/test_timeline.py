@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.deliveries import DeliveryKey, Facts, Watermark
 from chat4all.model.messages import Message, Recipient
-from chat4all.model.retention import DAY_MS
 from tests.webapp.driver import Driver
 
 CARLA, DORA = "+5511999990000", "+5511999990001"

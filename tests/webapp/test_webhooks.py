@@ -11,11 +11,11 @@ import pytest
 from limits.storage import MemoryStorage
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import DeadLetter
 from chat4all.services.dead_letters import scan
-from chat4all.services.directory import now_ms
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels import test_mutations as mutations

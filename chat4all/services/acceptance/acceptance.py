@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from chat4all.model.callers import SEND, Caller
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership, UserKind
 from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.model.failures import Failure, Temporary, Unknown
@@ -22,7 +23,7 @@ from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.draft_checks import Fault, fault, shape_fault
 from chat4all.services.acceptance.recipients import freeze, speaker
 from chat4all.services.acceptance.renditions import Renditions, rendered
-from chat4all.services.directory import Address, People, contact_id, now_ms
+from chat4all.services.directory import Address, People, contact_id
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics, tracing
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import uuid4
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import FileDraft
 from chat4all.model.files import (
@@ -20,7 +21,6 @@ from chat4all.model.files import (
 )
 from chat4all.model.messages import File
 from chat4all.ports import Inbound, MessageStore
-from chat4all.services.directory import now_ms
 
 # Longer than any URL that a store signs, so that what was accepted fits when it is sent.
 LINK_MOST = 700

@@ -1,8 +1,8 @@
 """Tells connected readers that a conversation was founded or its members changed. They also learn it from messages."""
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
-from chat4all.services.directory import now_ms
 from chat4all.v1 import chat_pb2
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.failures import Temporary
 from chat4all.model.sessions import ENDED, LOGOUT, OLD_PREFIX, REUSED, SESSIONS_MOST, Holding, Revocation, Session
@@ -18,7 +19,6 @@ from chat4all.ports.access import Access
 from chat4all.ports.message_store import MessageStore
 from chat4all.services.access import tokens
 from chat4all.services.access.tokens import BadToken
-from chat4all.services.directory import now_ms
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
 

@@ -4,13 +4,13 @@ Every change is compare-and-set on the file's row, so two who do the same at onc
 safe to stop after any of them: an object is registered before a file says that it is there, and forgotten before it is removed.
 """
 
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent
 from chat4all.model.files import FileStatus, StoredFile, message_holder, message_of, message_prefix, part_sizes, still_missing
 from chat4all.model.retention import before
@@ -27,11 +27,6 @@ UNSTORED_MS = 8 * 24 * HOUR_MS
 HOLDERS_AT_ONCE = 100
 # For how long it is said of a file that it has expired. Providers do not repeat what brought it any more.
 GONE_MS = 90 * 24 * HOUR_MS
-
-
-def now_ms() -> int:
-    """Milliseconds UTC."""
-    return int(time.time() * 1000)
 
 
 class Filing:

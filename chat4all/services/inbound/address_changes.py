@@ -1,9 +1,9 @@
 """A person's number, or a group's id, becomes another: they stay the same contact in the same conversation."""
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, UserKind
 from chat4all.model.messages import contact_conversation_id
 from chat4all.ports import MessageStore
-from chat4all.services.directory import now_ms
 from chat4all.telemetry import logs
 
 log = logs.logger(__name__)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from chat4all.model.clock import now_ms
 from chat4all.model.files import inbound_file_id
 from chat4all.model.messages import File, Message
 from chat4all.ports import Arrived, Inbound, MessageStore
-from chat4all.services.directory import now_ms
 
 MARK = "[edited] "
 LOOKED_AT = 50

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, Membership, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
@@ -24,7 +25,7 @@ from chat4all.services.acceptance.attachments import brought
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.recipients import freeze, speaker
 from chat4all.services.acceptance.renditions import rendered
-from chat4all.services.directory import Address, now_ms
+from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
 from chat4all.services.inbound.conversation_match import Places

@@ -11,10 +11,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
-from chat4all.services.directory import now_ms
 from chat4all.services.inbound.intake import Arrivals, Brought
 from chat4all.telemetry import logs, metrics
 
