@@ -1,12 +1,13 @@
 """Files: uploaded in parts straight to the object store, or in one request; downloaded from it by a signed URL."""
 
+import json
 import time
 from collections.abc import Iterable
 from threading import BoundedSemaphore
 from typing import Any
 from uuid import uuid4
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Membership
 from chat4all.model.failures import Permanent
 from chat4all.model.files import FileStatus, StoredFile, checked_checksum, checked_name, checked_type, part_sizes, still_missing
-from chat4all.model.messages import is_uuid
+from chat4all.model.messages import body_digest, is_uuid
 from chat4all.ports import Part
 from chat4all.services.acceptance.attachments import may_know
 from chat4all.services.files.file_lifecycle import Filing
@@ -30,8 +31,8 @@ from webapp.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFil
 from webapp.poking import poke
 from webapp.problems import Problem
 from webapp.quotas import hold_upload, let_go_upload
-from webapp.repeating import once
-from webapp.uploads import Form
+from webapp.repeating import Repeatable, given_key, keyed, once, reused
+from webapp.uploads import Form, Start
 from webapp.validating import checked, documented, without_blanks
 
 api = APIBlueprint(
@@ -157,12 +158,37 @@ def _awaited(file_id: str, until: float) -> Response:
         time.sleep(POLL_S)
 
 
-@api.post("/v1/files", responses={"201": FileOut})
+@api.post("/v1/files", responses={"201": FileOut, **problems(409)})
+@keyed
 @documented(FileForm)
 def upload() -> Response:
-    """Upload a file in one request: a multipart form with conversation_id, then file. It is streamed to the store."""
-    form = Form(gateway().settings.file_limit)
+    """Upload a file in one request: a multipart form with conversation_id, then file. It is streamed to the store.
+
+    Under an Idempotency-Key it is one file, however often it is brought.
+    """
+    key, form = given_key(), Form(gateway().settings.file_limit)
     start = form.start()
+    if key is None:
+        return _taken(form, start)
+    this = Repeatable(caller().user_id, key, body_digest(request.method, request.path, start))
+    told = this.begun()
+    if told is not None:
+        return _again(told, form)
+    form.on_chunk = this.goes_on
+    return this.done(lambda: _taken(form, start))
+
+
+def _again(told: Response, form: Form) -> Response:
+    """The first answer, if these are the first's bytes: they are read to the end, and kept nowhere."""
+    for _ in form.chunks():
+        pass
+    first = json.loads(told.get_data())
+    if (first["checksum"], first["size"]) != (form.checksum, form.size):
+        raise reused()
+    return told
+
+
+def _taken(form: Form, start: Start) -> Response:
     membership = _writable(start.conversation_id)
     name, mime_type = _named(start.filename, start.mime_type)
     file = _begin(membership, name, mime_type, 0, in_parts=False)

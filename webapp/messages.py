@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
-from chat4all.model.messages import Message, is_uuid
+from chat4all.model.messages import Message, is_uuid, made_id
 from chat4all.telemetry import metrics
 from webapp import auth, limiting
 from webapp.access import visible
@@ -33,6 +33,7 @@ from webapp.message_models import (
 from webapp.models import ConversationPath
 from webapp.pages import page_of, place_of
 from webapp.problems import Problem, problem_of
+from webapp.repeating import given_key, keyed
 from webapp.timeline import Timeline
 from webapp.tracing import headers
 from webapp.validating import checked, documented, invalid, read_json
@@ -77,19 +78,21 @@ def send(header: Keyed, body: MessageIn) -> Response:
     return answer(_accepted(accepted), 202)
 
 
-def _read_batch() -> list[Draft | Problem]:
-    """The drafts of a batch; a Problem in the place of each that is none."""
+def _read_batch(key: str | None) -> list[Draft | Problem]:
+    """The drafts of a batch; a Problem in the place of each that is none. Its key names each message by its place."""
     given = read_json()
     if not isinstance(given, dict) or given.keys() != {"messages"} or not isinstance(given["messages"], list):
         raise Problem(422, "invalid", "an object with the one field messages, a list", "messages")
     if not 0 < len(given["messages"]) <= BATCH_MOST:
         raise Problem(422, "invalid", f"1 to {BATCH_MOST} messages", "messages")
-    return [_read_one(each) for each in given["messages"]]
+    places = [key and made_id("batch", key, str(number)) for number in range(len(given["messages"]))]
+    return [_read_one(each, place) for each, place in zip(given["messages"], places, strict=True)]
 
 
-def _read_one(given: Any) -> Draft | Problem:
+def _read_one(given: Any, key: str | None) -> Draft | Problem:
     try:
-        return draft_of(MessageIn.model_validate(given))
+        read = MessageIn.model_validate(given)
+        return draft_of(read, key if read.message_id is None else None)
     except ValidationError as error:
         problem = invalid(error)
         metrics.REFUSED.of_reason(problem.code).add()
@@ -99,10 +102,14 @@ def _read_one(given: Any) -> Draft | Problem:
 
 
 @api.post("/v1/messages:batch", responses={"200": Results})
+@keyed
 @documented(Batch)
 def send_batch() -> Response:
-    """Send up to 500 messages. Each has its own result; a wrong one does not touch the others."""
-    read = _read_batch()
+    """Send up to 500 messages. Each has its own result; a wrong one does not touch the others.
+
+    Under an Idempotency-Key the messages without a message_id have one by their place in the batch.
+    """
+    read = _read_batch(given_key())
     if len(read) > 1:
         limiting.check(caller().user_id, len(read) - 1)
     outcomes = iter(gateway().acceptor.accept(caller(), [each for each in read if isinstance(each, Draft)], headers()))

@@ -6,6 +6,7 @@ Messages are not among them: their id follows from the key, so that they need no
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from flask import Response, request
@@ -23,18 +24,23 @@ from webapp.validating import read_json
 View = TypeVar("View", bound=Callable[..., Any])
 
 KEPT_S = 86_400
-# Longer than any request may take: whoever began it has died.
+# Longer than any request may take that does not say again and again that it is under way: whoever began it has died.
 WORKING_MS = 60_000
+BEAT_MS = 15_000
 FIELD = "Idempotency-Key"
 
 
 class Made(Struct, frozen=True, omit_defaults=True):
-    """A request by the digest of what was asked, when it was begun, and its answer; status 0: it is being worked on."""
+    """A request by the digest of what was asked, when it was begun, and its answer; status 0: it is being worked on.
+
+    `by`: whose work it is, of several that came in the same moment.
+    """
 
     digest: str
     at: int
     status: int = 0
     body: str = ""
+    by: str = ""
 
 
 _read = msgspec.json.Decoder(Made).decode
@@ -45,40 +51,81 @@ def once(view: View) -> View:
 
     @wraps(view)
     def wrapper(**parts: Any) -> Any:
-        key = request.headers.get(FIELD)
+        key = given_key()
         if key is None:
             return view(**parts)
-        if not 0 < len(key) <= KEY_MOST:
-            raise Problem(422, "invalid", f"1 to {KEY_MOST} characters", FIELD)
-        return _once(caller().user_id, key, lambda: view(**parts))
+        # Kept for the view, which reads it too.
+        request.get_data()
+        this = Repeatable(caller().user_id, key, body_digest(request.method, request.path, read_json()))
+        return this.begun() or this.done(lambda: view(**parts))
 
-    wrapper.__annotations__ = {**view.__annotations__, "header": Keyed}
-    return wrapper  # type: ignore[return-value]
+    return keyed(wrapper)  # type: ignore[return-value]
 
 
-def _once(owner: str, key: str, work: Callable[[], Response]) -> Response:
-    store = gateway().store
-    # Kept for the view, which reads it too.
-    request.get_data()
-    asked = Made(body_digest(request.method, request.path, read_json()), now_ms())
-    mine = _text(asked)
-    kept = store.begin_request(owner, key, mine, KEPT_S)
-    if kept != mine:
+def keyed(view: View) -> View:
+    """A view that reads its key for itself: this is for the document only."""
+    view.__annotations__ = {**view.__annotations__, "header": Keyed}
+    return view
+
+
+def given_key() -> str | None:
+    """The request's key, if it has one. Problem 422 when it makes no sense."""
+    key = request.headers.get(FIELD)
+    if key is not None and not 0 < len(key) <= KEY_MOST:
+        raise Problem(422, "invalid", f"1 to {KEY_MOST} characters", FIELD)
+    return key
+
+
+def reused() -> Problem:
+    """Something else was said under this key before."""
+    return Problem(422, "idempotency_key_reused", "this key belongs to another request", FIELD)
+
+
+class Repeatable:
+    """A request under a key of its owner's: `begun`, and unless that has an answer, `done`.
+
+    `owner`: whose key it is, nobody's else. `digest`: of all that was asked, as far as it is known at the beginning.
+    """
+
+    def __init__(self, owner: str, key: str, digest: str) -> None:
+        self._store, self._owner, self._key = gateway().store, owner, key
+        self._mine = Made(digest, now_ms(), by=uuid4().hex)
+
+    def begun(self) -> Response | None:
+        """What was answered before; None when the work is this request's. Problem 422 `reused`, 409 while it is worked on."""
+        mine = _text(self._mine)
+        kept = self._store.begin_request(self._owner, self._key, mine, KEPT_S)
+        if kept == mine:
+            return None
         there = _read(kept)
-        if there.digest != asked.digest:
-            raise Problem(422, "idempotency_key_reused", "this key belongs to another request", FIELD)
+        if there.digest != self._mine.digest:
+            raise reused()
         if there.status:
             return Response(there.body, there.status, mimetype="application/json")
-        if now_ms() - there.at < WORKING_MS or not store.swap_request(owner, key, kept, mine, KEPT_S):
+        if now_ms() - there.at < WORKING_MS or not self._store.swap_request(self._owner, self._key, kept, mine, KEPT_S):
             raise Problem(409, "request_under_way", "the same request is being worked on", headers={"Retry-After": "1"})
-    try:
-        answer = work()
-    except BaseException:
-        store.swap_request(owner, key, mine, None, KEPT_S)
-        raise
-    done = replace(asked, status=answer.status_code, body=answer.get_data(as_text=True)) if answer.status_code < 300 else None
-    store.swap_request(owner, key, mine, _text(done) if done else None, KEPT_S)
-    return answer
+        return None
+
+    def goes_on(self) -> None:
+        """To be called during long work: says from time to time that nobody died."""
+        if now_ms() - self._mine.at >= BEAT_MS:
+            later = replace(self._mine, at=now_ms())
+            if self._swap(later):
+                self._mine = later
+
+    def done(self, work: Callable[[], Response]) -> Response:
+        """Do it, and keep the answer; a refusal or an error leaves the key free."""
+        try:
+            answer = work()
+        except BaseException:
+            self._swap(None)
+            raise
+        told = replace(self._mine, status=answer.status_code, body=answer.get_data(as_text=True))
+        self._swap(told if answer.status_code < 300 else None)
+        return answer
+
+    def _swap(self, made: Made | None) -> bool:
+        return self._store.swap_request(self._owner, self._key, _text(self._mine), _text(made) if made else None, KEPT_S)
 
 
 def _text(made: Made) -> str:

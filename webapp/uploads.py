@@ -25,7 +25,10 @@ class Start(Struct, frozen=True):
 
 
 class Form:
-    """One request's form. Iterate over `chunks` once, after `start`; then `checksum` and `size` are those of all."""
+    """One request's form. Iterate over `chunks` once, after `start`; then `checksum` and `size` are those of all.
+
+    `on_chunk` is called as they come.
+    """
 
     def __init__(self, limit: int) -> None:
         boundary = request.mimetype_params.get("boundary", "")
@@ -35,6 +38,7 @@ class Form:
         self._stream = cast(BinaryIO, request.stream)
         self._limit = limit
         self._hash = hashlib.sha256()
+        self.on_chunk: Callable[[], None] = lambda: None
         self.size = 0
 
     def start(self) -> Start:
@@ -64,6 +68,7 @@ class Form:
             if self.size > self._limit:
                 raise Problem(413, "file_too_large", f"at most {self._limit} bytes", "file")
             self._hash.update(event.data)
+            self.on_chunk()
             if event.data:
                 yield bytes(event.data)
             if not event.more_data:

@@ -1,5 +1,6 @@
 """Users, and their addresses on channels."""
 
+import hmac
 from typing import Any
 
 from flask import Response
@@ -8,6 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, User
+from chat4all.model.messages import body_digest
 from chat4all.services.access.credentials import Taken, check_name, create_contact, create_user
 from chat4all.services.directory import ID_SPACE, Address
 from webapp import auth, limiting
@@ -19,6 +21,7 @@ from webapp.docs import OPEN, SECURED, USERS, problems
 from webapp.gateway import caller, gateway
 from webapp.models import AddressIn, AddressQuery, Identities, IdentityOut, NewUser, Proof, UserOut, UserPath
 from webapp.problems import Problem
+from webapp.repeating import Repeatable, given_key, keyed
 from webapp.validating import checked, without_blanks
 
 COMMON = problems(400, 401, 403, 413, 422, 429, 503)
@@ -28,6 +31,7 @@ api.before_request(auth.require)
 
 
 @registering.post("/v1/users", responses={"201": UserOut, **problems(409)})
+@keyed
 @checked
 def register(body: NewUser) -> Response:
     """Register a user. Open to anybody where the deployment says so; a contact, who has no password, needs scope manage."""
@@ -38,6 +42,22 @@ def register(body: NewUser) -> Response:
     _check_name(body.display_name)
     if not may_manage:
         limiting.limits().registration(limiting.network())
+    key = given_key()
+    if key is None:
+        return _made(body)
+    # Nobody need have a name yet who registers: the key is that of the name that is to be.
+    owner = who.user_id if who else f"new user {body.user_id}"
+    this = Repeatable(owner, key, _keyed_digest(body))
+    return this.begun() or this.done(lambda: _made(body))
+
+
+def _keyed_digest(body: NewUser) -> str:
+    """A digest from which nobody who reads the store can try passwords."""
+    secret, plain = gateway().settings.secret("jwt"), body_digest("POST", "/v1/users", body.model_dump())
+    return hmac.digest(secret.encode(), plain.encode(), "sha256").hex()
+
+
+def _made(body: NewUser) -> Response:
     try:
         return answer(shape(_create(body), {}), 201)
     except ValueError as error:

@@ -78,8 +78,8 @@ class Client(AccessCalls):
     def register(self, user_id: str, password: str, display_name: str = "") -> dict[str, Any]:
         """Make a user. ApiError 409 when the name is taken."""
         body = {"user_id": user_id, "password": password, "display_name": display_name}
-        # Not repeated after a lost answer: it would find its own user and say that the name is taken.
-        return self._http.call("POST", "/v1/users", body, is_repeatable=False, with_token=self._http.tokens is not None)
+        # Without a key a repetition after a lost answer would find its own user and say that the name is taken.
+        return self._http.call("POST", "/v1/users", body, with_token=self._http.tokens is not None, key=str(uuid4()))
 
     def login(self, client_id: str, secret: str) -> Tokens:
         """Log in: a user with a password, or a service client with its secret. Renewals then happen by themselves."""

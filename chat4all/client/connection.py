@@ -36,7 +36,7 @@ class ApiError(Exception):
     @property
     def may_pass(self) -> bool:
         """Whether the same again may work later."""
-        return self.status in AGAIN or self.status == UNREACHABLE
+        return self.status in AGAIN or self.status == UNREACHABLE or self.code == "request_under_way"
 
     @property
     def message_id(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import msgspec
 import requests
@@ -124,7 +125,8 @@ class Upload:
     def _begin(self, mime_type: str) -> str:
         """A new upload, and a note of it."""
         body = {"conversation_id": self._conversation, "filename": self._path.name, "size": self._path.stat().st_size}
-        begun = self._http.call("POST", "/v1/files/initiate", body | ({"mime_type": mime_type} if mime_type else {}))
+        body |= {"mime_type": mime_type} if mime_type else {}
+        begun = self._http.call("POST", "/v1/files/initiate", body, key=str(uuid4()))
         self._notes.write(self._http.base_url, self._path, self._conversation, begun["file_id"])
         return str(begun["file_id"])
 

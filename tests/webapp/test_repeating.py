@@ -1,14 +1,17 @@
 """Requests under an Idempotency-Key that make something else than a message."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from chat4all.model.failures import Temporary
+from chat4all.model.messages import body_digest
 from tests.webapp.driver import Driver
+from tests.webapp.uploading import Uploads
+from webapp import repeating
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def gateway(start: Callable[..., Driver]) -> Driver:
     return driver
 
 
-def keyed(driver: Driver, who: str, path: str, body: Any, key: str = "k") -> tuple[int, dict[str, Any]]:
+def keyed(driver: Driver, who: str | None, path: str, body: Any, key: str = "k") -> tuple[int, dict[str, Any]]:
     answer = driver.call(who, "POST", path, body, headers={"Idempotency-Key": key})
     return answer.status_code, json.loads(answer.data)
 
@@ -26,21 +29,32 @@ def keyed(driver: Driver, who: str, path: str, body: Any, key: str = "k") -> tup
 def _bodies(driver: Driver) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
     group = driver.group("alice", "bob")
     file = {"conversation_id": group, "filename": "a.txt", "size": 5}
+    talk = {"conversation_id": group, "payload": {"type": "text", "text": "hello"}}
     return {
+        "message": ("/v1/messages", talk, talk | {"payload": {"type": "text", "text": "bye"}}),
+        "user": (
+            "/v1/users",
+            {"user_id": "z", "password": "a long password"},
+            {"user_id": "z", "password": "another one 1"},
+        ),
+        "contact": ("/v1/users", {"user_id": "kim", "display_name": "Kim"}, {"user_id": "kim", "display_name": "Kimberly"}),
         "conversation": ("/v1/conversations", {"type": "group", "members": ["bob"]}, {"type": "group", "members": ["eve"]}),
         "file": ("/v1/files/initiate", file, file | {"size": 6}),
         "members": (f"/v1/conversations/{group}/members", {"members": ["eve"]}, {"members": ["bob"]}),
     }
 
 
-@pytest.mark.parametrize("kind", ["conversation", "file", "members"])
+@pytest.mark.parametrize("kind", ["message", "user", "contact", "conversation", "file", "members"])
 def test_a_request_said_again_is_done_once_and_answered_alike(gateway: Driver, kind: str) -> None:
     """The first answer, to the letter; another body under the key is refused; the key is this client's own."""
     path, body, other = _bodies(gateway)[kind]
-    first = keyed(gateway, "alice", path, body)
-    assert first[0] in (200, 201)
-    assert keyed(gateway, "alice", path, dict(reversed(body.items()))) == first
-    status, problem = keyed(gateway, "alice", path, other)
+    gateway.service("crm", "manage")
+    who = {"user": None, "contact": "crm"}.get(kind, "alice")
+    first = keyed(gateway, who, path, body)
+    assert first[0] in (200, 201, 202)
+    assert keyed(gateway, who, path, dict(reversed(body.items()))) == first
+    gateway.process()
+    status, problem = keyed(gateway, who, path, other)
     assert (status, problem["code"], problem["errors"][0]["field"]) == (422, "idempotency_key_reused", "Idempotency-Key")
     if kind == "conversation":
         assert keyed(gateway, "bob", path, other)[1]["conversation_id"] != first[1]["conversation_id"]
@@ -72,3 +86,132 @@ def test_keys_that_make_no_sense_are_refused(gateway: Driver, key: str) -> None:
     """As for messages."""
     status, problem = keyed(gateway, "alice", "/v1/conversations", {"type": "group", "members": ["bob"]}, key)
     assert (status, problem["code"]) == (422, "invalid")
+
+
+# What needs no key, and why.
+WITHOUT_KEY = {
+    "/auth/token": "a login more does no harm, and is listed",
+    "/auth/refresh": "the same token within a minute is answered alike",
+    "/auth/logout": "ended twice is ended",
+    "/channels/{channel}/webhook": "by the provider's ids",
+    "/v1/clients": "by its name: 409 the second time; a secret is told once and never kept, so a lost one is rotated",
+    "/v1/clients/{name}/rotate": "the last secret counts, and whoever asks again has it",
+    "/v1/conversations/{conversation_id}/read": "positions only grow",
+    "/v1/dead-letters/{letter_id}/replay": "by the messages' ids",
+    "/v1/files/complete": "by the file",
+    "/v1/users/{user_id}/disable": "by the user",
+    "/v1/users/{user_id}/enable": "by the user",
+    "/v1/users/{user_id}/reset-password": "the last password counts, and whoever asks again has it",
+    "/v1/users/{user_id}/identities/{channel}/verify": "by the address",
+}
+
+
+def test_every_post_takes_a_key_or_needs_none(gateway: Driver) -> None:
+    """A new one must be in one of the two lists."""
+    paths = gateway.ask(None, "GET", "/openapi.json")["paths"]
+    calls = {path: each["post"] for path, each in paths.items() if "post" in each}
+    named = {path: {each["name"] for each in call.get("parameters", [])} for path, call in calls.items()}
+    takes = {path for path, names in named.items() if "Idempotency-Key" in names}
+    assert calls.keys() - takes == WITHOUT_KEY.keys()
+    assert not {path for path in WITHOUT_KEY if "201" in calls[path]["responses"]} - {"/v1/clients"}
+
+
+def test_a_service_clients_name_is_its_key(gateway: Driver) -> None:
+    """Made once; and its secret, which is in the answer, is kept nowhere for another answer."""
+    gateway.service("root", "admin")
+    assert keyed(gateway, "root", "/v1/clients", {"name": "shop", "scopes": ["send"]})[0] == 201
+    assert keyed(gateway, "root", "/v1/clients", {"name": "shop", "scopes": ["send"]})[1]["code"] == "user_id_taken"
+
+
+def test_a_batch_said_again_is_the_same_messages(gateway: Driver) -> None:
+    """Each by its place; those with ids of their own keep them; other words in a place are refused there alone."""
+    group, own = gateway.group("alice", "bob"), "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+
+    def say(*texts: str, key: str = "k") -> list[dict[str, Any]]:
+        each = [{"conversation_id": group, "payload": {"type": "text", "text": text}} for text in texts]
+        each[1] |= {"message_id": own}
+        status, told = keyed(gateway, "alice", "/v1/messages:batch", {"messages": each}, key)
+        assert status == 200
+        return list(told["results"])
+
+    first = say("one", "two", "one")
+    assert len({each["message_id"] for each in first}) == 3
+    assert first[1]["message_id"] == own
+    assert say("one", "two", "one") == first
+    assert {each["message_id"] for each in say("one", "two", "one", key="other")} & {each["message_id"] for each in first} == {
+        own
+    }
+    gateway.process()
+    assert say("one", "two", "one") == first
+    changed = say("uno", "two", "one")
+    assert changed[0]["error"]["code"] == "idempotency_key_reused"
+    assert changed[1:] == first[1:]
+    assert len(gateway.ask("alice", "GET", f"/v1/conversations/{group}/messages")["messages"]) == 5
+
+
+def test_a_form_brought_again_is_the_same_file(uploads: Uploads) -> None:
+    """The same bytes under the same name; others are refused, and kept nowhere. Without a key it is another file."""
+    data = bytes(range(256)) * 4000
+
+    def bring(data: bytes, who: str = "ana", **more: str) -> tuple[int, Any]:
+        answer = uploads.form(data, who, **more)
+        return answer.status_code, json.loads(answer.data)
+
+    first = bring(data, key="tea")
+    assert first[0] == 201
+    stored = uploads.stored()
+    assert bring(data, key="tea") == first
+    for status, problem in (bring(data[:-1], key="tea"), bring(data, key="tea", filename="coffee.bin")):
+        assert (status, problem["code"]) == (422, "idempotency_key_reused")
+    assert uploads.stored() == stored
+    made = {bring(data)[1]["file_id"], bring(data, "bob", key="tea")[1]["file_id"], first[1]["file_id"]}
+    assert len(made) == 3
+
+
+def test_a_form_that_was_refused_or_cut_off_leaves_its_key_free(uploads: Uploads) -> None:
+    """A client mends it, or brings it again."""
+    assert uploads.form(b"", key="tea").status_code == 422
+    with patch.object(type(uploads.driver.parts.objects), "put", side_effect=Temporary("disk")):
+        assert uploads.form(b"tea", key="tea").status_code == 503
+    assert uploads.form(b"tea", key="tea").status_code == 201
+
+
+def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody takes it for dead, however long it takes: others are told to come again."""
+    seen: list[int] = []
+    monkeypatch.setattr(repeating, "now_ms", lambda: 50_000 * (len(seen) + 1))
+    take = uploads.driver.parts.objects.put
+
+    def slowly(key: str, chunks: Iterable[bytes]) -> None:
+        def slow() -> Iterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+                seen.append(uploads.form(data, key="tea").status_code)
+
+        take(key, slow())
+
+    data = bytes(1 << 20)
+    monkeypatch.setattr(uploads.driver.parts.objects, "put", slowly)
+    first = uploads.form(data, key="tea")
+    assert first.status_code == 201
+    assert len(seen) > 2
+    assert set(seen) == {409}
+
+
+def test_of_two_in_the_same_moment_one_is_done(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are alike to the millisecond; still only one of them is whoever was first."""
+    monkeypatch.setattr(repeating, "now_ms", lambda: 5)
+    with patch.object(type(gateway.parts.store), "swap_request", return_value=True):
+        body = {"type": "group", "members": ["bob"]}
+        assert keyed(gateway, "alice", "/v1/conversations", body)[0] == 201
+        assert keyed(gateway, "alice", "/v1/conversations", body)[1]["code"] == "request_under_way"
+
+
+def test_nobody_can_try_passwords_on_what_is_kept(gateway: Driver) -> None:
+    """What is kept of a registration is a digest that needs the server's secret."""
+    body, store = {"user_id": "zoe", "password": "a long password"}, gateway.parts.store
+    with patch.object(store, "begin_request", wraps=store.begin_request) as begun:
+        assert keyed(gateway, None, "/v1/users", body)[0] == 201
+    kept = begun.call_args.args[2]
+    assert body_digest("POST", "/v1/users", body | {"display_name": ""}) not in kept
+    assert "a long password" not in kept

@@ -66,13 +66,14 @@ class Uploads:
         self.complete(begun["file_id"], digest(data), who)
         return str(begun["file_id"])
 
-    def form(self, data: bytes, who: str = "ana", filename: str = "tea.bin", **fields: str) -> TestResponse:
-        """The one-request upload."""
+    def form(self, data: bytes, who: str = "ana", filename: str = "tea.bin", key: str = "", **fields: str) -> TestResponse:
+        """The one-request upload, under an Idempotency-Key where one is given."""
         lines = []
         for name, value in ({"conversation_id": self.conversation} | fields).items():
             lines += [b"--edge", f'Content-Disposition: form-data; name="{name}"'.encode(), b"", value.encode()]
         lines += [b"--edge", f'Content-Disposition: form-data; name="file"; filename="{filename}"'.encode(), b"", data]
         headers = {"Authorization": f"Bearer {self.driver.tokens[who]}", "Content-Type": "multipart/form-data; boundary=edge"}
+        headers |= {"Idempotency-Key": key} if key else {}
         return self.driver.client.post("/v1/files", data=b"\r\n".join([*lines, b"--edge--", b""]), headers=headers)
 
     def url(self, file_id: str, who: str = "ana") -> str:
