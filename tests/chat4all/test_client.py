@@ -72,7 +72,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have waited, each time."""
     waited: list[float] = []
     # Its own sleep, nobody else's: other threads of this process would go round without one.
-    monkeypatch.setattr("chat4all.client.connection.time", SimpleNamespace(time=time.time, sleep=waited.append))
+    for module in ("connection", "client"):
+        monkeypatch.setattr(f"chat4all.client.{module}.time", SimpleNamespace(time=time.time, sleep=waited.append))
     return waited
 
 
