@@ -1,1 +1,1 @@
-"""The words every Chat4All process shares. Importing this package contacts no server."""
+"""What all processes share: types, ports, channels, services, client, command line. Importing it contacts no server."""

@@ -1,4 +1,4 @@
-"""What is kept in the data folder is its owner's alone: folders 0700, files 0600, also those of older versions."""
+"""Files in the data folder can be read by their owner only: folders 0700, files 0600, also those of older versions."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What must never be written anywhere: fields by their names, secrets by their values, and what looks like one."""
+"""What must never be written to logs or errors: fields by their names, secrets by their values, what looks like a secret."""
 
 import os
 import re

@@ -1,7 +1,7 @@
 """Where the service's own folders are: `webapp`, `tasks`, `bridges`, `storage`, `ops` and celeryconfig.py.
 
-In a checkout they stand beside this package. An installed wheel keeps them inside it, in `_service`, so that names as common as
-`tasks` never stand at the top of anybody's site-packages; processes of the service run with that folder as theirs.
+In a checkout they are beside this package. An installed wheel keeps them inside it, in `_service`, so that a name as common as
+`tasks` is not a top-level name in site-packages; processes of the service run in that folder.
 """
 
 import sys

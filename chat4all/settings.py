@@ -1,6 +1,6 @@
-"""Settings: one frozen object from the environment. A setting is one field: default, help and check together.
+"""Settings: one frozen object from the environment. A setting is one field with its default, its description and its check.
 
-Names are CHAT4ALL_<FIELD>; some names that people know from the servers work too (`KNOWN`). A channel's own settings stand
+Names are CHAT4ALL_<FIELD>; some names that people know from the servers work too (`KNOWN`). The settings of a channel are
 in the channel's file.
 """
 

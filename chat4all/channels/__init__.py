@@ -1,4 +1,4 @@
-"""The channels: name -> "module:Class". A channel is its file and its line here."""
+"""The table of channels: name -> "module:Class". To add a channel, write its file and add its line here."""
 
 from difflib import get_close_matches
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What the channels' own settings have in common: real credentials or none, and pacing that load tests may change."""
+"""What the settings of all channels have in common: real credentials or none, and pacing that load tests may override."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""How channels call their providers: one kept-alive session per account, and what each way of failing means."""
+"""The HTTP client of the channels: one kept-alive session per account; maps each way a call can fail to a kind of failure."""
 
 from math import isfinite
 

@@ -1,4 +1,4 @@
-"""Instagram Direct through Meta's Instagram API. Addresses are Instagram-scoped ids. It tells READ and never DELIVERED."""
+"""Instagram Direct through Meta's Instagram API. Addresses are Instagram-scoped ids. It reports READ and never DELIVERED."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Providers' JSON, read field by field: what is not as it should be is as good as absent, and costs nothing beside it."""
+"""Reads providers' JSON field by field. A field of a wrong type counts as absent, and the other fields are still read."""
 
 import re
 from typing import Any

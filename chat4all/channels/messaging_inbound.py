@@ -1,4 +1,4 @@
-"""What people do on Meta's messaging platform, as text and files: messages, edits, reactions, buttons, referrals."""
+"""Turns what people do on Meta's messaging platform into text and files: messages, edits, reactions, buttons, referrals."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol

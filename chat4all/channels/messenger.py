@@ -1,4 +1,4 @@
-"""Facebook Messenger through Meta's Send API. Addresses are page-scoped ids. It tells DELIVERED; READ only as a watermark."""
+"""Facebook Messenger through Meta's Send API. Addresses are page-scoped ids. It reports DELIVERED; READ only as a watermark."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

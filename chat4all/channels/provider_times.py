@@ -1,4 +1,4 @@
-"""When providers say that something happened, in milliseconds UTC. A time that cannot be is the time of arrival."""
+"""Times that providers give, in milliseconds UTC. An impossible time is replaced by the time of arrival."""
 
 from chat4all.model.clock import now_ms
 

@@ -1,4 +1,4 @@
-"""Telegram's Bot API, through pyTelegramBotAPI. Addresses are chat ids. It tells no receipts: SENT is what can be known."""
+"""Telegram's Bot API, through pyTelegramBotAPI. Addresses are chat ids. It sends no receipts, so SENT is the furthest state."""
 
 import hmac
 import json

@@ -1,4 +1,4 @@
-"""Telegram's kinds of messages in words: until each has a type of its own, the words carry all of it."""
+"""Turns Telegram's kinds of messages into text. Kinds that have no type of their own here become text that holds all of it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people write to a Telegram bot, in all its forms, as text and files. What we do not know says so."""
+"""Reads what people write to a Telegram bot, as text and files. An unknown kind becomes a text that says so."""
 
 import hashlib
 from collections.abc import Sequence

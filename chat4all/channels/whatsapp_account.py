@@ -1,4 +1,4 @@
-"""A WhatsApp number as its provider sees it: who it is, how it fares, what the token may do; subscribing to its webhooks."""
+"""A WhatsApp number as WhatsApp reports it: its name and quality, what the token may do; and subscribing to its webhooks."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""WhatsApp's types of messages in words: until each has a type of its own, the words carry all of it."""
+"""Turns WhatsApp's types of messages into text. Types that have no type of their own here become text that holds all of it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people write on WhatsApp, in all its types, as text and files. What we do not know arrives as text that says so."""
+"""Reads what people write on WhatsApp, as text and files. An unknown type becomes a text that says so."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Commands about logins: one's own, and those of users for who may manage them."""
+"""Commands about logins: one's own, and those of other users for clients with scope manage."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The command line, put together: commands for people, for operators, and those that run processes."""
+"""The command line as a whole: commands for users, for operators, and commands that run processes."""
 
 import os
 import sys

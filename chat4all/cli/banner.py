@@ -1,4 +1,4 @@
-"""Waits until every part of a started system answers, then says where to look and what to type next."""
+"""Waits until every process of a started system answers, then prints the addresses and lines to paste."""
 
 import json
 import os

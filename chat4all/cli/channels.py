@@ -1,4 +1,4 @@
-"""Commands about channels: which there are and how they are set up, and telling providers where our webhooks are."""
+"""Commands about channels: list them and how they are set up, check credentials, register webhooks at the providers."""
 
 import asyncio
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`chat4all doctor`: looks at each part that the settings name, says whether it is well, and what to do when it is not."""
+"""`chat4all doctor`: checks each part that the settings name, and prints what to do when something is wrong."""
 
 import asyncio
 import os

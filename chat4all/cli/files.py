@@ -1,4 +1,4 @@
-"""Commands for files: upload, with a progress bar, going on where it stopped; download."""
+"""Commands for files: upload with a progress bar, which can be interrupted and continued; download."""
 
 import signal
 from collections.abc import Iterator

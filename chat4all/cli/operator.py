@@ -1,4 +1,4 @@
-"""Commands for whoever runs the system: they open the log and the store themselves, where the settings say."""
+"""Commands for operators. They open the log and the store themselves, at the addresses in the settings."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The parts of a running system: one table of their command lines, for the supervisor and for starting one by hand."""
+"""The table of processes and their command lines, for the supervisor and for starting one by hand."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Commands for people: register, log in, send, listen, look."""
+"""Commands for users: register, log in, send, stream, history, status."""
 
 import sys
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""How the command line shows things: one line each, nothing that a message could do to a terminal."""
+"""How the command line prints things: one line each, without control characters from messages."""
 
 import sys
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Commands that run processes: everything under a supervisor, or one part by itself."""
+"""Commands that run processes: all of them under a supervisor, or one alone."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
 """`celery -A tasks.app replay`: the entry point that Celery loads whenever any of its commands starts, workers too.
 
-So this file is next to nothing, and the commands are loaded when somebody asks for them.
+So this file imports next to nothing; the commands are loaded when somebody calls them.
 """
 
 from importlib import import_module

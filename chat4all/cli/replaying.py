@@ -1,4 +1,4 @@
-"""The commands of `celery -A tasks.app replay`: send again what did not arrive, and run stages again. No terminal needed."""
+"""The commands of `celery -A tasks.app replay`: send failed deliveries again, and run stages again. They need no terminal."""
 
 import sys
 import time

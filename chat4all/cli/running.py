@@ -1,6 +1,6 @@
-"""Where the system of a data folder listens: noted when it starts, read by commands that are typed beside it.
+"""Where the system of a data folder listens. `chat4all run` writes it down; commands on the same data folder read it.
 
-So `CHAT4ALL_GATEWAY_PORT=9000 make run` in one terminal needs nothing repeated in another.
+So after `CHAT4ALL_GATEWAY_PORT=9000 make run` in one terminal, commands in another terminal need no port.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Who is logged in on this machine: one file, readable by its owner only, renewed as tokens are."""
+"""Who is logged in on this machine: one file that only its owner can read; it is rewritten when tokens are renewed."""
 
 import os
 import secrets

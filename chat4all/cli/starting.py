@@ -1,4 +1,4 @@
-"""Before the first process runs: is it possible at all (ports, settings), and is everything there (data, schema, users)."""
+"""What is done before the first process runs: check ports and settings; make data folder, schema, topics and demo users."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The supervisor of everything, which says on the terminal that it has heard a Ctrl-C: ending takes some seconds."""
+"""supervisord with one addition: at Ctrl-C it prints that it is stopping, because stopping takes some seconds."""
 
 import signal
 import sys

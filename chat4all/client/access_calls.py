@@ -1,4 +1,4 @@
-"""The part of the Python client that is about logins: passwords, sessions, who may come in, service clients."""
+"""The calls of the Python client about logins: passwords, sessions, blocks, service clients."""
 
 from typing import Any
 from urllib.parse import quote

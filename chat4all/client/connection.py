@@ -1,4 +1,4 @@
-"""The HTTP half of the client: one call, made again where that is safe and may help, with a token that renews itself."""
+"""The HTTP half of the client: one call, repeated where that is safe and may help, with a token that is renewed when needed."""
 
 import random
 import threading

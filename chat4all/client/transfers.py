@@ -1,7 +1,7 @@
-"""Files of the Python client: uploads in parts, side by side, that go on where they stopped; downloads likewise.
+"""Files in the Python client: uploads in parallel parts that can be interrupted and continued; downloads likewise.
 
-An upload leaves a note beside the login until it is complete. Run again, on the same file and conversation, it asks the
-server which parts are there and brings the rest.
+An upload keeps a note beside the login until it is complete. When it is started again for the same file and conversation,
+it asks the server which parts are there and sends the rest.
 """
 
 import hashlib

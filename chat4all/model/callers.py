@@ -1,4 +1,4 @@
-"""Who calls: what a token says, and what it allows."""
+"""The authenticated caller: what the token says, and what it allows."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What browsers are told: which pages may call from elsewhere, and what they must not do with an answer. No I/O."""
+"""Response headers for browsers: which origins may call, and what a browser must not do with an answer. No I/O."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit

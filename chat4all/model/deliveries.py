@@ -1,4 +1,4 @@
-"""Deliveries: one message to one address on one channel. Facts, and the one function that makes a state of them.
+"""Deliveries: one message to one address on one channel. Its facts, and the one function that computes its state from them.
 
 Times are milliseconds UTC; 0 means: not known to have happened.
 """

@@ -1,4 +1,4 @@
-"""Names that people give themselves: what may stand in front of words that go to others. Pure rules; no I/O."""
+"""Rules for display names, which are put in front of texts that are sent to others. Pure rules; no I/O."""
 
 import re
 import unicodedata

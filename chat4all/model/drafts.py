@@ -1,4 +1,4 @@
-"""What a sender gives, and what comes of it. Decoded straight from JSON; the same rules for every way in."""
+"""A draft is what a sender gives; Accepted or Refused is the answer. Decoded directly from JSON, the same for REST and gRPC."""
 
 from typing import Any
 

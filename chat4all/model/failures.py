@@ -1,4 +1,4 @@
-"""How work can fail, in the words that retry code understands. It knows these kinds and no channel."""
+"""The kinds of failure. Code that retries knows these kinds and no channel."""
 
 
 class Failure(Exception):

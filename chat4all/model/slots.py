@@ -1,7 +1,7 @@
-"""The calls that a message comes to: one for each recipient, or for each part of what goes there. Pure rules; no I/O.
+"""The sends of a message: one for each recipient, or for each part of what a recipient gets. Pure rules; no I/O.
 
-Parts are made once, at acceptance, and frozen in the record; rows read them. A row's index is the running number over
-recipients and their parts, in the frozen order: without parts it is the recipient's.
+Parts are made once, at acceptance, and frozen in the record; delivery rows read them. The index of a row is the running
+number over recipients and their parts, in the frozen order. Without parts it is the number of the recipient.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
-"""Cutting a text that is too long for a channel into parts: at a paragraph, a sentence, a word, never inside a character as
-people see it. A pure rule: the same text and limit always give the same parts. No I/O.
+"""Splits a text that is too long for a channel into parts: at a paragraph, a sentence or a word, never inside a character
+as people see it. A pure rule: the same text and limit always give the same parts. No I/O.
 """
 
 import unicodedata

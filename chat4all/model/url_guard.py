@@ -1,7 +1,7 @@
-"""Where the server may be sent by somebody else's word: a URL in a webhook, a redirect, a webhook's address. No I/O.
+"""Which URLs that come from outside the server may fetch: a URL in a webhook, a redirect, a webhook's address. No I/O.
 
-A URL is checked twice: its form here, and each address that its name stands for in `is_public`, when it is connected to
-(chat4all/services/files/http_fetch.py). Both look at what is used, not at a copy that somebody else may read differently.
+A URL is checked twice: its form here, and with `is_public` each address of its host when it is connected to
+(chat4all/services/files/http_fetch.py). Both check the very value that is used, not a copy that may be read differently.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address

@@ -1,7 +1,7 @@
-"""The contracts between the service and what may be replaced. Adapters live in `storage` and `chat4all.channels`.
+"""The interfaces to what can be replaced. Their adapters are in `storage` and `chat4all.channels`.
 
 Every method may block unless it says that it does not, ends within the time limits of the settings, and raises
-`failures.Temporary` when its server cannot be reached or does not answer in time. What a method has returned from is durable.
+`failures.Temporary` when its server cannot be reached or does not answer in time. What a method returned from is durable.
 """
 
 from chat4all.ports.changes import Change, Changes

@@ -1,4 +1,4 @@
-"""Part of the message store: logins, what makes them void, and what is counted for whom."""
+"""Part of the message store: logins, revocations, requests under an Idempotency-Key, and what counts towards a quota."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

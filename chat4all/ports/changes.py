@@ -1,4 +1,4 @@
-"""Part of the message store: what was learned when, so that a reader who was away is told what they missed."""
+"""Part of the message store: when something was learned, so that a reader who was away is told what they missed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence

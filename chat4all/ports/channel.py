@@ -1,4 +1,4 @@
-"""A channel: one provider's way to people. One file and one line in `chat4all.channels`; the core knows only this."""
+"""A channel: the code for one provider. It is one file and a line in `chat4all.channels`; other code knows only this class."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Part of the message store: delivery rows, the lanes that they stand in, and the right to work on a lane."""
+"""Part of the message store: delivery rows, their lanes, and the lease that gives the right to work on a lane."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Part of the message store: who is who, where they can be reached, and who talks with whom."""
+"""Part of the message store: users, their addresses, conversations and members."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The event log: the durable, partitioned record of what came in. Kafka, or SQLite on one machine."""
+"""The event log: the durable, partitioned log of incoming records and of events. Kafka, or SQLite on one machine."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence

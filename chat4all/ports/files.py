@@ -1,4 +1,4 @@
-"""What the message store keeps of files: their rows, and who refers to which object. The bytes are the object store's."""
+"""Part of the message store: rows of files, and which messages refer to which object. The bytes are in the object store."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

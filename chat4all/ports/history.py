@@ -1,4 +1,4 @@
-"""Part of the message store: what was said, and how far everybody has read."""
+"""Part of the message store: messages, and how far each member has received and read them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Part of the message store: a reader's conversations page by page, by id or by what was said last."""
+"""Part of the message store: a reader's conversations page by page, by id or by the latest message."""
 
 from abc import ABC, abstractmethod
 

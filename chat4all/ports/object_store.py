@@ -1,6 +1,6 @@
 """The object store: the bytes of files. MinIO or any S3, or a folder on one machine.
 
-Clients and providers bring and fetch bytes by signed URLs, straight at the store. An object never changes: every upload has a
+Clients and providers send and fetch bytes by signed URLs, directly at the store. An object never changes: every upload has a
 key of its own, a UUID. Sizes are bytes. `Permanent` with the reason `no_upload` or `no_object`: it is not there (any more).
 """
 

@@ -1,4 +1,4 @@
-"""Part of the message store: how far the stages have come, what troubles them, and what they have set aside."""
+"""Part of the message store: how far the stages have come, tries of records that failed, and dead letters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

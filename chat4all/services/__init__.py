@@ -1,1 +1,1 @@
-"""What the service does for whoever asks, over ports that are passed in. Imports channels, telemetry, ports, model."""
+"""What several processes do with the ports, which are passed in. Imports channels, telemetry, ports, model."""

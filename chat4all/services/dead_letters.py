@@ -1,4 +1,4 @@
-"""Looking through the dead letters: by time, day after day, and what a letter is about. For operators' commands and the API."""
+"""Looks through the dead letters, day after day, and finds what a letter is about. For operators' commands and the API."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""People and conversations, made when they are first needed. What it keeps in memory never changes once it is known."""
+"""Users and conversations, made when they are first needed. It caches only values that never change once they are known."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial

@@ -1,4 +1,4 @@
-"""Deliveries whose rows have had their days, as if the rows were there still: from what is kept of them."""
+"""Deliveries whose rows were deleted by age, rebuilt from what is kept of them."""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,7 @@
-"""Where a process shows its metrics: an HTTP server of its own, and a file by which Prometheus finds it.
+"""Exposes the metrics of a process: an HTTP server of its own, and a file by which Prometheus finds it.
 
-The gateway shows its own at its REST port (webapp/metrics.py) and uses only what is below about targets and the process.
+The gateway exposes its metrics at its REST port (webapp/metrics.py), and uses only the functions below about targets and the
+process.
 """
 
 import atexit

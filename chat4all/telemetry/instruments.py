@@ -1,8 +1,8 @@
-"""How metrics are kept, cheaply: what `chat4all.telemetry.metrics` declares them with.
+"""Cheap counters, histograms and readings, with which `chat4all.telemetry.metrics` declares the metrics.
 
-Counters add up at once. Durations are put aside, which costs a tenth of a histogram's bookkeeping, and are counted together
-every second and before each scrape. What can be read from somewhere at any time is a `Reading`: it costs nothing in between.
-With CHAT4ALL_METRICS=off nothing is kept at all.
+Counters are added at once. Durations are appended to a list, which costs a tenth of a histogram's bookkeeping, and are counted
+together every second and before each scrape. What can be read from somewhere at any time is a `Reading`: it costs nothing
+in between. With CHAT4ALL_METRICS=off nothing is kept at all.
 """
 
 import atexit

@@ -1,7 +1,7 @@
-"""Every metric of the service: name, labels, meaning. docs/metrics.md is made of this file (`python -m ops.metrics`).
+"""Declares every metric of the service: name, labels, meaning. docs/metrics.md is generated from it (`python -m ops.metrics`).
 
-No label grows with users: never a user, an address, a conversation or a message. `reason` is a code out of our own or the
-provider's list. Seconds and bytes are the units. Where several processes expose the same fact, `largest of all` says so.
+No label grows with users: never a user, an address, a conversation or a message. `reason` is a code from our own or the
+provider's list. Units are seconds and bytes. Where several processes expose the same fact, `largest of all` says so.
 """
 
 from chat4all.telemetry.instruments import Counter, Gauge, Histogram, Reading

@@ -1,6 +1,6 @@
 """Records spans with the OpenTelemetry SDK and sends them by OTLP. Only `telemetry.tracing` imports this, where tracing is on.
 
-Whether a trace is recorded is decided where it begins: by the caller's `traceparent`, else by lot. Nothing but that begins one.
+Whether a trace is recorded is decided where it begins: by the caller's `traceparent`, otherwise at random by the rate.
 """
 
 import random

@@ -1,8 +1,8 @@
-"""Traces: to which one a message belongs, and the spans of its way where tracing is on.
+"""Traces: to which trace a message belongs, and its spans where tracing is on.
 
 A trace context is a W3C `traceparent` as text: `00-<trace id>-<span id>-<01 where it is sampled>`. Every accepted message has
-one, in its record's headers, its rows and its log lines, whether anybody records spans or not. Spans are made for sampled
-messages only, by `chat4all.telemetry.spans`, which is imported only where OTEL_EXPORTER_OTLP_ENDPOINT says where they go to.
+one, in its record's headers, its rows and its log lines, whether spans are recorded or not. Spans are made for sampled
+messages only, by `chat4all.telemetry.spans`, which is imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""What every way in checks and freezes before a record is appended. Used by REST and gRPC alike; ports are passed in.
+"""Accepting messages: every check, and freezing a draft into a record. Used by REST and gRPC alike; ports are passed in.
 
-Batch first: each step looks up what all drafts of a batch need in one call. A draft that is refused leaves the batch
-without touching the others. A message that is known is answered before anything that may have changed since is looked at:
-who repeats it after an answer was lost must not hear that it was refused.
+It works on batches: each step looks up what all drafts of a batch need in one call. A draft that is refused leaves the batch
+without affecting the others. A message that is stored already is answered before anything is checked that may have changed
+since: a sender who repeats it after a lost answer must not be told that it was refused.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Files in messages: what is frozen of them at acceptance, the references that keep them, and how channels get them."""
+"""Files in messages: what is frozen of a file at acceptance, the references that keep it, and how channels get it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

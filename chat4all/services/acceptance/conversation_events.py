@@ -1,4 +1,4 @@
-"""Tells connected readers that a conversation was founded or its members changed. They also learn it from messages."""
+"""Events that tell connected readers that a conversation was made or its members changed. Messages tell them too."""
 
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership

@@ -1,4 +1,4 @@
-"""What is made of words that are too long for a channel, at acceptance: parts, frozen in the record. Pure rules; no I/O."""
+"""Parts of texts that are too long for a channel, made at acceptance and frozen in the record. Pure rules; no I/O."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Who may come in, by whatever way: one check for the gateway and the stream server."""
+"""Checks a caller's token: one check for the gateway and the stream server."""
 
 import time
 

@@ -1,7 +1,7 @@
 """Logging in, renewing, and ending logins: what the gateway and the command line do with the store.
 
-What is written comes before what makes it known: first the user or the session, then the generation. Whoever logs in reads
-the generation first. So a token that was made beside a change is void on the safe side, never the other way.
+A change writes the user or the session first, and then raises the generation. A login reads the generation first. So when
+a token is made at the same time as a change, it may be revoked without need, but never stays valid by mistake.
 """
 
 import secrets

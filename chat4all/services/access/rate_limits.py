@@ -1,8 +1,8 @@
 """Rate limits, the same for every way in: REST, gRPC and Server-Sent Events.
 
-Counted in the Redis that carries Celery's messages, so that they hold over all processes; with another broker, or while that
-Redis is away, in this process, so that each process allows the whole rate. A window moves: of any stretch of its length no
-more than the rate gets through, but for the few that processes hold in hand.
+The counters are in the Redis that carries Celery's messages, so that they hold over all processes. With another broker, or
+while that Redis is away, each process counts for itself and allows the whole rate. Windows slide: in any stretch of a
+window's length no more calls than the rate pass, except for the few that processes have reserved.
 """
 
 import ipaddress

@@ -1,7 +1,7 @@
-"""Which tokens are void, as one process knows it: it asks the store for the generation once a second.
+"""Which tokens are revoked, as one process knows it: it asks the store for the generation once a second.
 
-A token that is not void is good without asking anybody. So what was revoked is in force everywhere a second later, whether
-the broker is there or not; who has not reached the store for 30 s trusts nobody.
+A token that is not revoked is accepted without asking the store. A revocation is in force everywhere a second later, whether
+the broker is there or not. A process that has not reached the store for 30 s accepts no token.
 """
 
 import threading

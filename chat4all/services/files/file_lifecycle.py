@@ -1,7 +1,8 @@
-"""What becomes of a file, from its first byte to its last reference. Used by the gateway and by the workers; ports passed in.
+"""The states of a file, from its first byte to its last reference. Used by the gateway and by the workers; ports are passed in.
 
-Every change is compare-and-set on the file's row, so two who do the same at once do it once. The order of the steps makes it
-safe to stop after any of them: an object is registered before a file says that it is there, and forgotten before it is removed.
+Every change is a compare-and-set on the file's row, so two processes that do the same at once do it once. The order of the
+steps makes it safe to stop after any of them: an object is registered before a file is marked as available, and removed from
+the store's rows before its bytes are deleted.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The one way out to a place that somebody else named, with limits of size and time.
+"""Fetches URLs that come from outside, with limits of size and time. Nothing else in the service does.
 
 A name is resolved once, by `PublicResolver`; all its addresses must be public, and those very addresses are connected to, with
 the name in Host and TLS. Every redirect is checked like the first URL. No proxy and no netrc of the environment is read.

@@ -1,4 +1,4 @@
-"""A person's number, or a group's id, becomes another: they stay the same contact in the same conversation."""
+"""When a person's number or a group's id changes, it stays the same contact in the same conversation."""
 
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, UserKind

@@ -1,7 +1,7 @@
-"""Which conversation an inbound message belongs to.
+"""Decides to which conversation an inbound message belongs.
 
-A conversation takes it only from a member: whoever owns the address now. So nobody captures what was meant for another,
-whatever was linked, sent or replied to before an address changed its owner.
+A conversation takes a message only from a member: from the user who has the address now. So nobody gets what was meant for
+another user, whatever was linked, sent or replied to before an address changed its owner.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether new words for a message are news: providers tell an edit too when only a preview of a link has come."""
+"""Whether an edit changes the text: providers report an edit also when only the preview of a link was added."""
 
 from collections.abc import Sequence
 from typing import Protocol

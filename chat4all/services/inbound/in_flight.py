@@ -1,4 +1,4 @@
-"""What is on its way to somebody while nobody knows yet whether it was sent: where answers belong, and whose echoes are."""
+"""Messages on their way to an address whose outcome is not known: answers to them, and echoes of them, are matched here."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain

@@ -1,4 +1,4 @@
-"""One inbound message on its way to its conversation: what is known of it so far."""
+"""One inbound message on its way to its conversation, with what is known of it so far."""
 
 from chat4all.model.conversations import Membership
 from chat4all.model.files import StoredFile

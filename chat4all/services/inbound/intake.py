@@ -1,4 +1,4 @@
-"""What providers bring: inbound messages find their conversation, receipts take the road from its start."""
+"""Appends what providers send: inbound messages to their conversations, receipts to chat-status."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

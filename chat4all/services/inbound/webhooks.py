@@ -1,7 +1,7 @@
-"""What providers send, as they send it: read, accepted, and where neither can be done, kept whole in dead letters.
+"""Webhooks of providers: each part is accepted, or the webhook is kept whole in a dead letter.
 
-A provider hears 200 only for what is durable, so what is neither accepted nor kept is brought again. What is kept can be
-taken again: after an upgrade that reads it, or once the account that it is for is ours.
+A provider gets 200 only for what is durable, so what is neither accepted nor kept is sent again. A kept webhook can be read
+again: after an upgrade that understands it, or once the account that it is for is configured.
 """
 
 import hashlib
