@@ -20,6 +20,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bridges.subscriptions import Hub, Memberships, Parcel
+from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import RANK, DeliveryKey, state
@@ -128,14 +129,16 @@ class Feed:
         self._threads.shutdown()
 
     def _follow(self) -> None:
-        wait = WAIT_S[0]
+        waits = Backoff(*WAIT_S)
         while not self._stopping.is_set():
             before = dict(self._positions)
             consumer = self._log.follow(EVENTS, self._positions)
             try:
                 self._read(consumer)
             except Temporary as failure:
-                wait = WAIT_S[0] if before != self._positions else min(2 * wait, WAIT_S[1])
+                if before != self._positions:
+                    waits.succeeded()
+                wait = waits.failed()
                 log_to.warning("events_unreadable", reason=failure.reason, wait_s=wait)
                 self._stopping.wait(wait)
             finally:
@@ -216,16 +219,16 @@ class Feed:
     async def _asked(self, question: Callable[[], T]) -> T:
         """The store's answer, however long it is away: an event must not pass by who may read it."""
         loop = asyncio.get_running_loop()
-        wait = WAIT_S[0]
+        waits = Backoff(*WAIT_S)
         while True:
             try:
                 return await loop.run_in_executor(self._threads, question)
             except Temporary as failure:
                 if self._stopping.is_set():
                     raise
+                wait = waits.failed()
                 log_to.warning("store_unreadable", reason=failure.reason, wait_s=wait)
             await asyncio.sleep(wait)
-            wait = min(2 * wait, WAIT_S[1])
 
 
 def _parcels(records: Sequence[Record]) -> list[Parcel]:

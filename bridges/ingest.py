@@ -13,7 +13,9 @@ from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready, Traces
 from bridges.behind import Behind
+from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Temporary
+from chat4all.model.liveness import Clock, Observed
 from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
 from chat4all.telemetry import exporter, logs, metrics, tracing
 from tasks.pipeline import hand_out
@@ -35,29 +37,28 @@ RESEND_MOST_S = 60.0
 class InFlight:
     """The batch that was handed out: what is left of it, and when it last showed life."""
 
-    def __init__(self, ref: BatchRef, resend_s: float) -> None:
-        self.ref, self.wait_s = ref, resend_s
-        self._first_wait_s = resend_s
-        self._alive_at = time.monotonic()
-        self._seen: Mapping[int, tuple[int, int]] = {}
+    def __init__(self, ref: BatchRef, resend_s: float, clock: Clock = time.monotonic) -> None:
+        self.ref = ref
+        self._waits = Backoff(resend_s, RESEND_MOST_S)
+        self._tries = 1
+        self._progress: Observed[Mapping[int, tuple[int, int]]] = Observed(clock)
 
     def left(self, progress: Mapping[int, tuple[int, int]]) -> tuple[Range, ...]:
         """The ranges that are not done, by (done, beat) per partition; any change is a sign of life."""
         mine = {span.partition: progress.get(span.partition, (-1, 0)) for span in self.ref.ranges}
-        if mine != self._seen:
-            self._seen, self._alive_at = mine, time.monotonic()
-            self.wait_s = self._first_wait_s
+        if self._progress.look(mine):
+            self._tries = 1
         return tuple(span for span in self.ref.ranges if progress.get(span.partition, (-1, 0))[0] < span.last)
 
     def is_silent(self) -> bool:
         """No sign of life for too long."""
-        return time.monotonic() - self._alive_at >= self.wait_s
+        return self._progress.unchanged_s >= self._waits.after(self._tries)
 
     def again(self, ranges: tuple[Range, ...]) -> BatchRef:
         """What is left, for another run; the wait for its first sign of life doubles."""
         self.ref = BatchRef(self.ref.topic, ranges, self.ref.run + 1, self.ref.suspect, self.ref.replay)
-        self.wait_s = min(RESEND_MOST_S, self.wait_s * 2)
-        self._alive_at = time.monotonic()
+        self._tries += 1
+        self._progress.restart()
         return self.ref
 
     def drop(self, partitions: Sequence[int]) -> bool:

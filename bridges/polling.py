@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import uvloop
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Failure, Temporary, Throttled, Unknown
 from chat4all.ports import Channel
 from chat4all.services.acceptance.acceptance import Acceptor
@@ -49,27 +50,27 @@ class Poller:
 
     async def run(self) -> None:
         """Until cancelled. A provider that refuses us or does not answer is asked again, ever less often."""
-        pause = self._first_pause_s
+        pauses = Backoff(self._first_pause_s, LONGEST_PAUSE_S)
         while True:
             try:
                 said = await self._channel.connect("")
                 log_to.info("polling", channel=self._channel.name, account=said)
                 while True:
                     bodies = await self._channel.poll()
-                    pause = self._first_pause_s
+                    pauses.succeeded()
                     await self._keep(bodies)
             except Failure as failure:
+                pause = pauses.failed()
                 wait = max(pause, failure.retry_after) if isinstance(failure, Throttled) else pause
                 log_to.warning("polling_waits", channel=self._channel.name, reason=failure.reason, wait_s=wait)
                 await asyncio.sleep(wait)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _keep(self, bodies: Sequence[bytes]) -> None:
         """Make them durable, however long that takes: until then nothing else may be fetched.
 
         What cannot be accepted is set aside on the way, in a dead letter, and keeps no other away.
         """
-        pause = self._first_pause_s
+        pauses = Backoff(self._first_pause_s, LONGEST_OUTAGE_S)
         while bodies:
             try:
                 with tracing.entry("poll"):
@@ -83,8 +84,7 @@ class Poller:
                 for file_id in handled.files:
                     await asyncio.to_thread(self._ask, "fetch_media", file_id)
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_OUTAGE_S)
+            await asyncio.sleep(pauses.failed())
 
 
 async def serve(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
+from chat4all.model.liveness import Clock, Observed
 from chat4all.ports import LaneState, Lease
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
@@ -25,21 +26,20 @@ COUNTED_S = 10.0
 class Sweeper:
     """Remembers leases between sweeps, so that lanes whose holder beats are left alone."""
 
-    def __init__(self) -> None:
-        self._seen: dict[Lane, tuple[Lease, float]] = {}
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._leases: dict[Lane, Observed[Lease]] = {}
         self._found: list[Lane] = []
         self._swept = 0.0
         self._waiting: tuple[float, Values] = (-COUNTED_S, {})
 
-    def stuck(self, states: dict[Lane, LaneState], due: set[Lane], now: float) -> list[Lane]:
+    def stuck(self, states: dict[Lane, LaneState], due: set[Lane]) -> list[Lane]:
         """Lanes with work that nobody seems to hold."""
         found = []
         for lane, state in states.items():
-            lease, since = self._seen.get(lane, (Lease(), now))
-            if lease != state.lease:
-                since = now
-            self._seen[lane] = (state.lease, since)
-            quiet = not state.lease.holder or now - since >= HOLDER_QUIET_S
+            seen = self._leases.get(lane) or self._leases.setdefault(lane, Observed(self._clock))
+            seen.look(state.lease)
+            quiet = not state.lease.holder or seen.unchanged_s >= HOLDER_QUIET_S
             if quiet and (state.fanned > state.cursor or lane in due):
                 found.append(lane)
         return found
@@ -48,7 +48,7 @@ class Sweeper:
         """Wake what is stuck."""
         states = held.store.lanes()
         due = set(held.store.due(list(states), now_ms()))
-        self._found = self.stuck(states, due, time.monotonic())
+        self._found = self.stuck(states, due)
         wake(self._found)
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)

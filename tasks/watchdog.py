@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from celery import signals
 
+from chat4all.model.liveness import Clock, Observed
 from chat4all.telemetry import logs
 from tasks.app import app
 
@@ -21,24 +22,21 @@ DEAF = 70
 
 
 class Hearing:
-    """When this process last took a task, and how long work has been waiting since. The clock is the caller's."""
+    """Whether this process takes tasks: its sign of life while work waits is how many it has taken."""
 
-    def __init__(self, deaf_after_s: float) -> None:
+    def __init__(self, deaf_after_s: float, clock: Clock = time.monotonic) -> None:
         self._deaf_after_s = deaf_after_s
-        self._waiting_since: float | None = None
+        self._taken = 0
+        self._observed: Observed[int | None] = Observed(clock)
 
     def heard(self) -> None:
         """A task was taken."""
-        self._waiting_since = None
+        self._taken += 1
 
-    def looked(self, waiting: int, now: float) -> bool:
+    def looked(self, waiting: int) -> bool:
         """So many messages wait in our queues; whether they have done so for too long without one being taken."""
-        if not waiting:
-            self._waiting_since = None
-            return False
-        if self._waiting_since is None:
-            self._waiting_since = now
-        return now - self._waiting_since >= self._deaf_after_s
+        self._observed.look(self._taken if waiting else None)
+        return bool(waiting) and self._observed.unchanged_s >= self._deaf_after_s
 
 
 def waiting_in(queues: Sequence[str]) -> int:
@@ -67,7 +65,7 @@ def watch(hearing: Hearing, count: Callable[[], int], end: Callable[[int], None]
         except Exception as error:  # noqa: BLE001 - whatever keeps us from asking, nothing follows from it
             log.info("broker_not_asked", error=repr(error))
             continue
-        if hearing.looked(waiting, time.monotonic()):
+        if hearing.looked(waiting):
             log.error("worker_deaf", waiting=waiting)
             end(DEAF)
             return

@@ -10,12 +10,15 @@ import requests
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
+from chat4all.model.backoff import Backoff
+
 AGAIN = frozenset({429, 502, 503, 504})
 UNREACHABLE = 0
 UNAUTHENTICATED = 401
 RENEW_BEFORE_MS = 30_000
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
+WAITS = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
 LONGEST_RETRY_AFTER_S = 60.0
 CONNECTIONS = 32
 
@@ -177,7 +180,7 @@ def wait_s(number: int, retry_after: float = 0) -> float:
     """How long to wait after try `number` (from 0): doubling with jitter, or what the server asks for, within a minute."""
     if retry_after:
         return min(float(retry_after), LONGEST_RETRY_AFTER_S)
-    return random.uniform(0.5, 1.0) * min(LONGEST_WAIT_S, FIRST_WAIT_S * float(2**number))  # noqa: S311
+    return random.uniform(0.5, 1.0) * WAITS.after(number + 1)  # noqa: S311
 
 
 def _read(answer: requests.Response, sent: dict[str, Any] | None) -> dict[str, Any]:

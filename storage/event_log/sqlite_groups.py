@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from chat4all.model.liveness import Observed
 from storage.event_log.sqlite_alive import Sign, is_gone
 from storage.event_log.sqlite_files import Connection, connect, make_file
 
@@ -109,7 +110,7 @@ class Membership:
         self.group = group
         self.member = token_hex(8)
         self._folder = folder
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._beats: dict[str, Observed[int]] = {}
         self._looked = 0.0
         self._sign = Sign(folder, self.member)
         try:
@@ -144,14 +145,13 @@ class Membership:
     def _dead(self, connection: Connection) -> list[str]:
         now = time.monotonic()
         beats = dict(connection.execute(f"SELECT member, beat FROM members WHERE {_GROUP}", self.group.key))  # noqa: S608
-        known = self._seen if now - self._looked < 2 * BEAT_S else {}
+        known = self._beats if now - self._looked < 2 * BEAT_S else {}
         self._looked = now
-        self._seen = {
-            member: known[member] if member in known and known[member][0] == beat else (beat, now)
-            for member, beat in beats.items()
-        }
+        self._beats = {member: known.get(member) or Observed() for member in beats}
+        for member, beat in beats.items():
+            self._beats[member].look(beat)
         silent = [
-            member for member, (_, since) in self._seen.items() if now - since > SILENCE_S or is_gone(self._folder, member)
+            member for member, seen in self._beats.items() if seen.unchanged_s > SILENCE_S or is_gone(self._folder, member)
         ]
         return [member for member in silent if member != self.member]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from chat4all.model.backoff import Backoff
 from chat4all.ports import Limits
 
 
 def backoff(refusals: int, first_s: float, most_s: float, random: Callable[[], float]) -> float:
     """How long to wait after this many refusals in a row (1 or more): exponential, with full jitter."""
-    ceiling = min(most_s, first_s * 2.0 ** min(refusals - 1, 32))
-    return ceiling * random()
+    return Backoff(first_s, most_s).after(refusals) * random()
 
 
 class Breaker(Struct):

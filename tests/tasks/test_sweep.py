@@ -13,23 +13,26 @@ def state(fanned: int, cursor: int, lease: Lease | None = None) -> dict[Lane, La
 
 def test_a_free_lane_with_rows_is_woken() -> None:
     """Fanned beyond the cursor, and no holder."""
-    assert Sweeper().stuck(state(5, 3), set(), 0) == [LANE]
+    assert Sweeper().stuck(state(5, 3), set()) == [LANE]
 
 
 def test_a_free_lane_with_a_key_that_is_due_is_woken() -> None:
     """All rows passed, but a key's time has come."""
-    assert Sweeper().stuck(state(5, 5), {LANE}, 0) == [LANE]
+    assert Sweeper().stuck(state(5, 5), {LANE}) == [LANE]
 
 
 def test_a_lane_without_work_is_left_alone() -> None:
     """Nothing to do, nobody woken."""
-    assert Sweeper().stuck(state(5, 5), set(), 0) == []
+    assert Sweeper().stuck(state(5, 5), set()) == []
 
 
 def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
     """The lease has to change from sweep to sweep."""
-    sweeper, seen = Sweeper(), []
+    now = [0.0]
+    sweeper, seen = Sweeper(lambda: now[0]), []
     for second in range(4):
-        seen.append(sweeper.stuck(state(5, 3, Lease("a", 1, second)), set(), float(second)))
+        now[0] = float(second)
+        seen.append(sweeper.stuck(state(5, 3, Lease("a", 1, second)), set()))
     assert seen == [[]] * 4
-    assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set(), 3 + HOLDER_QUIET_S) == [LANE]
+    now[0] = 3 + HOLDER_QUIET_S
+    assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set()) == [LANE]
