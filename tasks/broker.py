@@ -1,4 +1,4 @@
-"""How soon a worker is back at a broker that was away: Celery's own waits grow to half a minute."""
+"""How soon a worker reconnects to a broker that was away: sooner than by Celery's own waits, which grow to half a minute."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a worker tells Flower goes out twice a second, in one publish: Celery's own way is one for each step of each task."""
+"""Sends a worker's task events twice a second, in one publish. Celery itself publishes each step of each task alone."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Workers and the beat show their metrics from their start on."""
+"""Starts the metrics exporter in workers and in the beat."""
 
 from celery import signals
 

@@ -1,4 +1,4 @@
-"""The order of the stages: the only file that states it. A stage is its file and its line here."""
+"""The order of the stages; no other file states it. To add a stage, write its file and add its line here."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a worker process works with: its settings, its log, its store. Opened at first use, so never before a fork."""
+"""The settings, log, stores of a worker process. Opened at first use, so never before a fork."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""sweep: nothing stays stuck. Compares what is fanned with what is done, for every lane, and wakes."""
+"""The task sweep: once a second it finds lanes that have work and no holder, and wakes them."""
 
 import time
 from collections import Counter

@@ -1,6 +1,6 @@
-"""tidy: once a minute, forget what has had its time, in the store and in a log that does not do so itself.
+"""The task tidy: once a minute it deletes what is too old, in the store and in the log.
 
-A task only pokes its process, as with files: forgetting a day's rows takes longer than a task may.
+The task only wakes its process, as with files: deleting a day's rows takes longer than a task may.
 """
 
 import threading

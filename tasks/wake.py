@@ -1,4 +1,4 @@
-"""Wake-ups: a Celery message that says "look at this lane". Losing one costs a sweep, never a delivery."""
+"""Wake-ups: a Celery message that says "look at this lane". A lost one costs the time until the next sweep, no delivery."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,5 +1,6 @@
-"""A worker can be alive, connected and deaf: its queues fill and it takes nothing. Such a process ends itself; its supervisor
-starts it again. While the broker cannot be asked, nothing is concluded.
+"""Ends a worker that is connected and takes no task while messages wait in its queues; its supervisor starts it again.
+
+While the broker cannot be asked, nothing is concluded.
 """
 
 import os

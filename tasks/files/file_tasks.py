@@ -1,7 +1,7 @@
-"""Work on files: checking what was uploaded, fetching what providers bring, and letting go of what nobody needs.
+"""Checks uploads, fetches files that providers bring, and deletes files that nobody needs.
 
-A task only pokes its process and returns: a large file takes longer than a task may. Threads of its own do the work. The
-truth is in the file's row: what is forgotten here, the sweep pokes again.
+A Celery task only wakes its process and returns, because a large file takes longer than a task may. Threads of the process
+do the work. The state is in the file's row: work that is lost here is found again by `sweep_files`.
 """
 
 import hashlib

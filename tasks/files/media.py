@@ -1,4 +1,4 @@
-"""Fetching what people send through a provider: asked for, streamed into the object store, with limits of size and time."""
+"""Fetches what people send through a provider: looked up, streamed into the object store, with limits of size and time."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Running stages again over a range of the log, and appending again a record that was set aside."""
+"""Runs stages again over a range of the log, and appends again a record that was set aside."""
 
 from msgspec import Struct
 from msgspec.structs import replace

@@ -1,7 +1,7 @@
-"""Sending again what did not arrive: a new record in chat-incoming on the same conversation, pointing at the first delivery.
+"""Sends a failed delivery again: a new record in chat-incoming in the same conversation, which refers to the first delivery.
 
-Its id is made from that delivery and a replay id, so that doing it twice is once. Without a replay id it is "the one after the
-newest resend": a second run makes the first one's id again, until that one has failed too. Nothing here changes a row.
+Its id is made from that delivery and a replay id, so that doing it twice makes one record. Without a replay id it is "the one
+after the newest resend": a second run makes the first one's id again, until that one has failed too. No row is changed here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed or delivered, with its reason. Nothing goes away unseen."""
+"""Makes dead letters: what could not be processed or delivered, with its reason."""
 
 from uuid import NAMESPACE_URL, uuid5
 

@@ -1,4 +1,4 @@
-"""What the stages and the channels count of deliveries and receipts."""
+"""Metrics of deliveries and receipts, counted in batches by the stages and the lanes."""
 
 import time
 from collections import Counter

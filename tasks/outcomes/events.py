@@ -1,4 +1,4 @@
-"""Events for chat-events: built here, serialised once, sent to every reader as these bytes."""
+"""Makes the events of chat-events. They are serialised here once, and these bytes are sent to every reader."""
 
 from collections.abc import Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5

@@ -1,4 +1,4 @@
-"""Batches by reference: read from the log, decoded once per process."""
+"""Reads the records of a batch reference from the log, and decodes them once per process."""
 
 from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence

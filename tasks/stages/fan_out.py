@@ -1,4 +1,4 @@
-"""fan_out: delivery rows, events, lanes, progress, wake-ups; each acknowledged before the next."""
+"""The stage fan_out: delivery rows, events, `fanned` of the lanes, progress, wake-ups; each is durable before the next."""
 
 from collections.abc import Iterator
 

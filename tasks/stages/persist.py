@@ -1,4 +1,4 @@
-"""persist: register every message's id and keep the messages that are the first of theirs."""
+"""The stage persist: registers every message's id, and writes the messages that are the first with their id."""
 
 from chat4all.model.messages import Message
 from chat4all.ports import MessageStore, Registration

@@ -1,10 +1,11 @@
-"""What to do with ranges that processes died of: pure rules.
+"""What to do with records during which processes died: pure rules.
 
-A batch that comes again is tried in chunks, a chunk that was never come back from record by record, and a record that two
-processes did not come back from either is set aside: four deaths, each of which had it in its hands, the last two it alone.
+A batch that comes again is tried in chunks. A chunk during which a process died is tried record by record, and a record during
+which two processes died is set aside. So a record is set aside after four deaths: at each it was among the records in work, and
+at the last two it was the only one.
 
-With one death alone less, a worker that is killed from outside again and again takes innocent records along: at every kill some
-record is in its hands alone (measured on real servers: 8 of 5,640 with 7 kills within half a minute).
+With one death alone less, a worker that is killed from outside again and again loses innocent records: at every kill some
+record is in work alone (measured on real servers: 8 of 5,640 with 7 kills within half a minute).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

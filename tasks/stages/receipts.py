@@ -1,4 +1,4 @@
-"""receipts: what providers and clients report, turned into facts, positions and events."""
+"""The stage receipts: turns what providers and clients report into facts, positions and events."""
 
 from collections import Counter
 from collections.abc import Mapping

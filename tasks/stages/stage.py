@@ -1,9 +1,9 @@
-"""How every stage is run over a batch: what it is given, what happens when it fails, and who is to blame.
+"""How every stage is run over a batch: what it is given, and what happens when it fails.
 
-An outage blames nobody: the batch comes again. A record that makes the stage fail is found by halving, and set aside alone.
-A record of a newer version stops its partition there; what comes before it and the other partitions go on. It is no failure:
-the bridge hands the rest out again until somebody has upgraded this process.
-A process that dies can say nothing, so tries of a batch that comes again are noted before the work (tasks.stages.quarantine).
+In an outage no record is at fault: the batch comes again. A record that makes the stage fail is found by bisection and set
+aside alone. A record of a newer version stops its partition there; what comes before it and the other partitions go on. That is
+no failure: the bridge hands the rest out again until this process has been upgraded.
+A process that dies can report nothing, so each try of a batch that comes again is written down first (tasks.stages.quarantine).
 """
 
 import time
