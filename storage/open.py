@@ -1,4 +1,4 @@
-"""Which adapter a URL means: scheme -> "module:Class". Adapters are loaded when asked for: a deployment needs only its own.
+"""The table of adapters: scheme of a URL -> "module:Class". An adapter is imported only when its scheme is used.
 
 Here, once for all of them, their calls are counted and timed (storage/timing.py).
 """

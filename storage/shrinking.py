@@ -1,4 +1,4 @@
-"""SQLite files that give space back while they are in use: free pages are used again, beyond a tenth they go to the disk."""
+"""SQLite files that shrink while in use: free pages are used again, and beyond a tenth they are given back to the disk."""
 
 import sqlite3
 from pathlib import Path

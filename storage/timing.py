@@ -1,4 +1,4 @@
-"""How long the calls of a port take, and how they fail: the same for every adapter."""
+"""Measures how long the calls of a port take and how they fail, the same for every adapter."""
 
 import time
 from collections.abc import Callable

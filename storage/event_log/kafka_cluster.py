@@ -1,4 +1,4 @@
-"""Which Kafka, under which names, and what its errors mean in our words."""
+"""The Kafka cluster of a URL: addresses, names of topics and groups, and which of its errors is which kind of failure."""
 
 import os
 import time

@@ -1,6 +1,6 @@
 """Consumers of a Kafka topic: following it alone, or sharing it with a group.
 
-`pause` holds records back here, not in the broker's client, which would throw away what it has and fetch it again.
+`pause` holds records back here, not in the client library, which would discard what it has and fetch it again.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Reading ranges of a topic that are known to exist, with consumers that are kept for the next time."""
+"""Reads ranges of a topic that are known to exist, with consumers that are kept for the next time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Whether a group member's process still exists: it holds a lock on a file, which the kernel lets go when the process ends.
+"""Whether a group member's process still exists: it holds a file lock, which the kernel frees when the process ends.
 
-This finds the killed at once. The frozen keep their lock and are found by their heartbeat.
+This finds killed processes at once. A frozen process keeps its lock and is found by its heartbeat.
 """
 
 import fcntl

@@ -1,6 +1,6 @@
 """Consumers of the embedded log: following a topic alone, or sharing it with a group.
 
-What changed is asked with `PRAGMA data_version`, which reads shared memory only; tables are read when it moved.
+A poll asks `PRAGMA data_version`, which reads shared memory only; tables are read when it has changed.
 """
 
 import sqlite3

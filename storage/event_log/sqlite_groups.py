@@ -1,6 +1,6 @@
 """Consumer groups of the embedded log: who is a member, who owns which partition, how far each group is.
 
-They have a file of their own, so that consumers never wait for the log's writers. A partition has an owner, and the member
+They are in a file of their own, so that consumers never wait for the log's writers. A partition has an owner, and the member
 that is wanted for it. The owner hands over by itself, after it has stopped; only a dead owner's partitions are taken.
 """
 

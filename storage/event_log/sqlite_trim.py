@@ -1,4 +1,4 @@
-"""Forgetting old records, a little at a time, so that writers need not wait."""
+"""Deletes old records, a few at a time, so that writers need not wait."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Group commit: one thread per topic and process makes one transaction of what many callers hand in."""
+"""Group commit: one thread per topic and process writes the records of many callers in one transaction."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Logins, revocations and what is counted for whom, in Cassandra."""
+"""Logins, revocations, requests under an Idempotency-Key, and what counts towards a quota, in Cassandra."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""How often a delivery was tried, beyond the first few times, in Cassandra: numbers of which the highest stays."""
+"""The number of attempts of a delivery beyond the first few, in Cassandra: of all numbers written the highest stays."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What was learned when, in Cassandra. Rows expire by themselves."""
+"""When something was learned, in Cassandra. Rows expire by themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32

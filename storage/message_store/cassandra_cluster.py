@@ -1,4 +1,4 @@
-"""Which Cassandra or ScyllaDB, with which promises, and what its errors mean in our words."""
+"""The Cassandra or ScyllaDB of a URL: addresses, consistency levels, and which of its errors is which kind of failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Delivery rows, what was seen of them, and who they are to the providers, in Cassandra."""
+"""Delivery rows, their facts, and their handles (providers' ids), in Cassandra."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce

@@ -1,4 +1,4 @@
-"""File rows, and who refers to which object, in Cassandra: by compare-and-set."""
+"""Rows of files, and which messages refer to which object, in Cassandra: by compare-and-set."""
 
 import time
 from collections.abc import Mapping, Sequence

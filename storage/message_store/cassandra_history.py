@@ -1,4 +1,4 @@
-"""Messages, where their ids are, and how far members have come, in Cassandra."""
+"""Messages, the places of their ids, and how far members have come, in Cassandra."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Receipts that wait for the delivery that they are about, in Cassandra. They expire; what nobody claimed is told before."""
+"""Receipts that wait for their delivery, in Cassandra. They expire; those that no delivery claimed are reported before."""
 
 from collections.abc import Sequence
 

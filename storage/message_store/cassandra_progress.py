@@ -1,4 +1,4 @@
-"""How far the stages have come, their tries, and the dead letters, in Cassandra."""
+"""How far the stages have come, tries of records, and dead letters, in Cassandra."""
 
 import zlib
 from collections.abc import Mapping, Sequence

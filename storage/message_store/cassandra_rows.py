@@ -1,4 +1,4 @@
-"""Rows by many keys, values that change by compare-and-set only, and what this process knows to be written."""
+"""Reads rows by many keys, values that change by compare-and-set only, and a cache of what this process knows to be written."""
 
 import random
 import time

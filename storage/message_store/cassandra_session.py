@@ -1,4 +1,4 @@
-"""One process's way to the cluster: statements prepared once, a bounded number of requests under way, all with a time limit."""
+"""One process's session: statements prepared once, a bounded number of requests under way, all with a time limit."""
 
 import atexit
 import logging

@@ -1,4 +1,4 @@
-"""What a process knows to be written."""
+"""A bounded cache of what a process knows to be written."""
 
 import time
 from collections.abc import Hashable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Logins, revocations and what is counted for whom, in SQLite."""
+"""Logins, revocations, requests under an Idempotency-Key, and what counts towards a quota, in SQLite."""
 
 import time
 from collections.abc import Callable, Sequence

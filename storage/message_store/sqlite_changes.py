@@ -1,4 +1,4 @@
-"""What was learned when, in SQLite. By day first: what is written now lies together, and a day that is over goes at once."""
+"""When something was learned, in SQLite. Ordered by day first: what is written now lies together, and old days go at once."""
 
 from collections.abc import Mapping, Sequence
 

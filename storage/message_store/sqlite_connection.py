@@ -1,4 +1,4 @@
-"""Ways to one SQLite file from many threads and processes: a pool to read with, one connection to write with."""
+"""Connections to one SQLite file from many threads and processes: a pool for reading, one connection for writing."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What the store forgets, a few hundred rows at a time, so that no writer waits for long."""
+"""Deletes what is too old, a few hundred rows at a time, so that no writer waits for long."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`Facts.merged` in SQL: two writers add to the same row, and neither takes anything from the other."""
+"""`Facts.merged` in SQL: of two writers to one row neither overwrites facts of the other."""
 
 from chat4all.model.deliveries import Facts
 from storage.message_store.sqlite_rows import Write

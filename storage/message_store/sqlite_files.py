@@ -1,4 +1,4 @@
-"""File rows, and who refers to which object, in SQLite."""
+"""Rows of files, and which messages refer to which object, in SQLite."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How far the stages have come, their tries, and the dead letters, in SQLite."""
+"""How far the stages have come, tries of records, and dead letters, in SQLite."""
 
 import zlib
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Delivery rows that have had their days, in SQLite: oldest first in each lane, up to the first that must stay.
+"""Deletes delivery rows that are too old, in SQLite: oldest first in each lane, up to the first that must stay.
 
-What was seen of them stays (`outcomes`, by a trigger on the deletion) for as long as their messages.
+What readers were told of them stays for as long as their messages (`outcomes`, filled by a trigger on the deletion).
 """
 
 from itertools import takewhile

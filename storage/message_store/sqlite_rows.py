@@ -1,7 +1,7 @@
 """Statements for many rows at once.
 
-Every step of a statement lets go of the interpreter lock, and beside a busy thread each step then waits to get it back:
-row by row a batch of 100 took a hundred times longer. So a batch is written in a few statements, and read in one that
+At every step of a statement the thread releases the interpreter lock, and beside a busy thread it waits at each step to get it
+back: row by row, a batch of 100 took a hundred times longer. So a batch is written in a few statements, and read in one that
 gives all rows as one JSON value.
 """
 

@@ -1,4 +1,4 @@
-"""What brings an embedded store up to date beside its script: columns and indexes by age."""
+"""Upgrades an older embedded store beyond what the schema script does: columns, and indexes by age."""
 
 import sqlite3
 from collections.abc import Callable

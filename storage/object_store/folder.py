@@ -1,7 +1,7 @@
 """The embedded object store: a folder. A process of its own serves its signed URLs (bridges/objects.py).
 
-An upload is a folder of part files, and so is an object: joining is one rename, however large the file. Nothing is ever
-written into an object: parts are written in `incoming`, and move into an upload that is still where it was.
+An upload is a folder of part files, and so is an object: joining the parts is one rename, however large the file is. Nothing is
+ever written into an object: parts are written in `incoming`, and moved into an upload that is still where it was.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Files in MinIO or any S3. Clients bring and fetch bytes by presigned URLs, at the server itself.
+"""Files in MinIO or any S3. Clients send and fetch bytes by presigned URLs, directly at the server.
 
-The bucket is made when it is first missed, so that a server that is away keeps nothing else from starting.
+The bucket is made when it is first found missing, so that the service starts although the server is away.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What an answer with an object's bytes says, whoever gives it: ranges, and that it is never shown in place."""
+"""Headers of an answer with an object's bytes, whoever serves it: ranges, and that browsers never display it."""
 
 from werkzeug.http import parse_range_header
 

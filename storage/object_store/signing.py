@@ -1,4 +1,4 @@
-"""Signed URLs of the folder store: what a URL allows stands in it, and the signature says that we wrote it."""
+"""Signed URLs of the folder store: a URL contains what it allows, and its signature shows that we wrote it."""
 
 import hashlib
 import hmac
