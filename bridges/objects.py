@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import uvloop
 from aiohttp import web
 
+from chat4all.model.cors import cross_origin, origins
 from chat4all.model.failures import Failure, Permanent, Temporary
 from chat4all.model.files import disposition
 from chat4all.settings import Settings, SettingsError, load
@@ -40,6 +41,7 @@ IDLE_S = 15.0
 PATIENCE_S = 10.0
 SLOW_AFTER_S = 20.0
 LEAST_PER_S = 8 << 10
+METHODS = "GET, HEAD, OPTIONS, PUT"
 GRACE_S = 2.0
 TITLES = {403: "Not allowed", 404: "Not found", 408: "Too slow", 413: "Too large", 416: "Range not there", 422: "Not valid",
           503: "Unavailable"}  # fmt: skip
@@ -92,8 +94,9 @@ class Pace:
 class Objects:
     """Serves the URLs of a folder store."""
 
-    def __init__(self, store: FolderStore) -> None:
+    def __init__(self, store: FolderStore, cors_origins: frozenset[str] = frozenset()) -> None:
         self._store = store
+        self._origins = cors_origins
         self._pool = ThreadPoolExecutor(THREADS, "objects")
         self._transfers = 0
 
@@ -102,8 +105,19 @@ class Objects:
         app = web.Application(middlewares=[self._answered])
         app.router.add_get(f"{ROUTE}/{{key}}", self.fetch)
         app.router.add_put(f"{ROUTE}/{{key}}", self.bring)
+        app.router.add_route("OPTIONS", f"{ROUTE}/{{key}}", self.options)
         app.router.add_get("/healthz", self.health)
+        app.on_response_prepare.append(self._for_pages)
         return app
+
+    async def options(self, _request: web.Request) -> web.Response:
+        """What a page of another origin asks before it brings a part, or fetches a range."""
+        return web.Response(headers={"Allow": METHODS})
+
+    async def _for_pages(self, request: web.Request, response: web.StreamResponse) -> None:
+        """The same origins as at the gateway. Refusals can be read too."""
+        methods = METHODS if request.method == "OPTIONS" else ""
+        response.headers.update(cross_origin(request.headers.get("Origin", ""), self._origins, methods))
 
     async def health(self, _request: web.Request) -> web.Response:
         """The process answers."""
@@ -250,7 +264,7 @@ async def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def serving(store: FolderStore, settings: Settings) -> AsyncIterator[None]:
     """The store's URLs are served while the context lasts."""
-    objects = Objects(store)
+    objects = Objects(store, origins(settings.cors_origins))
     runner = web.AppRunner(objects.app(), access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=IDLE_S)
     await runner.setup()
     try:

@@ -15,8 +15,11 @@ PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-SENT = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent"
-READ = "Retry-After, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, WWW-Authenticate"
+SENT = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, Range, If-Range"
+READ = (
+    "Retry-After, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, WWW-Authenticate, "
+    "ETag, Content-Range, Content-Disposition"
+)
 REMEMBERED_S = 600
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -125,3 +125,65 @@ async def test_half_a_request_ends(tmp_path: Path, said: bytes) -> None:
             half.settimeout(5)
             assert await asyncio.to_thread(half.recv, 10) == b""
             half.close()
+
+
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture
+async def pages(tmp_path: Path) -> AsyncIterator[FolderStore]:
+    """A store whose URLs pages of one other origin may use."""
+    settings = Settings(data=tmp_path, objects_port=free_port(), cors_origins=f"{ORIGIN}, https://other.example.com")
+    made = FolderStore(settings)
+    async with serving(made, settings):
+        yield made
+
+
+async def test_a_page_of_an_origin_that_is_named_fetches_and_brings(pages: FolderStore) -> None:
+    """Asked before: which methods and headers. Then a range, and a part whose ETag it may read; refusals can be read too."""
+    key, part = str(uuid4()), b"part"
+    pages.put(key, iter([b"0123456789"]))
+    url = pages.sign_get(key, "a.txt", "text/plain", 60)
+    draft = str(uuid4())
+    bring = pages.sign_part(draft, pages.begin(draft), 1, len(part), 60)
+    asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type,range"}
+    async with aiohttp.ClientSession() as session:
+        for where in (url, bring):
+            async with session.options(where, headers=asks) as told:
+                assert told.status == 200
+                assert told.headers["Access-Control-Allow-Origin"] == ORIGIN
+                assert {"GET", "PUT"} <= set(told.headers["Access-Control-Allow-Methods"].split(", "))
+                assert {"Range", "Content-Type"} <= set(told.headers["Access-Control-Allow-Headers"].split(", "))
+        async with session.get(url, headers={"Origin": ORIGIN, "Range": "bytes=2-4"}) as range_:
+            assert (range_.status, await range_.read()) == (206, b"234")
+            readable(range_.headers, "Content-Range")
+        async with session.put(bring, data=part, headers={"Origin": ORIGIN}) as brought:
+            assert brought.status == 200
+            readable(brought.headers, "ETag")
+        for wrong in (f"{url}x", bring.replace(draft, str(uuid4()))):
+            async with session.get(wrong, headers={"Origin": ORIGIN}) as refused:
+                assert refused.status in (403, 404)
+                readable(refused.headers, "Retry-After")
+
+
+def readable(headers: Mapping[str, str], name: str) -> None:
+    """A page may read the answer, and this header of it."""
+    assert (headers["Access-Control-Allow-Origin"], headers["Vary"]) == (ORIGIN, "Origin")
+    assert name in headers["Access-Control-Expose-Headers"].split(", ")
+    assert "Access-Control-Allow-Credentials" not in headers
+
+
+async def test_pages_of_other_origins_may_not(pages: FolderStore, tmp_path: Path) -> None:
+    """Nor any page where no origin is named; whoever is no browser is served all the same."""
+    settings = Settings(data=tmp_path / "closed", objects_port=free_port())
+    closed = FolderStore(settings)
+    async with serving(closed, settings), aiohttp.ClientSession() as session:
+        for store, origins in ((pages, ("https://evil.example.com", "null", "")), (closed, (ORIGIN,))):
+            key = str(uuid4())
+            store.put(key, iter([b"0123456789"]))
+            url = store.sign_get(key, "a.txt", "text/plain", 60)
+            for origin in origins:
+                for method in ("GET", "OPTIONS"):
+                    async with session.request(method, url, headers={"Origin": origin}) as told:
+                        assert told.status == 200
+                        assert "Access-Control-Allow-Origin" not in told.headers
