@@ -20,6 +20,7 @@ from storage.event_log.kafka_cluster import Cluster, error_of, failure, to_recor
 CHUNK = 500
 HELD_RECORDS = 1000
 HELD_BYTES = 4 << 20
+# Kafka gives the partitions of a dead member to others after this.
 SESSION_MS = 6000
 # A process that hangs must call `poll` every 10 s; somewhat more than that.
 POLL_LIMIT_MS = 12000

@@ -20,6 +20,7 @@ from storage.event_log.sqlite_files import Connection, TopicFile, connect, heade
 PENDING_BYTES = 64 << 20
 RECORD_OVERHEAD = 200
 COMMIT_RECORDS = 5_000
+# SQLite's own waiting sleeps up to 100 ms, and lets the same process win again and again.
 RETRY_FIRST_S = 0.0002
 RETRY_MOST_S = 0.002
 CLOSE_WAIT_S = 5.0

@@ -25,6 +25,7 @@ CONVERSATIONS = Register("conversations", "conversation_id")
 LINKS = Register("links", "channel", "address", value="conversation_id")
 FORWARDS = Register("forwards", "channel", "address", value="moved_to")
 INBOUND = Register("inbound", "channel", "account", "provider_id", value="conversation_id")
+# Longer than providers repeat a webhook: they do so for a week.
 INBOUND_S = 9 * DAY_S
 
 OWNED = Lookup("body, last_wrote_at", "addresses", "channel", "address")

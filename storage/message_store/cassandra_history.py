@@ -23,6 +23,7 @@ from storage.message_store.known import Known
 BUCKET_BITS = 20
 DAY_S = 86_400
 END = 2**62
+# Few buckets first, then more: most pages need one, and a conversation that was quiet for long is read in few requests.
 BUCKETS_AT_ONCE = (1, 2, 4, 8, 16, 32)
 
 REGISTER = "INSERT INTO message_ids (message_id, conversation_id, seq, digest) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"

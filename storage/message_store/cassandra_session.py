@@ -30,7 +30,9 @@ REQUEST_S = 5.0
 CONNECT_S = 5.0
 RECONNECT_S = 0.5
 HEARTBEAT_S = 5
+# A coordinator that is silent for so long is not waited for: another is asked too. All but compare-and-set may be done twice.
 SILENT_S = 1.0
+# How long the driver's thread is waited for at exit; the driver itself would wait for 5 s.
 LOOP_ENDS_S = 1.0
 IN_FLIGHT = 128
 BATCH_ROWS = 50

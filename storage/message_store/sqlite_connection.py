@@ -17,6 +17,7 @@ from chat4all.private_files import private_file
 from storage.shrinking import be_shrinkable, can_shrink, rewrite, size
 
 WRITE_LIMIT_S = 5.0
+# SQLite's own waiting grows to 100 ms; a lone small write then waited for up to 0.9 s.
 RETRY_MS = (0.5, 2.0)
 BUSY_S = 5.0
 REST_S = 0.005

@@ -17,6 +17,7 @@ from storage.message_store.sqlite_retiring import forget_outcomes, retire
 from storage.shrinking import can_shrink, give_back, has_spare
 
 HOUR_MS = 3_600_000
+# Rows in one transaction: few, so that no writer waits for long.
 CHUNK = 500
 SHRINK_S = 10.0
 

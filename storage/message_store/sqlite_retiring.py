@@ -9,6 +9,7 @@ from chat4all.model.retention import Retention, before
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import fetched
 
+# Rows in one transaction: few, so that no writer waits for long.
 CHUNK = 500
 LANES = "SELECT channel, partition, cursor FROM lanes"
 # As `Facts.ended` says it.

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+# Rows in one statement. Any number of rows is cut into these, so that few different statements are prepared.
 SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 _encode = msgspec.json.Encoder().encode
