@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 # Decided at import, as the library decides then whether it counts over several processes.
 ON = os.environ.get("CHAT4ALL_METRICS", "on") != "off"
 REGISTRY = CollectorRegistry()
+# A process that is killed loses the durations of this time at most.
 FLUSH_S = 1.0
 KEPT = 200_000
 # A reason that we do not choose ourselves gets no more values than these.

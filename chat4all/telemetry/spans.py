@@ -31,6 +31,7 @@ SAID = frozenset({
     "rpc.system", "rpc.method", "rpc.service", "rpc.grpc.status_code", "celery.action", "celery.task_name", "celery.state",
 })  # fmt: skip
 SEND_S = 5
+# Spans that wait while the collector is away; further ones are dropped. Messages never wait for it.
 QUEUED = 32_768
 AT_ONCE = 512
 EVERY_MS = 1000

@@ -24,6 +24,7 @@ from chat4all.telemetry import logs
 log = logs.logger(__name__)
 
 REDIS_TIMEOUT_S = 0.2
+# How long a process counts alone, before it asks a Redis again that did not answer.
 PAUSE_S = 5.0
 # A process takes what a hundredth of a second allows at once: asking Redis at each request would cost a tenth of the request.
 SHARE = 100

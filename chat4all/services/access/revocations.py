@@ -15,8 +15,11 @@ from chat4all.telemetry import logs, metrics
 
 log = logs.logger(__name__)
 
+# A login must end everywhere within two seconds.
 EVERY_S = 1.0
+# A restart of the store must not end everybody's connections; beyond that nobody is trusted.
 BLIND_S = 30.0
+# How often all revocations that are kept are read, so that the others are forgotten.
 ANEW_S = 3600.0
 
 
