@@ -5,6 +5,7 @@ from typing import Any
 from celery.app.amqp import AMQP
 from kombu.connection import Connection as Broker
 
+# Celery's own waits grow by 2 s each to 30 s: after an outage of half a minute the next look is up to 12 s away.
 FIRST_S = 0.5
 MOST_S = 2.0
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer as CelerysConsumer
 
+# One publish for each step of each task took a quarter of the pipeline worker at 300 messages/s.
 TELL_EVERY_S = 0.5
 # A connection that is made anew forgets what was to be called; then the next event asks again.
 FORGOTTEN_S = 2 * TELL_EVERY_S

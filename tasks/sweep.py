@@ -17,6 +17,7 @@ from tasks.wake import wake
 
 log = logs.logger(__name__)
 
+# A holder renews its lease every second (a fifth of `lease_s`, as delivered): one that did so a moment ago is left alone.
 HOLDER_QUIET_S = 2.0
 # A figure of a sweep that is older than this is another worker's to tell.
 FRESH_S = 15.0

@@ -19,6 +19,7 @@ log = logs.logger(__name__)
 LOOK_EVERY_S = 3.0
 DEAF_AFTER_S = 15.0
 BROKER_TIMEOUT_S = 3.0
+# The exit status: EX_SOFTWARE of sysexits.h.
 DEAF = 70
 
 

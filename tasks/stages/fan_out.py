@@ -20,6 +20,7 @@ from tasks.wake import wake_free
 
 log = logs.logger(__name__)
 
+# Between two of these the batch shows a heartbeat, so that the bridge does not hand it out again.
 ROWS_AT_ONCE = 1000
 REJECTED = "message_id_conflict"
 
