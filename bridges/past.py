@@ -13,6 +13,7 @@ from bridges.subscriptions import Cursor, Parcel
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
+from chat4all.model.ids import reload_event_id
 from chat4all.model.messages import Message
 from chat4all.model.records import NewRecord, Record, partition_of
 from chat4all.model.slots import slots
@@ -192,7 +193,7 @@ class _Reading:
 def reload_parcel(reason: str) -> Parcel:
     """Tells the reader to ask again for what they show."""
     at = now_ms()
-    event = pb.Event(event_id=f"reload:{reason}:{at}", at_ms=at, reload=pb.ReloadEvent(reason=reason))
+    event = pb.Event(event_id=reload_event_id(reason, at), at_ms=at, reload=pb.ReloadEvent(reason=reason))
     return Parcel("reload", "", -1, event.SerializeToString(), at)
 
 

@@ -2,7 +2,7 @@
 
 from chat4all.model.callers import MANAGE
 from chat4all.model.conversations import Membership
-from chat4all.model.messages import is_uuid
+from chat4all.model.ids import is_uuid
 from webapp.gateway import caller, gateway
 from webapp.problems import Problem
 

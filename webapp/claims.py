@@ -10,7 +10,10 @@ from chat4all.model.callers import SEND, Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, User, UserKind, Verification
 from chat4all.model.drafts import Draft, Refused, TextDraft
-from chat4all.services.directory import CONTACT_PREFIX, Address
+from chat4all.model.ids import CONTACT_PREFIX
+from chat4all.services.directory import (
+    Address,
+)
 from webapp.gateway import gateway
 from webapp.limiting import limits, network
 from webapp.problems import Problem, problem_of

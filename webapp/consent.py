@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, UserKind
-from chat4all.model.messages import private_conversation_id
+from chat4all.model.ids import private_conversation_id
 from chat4all.model.sessions import Holding
 from webapp import auth
 from webapp.answers import answer

@@ -10,7 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Conversation, ConversationType, Membership
-from chat4all.model.messages import is_reserved, is_uuid
+from chat4all.model.ids import is_reserved, is_uuid
 from chat4all.ports.listing import EVERYBODY
 from chat4all.services.acceptance.draft_checks import metadata_fault
 from chat4all.services.directory import Address

@@ -16,7 +16,10 @@ from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Membership
 from chat4all.model.failures import Permanent
 from chat4all.model.files import FileStatus, StoredFile, checked_checksum, checked_name, checked_type, part_sizes, still_missing
-from chat4all.model.messages import body_digest, is_uuid
+from chat4all.model.ids import is_uuid
+from chat4all.model.messages import (
+    body_digest,
+)
 from chat4all.ports import Part
 from chat4all.services.acceptance.attachments import may_know
 from chat4all.services.files.file_lifecycle import Filing

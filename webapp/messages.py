@@ -10,7 +10,10 @@ from pydantic import ValidationError
 
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
-from chat4all.model.messages import Message, is_uuid, made_id
+from chat4all.model.ids import is_uuid, key_in_batch
+from chat4all.model.messages import (
+    Message,
+)
 from chat4all.telemetry import metrics
 from webapp import auth, limiting
 from webapp.access import visible
@@ -85,7 +88,7 @@ def _read_batch(key: str | None) -> list[Draft | Problem]:
         raise Problem(422, "invalid", "an object with the one field messages, a list", "messages")
     if not 0 < len(given["messages"]) <= BATCH_MOST:
         raise Problem(422, "invalid", f"1 to {BATCH_MOST} messages", "messages")
-    places = [key and made_id("batch", key, str(number)) for number in range(len(given["messages"]))]
+    places = [key and key_in_batch(key, number) for number in range(len(given["messages"]))]
     return [_read_one(each, place) for each, place in zip(given["messages"], places, strict=True)]
 
 

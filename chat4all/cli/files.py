@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID, uuid5
 
 import typer
 from rich.console import Console
@@ -16,7 +15,7 @@ from chat4all.cli.people import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS, folder
 from chat4all.client import ApiError, Client, Progress
-from chat4all.model.messages import is_uuid
+from chat4all.model.ids import is_uuid, upload_message_id
 
 app = typer.Typer()
 
@@ -68,7 +67,7 @@ def download(
 
 def _sent(client: Client, file_id: str, text: str, **where: Any) -> str:
     """Send the file; the message's id. It follows from the file's, so that a run after a lost answer sends nothing twice."""
-    message_id = str(UUID(bytes=uuid5(UUID(file_id), "upload").bytes, version=4))
+    message_id = upload_message_id(file_id)
     try:
         return client.send(text, file_id=file_id, message_id=message_id, **where).message_id
     except ApiError as error:

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
 from chat4all.cli.session import SERVERS, forget, kept
 from chat4all.client import ApiError, Client, Stream
-from chat4all.model.messages import is_uuid, private_conversation_id
+from chat4all.model.ids import is_uuid, private_conversation_id
 from chat4all.v1 import chat_pb2 as pb
 
 app = typer.Typer()

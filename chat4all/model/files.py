@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import quote
-from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct
 
@@ -148,11 +147,6 @@ def message_of(holder: str, file_id: str) -> tuple[str, str] | None:
     named, _, place = rest.partition(":")
     conversation_id, _, message_id = place.partition(":")
     return (conversation_id, message_id) if kind == "message" and named == file_id else None
-
-
-def inbound_file_id(message_id: str) -> str:
-    """The file that a provider's message brings: the same at every repetition of its webhook."""
-    return str(uuid5(NAMESPACE_URL, f"chat4all:file:{message_id}"))
 
 
 def checked_name(name: str) -> str:

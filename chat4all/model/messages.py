@@ -5,17 +5,12 @@ increasing within a conversation, not contiguous, the same at every replay; neve
 """
 
 import hashlib
-from functools import lru_cache
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from msgspec import Struct
 
 EPOCH_SIZE = 2**40
-RESERVED_VERSIONS = (5, 8)
-# Ids that are made of names: the same few again and again.
-KEPT_IDS = 10_000
 
 
 class Text(Struct, frozen=True, tag="text", omit_defaults=True):
@@ -95,61 +90,3 @@ def offset_of(seq: int) -> int:
 def body_digest(*chosen: Any) -> str:
     """What makes two bodies under one message_id the same message: all that the sender chose, nothing that we resolved."""
     return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).hexdigest()
-
-
-def made_id(*parts: str) -> str:
-    """An id that we make of these: a UUID of version 8, which callers may not choose. No two lists of parts have the same."""
-    named = msgspec.json.encode(parts)
-    raw = bytearray(hashlib.blake2b(named, digest_size=16, person=b"chat4all id").digest())
-    raw[6] = raw[6] & 0x0F | 0x80
-    raw[8] = raw[8] & 0x3F | 0x80
-    return str(UUID(bytes=bytes(raw)))
-
-
-def provider_message_id(channel: str, account: str, provider_id: str) -> str:
-    """The message_id proposed for what a provider brings: the store keeps that of whoever was first."""
-    return made_id("message", channel, account, provider_id)
-
-
-def first_message_id(channel: str, account: str, provider_id: str) -> str:
-    """The message_id of what a provider brought before the store kept it: by the recipe of then."""
-    return str(uuid5(NAMESPACE_URL, f"chat4all:message:{channel}:{account}:{provider_id}"))
-
-
-def keyed_message_id(workspace: str, client: str, key: str) -> str:
-    """The message_id of what a client says under an Idempotency-Key: nobody else's is the same."""
-    return made_id("key", workspace, client, key)
-
-
-def resend_message_id(delivery: str, replay_id: str) -> str:
-    """The message_id of a resend: running a replay twice is once."""
-    return str(uuid5(NAMESPACE_URL, f"chat4all:resend:{delivery}:{replay_id}"))
-
-
-def contact_conversation_id(channel: str, account: str, address: str) -> str:
-    """The private conversation between a contact and a channel's inbox user."""
-    return str(uuid5(NAMESPACE_URL, f"chat4all:contact:{channel}:{account}:{address}"))
-
-
-@lru_cache(KEPT_IDS)
-def private_conversation_id(one: str, other: str) -> str:
-    """A private pair has one conversation, whoever starts it."""
-    low, high = sorted((one, other))
-    return str(uuid5(NAMESPACE_URL, f"chat4all:private:{len(low)}:{low}:{high}"))
-
-
-def is_reserved(uuid: str) -> bool:
-    """Whether this UUID is of a kind that we make ourselves (versions 5 and 8): nobody may choose such an id.
-
-    Else a stranger could found the conversation that two others, or a contact, are going to have, or make a message vanish
-    by taking its id first.
-    """
-    return UUID(uuid).version in RESERVED_VERSIONS
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is a UUID in its canonical form."""
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

@@ -1,8 +1,7 @@
 """Users and conversations, made when they are first needed. It caches only values that never change once they are known."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, partial
-from uuid import NAMESPACE_URL, uuid5
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -10,29 +9,14 @@ from chat4all.channels import unknown_channel
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
 from chat4all.model.display_names import cleaned
-from chat4all.model.messages import KEPT_IDS, contact_conversation_id, private_conversation_id
+from chat4all.model.ids import CONTACT_PREFIX, contact_conversation_id, contact_id, inbox_id, private_conversation_id
 from chat4all.ports import Channel, MessageStore
 
 Address = tuple[str, str]
-INBOX_PREFIX = "inbox-"
-CONTACT_PREFIX = "contact-"
-RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)
 # Where user ids are claimed in lower case, beside the channels where addresses are: no channel is called so.
 ID_SPACE = "user_id"
 KEPT_USERS = 50_000
 SETTLED_MS = 60_000
-
-
-def inbox_id(channel: str) -> str:
-    """The user that receives what nobody else does on a channel."""
-    return f"{INBOX_PREFIX}{channel}"
-
-
-@lru_cache(KEPT_IDS)
-def contact_id(channel: str, address: str, stay: int = 0) -> str:
-    """The user made for an address that belonged to nobody. `stay` counts how often it was free again."""
-    name = f"chat4all:contact-user:{channel}:{address}" + (f":{stay}" if stay else "")
-    return f"{CONTACT_PREFIX}{uuid5(NAMESPACE_URL, name)}"
 
 
 def _is_self_named(user: User) -> bool:

@@ -5,7 +5,11 @@ from msgspec.structs import replace
 
 from chat4all.model.deliveries import DeliveryKey, Lane
 from chat4all.model.failures import Newer, Permanent, RangeLost
-from chat4all.model.messages import Message, resend_message_id, seq_at
+from chat4all.model.ids import resend_message_id
+from chat4all.model.messages import (
+    Message,
+    seq_at,
+)
 from chat4all.model.records import (
     INCOMING,
     STATUS,

@@ -14,7 +14,11 @@ from chat4all.channels import CHANNELS
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, reason, standing, state
 from chat4all.model.failures import Permanent
-from chat4all.model.messages import Message, Recipient, resend_message_id
+from chat4all.model.ids import resend_message_id
+from chat4all.model.messages import (
+    Message,
+    Recipient,
+)
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import slots
 from chat4all.ports import MessageStore

@@ -1,20 +1,15 @@
 """Makes dead letters: what could not be processed or delivered, with its reason."""
 
-from uuid import NAMESPACE_URL, uuid5
-
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
+from chat4all.model.ids import delivery_letter_id, record_letter_id
 from chat4all.ports import DeadLetter
-
-
-def _letter_id(*parts: object) -> str:
-    return str(uuid5(NAMESPACE_URL, "chat4all:dead:" + ":".join(map(str, parts))))
 
 
 def record_letter(stage: str, topic: str, partition: int, offset: int, reason: str, detail: str = "") -> DeadLetter:
     """The dead letter of a record that a stage cannot process."""
     return DeadLetter(
-        letter_id=_letter_id(topic, partition, offset),
+        letter_id=record_letter_id(topic, partition, offset),
         at=now_ms(),
         stage=stage,
         reason=reason,
@@ -28,7 +23,7 @@ def record_letter(stage: str, topic: str, partition: int, offset: int, reason: s
 def delivery_letter(delivery: Delivery, at: int, reason: str, detail: str = "") -> DeadLetter:
     """The dead letter of a delivery that ended as FAILED."""
     return DeadLetter(
-        letter_id=_letter_id(delivery.key),
+        letter_id=delivery_letter_id(str(delivery.key)),
         at=at,
         stage="deliver",
         reason=reason,

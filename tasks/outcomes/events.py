@@ -1,13 +1,13 @@
 """Makes the events of chat-events. They are serialised here once, and these bytes are sent to every reader."""
 
 from collections.abc import Iterable, Sequence
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
+from chat4all.model.ids import position_event_id, rejected_event_id, state_event_id
 from chat4all.model.messages import File, Message
 from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
 from chat4all.ports import Change, EventLog, MessageStore
@@ -25,10 +25,6 @@ def _record(event: pb.Event, conversation_id: str, partitions: int, **headers: s
     kind = event.WhichOneof("kind") or ""
     named = {"kind": kind, "conversation": conversation_id, **headers, **VERSIONED}
     return NewRecord(EVENTS, partition_of(conversation_id, partitions), conversation_id, event.SerializeToString(), named)
-
-
-def _id(*parts: object) -> str:
-    return str(uuid5(NAMESPACE_URL, ":".join(map(str, parts))))
 
 
 def message_event(message: Message, partitions: int) -> NewRecord:
@@ -84,7 +80,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
     """
     now, key = state(delivery.facts), delivery.siblings()[0]
     event = pb.Event(
-        event_id=f"{key}:{now}",
+        event_id=state_event_id(str(key), now),
         at_ms=at,
         state=pb.StateEvent(
             message_id=delivery.message_id,
@@ -104,7 +100,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
 def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
     """How far a member has come. `rank` and `further` let whoever passes events on drop one that a later one overtook."""
     event = pb.Event(
-        event_id=_id("position", mark.conversation_id, mark.user_id, mark.delivered_up_to, mark.read_up_to),
+        event_id=position_event_id(mark.conversation_id, mark.user_id, mark.delivered_up_to, mark.read_up_to),
         at_ms=at,
         position=pb.PositionEvent(
             conversation_id=mark.conversation_id,
@@ -127,7 +123,7 @@ def rejection(conversation_id: str, subject: str, at: int, partitions: int) -> N
     """The same of what was noted: message id, seq, reason and sender, with blanks between."""
     message_id, seq, why, sender = subject.split(" ", 3)
     event = pb.Event(
-        event_id=_id("rejected", message_id, seq),
+        event_id=rejected_event_id(message_id, seq),
         at_ms=at,
         rejected=pb.RejectedEvent(message_id=message_id, conversation_id=conversation_id, reason=why),
     )

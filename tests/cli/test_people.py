@@ -10,7 +10,7 @@ import pytest
 
 from chat4all.cli.printing import printable
 from chat4all.cli.session import Servers, kept
-from chat4all.model.messages import private_conversation_id
+from chat4all.model.ids import private_conversation_id
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings

@@ -12,7 +12,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.model.messages import provider_message_id
+from chat4all.model.ids import provider_message_id
 from ops.faults.history import Accepted, Arrival, Ended, History, Told
 from ops.harness.api import Api
 from ops.harness.readers import Readers

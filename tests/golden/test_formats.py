@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bridges.subscriptions import Cursor, Parcel
-from chat4all.model import files, messages, records
+from chat4all.model import files, ids, messages, records
 from chat4all.model.drafts import FileDraft, TextDraft
 from chat4all.model.messages import File, Text
 from chat4all.model.records import (
@@ -21,7 +21,6 @@ from chat4all.model.records import (
     read_status,
     status_record,
 )
-from chat4all.services import directory
 from chat4all.services.access import tokens
 from chat4all.v1 import chat_pb2 as pb
 from tasks.app import app
@@ -30,13 +29,13 @@ from tests.golden.past import golden
 from tests.golden.past import records as kept
 
 MAKERS: dict[str, Any] = {
-    "provider_message_id": messages.first_message_id,
-    "resend_message_id": messages.resend_message_id,
-    "contact_conversation_id": messages.contact_conversation_id,
-    "private_conversation_id": messages.private_conversation_id,
+    "provider_message_id": ids.first_message_id,
+    "resend_message_id": ids.resend_message_id,
+    "contact_conversation_id": ids.contact_conversation_id,
+    "private_conversation_id": ids.private_conversation_id,
     "seq_at": messages.seq_at,
-    "contact_id": directory.contact_id,
-    "inbound_file_id": files.inbound_file_id,
+    "contact_id": ids.contact_id,
+    "inbound_file_id": ids.inbound_file_id,
     "message_holder": files.message_holder,
     "partition_of": records.partition_of,
     "record_letter": lambda *args: dead_letters.record_letter(*args).letter_id,

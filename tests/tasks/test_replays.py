@@ -14,7 +14,12 @@ from chat4all.model.callers import Caller
 from chat4all.model.conversations import Conversation, ConversationType, Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
 from chat4all.model.failures import Permanent
-from chat4all.model.messages import File, Message, Recipient, resend_message_id
+from chat4all.model.ids import resend_message_id
+from chat4all.model.messages import (
+    File,
+    Message,
+    Recipient,
+)
 from chat4all.model.records import INCOMING, ProviderReceipt
 from tasks.lanes.writer import Committer
 from tasks.operations import resends

@@ -5,9 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat4all.model.messages import contact_conversation_id, private_conversation_id
+from chat4all.model.ids import contact_conversation_id, contact_id, private_conversation_id
 from chat4all.model.records import EVENTS, Range
-from chat4all.services.directory import contact_id
 from chat4all.v1 import chat_pb2
 from tests.webapp.driver import Driver
 

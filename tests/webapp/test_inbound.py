@@ -8,9 +8,11 @@ import pytest
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
 from chat4all.model.failures import Unknown
-from chat4all.model.messages import Message, contact_conversation_id, provider_message_id
+from chat4all.model.ids import contact_conversation_id, contact_id, inbox_id, provider_message_id
+from chat4all.model.messages import (
+    Message,
+)
 from chat4all.model.records import ProviderReceipt
-from chat4all.services.directory import contact_id, inbox_id
 from tests.webapp.driver import Driver
 
 CARLA, DORA = "+5511999990000", "+5511999990001"

@@ -6,9 +6,14 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all.model.files import ANY_TYPE, FileStatus, inbound_file_id
-from chat4all.model.messages import File, provider_message_id
-from chat4all.services.directory import contact_id
+from chat4all.model.files import (
+    ANY_TYPE,
+    FileStatus,
+)
+from chat4all.model.ids import contact_id, inbound_file_id, provider_message_id
+from chat4all.model.messages import (
+    File,
+)
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"

@@ -9,9 +9,8 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import pytest
 
-from chat4all.model.messages import made_id, provider_message_id
+from chat4all.model.ids import contact_id, made_id, provider_message_id
 from chat4all.services.acceptance import attachments
-from chat4all.services.directory import contact_id
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
 

@@ -9,8 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.model.messages import private_conversation_id
-from chat4all.services.directory import contact_id
+from chat4all.model.ids import contact_id, private_conversation_id
 from tests.webapp.driver import Driver
 from webapp.messages import WAITING
 

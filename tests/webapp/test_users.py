@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from chat4all.model.conversations import UserKind
+from chat4all.model.ids import contact_id
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import check_secret, create_client
-from chat4all.services.directory import contact_id
 from tests.webapp.driver import PASSWORD, Driver
 
 CARLA = "+5511999990000"

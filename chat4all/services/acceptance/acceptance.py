@@ -15,7 +15,14 @@ from chat4all.model.conversations import Membership, UserKind
 from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
 from chat4all.model.failures import Failure, Temporary, Unknown
 from chat4all.model.files import StoredFile
-from chat4all.model.messages import Message, Payload, Recipient, Text, body_digest, keyed_message_id
+from chat4all.model.ids import contact_id, keyed_message_id
+from chat4all.model.messages import (
+    Message,
+    Payload,
+    Recipient,
+    Text,
+    body_digest,
+)
 from chat4all.model.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.services.acceptance import attachments
@@ -23,7 +30,10 @@ from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.draft_checks import Fault, fault, shape_fault
 from chat4all.services.acceptance.recipients import freeze, speaker
 from chat4all.services.acceptance.renditions import Renditions, rendered
-from chat4all.services.directory import Address, People, contact_id
+from chat4all.services.directory import (
+    Address,
+    People,
+)
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics, tracing
 

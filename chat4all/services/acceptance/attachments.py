@@ -12,13 +12,13 @@ from chat4all.model.files import (
     FileStatus,
     StoredFile,
     checked_type,
-    inbound_file_id,
     mended_name,
     message_holder,
     message_of,
     message_prefix,
     readable_size,
 )
+from chat4all.model.ids import inbound_file_id
 from chat4all.model.messages import File
 from chat4all.ports import Inbound, MessageStore
 

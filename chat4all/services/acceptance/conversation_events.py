@@ -2,6 +2,7 @@
 
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
+from chat4all.model.ids import conversation_event_id
 from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
 from chat4all.v1 import chat_pb2
 
@@ -10,7 +11,7 @@ def conversation_record(membership: Membership, partitions: int) -> NewRecord:
     """The chat-events record of a conversation as it now is."""
     key = membership.conversation.conversation_id
     event = chat_pb2.Event(
-        event_id=f"conversation:{key}:{membership.version}",
+        event_id=conversation_event_id(key, membership.version),
         at_ms=now_ms(),
         conversation=chat_pb2.ConversationEvent(conversation_id=key, members_version=membership.version),
     )

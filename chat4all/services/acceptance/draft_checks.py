@@ -9,7 +9,7 @@ from msgspec import Struct
 from chat4all.channels import unknown_channel
 from chat4all.model.callers import SEND, Caller
 from chat4all.model.drafts import Draft, TextDraft
-from chat4all.model.messages import is_reserved, is_uuid
+from chat4all.model.ids import is_reserved, is_uuid
 from chat4all.services.acceptance.recipients import ALL
 from chat4all.settings import Settings
 

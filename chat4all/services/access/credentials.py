@@ -16,11 +16,13 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.display_names import fault
 from chat4all.model.failures import Temporary
-from chat4all.model.messages import is_reserved, is_uuid
+from chat4all.model.ids import RESERVED_PREFIXES, is_reserved, is_uuid
 from chat4all.model.sessions import Holding
 from chat4all.ports import Directory, MessageStore
 from chat4all.services.access.logins import Logins, new_secret
-from chat4all.services.directory import ID_SPACE, RESERVED_PREFIXES
+from chat4all.services.directory import (
+    ID_SPACE,
+)
 
 # 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

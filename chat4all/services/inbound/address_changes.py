@@ -2,7 +2,7 @@
 
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, UserKind
-from chat4all.model.messages import contact_conversation_id
+from chat4all.model.ids import contact_conversation_id
 from chat4all.ports import MessageStore
 from chat4all.telemetry import logs
 

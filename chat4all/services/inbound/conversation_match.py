@@ -7,7 +7,7 @@ another user, whatever was linked, sent or replied to before an address changed 
 from collections.abc import Mapping, Sequence
 
 from chat4all.model.conversations import Identity, Membership
-from chat4all.model.messages import contact_conversation_id, private_conversation_id
+from chat4all.model.ids import contact_conversation_id, private_conversation_id
 from chat4all.ports import Arrived, MessageStore
 from chat4all.services.directory import Address, People
 from chat4all.services.inbound.in_flight import under_way

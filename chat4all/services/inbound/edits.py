@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chat4all.model.clock import now_ms
-from chat4all.model.files import inbound_file_id
+from chat4all.model.ids import inbound_file_id
 from chat4all.model.messages import File, Message
 from chat4all.ports import Arrived, Inbound, MessageStore
 

@@ -2,7 +2,12 @@
 
 from chat4all.model.conversations import Membership
 from chat4all.model.files import StoredFile
-from chat4all.model.messages import Payload, Text, body_digest, first_message_id, provider_message_id
+from chat4all.model.ids import first_message_id, provider_message_id
+from chat4all.model.messages import (
+    Payload,
+    Text,
+    body_digest,
+)
 from chat4all.ports import Arrived, Inbound
 from chat4all.services.acceptance.attachments import announced
 from chat4all.services.directory import Address

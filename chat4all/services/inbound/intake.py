@@ -12,11 +12,11 @@ from chat4all.model.conversations import Identity, Membership, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
 from chat4all.model.failures import Permanent
+from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import (
     File,
     Message,
     Recipient,
-    provider_message_id,
 )
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update

@@ -4,15 +4,14 @@ A provider gets 200 only for what is durable, so what is neither accepted nor ke
 again: after an upgrade that understands it, or once the account that it is for is configured.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct
 
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
+from chat4all.model.ids import webhook_letter_id
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
 from chat4all.services.inbound.intake import Arrivals, Brought
@@ -128,10 +127,9 @@ def letters(channel: str, body: bytes, updates: Sequence[Update]) -> list[DeadLe
 
 
 def _letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> DeadLetter:
-    name = f"chat4all:webhook:{stage}:{channel}:{account}:{hashlib.sha256(body).hexdigest()}"
     now = now_ms()
     return DeadLetter(
-        letter_id=str(uuid5(NAMESPACE_URL, name)),
+        letter_id=webhook_letter_id(stage, channel, account, body),
         at=now,
         stage=stage,
         reason=reason,
