@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready, Traces
-from bridges.behind import Behind
+from bridges.lag import Behind
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Temporary
 from chat4all.model.liveness import Clock, Observed

@@ -13,15 +13,15 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from bridges.backlog import Backlog
-from bridges.chat import SERVICE, Chat
-from bridges.feed import Feed, starting_point
-from bridges.gate import Gate
-from bridges.past import Past
-from bridges.reflecting import Guarded
-from bridges.sessions import Sessions
-from bridges.sse import EventsPage
-from bridges.subscriptions import Hub, Limits
+from bridges.streaming.authentication import Gate
+from bridges.streaming.backlog import Backlog
+from bridges.streaming.feed import Feed, starting_point
+from bridges.streaming.grpc_service import SERVICE, Chat
+from bridges.streaming.history import Past
+from bridges.streaming.reflection import Guarded
+from bridges.streaming.sessions import Sessions
+from bridges.streaming.sse import EventsPage
+from bridges.streaming.subscriptions import Hub, Limits
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.cors import origins
 from chat4all.model.failures import Failure, Mismatch

@@ -18,30 +18,26 @@ from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
-from webapp import (
+from webapp.requests import cors, problems, rate_limits, tracing, wake
+from webapp.requests.api_docs import BEARER, INFO
+from webapp.requests.gateway import KEY, Gateway, gateway
+from webapp.requests.openapi import Documented
+from webapp.schemas.models import ProblemDetails
+from webapp.server import metrics
+from webapp.views import (
     admin,
     auth,
-    browsers,
     callbacks,
     clients,
     consent,
     conversations,
     files,
     health,
-    limiting,
     messages,
-    metrics,
     objects,
-    poking,
-    problems,
     sessions,
-    tracing,
     users,
 )
-from webapp.docs import BEARER, INFO
-from webapp.gateway import KEY, Gateway, gateway
-from webapp.models import ProblemDetails
-from webapp.openapi import Documented
 
 LARGE = ("messages.send_batch", "callbacks.webhook")
 # They read their bodies bit by bit, and count for themselves.
@@ -69,16 +65,16 @@ def create_app(
     tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     app.extensions[KEY] = open_gateway(settings, channels)
-    browsers.init(app, settings)
+    cors.init(app, settings)
     app.before_request(_limit_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
     problems.init(app)
     auth.init(app, settings.secret("jwt"), app.extensions[KEY].revocations)
-    limiting.init(app, settings, counters)
+    rate_limits.init(app, settings, counters)
     messages.init(app, settings.gateway_threads)
     files.init(app, settings.gateway_threads)
     metrics.init(app)
-    poking.init(app, settings)
+    wake.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api):

@@ -9,11 +9,11 @@ from typing import Any
 from chat4all.settings import load
 
 _settings = load()
-logger_class = "webapp.serving.Log"
+logger_class = "webapp.server.gunicorn_log.Log"
 _metrics = (_settings.data / "metrics" / "gateway").resolve()
 
 bind = f"{_settings.host}:{_settings.gateway_port}"
-worker_class = "webapp.worker.Worker"
+worker_class = "webapp.server.worker.Worker"
 workers = _settings.gateway_processes
 threads = _settings.gateway_threads
 # Each worker opens log and store for itself: neither survives a fork.
@@ -25,7 +25,7 @@ backlog = 1024
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 control_socket_disable = True
 
-# A connection is an open file; workers keep the number of theirs within bounds themselves (webapp/worker.py).
+# A connection is an open file; workers keep the number of theirs within bounds themselves (webapp/server/worker.py).
 worker_connections = 10_000
 _now, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 if 0 <= _now < 16_384:
@@ -51,7 +51,7 @@ def when_ready(_server: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Let go of log and store; called in the worker, after its last request. It has none if it could not load the gateway."""
-    from webapp.gateway import KEY  # noqa: PLC0415
+    from webapp.requests.gateway import KEY  # noqa: PLC0415
 
     if hasattr(worker, "wsgi"):
         worker.wsgi.extensions[KEY].close()
@@ -59,7 +59,7 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Keep what a worker that ended had counted, and forget its file. Whatever is wrong with that, requests go on."""
-    from webapp.metrics import bury  # noqa: PLC0415
+    from webapp.server.metrics import bury  # noqa: PLC0415
 
     try:
         bury(_metrics, worker.pid)

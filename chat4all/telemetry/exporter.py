@@ -1,6 +1,6 @@
 """Exposes the metrics of a process: an HTTP server of its own, and a file by which Prometheus finds it.
 
-The gateway exposes its metrics at its REST port (webapp/metrics.py), and uses only the functions below about targets and the
+The gateway exposes its metrics at its REST port (webapp/server), and uses only the functions below about targets and the
 process.
 """
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bridges.feed import Feed, starting_point
-from bridges.subscriptions import Hub
+from bridges.streaming.feed import Feed, starting_point
+from bridges.streaming.subscriptions import Hub
 from chat4all.model.deliveries import Watermark
 from chat4all.model.failures import Mismatch, Temporary
 from chat4all.model.records import EVENTS, partition_of
@@ -45,8 +45,8 @@ def test_without_a_backlog_nothing_is_read_again(road: Road) -> None:
 
 def test_a_backlog_is_read_from_before_it_began(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """The events since the oldest unfinished message was appended, not the whole log."""
-    monkeypatch.setattr("bridges.feed.CLOCKS_APART_MS", 0)
-    monkeypatch.setattr("bridges.feed.BATCH", 2)
+    monkeypatch.setattr("bridges.streaming.feed.CLOCKS_APART_MS", 0)
+    monkeypatch.setattr("bridges.streaming.feed.BATCH", 2)
     talk = road.conversation("talk", "alice", "bob")
     done = road.say(talk, *(f"{number}" for number in range(40)))
     time.sleep(0.005)

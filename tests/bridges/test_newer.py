@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
-from bridges.feed import Feed
 from bridges.ingest import Flow
+from bridges.streaming.feed import Feed
 from chat4all.model.records import EVENTS, INCOMING, BatchRef, Record
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY

@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 import pytest
 
-from bridges.backlog import Backlog
-from bridges.past import Past, must_reload
-from bridges.sessions import Sessions
-from bridges.subscriptions import Cursor, Hub, Limits, Parcel
+from bridges.streaming.backlog import Backlog
+from bridges.streaming.history import Past, must_reload
+from bridges.streaming.sessions import Sessions
+from bridges.streaming.subscriptions import Cursor, Hub, Limits, Parcel
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
@@ -382,7 +382,7 @@ def test_messages_of_many_conversations_come_by_seq(one: World, monkeypatch: pyt
     ]
     one.store.put_messages(said)
     for held in (1, 90, 10_000):
-        monkeypatch.setattr("bridges.past.HELD", held)
+        monkeypatch.setattr("bridges.streaming.history.HELD", held)
         parts = Past(one.store, 1).messages("alice", Cursor(positions={0: 20}), {0: 390})
         assert [each.seq for chunk in parts for each in chunk] == list(range(21, 391))
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from bridges import counting
-from bridges.views import event_json
+from bridges.streaming import stream_metrics
+from bridges.streaming.event_json import event_json
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Road, serving
 
@@ -71,7 +71,7 @@ async def test_problems(road: Road, token: str | None, cursor: str, status: int,
 
 async def test_a_quiet_stream_beats(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment now and then keeps the connection open."""
-    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.05)
     async with serving(road), opened(road, road.token("bob")) as page:
         assert (await page.block()).keys() == {"id"}
         assert await page.block() == {"": "here"}
@@ -80,7 +80,7 @@ async def test_a_quiet_stream_beats(road: Road, monkeypatch: pytest.MonkeyPatch)
 
 async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty streams that are closed, or cut without a word, are gone within a beat, though there is nothing to tell them."""
-    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.2)
+    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.2)
     request = f"GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {road.token('bob')}\r\n\r\n".encode()
     async with serving(road) as server:
         for number in range(30):
@@ -92,13 +92,13 @@ async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monk
             else:
                 writer.close()
         async with asyncio.timeout(TIMEOUT_S):
-            while server.subscribers or counting._open["sse",]:
+            while server.subscribers or stream_metrics._open["sse",]:
                 await asyncio.sleep(0.05)
 
 
 async def test_half_a_request_ends_and_a_stream_does_not(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who says nothing, or half a head, is let go; a reader with a quiet stream stays."""
-    monkeypatch.setattr("bridges.sse.HEARTBEAT_S", 0.4)
+    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.4)
     monkeypatch.setattr("bridges.stream.IDLE_S", 0.5)
     async with serving(road), opened(road, road.token("bob")) as page:
         for said in (b"", b"GET /v1/events HTTP/1.1\r\nX: "):

@@ -8,7 +8,7 @@ import grpc
 import msgspec
 import pytest
 
-from bridges.subscriptions import Cursor, Limits
+from bridges.streaming.subscriptions import Cursor, Limits
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.failures import Temporary
@@ -293,7 +293,7 @@ async def test_what_was_learned_long_ago_is_not_told_again(road: Road, monkeypat
         cursor = alice.cursor
     async with serving(road), Reader(road, "alice", cursor) as alice:
         assert kinds(await alice.caught_up()) == ["conversation", "position", "state"]
-    monkeypatch.setattr("bridges.past.SLACK_MS", 0)
+    monkeypatch.setattr("bridges.streaming.history.SLACK_MS", 0)
     async with serving(road), Reader(road, "alice", cursor) as alice:
         assert await alice.caught_up() == []
 
@@ -348,7 +348,7 @@ NARROW = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0))
 
 async def test_a_reader_who_takes_nothing_does_not_hold_a_stream(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that nobody takes in time ends the stream, also during history."""
-    monkeypatch.setattr("bridges.chat.WRITE_S", 0.2)
+    monkeypatch.setattr("bridges.streaming.grpc_service.WRITE_S", 0.2)
     talk = road.conversation("talk", "alice", "bob")
     road.say(talk, *(f"{number} {'x' * 60_000}" for number in range(60)))
     async with serving(road) as server, Reader(road, "bob", options=NARROW) as bob:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
+from bridges.streaming.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb

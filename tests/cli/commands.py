@@ -14,7 +14,7 @@ from chat4all.cli.app import run
 from chat4all.cli.session import SERVERS
 from chat4all.settings import Settings
 from webapp.app import create_app
-from webapp.gateway import KEY
+from webapp.requests.gateway import KEY
 
 
 class Typed:

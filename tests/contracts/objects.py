@@ -23,7 +23,7 @@ from storage.open import open_objects
 from tests.ops.real import home_with, running
 from tests.webapp.channels import both
 from webapp.app import create_app
-from webapp.gateway import KEY
+from webapp.requests.gateway import KEY
 
 PART = 5 << 20
 TIMEOUT_S = 30

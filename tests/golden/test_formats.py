@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridges.subscriptions import Cursor, Parcel
+from bridges.streaming.subscriptions import Cursor, Parcel
 from chat4all.model import files, ids, messages, records
 from chat4all.model.drafts import FileDraft, TextDraft
 from chat4all.model.messages import File, Text

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from prometheus_client import generate_latest
 
-from bridges.behind import Behind
+from bridges.lag import Behind
 from chat4all.model.deliveries import Facts
 from chat4all.model.failures import Temporary
 from chat4all.model.records import INCOMING, ProviderReceipt
@@ -83,7 +83,7 @@ def test_how_far_behind_the_chains_are(road: World) -> None:
     behind = Behind(road.log, road.store, [INCOMING])
     assert (behind.lag(), behind.oldest()) == ({(INCOMING, "0"): 0}, {(INCOMING, "0"): 0.0})
     road.say(message(TALK, 1), message(TALK, 2))
-    with patch("bridges.behind.time.time", return_value=time.time() + 60):
+    with patch("bridges.lag.time.time", return_value=time.time() + 60):
         assert behind.lag() == {(INCOMING, "0"): 2}
         assert 59 < behind.oldest()[INCOMING, "0"] < 62
     road.run()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bridges.past import Past
-from bridges.subscriptions import Cursor
+from bridges.streaming.history import Past
+from bridges.streaming.subscriptions import Cursor
 from chat4all.model.callers import Caller
 from chat4all.model.conversations import Conversation, ConversationType, Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
@@ -26,7 +26,7 @@ from tasks.operations import resends
 from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from tests.tasks.test_lane import Bench
 from tests.tasks.world import World, message, new_id, threads, whatsapp, world
-from webapp.pages import page_of
+from webapp.queries.history_pages import page_of
 
 TALK = new_id("conversation", 1)
 FAILED = Facts(attempts=3, attempted_at=5, refusals=3, refused_at=5, refused_reason="undeliverable")

@@ -14,7 +14,7 @@ from chat4all.ports import Handle, Registration
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import create_client
 from tests.webapp.channels import SIGNATURE
-from webapp.gateway import KEY, Gateway
+from webapp.requests.gateway import KEY, Gateway
 
 PASSWORD = "correct horse"
 

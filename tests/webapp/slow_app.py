@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chat4all.telemetry.instruments import REGISTRY
-from webapp import sockets, worker
+from webapp.server import sockets, worker
 
 worker.HEAD_S = 1.0
 worker.TAKE_S = 2.0

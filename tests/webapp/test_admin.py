@@ -14,7 +14,7 @@ from chat4all.services.dead_letters import (
     scan,
 )
 from tests.webapp.driver import Driver
-from webapp import admin
+from webapp.views import admin
 
 DAY = "2026-03-10"
 BEGINS = instant(DAY, 0)

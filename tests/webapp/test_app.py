@@ -19,7 +19,7 @@ class Logged(list[str]):
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
     lines = Logged()
-    for module in ("webapp.problems", "chat4all.services.inbound.webhooks", "webapp.members"):
+    for module in ("webapp.requests.problems", "chat4all.services.inbound.webhooks", "webapp.views.members"):
         monkeypatch.setattr(f"{module}.log", lines)
     return lines
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.gathering import HEAD_MOST, Gathering, Verdict
+from webapp.server.request_buffer import HEAD_MOST, Gathering, Verdict
 
 MOST = 1000
 HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\n"

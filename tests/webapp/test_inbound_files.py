@@ -31,7 +31,7 @@ def gateway(start: Callable[..., Driver]) -> Driver:
 def poked() -> Iterator[list[tuple[str, str]]]:
     """What workers were told."""
     told: list[tuple[str, str]] = []
-    with patch("webapp.callbacks.poke", lambda task, file_id: told.append((task, file_id))):
+    with patch("webapp.views.callbacks.poke", lambda task, file_id: told.append((task, file_id))):
         yield told
 
 
@@ -76,7 +76,7 @@ def test_a_webhook_that_comes_again_brings_no_second_file(gateway: Driver, poked
 )
 def test_names_and_types_of_others_are_mended(gateway: Driver, given: dict[str, str], kept: tuple[str, str]) -> None:
     """No path, no control character, no type that is none: a person's file is not refused for what an app called it."""
-    with patch("webapp.callbacks.poke"):
+    with patch("webapp.views.callbacks.poke"):
         gateway.writes("whatsapp", CARLA, "", "p1", **PICTURE | given)
     row = stored(gateway, "p1")
     assert (row.filename, row.mime_type) == kept

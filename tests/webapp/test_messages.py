@@ -11,7 +11,7 @@ import pytest
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.ids import contact_id, private_conversation_id
 from tests.webapp.driver import Driver
-from webapp.messages import WAITING
+from webapp.views.messages import WAITING
 
 CARLA = "+5511999990000"
 
@@ -325,7 +325,7 @@ def test_only_half_of_the_threads_wait(start: Callable[..., Driver], monkeypatch
     driver.people("alice", "bob")
     told = driver.send("alice", to=["bob"])
     slept: list[float] = []
-    monkeypatch.setattr("webapp.messages.time.sleep", slept.append)
+    monkeypatch.setattr("webapp.views.messages.time.sleep", slept.append)
     with driver.app.extensions[WAITING]:
         driver.ask("alice", "GET", f"/v1/messages/{told['message_id']}?wait=10", expect=404)
     assert slept == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat4all.root import ROOT
-from webapp.metrics import FOLDER, _summed, bury, locked
+from webapp.server.metrics import FOLDER, _summed, bury, locked
 
 COUNTING = """
 import os, sys

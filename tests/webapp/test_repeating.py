@@ -11,7 +11,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.messages import body_digest
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
-from webapp import repeating
+from webapp.requests import idempotency
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_who_comes_while_it_is_worked_on_is_told_to_come_again(gateway: Driver) 
     with patch.object(type(gateway.parts.store), "swap_request", return_value=True):
         assert keyed(gateway, "alice", path, body)[0] == 201
         assert (keyed(gateway, "alice", path, body)[1]["code"]) == "request_under_way"
-    with patch("webapp.repeating.WORKING_MS", 0):
+    with patch("webapp.requests.idempotency.WORKING_MS", 0):
         assert keyed(gateway, "alice", path, body)[0] == 201
 
 
@@ -179,7 +179,7 @@ def test_a_form_that_was_refused_or_cut_off_leaves_its_key_free(uploads: Uploads
 def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nobody takes it for dead, however long it takes: others are told to come again."""
     seen: list[int] = []
-    monkeypatch.setattr(repeating, "now_ms", lambda: 50_000 * (len(seen) + 1))
+    monkeypatch.setattr(idempotency, "now_ms", lambda: 50_000 * (len(seen) + 1))
     take = uploads.driver.parts.objects.put
 
     def slowly(key: str, chunks: Iterable[bytes]) -> None:
@@ -200,7 +200,7 @@ def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytes
 
 def test_of_two_in_the_same_moment_one_is_done(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are alike to the millisecond; still only one of them is whoever was first."""
-    monkeypatch.setattr(repeating, "now_ms", lambda: 5)
+    monkeypatch.setattr(idempotency, "now_ms", lambda: 5)
     with patch.object(type(gateway.parts.store), "swap_request", return_value=True):
         body = {"type": "group", "members": ["bob"]}
         assert keyed(gateway, "alice", "/v1/conversations", body)[0] == 201

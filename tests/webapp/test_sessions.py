@@ -465,7 +465,7 @@ class Written:
 def test_refused_logins_are_in_the_security_log(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """With who was tried and from where; what was tried, and names that nobody has, are not: they may be passwords."""
     written = Written()
-    for module in ("webapp.auth", "chat4all.services.access.logins"):
+    for module in ("webapp.views.auth", "chat4all.services.access.logins"):
         monkeypatch.setattr(f"{module}.security", written)
     gateway.ask(None, "POST", "/auth/token", {"client_id": "dora", "client_secret": "hunter22222"}, 401)
     gateway.ask(None, "POST", "/auth/token", {"client_id": "my-own-password", "client_secret": "dora"}, 401)

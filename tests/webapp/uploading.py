@@ -97,7 +97,7 @@ class Uploads:
 def uploads(start: Any) -> Iterator[Uploads]:
     """A gateway whose workers are at hand."""
     made = Uploads(start(file_part_size=PART, file_limit=3 * PART))
-    with patch("webapp.files.poke", made.work), patch("webapp.files.VERIFY_WAIT_S", 0.2):
+    with patch("webapp.views.files.poke", made.work), patch("webapp.views.files.VERIFY_WAIT_S", 0.2):
         yield made
 
 

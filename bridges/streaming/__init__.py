@@ -1,0 +1,1 @@
+"""What readers are told: subscriptions, resuming, gRPC and Server-Sent Events. Imports nothing else of bridges."""

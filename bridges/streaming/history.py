@@ -1,0 +1,260 @@
+"""What the store tells a reader who resumes: the messages between cursor and horizon, then what was learned since.
+
+All generators here block; the stream server runs them step by step on a thread. Each holds a bounded number of messages, and
+asks for many conversations at once: a reader may be in a hundred thousand of them.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
+
+from bridges.streaming.subscriptions import Cursor, Parcel
+from chat4all.model.clock import now_ms
+from chat4all.model.conversations import Membership
+from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
+from chat4all.model.ids import reload_event_id
+from chat4all.model.messages import Message
+from chat4all.model.records import NewRecord, Record, partition_of
+from chat4all.model.slots import slots
+from chat4all.ports import Change, MessageStore, Span
+from chat4all.ports.changes import KEPT_DAYS
+from chat4all.services.acceptance.conversation_events import conversation_record
+from chat4all.v1 import chat_pb2 as pb
+from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
+
+HELD = 4_000
+AT_ONCE = 1_000
+CHUNK = 100
+CHUNK_OCTETS = 256 << 10
+NEWEST = 100
+SLACK_MS = 60_000
+KEPT_MS = KEPT_DAYS * 86_400_000
+
+T = TypeVar("T")
+
+
+class Past:
+    """The past of conversations, as events. `partitions` is the count of chat-events.
+
+    `names`: the conversations to look at, where that is known; else all that the user is or was in.
+    """
+
+    def __init__(self, store: MessageStore, partitions: int) -> None:
+        self._store = store
+        self._partitions = partitions
+
+    def messages(
+        self, user: str, cursor: Cursor, horizon: dict[int, int], names: Iterable[str] | None = None
+    ) -> Iterator[list[Parcel]]:
+        """Chunks of all messages in (cursor, horizon] that `user` may read, partition by partition, each by seq."""
+        asked = self._store.conversations_of(user) if names is None else sorted(names)
+        starts = self._starts(user, cursor, asked)
+        newest = self._store.last_seqs(asked)
+        waiting = [name for name in asked if newest.get(name, -1) > starts[name]]
+        for partition, mine in self._by_partition(waiting):
+            readers = self._store.memberships(mine, user)
+            spans = {name: starts[name] for name in mine if name in readers}
+            found = self._merged(spans, horizon.get(partition, -1))
+            yield from _chunks(self._parcel(each) for each in found if _is_shown(each, readers[each.conversation_id], user))
+
+    def _starts(self, user: str, cursor: Cursor, names: list[str]) -> dict[str, int]:
+        """Per conversation the seq after which to begin: the cursor's, else what the user has acknowledged."""
+        begun = {name: cursor.positions.get(partition_of(name, self._partitions)) for name in names}
+        new = [name for name, position in begun.items() if position is None]
+        marks = self._store.watermarks(new) if new else {}
+        return {name: _acknowledged(user, marks.get(name, [])) if at is None else at for name, at in begun.items()}
+
+    def _by_partition(self, names: list[str]) -> list[tuple[int, list[str]]]:
+        grouped: dict[int, list[str]] = {}
+        for name in names:
+            grouped.setdefault(partition_of(name, self._partitions), []).append(name)
+        return sorted(grouped.items())
+
+    def _merged(self, starts: Mapping[str, int], up_to: int) -> Iterator[Message]:
+        """The messages of these conversations with start < seq <= up_to, by seq over all of them.
+
+        Pages of all are read at once; whenever one runs out, all that are half empty are read on.
+        """
+        size = max(10, HELD // len(starts)) if starts else 0
+        open_ends = {name: _Reading(after) for name, after in starts.items()}
+        while open_ends:
+            low = [name for name, each in open_ends.items() if not each.is_whole and len(each.held) <= size // 2]
+            spans = [Span(name, open_ends[name].after, up_to + 1, size) for name in low]
+            for name, page in zip(low, self._store.pages(spans), strict=True):
+                open_ends[name].take(page, size)
+            open_ends = {name: each for name, each in open_ends.items() if each.held}
+            # What is not read yet lies beyond the last message held of its conversation.
+            safe = min((each.held[-1].seq for each in open_ends.values() if not each.is_whole), default=up_to)
+            ready = [message for each in open_ends.values() for message in each.give(safe)]
+            yield from sorted(ready, key=_seq)
+            open_ends = {name: each for name, each in open_ends.items() if each.held or not each.is_whole}
+
+    def changes(self, user: str, cursor: Cursor, names: Iterable[str] | None = None) -> Iterator[list[Parcel]]:
+        """Chunks of what was learned since the cursor: memberships, positions, states, rejections. As it is now.
+
+        A new reader is told the positions, and the states of the newest messages: at most `NEWEST` of each conversation,
+        fewer for a reader of many. So is one whose cursor comes from a server that did not keep what was learned when.
+        """
+        asked = self._store.conversations_of(user) if names is None else sorted(names)
+        if names is None and not cursor.caught:
+            yield from self._newest(user, asked, cursor.at)
+        oldest = now_ms() - KEPT_MS
+        for chunk in _by(AT_ONCE, asked) if cursor.at else ():
+            since = {name: self._since(cursor, name) for name in chunk}
+            changes = self._store.changes({name: max(at, oldest) for name, at in since.items()})
+            yield from _chunks(self._told(user, changes))
+
+    def _since(self, cursor: Cursor, name: str) -> int:
+        return cursor.since(partition_of(name, self._partitions)) - SLACK_MS
+
+    def _told(self, user: str, changes: Sequence[Change]) -> Iterator[Parcel]:
+        """What these changes are about, as it is now, where the user may know it."""
+        readers = self._store.memberships(sorted({each.conversation_id for each in changes}), user)
+        mine = [each for each in changes if each.conversation_id in readers and readers[each.conversation_id].has(user)]
+        yield from self._memberships(user, readers, changes)
+        yield from self._positions({(each.conversation_id, each.subject) for each in mine if each.kind == "position"})
+        keys = dict.fromkeys(each.subject for each in mine if each.kind == "state")
+        for some in _by(AT_ONCE, [DeliveryKey.parse(key) for key in keys]):
+            yield from self._states(user, readers, self._store.deliveries(some).values())
+        for name, at, subject in {(each.conversation_id, each.at, each.subject) for each in changes if each.kind == "rejected"}:
+            if subject.split(" ", 3)[-1] == user:
+                yield _as_parcel(rejection(name, subject, at, self._partitions))
+
+    def _memberships(self, user: str, readers: Mapping[str, Membership], changes: Sequence[Change]) -> Iterator[Parcel]:
+        """Members hear of every change, and who left hears of the change that they left by."""
+        versions: dict[str, list[int]] = {}
+        for each in changes:
+            if each.kind == "conversation":
+                versions.setdefault(each.conversation_id, []).append(int(each.subject))
+        for name, changed in versions.items():
+            there = readers.get(name)
+            stays = [stay for stay in there.members if stay.user_id == user] if there else []
+            if there and any(not stay.left or stay.left in changed for stay in stays):
+                yield _as_parcel(conversation_record(there, self._partitions))
+
+    def _positions(self, members: set[tuple[str, str]]) -> Iterator[Parcel]:
+        names = sorted({name for name, _ in members})
+        marks = self._store.watermarks(names) if names else {}
+        for mark in chain.from_iterable(marks.values()):
+            if (mark.conversation_id, mark.user_id) in members:
+                yield _as_parcel(position_event(mark, _marked_at(mark), self._partitions))
+
+    def _states(self, user: str, readers: Mapping[str, Membership], rows: Iterable[Delivery]) -> Iterator[Parcel]:
+        seen = as_one(self._store, [row for row in rows if row.conversation_id in readers])
+        told = [row for row in seen if state(row.facts) is not State.PENDING]
+        said = self._store.messages(list({_place(row) for row in told}))
+        for row in sorted(told, key=lambda row: row.key.seq):
+            message = said.get(_place(row))
+            if message and readers[row.conversation_id].may_read(user, message.members_version):
+                yield _as_parcel(state_event(row, _changed_at(row), self._partitions))
+
+    def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Parcel]]:
+        limit = min(NEWEST, max(5, 20 * AT_ONCE // max(1, len(names))))
+        for chunk in _by(max(1, HELD // limit), names):
+            readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
+            marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
+            told = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
+            yield from _chunks(_as_parcel(position_event(mark, _marked_at(mark), self._partitions)) for mark in told)
+            pages = self._store.pages([Span(name, None, 2**62, limit) for name in readers])
+            keys = [key for page in pages for message in page for key in self._keys(message)]
+            for some in _by(AT_ONCE, keys):
+                rows = self._store.deliveries(some).values()
+                recent = [row for row in rows if _changed_at(row) >= since - SLACK_MS]
+                yield from _chunks(self._states(user, readers, recent))
+
+    def _keys(self, message: Message) -> list[DeliveryKey]:
+        partition = partition_of(message.conversation_id, self._partitions)
+        firsts = [each for each in slots(message) if not each.part]
+        return [DeliveryKey(Lane(each.recipient.channel, partition), message.seq, each.index) for each in firsts]
+
+    def _parcel(self, message: Message) -> Parcel:
+        return _as_parcel(message_event(message, self._partitions))
+
+
+class _Reading:
+    """One conversation on the way through its past: what is held of it, and where to read on."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.held: deque[Message] = deque()
+        self.is_whole = False
+
+    def take(self, page: Sequence[Message], size: int) -> None:
+        self.held.extend(page)
+        self.is_whole = len(page) < size
+        self.after = page[-1].seq if page else self.after
+
+    def give(self, up_to: int) -> Iterator[Message]:
+        while self.held and self.held[0].seq <= up_to:
+            yield self.held.popleft()
+
+
+def reload_parcel(reason: str) -> Parcel:
+    """Tells the reader to ask again for what they show."""
+    at = now_ms()
+    event = pb.Event(event_id=reload_event_id(reason, at), at_ms=at, reload=pb.ReloadEvent(reason=reason))
+    return Parcel("reload", "", -1, event.SerializeToString(), at)
+
+
+def must_reload(cursor: Cursor) -> str:
+    """Why a reader with this cursor cannot be told all that changed; empty when they can."""
+    if not cursor.at:
+        return ""
+    if not cursor.caught:
+        return "old_cursor"
+    return "away_too_long" if cursor.at < now_ms() - KEPT_MS else ""
+
+
+def _is_shown(message: Message, membership: Membership, user: str) -> bool:
+    return not message.resend_of and membership.may_read(user, message.members_version)
+
+
+def _place(row: Delivery) -> tuple[str, int]:
+    """Where the message is that this delivers, or sends again."""
+    return row.conversation_id, row.first_seq or row.key.seq
+
+
+def _as_parcel(record: NewRecord) -> Parcel:
+    parcel = Parcel.of(Record(record.topic, record.partition, -1, record.key, record.value, record.headers, 0))
+    # Reading an old message again is no step on its way.
+    parcel.trace = ""
+    return parcel
+
+
+def _seq(message: Message) -> int:
+    return message.seq
+
+
+def _by(size: int, things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), size):
+        yield things[start : start + size]
+
+
+def _chunks(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
+    """Parcels in lists that a reader takes as one message: clients refuse those of 4 MiB."""
+    chunk: list[Parcel] = []
+    octets = 0
+    for parcel in parcels:
+        chunk.append(parcel)
+        octets += len(parcel.event)
+        if len(chunk) == CHUNK or octets >= CHUNK_OCTETS:
+            yield chunk
+            chunk, octets = [], 0
+    if chunk:
+        yield chunk
+
+
+def _acknowledged(user: str, marks: Sequence[Watermark]) -> int:
+    """Up to which seq the user's clients have said they have all; 0 for nothing."""
+    mine = [max(mark.delivered_up_to, mark.read_up_to) for mark in marks if mark.user_id == user]
+    return max(mine, default=0)
+
+
+def _marked_at(mark: Watermark) -> int:
+    return max(mark.delivered_at, mark.read_at)
+
+
+def _changed_at(row: Delivery) -> int:
+    facts = row.facts
+    return max(facts.sent_at, facts.refused_at, facts.failed_at, facts.delivered_at, facts.read_at)

@@ -1,0 +1,153 @@
+"""One reader's stream, whatever carries it: history up to the horizon, live events above it, and what changed meanwhile."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import aclosing
+
+from bridges.streaming.backlog import Backlog
+from bridges.streaming.history import Past, must_reload, reload_parcel
+from bridges.streaming.subscriptions import Cursor, Hub, Parcel, Step, Subscription
+from chat4all.model.callers import MANAGE, Caller
+from chat4all.model.clock import now_ms
+from chat4all.telemetry import metrics, tracing
+
+
+def left(step: Step, way: str) -> None:
+    """The events of this step left the system, over `way`: the last of their steps that a trace shows."""
+    if tracing.spans():
+        for each in step.parcels:
+            tracing.mark("stream", each.trace, each.message_id, kind=each.kind, channel=way)
+
+
+class CutOff(Exception):
+    """The reader does not keep up. It resumes with its last cursor."""
+
+
+class Closing(Exception):
+    """The server stops. The reader resumes with its last cursor, here or elsewhere."""
+
+
+class NotAllowed(Exception):
+    """The caller may not have this stream. The text may be shown to them."""
+
+
+class Sessions:
+    """Makes the streams of this process. Used on the loop; store and log are read on `pool`."""
+
+    def __init__(self, hub: Hub, past: Past, pool: Executor, backlog: Backlog | None = None) -> None:
+        self._hub = hub
+        self._past = past
+        self._pool = pool
+        self._backlog = backlog
+        self._bells: set[asyncio.Event] = set()
+        self._is_closing = False
+
+    def close(self) -> None:
+        """End all streams."""
+        self._is_closing = True
+        for bell in self._bells:
+            bell.set()
+
+    def of(self, caller: Caller, cursor: Cursor, everything: bool) -> AsyncGenerator[Step]:
+        """The caller's stream, or that of every conversation, from a cursor on.
+
+        NotAllowed when they may not read everything; ValueError when the cursor is of the other kind of stream.
+        """
+        if everything and not caller.has(MANAGE):
+            raise NotAllowed("a stream of all conversations needs scope manage")
+        if (cursor.at or cursor.positions) and everything != bool(cursor.events):
+            raise ValueError("the cursor belongs to another kind of stream")
+        return self.follow_all(cursor) if everything else self.follow(caller.user_id, cursor)
+
+    async def follow(self, user: str, cursor: Cursor) -> AsyncGenerator[Step]:
+        """What `user` may see from `cursor` on. Each step must be sent, or at least asked for, before the next is taken.
+
+        An empty step says that the reader has caught up. CutOff, Closing, or a failure of the store end the stream.
+        """
+        bell = asyncio.Event()
+        subscription = self._hub.subscribe(user, cursor.positions, bell.set)
+        async with aclosing(self._serve(subscription, cursor, bell, self._catch_up(subscription, cursor))) as steps:
+            async for step in steps:
+                yield step
+
+    async def follow_all(self, cursor: Cursor) -> AsyncGenerator[Step]:
+        """The same of every conversation, from the log: an empty cursor begins now. For who may read everything."""
+        bell = asyncio.Event()
+        subscription = self._hub.subscribe(None, cursor.positions, bell.set)
+        past = self._catch_up_all(subscription, cursor, dict(self._hub.events))
+        async with aclosing(self._serve(subscription, cursor, bell, past)) as steps:
+            async for step in steps:
+                yield step
+
+    async def _serve(
+        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, past: AsyncGenerator[Step]
+    ) -> AsyncGenerator[Step]:
+        self._bells.add(bell)
+        try:
+            async with aclosing(past) as steps:
+                async for step in steps:
+                    self._check(subscription)
+                    yield step
+            while True:
+                self._check(subscription)
+                bell.clear()
+                while parcels := subscription.take():
+                    # What waited may have been overtaken by what the store said.
+                    yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor, with_time=True)
+                    self._check(subscription)
+                await bell.wait()
+        finally:
+            self._hub.unsubscribe(subscription)
+            self._bells.discard(bell)
+
+    async def _catch_up(self, subscription: Subscription, cursor: Cursor) -> AsyncGenerator[Step]:
+        """Messages up to the horizon, then what was learned since; again for what the buffer had to let go of meanwhile."""
+        user = subscription.user or ""
+        if reason := must_reload(cursor):
+            metrics.RELOADS.of(reason).add()
+            yield Step([reload_parcel(reason)], cursor)
+        is_live = False
+        while not is_live:
+            asked_at = now_ms()
+            async for parcels in self._steps(self._past.messages(user, cursor, subscription.horizon, subscription.names)):
+                yield Step(parcels, cursor)
+            for partition, seq in subscription.horizon.items():
+                cursor.reach(partition, seq)
+            while parcels := subscription.take():
+                yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor)
+            async for parcels in self._steps(self._past.changes(user, cursor, subscription.names)):
+                for each in parcels:
+                    self._hub.states.hear(each)
+                yield Step(parcels, cursor)
+            cursor.catch_up(asked_at)
+            is_live = subscription.go_live(self._hub.highest)
+        yield Step([], cursor)
+
+    async def _catch_up_all(self, subscription: Subscription, cursor: Cursor, horizon: dict[int, int]) -> AsyncGenerator[Step]:
+        """The log up to this horizon, which is where the subscription began; again for what the buffer had to let go of."""
+        if self._backlog is None:
+            raise ValueError("streams of all conversations need the log")
+        if not cursor.events:
+            cursor.events = dict(horizon)
+            cursor.positions = dict(subscription.horizon)
+        is_live = False
+        while not is_live:
+            async for parcels in self._steps(self._backlog.between(cursor, horizon)):
+                yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor)
+            cursor.events = {**cursor.events, **horizon}
+            horizon = dict(self._hub.events)
+            is_live = subscription.go_live(self._hub.highest)
+        yield Step([], cursor)
+
+    async def _steps(self, blocking: Iterator[list[Parcel]]) -> AsyncGenerator[list[Parcel]]:
+        loop = asyncio.get_running_loop()
+        following: Callable[[], list[Parcel] | None] = lambda: next(blocking, None)  # noqa: E731
+        while (parcels := await loop.run_in_executor(self._pool, following)) is not None:
+            yield parcels
+
+    def _check(self, subscription: Subscription) -> None:
+        if subscription.is_cut:
+            raise CutOff
+        if self._is_closing:
+            raise Closing

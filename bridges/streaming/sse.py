@@ -1,0 +1,171 @@
+"""GET /v1/events: the stream as Server-Sent Events. The same events and cursors as gRPC; `Last-Event-ID` or `cursor` resumes.
+`all=true`: every conversation.
+
+    id: <cursor>
+    event: message
+    data: {"message_id": …}
+
+A block with an id alone says where the reader is. A comment every 15 s keeps proxies from closing a quiet stream.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from aiohttp import web
+
+from bridges.streaming.authentication import Gate, MustEnd, NotAdmitted, Visitor
+from bridges.streaming.event_json import event_json
+from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
+from bridges.streaming.stream_metrics import Streams
+from bridges.streaming.subscriptions import Cursor, Step
+from chat4all.model.cors import SAFE, cross_origin
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.access.rate_limits import TooMany
+from chat4all.telemetry import metrics
+
+METHODS = "GET, HEAD, OPTIONS"
+HEARTBEAT_S = 15.0
+SILENCE_S = 30.0
+WRITE_S = 30.0
+TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    429: "Too many requests",
+    503: "Unavailable",
+}
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class EventsPage:
+    """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
+
+    def __init__(self, sessions: Sessions, gate: Gate, log: str, cors_origins: frozenset[str] = frozenset()) -> None:
+        self._sessions = sessions
+        self._origins = cors_origins
+        self._gate = gate
+        self._log = log
+        self._streams = Streams("sse")
+
+    def app(self) -> web.Application:
+        """The HTTP application."""
+        app = web.Application()
+        app.router.add_get("/v1/events", self.events)
+        app.router.add_get("/healthz", self.health)
+        app.router.add_options("/v1/events", self.options)
+        app.on_response_prepare.append(self._head)
+        return app
+
+    async def options(self, _request: web.Request) -> web.Response:
+        """What a browser asks before it calls: it has no token with it."""
+        return web.Response(status=204, headers={"Allow": METHODS})
+
+    async def _head(self, request: web.Request, response: web.StreamResponse) -> None:
+        methods = METHODS if request.method == "OPTIONS" else ""
+        told = cross_origin(request.headers.get("Origin", ""), self._origins, methods)
+        response.headers.update({**SAFE, **told})
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """The process answers."""
+        return web.json_response({"status": "ok"})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
+        try:
+            visitor = await self._gate.stream(request.headers.get("Authorization", ""))
+            begun = self._begun(request, visitor)
+        except NotAdmitted as error:
+            return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
+        except NotAllowed as error:
+            return _problem(403, "scope_needed", str(error))
+        except TooMany as error:
+            return _problem(429, "rate_limited", str(error), {"Retry-After": str(error.retry_after)})
+        except (Temporary, Unknown) as error:
+            return _problem(503, "unavailable", error.reason, {"Retry-After": "1"})
+        except ValueError as error:
+            return _problem(400, "bad_cursor", str(error))
+        response = web.StreamResponse(headers=HEADERS)
+        await response.prepare(request)
+        _notice_silence(request)
+        with suppress(ConnectionError), self._streams.one():
+            await self._serve(response, visitor, begun)
+        return response
+
+    def _begun(self, request: web.Request, visitor: Visitor) -> AsyncGenerator[Step]:
+        """The stream that is asked for. NotAllowed, or ValueError for a cursor or a flag that makes no sense."""
+        everything = request.query.get("all", "false")
+        if everything not in ("true", "false"):
+            raise ValueError("all: true or false")
+        kept = request.headers.get("Last-Event-ID") or request.query.get("cursor", "")
+        return self._sessions.of(visitor.caller, Cursor.decode(kept, self._log), everything == "true")
+
+    async def _serve(self, response: web.StreamResponse, visitor: Visitor, begun: AsyncGenerator[Step]) -> None:
+        """Write until the stream ends; its last comment says why."""
+        beating = asyncio.create_task(_beat(response))
+        if serving := asyncio.current_task():
+            # A reader who is gone is noticed by the beat, not only when there is something to tell.
+            beating.add_done_callback(lambda beat: beat.cancelled() or serving.cancel())
+        try:
+            async with (
+                self._gate.visit(visitor),
+                aclosing(begun) as steps,
+            ):
+                await _write_all(response, steps, self._streams)
+        except MustEnd as end:
+            self._streams.cut_off(end.code)
+            await response.write(b": %s\n\n" % str(end).encode())
+        except CutOff:
+            self._streams.cut_off("too_slow")
+            await response.write(b": too slow; resume with the last id\n\n")
+        except (Closing, Temporary):
+            self._streams.cut_off("unavailable")
+            await response.write(b": not available; resume with the last id\n\n")
+        finally:
+            beating.cancel()
+
+
+async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], streams: Streams) -> None:
+    async for step in steps:
+        text = blocks(step)
+        try:
+            async with asyncio.timeout(WRITE_S) as limit:
+                await response.write(text)
+            streams.sent(len(step.parcels))
+        except TimeoutError:
+            if limit.expired():
+                raise CutOff from None
+            raise
+        left(step, "sse")
+
+
+def blocks(step: Step) -> bytes:
+    """Server-Sent Events of one step; of a step without events its cursor alone."""
+    parts = []
+    for parcel, cursor in step.each():
+        parcel.json = parcel.json or event_json(parcel.event)
+        parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), parcel.kind.encode(), parcel.json))
+    return b"".join(parts) or b"id: %s\n\n" % step.cursor.encode().encode()
+
+
+async def _beat(response: web.StreamResponse) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await response.write(b": here\n\n")
+
+
+def _notice_silence(request: web.Request) -> None:
+    """A reader whose network went away acknowledges nothing: the system then ends the connection, and the next beat fails."""
+    connection = request.transport and request.transport.get_extra_info("socket")
+    if connection and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE_S * 1000))
+
+
+def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+    metrics.REQUESTS_REFUSED.of_reason(code).add()
+    title = TITLES[status]
+    body = {"type": f"urn:chat4all:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
+    return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

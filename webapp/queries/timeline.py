@@ -1,0 +1,179 @@
+"""A message as its readers see it: where each delivery is, and what that makes of the message. Batch first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from chat4all.model.clock import rfc3339
+from chat4all.model.conversations import Membership, User, UserKind
+from chat4all.model.deliveries import (
+    Delivery,
+    DeliveryKey,
+    Facts,
+    Lane,
+    State,
+    Watermark,
+    best,
+    history,
+    message_state,
+    of_parts,
+    reason,
+    standing,
+    state,
+)
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import partition_of
+from chat4all.model.slots import Slot, slots
+from chat4all.ports import MessageStore
+from chat4all.services.directory import People
+from chat4all.services.retired_deliveries import retired
+from chat4all.telemetry.tracing import trace_id
+from webapp.requests.validation import without_blanks
+
+OWN_CLIENT = "chat4all"
+READERS = (UserKind.PERSON, UserKind.CLIENT)
+
+Rows = Mapping[DeliveryKey, Delivery]
+
+
+class Timeline:
+    """Shapes stored messages of one conversation."""
+
+    def __init__(self, store: MessageStore, people: People, partitions: int) -> None:
+        self._store = store
+        self._people = people
+        self._partitions = partitions
+
+    def shape(self, membership: Membership, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as the API gives them."""
+        conversation_id = membership.conversation.conversation_id
+        partition = partition_of(conversation_id, self._partitions)
+        rows = self._rows(partition, messages)
+        marks = {each.user_id: each for each in self._store.watermarks([conversation_id]).get(conversation_id, [])}
+        users = self._people.users(member.user_id for member in membership.members)
+        return [self._one(message, partition, rows, marks, readers(membership, message, users)) for message in messages]
+
+    def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
+        """The delivery rows of these messages, and those of their newest resends."""
+        firsts = {key_of(message, slot, partition): (message, slot) for message in messages for slot in slots(message)}
+        rows = self._found(firsts)
+        again = {key: firsts[row.key] for row in rows.values() if (key := resend_key(row))}
+        return {**rows, **self._found(again)} if again else rows
+
+    def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
+        """The rows under these keys; of those that have had their time, what is kept of them."""
+        rows = self._store.deliveries(list(wanted)) if wanted else {}
+        gone = {key: place for key, place in wanted.items() if key not in rows}
+        return {**rows, **retired(self._store, gone)} if gone else rows
+
+    def _one(
+        self, message: Message, partition: int, rows: Rows, marks: Mapping[str, Watermark], people: Sequence[str]
+    ) -> dict[str, Any]:
+        states: dict[str, list[State]] = {}
+        firsts: dict[str, list[State]] = {}
+        deliveries = []
+        parts: list[tuple[State, State]] = []
+        for slot in slots(message):
+            row = rows.get(key_of(message, slot, partition))
+            told = external(slot.recipient, row, rows)
+            deliveries.append(told | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
+            parts.append((told["status"], state(row.facts) if row else told["status"]))
+            if slot.part + 1 == slot.parts:
+                now, first = (of_parts(each) for each in zip(*parts, strict=True))
+                states.setdefault(slot.recipient.user_id, []).append(now)
+                firsts.setdefault(slot.recipient.user_id, []).append(first)
+                parts = []
+        for user_id in people:
+            mark = marks.get(user_id, Watermark(message.conversation_id, user_id))
+            come = mark.state_of(message.seq)
+            if user_id not in states or come is not State.SENT:
+                deliveries.append(internal(message, mark))
+            states.setdefault(user_id, []).append(come)
+            firsts.setdefault(user_id, []).append(come)
+        again = [user_id for user_id, each in firsts.items() if best(each) is State.FAILED]
+        status, partially = message_state(
+            [best(each) for user_id, each in states.items() if user_id not in again], [best(states[each]) for each in again]
+        )
+        shaped = {
+            "message_id": message.message_id,
+            "conversation_id": message.conversation_id,
+            "seq": message.seq,
+            "sender": message.sender,
+            "payload": payload_of(message),
+            "accepted_at": rfc3339(message.accepted_at),
+            "status": status,
+            "partially_failed": partially,
+            "deliveries": deliveries,
+        }
+        if message.sender_name:
+            shaped["sender_name"] = message.sender_name
+        if message.trace:
+            shaped["trace_id"] = trace_id(message.trace)
+        return shaped | ({"metadata": message.metadata} if message.metadata else {})
+
+
+def readers(membership: Membership, message: Message, users: Mapping[str, User]) -> list[str]:
+    """Who may read the message in a client of ours, the sender aside."""
+    return [
+        user_id
+        for user_id in dict.fromkeys(member.user_id for member in membership.members)
+        if user_id != message.sender
+        and users[user_id].kind in READERS
+        and membership.may_read(user_id, message.members_version)
+    ]
+
+
+def key_of(message: Message, slot: Slot, partition: int) -> DeliveryKey:
+    """Where the delivery of this slot is."""
+    return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
+
+
+def resend_key(row: Delivery) -> DeliveryKey | None:
+    """Where the newest record that sends this delivery again has its own."""
+    return DeliveryKey(row.key.lane, row.facts.resent_as, 0) if row.facts.resent_as else None
+
+
+def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str, Any]:
+    """A delivery over a channel, with that of its newest resend: this one's state stands unless the first did arrive."""
+    facts = row.facts if row else Facts()
+    again = rows.get(resend_key(row) or row.key) if row else None
+    newest = again.facts if again and facts.resent_as else facts
+    shown = standing(facts, newest)
+    steps = history(facts) + (history(newest) if newest is not facts else [])
+    told = {
+        "recipient": recipient.user_id,
+        "channel": recipient.channel,
+        "status": state(shown),
+        "attempts": facts.attempts + (newest.attempts if newest is not facts else 0),
+        "reason": reason(shown),
+        "provider_message_id": shown.provider_id,
+    }
+    return without_blanks(told) | {"history": [_step(*each) for each in sorted(steps, key=lambda each: each[1])]}
+
+
+def internal(message: Message, mark: Watermark) -> dict[str, Any]:
+    """A member's own client: SENT when accepted, then as far as their positions have come."""
+    steps = [(State.SENT, message.accepted_at, "")]
+    if mark.delivered_up_to >= message.seq:
+        steps.append((State.DELIVERED, mark.delivered_at, ""))
+    if mark.read_up_to >= message.seq:
+        steps.append((State.READ, mark.read_at, ""))
+    return {
+        "recipient": mark.user_id,
+        "channel": OWN_CLIENT,
+        "status": mark.state_of(message.seq),
+        "attempts": 0,
+        "history": [_step(*each) for each in steps],
+    }
+
+
+def payload_of(message: Message) -> dict[str, Any]:
+    """The payload, without what only the service needs."""
+    payload: dict[str, Any] = msgspec.to_builtins(message.payload)
+    payload.pop("object_key", None)
+    return payload
+
+
+def _step(status: State, at: int, why: str) -> dict[str, str]:
+    return {"status": status, "at": rfc3339(at), **({"reason": why} if why else {})}

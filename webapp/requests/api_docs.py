@@ -1,0 +1,36 @@
+"""What the OpenAPI document says beside the models: tags, security, and problems as answers."""
+
+from flask_openapi3.models.info import Info
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict, SecuritySchemesDict
+
+from webapp.requests.problems import TITLES
+
+INFO = Info(
+    title="Chat4All",
+    version="1.0.0",
+    description="Messages between people on different platforms. Errors are RFC 9457 problems with a stable `code`.",
+)
+BEARER: SecuritySchemesDict = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+SECURED: list[dict[str, list[str]]] = [{"bearer": []}]
+OPEN: list[dict[str, list[str]]] = [{}]
+
+TOKENS = Tag(name="tokens", description="Who calls")
+USERS = Tag(name="users", description="Users, and their addresses on channels")
+CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
+MESSAGES = Tag(name="messages", description="What is said, and where it has come")
+FILES = Tag(name="files", description="Files, in parts straight to the object store")
+CHANNELS = Tag(name="channels", description="What providers call")
+HEALTH = Tag(name="health", description="Whether it runs")
+
+_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+
+
+def problems(*statuses: int) -> ResponseDict:
+    """Documented problems of these statuses."""
+    return {str(status): {"description": TITLES[status], "content": _CONTENT} for status in statuses}
+
+
+def anything(status: int, description: str, mimetype: str) -> ResponseDict:
+    """A documented answer whose content is not JSON of ours."""
+    return {str(status): {"description": description, "content": {mimetype: {"schema": {"type": "string"}}}}}

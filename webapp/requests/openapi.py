@@ -1,0 +1,170 @@
+"""The OpenAPI document as generators, linters and people need it; flask-openapi3 makes the rest of it from views and models."""
+
+import re
+from copy import deepcopy
+from typing import Any
+
+from flask_openapi3.openapi import OpenAPI
+
+from chat4all.settings import Settings
+
+LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+CONTACT = {"name": "The maintainers of Chat4All"}
+
+# What a generated client calls each operation. An operation that is missing here is named by its method and path.
+NAMES = {
+    "post /auth/token": "logIn",
+    "post /auth/refresh": "refreshTokens",
+    "post /auth/logout": "logOut",
+    "post /v1/users": "registerUser",
+    "get /v1/users/me": "getCaller",
+    "patch /v1/users/me": "updateCaller",
+    "put /v1/users/me/password": "changePassword",
+    "get /v1/users/me/blocks": "listBlocks",
+    "put /v1/users/me/blocks/{user_id}": "blockUser",
+    "delete /v1/users/me/blocks/{user_id}": "unblockUser",
+    "post /v1/users/{user_id}/reset-password": "resetPassword",
+    "post /v1/users/{user_id}/disable": "disableUser",
+    "post /v1/users/{user_id}/enable": "enableUser",
+    "get /v1/users/{user_id}/sessions": "listSessions",
+    "delete /v1/users/{user_id}/sessions": "endSessions",
+    "delete /v1/users/{user_id}/sessions/{session_id}": "endSession",
+    "get /v1/users/{user_id}/identities/{channel}": "listIdentities",
+    "put /v1/users/{user_id}/identities/{channel}": "addIdentity",
+    "delete /v1/users/{user_id}/identities/{channel}": "releaseIdentity",
+    "post /v1/users/{user_id}/identities/{channel}/verify": "verifyIdentity",
+    "get /v1/clients": "listClients",
+    "post /v1/clients": "createClient",
+    "delete /v1/clients/{name}": "deleteClient",
+    "post /v1/clients/{name}/rotate": "rotateClientSecret",
+    "get /v1/conversations": "listConversations",
+    "post /v1/conversations": "createConversation",
+    "get /v1/conversations/{conversation_id}": "getConversation",
+    "post /v1/conversations/{conversation_id}/members": "addMembers",
+    "delete /v1/conversations/{conversation_id}/members/{user_id}": "removeMember",
+    "put /v1/conversations/{conversation_id}/links/{channel}/{address}": "linkAddress",
+    "delete /v1/conversations/{conversation_id}/links/{channel}/{address}": "unlinkAddress",
+    "post /v1/conversations/{conversation_id}/read": "markRead",
+    "get /v1/conversations/{conversation_id}/messages": "listMessages",
+    "post /v1/messages": "sendMessage",
+    "post /v1/messages:batch": "sendMessages",
+    "get /v1/messages/{message_id}": "getMessage",
+    "post /v1/files": "uploadFile",
+    "post /v1/files/initiate": "initiateUpload",
+    "post /v1/files/complete": "completeUpload",
+    "get /v1/files/{file_id}": "getFile",
+    "get /v1/files/{file_id}/parts": "listUploadParts",
+    "get /v1/files/{file_id}/presigned": "getDownloadUrl",
+    "get /objects/{key}": "downloadObject",
+    "put /objects/{key}": "uploadObject",
+    "get /v1/events": "streamEvents",
+    "get /v1/admin/dead-letters": "listDeadLettersOld",
+    "get /v1/dead-letters": "listDeadLetters",
+    "get /v1/dead-letters/{letter_id}": "getDeadLetter",
+    "post /v1/dead-letters/{letter_id}/replay": "replayDeadLetter",
+    "get /channels/{channel}/webhook": "verifyWebhook",
+    "post /channels/{channel}/webhook": "receiveWebhook",
+    "get /healthz": "getHealth",
+    "get /readyz": "getReadiness",
+}
+
+# Bodies that work when they are pasted, on a system with its demo users.
+EXAMPLES: dict[str, Any] = {
+    "logIn": {"client_id": "alice", "client_secret": "the password that `make run` prints"},
+    "registerUser": {"user_id": "carol", "password": "correct horse battery", "display_name": "Carol"},
+    "createConversation": {"type": "group", "members": ["alice", "bob"], "metadata": {"topic": "lunch"}},
+    "sendMessage": {"to": ["bob"], "payload": {"type": "text", "text": "Hello Bob"}},
+    "sendMessages": {"messages": [{"to": ["bob"], "payload": {"type": "text", "text": "Hello again"}}]},
+    "addMembers": {"members": ["carol"]},
+}
+
+RETRY_AFTER = {"description": "Seconds after which the same again may work", "schema": {"type": "integer", "minimum": 0}}
+
+EVENTS: dict[str, Any] = {
+    "tags": ["events"],
+    "operationId": "streamEvents",
+    "summary": "Everything the caller may read, live",
+    "description": "Server-Sent Events: messages, states, positions, changes of conversations, in order within a conversation. "
+    "The `id` of each is a cursor; sent back as Last-Event-ID it resumes there, without a gap. Served by the stream server.",
+    "security": [{"bearer": []}],
+    "parameters": [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The cursor; left out: what the caller has not acknowledged as delivered, then what is new",
+            "schema": {"type": "string", "maxLength": 8192},
+        }
+    ],
+    "responses": {
+        "200": {"description": "The events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **{
+            status: {
+                "description": title,
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+            }
+            for status, title in (("400", "Bad request"), ("401", "Not authenticated"), ("429", "Too many requests"))
+        },
+    },
+}
+
+
+class Documented(OpenAPI):
+    """The application; its document is completed when it is first asked for."""
+
+    served: Settings
+    _complete: dict[str, Any] | None = None
+
+    @property
+    def api_doc(self) -> dict[str, Any]:
+        """The whole document, for everybody who asks: /openapi.json, Swagger UI, and the linters of `make check`."""
+        if self._complete is None:
+            self._complete = completed(super().api_doc, self.served)
+        return self._complete
+
+
+def completed(made: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The document with what views cannot say: where it is served, names, examples, headers, and the stream of events."""
+    document = deepcopy(made)
+    document["info"] |= {"license": LICENSE, "contact": CONTACT}
+    document["servers"] = [{"url": settings.public_url or settings.gateway_url, "description": "This system"}]
+    document["tags"] = [*document.get("tags", []), {"name": "events", "description": "What happens, as it happens"}]
+    stream = settings.public_url or f"http://{settings.host}:{settings.events_port}"
+    servers = [{"url": stream, "description": "The stream server"}]
+    document["paths"]["/v1/events"] = {"servers": servers, "get": deepcopy(EVENTS)}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if isinstance(operation, dict):
+                _complete_operation(f"{method} {path}", operation)
+    return document
+
+
+def _complete_operation(place: str, operation: dict[str, Any]) -> None:
+    operation["operationId"] = NAMES.get(place) or _derived(place)
+    said = " ".join(each for each in (operation.get("summary"), operation.get("description")) if each)
+    operation["summary"] = _first_sentence(operation["summary"])
+    operation["description"] = said
+    for status, answer in operation["responses"].items():
+        if status in {"429", "503"}:
+            answer["headers"] = {"Retry-After": deepcopy(RETRY_AFTER)}
+    _complete_body(operation)
+
+
+def _complete_body(operation: dict[str, Any]) -> None:
+    content = operation.get("requestBody", {}).get("content", {})
+    if operation["operationId"] == "uploadFile":
+        content["multipart/form-data"] = content.pop("application/json")
+    example = EXAMPLES.get(operation["operationId"])
+    if example is not None:
+        content["application/json"]["example"] = example
+
+
+def _first_sentence(text: str) -> str:
+    """What fits in a menu."""
+    return re.split(r"(?<=[a-z)*])[.:;] ", text, maxsplit=1)[0].rstrip(".")
+
+
+def _derived(place: str) -> str:
+    """postUsersBlock for post /v1/users/{user_id}/block."""
+    method, _, path = place.partition(" ")
+    words = re.findall(r"[a-z0-9]+", re.sub(r"\{[^}]*\}|^/v1", "", path))
+    return method + "".join(word.capitalize() for word in words)

@@ -1,0 +1,154 @@
+"""What the API takes and gives of messages, their deliveries and their history."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from chat4all.model.deliveries import State
+from webapp.schemas.models import Asked, Given, ProblemDetails, Someone, Time, Told, Uuid
+
+
+class TextIn(Given):
+    """Words."""
+
+    type: Literal["text"]
+    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 4096})]
+
+
+class FileIn(Given):
+    """A complete file, with an optional caption."""
+
+    type: Literal["file"]
+    file_id: str
+    text: str = ""
+
+
+class MessageIn(Given):
+    """A message. `conversation_id`, or `to` with one recipient; both: `to` limits external delivery to some members."""
+
+    message_id: Annotated[Uuid | None, Field(description="Made by the server when left out")] = None
+    conversation_id: Uuid | None = None
+    to: list[Someone] | None = None
+    sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
+    channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
+    payload: Annotated[TextIn | FileIn, Field(discriminator="type")]
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+class Keyed(Asked):
+    """A name of the client's own for a request: said again under the same name, it is the same request."""
+
+    key: Annotated[
+        str | None,
+        Field(alias="Idempotency-Key", description="In place of a message_id: 1 to 255 characters, such as order-1234"),
+    ] = None
+
+
+class Batch(Given):
+    """Up to 500 messages."""
+
+    messages: Annotated[list[MessageIn], Field(min_length=1, max_length=500)]
+
+
+class AcceptedOut(Told):
+    """The message is durable and will be delivered or reported."""
+
+    status: Literal["accepted"]
+    message_id: Uuid
+    conversation_id: Uuid
+
+
+class Result(Told):
+    """What came of one message of a batch."""
+
+    message_id: str
+    status: Literal["accepted", "error"]
+    conversation_id: str | None = None
+    error: ProblemDetails | None = None
+
+
+class Results(Told):
+    """One result for each message, in order."""
+
+    results: list[Result]
+
+
+class Step(Told):
+    """A state, and when it was reached."""
+
+    status: State
+    at: Time
+    reason: str = ""
+
+
+class DeliveryOut(Told):
+    """A message on its way to one person over one channel; channel chat4all: in their own client.
+
+    Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on.
+    """
+
+    recipient: str
+    channel: str
+    status: State
+    attempts: int
+    part: int | None = None
+    parts: int | None = None
+    reason: str = ""
+    provider_message_id: str = ""
+    history: list[Step]
+
+
+class PayloadOut(Told):
+    """What was said."""
+
+    type: Literal["text", "file"]
+    text: str = ""
+    file_id: str = ""
+    filename: str = ""
+    mime_type: str = ""
+    size: int = 0
+
+
+class MessageOut(Told):
+    """A stored message. `seq` grows within a conversation and is not contiguous."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    seq: int
+    sender: str
+    sender_name: Annotated[str, Field(description="Who speaks, where several share the sender's address or conversation")] = ""
+    payload: PayloadOut
+    accepted_at: Time
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    status: State
+    partially_failed: bool
+    deliveries: list[DeliveryOut]
+    trace_id: Annotated[str, Field(description="The W3C trace that shows its way, where tracing is on")] = ""
+
+
+class Messages(Told):
+    """A page. `next` goes into the same parameter; of the latest page into `before`."""
+
+    messages: list[MessageOut]
+    next: int | None = None
+
+
+class MessagePath(Asked):
+    """Names a message."""
+
+    message_id: str
+
+
+class MessageQuery(Asked):
+    """In which conversation, and how long to wait until the message is stored; less when many wait already."""
+
+    conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
+    wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
+
+
+class PageQuery(Asked):
+    """Which page: after `since`, ascending; before `before`; or the latest. A seq or an RFC 3339 time."""
+
+    since: str | None = None
+    before: str | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50

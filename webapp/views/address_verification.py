@@ -1,0 +1,109 @@
+"""How an address comes to a user: on a service client's word, or with a one-time code sent to the address itself."""
+
+import hashlib
+import hmac
+import secrets
+
+import msgspec
+
+from chat4all.model.callers import SEND, Caller
+from chat4all.model.clock import now_ms
+from chat4all.model.conversations import Identity, User, UserKind, Verification
+from chat4all.model.drafts import Draft, Refused, TextDraft
+from chat4all.model.ids import CONTACT_PREFIX
+from chat4all.services.directory import (
+    Address,
+)
+from webapp.requests.gateway import gateway
+from webapp.requests.problems import Problem, problem_of
+from webapp.requests.rate_limits import limits, network
+
+CODE_LIFE_MS = 600_000
+CODE_PAUSE_MS = 60_000
+CODE_TRIES = 5
+
+
+def claim(user: User, place: Address, named: bool = False) -> Identity:
+    """Give the address to the user. Problem 409 when it is another's; a contact made for it gives way.
+
+    `named`: only to a contact that we made ourselves, not to one that an operator registered.
+    """
+    store = gateway().store
+    owner = _owner(place)
+    if owner and owner.user_id != user.user_id:
+        if not _gives_way(owner, named):
+            raise Problem(409, "address_taken", "this address belongs to another user", "address")
+        store.release_address(*place, owner.user_id)
+    kept = store.claim_addresses([Identity(*place, user.user_id, now_ms())])[0]
+    if kept.user_id != user.user_id:
+        raise Problem(409, "address_taken", "this address belongs to another user", "address")
+    return kept
+
+
+def send_code(user: User, place: Address) -> Identity:
+    """Send a code to the address. The identity as it is: unverified, unless it was the user's already.
+
+    Whether it is another's is told only to who has the code: else anybody could find out who is known by which number.
+    """
+    store = gateway().store
+    there = store.owners([place]).get(place)
+    if there and there.user_id == user.user_id and there.verified:
+        return there
+    now = now_ms()
+    earlier = store.verification(user.user_id, *place)
+    wait_ms = earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS - now if earlier else 0
+    if wait_ms > 0:
+        raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(-(-wait_ms // 1000))})
+    limits().code(user.user_id, network(), ":".join(place))
+    code = f"{secrets.randbelow(10**6):06}"
+    store.put_verification(Verification(user.user_id, *place, _hash(code), now + CODE_LIFE_MS, CODE_TRIES))
+    _send(place, f"Your Chat4All code is {code}. It is valid for {CODE_LIFE_MS // 60_000} minutes.")
+    return Identity(*place, user.user_id, 0, verified=False)
+
+
+def confirm(user: User, place: Address, code: str) -> Identity:
+    """Give the address to the user if the code is the one that was sent. Problem 422 when it is not, or no longer."""
+    store = gateway().store
+    waiting = _take_try(user, place)
+    if not hmac.compare_digest(waiting.code_hash, _hash(code)):
+        raise Problem(422, "wrong_code", "this is not the code that was sent", "code")
+    claimed = claim(user, place)
+    store.put_verification(msgspec.structs.replace(waiting, tries_left=0))
+    return claimed
+
+
+def _take_try(user: User, place: Address) -> Verification:
+    """The code that waits, with one try less: whoever guesses beside us takes another. Problem 422 when none is left."""
+    store = gateway().store
+    while True:
+        waiting = store.verification(user.user_id, *place)
+        if waiting is None or waiting.expires_at < now_ms() or waiting.tries_left < 1:
+            raise Problem(422, "no_code", "no code waits for this address; ask for a new one", "code")
+        taken = msgspec.structs.replace(waiting, tries_left=waiting.tries_left - 1)
+        # Each round that is lost is a try that somebody else has taken, so this ends.
+        if store.swap_verification(waiting, taken):
+            return taken
+
+
+def _owner(place: Address) -> User | None:
+    identity = gateway().store.owners([place]).get(place)
+    return gateway().people.users([identity.user_id]).get(identity.user_id) if identity else None
+
+
+def _gives_way(owner: User, named: bool) -> bool:
+    return owner.kind is UserKind.CONTACT and (not named or owner.user_id.startswith(CONTACT_PREFIX))
+
+
+def _hash(code: str) -> str:
+    key = gateway().settings.secret("jwt").encode()[:64]
+    return hashlib.blake2b(code.encode(), key=key, digest_size=16).hexdigest()
+
+
+def _send(place: Address, text: str) -> None:
+    """Write from the channel's inbox, as any message goes."""
+    channel, address = place
+    inbox = gateway().people.inbox(channel)
+    draft = Draft(payload=TextDraft(text), to=[f"{channel}:{address}"])
+    sent = gateway().acceptor.accept(Caller(inbox, UserKind.INBOX, frozenset({SEND})), [draft])[0]
+    if isinstance(sent, Refused):
+        raise problem_of(sent)
