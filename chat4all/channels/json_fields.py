@@ -1,6 +1,10 @@
 """Reads providers' JSON field by field. A field of a wrong type counts as absent, and the other fields are still read."""
 
+import json
 import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -8,7 +12,9 @@ import msgspec
 # No provider nests half as deep. What lies deeper is left out before anything is decoded.
 DEEPEST = 64
 ID_MOST = 1024
-FLAT_MOST, WORDS_MOST = 20, 500
+# Python turns no more digits than some thousand into a number.
+DIGITS_MOST = 400
+FLAT_MOST, WORDS_MOST, GIST_MOST = 20, 500, 1000
 LONE = "\\ufffd"
 
 # Strings are passed over whole, also one that never ends.
@@ -20,17 +26,36 @@ _ESCAPES = re.compile(
 
 
 def decoded(body: bytes) -> Any:
-    """What this JSON says. Halves of characters are U+FFFD, and what is nested too deep is null. ValueError: it is none."""
+    """What this JSON says. Halves of characters are U+FFFD; what is nested too deep, or no number that we can hold, is null.
+
+    ValueError: it is no JSON.
+    """
+    body = body.removeprefix(BOM_UTF8)
     if body.count(b"[") + body.count(b"{") > DEEPEST:
         body = _shallow(body)
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
+    whole = _whole_characters(body)
     try:
-        return msgspec.json.decode(_whole_characters(body))
+        return msgspec.json.decode(whole)
     except msgspec.MsgspecError:
-        raise ValueError("not JSON") from None
+        return _leniently(whole)
+
+
+def _leniently(text: str) -> Any:
+    """The same by a reader that lets us say what becomes of a number. ValueError: it is no JSON all the same."""
+    return json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=lambda _: None)
+
+
+def _whole_number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS_MOST else None
+
+
+def _number(digits: str) -> float | None:
+    found = float(digits)
+    return found if isfinite(found) else None
 
 
 def _shallow(body: bytes) -> bytes:
@@ -98,3 +123,20 @@ def flat(value: object) -> dict[str, str]:
         inner = flat(each) if isinstance(each, dict) and len(found) < FLAT_MOST else {name: words(each)[:WORDS_MOST]}
         found.update({key[:WORDS_MOST]: said for key, said in inner.items() if said})
     return dict(list(found.items())[:FLAT_MOST])
+
+
+def gist(value: object, *but: str) -> str:
+    """What an object says that has no words of its own here: its texts and numbers with their names, less those `but`."""
+    return ", ".join(_said(value, but))[:GIST_MOST]
+
+
+def _said(value: object, but: tuple[str, ...], name: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in list(value.items())[:FLAT_MOST]:
+            if key not in but:
+                yield from _said(each, but, key)
+    elif isinstance(value, list):
+        for each in value[:FLAT_MOST]:
+            yield from _said(each, but, name)
+    elif found := words(value).strip():
+        yield f"{name[:WORDS_MOST]}: {found}" if name else found

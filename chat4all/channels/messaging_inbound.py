@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from chat4all.channels.json_fields import fields, flat, ident, is_odd, items, joined, words
+from chat4all.channels.json_fields import fields, flat, gist, ident, is_odd, items, joined, words
 from chat4all.channels.whatsapp_as_text import EDITED, NOT_SUPPORTED, TAKEN_BACK, chosen
 from chat4all.ports import Unreadable, Update
 
 KIND_MOST = 40
 # All other kinds name a page, not a file: nobody fetches it, and the words carry its link.
 MEDIA = frozenset({"image", "video", "audio", "file", "story_mention"})
+
+
+# What nobody reads in the words of an attachment.
+BESIDE = ("template_type", "image_url", "sharable", "type", "id", "retailer_id")
 
 
 class Telling(Protocol):
@@ -86,9 +90,12 @@ def _described(attachment: object) -> str:
     if place:
         return f"[location] {words(place.get('lat'))},{words(place.get('long'))}"
     title = words(known.get("title")) or words(payload.get("title"))
-    products = (words(fields(each).get("title")) for each in items(fields(payload, "product").get("elements")))
     link = "" if _url(attachment) else _link(attachment)
-    return joined(f"[{kind}]", title, *products, link)
+    # Cards, products and whatever is new: all that they say but what is said already.
+    more = (
+        "" if kind in MEDIA else gist({name: each for name, each in payload.items() if name not in ("title", "url")}, *BESIDE)
+    )
+    return joined(f"[{kind}]", title, more, link)
 
 
 def _origin(message: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ SERVICE = frozenset({
     "checklist_tasks_done", "checklist_tasks_added", "direct_message_price_changed", "forum_topic_created",
     "forum_topic_edited", "forum_topic_closed", "forum_topic_reopened", "general_forum_topic_hidden",
     "general_forum_topic_unhidden", "giveaway_created", "giveaway_completed", "paid_message_price_changed",
-    "video_chat_scheduled", "video_chat_started", "video_chat_ended", "video_chat_participants_invited", "gift", "unique_gift",
+    "video_chat_scheduled", "video_chat_started", "video_chat_ended", "video_chat_participants_invited", "unique_gift",
     "gift_upgrade_sent", "chat_owner_left", "chat_owner_changed", "suggested_post_approved", "suggested_post_approval_failed",
     "suggested_post_declined", "suggested_post_paid", "suggested_post_refunded", "managed_bot_created",
 })  # fmt: skip
@@ -64,7 +64,7 @@ def said(message: dict[str, Any]) -> Said | None:
         return _media(kind, message[kind], caption)
     for kind, say in DESCRIBERS.items():
         if kind in message:
-            return Said(joined(say(message[kind]) or unsupported(kind), caption))
+            return Said(joined(say(message[kind]) or unsupported(kind, message[kind]), caption))
     return _other(message, caption)
 
 
@@ -73,7 +73,7 @@ def _other(message: dict[str, Any], caption: str) -> Said:
     if service:
         return Said(caption, service=service)
     kind = next((each for each in message if each not in ENVELOPE and each != "text"), "")
-    return Said(joined(unsupported(kind), caption) if kind or not caption else caption)
+    return Said(joined(unsupported(kind, message.get(kind)), caption) if kind or not caption else caption)
 
 
 def linked(text: str, entities: object) -> str:
@@ -104,7 +104,8 @@ def _media(kind: str, raw: object, caption: str) -> Said | None:
         return None
     filename = words(part.get("file_name"))
     mime_type = words(part.get("mime_type")) or ("image/jpeg" if kind == "photo" else "")
-    text = joined(f"[{MEDIA[kind]}]", part.get("emoji"), filename, caption)
+    piece = joined(part.get("performer"), part.get("title"), by=" - ")
+    text = joined(f"[{MEDIA[kind]}]", part.get("emoji"), piece, filename, caption)
     return Said(text, Media(file_id, mime_type, filename))
 
 
@@ -184,8 +185,12 @@ def _paid(part: object) -> str:
     return joined("[paid media]", fields(part).get("star_count"), "stars")
 
 
-def _giveaway(_part: object) -> str:
-    return "[giveaway]"
+def _giveaway(part: object) -> str:
+    return joined("[giveaway]", fields(part).get("prize_description"))
+
+
+def _gift(part: object) -> str:
+    return joined("[gift]", fields(part).get("text"))
 
 
 def _joined(part: object) -> str:
@@ -221,6 +226,7 @@ DESCRIBERS: dict[str, Callable[[object], str]] = {
     "users_shared": _shared,
     "chat_shared": _shared,
     "paid_media": _paid,
+    "gift": _gift,
     "giveaway": _giveaway,
     "giveaway_winners": _giveaway,
     "new_chat_members": _joined,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
+from chat4all.channels.json_fields import decoded, fields, gist, ident, is_odd, items, joined, words
 
 MEDIA = {"image": "picture", "audio": "sound", "video": "video", "document": "document", "voice": "sound", "sticker": "sticker"}
 EDITED = "[edited] "
@@ -57,7 +57,7 @@ def _told(kind: str, message: dict[str, Any]) -> Said:
     if kind == "revoke":
         return Said(TAKEN_BACK, ident(fields(part).get("original_message_id")))
     say = DESCRIBERS.get(kind)
-    return Said((say(part) if say else "") or unsupported(kind))
+    return Said((say(part) if say else "") or unsupported(kind, part))
 
 
 def kind_of(message: dict[str, Any]) -> str:
@@ -76,9 +76,10 @@ def is_unreadable(kind: str, message: dict[str, Any]) -> bool:
     return is_odd(part.get(name)) if isinstance(part, dict) else is_odd(part)
 
 
-def unsupported(kind: str) -> str:
-    """What is said of a kind that we do not know."""
-    return f"[{kind[:KIND_MOST]}: {NOT_SUPPORTED}]" if kind else f"[{NOT_SUPPORTED}]"
+def unsupported(kind: str, part: object = None) -> str:
+    """What is said of a kind that we do not know, with what stands in it."""
+    named = f"[{kind[:KIND_MOST]}: {NOT_SUPPORTED}]" if kind else f"[{NOT_SUPPORTED}]"
+    return joined(named, gist(part, "type"))
 
 
 def _edit(part: dict[str, Any]) -> Said:
@@ -116,9 +117,15 @@ def _card(card: object) -> str:
     known = fields(card)
     numbers = [words(fields(each).get("phone")) or words(fields(each).get("wa_id")) for each in items(known.get("phones"))]
     mails = [words(fields(each).get("email")) for each in items(known.get("emails"))]
-    firm = words(fields(card, "org").get("company"))
+    firm = fields(card, "org")
     pages = [words(fields(each).get("url")) for each in items(known.get("urls"))]
-    return joined(called, *numbers, *mails, firm, *pages)
+    homes = [_home(fields(each)) for each in items(known.get("addresses"))]
+    work = joined(firm.get("company"), firm.get("department"), firm.get("title"))
+    return joined(called, *numbers, *mails, work, *pages, *homes, known.get("birthday"))
+
+
+def _home(place: dict[str, Any]) -> str:
+    return joined(*(place.get(each) for each in ("street", "zip", "city", "state", "country")))
 
 
 def chosen(title: str, *ids: object) -> str:
@@ -135,13 +142,14 @@ def _interactive(part: object) -> str:
     if kind == "call_permission_reply":
         return "[calls allowed]" if words(reply.get("response")) == "accept" else "[calls not allowed]"
     title = joined(reply.get("title") or reply.get("body"), reply.get("description"), by=" - ")
-    return chosen(title, ident(reply.get("id")))
+    return chosen(title, ident(reply.get("id"))) or unsupported(kind or "interactive", reply)
 
 
 def _form(reply: dict[str, Any]) -> str:
-    """The answers to a flow, in their order."""
+    """The answers to a flow, in their order; they are JSON in a text, and once it may be an object."""
+    given = reply.get("response_json")
     try:
-        answers = decoded(words(reply.get("response_json")).encode("utf-8", "replace"))
+        answers = given if isinstance(given, dict) else decoded(words(given).encode("utf-8", "replace"))
     except ValueError:
         return f"[form] {joined(reply.get('body'), reply.get('response_json'))}".rstrip()
     told = ", ".join(f"{name}: {plain(value)}" for name, value in fields(answers).items() if name != "flow_token")
@@ -179,7 +187,7 @@ def _system(part: object) -> str:
 
 
 def _unsupported(part: object) -> str:
-    return unsupported(words(fields(part).get("type")) or "unsupported")
+    return unsupported(words(fields(part).get("type")) or "unsupported", part)
 
 
 def _welcome(_part: object) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,7 @@ NEEDED = {
                  "metadata", "phone_number_id", "field", "image", "audio", "video", "document", "voice", "sticker", "wa_id",
                  "user_id"},
     "telegram": {"message", "edited_message", "callback_query", "message_reaction", "chat", "id", "message_id", "from", "text",
-                 "caption", "photo", "document", "voice", "sticker", "file_id", "live_period", "migrate_to_chat_id",
+                 "caption", "photo", "document", "voice", "audio", "sticker", "file_id", "live_period", "migrate_to_chat_id",
                  "migrate_from_chat_id"},
 }  # fmt: skip
 NEEDED["instagram"] = NEEDED["messenger"] = {
@@ -148,3 +149,24 @@ def test_no_field_costs_more_than_itself(name: str, settings: Settings) -> None:
                     [each for each in channel.read_webhook(without(document, part)) if not isinstance(each, Unreadable)]
                 )
             check(channel, document, path, inbound, rests[part])
+
+
+ODD_NUMBERS = ("1e400", "-1e999", "9" * 5000, "-" + "9" * 5000, "NaN", "Infinity", "-Infinity", "1e-400")
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda number: number[:12])
+def test_a_number_that_nothing_can_hold_costs_only_itself(name: str, number: str, settings: Settings) -> None:
+    """In a field that nobody reads, beside half a character, and in the place of the time: all messages arrive."""
+    channel = open_channel(name, settings)
+    for which, recording in documents():
+        if which != name:
+            continue
+        document = recorded(which, recording)
+        whole = [each for each in channel.read_webhook(json.dumps(document).encode()) if isinstance(each, Inbound)]
+        text = json.dumps(document | {"beside": [7007, "\ud83d"]})
+        for body in (text, re.sub(r'"(timestamp|date)": ?"?\d+"?', r'"\1": 7007', text)):
+            got = [each for each in channel.read_webhook(body.replace("7007", number).encode()) if isinstance(each, Inbound)]
+            assert [each.text for each in got] == [each.text for each in whole], recording
+        marked = b"\xef\xbb\xbf" + text.encode()
+        assert len([each for each in channel.read_webhook(marked) if isinstance(each, Inbound)]) == len(whole), recording
