@@ -1,4 +1,4 @@
-"""What waits to be handed out, by partition: pure rules on how ranges become a batch."""
+"""Records that wait to be handed out, by partition: pure rules on how ranges become a batch."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence

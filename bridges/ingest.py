@@ -1,7 +1,7 @@
-"""The bridge: reads the log, hands batches to Celery by reference, and goes on when the store says they are done.
+"""The bridge: reads the log, hands batches to Celery by reference, and goes on when the store says that they are done.
 
-One batch in flight per topic. The store's progress is the only authority: a batch that shows no life is handed out again, and
-whoever gets a partition begins after its progress. Nothing is kept here that a kill could lose.
+One batch per topic is in flight. Only the store's progress counts: a batch that shows no sign of life is handed out again, and
+a bridge that gets a partition begins after its progress. Nothing is kept here that a kill could lose.
 """
 
 import signal

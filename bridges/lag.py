@@ -1,4 +1,4 @@
-"""How far the chains are behind the log, read from log and store when somebody asks: nothing is kept that could be wrong."""
+"""The lag of the stages behind the log, read from log and store at each scrape; nothing is counted in between."""
 
 import time
 from collections.abc import Sequence

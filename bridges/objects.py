@@ -1,7 +1,7 @@
-"""The bytes of files of the embedded store: `python -m bridges.objects`. Who has a signed URL may do what it says, and no more.
+"""Serves the bytes of files of the embedded store: `python -m bridges.objects`. A signed URL allows what it says, and no more.
 
-One loop for all transfers, so that a slow client holds a little memory and no thread. S3 serves its URLs itself.
-Nothing is ever shown in place: whatever type somebody claimed for a file, a browser only keeps it.
+One loop serves all transfers, so that a slow client takes a little memory and no thread. S3 serves its URLs itself.
+A file is never displayed in place: whatever type its sender claimed, a browser only saves it.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """Fetches updates of channels that send no webhooks: `python -m bridges.polling`. One loop per channel that polls.
 
-A fetch acknowledges what the one before it gave, so it comes only when that is durable: a process that is killed between
-gets the same updates again, under the same message ids. Two of these processes on one account do no harm for the same
-reason, but no good either: the provider lets only the newest fetch go on (Telegram answers the other with 409), so both
-log `another_receiver` and take turns. Run one.
+A fetch acknowledges what the one before it returned, so it is made only when that is durable: after a kill in between, the
+same updates come again, under the same message ids. For the same reason two of these processes on one account do no harm. They
+are of no use either: the provider lets only the newest fetch go on (Telegram answers the other with 409), so both log
+`another_receiver` and take turns. Run one.
 """
 
 import asyncio

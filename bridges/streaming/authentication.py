@@ -1,4 +1,4 @@
-"""Who may come in to the stream server, and when an open stream must end: its token did, or its login was revoked."""
+"""Authentication at the stream server, and the end of open streams: when their token expires, or their login is revoked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What a reader of all conversations missed, from chat-events itself: everything is for them, so nothing is read in vain."""
+"""What a reader of all conversations missed, read from chat-events itself: every event is for them."""
 
 from collections.abc import Iterator, Mapping
 

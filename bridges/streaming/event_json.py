@@ -1,4 +1,4 @@
-"""Events as JSON, in the words of the REST API: RFC 3339 times, numbers as numbers, payloads as they were sent."""
+"""Events as JSON, with the names of the REST API: RFC 3339 times, numbers as numbers, payloads as they were sent."""
 
 from typing import Any
 

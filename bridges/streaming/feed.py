@@ -1,7 +1,7 @@
-"""The one consumer of chat-events in a process: reads on a thread, hands batches to the loop, waits until they are through.
+"""The one consumer of chat-events in a process: it reads on a thread, hands batches to the loop, and waits until they are sent.
 
-Where to begin, so that nothing is lost between the store and the log. Let `end` be the end of chat-events, read first, and
-P the progress of chat-incoming, read after it. Messages up to P are stored and were published; so P is a true horizon:
+Where it begins, so that nothing is lost between the store and the log. Let `end` be the end of chat-events, read first, and
+P the progress of chat-incoming, read after it. Messages up to P are stored and were published. So P is a true horizon:
 history has everything up to it, and an event at or below it is a repeat. But a message above P may have been published
 before `end` already, by a stage that had not yet raised progress, and then nobody may publish it again. Such an event is
 younger than record P + 1 of chat-incoming. So the feed begins at an event that is older than that record, and the server

@@ -1,4 +1,4 @@
-"""The gRPC service chat4all.v1.Chat: Send, Stream, Acknowledge. Stream's answers are bytes already: nothing is serialised."""
+"""The gRPC service chat4all.v1.Chat: Send, Stream, Acknowledge. Stream sends bytes that were serialised once, before."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -1,7 +1,7 @@
-"""What the store tells a reader who resumes: the messages between cursor and horizon, then what was learned since.
+"""What a reader who resumes gets from the store: the messages between cursor and horizon, then what was learned since.
 
 All generators here block; the stream server runs them step by step on a thread. Each holds a bounded number of messages, and
-asks for many conversations at once: a reader may be in a hundred thousand of them.
+reads many conversations at once: a reader may be in a hundred thousand of them.
 """
 
 from collections import deque

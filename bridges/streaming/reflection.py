@@ -1,4 +1,4 @@
-"""Reflection is for callers who are known: it tells strangers what there is to attack. Health stays open, for probes."""
+"""gRPC reflection needs a token, because it shows what could be attacked. Health checks need none, for probes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

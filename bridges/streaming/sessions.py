@@ -1,4 +1,4 @@
-"""One reader's stream, whatever carries it: history up to the horizon, live events above it, and what changed meanwhile."""
+"""One reader's stream, over gRPC or SSE: history up to the horizon, live events above it, and what changed meanwhile."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""What is counted of streams, the same for gRPC and Server-Sent Events."""
+"""Metrics of streams, the same for gRPC and Server-Sent Events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

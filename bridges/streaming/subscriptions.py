@@ -1,6 +1,6 @@
-"""Who listens to what, and what reaches them: once, in order, without a gap. Pure rules; no I/O, no clock, no threads.
+"""Which events each connected reader gets: once, in order, without a gap. Pure rules; no I/O, no clock, no threads.
 
-Everything here lives on one thread. `Hub.dispatch` and `Hub.subscribe` do not wait, so a subscription begins between two
+Everything here runs on one thread. `Hub.dispatch` and `Hub.subscribe` do not wait, so a subscription begins between two
 events, never inside one: all messages up to its horizon are history, all above it come to its buffer.
 """
 

@@ -1,4 +1,4 @@
-"""A message as its readers see it: where each delivery is, and what that makes of the message. Batch first."""
+"""A message as the API shows it: the state of each delivery, and the status that follows for the message. Works on batches."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

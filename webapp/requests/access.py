@@ -1,4 +1,4 @@
-"""What the caller may see. What they may not see does not exist for them: 404, so that nothing leaks."""
+"""What the caller may read. What they may not read is answered 404, as if it did not exist, so that nothing leaks."""
 
 from chat4all.model.callers import MANAGE
 from chat4all.model.conversations import Membership

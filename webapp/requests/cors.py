@@ -1,4 +1,4 @@
-"""Browsers at the gateway: OPTIONS is answered before anybody must say who they are, and every answer has safe headers."""
+"""Browsers at the gateway: OPTIONS is answered without a token, and every answer has security headers."""
 
 from flask import Flask, Response, request
 

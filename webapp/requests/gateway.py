@@ -1,4 +1,4 @@
-"""What every request of a gateway process shares, and how to reach it from a view."""
+"""The ports and services that all requests of a gateway process share, and how a view gets them."""
 
 from collections.abc import Mapping
 

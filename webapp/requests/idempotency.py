@@ -1,6 +1,6 @@
-"""Requests that make something, said again under the same Idempotency-Key: done once, answered alike for a day.
+"""Requests that create something, repeated under the same Idempotency-Key: done once, answered alike for a day.
 
-Messages are not among them: their id follows from the key, so that they need no row and are known for as long as they are kept.
+Messages are not among them: their id follows from the key, so they need no row and are known for as long as they are kept.
 """
 
 from collections.abc import Callable

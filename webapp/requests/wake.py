@@ -1,4 +1,4 @@
-"""Telling the workers that there is something to do for a file. It carries no truth: what is not told, the sweep finds."""
+"""Wakes the workers when there is something to do for a file. A wake-up that is lost is made up for by `sweep_files`."""
 
 from celery import Celery
 from flask import Flask, current_app

@@ -1,4 +1,4 @@
-"""What gunicorn tells, as lines of ours. It tells nothing of single requests: metrics and traces do."""
+"""Gunicorn's own messages as JSON log lines. Single requests are not logged: metrics and traces show them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A request as it comes, bit by bit, and whether it is whole: then a thread may take it up and never waits. No I/O."""
+"""Collects a request as its bytes come, and knows when it is whole: then a thread handles it without waiting. No I/O."""
 
 import re
 from enum import Enum

@@ -1,4 +1,4 @@
-"""A client's socket that holds no thread for long: it does not block, and what does not go out at once is kept."""
+"""A client's socket that blocks no thread: what the client does not read at once is kept, and the poller sends it."""
 
 import errno
 import select

@@ -1,8 +1,8 @@
-"""Gunicorn's threaded worker, for clients that are slow: no thread waits for one.
+"""Gunicorn's threaded worker, changed so that no thread waits for a slow client.
 
-The poller gathers a request until it is whole, and only then a thread takes it up; what an answer's reader does not take at
-once goes out by the poller too. All that is held so is bounded in time, number and bytes; who waited longest goes first.
-Bodies and answers as large as files have a few threads of their own, and a least rate.
+The poller gathers a request until it is whole, and only then a thread handles it. What the reader of an answer does not take at
+once is sent by the poller too. What is kept for clients is bounded in time, number and bytes; the connection that has waited
+longest is closed first. Bodies and answers as large as files have a few threads of their own, and a least rate.
 """
 
 import errno

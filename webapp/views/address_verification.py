@@ -1,4 +1,4 @@
-"""How an address comes to a user: on a service client's word, or with a one-time code sent to the address itself."""
+"""How a user gets an address: a service client gives it, or the user proves it with a code that is sent to that address."""
 
 import hashlib
 import hmac

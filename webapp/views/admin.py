@@ -1,4 +1,4 @@
-"""What operators look at. Never people's words or addresses, but in a webhook that was kept as it came."""
+"""REST calls for operators. Their answers hold no texts or addresses of people, except a webhook that was kept as it came."""
 
 from base64 import b64encode
 from datetime import date

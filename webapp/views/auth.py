@@ -1,4 +1,4 @@
-"""Who a request is from, and logging in and out."""
+"""Authentication of requests, and logging in and out."""
 
 import base64
 import binascii

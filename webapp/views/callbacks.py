@@ -1,4 +1,4 @@
-"""What providers call. They hear 200 only when all of it is durable, or kept; else they bring it again."""
+"""The webhooks that providers call. The answer is 200 only when all of it is durable or kept; otherwise they send it again."""
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint

@@ -1,4 +1,4 @@
-"""Service clients: made, listed, given another secret, taken away. Secrets are told once."""
+"""Service clients: create, list, rotate the secret, delete. A secret is shown once."""
 
 from typing import Any
 

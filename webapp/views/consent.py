@@ -1,4 +1,4 @@
-"""Who may bring whom into a conversation: what people wish, and whom they block."""
+"""Who may add whom to a conversation: what users allow, and whom they block."""
 
 from collections.abc import Iterable
 

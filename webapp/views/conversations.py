@@ -1,4 +1,4 @@
-"""Conversations, their members, links, and how far their readers have come."""
+"""Conversations, their members, links, and positions of readers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether this process runs, and whether what it needs answers."""
+"""Health checks: whether this process runs, and whether the servers that it needs answer."""
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint

@@ -1,4 +1,4 @@
-"""What one person may have under way: uploads that were begun, by number and bytes."""
+"""Quotas of one person: uploads that were begun and not completed, by number and bytes."""
 
 from chat4all.model.files import StoredFile
 from chat4all.model.sessions import Holding

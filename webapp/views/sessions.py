@@ -1,4 +1,4 @@
-"""Passwords, logins and who may come in at all: what a user does for themselves, and a service client for users."""
+"""Passwords, sessions and disabled users: what a user does for themselves, and a service client for users."""
 
 from typing import Any
 

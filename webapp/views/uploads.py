@@ -1,4 +1,4 @@
-"""A form that is read as it comes: the file in it goes to the object store chunk by chunk and is never held."""
+"""Reads an upload form as it comes: the file in it goes to the object store chunk by chunk, and never wholly into memory."""
 
 import hashlib
 from collections.abc import Callable, Iterator
