@@ -17,7 +17,7 @@ from chat4all.model.drafts import Draft, FileDraft, Refused, TextDraft
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.rate_limits import TooMany
-from chat4all.telemetry import metrics, tracing
+from chat4all.telemetry import metrics, trace_context, tracing
 from chat4all.v1 import chat_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name
@@ -165,7 +165,7 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
 
 def _trace(context: Context) -> dict[str, str]:
     """The trace context of this call. Taken on the loop: the threads of the pool know nothing of it."""
-    return tracing.request_headers(_metadata(context).get(tracing.HEADER, ""))
+    return tracing.request_headers(_metadata(context).get(trace_context.HEADER, ""))
 
 
 async def _refuse(context: Context, refused: Refused) -> NoReturn:

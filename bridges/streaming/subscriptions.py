@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from chat4all.model.conversations import Membership
 from chat4all.model.records import Record
-from chat4all.telemetry.tracing import HEADER, MESSAGE
+from chat4all.telemetry.trace_context import HEADER, MESSAGE
 from chat4all.v1 import chat_pb2 as pb
 
 LONGEST_CURSOR = 65536

@@ -22,7 +22,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chat4all.settings import Settings
-from chat4all.telemetry.tracing import HEADER, MESSAGE, Hop, Sending, new, read
+from chat4all.telemetry.trace_context import HEADER, MESSAGE, Hop, Sending, new, read
 
 # What a span may say. Instrumentors also note addresses, URLs with their queries and what errors say: none of that leaves.
 SAID = frozenset({

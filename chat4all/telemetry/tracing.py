@@ -5,40 +5,17 @@ one, in its record's headers, its rows and its log lines, whether spans are reco
 messages only, by `chat4all.telemetry.spans`, which is imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 """
 
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
+from chat4all.telemetry.trace_context import HEADER, MESSAGE, Hop, Sending, new, read, trace_id
 
 if TYPE_CHECKING:
     from chat4all.telemetry.spans import Spans
-
-HEADER = "traceparent"
-# Beside it in the headers of records and events of sampled messages, for those who do not read the value.
-MESSAGE = "message_id"
-_FORM = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]([0-9a-f])(-.*)?")
-_ODD = "13579bdf"
-
-
-class Hop:
-    """A step of a message's way while it lasts. This one is for messages that are not sampled, and does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
-    def set(self, **attributes: str | int) -> None:
-        """What came of it. Never people's words or addresses."""
-
-
 NOTHING = Hop()
 
 
@@ -71,22 +48,6 @@ def spans() -> "Spans | None":
 def _current_id() -> str:
     spans = _Process.spans
     return trace_id(spans.current()) if spans else ""
-
-
-def new() -> str:
-    """A context for a message that nobody records."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
-
-
-def read(text: str) -> str:
-    """A `traceparent` that a caller gave, as we write it; empty when it is none."""
-    found = _FORM.fullmatch(text)
-    return f"00-{found[1]}-{found[2]}-0{'1' if found[3] in _ODD else '0'}" if found else ""
-
-
-def trace_id(trace: str) -> str:
-    """The trace's id, 32 hexadecimal digits; empty where there is none."""
-    return trace[3:35]
 
 
 def is_sampled(trace: str) -> bool:
@@ -127,21 +88,6 @@ def mark(name: str, trace: str, message_id: str, link: str = "", **attributes: s
     spans = _Process.spans
     if spans and trace.endswith("1"):
         spans.mark(name, trace, message_id, link, attributes)
-
-
-class Sending:
-    """Messages of one request on their way into the log: `headers` for each record, in their order."""
-
-    def __init__(self, headers: Sequence[dict[str, str]], hops: Sequence[Hop] = ()) -> None:
-        self.headers = headers
-        self._hops = hops
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for each in self._hops:
-            each.__exit__(kind, error, trace)
 
 
 def sending(topic: str, request: Mapping[str, str], messages: Sequence[tuple[str, str]]) -> Sending:

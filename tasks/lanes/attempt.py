@@ -20,7 +20,7 @@ from chat4all.model.messages import File, Text
 from chat4all.ports import Channel, Handle, Outgoing
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.settings import Settings
-from chat4all.telemetry import logs, metrics, tracing
+from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.outgoing_files import Pending, arrived, post_file
 from tasks.lanes.retries import Breaker, Pace, backoff
@@ -430,7 +430,7 @@ def _spread(seconds: float) -> float:
     return seconds * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
 
 
-def _step(row: Delivery) -> tracing.Hop:
+def _step(row: Delivery) -> trace_context.Hop:
     """The attempt as the message's trace shows it."""
     if not tracing.is_sampled(row.trace):
         return tracing.NOTHING

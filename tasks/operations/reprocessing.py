@@ -25,7 +25,7 @@ from chat4all.model.records import (
 )
 from chat4all.model.slots import slots
 from chat4all.ports import DeadLetter, MessageStore
-from chat4all.telemetry.tracing import HEADER, new
+from chat4all.telemetry.trace_context import HEADER, new
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.pipeline import STAGES, hand_out

@@ -22,7 +22,7 @@ from chat4all.model.messages import (
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import slots
 from chat4all.ports import MessageStore
-from chat4all.telemetry.tracing import HEADER, new
+from chat4all.telemetry.trace_context import HEADER, new
 from tasks.resources import Parts
 
 APPEND_S = 10.0

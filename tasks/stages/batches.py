@@ -10,7 +10,7 @@ from chat4all.model.failures import Newer, Permanent
 from chat4all.model.messages import Message, seq_at
 from chat4all.model.records import INCOMING, Position, ProviderReceipt, Range, Record, read_message, read_status
 from chat4all.ports import EventLog
-from chat4all.telemetry.tracing import HEADER
+from chat4all.telemetry.trace_context import HEADER
 
 READ_TIMEOUT_S = 10.0
 KEPT_BATCHES = 8

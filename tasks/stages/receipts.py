@@ -8,7 +8,7 @@ from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State,
 from chat4all.model.records import NewRecord, Position, ProviderReceipt
 from chat4all.ports import Handle
 from chat4all.telemetry import metrics, tracing
-from chat4all.telemetry.tracing import HEADER
+from chat4all.telemetry.trace_context import HEADER
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.delivery_metrics import told as count

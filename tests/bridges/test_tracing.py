@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bridges.batches import Traces
 from chat4all.model.records import INCOMING, Range, Record
-from chat4all.telemetry import tracing
+from chat4all.telemetry import trace_context
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from tests.bridges.road import TIMEOUT_S, Reader, Road, serving
@@ -40,8 +40,8 @@ async def test_a_call_is_the_beginning_of_its_message(road: Road, recorded: Reco
     assert append.parent
     assert append.parent.span_id == id_of(call)
     spans = [Range(each, first, end - 1) for each, (first, end) in road.log.ends(INCOMING).items() if end > first]
-    headers = [each.headers[tracing.HEADER] for each in road.log.read(INCOMING, spans, TIMEOUT_S)]
-    assert [tracing.trace_id(each) == TRACE for each in headers] == [False, True]
+    headers = [each.headers[trace_context.HEADER] for each in road.log.read(INCOMING, spans, TIMEOUT_S)]
+    assert [trace_context.trace_id(each) == TRACE for each in headers] == [False, True]
     assert "hello" not in "".join(each.to_json() for each in recorded.all())
 
 
@@ -68,6 +68,6 @@ def test_the_oldest_sampled_records_are_forgotten_first(recorded: Recording, mon
     """What waits to be handed out is bounded."""
     monkeypatch.setattr(Traces, "MOST", 2)
     waiting = Traces()
-    headers = {tracing.HEADER: SAMPLED, tracing.MESSAGE: "m"}
+    headers = {trace_context.HEADER: SAMPLED, trace_context.MESSAGE: "m"}
     waiting.add([Record(INCOMING, 0, offset, "k", b"", headers, 1) for offset in range(3)])
     assert len(waiting.take([Range(0, 0, 2)])) == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from chat4all.cli.printing import timeline
-from chat4all.telemetry import tracing
+from chat4all.telemetry import trace_context, tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -23,13 +23,13 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 )
 def test_a_callers_context_is_read_as_the_standard_says(given: str, kept: str) -> None:
     """Well-formed ones of any version, with the one flag that we know; nothing else."""
-    assert tracing.read(given) == kept
+    assert trace_context.read(given) == kept
 
 
 def test_a_new_context_is_one_that_nobody_records() -> None:
     """It is well-formed, new each time, and not sampled."""
-    one, other = tracing.new(), tracing.new()
-    assert tracing.read(one) == one
+    one, other = trace_context.new(), trace_context.new()
+    assert trace_context.read(one) == one
     assert one != other
     assert not tracing.is_sampled(one)
 

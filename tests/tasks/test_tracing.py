@@ -10,7 +10,7 @@ import pytest
 from bridges.batches import Traces
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import EVENTS, INCOMING, ProviderReceipt, incoming_record, status_record
-from chat4all.telemetry import tracing
+from chat4all.telemetry import trace_context, tracing
 from tasks.lanes.runner import Courier
 from tests.spans import Recording, id_of, recording
 from tests.tasks.test_sending import Fake
@@ -35,9 +35,9 @@ def road(tmp_path: Path) -> Iterator[World]:
 
 def say(road: World, number: int, sampled: bool) -> str:
     """A message with a trace; its context."""
-    trace = tracing.new()[:-1] + ("1" if sampled else "0")
+    trace = trace_context.new()[:-1] + ("1" if sampled else "0")
     made = message(CONVERSATION, number, WORDS, to=[whatsapp(1)])
-    headers = {tracing.HEADER: trace} | ({tracing.MESSAGE: made.message_id} if sampled else {})
+    headers = {trace_context.HEADER: trace} | ({trace_context.MESSAGE: made.message_id} if sampled else {})
     road.log.append([incoming_record(made, 1, headers)], 5)
     return trace
 
@@ -63,18 +63,18 @@ def test_a_trace_has_every_step(road: World, recorded: Recording) -> None:
     deliver(road, Fake())
     row, other = road.rows()
     assert (row.trace, other.trace) == (trace, quiet)
-    webhook = tracing.new()[:-1] + "1"
+    webhook = trace_context.new()[:-1] + "1"
     receipt = ProviderReceipt("whatsapp", "account", row.facts.provider_id, "read", 5, reference=str(row.key))
-    road.log.append([status_record(receipt, 1, {tracing.HEADER: webhook})], 5)
+    road.log.append([status_record(receipt, 1, {trace_context.HEADER: webhook})], 5)
     road.receive()
-    spans = recorded.of(tracing.trace_id(trace))
+    spans = recorded.of(trace_context.trace_id(trace))
     assert [each.name for each in spans] == ["persist", "fan_out", "attempt", "receipt"]
     assert {each.parent.span_id if each.parent else 0 for each in spans} == {int(trace[36:52], 16)}
     assert {(each.attributes or {})["message_id"] for each in spans} == {row.message_id}
     assert (spans[2].attributes or {})["outcome"] == "sent"
     assert [each.context.trace_id for each in spans[3].links] == [int(webhook[3:35], 16)]
-    assert {each.name for each in recorded.of(tracing.trace_id(webhook))} == {"receipts", "receipt"}
-    assert recorded.of(tracing.trace_id(quiet)) == []
+    assert {each.name for each in recorded.of(trace_context.trace_id(webhook))} == {"receipts", "receipt"}
+    assert recorded.of(trace_context.trace_id(quiet)) == []
     assert not any(private in each.to_json() for each in recorded.all() for private in (WORDS, row.address))
 
 
@@ -85,8 +85,8 @@ def test_a_batch_is_one_span_with_links(road: World, recorded: Recording) -> Non
     batches = [each for each in recorded.all() if (each.attributes or {}).get("messages")]
     assert [each.name for each in batches] == ["persist", "fan_out"]
     for batch in batches:
-        assert {f"{link.context.trace_id:032x}" for link in batch.links} == set(map(tracing.trace_id, traces))
-        parts = [each for trace in traces for each in recorded.of(tracing.trace_id(trace)) if each.name == batch.name]
+        assert {f"{link.context.trace_id:032x}" for link in batch.links} == set(map(trace_context.trace_id, traces))
+        parts = [each for trace in traces for each in recorded.of(trace_context.trace_id(trace)) if each.name == batch.name]
         assert {link.context.span_id for each in parts for link in each.links} == {id_of(batch)}
 
 
@@ -95,7 +95,7 @@ def test_events_carry_the_trace_to_the_stream(road: World, recorded: Recording) 
     trace, _ = say(road, 1, True), say(road, 2, False)
     road.run()
     events = road.log.read(EVENTS, road.everything(EVENTS).ranges, 5)
-    assert [each.headers.get(tracing.HEADER, "") for each in events] == [trace, ""]
+    assert [each.headers.get(trace_context.HEADER, "") for each in events] == [trace, ""]
 
 
 def test_the_bridge_hands_each_out_once(road: World, recorded: Recording) -> None:
@@ -117,4 +117,4 @@ def test_nothing_is_recorded_where_tracing_is_off(road: World) -> None:
         deliver(road, Fake())
     assert tracing.spans() is None
     assert road.rows()[0].trace == trace
-    assert all(tracing.HEADER not in each.headers for each in road.log.read(EVENTS, road.everything(EVENTS).ranges, 5))
+    assert all(trace_context.HEADER not in each.headers for each in road.log.read(EVENTS, road.everything(EVENTS).ranges, 5))

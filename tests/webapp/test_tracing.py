@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from chat4all.model.records import INCOMING, Range, Record
-from chat4all.telemetry import tracing
+from chat4all.telemetry import trace_context
 from tests.spans import Recording, id_of, recording
 from tests.webapp.driver import Driver
 
@@ -48,9 +48,9 @@ def test_every_message_has_a_trace_id(given: str, start: Callable[..., Driver]) 
     driver = gateway_of(start)
     send(driver, ["hello"], given)
     (record,) = records(driver)
-    found = tracing.trace_id(record.headers[tracing.HEADER])
+    found = trace_context.trace_id(record.headers[trace_context.HEADER])
     assert (found == CALLERS) == (CALLERS in given)
-    assert tracing.read(record.headers[tracing.HEADER]) == record.headers[tracing.HEADER]
+    assert trace_context.read(record.headers[trace_context.HEADER]) == record.headers[trace_context.HEADER]
     (message,) = driver.process()
     assert driver.ask("bob", "GET", f"/v1/messages/{message.message_id}")["trace_id"] == found
 
@@ -64,15 +64,15 @@ def test_a_message_goes_on_with_its_request(start: Callable[..., Driver], record
     assert (request.name, append.name) == ("POST /v1/messages", "append")
     assert request.parent and append.parent
     assert (request.parent.span_id, append.parent.span_id) == (0x00F067AA0BA902B7, id_of(request))
-    assert record.headers[tracing.HEADER] == f"00-{CALLERS}-{id_of(append):016x}-01"
-    assert {(each.attributes or {})["message_id"] for each in (request, append)} == {record.headers[tracing.MESSAGE]}
+    assert record.headers[trace_context.HEADER] == f"00-{CALLERS}-{id_of(append):016x}-01"
+    assert {(each.attributes or {})["message_id"] for each in (request, append)} == {record.headers[trace_context.MESSAGE]}
 
 
 def test_of_several_each_has_its_own(start: Callable[..., Driver], recorded: Recording) -> None:
     """The messages of one request have traces of their own, linked to the request's."""
     driver = gateway_of(start)
     send(driver, ["one", "two", "three"], SAMPLED)
-    ids = {tracing.trace_id(each.headers[tracing.HEADER]) for each in records(driver)}
+    ids = {trace_context.trace_id(each.headers[trace_context.HEADER]) for each in records(driver)}
     assert len(ids) == 3
     assert CALLERS not in ids
     for each in ids:

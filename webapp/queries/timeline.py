@@ -28,7 +28,7 @@ from chat4all.model.slots import Slot, slots
 from chat4all.ports import MessageStore
 from chat4all.services.directory import People
 from chat4all.services.retired_deliveries import retired
-from chat4all.telemetry.tracing import trace_id
+from chat4all.telemetry.trace_context import trace_id
 from webapp.requests.validation import without_blanks
 
 OWN_CLIENT = "chat4all"

@@ -3,7 +3,7 @@
 from flask import Flask, request
 
 from chat4all.settings import Settings
-from chat4all.telemetry import tracing
+from chat4all.telemetry import trace_context, tracing
 
 
 def init(app: Flask, settings: Settings) -> None:
@@ -16,4 +16,4 @@ def init(app: Flask, settings: Settings) -> None:
 
 def headers() -> dict[str, str]:
     """Record headers: this request's trace context, or the caller's W3C `traceparent`, where there is a well-formed one."""
-    return tracing.request_headers(request.headers.get(tracing.HEADER, ""))
+    return tracing.request_headers(request.headers.get(trace_context.HEADER, ""))
