@@ -31,6 +31,7 @@ IN_FLIGHT_MOST_S = 0.05
 ASKING_SHARE = 5
 IDLE_POLL_S = 0.1
 OUTAGE_S = 0.5
+# A batch without a sign of life is handed out again after `batch_resend_s`, then after twice as long, up to this.
 RESEND_MOST_S = 60.0
 
 

@@ -36,6 +36,7 @@ from storage.open import open_log, open_store
 log_to = logger(__name__)
 
 THREADS = 16
+# What is under way when the process is told to end has so long; clients resume elsewhere.
 GRACE_S = 1.0
 # A connection without a whole request is let go; one with a stream is not idle.
 IDLE_S = 30.0

@@ -36,6 +36,7 @@ from tasks.outcomes.events import as_one
 log_to = logger(__name__)
 
 CLOCKS_APART_MS = 60_000
+# A state or position that was published so long after it was learned may be older than one that was told already.
 LATE_MS = 30_000
 READ_TIMEOUT_S = 5.0
 BATCH = 1_000

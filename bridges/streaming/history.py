@@ -27,7 +27,9 @@ HELD = 4_000
 AT_ONCE = 1_000
 CHUNK = 100
 CHUNK_OCTETS = 256 << 10
+# An empty cursor is told the states of so many messages of each conversation (docs/api.md, Streams).
 NEWEST = 100
+# Changes are asked for from so long before the last event that the reader was told (docs/decisions/resume.md).
 SLACK_MS = 60_000
 KEPT_MS = KEPT_DAYS * 86_400_000
 

@@ -27,6 +27,7 @@ from chat4all.services.access.rate_limits import TooMany
 from chat4all.telemetry import metrics
 
 METHODS = "GET, HEAD, OPTIONS"
+# A comment so often keeps proxies from closing a quiet stream.
 HEARTBEAT_S = 15.0
 SILENCE_S = 30.0
 WRITE_S = 30.0

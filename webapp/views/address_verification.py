@@ -18,6 +18,7 @@ from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem, problem_of
 from webapp.requests.rate_limits import limits, network
 
+# Five tries in ten minutes (docs/api.md, Addresses and links).
 CODE_LIFE_MS = 600_000
 CODE_PAUSE_MS = 60_000
 CODE_TRIES = 5

@@ -45,6 +45,7 @@ api.before_request(auth.require)
 
 # A quarter of the threads may wait for workers.
 WAITS = "chat4all_file_waits"
+# A quarter of the threads may wait for the verification of an upload; the other requests are answered 202 at once.
 SHARE = 4
 TWINS = 5
 VERIFY_WAIT_S = 10.0
