@@ -1,1 +1,1 @@
-"""What everybody means by a message, a delivery, a file: frozen types and pure rules. Imports nothing of ours."""
+"""Data types and pure rules that all processes share: messages, deliveries, files, records. Imports nothing of ours."""

@@ -1,1 +1,1 @@
-"""Delivery: who holds a lane, in what order its rows are sent, one attempt. Imports `stages`, `outcomes` and `resources`."""
+"""Sending: who holds a lane, in what order its rows are sent, one attempt. Imports `stages`, `outcomes` and `resources`."""

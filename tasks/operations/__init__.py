@@ -1,1 +1,1 @@
-"""What operators start: resends and reprocessing. Imports every other room; none imports it."""
+"""What operators start: resends and reprocessing. It imports the other rooms; none imports it."""

@@ -1,1 +1,1 @@
-"""What work leaves behind: events, dead letters, counts. Imports nothing of tasks but each other."""
+"""What stages and lanes both produce: events, dead letters, counts. The modules import nothing of tasks but each other."""

@@ -1,1 +1,1 @@
-"""What readers look at, read page by page and batch first. Imports `requests` and `schemas`."""
+"""What the API shows: history, conversations, a message with its deliveries; in pages. Imports `requests` and `schemas`."""

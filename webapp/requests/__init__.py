@@ -1,1 +1,1 @@
-"""What every call stands on: problems, checks, answers, limits, the gateway's resources. Imports `schemas`."""
+"""What every call needs: problems, validation, answers, limits, the gateway's resources. Imports `schemas`."""

@@ -1,1 +1,1 @@
-"""What the API takes and gives, for checking and for the OpenAPI document. Imports nothing else of webapp."""
+"""Models of requests and answers, for checking and for the OpenAPI document. Imports nothing else of webapp."""

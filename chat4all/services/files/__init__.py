@@ -1,1 +1,1 @@
-"""What becomes of a file, and fetching one by HTTP. Imports no other service."""
+"""The states of files, and fetching one by HTTP. Imports no other service."""

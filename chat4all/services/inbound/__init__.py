@@ -1,1 +1,1 @@
-"""What providers bring: webhooks, inbound messages, receipts. Imports `acceptance` and `directory`."""
+"""What providers send: webhooks, inbound messages, receipts. Imports `acceptance` and `directory`."""
