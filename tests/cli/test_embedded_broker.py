@@ -29,13 +29,21 @@ def settings() -> Iterator[Settings]:
         process = subprocess.Popen(part.command(settings), stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 10
-            while not settings.broker_socket.exists():
+            while not _answers(settings):
                 assert time.monotonic() < deadline, "the broker did not start"
                 time.sleep(0.02)
             yield settings
         finally:
             process.terminate()
             process.wait(10)
+
+
+def _answers(settings: Settings) -> bool:
+    # The socket is there a moment before its mode is set and anybody listens.
+    try:
+        return bool(client(settings).ping())
+    except redis.ConnectionError:
+        return False
 
 
 def client(settings: Settings) -> Any:
