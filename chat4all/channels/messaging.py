@@ -23,7 +23,7 @@ from chat4all.ports import Account, Aside, Channel, Inbound, Outgoing, Taken, Un
 from chat4all.settings import Settings
 
 MB = 1 << 20
-SCOPED_ID = re.compile(r"[0-9]{5,25}")
+SCOPED_ID = re.compile(r"[1-9][0-9]{4,24}")
 # Known events that say nothing in a conversation.
 PASSED_OVER = (
     "read", "delivery", "optin", "account_linking", "pass_thread_control", "take_thread_control", "request_thread_control",

@@ -26,7 +26,7 @@ from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable
 from chat4all.settings import Settings
 
 SIMULATED_BOT = "1000000001"
-CHAT_ID = re.compile(r"-?[0-9]{4,20}")
+CHAT_ID = re.compile(r"-?[1-9][0-9]{3,19}")
 API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
 UPDATES = ["message", "edited_message", "callback_query", "message_reaction"]

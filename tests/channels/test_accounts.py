@@ -51,9 +51,9 @@ def test_an_address_has_one_form(channel: str, written: str, address: str, setti
             ("whatsapp", each)
             for each in ("", "+", "12345", "+0551199999000", "+551199999000012345", "ana", "us.1", "+55x1199990000")
         ),
-        *(("instagram", each) for each in ("", "@ana", "12", "+6789012345")),
-        *(("telegram", each) for each in ("", "@caio", "+5511999990000", "1.5")),
-        *(("messenger", each) for each in ("", "@ana", "ana.lima")),
+        *(("instagram", each) for each in ("", "@ana", "12", "+6789012345", "06789012345")),
+        *(("telegram", each) for each in ("", "@caio", "+5511999990000", "1.5", "0123456", "-0123456")),
+        *(("messenger", each) for each in ("", "@ana", "ana.lima", "06789012345")),
         *(
             (channel, "\u0669\u0666\u0666\u0665\u0660\u0661\u0662\u0663\u0664")
             for channel in ("whatsapp", "instagram", "telegram", "messenger")
