@@ -47,8 +47,6 @@ imports = (
     "tasks.sweep",
     "tasks.tidying",
     "tasks.files.file_tasks",
-    "tasks.watchdog",
-    "tasks.exporter",
 )
 task_default_queue = "pipeline"
 task_create_missing_queues = True

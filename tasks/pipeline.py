@@ -8,7 +8,7 @@ import msgspec
 from celery import Task, chain
 
 from chat4all.model.records import INCOMING, STATUS, BatchRef
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.resources import parts
 from tasks.stages.batches import Batches
 from tasks.stages.fan_out import fan_out

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-from celery import signals
 from msgspec import Struct
 
 from chat4all.model.failures import Mismatch
@@ -59,8 +58,7 @@ def parts() -> Parts:
     return open_parts(load())
 
 
-@signals.worker_shutdown.connect
-def let_go(**_: object) -> None:
-    """The worker's tasks have ended."""
+def close() -> None:
+    """Close the parts of this process, if it opened any."""
     if parts.cache_info().currsize:
         parts().close()

@@ -11,7 +11,7 @@ from chat4all.model.liveness import Clock, Observed
 from chat4all.ports import LaneState, Lease
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.resources import Parts, parts
 from tasks.wake import wake
 

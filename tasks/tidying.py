@@ -11,7 +11,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.resources import Parts, parts
 
 log = logs.logger(__name__)

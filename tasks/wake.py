@@ -6,7 +6,7 @@ from kombu.exceptions import OperationalError
 
 from chat4all.model.deliveries import Lane
 from chat4all.telemetry import logs, metrics
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.resources import Parts
 
 log = logs.logger(__name__)

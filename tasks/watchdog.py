@@ -12,7 +12,7 @@ from celery import signals
 
 from chat4all.model.liveness import Clock, Observed
 from chat4all.telemetry import logs
-from tasks.app import app
+from tasks.celery_app import app
 
 log = logs.logger(__name__)
 
@@ -73,8 +73,7 @@ def watch(hearing: Hearing, count: Callable[[], int], end: Callable[[int], None]
             return
 
 
-@signals.worker_ready.connect
-def begin(**_: object) -> None:
+def begin() -> None:
     """Watch this worker from now on."""
     hearing = Hearing(DEAF_AFTER_S)
     signals.task_prerun.connect(lambda **_: hearing.heard(), weak=False)

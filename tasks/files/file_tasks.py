@@ -18,7 +18,7 @@ from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
 from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, Filing
 from chat4all.telemetry import logs, metrics
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.files.media import fetch
 from tasks.resources import Parts, parts
 

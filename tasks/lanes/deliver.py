@@ -2,10 +2,8 @@
 
 from functools import cache
 
-from celery import signals
-
 from chat4all.model.deliveries import Lane
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.lanes.runner import Courier
 from tasks.resources import parts
 from tasks.wake import queue_of
@@ -26,8 +24,7 @@ def deliver(lane: str) -> None:
     courier().poke(Lane(channel, int(partition)))
 
 
-@signals.worker_ready.connect
-def look_at_all(**_: object) -> None:
+def look_at_all() -> None:
     """A worker that starts looks at the lanes of its channels at once: one that died may have left them."""
     mine = set(app.amqp.queues.consume_from)
     lanes = [lane for lane in parts().store.lanes() if queue_of(lane.channel) in mine]
@@ -35,8 +32,7 @@ def look_at_all(**_: object) -> None:
         courier().poke(lane)
 
 
-@signals.worker_shutting_down.connect
-def let_go(**_: object) -> None:
+def let_go() -> None:
     """A worker that is told to stop releases its lanes, so that others go on at once."""
     if courier.cache_info().currsize:
         courier().stop()

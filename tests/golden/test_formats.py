@@ -23,7 +23,7 @@ from chat4all.model.records import (
 )
 from chat4all.services.access import tokens
 from chat4all.v1 import chat_pb2 as pb
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.outcomes import dead_letters
 from tests.golden.past import golden
 from tests.golden.past import records as kept

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
-from tasks.app import app
+from tasks.celery_app import app
 
 
 def test_the_waits_for_a_broker_stay_short(monkeypatch: pytest.MonkeyPatch) -> None:

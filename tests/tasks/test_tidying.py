@@ -15,7 +15,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING
 from chat4all.ports import Handle, Lease, Waiting
-from tasks.app import app
+from tasks.celery_app import app
 from tasks.tidying import Tidier, behind, tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
