@@ -3,6 +3,7 @@
 import asyncio
 import random
 import struct
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ class Echoing(Fake):
             raise Temporary("provider_error")
         self.arrived.append(message)
         provider_id = f"id-{len(self.arrived)}"
-        echo = Inbound("whatsapp", "1", provider_id, message.address, message.text, now_ms(), is_echo=True)
+        # As platforms do: letters in one form, no blanks around, one between words.
+        words = " ".join(unicodedata.normalize("NFC", message.text).split())
+        echo = Inbound("whatsapp", "1", provider_id, message.address, words, now_ms(), is_echo=True)
         brought = await asyncio.to_thread(self.arrivals.accept_updates, [echo])
         if brought.messages:
             self.taken_for_a_colleagues.append(message.text)
@@ -62,7 +65,7 @@ async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeyp
         road.store.add_conversations(
             [(Conversation(talk, ConversationType.PRIVATE, "alice", 1), ["alice", who.user_id]) for talk, who in talks]
         )
-        road.say(*[message(talk, n, f"{n}", to=[person]) for n in range(MESSAGES) for talk, person in talks])
+        road.say(*[message(talk, n, f" e\u0301  {n}\nok ", to=[person]) for n in range(MESSAGES) for talk, person in talks])
         road.run()
         async with threads() as executor:
             committer = Committer(road.parts, executor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
+from unicodedata import normalize
 
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.model.messages import File
@@ -77,10 +78,15 @@ def _is_open(row: Delivery, echo: Inbound) -> bool:
 def _says(row: Delivery, echo: Inbound) -> bool:
     """Whether this is what was sent. Files go as they are, or as words with a link that differs each time."""
     name = f"{row.sender_name}: " if row.sender_name else ""
-    text = f"{name}{row.payload.text}".strip()
+    text, told = _plain(f"{name}{row.payload.text}"), _plain(echo.text)
     if not isinstance(row.payload, File):
-        return echo.text == text
-    return echo.text.startswith(text or row.payload.filename) or bool(echo.media and not row.payload.text)
+        return told == text
+    return told.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)
+
+
+def _plain(text: str) -> str:
+    """The words alone: a platform may write letters in another of their forms, and set blanks and lines anew."""
+    return " ".join(normalize("NFC", text).split())
 
 
 def _keys(
