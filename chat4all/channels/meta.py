@@ -2,20 +2,21 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from chat4all.channels import http
 from chat4all.channels.http import Answer
-from chat4all.channels.json_fields import decoded, fields, ident, items
+from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Unreadable
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
+CODE = re.compile(r"-?[0-9]{1,9}")
 # Where Meta keeps what people send, beside the Graph API itself.
 MEDIA_HOSTS = ("facebook.com", "fbcdn.net", "fbsbx.com", "instagram.com", "cdninstagram.com", "whatsapp.net")
 
@@ -53,10 +54,6 @@ class GraphError(Struct, frozen=True):
     error_subcode: int = 0
 
 
-class _Envelope(Struct, frozen=True):
-    error: GraphError
-
-
 class Told(Struct, frozen=True):
     """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is."""
 
@@ -64,7 +61,6 @@ class Told(Struct, frozen=True):
     what: dict[str, Any]
 
 
-_envelope = msgspec.json.Decoder(_Envelope).decode
 # WhatsApp tells changes; the messaging platform tells events, in standby those of conversations that another app has.
 LISTS = ("changes", "messaging", "standby")
 
@@ -72,9 +68,16 @@ LISTS = ("changes", "messaging", "standby")
 def read_error(answer: Answer) -> GraphError | None:
     """The Graph error in this answer, or None: then somebody else is speaking, a proxy or a maintenance page."""
     try:
-        return _envelope(answer.body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        said = fields(decoded(answer.body)).get("error")
+    except ValueError:
         return None
+    return GraphError(_code(said.get("code"), -1), _code(said.get("error_subcode"), 0)) if isinstance(said, dict) else None
+
+
+def _code(value: object, otherwise: int) -> int:
+    """A code, also where it comes as a text."""
+    digits = words(value).removesuffix(".0")
+    return int(digits) if CODE.fullmatch(digits) else otherwise
 
 
 def success(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> dict[str, Any]:
