@@ -17,9 +17,9 @@ from chat4all.settings import Settings
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_consumer import Follower, Member
 from storage.event_log.sqlite_files import SUFFIX, Connection, TopicFile, failing_temporarily, record_id, to_record
-from storage.event_log.sqlite_heart import Heart
+from storage.event_log.sqlite_heartbeat import Heartbeat
 from storage.event_log.sqlite_trim import trim
-from storage.event_log.sqlite_writer import Handed, Writer
+from storage.event_log.sqlite_writer import PendingAppend, Writer
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _SELECT = "SELECT id, at, key, value, headers FROM records WHERE id BETWEEN ? AND ? ORDER BY id"
@@ -37,7 +37,7 @@ class SQLiteLog(EventLog):
         self._lock = Lock()
         self._files: dict[str, TopicFile] = {}
         self._writers: dict[str, Writer] = {}
-        self._heart = Heart(self._folder)
+        self._heart = Heartbeat(self._folder)
         self._closed = False
 
     def create(self, partitions: Mapping[str, int]) -> None:
@@ -156,9 +156,9 @@ class SQLiteLog(EventLog):
                 file = self._files.setdefault(name, TopicFile(self._folder, name))
         return file
 
-    def _hand_in(self, records: Mapping[str, Sequence[NewRecord]]) -> list[tuple[str, Writer, Handed]]:
+    def _hand_in(self, records: Mapping[str, Sequence[NewRecord]]) -> list[tuple[str, Writer, PendingAppend]]:
         """Give each topic's writer its records: to all of them or, unless one was too quick, to none."""
-        handed: list[tuple[str, Writer, Handed]] = []
+        handed: list[tuple[str, Writer, PendingAppend]] = []
         try:
             for name, here in records.items():
                 writer = self._writer(name)
@@ -180,7 +180,7 @@ class SQLiteLog(EventLog):
         return writer
 
 
-def _wait(handed: Sequence[tuple[str, Writer, Handed]], deadline: float) -> dict[str, list[int]]:
+def _wait(handed: Sequence[tuple[str, Writer, PendingAppend]], deadline: float) -> dict[str, list[int]]:
     """Offsets per topic. When only some topics have their records, that is Unknown."""
     given: dict[str, list[int]] = {}
     failures: list[Failure] = []

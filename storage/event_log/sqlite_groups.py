@@ -13,8 +13,8 @@ from pathlib import Path
 from secrets import token_hex
 
 from chat4all.model.liveness import Observed
-from storage.event_log.sqlite_alive import Sign, is_gone
 from storage.event_log.sqlite_files import Connection, connect, make_file
+from storage.event_log.sqlite_process_lock import ProcessLock, is_gone
 
 FILE = "groups.db"
 SILENCE_S = 5.0
@@ -112,7 +112,7 @@ class Membership:
         self._folder = folder
         self._beats: dict[str, Observed[int]] = {}
         self._looked = 0.0
-        self._sign = Sign(folder, self.member)
+        self._sign = ProcessLock(folder, self.member)
         try:
             with changing(connection):
                 connection.execute("INSERT INTO members VALUES (?, ?, ?, 0)", (*group.key, self.member))

@@ -4,7 +4,7 @@ import time
 
 from chat4all.model.failures import Temporary
 from storage.event_log.sqlite_files import Connection, TopicFile, failing_temporarily, record_id
-from storage.event_log.sqlite_writer import Turn, begin, writing
+from storage.event_log.sqlite_writer import WriteTurn, begin, writing
 from storage.shrinking import can_shrink, give_back, has_spare
 
 RECORDS_AT_ONCE = 2_000
@@ -40,7 +40,7 @@ def _first_since(connection: Connection, partition: int, first: int, upcoming: i
     return first
 
 
-def _forget(connection: Connection, turn: Turn, partition: int, before: int) -> int:
+def _forget(connection: Connection, turn: WriteTurn, partition: int, before: int) -> int:
     """Delete everything below this offset, in a transaction of its own; the first offset that is left."""
     _begin(connection, turn)
     connection.execute(
@@ -51,7 +51,7 @@ def _forget(connection: Connection, turn: Turn, partition: int, before: int) -> 
     return before
 
 
-def _begin(connection: Connection, turn: Turn) -> None:
+def _begin(connection: Connection, turn: WriteTurn) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
     if not begin(connection, turn, lambda: time.monotonic() < deadline):
         raise Temporary("log_busy", "trim: the log is being written to")

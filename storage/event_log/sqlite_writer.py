@@ -29,7 +29,7 @@ _Row = tuple[int, str, bytes, bytes]
 
 
 @dataclass(eq=False, slots=True)
-class Handed:
+class PendingAppend:
     """Records of one call, waiting to be written: rows (partition, key, value, headers)."""
 
     rows: list[_Row]
@@ -37,7 +37,7 @@ class Handed:
     done: "Future[list[int]]" = field(default_factory=Future)
 
 
-class Turn:
+class WriteTurn:
     """The queue for a topic's write lock among processes: who has just written lets the one who waits go first.
 
     Only a courtesy, which ends with its process. The write lock is SQLite's own.
@@ -60,7 +60,7 @@ class Turn:
         os.close(self._handle)
 
 
-def begin(connection: Connection, turn: Turn, wanted: Callable[[], bool]) -> bool:
+def begin(connection: Connection, turn: WriteTurn, wanted: Callable[[], bool]) -> bool:
     """Take the write lock, trying for as long as `wanted`. False when it no longer is; sqlite3.Error on other trouble."""
     pause = RETRY_FIRST_S
     with turn:
@@ -78,12 +78,12 @@ def begin(connection: Connection, turn: Turn, wanted: Callable[[], bool]) -> boo
 
 
 @contextmanager
-def writing(file: TopicFile) -> Iterator[tuple[Connection, Turn]]:
+def writing(file: TopicFile) -> Iterator[tuple[Connection, WriteTurn]]:
     """A connection for writing and the topic's turn. Retries are ours, so SQLite's own long sleeps are off."""
     connection = connect(file.path)
     try:
         connection.execute("PRAGMA busy_timeout=0")
-        turn = Turn(file.path.with_name(f"{file.path.name}-turn"))
+        turn = WriteTurn(file.path.with_name(f"{file.path.name}-turn"))
         try:
             yield connection, turn
         finally:
@@ -97,16 +97,18 @@ class Writer:
 
     def __init__(self, file: TopicFile) -> None:
         self._file = file
-        self._pending: deque[Handed] = deque()
+        self._pending: deque[PendingAppend] = deque()
         self._size = 0
         self._changed = Condition()
         self._closing = False
         self._thread: Thread | None = None
 
-    def hand_in(self, records: Sequence[NewRecord]) -> Handed:
+    def hand_in(self, records: Sequence[NewRecord]) -> PendingAppend:
         """Queue records; does not block. Temporary `log_full` when too much waits already; ValueError when a key is no text."""
         rows = [(each.partition, each.key, each.value, headers_to_bytes(each.headers)) for each in records]
-        handed = Handed(rows, sum(len(key.encode()) + len(value) + len(more) + RECORD_OVERHEAD for _, key, value, more in rows))
+        handed = PendingAppend(
+            rows, sum(len(key.encode()) + len(value) + len(more) + RECORD_OVERHEAD for _, key, value, more in rows)
+        )
         with self._changed:
             if self._closing:
                 raise Temporary("log_closed", self._file.name)
@@ -120,7 +122,7 @@ class Writer:
             self._changed.notify()
         return handed
 
-    def withdraw(self, handed: Handed) -> bool:
+    def withdraw(self, handed: PendingAppend) -> bool:
         """Take records back. False when it is too late: they are being written, or are."""
         if not handed.done.cancel():
             return False
@@ -129,7 +131,7 @@ class Writer:
             self._size -= handed.size
         return True
 
-    def wait(self, handed: Handed, timeout_s: float) -> list[int]:
+    def wait(self, handed: PendingAppend, timeout_s: float) -> list[int]:
         """Offsets once written. Temporary when the records certainly are not in the log, Unknown when that is not sure."""
         try:
             return handed.done.result(max(timeout_s, 0.0))
@@ -170,7 +172,7 @@ class Writer:
             self._changed.wait_for(lambda: self._pending or self._closing)
             return bool(self._pending)
 
-    def _write(self, connection: Connection, turn: Turn) -> bool:
+    def _write(self, connection: Connection, turn: WriteTurn) -> bool:
         """One transaction. False when the connection is better replaced."""
         if not begin(connection, turn, lambda: bool(self._pending)):
             return True
@@ -188,9 +190,9 @@ class Writer:
             each.done.set_result(given)
         return True
 
-    def _claim(self) -> list[Handed]:
+    def _claim(self) -> list[PendingAppend]:
         """What goes into this transaction: only now is it too late to withdraw."""
-        claimed: list[Handed] = []
+        claimed: list[PendingAppend] = []
         count = 0
         with self._changed:
             while self._pending and count < COMMIT_RECORDS:
@@ -202,13 +204,13 @@ class Writer:
         return claimed
 
 
-def _tell(claimed: Sequence[Handed], failure: Failure) -> None:
+def _tell(claimed: Sequence[PendingAppend], failure: Failure) -> None:
     for each in claimed:
         # One exception each: they are raised in different threads.
         each.done.set_exception(type(failure)(failure.reason, failure.detail))
 
 
-def _insert(connection: Connection, claimed: Sequence[Handed]) -> list[list[int]]:
+def _insert(connection: Connection, claimed: Sequence[PendingAppend]) -> list[list[int]]:
     """Give offsets and insert, inside the transaction; the offsets per caller."""
     now = now_ms()
     partitions = {partition for each in claimed for partition, *_ in each.rows}

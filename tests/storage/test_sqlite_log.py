@@ -17,7 +17,7 @@ import pytest
 from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.records import NewRecord, Range
 from chat4all.settings import Settings
-from storage.event_log import sqlite_consumer, sqlite_files, sqlite_groups, sqlite_heart, sqlite_trim, sqlite_writer
+from storage.event_log import sqlite_consumer, sqlite_files, sqlite_groups, sqlite_heartbeat, sqlite_trim, sqlite_writer
 from storage.event_log.sqlite import SQLiteLog
 from storage.event_log.sqlite_groups import balance
 from tests.contracts.logs import ROOT, Reader, poll_until, record, texts, wait_until
@@ -271,7 +271,7 @@ def test_who_does_not_poll_is_replaced(log: SQLiteLog, monkeypatch: pytest.Monke
     for module, name, value in (
         (sqlite_consumer, "POLL_LIMIT_S", 0.2),
         (sqlite_groups, "SILENCE_S", 0.5),
-        (sqlite_heart, "BEAT_S", 0.1),
+        (sqlite_heartbeat, "BEAT_S", 0.1),
     ):
         monkeypatch.setattr(module, name, value)
     stuck = Reader(log, TOPIC, "g", name="stuck")

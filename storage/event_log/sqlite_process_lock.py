@@ -11,7 +11,7 @@ from pathlib import Path
 FOLDER = "members"
 
 
-class Sign:
+class ProcessLock:
     """This process's sign of life for one member. OSError when the file cannot be made."""
 
     def __init__(self, folder: Path, member: str) -> None:

@@ -10,7 +10,7 @@ from storage.event_log.sqlite_files import Connection
 from storage.event_log.sqlite_groups import BEAT_S, open_groups
 
 
-class Heart:
+class Heartbeat:
     """Beats for members until they are closed. Its thread starts with the first of them."""
 
     def __init__(self, folder: Path) -> None:
