@@ -13,7 +13,7 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from bridges.streaming.authentication import Gate
+from bridges.streaming.authentication import Authenticator
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.feed import Feed, starting_point
 from bridges.streaming.grpc_service import SERVICE, Chat
@@ -60,15 +60,15 @@ class StreamServer:
         self._limits = limits
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
-        self._gate = Gate(settings, store, self._calls)
+        self._authenticator = Authenticator(settings, store, self._calls)
         spans = tracing.spans()
-        interceptors: list[Any] = [Guarded(self._gate), *([spans.grpc_interceptor()] if spans else [])]
+        interceptors: list[Any] = [Guarded(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
         self._server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         # What was begun, to be ended in reverse.
         self._let_go = AsyncExitStack()
         self._let_go.callback(self._calls.shutdown, cancel_futures=True)
         self._let_go.callback(self._pool.shutdown, cancel_futures=True)
-        self._let_go.callback(self._gate.close)
+        self._let_go.callback(self._authenticator.close)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # set at run time
 
     @property
@@ -100,8 +100,8 @@ class StreamServer:
         await self._until_open()
         sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool, Backlog(self._log))
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
-        await self._serve_http(EventsPage(sessions, self._gate, identity, origins(self._settings.cors_origins)))
-        await self._serve_grpc(Chat(acceptor, sessions, self._gate, identity, self._calls))
+        await self._serve_http(EventsPage(sessions, self._authenticator, identity, origins(self._settings.cors_origins)))
+        await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)
         log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)

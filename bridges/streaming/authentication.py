@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports import MessageStore
-from chat4all.services.access.authentication import Admission, NotAdmitted, Visitor
+from chat4all.services.access.authentication import Admission, AuthenticatedCaller, NotAdmitted
 from chat4all.services.access.rate_limits import Grant, Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.settings import Settings
@@ -28,15 +28,15 @@ class MustEnd(Exception):
         self.code = code
 
 
-class _Visit:
+class _OpenStream:
     """An open stream."""
 
-    def __init__(self, visitor: Visitor, limit: asyncio.Timeout) -> None:
-        self.visitor, self.limit = visitor, limit
+    def __init__(self, authenticated: AuthenticatedCaller, limit: asyncio.Timeout) -> None:
+        self.authenticated, self.limit = authenticated, limit
         self.why = EXPIRED
 
 
-class Gate:
+class Authenticator:
     """Admits callers and ends their streams. Made on the loop; `pool` is for what blocks."""
 
     def __init__(self, settings: Settings, store: MessageStore, pool: Executor) -> None:
@@ -45,13 +45,13 @@ class Gate:
         self._revocations = Revocations(store, self._changed)
         self._admission = Admission(settings.secret("jwt"), self._revocations)
         self._limits = Limits(settings)
-        self._visits: set[_Visit] = set()
+        self._streams: set[_OpenStream] = set()
 
-    async def call(self, authorization: str) -> Visitor:
+    async def call(self, authorization: str) -> AuthenticatedCaller:
         """Who calls. NotAdmitted, TooMany, or Temporary."""
         return await self._loop.run_in_executor(self._pool, self._admit, authorization, self._limits.call)
 
-    async def stream(self, authorization: str) -> Visitor:
+    async def stream(self, authorization: str) -> AuthenticatedCaller:
         """Who wants a stream. NotAdmitted, TooMany, or Temporary."""
         return await self._loop.run_in_executor(self._pool, self._admit, authorization, self._limits.stream)
 
@@ -59,29 +59,29 @@ class Gate:
         """Whether they are known at all. NotAdmitted or Temporary."""
         await self._loop.run_in_executor(self._pool, self._admission.admit, authorization)
 
-    def _admit(self, authorization: str, take: Callable[[str], Grant]) -> Visitor:
-        visitor = self._admission.admit(authorization)
-        take(visitor.caller.user_id)
-        return visitor
+    def _admit(self, authorization: str, take: Callable[[str], Grant]) -> AuthenticatedCaller:
+        authenticated = self._admission.admit(authorization)
+        take(authenticated.caller.user_id)
+        return authenticated
 
     @asynccontextmanager
-    async def visit(self, visitor: Visitor) -> AsyncIterator[None]:
-        """For as long as the visitor may stay. MustEnd when that is over, whatever was under way."""
-        visit: _Visit | None = None
+    async def hold(self, authenticated: AuthenticatedCaller) -> AsyncIterator[None]:
+        """For as long as the caller may stay. MustEnd when that is over, whatever was under way."""
+        stream: _OpenStream | None = None
         try:
-            async with asyncio.timeout(visitor.seconds_left) as limit:
-                visit = _Visit(visitor, limit)
-                self._visits.add(visit)
+            async with asyncio.timeout(authenticated.seconds_left) as limit:
+                stream = _OpenStream(authenticated, limit)
+                self._streams.add(stream)
                 # It may have been revoked since it was admitted.
-                self._end(visit)
+                self._end(stream)
                 yield
         except TimeoutError:
-            if visit is None or not visit.limit.expired():
+            if stream is None or not stream.limit.expired():
                 raise
-            raise MustEnd(visit.why) from None
+            raise MustEnd(stream.why) from None
         finally:
-            if visit:
-                self._visits.discard(visit)
+            if stream:
+                self._streams.discard(stream)
 
     def _changed(self) -> None:
         # Not when the loop has ended already.
@@ -89,23 +89,23 @@ class Gate:
             self._loop.call_soon_threadsafe(self._end_void)
 
     def _end_void(self) -> None:
-        for visit in list(self._visits):
-            self._end(visit)
+        for stream in list(self._streams):
+            self._end(stream)
 
-    def _end(self, visit: _Visit) -> None:
+    def _end(self, stream: _OpenStream) -> None:
         """End it if it must. Never waits: the watch has begun when somebody was admitted."""
         try:
-            if not self._revocations.is_void(visit.visitor.caller):
+            if not self._revocations.is_void(stream.authenticated.caller):
                 return
-            visit.why = REVOKED
+            stream.why = REVOKED
         except (Temporary, Unknown):
-            visit.why = UNCERTAIN
-        if not visit.limit.expired():
-            visit.limit.reschedule(self._loop.time())
+            stream.why = UNCERTAIN
+        if not stream.limit.expired():
+            stream.limit.reschedule(self._loop.time())
 
     def close(self) -> None:
         """Watch no longer."""
         self._revocations.close()
 
 
-__all__ = ["Gate", "MustEnd", "NotAdmitted", "Visitor"]
+__all__ = ["AuthenticatedCaller", "Authenticator", "MustEnd", "NotAdmitted"]

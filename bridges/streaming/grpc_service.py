@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import msgspec
 
-from bridges.streaming.authentication import Gate, MustEnd, NotAdmitted
+from bridges.streaming.authentication import Authenticator, MustEnd, NotAdmitted
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from bridges.streaming.subscriptions import Cursor, Step
@@ -38,10 +38,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Chat:
     """The methods of the service. `log` is the identity of the log that cursors belong to; `pool` is for what blocks."""
 
-    def __init__(self, acceptor: Acceptor, sessions: Sessions, gate: Gate, log: str, pool: Executor) -> None:
+    def __init__(self, acceptor: Acceptor, sessions: Sessions, authenticator: Authenticator, log: str, pool: Executor) -> None:
         self._acceptor = acceptor
         self._sessions = sessions
-        self._gate = gate
+        self._authenticator = authenticator
         self._log = log
         self._pool = pool
         self._streams = Streams("grpc")
@@ -58,32 +58,32 @@ class Chat:
 
     async def send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         """Accept a message: the same rules as POST /v1/messages."""
-        visitor = await admitted(self._gate.call, context)
+        authenticated = await admitted(self._authenticator.call, context)
         try:
             draft = draft_of(request, _metadata(context).get("idempotency-key"))
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "invalid", str(error))
         headers = _trace(context)
-        [answer] = await self._off_loop(lambda: self._acceptor.accept(visitor.caller, [draft], headers))
+        [answer] = await self._off_loop(lambda: self._acceptor.accept(authenticated.caller, [draft], headers))
         if isinstance(answer, Refused):
             await _refuse(context, answer)
         return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id)
 
     async def acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
         """Note how far the caller has come in a conversation."""
-        visitor = await admitted(self._gate.call, context)
+        authenticated = await admitted(self._authenticator.call, context)
         chosen = (request.conversation_id, request.kind, request.up_to)
         headers = _trace(context)
-        refused = await self._off_loop(lambda: self._acceptor.acknowledge(visitor.caller, *chosen, headers))
+        refused = await self._off_loop(lambda: self._acceptor.acknowledge(authenticated.caller, *chosen, headers))
         if refused:
             await _refuse(context, refused)
         return pb.AcknowledgeResponse()
 
     async def stream(self, request: pb.StreamRequest, context: Context) -> None:
         """The caller's events from the cursor on, until either side goes or the token ends."""
-        visitor = await admitted(self._gate.stream, context)
+        authenticated = await admitted(self._authenticator.stream, context)
         try:
-            steps = self._sessions.of(visitor.caller, Cursor.decode(request.cursor, self._log), request.all)
+            steps = self._sessions.of(authenticated.caller, Cursor.decode(request.cursor, self._log), request.all)
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
         except NotAllowed as error:
@@ -91,7 +91,7 @@ class Chat:
             await _abort(context, grpc.StatusCode.PERMISSION_DENIED, "scope_needed", str(error))
         try:
             with self._streams.one():
-                async with self._gate.visit(visitor):
+                async with self._authenticator.hold(authenticated):
                     await self._stream(steps, context)
         except MustEnd as end:
             self._streams.cut_off(end.code)
@@ -126,7 +126,7 @@ class Chat:
 
 
 async def admitted(ask: Callable[[str], Awaitable[T]], context: Context) -> T:
-    """What the gate answers to the call's authorization; else the call ends."""
+    """What the authenticator answers to the call's authorization; else the call ends."""
     try:
         return await ask(_metadata(context).get("authorization", ""))
     except NotAdmitted as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from bridges.streaming.authentication import Gate
+from bridges.streaming.authentication import Authenticator
 from bridges.streaming.grpc_service import admitted
 
 PREFIX = "/grpc.reflection."
@@ -14,8 +14,8 @@ PREFIX = "/grpc.reflection."
 class Guarded(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # is no generic class at run time
     """Asks for a token before reflection answers."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """Every call comes by here; only reflection is stopped."""
@@ -24,7 +24,7 @@ class Guarded(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # is no ge
             return handler
 
         async def answer(requests: Any, context: Any) -> Any:
-            await admitted(self._gate.look, context)
+            await admitted(self._authenticator.look, context)
             async for each in handler.stream_stream(requests, context):
                 yield each
 

@@ -16,7 +16,7 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
-from bridges.streaming.authentication import Gate, MustEnd, NotAdmitted, Visitor
+from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted
 from bridges.streaming.event_json import event_json
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
@@ -44,10 +44,12 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 class EventsPage:
     """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
 
-    def __init__(self, sessions: Sessions, gate: Gate, log: str, cors_origins: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, sessions: Sessions, authenticator: Authenticator, log: str, cors_origins: frozenset[str] = frozenset()
+    ) -> None:
         self._sessions = sessions
         self._origins = cors_origins
-        self._gate = gate
+        self._authenticator = authenticator
         self._log = log
         self._streams = Streams("sse")
 
@@ -76,8 +78,8 @@ class EventsPage:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
         try:
-            visitor = await self._gate.stream(request.headers.get("Authorization", ""))
-            begun = self._begun(request, visitor)
+            authenticated = await self._authenticator.stream(request.headers.get("Authorization", ""))
+            begun = self._begun(request, authenticated)
         except NotAdmitted as error:
             return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
         except NotAllowed as error:
@@ -92,18 +94,20 @@ class EventsPage:
         await response.prepare(request)
         _notice_silence(request)
         with suppress(ConnectionError), self._streams.one():
-            await self._serve(response, visitor, begun)
+            await self._serve(response, authenticated, begun)
         return response
 
-    def _begun(self, request: web.Request, visitor: Visitor) -> AsyncGenerator[Step]:
+    def _begun(self, request: web.Request, authenticated: AuthenticatedCaller) -> AsyncGenerator[Step]:
         """The stream that is asked for. NotAllowed, or ValueError for a cursor or a flag that makes no sense."""
         everything = request.query.get("all", "false")
         if everything not in ("true", "false"):
             raise ValueError("all: true or false")
         kept = request.headers.get("Last-Event-ID") or request.query.get("cursor", "")
-        return self._sessions.of(visitor.caller, Cursor.decode(kept, self._log), everything == "true")
+        return self._sessions.of(authenticated.caller, Cursor.decode(kept, self._log), everything == "true")
 
-    async def _serve(self, response: web.StreamResponse, visitor: Visitor, begun: AsyncGenerator[Step]) -> None:
+    async def _serve(
+        self, response: web.StreamResponse, authenticated: AuthenticatedCaller, begun: AsyncGenerator[Step]
+    ) -> None:
         """Write until the stream ends; its last comment says why."""
         beating = asyncio.create_task(_beat(response))
         if serving := asyncio.current_task():
@@ -111,7 +115,7 @@ class EventsPage:
             beating.add_done_callback(lambda beat: beat.cancelled() or serving.cancel())
         try:
             async with (
-                self._gate.visit(visitor),
+                self._authenticator.hold(authenticated),
                 aclosing(begun) as steps,
             ):
                 await _write_all(response, steps, self._streams)

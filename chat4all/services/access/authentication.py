@@ -11,7 +11,7 @@ from chat4all.services.access.revocations import Revocations
 SEEN_MOST = 10_000
 
 
-class Visitor(Struct, frozen=True):
+class AuthenticatedCaller(Struct, frozen=True):
     """A caller with a valid token, and when it ends (ms UTC)."""
 
     caller: Caller
@@ -40,18 +40,18 @@ class Admission:
     def __init__(self, secret: str, revocations: Revocations) -> None:
         self._secret = secret
         self.revocations = revocations
-        self._seen: dict[str, Visitor] = {}
+        self._seen: dict[str, AuthenticatedCaller] = {}
 
-    def admit(self, authorization: str) -> Visitor:
-        """The visitor that an Authorization value names. NotAdmitted when it names none, Temporary when that is not known."""
-        visitor = self._seen.get(authorization)
-        if visitor is None or not visitor.seconds_left:
-            visitor = self._read(authorization)
-        if self.revocations.is_void(visitor.caller):
+    def admit(self, authorization: str) -> AuthenticatedCaller:
+        """The caller that an Authorization value names. NotAdmitted when it names none, Temporary when that is not known."""
+        authenticated = self._seen.get(authorization)
+        if authenticated is None or not authenticated.seconds_left:
+            authenticated = self._read(authorization)
+        if self.revocations.is_void(authenticated.caller):
             raise NotAdmitted("token_revoked", "this login has ended: log in again")
-        return visitor
+        return authenticated
 
-    def _read(self, authorization: str) -> Visitor:
+    def _read(self, authorization: str) -> AuthenticatedCaller:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotAdmitted("token_missing", "Authorization: Bearer <access token> is needed")
@@ -62,5 +62,5 @@ class Admission:
             raise NotAdmitted(error.code, str(error)) from None
         if len(self._seen) >= SEEN_MOST:
             self._seen.clear()
-        visitor = self._seen[authorization] = Visitor(said.caller, said.expires_at)
-        return visitor
+        authenticated = self._seen[authorization] = AuthenticatedCaller(said.caller, said.expires_at)
+        return authenticated
