@@ -146,11 +146,11 @@ class Upload:
             if not there["parts"]:
                 return
             first = False
-            brought = self._round(there, parallel)
-            failures = 0 if brought else failures + 1
+            arrived = self._round(there, parallel)
+            failures = 0 if arrived else failures + 1
             if failures == self._http.tries:
                 raise ApiError(UNREACHABLE, "store_unreachable", "the object store does not take the parts")
-            if not brought:
+            if not arrived:
                 time.sleep(wait_s(failures))
 
     def _round(self, there: dict[str, Any], parallel: int) -> int:

@@ -46,8 +46,8 @@ class Spans:
 
     def __init__(self, process: str, settings: Settings, exporter: SpanExporter | None = None) -> None:
         resource = Resource({"service.name": f"chat4all-{process}", "service.namespace": "chat4all"})
-        self._provider = TracerProvider(ParentBased(ByLot()), resource, span_limits=SpanLimits(max_links=LINKS))
-        sent = Discreet(exporter or OTLPSpanExporter(settings.otlp, timeout=SEND_S))
+        self._provider = TracerProvider(ParentBased(LotSampler()), resource, span_limits=SpanLimits(max_links=LINKS))
+        sent = ScrubbingExporter(exporter or OTLPSpanExporter(settings.otlp, timeout=SEND_S))
         self._provider.add_span_processor(BatchSpanProcessor(sent, QUEUED, EVERY_MS, AT_ONCE))
         self._tracer = self._provider.get_tracer("chat4all")
         self._ratio = settings.trace_ratio
@@ -212,7 +212,7 @@ class Recorded(Hop):
         self._span.set_attributes(attributes)
 
 
-class ByLot(Sampler):
+class LotSampler(Sampler):
     """For spans without a parent: recorded if and only if the lot has been drawn for them (`Spans.drawn`)."""
 
     def should_sample(
@@ -225,10 +225,10 @@ class ByLot(Sampler):
 
     def get_description(self) -> str:
         """Its name."""
-        return "ByLot"
+        return "LotSampler"
 
 
-class Discreet(SpanExporter):
+class ScrubbingExporter(SpanExporter):
     """Passes spans on with what they may say: no addresses, no URLs, nothing that an error said."""
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -236,7 +236,7 @@ class Discreet(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them."""
-        return self._exporter.export([discreet(each) for each in spans])
+        return self._exporter.export([scrubbed(each) for each in spans])
 
     def shutdown(self) -> None:
         """Send no more."""
@@ -247,7 +247,7 @@ class Discreet(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def discreet(span: ReadableSpan) -> ReadableSpan:
+def scrubbed(span: ReadableSpan) -> ReadableSpan:
     """The same span with what it may say."""
     said = {name: value for name, value in (span.attributes or {}).items() if name in SAID}
     links = [Link(each.context) for each in span.links]

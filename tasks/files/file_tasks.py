@@ -68,7 +68,7 @@ def measured(held: Parts, key: str) -> tuple[int, str]:
 WORK: dict[str, Callable[[Parts, str], None]] = {"verify_file": verify, "fetch_media": fetch}
 
 
-class Desk:
+class FileWorker:
     """This process's threads for files. A file that is being worked on is not taken up a second time."""
 
     def __init__(self, held: Parts) -> None:
@@ -107,21 +107,21 @@ class Desk:
 
 
 @cache
-def desk() -> Desk:
+def file_worker() -> FileWorker:
     """This process's desk, opened at first use."""
-    return Desk(parts())
+    return FileWorker(parts())
 
 
 @app.task(name="verify_file", typing=False)
 def verify_file(file_id: str) -> None:
     """Check an upload that its owner called complete."""
-    desk().poke("verify_file", file_id)
+    file_worker().poke("verify_file", file_id)
 
 
 @app.task(name="fetch_media", typing=False)
 def fetch_media(file_id: str) -> None:
     """Fetch a file that a provider brought."""
-    desk().poke("fetch_media", file_id)
+    file_worker().poke("fetch_media", file_id)
 
 
 class FileSweeper:

@@ -27,7 +27,7 @@ from tasks.lanes.retries import Breaker, Pace, backoff
 from tasks.lanes.writer import Committer, Note
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.resources import Parts
-from tasks.stages.stage import told
+from tasks.stages.stage import described
 
 log = logs.logger(__name__)
 
@@ -323,7 +323,7 @@ class Sender:
         self._failed()
         metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
         self._count_second(row)
-        why = error.reason if isinstance(error, Unknown) else told(error)
+        why = error.reason if isinstance(error, Unknown) else described(error)
         log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
         life_ms = ends_of(row, self._parts.settings) - now_ms()
         grace_ms = max(int(self._parts.settings.unknown_grace_s * 1000), min(self._backoff_ms(refusals), life_ms))

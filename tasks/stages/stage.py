@@ -41,28 +41,28 @@ class Stage(Struct, frozen=True):
     work: Work
 
 
-class Excuses:
+class OwedTries:
     """Tries that came back, until the store knows it: an outage just then must not count against the records."""
 
     def __init__(self) -> None:
         self._owed: deque[tuple[str, str, Sequence[Range], str]] = deque()
 
-    def owe(self, excuse: tuple[str, str, Sequence[Range], str]) -> None:
+    def owe(self, owed_try: tuple[str, str, Sequence[Range], str]) -> None:
         """Stage, topic, ranges and the name of the try."""
-        self._owed.append(excuse)
+        self._owed.append(owed_try)
 
     def bring(self, store: MessageStore) -> None:
         """Tell the store all that it does not know yet. Raises what an outage raises, and keeps the rest."""
         while self._owed:
-            excuse = self._owed.popleft()
+            owed_try = self._owed.popleft()
             try:
-                store.excuse_tries(*excuse)
+                store.excuse_tries(*owed_try)
             except Exception:
-                self._owed.appendleft(excuse)
+                self._owed.appendleft(owed_try)
                 raise
 
 
-EXCUSES = Excuses()
+OWED_TRIES = OwedTries()
 # Of all threads one at a time tries a record alone: whoever dies then has had nobody else's record in its hands alone.
 ALONE = Lock()
 
@@ -91,7 +91,7 @@ class Run:
         if not again:
             self._unit(ranges)
             return
-        EXCUSES.bring(self._store)
+        OWED_TRIES.bring(self._store)
         troubles = [each for each in self._store.troubles(self._ref.topic, ranges) if each.stage == self._stage.name]
         todo = plan(ranges, troubles)
         for span in todo.bury:
@@ -107,8 +107,8 @@ class Run:
         try:
             self._unit(unit)
         finally:
-            EXCUSES.owe((self._stage.name, self._ref.topic, unit, life()))
-            EXCUSES.bring(self._store)
+            OWED_TRIES.owe((self._stage.name, self._ref.topic, unit, life()))
+            OWED_TRIES.bring(self._store)
 
     def _unit(self, unit: Sequence[Range]) -> None:
         unit = [span for span in unit if span.partition not in self._stopped]
@@ -121,7 +121,7 @@ class Run:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, some record in here causes it
             metrics.STAGE_FAILURES.of(self._stage.name, "records").add()
-            log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=told(error))
+            log.warning("stage_failed", stage=self._stage.name, ranges=str(unit), error=described(error))
             for span in unit:
                 self._search(span)
 
@@ -169,7 +169,7 @@ class Run:
             except OUTAGES:
                 raise
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is this record's
-                why = told(failure)
+                why = described(failure)
         self._bury(span, "stage_failed", why)
         self._work([span])
 
@@ -182,7 +182,7 @@ class Run:
         self.buried += 1
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """What went wrong and where. Never the error's own text: that may quote people's words or addresses."""
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""

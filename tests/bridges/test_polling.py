@@ -20,7 +20,7 @@ from chat4all.model.records import INCOMING, TOPICS, Range, read_message
 from chat4all.ports import Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.dead_letters import scan
-from chat4all.services.inbound.intake import Arrivals, Brought
+from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, SettingsError
 from ops.simulator.server import Simulator
@@ -114,7 +114,7 @@ class Unwilling:
         self._failures = failures
         self.asked: list[int] = []
 
-    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
+    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Counts:
         self.asked.append(len(updates))
         failure = next(self._failures, None)
         if failure:
@@ -137,7 +137,7 @@ async def test_a_file_is_asked_for_at_once(place: Place) -> None:
     """A worker is told of what it has to fetch, and need not be found by the sweep."""
 
     class WithFile(Unwilling):
-        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
+        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Counts:
             return replace(super().accept_updates(updates, headers), files=("a-file",))
 
     async with place.polling(WithFile(place, iter(()))):
@@ -205,7 +205,7 @@ async def test_an_update_that_cannot_be_accepted_keeps_no_other_away(place: Plac
     """Two of three are accepted; the bad one is kept as it came, and can be taken again."""
 
     class Picky(Unwilling):
-        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Brought:
+        def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str]) -> Counts:
             if any(getattr(each, "text", "") == "bad" for each in updates):
                 raise KeyError("unforeseen")
             return super().accept_updates(updates, headers)

@@ -110,7 +110,7 @@ def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
         return real(self, *given)
 
     with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        desk = file_tasks.Desk(road.parts)
+        desk = file_tasks.FileWorker(road.parts)
         desk.poke("verify_file", file.file_id)
         desk.close()
     assert now(road, file).status is FileStatus.READY
@@ -281,7 +281,7 @@ async def test_a_page_in_place_of_a_file_is_not_kept(road: World, provider: Prov
 async def test_media_servers_that_drip_do_not_stop_verification(road: World, provider: Provider) -> None:
     """More fetches wait than there are threads for them; an upload is verified meanwhile."""
     provider.release = asyncio.Event()
-    desk = file_tasks.Desk(road.parts)
+    desk = file_tasks.FileWorker(road.parts)
     for number in range(2 * file_tasks.THREADS["fetch_media"]):
         waiting = road.store.add_files([replace(incoming(road), file_id=new_id("drip", number))])[0]
         desk.poke("fetch_media", waiting.file_id)
@@ -302,7 +302,7 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
     file = incoming(road)
     provider.failures = 3
     with patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        desk = file_tasks.Desk(road.parts)
+        desk = file_tasks.FileWorker(road.parts)
         desk.poke("fetch_media", file.file_id)
         await asyncio.to_thread(desk.close)
     assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)

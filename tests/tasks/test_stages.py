@@ -220,7 +220,7 @@ def test_rows_of_a_record_that_was_set_aside_meanwhile_do_not_wait_for_ever(
 def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that was handed out twice is worked on twice at once: a kill then is one death, not two."""
     road.say(*[message(ONE, n) for n in range(3)])
-    monkeypatch.setattr(stage.EXCUSES, "owe", lambda _: None)
+    monkeypatch.setattr(stage.OWED_TRIES, "owe", lambda _: None)
     for _ in range(5):
         road.run(PERSIST, again=True)
     troubles = road.store.troubles(INCOMING, road.everything().ranges)

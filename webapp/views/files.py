@@ -197,7 +197,7 @@ def _taken(form: Form, start: Start) -> Response:
     name, mime_type = _named(start.filename, start.mime_type)
     file = _begin(membership, name, mime_type, 0, in_parts=False)
     try:
-        return _brought(file, form)
+        return _stored(file, form)
     finally:
         let_go_upload(file)
 
@@ -208,7 +208,7 @@ def _begin(membership: Membership, name: str, mime_type: str, size: int, in_part
     return filing.begin(place, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
 
 
-def _brought(file: StoredFile, form: Form) -> Response:
+def _stored(file: StoredFile, form: Form) -> Response:
     here = gateway()
     here.objects.put(file.own_key, form.chunks())
     if not form.size:

@@ -31,7 +31,7 @@ PAGE, PAGES = 200, 5
 FETCH_LIFE_MS = 24 * 3_600_000
 
 
-class Draught(Protocol):
+class Unfrozen(Protocol):
     """What is needed to know of a message on its way in."""
 
     @property
@@ -47,14 +47,14 @@ class Draught(Protocol):
         """The file that it wants to carry."""
 
 
-def found(store: MessageStore, works: Sequence[Draught]) -> dict[str, StoredFile]:
+def found(store: MessageStore, works: Sequence[Unfrozen]) -> dict[str, StoredFile]:
     """The files that these messages want to carry, those that exist, by the id as the draft writes it."""
     wanted = {work.file_draft.file_id for work in works if work.file_draft}
     kept = store.files([each.lower() for each in wanted]) if wanted else {}
     return {each: kept[each.lower()] for each in wanted if each.lower() in kept}
 
 
-def may_carry(work: Draught, file: StoredFile | None) -> bool:
+def may_carry(work: Unfrozen, file: StoredFile | None) -> bool:
     """Whether the file is complete and of the message's conversation."""
     return file is not None and file.status is FileStatus.READY and file.conversation_id == work.conversation_id
 
@@ -82,7 +82,7 @@ def may_know(store: MessageStore, file: StoredFile, membership: Membership, user
     return False
 
 
-def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, StoredFile]) -> list[bool]:
+def hold(store: MessageStore, works: Sequence[Unfrozen], files: Mapping[str, StoredFile]) -> list[bool]:
     """For each message with a file: take its reference; whether it holds.
 
     The rows are read again after the references are written, while the sweep marks a row before it looks for references:
@@ -97,7 +97,7 @@ def hold(store: MessageStore, works: Sequence[Draught], files: Mapping[str, Stor
     return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
 
 
-def brought(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:
+def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:
     """The file that a provider's message brings, to be fetched: under the same id at every repetition; the first is kept."""
     try:
         mime_type = checked_type(inbound.mime_type, inbound.filename)

@@ -21,7 +21,7 @@ from chat4all.model.messages import (
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update
 from chat4all.services.acceptance.acceptance import Acceptor
-from chat4all.services.acceptance.attachments import brought
+from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.recipients import freeze, speaker
 from chat4all.services.acceptance.renditions import rendered
@@ -34,16 +34,16 @@ from chat4all.services.inbound.inbound_message import Arrival, payload_of, place
 from chat4all.telemetry import metrics, tracing
 
 
-class Brought(Struct, frozen=True):
+class Counts(Struct, frozen=True):
     """Counts of messages and receipts that are now durable. `files`: ids of those that a worker is to fetch."""
 
     messages: int
     receipts: int
     files: tuple[str, ...] = ()
 
-    def joined(self, more: "Brought") -> "Brought":
+    def joined(self, more: "Counts") -> "Counts":
         """Both together."""
-        return Brought(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
+        return Counts(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
 
 
 class Arrivals:
@@ -55,19 +55,19 @@ class Arrivals:
         self._people = acceptor.people
         self._places = Places(store, acceptor.people, acceptor.partitions)
 
-    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Brought:
+    def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Counts:
         """Make everything durable, in one call of the log unless an address moves between two messages.
 
         Temporary or Unknown: the provider must bring it again.
         """
-        brought = Brought(0, 0)
+        counts = Counts(0, 0)
         for some in _runs(updates):
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
-            brought = brought.joined(self._accept(some, headers))
-        return brought
+            counts = counts.joined(self._accept(some, headers))
+        return counts
 
-    def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Brought:
+    def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
         updates = self._own_echoes(updates)
         inbound = [each for each in updates if isinstance(each, Inbound)]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
@@ -80,7 +80,7 @@ class Arrivals:
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
         files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, File))
-        return Brought(len(messages), len(receipts), files)
+        return Counts(len(messages), len(receipts), files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
         partitions = self._acceptor.partitions
@@ -179,7 +179,7 @@ class Arrivals:
         """Register the files that come with messages. A worker fetches them; the message does not wait."""
         bringing = [each for each in arrivals if each.inbound.media]
         for each in bringing:
-            each.file = brought(each.inbound, each.message_id, each.conversation_id, each.owner, each.membership.version)
+            each.file = fetched_file(each.inbound, each.message_id, each.conversation_id, each.owner, each.membership.version)
         if bringing:
             self._store.add_files([each.file for each in bringing if each.file])
             metrics.UPLOADS.of("provider", "begun").add(len(bringing))

@@ -14,7 +14,7 @@ from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.ids import webhook_letter_id
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
-from chat4all.services.inbound.intake import Arrivals, Brought
+from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.telemetry import logs, metrics
 
 log = logs.logger(__name__)
@@ -51,21 +51,21 @@ class Webhooks:
         read = [(body, _read(channel, body)) for body in bodies]
         updates = [each for _, some in read for each in some]
         try:
-            brought = self._arrivals.accept_updates(updates, headers)
+            counts = self._arrivals.accept_updates(updates, headers)
         except OUTAGES:
             raise
         except Exception:
             log.exception("updates_failed", channel=channel.name, updates=len(updates))
-            brought, read = self._one_by_one(channel, read, headers)
+            counts, read = self._one_by_one(channel, read, headers)
         self._keep(channel.name, read)
         rest = [each for _, some in read for each in some]
         _tell(channel.name, [*(each for each in updates if isinstance(each, Aside)), *rest])
         return Handled(
-            brought.messages,
-            brought.receipts,
+            counts.messages,
+            counts.receipts,
             tuple(each.reason for each in rest if isinstance(each, Unreadable)),
             tuple(dict.fromkeys(each.account for each in rest if isinstance(each, Unclaimed))),
-            brought.files,
+            counts.files,
         )
 
     def again(self, channel: Channel, letter_id: str, dry_run: bool = False) -> Handled | None:
@@ -88,7 +88,7 @@ class Webhooks:
 
     def _one_by_one(
         self, channel: Channel, read: Sequence[tuple[bytes, Sequence[Update]]], headers: Mapping[str, str] | None
-    ) -> tuple[Brought, list[tuple[bytes, Sequence[Update]]]]:
+    ) -> tuple[Counts, list[tuple[bytes, Sequence[Update]]]]:
         """Something in these cannot be accepted, and must not keep the others away: each by itself, the bad ones aside."""
         messages = receipts = 0
         files: list[str] = []
@@ -97,17 +97,17 @@ class Webhooks:
             rest: list[Update] = [each for each in updates if isinstance(each, Unreadable | Unclaimed)]
             for each in updates:
                 try:
-                    brought = self._arrivals.accept_updates([each], headers)
+                    counts = self._arrivals.accept_updates([each], headers)
                 except OUTAGES:
                     raise
                 except Exception:
                     log.exception("update_set_aside", channel=channel.name, kind=type(each).__name__)
                     rest.append(Unreadable("not accepted"))
                 else:
-                    messages, receipts = messages + brought.messages, receipts + brought.receipts
-                    files += brought.files
+                    messages, receipts = messages + counts.messages, receipts + counts.receipts
+                    files += counts.files
             left.append((body, rest))
-        return Brought(messages, receipts, files=tuple(files)), left
+        return Counts(messages, receipts, files=tuple(files)), left
 
     def _keep(self, channel: str, read: Iterable[tuple[bytes, Sequence[Update]]]) -> None:
         kept = [(letter, body[:KEPT_MOST]) for body, updates in read for letter in letters(channel, body, updates)]
