@@ -55,6 +55,28 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in named if name not in MADE and not (ROOT / name).exists()] == []
 
 
+RAISED = re.compile(r'(?:Verdict\(\w+, |(?:Permanent|Temporary|Throttled|Unknown|AddressMoved|lost)\()"(\w+)"')
+TABLE = re.compile(r"^REASONS = \{(.*?)^\}", re.M | re.S)
+
+
+def reasons() -> set[str]:
+    """Every reason in the channels' sources: of their error tables, and of failures that they raise."""
+    found: set[str] = set()
+    for path in (ROOT / "chat4all" / "channels").glob("*.py"):
+        source = path.read_text()
+        found.update(RAISED.findall(source))
+        for table in TABLE.findall(source):
+            found.update(re.findall(r': "(\w+)"', table))
+    return found
+
+
+def test_every_reason_of_a_channel_is_explained() -> None:
+    """Whoever finds a reason at a failed delivery finds it on the page that says what it means."""
+    page = (ROOT / "docs" / "one-delivery.md").read_text()
+    assert {"outside_window", "blocked", "no_answer"} <= reasons()
+    assert sorted(each for each in reasons() if f"`{each}`" not in page) == []
+
+
 @pytest.fixture
 def outbox(tmp_path: Path) -> Channel:
     """The channel that docs/first-hour.md shows, made as the service makes channels."""
