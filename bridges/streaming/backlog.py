@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from bridges.streaming.history import reload_parcel
-from bridges.streaming.subscriptions import Cursor, Parcel
+from bridges.streaming.history import reload_event
+from bridges.streaming.subscriptions import Cursor
+from chat4all.model.events import Event, decode
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import EVENTS, Range
 from chat4all.ports import EventLog
@@ -22,7 +23,7 @@ class Backlog:
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
-    def between(self, cursor: Cursor, horizon: Mapping[int, int]) -> Iterator[list[Parcel]]:
+    def between(self, cursor: Cursor, horizon: Mapping[int, int]) -> Iterator[list[Event]]:
         """Chunks of all events from the cursor up to, not including, these offsets. What the log has forgotten is `reload`."""
         lost = False
         first_kept = {partition: first for partition, (first, _) in self._log.ends(EVENTS).items()}
@@ -39,19 +40,19 @@ class Backlog:
                 start = last + 1
         if lost:
             metrics.RELOADS.of("away_too_long").add()
-            yield [reload_parcel("away_too_long")]
+            yield [reload_event("away_too_long")]
 
-    def _read(self, cursor: Cursor, span: Range) -> list[Parcel]:
-        parcels = []
+    def _read(self, cursor: Cursor, span: Range) -> list[Event]:
+        events = []
         highest = cursor.positions.get(span.partition, -1)
         for record in self._log.read(EVENTS, [span], READ_S):
             try:
-                parcel = Parcel.of(record)
+                event = decode(record)
             except ValueError as error:
                 log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
                 continue
             # A rerun of a stage publishes its messages again.
-            if parcel.seq < 0 or parcel.seq > highest:
-                parcels.append(parcel)
-            highest = max(highest, parcel.seq)
-        return parcels
+            if event.seq < 0 or event.seq > highest:
+                events.append(event)
+            highest = max(highest, event.seq)
+        return events

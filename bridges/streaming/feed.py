@@ -19,18 +19,18 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from bridges.streaming.subscriptions import Hub, Memberships, Parcel
+from bridges.streaming.subscriptions import Hub, Memberships
 from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import RANK, DeliveryKey, state
+from chat4all.model.events import Event, decode, member_of
 from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.messages import seq_at
 from chat4all.model.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.ports import Consumer, EventLog, MessageStore
 from chat4all.telemetry import metrics
 from chat4all.telemetry.logs import logger
-from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one
 
 log_to = logger(__name__)
@@ -152,7 +152,7 @@ class Feed:
             if not records:
                 self._open_when_there()
                 continue
-            asyncio.run_coroutine_threadsafe(self.dispatch(_parcels(records)), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self.dispatch(_decoded(records)), self._loop).result()
             self._put_seconds(max(0.0, time.time() - records[0].at / 1000))
             for record in records:
                 self._positions[record.partition] = record.offset + 1
@@ -185,9 +185,9 @@ class Feed:
         if not self.is_open.is_set() and _covers(self._positions, ends):
             self._loop.call_soon_threadsafe(self.is_open.set)
 
-    async def dispatch(self, parcels: Sequence[Parcel]) -> None:
+    async def dispatch(self, events: Sequence[Event]) -> None:
         """Hand these to whom they concern, in order, once the memberships that they need are known."""
-        fresh = [parcel for parcel in parcels if not self._hub.is_repeat(parcel)]
+        fresh = [event for event in events if not self._hub.is_repeat(event)]
         if self._hub.subscribers:
             await self._look_up([each for each in fresh if not self._hub.states.knows(each.about) and _is_late(each)])
             now = now_ms()
@@ -195,14 +195,14 @@ class Feed:
             if stale:
                 self._memberships.put(await self._load(sorted(stale)), now)
         else:
-            self._memberships.forget(parcel.conversation for parcel in fresh if parcel.kind == "conversation")
-        for parcel in parcels:
-            self._hub.dispatch(parcel, self._memberships.audience(parcel))
+            self._memberships.forget(event.conversation_id for event in fresh if event.kind == "conversation")
+        for event in events:
+            self._hub.dispatch(event, self._memberships.audience(event))
 
-    async def _look_up(self, late: Sequence[Parcel]) -> None:
+    async def _look_up(self, late: Sequence[Event]) -> None:
         """What was published long after it was learned may have been overtaken by what another process told: ask the store."""
-        keys = [DeliveryKey.parse(each.about) for each in late if each.kind == "state"]
-        names = sorted({each.conversation for each in late if each.kind == "position"})
+        keys = [DeliveryKey.parse(each.subject) for each in late if each.kind == "state"]
+        names = sorted({each.conversation_id for each in late if each.kind == "position"})
         if not late:
             return
         rows, marks = await self._asked(
@@ -211,7 +211,7 @@ class Feed:
         for row in rows:
             self._hub.states.know(str(row.key), RANK[state(row.facts)])
         for mark in chain.from_iterable(marks.values()):
-            self._hub.states.know(f"{mark.conversation_id} {mark.user_id}", mark.delivered_up_to, mark.read_up_to)
+            self._hub.states.know(member_of(mark.conversation_id, mark.user_id), mark.delivered_up_to, mark.read_up_to)
 
     async def _load(self, names: list[str]) -> list[Membership]:
         """The newest memberships."""
@@ -232,19 +232,19 @@ class Feed:
             await asyncio.sleep(wait)
 
 
-def _parcels(records: Sequence[Record]) -> list[Parcel]:
-    parcels = []
+def _decoded(records: Sequence[Record]) -> list[Event]:
+    events = []
     for record in records:
         try:
-            parcels.append(Parcel.of(record))
+            events.append(decode(record))
         except ValueError as error:
             log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
-    return parcels
+    return events
 
 
-def _is_late(parcel: Parcel) -> bool:
+def _is_late(event: Event) -> bool:
     """Whether a state or position was published so long after it was learned that others may have told a newer one before."""
-    return bool(parcel.about) and parcel.at - pb.Event.FromString(parcel.event).at_ms > LATE_MS
+    return bool(event.about) and event.at - event.learned_at > LATE_MS
 
 
 def _covers(positions: Mapping[int, int], ends: Mapping[int, int]) -> bool:

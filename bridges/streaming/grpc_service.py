@@ -111,7 +111,7 @@ class Chat:
                 try:
                     async with asyncio.timeout(WRITE_S) as limit:
                         await context.write(frame)
-                    self._streams.sent(len(step.parcels))
+                    self._streams.sent(len(step.events))
                 except TimeoutError:
                     if limit.expired():
                         raise CutOff from None

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
-from bridges.streaming.subscriptions import Cursor, Parcel
+from bridges.streaming.subscriptions import Cursor
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
+from chat4all.model.events import Event
 from chat4all.model.ids import reload_event_id
 from chat4all.model.messages import Message
-from chat4all.model.records import NewRecord, Record, partition_of
+from chat4all.model.records import partition_of
 from chat4all.model.slots import slots
 from chat4all.ports import Change, MessageStore, Span
 from chat4all.ports.changes import KEPT_DAYS
-from chat4all.services.acceptance.conversation_events import conversation_record
+from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
 
@@ -48,7 +49,7 @@ class Past:
 
     def messages(
         self, user: str, cursor: Cursor, horizon: dict[int, int], names: Iterable[str] | None = None
-    ) -> Iterator[list[Parcel]]:
+    ) -> Iterator[list[Event]]:
         """Chunks of all messages in (cursor, horizon] that `user` may read, partition by partition, each by seq."""
         asked = self._store.conversations_of(user) if names is None else sorted(names)
         starts = self._starts(user, cursor, asked)
@@ -58,7 +59,7 @@ class Past:
             readers = self._store.memberships(mine, user)
             spans = {name: starts[name] for name in mine if name in readers}
             found = self._merged(spans, horizon.get(partition, -1))
-            yield from _chunks(self._parcel(each) for each in found if _is_shown(each, readers[each.conversation_id], user))
+            yield from _chunks(self._message(each) for each in found if _is_shown(each, readers[each.conversation_id], user))
 
     def _starts(self, user: str, cursor: Cursor, names: list[str]) -> dict[str, int]:
         """Per conversation the seq after which to begin: the cursor's, else what the user has acknowledged."""
@@ -92,7 +93,7 @@ class Past:
             yield from sorted(ready, key=_seq)
             open_ends = {name: each for name, each in open_ends.items() if each.held or not each.is_whole}
 
-    def changes(self, user: str, cursor: Cursor, names: Iterable[str] | None = None) -> Iterator[list[Parcel]]:
+    def changes(self, user: str, cursor: Cursor, names: Iterable[str] | None = None) -> Iterator[list[Event]]:
         """Chunks of what was learned since the cursor: memberships, positions, states, rejections. As it is now.
 
         A new reader is told the positions, and the states of the newest messages: at most `NEWEST` of each conversation,
@@ -110,7 +111,7 @@ class Past:
     def _since(self, cursor: Cursor, name: str) -> int:
         return cursor.since(partition_of(name, self._partitions)) - SLACK_MS
 
-    def _told(self, user: str, changes: Sequence[Change]) -> Iterator[Parcel]:
+    def _told(self, user: str, changes: Sequence[Change]) -> Iterator[Event]:
         """What these changes are about, as it is now, where the user may know it."""
         readers = self._store.memberships(sorted({each.conversation_id for each in changes}), user)
         mine = [each for each in changes if each.conversation_id in readers and readers[each.conversation_id].has(user)]
@@ -121,9 +122,9 @@ class Past:
             yield from self._states(user, readers, self._store.deliveries(some).values())
         for name, at, subject in {(each.conversation_id, each.at, each.subject) for each in changes if each.kind == "rejected"}:
             if subject.split(" ", 3)[-1] == user:
-                yield _as_parcel(rejection(name, subject, at, self._partitions))
+                yield _retold(rejection(name, subject, at, self._partitions))
 
-    def _memberships(self, user: str, readers: Mapping[str, Membership], changes: Sequence[Change]) -> Iterator[Parcel]:
+    def _memberships(self, user: str, readers: Mapping[str, Membership], changes: Sequence[Change]) -> Iterator[Event]:
         """Members hear of every change, and who left hears of the change that they left by."""
         versions: dict[str, list[int]] = {}
         for each in changes:
@@ -133,31 +134,31 @@ class Past:
             there = readers.get(name)
             stays = [stay for stay in there.members if stay.user_id == user] if there else []
             if there and any(not stay.left or stay.left in changed for stay in stays):
-                yield _as_parcel(conversation_record(there, self._partitions))
+                yield _retold(conversation_event(there, self._partitions))
 
-    def _positions(self, members: set[tuple[str, str]]) -> Iterator[Parcel]:
+    def _positions(self, members: set[tuple[str, str]]) -> Iterator[Event]:
         names = sorted({name for name, _ in members})
         marks = self._store.watermarks(names) if names else {}
         for mark in chain.from_iterable(marks.values()):
             if (mark.conversation_id, mark.user_id) in members:
-                yield _as_parcel(position_event(mark, _marked_at(mark), self._partitions))
+                yield _retold(position_event(mark, _marked_at(mark), self._partitions))
 
-    def _states(self, user: str, readers: Mapping[str, Membership], rows: Iterable[Delivery]) -> Iterator[Parcel]:
+    def _states(self, user: str, readers: Mapping[str, Membership], rows: Iterable[Delivery]) -> Iterator[Event]:
         seen = as_one(self._store, [row for row in rows if row.conversation_id in readers])
         told = [row for row in seen if state(row.facts) is not State.PENDING]
         said = self._store.messages(list({_place(row) for row in told}))
         for row in sorted(told, key=lambda row: row.key.seq):
             message = said.get(_place(row))
             if message and readers[row.conversation_id].may_read(user, message.members_version):
-                yield _as_parcel(state_event(row, _changed_at(row), self._partitions))
+                yield _retold(state_event(row, _changed_at(row), self._partitions))
 
-    def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Parcel]]:
+    def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Event]]:
         limit = min(NEWEST, max(5, 20 * AT_ONCE // max(1, len(names))))
         for chunk in _by(max(1, HELD // limit), names):
             readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
             told = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
-            yield from _chunks(_as_parcel(position_event(mark, _marked_at(mark), self._partitions)) for mark in told)
+            yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in told)
             pages = self._store.pages([Span(name, None, 2**62, limit) for name in readers])
             keys = [key for page in pages for message in page for key in self._keys(message)]
             for some in _by(AT_ONCE, keys):
@@ -170,8 +171,8 @@ class Past:
         firsts = [each for each in slots(message) if not each.part]
         return [DeliveryKey(Lane(each.recipient.channel, partition), message.seq, each.index) for each in firsts]
 
-    def _parcel(self, message: Message) -> Parcel:
-        return _as_parcel(message_event(message, self._partitions))
+    def _message(self, message: Message) -> Event:
+        return _retold(message_event(message, self._partitions))
 
 
 class _Reading:
@@ -192,11 +193,11 @@ class _Reading:
             yield self.held.popleft()
 
 
-def reload_parcel(reason: str) -> Parcel:
+def reload_event(reason: str) -> Event:
     """Tells the reader to ask again for what they show."""
     at = now_ms()
     event = pb.Event(event_id=reload_event_id(reason, at), at_ms=at, reload=pb.ReloadEvent(reason=reason))
-    return Parcel("reload", "", -1, event.SerializeToString(), at)
+    return Event("reload", "", -1, event.SerializeToString(), at=at)
 
 
 def must_reload(cursor: Cursor) -> str:
@@ -217,11 +218,10 @@ def _place(row: Delivery) -> tuple[str, int]:
     return row.conversation_id, row.first_seq or row.key.seq
 
 
-def _as_parcel(record: NewRecord) -> Parcel:
-    parcel = Parcel.of(Record(record.topic, record.partition, -1, record.key, record.value, record.headers, 0))
+def _retold(event: Event) -> Event:
     # Reading an old message again is no step on its way.
-    parcel.trace = ""
-    return parcel
+    event.trace = ""
+    return event
 
 
 def _seq(message: Message) -> int:
@@ -233,13 +233,13 @@ def _by(size: int, things: Sequence[T]) -> Iterator[Sequence[T]]:
         yield things[start : start + size]
 
 
-def _chunks(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
-    """Parcels in lists that a reader takes as one message: clients refuse those of 4 MiB."""
-    chunk: list[Parcel] = []
+def _chunks(events: Iterator[Event]) -> Iterator[list[Event]]:
+    """Events in lists that a reader takes as one message: clients refuse those of 4 MiB."""
+    chunk: list[Event] = []
     octets = 0
-    for parcel in parcels:
-        chunk.append(parcel)
-        octets += len(parcel.event)
+    for event in events:
+        chunk.append(event)
+        octets += len(event.body)
         if len(chunk) == CHUNK or octets >= CHUNK_OCTETS:
             yield chunk
             chunk, octets = [], 0

@@ -6,17 +6,18 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 
 from bridges.streaming.backlog import Backlog
-from bridges.streaming.history import Past, must_reload, reload_parcel
-from bridges.streaming.subscriptions import Cursor, Hub, Parcel, Step, Subscription
+from bridges.streaming.history import Past, must_reload, reload_event
+from bridges.streaming.subscriptions import Cursor, Hub, Step, Subscription
 from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.clock import now_ms
+from chat4all.model.events import Event
 from chat4all.telemetry import metrics, tracing
 
 
 def left(step: Step, way: str) -> None:
     """The events of this step left the system, over `way`: the last of their steps that a trace shows."""
     if tracing.spans():
-        for each in step.parcels:
+        for each in step.events:
             tracing.mark("stream", each.trace, each.message_id, kind=each.kind, channel=way)
 
 
@@ -92,9 +93,9 @@ class Sessions:
             while True:
                 self._check(subscription)
                 bell.clear()
-                while parcels := subscription.take():
+                while events := subscription.take():
                     # What waited may have been overtaken by what the store said.
-                    yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor, with_time=True)
+                    yield Step([each for each in events if self._hub.states.are_news(each)], cursor, with_time=True)
                     self._check(subscription)
                 await bell.wait()
         finally:
@@ -106,20 +107,20 @@ class Sessions:
         user = subscription.user or ""
         if reason := must_reload(cursor):
             metrics.RELOADS.of(reason).add()
-            yield Step([reload_parcel(reason)], cursor)
+            yield Step([reload_event(reason)], cursor)
         is_live = False
         while not is_live:
             asked_at = now_ms()
-            async for parcels in self._steps(self._past.messages(user, cursor, subscription.horizon, subscription.names)):
-                yield Step(parcels, cursor)
+            async for events in self._steps(self._past.messages(user, cursor, subscription.horizon, subscription.names)):
+                yield Step(events, cursor)
             for partition, seq in subscription.horizon.items():
                 cursor.reach(partition, seq)
-            while parcels := subscription.take():
-                yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor)
-            async for parcels in self._steps(self._past.changes(user, cursor, subscription.names)):
-                for each in parcels:
+            while events := subscription.take():
+                yield Step([each for each in events if self._hub.states.are_news(each)], cursor)
+            async for events in self._steps(self._past.changes(user, cursor, subscription.names)):
+                for each in events:
                     self._hub.states.hear(each)
-                yield Step(parcels, cursor)
+                yield Step(events, cursor)
             cursor.catch_up(asked_at)
             is_live = subscription.go_live(self._hub.highest)
         yield Step([], cursor)
@@ -133,18 +134,18 @@ class Sessions:
             cursor.positions = dict(subscription.horizon)
         is_live = False
         while not is_live:
-            async for parcels in self._steps(self._backlog.between(cursor, horizon)):
-                yield Step([each for each in parcels if self._hub.states.are_news(each)], cursor)
+            async for events in self._steps(self._backlog.between(cursor, horizon)):
+                yield Step([each for each in events if self._hub.states.are_news(each)], cursor)
             cursor.events = {**cursor.events, **horizon}
             horizon = dict(self._hub.events)
             is_live = subscription.go_live(self._hub.highest)
         yield Step([], cursor)
 
-    async def _steps(self, blocking: Iterator[list[Parcel]]) -> AsyncGenerator[list[Parcel]]:
+    async def _steps(self, blocking: Iterator[list[Event]]) -> AsyncGenerator[list[Event]]:
         loop = asyncio.get_running_loop()
-        following: Callable[[], list[Parcel] | None] = lambda: next(blocking, None)  # noqa: E731
-        while (parcels := await loop.run_in_executor(self._pool, following)) is not None:
-            yield parcels
+        following: Callable[[], list[Event] | None] = lambda: next(blocking, None)  # noqa: E731
+        while (events := await loop.run_in_executor(self._pool, following)) is not None:
+            yield events
 
     def _check(self, subscription: Subscription) -> None:
         if subscription.is_cut:

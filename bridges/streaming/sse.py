@@ -138,7 +138,7 @@ async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], 
         try:
             async with asyncio.timeout(WRITE_S) as limit:
                 await response.write(text)
-            streams.sent(len(step.parcels))
+            streams.sent(len(step.events))
         except TimeoutError:
             if limit.expired():
                 raise CutOff from None
@@ -149,9 +149,9 @@ async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], 
 def blocks(step: Step) -> bytes:
     """Server-Sent Events of one step; of a step without events its cursor alone."""
     parts = []
-    for parcel, cursor in step.each():
-        parcel.json = parcel.json or event_json(parcel.event)
-        parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), parcel.kind.encode(), parcel.json))
+    for event, cursor in step.each():
+        event.json = event.json or event_json(event.body)
+        parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), event.kind.encode(), event.json))
     return b"".join(parts) or b"id: %s\n\n" % step.cursor.encode().encode()
 
 

@@ -13,9 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.model.conversations import Membership
-from chat4all.model.records import Record
-from chat4all.telemetry.trace_context import HEADER, MESSAGE
-from chat4all.v1 import chat_pb2 as pb
+from chat4all.model.events import Event
 
 LONGEST_CURSOR = 65536
 
@@ -79,107 +77,39 @@ class Cursor(Struct, omit_defaults=True):
         return self.caught + self.told.get(partition, 0) if self.caught else self.at
 
 
-class Parcel(Struct):
-    """One event on its way to readers: its bytes, serialised once for all of them, and what is needed to route it.
-
-    `seq` is -1 for everything but messages. `user` is set for what only one user may see. `at` is when it was published.
-    `json` is filled by whoever first needs the event as JSON. `about` names what a state or position is of; `rank` and
-    `further` are how far that is. `offset` is its place in chat-events, -1 where it comes from the store.
-    `trace` and `message_id` are set where the message is sampled.
-    """
-
-    kind: str
-    conversation: str
-    partition: int
-    event: bytes
-    at: int
-    seq: int = -1
-    version: int = 0
-    user: str = ""
-    json: bytes = b""
-    about: str = ""
-    rank: int = 0
-    further: int = 0
-    offset: int = -1
-    trace: str = ""
-    message_id: str = ""
-
-    @classmethod
-    def of(cls, record: Record) -> "Parcel":
-        """The parcel of a chat-events record. ValueError when its headers make no sense."""
-        headers = record.headers
-        kind = headers.get("kind", "")
-        if kind == "message" and not ("seq" in headers and "version" in headers):
-            raise ValueError("a message event without seq or version")
-        conversation = headers.get("conversation", record.key)
-        about, rank, further = _how_far(kind, conversation, record)
-        return cls(
-            kind=kind,
-            conversation=conversation,
-            partition=record.partition,
-            event=record.value,
-            at=record.at,
-            seq=int(headers["seq"]) if kind == "message" else -1,
-            version=int(headers.get("version", 0)),
-            user=headers.get("user", ""),
-            about=about,
-            rank=rank,
-            further=further,
-            offset=record.offset,
-            trace=headers.get(HEADER, ""),
-            message_id=headers.get(MESSAGE, ""),
-        )
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether a full buffer lets go of this, because the store tells it again. The others are few."""
-        return self.kind in ("message", "state", "position")
-
-
-def _how_far(kind: str, conversation: str, record: Record) -> tuple[str, int, int]:
-    """What a state or position is of, and how far it is. Older records of positions say it only inside."""
-    headers = record.headers
-    if kind == "position":
-        if "member" not in headers:
-            read = pb.Event.FromString(record.value).position
-            return f"{conversation} {read.user_id}", read.delivered_up_to, read.read_up_to
-        return f"{conversation} {headers['member']}", int(headers["rank"]), int(headers["further"])
-    return headers.get("delivery", ""), int(headers.get("rank", 0)), 0
-
-
 class Step(Struct):
     """Events to send next, and the reader's cursor before them. Ask once, for `frame` or for `each`: both move the cursor.
 
     `with_time`: everything older than these has been told too, so their times count.
     """
 
-    parcels: list[Parcel]
+    events: list[Event]
     cursor: Cursor
     with_time: bool = False
 
     def frame(self) -> bytes:
         """A serialised `Events`: the events' own bytes as field 1, the cursor after them as field 2. Nothing is parsed."""
         parts: list[bytes] = []
-        for parcel in self.parcels:
-            self._advance(parcel)
-            parts += (b"\x0a", _varint(len(parcel.event)), parcel.event)
+        for event in self.events:
+            self._advance(event)
+            parts += (b"\x0a", _varint(len(event.body)), event.body)
         text = self.cursor.encode().encode()
         parts += (b"\x12", _varint(len(text)), text)
         return b"".join(parts)
 
-    def each(self) -> Iterator[tuple[Parcel, str]]:
+    def each(self) -> Iterator[tuple[Event, str]]:
         """Every event with the cursor after it."""
-        for parcel in self.parcels:
-            self._advance(parcel)
-            yield parcel, self.cursor.encode()
+        for event in self.events:
+            self._advance(event)
+            yield event, self.cursor.encode()
 
-    def _advance(self, parcel: Parcel) -> None:
-        if parcel.seq >= 0:
-            self.cursor.reach(parcel.partition, parcel.seq)
+    def _advance(self, event: Event) -> None:
+        if event.seq >= 0:
+            self.cursor.reach(event.partition, event.seq)
         if self.with_time:
-            self.cursor.tell(parcel.partition, parcel.at)
-        if self.cursor.events and parcel.offset >= 0:
-            self.cursor.events[parcel.partition] = parcel.offset + 1
+            self.cursor.tell(event.partition, event.at)
+        if self.cursor.events and event.offset >= 0:
+            self.cursor.events[event.partition] = event.offset + 1
 
 
 def _varint(number: int) -> bytes:
@@ -205,21 +135,21 @@ class Memberships:
         self._most = most
         self._fresh_ms = fresh_ms
 
-    def stale(self, parcels: Iterable[Parcel], now_ms: int) -> set[str]:
-        """The conversations to load before these parcels can be dispatched.
+    def stale(self, events: Iterable[Event], now_ms: int) -> set[str]:
+        """The conversations to load before these events can be dispatched.
 
         A message says which version it needs; what else is told goes by what was known within `fresh_ms`.
         """
-        return {parcel.conversation for parcel in parcels if self._is_stale(parcel, now_ms)}
+        return {event.conversation_id for event in events if self._is_stale(event, now_ms)}
 
-    def _is_stale(self, parcel: Parcel, now_ms: int) -> bool:
-        if parcel.user:
+    def _is_stale(self, event: Event, now_ms: int) -> bool:
+        if event.user:
             return False
-        membership, loaded_at = self._known.get(parcel.conversation, (None, 0))
-        if membership is None or parcel.kind == "conversation":
+        membership, loaded_at = self._known.get(event.conversation_id, (None, 0))
+        if membership is None or event.kind == "conversation":
             return True
-        if parcel.kind == "message":
-            return membership.version < parcel.version
+        if event.kind == "message":
+            return membership.version < event.version
         return now_ms - loaded_at > self._fresh_ms
 
     def put(self, memberships: Iterable[Membership], now_ms: int) -> None:
@@ -237,17 +167,17 @@ class Memberships:
         for name in conversations:
             self._known.pop(name, None)
 
-    def audience(self, parcel: Parcel) -> Collection[str]:
-        """Who may see this parcel. Nobody when its conversation is not known."""
-        if parcel.user:
-            return (parcel.user,)
-        if parcel.conversation not in self._known:
+    def audience(self, event: Event) -> Collection[str]:
+        """Who may see this event. Nobody when its conversation is not known."""
+        if event.user:
+            return (event.user,)
+        if event.conversation_id not in self._known:
             return ()
-        membership, _ = self._known[parcel.conversation]
-        if parcel.kind == "message":
-            return readers(membership, parcel.version)
+        membership, _ = self._known[event.conversation_id]
+        if event.kind == "message":
+            return readers(membership, event.version)
         present = membership.now()
-        if parcel.kind != "conversation":
+        if event.kind != "conversation":
             return present
         # Who was just removed learns it from the event that says so.
         return [*present, *(stay.user_id for stay in membership.members if stay.left == membership.version)]
@@ -279,38 +209,38 @@ class Subscription:
         self._floor = dict(floor)
         self._limits = limits
         self._wake = wake
-        self._waiting: deque[Parcel] = deque()
+        self._waiting: deque[Event] = deque()
         self._octets = 0
         self._is_live = False
         self._has_spilled = False
 
-    def offer(self, parcel: Parcel) -> None:
+    def offer(self, event: Event) -> None:
         """An event that this reader may see."""
         if self.is_cut:
             return
-        if parcel.seq >= 0 and parcel.seq <= self._floor.get(parcel.partition, -1):
+        if event.seq >= 0 and event.seq <= self._floor.get(event.partition, -1):
             return
-        if not self._has_room(parcel) and not self._is_live:
+        if not self._has_room(event) and not self._is_live:
             self._spill()
-        if self._has_spilled and parcel.is_kept:
-            self._missed.add(parcel.conversation)
+        if self._has_spilled and event.is_kept:
+            self._missed.add(event.conversation_id)
             return
-        if not self._has_room(parcel):
+        if not self._has_room(event):
             self.is_cut = True
             self._waiting.clear()
         else:
-            self._waiting.append(parcel)
-            self._octets += len(parcel.event)
+            self._waiting.append(event)
+            self._octets += len(event.body)
         self._wake()
 
-    def _has_room(self, parcel: Parcel) -> bool:
-        return len(self._waiting) < self._limits.events and self._octets + len(parcel.event) <= self._limits.octets
+    def _has_room(self, event: Event) -> bool:
+        return len(self._waiting) < self._limits.events and self._octets + len(event.body) <= self._limits.octets
 
     def _spill(self) -> None:
         self._has_spilled = True
-        self._missed.update(parcel.conversation for parcel in self._waiting if parcel.is_kept)
-        self._waiting = deque(parcel for parcel in self._waiting if not parcel.is_kept)
-        self._octets = sum(len(parcel.event) for parcel in self._waiting)
+        self._missed.update(event.conversation_id for event in self._waiting if event.is_kept)
+        self._waiting = deque(event for event in self._waiting if not event.is_kept)
+        self._octets = sum(len(event.body) for event in self._waiting)
 
     def go_live(self, highest: Mapping[int, int]) -> bool:
         """What the store keeps was sent, messages up to the horizon. True: from here on the buffer has what follows.
@@ -325,14 +255,14 @@ class Subscription:
             self._is_live = True
         return self._is_live
 
-    def take(self, events: int = 500, octets: int = 256 << 10) -> list[Parcel]:
-        """The next parcels, at most so many and about so large; empty when nothing waits."""
-        taken: list[Parcel] = []
+    def take(self, events: int = 500, octets: int = 256 << 10) -> list[Event]:
+        """The next events, at most so many and about so large; empty when nothing waits."""
+        taken: list[Event] = []
         while self._waiting and len(taken) < events and octets > 0:
-            parcel = self._waiting.popleft()
-            self._octets -= len(parcel.event)
-            octets -= len(parcel.event)
-            taken.append(parcel)
+            event = self._waiting.popleft()
+            self._octets -= len(event.body)
+            octets -= len(event.body)
+            taken.append(event)
         return taken
 
 
@@ -346,10 +276,10 @@ class States:
         self._ranks: dict[str, tuple[int, int]] = {}
         self._most = most
 
-    def hear(self, parcel: Parcel) -> None:
+    def hear(self, event: Event) -> None:
         """Whatever this says of a delivery or a member is true from now on."""
-        if parcel.about:
-            self.know(parcel.about, parcel.rank, parcel.further)
+        if event.about:
+            self.know(event.about, event.rank, event.further)
 
     def know(self, about: str, rank: int, further: int = 0) -> None:
         """This has come so far, or further."""
@@ -362,10 +292,10 @@ class States:
         """Whether anything was heard of this."""
         return about in self._ranks
 
-    def are_news(self, parcel: Parcel) -> bool:
+    def are_news(self, event: Event) -> bool:
         """False for a state or position below one that was heard before."""
-        rank, further = self._ranks.get(parcel.about, (0, 0))
-        return parcel.rank >= rank and parcel.further >= further
+        rank, further = self._ranks.get(event.about, (0, 0))
+        return event.rank >= rank and event.further >= further
 
 
 class Hub:
@@ -405,19 +335,19 @@ class Hub:
         if not mine:
             self._by_user.pop(subscription.user, None)
 
-    def is_repeat(self, parcel: Parcel) -> bool:
+    def is_repeat(self, event: Event) -> bool:
         """Whether this message was dispatched before. A rerun of a stage publishes its events again."""
-        return parcel.seq >= 0 and parcel.seq <= self.highest.get(parcel.partition, -1)
+        return event.seq >= 0 and event.seq <= self.highest.get(event.partition, -1)
 
-    def dispatch(self, parcel: Parcel, audience: Collection[str]) -> None:
+    def dispatch(self, event: Event, audience: Collection[str]) -> None:
         """Hand an event to those of its audience who listen here. Repeats of messages, and old states, go to nobody."""
-        if parcel.offset >= 0:
-            self.events[parcel.partition] = parcel.offset + 1
-        self.states.hear(parcel)
-        if self.is_repeat(parcel) or not self.states.are_news(parcel):
+        if event.offset >= 0:
+            self.events[event.partition] = event.offset + 1
+        self.states.hear(event)
+        if self.is_repeat(event) or not self.states.are_news(event):
             return
-        if parcel.seq >= 0:
-            self.highest[parcel.partition] = parcel.seq
+        if event.seq >= 0:
+            self.highest[event.partition] = event.seq
         for user in (*audience, None):
             for subscription in self._by_user.get(user, ()):
-                subscription.offer(parcel)
+                subscription.offer(event)

@@ -27,6 +27,9 @@ VERSION = 2
 # Since version 2: messages in parts.
 PARTS_VERSION = 2
 VERSION_HEADER = "v"
+# A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
+TRACE_HEADER = "traceparent"
+MESSAGE_HEADER = "message_id"
 VERSIONED = {VERSION_HEADER: "1"}
 _KNOWN = frozenset(str(each) for each in range(1, VERSION + 1))
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-HEADER = "traceparent"
+from chat4all.model.records import MESSAGE_HEADER, TRACE_HEADER
+
+HEADER = TRACE_HEADER
 # Beside it in the headers of records and events of sampled messages, for those who do not read the value.
-MESSAGE = "message_id"
+MESSAGE = MESSAGE_HEADER
 _FORM = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]([0-9a-f])(-.*)?")
 _ODD = "13579bdf"
 

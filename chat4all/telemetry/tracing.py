@@ -108,9 +108,9 @@ def sampled(headers: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
     return [(trace, each.get(MESSAGE, "")) for each in headers if (trace := each.get(HEADER, "")).endswith("1")]
 
 
-def event_headers(trace: str, message_id: str) -> dict[str, str]:
-    """What an event about a message carries, so that the stream can record that it left. None where nobody will."""
-    return {HEADER: trace, MESSAGE: message_id} if is_sampled(trace) else {}
+def recorded(trace: str) -> str:
+    """What an event about a message carries, so that the stream can record that it left. Empty where nobody will."""
+    return trace if is_sampled(trace) else ""
 
 
 def stage(name: str, topic: str, members: Sequence[tuple[str, str]]) -> AbstractContextManager[object]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from chat4all.channels import open_channel
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
+from chat4all.model.events import encode
 from chat4all.model.messages import Message, Recipient, Text
 from chat4all.model.records import INCOMING, TOPICS, Range, incoming_record, partition_of
 from chat4all.ports import Channel, EventLog, Handle, MessageStore, Outgoing
@@ -79,7 +80,7 @@ async def _batch(parts: _Parts, messages: list[Message]) -> None:
     store.put_messages(live)
     rows = [row for each in live for row in rows_of(each, partition_of(each.conversation_id, partitions))]
     store.put_deliveries(rows)
-    parts.log.append([message_event(each, partitions) for each in live], APPEND_S)
+    parts.log.append([encode(message_event(each, partitions)) for each in live], APPEND_S)
     gate = asyncio.Semaphore(IN_FLIGHT)
     sent = await asyncio.gather(*(_send(parts.channel, row, gate) for row in rows))
     facts: dict[DeliveryKey, Facts] = {row.key: row.facts for row in sent}
@@ -87,7 +88,7 @@ async def _batch(parts: _Parts, messages: list[Message]) -> None:
     handles = [Handle("whatsapp", account, row.facts.provider_id, row.key) for row in sent]
     spoken = {("whatsapp", row.address): (row.conversation_id, row.facts.sent_at) for row in sent}
     store.record(facts, handles, spoken)
-    parts.log.append([state_event(row, row.facts.sent_at, partitions) for row in sent], APPEND_S)
+    parts.log.append([encode(state_event(row, row.facts.sent_at, partitions)) for row in sent], APPEND_S)
 
 
 async def _send(channel: Channel, row: Delivery, gate: asyncio.Semaphore) -> Delivery:

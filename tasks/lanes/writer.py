@@ -9,8 +9,8 @@ from msgspec import Struct
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.events import Event
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.model.records import NewRecord
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.telemetry import logs, tracing
 from tasks.outcomes.delivery_metrics import bury, moved
@@ -146,7 +146,7 @@ def last_words(notes: Sequence[Note]) -> tuple[list[Waiting], list[Waiting]]:
     return [each for waits, each in said if waits], [each for waits, each in said if not waits]
 
 
-def _parked(parts: Parts, notes: Sequence[Note]) -> list[NewRecord]:
+def _parked(parts: Parts, notes: Sequence[Note]) -> list[Event]:
     """Receipts that came before the provider's id was written: they are looked for after it was."""
     keys = {
         (note.handle.channel, note.handle.account, note.handle.provider_id): note.handle.key

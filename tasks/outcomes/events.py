@@ -7,27 +7,20 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
+from chat4all.model.events import NOTED, Event, encode
 from chat4all.model.ids import position_event_id, rejected_event_id, state_event_id
 from chat4all.model.messages import File, Message
-from chat4all.model.records import EVENTS, VERSIONED, NewRecord, partition_of
+from chat4all.model.records import partition_of
 from chat4all.ports import Change, EventLog, MessageStore
-from chat4all.telemetry.tracing import event_headers
+from chat4all.telemetry.tracing import recorded
 from chat4all.v1 import chat_pb2 as pb
 
 TIMEOUT_S = 10.0
 # Readers resume a minute before what they were told last. What is told later than this after it was noted is noted again.
 PROMPT_MS = 30_000
-# The header that names what of its conversation an event tells anew.
-SUBJECTS = {"state": "delivery", "position": "member", "rejected": "rejected"}
 
 
-def _record(event: pb.Event, conversation_id: str, partitions: int, **headers: str) -> NewRecord:
-    kind = event.WhichOneof("kind") or ""
-    named = {"kind": kind, "conversation": conversation_id, **headers, **VERSIONED}
-    return NewRecord(EVENTS, partition_of(conversation_id, partitions), conversation_id, event.SerializeToString(), named)
-
-
-def message_event(message: Message, partitions: int) -> NewRecord:
+def message_event(message: Message, partitions: int) -> Event:
     """A message, as its readers see it. A rerun makes the same bytes."""
     payload = message.payload
     file = None
@@ -52,8 +45,16 @@ def message_event(message: Message, partitions: int) -> NewRecord:
             sender_name=message.sender_name,
         ),
     )
-    named = {"seq": str(message.seq), "version": str(message.members_version)}
-    return _record(event, message.conversation_id, partitions, **named, **event_headers(message.trace, message.message_id))
+    return Event(
+        "message",
+        message.conversation_id,
+        partition_of(message.conversation_id, partitions),
+        event.SerializeToString(),
+        seq=message.seq,
+        version=message.members_version,
+        trace=recorded(message.trace),
+        message_id=message.message_id,
+    )
 
 
 def as_one(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
@@ -73,7 +74,7 @@ def as_one(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
     ]
 
 
-def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
+def state_event(delivery: Delivery, at: int, partitions: int) -> Event:
     """A delivery's state as its facts say it. `rank` lets whoever passes events on drop one that a later one overtook.
 
     All parts of what goes to one recipient are told under the first one's name.
@@ -92,12 +93,19 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> NewRecord:
             reason=reason(delivery.facts),
         ),
     )
-    named = {"delivery": str(key), "rank": str(RANK[now])}
-    named |= event_headers(delivery.trace, delivery.message_id)
-    return _record(event, delivery.conversation_id, partitions, **named)
+    return Event(
+        "state",
+        delivery.conversation_id,
+        partition_of(delivery.conversation_id, partitions),
+        event.SerializeToString(),
+        subject=str(key),
+        rank=RANK[now],
+        trace=recorded(delivery.trace),
+        message_id=delivery.message_id,
+    )
 
 
-def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
+def position_event(mark: Watermark, at: int, partitions: int) -> Event:
     """How far a member has come. `rank` and `further` let whoever passes events on drop one that a later one overtook."""
     event = pb.Event(
         event_id=position_event_id(mark.conversation_id, mark.user_id, mark.delivered_up_to, mark.read_up_to),
@@ -109,17 +117,24 @@ def position_event(mark: Watermark, at: int, partitions: int) -> NewRecord:
             read_up_to=mark.read_up_to,
         ),
     )
-    named = {"member": mark.user_id, "rank": str(mark.delivered_up_to), "further": str(mark.read_up_to)}
-    return _record(event, mark.conversation_id, partitions, **named)
+    return Event(
+        "position",
+        mark.conversation_id,
+        partition_of(mark.conversation_id, partitions),
+        event.SerializeToString(),
+        subject=mark.user_id,
+        rank=mark.delivered_up_to,
+        further=mark.read_up_to,
+    )
 
 
-def rejected_event(message: Message, why: str, partitions: int) -> NewRecord:
+def rejected_event(message: Message, why: str, partitions: int) -> Event:
     """A record that did not become a message; told to its sender only."""
     subject = f"{message.message_id} {message.seq} {why} {message.sender}"
     return rejection(message.conversation_id, subject, message.accepted_at, partitions)
 
 
-def rejection(conversation_id: str, subject: str, at: int, partitions: int) -> NewRecord:
+def rejection(conversation_id: str, subject: str, at: int, partitions: int) -> Event:
     """The same of what was noted: message id, seq, reason and sender, with blanks between."""
     message_id, seq, why, sender = subject.split(" ", 3)
     event = pb.Event(
@@ -127,25 +142,22 @@ def rejection(conversation_id: str, subject: str, at: int, partitions: int) -> N
         at_ms=at,
         rejected=pb.RejectedEvent(message_id=message_id, conversation_id=conversation_id, reason=why),
     )
-    return _record(event, conversation_id, partitions, user=sender, rejected=subject)
+    partition = partition_of(conversation_id, partitions)
+    return Event("rejected", conversation_id, partition, event.SerializeToString(), user=sender, subject=subject)
 
 
-def publish(log: EventLog, events: Sequence[NewRecord]) -> None:
+def publish(log: EventLog, events: Sequence[Event]) -> None:
     """Append events; on return they are durable."""
     if events:
-        log.append(events, TIMEOUT_S)
+        log.append([encode(each) for each in events], TIMEOUT_S)
 
 
-def learned(events: Iterable[NewRecord], at: int) -> list[Change]:
+def learned(events: Iterable[Event], at: int) -> list[Change]:
     """What these events tell anew, as the store notes it before they are published. Messages are found by their seq."""
-    return [
-        Change(each.headers["conversation"], at, kind, each.headers[SUBJECTS[kind]])
-        for each in events
-        if (kind := each.headers["kind"]) in SUBJECTS
-    ]
+    return [Change(each.conversation_id, at, each.kind, each.subject) for each in events if each.kind in NOTED]
 
 
-def tell(store: MessageStore, log: EventLog, events: Sequence[NewRecord], noted_at: int) -> None:
+def tell(store: MessageStore, log: EventLog, events: Sequence[Event], noted_at: int) -> None:
     """Publish events whose changes were noted at this time (ms UTC); on return they are durable.
 
     Who was frozen in between tells them once more: meanwhile a reader may have been told younger ones, and have gone.

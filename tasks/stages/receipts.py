@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
-from chat4all.model.records import NewRecord, Position, ProviderReceipt
+from chat4all.model.events import Event
+from chat4all.model.records import Position, ProviderReceipt
 from chat4all.ports import Handle
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
@@ -58,7 +59,7 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
         store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
 
 
-def apply_receipts(parts: Parts, told: list[ProviderReceipt], webhooks: Mapping[object, str] = NONE) -> list[NewRecord]:
+def apply_receipts(parts: Parts, told: list[ProviderReceipt], webhooks: Mapping[object, str] = NONE) -> list[Event]:
     """Add what receipts prove to their deliveries; the events of what changed. `webhooks`: traces that brought them.
 
     A receipt with our reference names its delivery. Any other is parked first and looked up second, while whoever learns
@@ -81,7 +82,7 @@ def apply_named(
     named: list[tuple[DeliveryKey, ProviderReceipt]],
     parked: bool = False,
     webhooks: Mapping[object, str] = NONE,
-) -> list[NewRecord]:
+) -> list[Event]:
     """Add what receipts prove to these deliveries; the events of what is now. `parked`: they were, and bring no ids."""
     if not named:
         return []
@@ -152,7 +153,7 @@ def _spoken(
     }
 
 
-def apply_positions(parts: Parts, told: list[Position]) -> list[NewRecord]:
+def apply_positions(parts: Parts, told: list[Position]) -> list[Event]:
     """Raise members' watermarks, capped at what is stored; the events of where they now are."""
     if not told:
         return []

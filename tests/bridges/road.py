@@ -98,7 +98,7 @@ class Road:
         self.store.put_messages(messages)
 
     def publish(self, messages: list[Message]) -> None:
-        self.log.append([events.message_event(each, PARTITIONS) for each in messages], TIMEOUT_S)
+        events.publish(self.log, [events.message_event(each, PARTITIONS) for each in messages])
 
     def advance(self, messages: list[Message]) -> None:
         """Raise the progress to the last of these messages."""
@@ -117,7 +117,7 @@ class Road:
     def reject(self, conversation_id: str, text: str) -> None:
         """A record whose id is taken by another body."""
         [message] = self.accept(conversation_id, text)
-        self.log.append([events.rejected_event(message, "message_id_conflict", PARTITIONS)], TIMEOUT_S)
+        events.publish(self.log, [events.rejected_event(message, "message_id_conflict", PARTITIONS)])
         self.advance([message])
 
     def learn(self, delivery: Delivery, facts: Facts) -> None:
@@ -126,19 +126,19 @@ class Road:
         self.store.record({delivery.key: facts}, changes=events.learned(told, now_ms()))
 
     def tell_state(self, delivery: Delivery, facts: Facts) -> None:
-        self.log.append([events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)], TIMEOUT_S)
+        events.publish(self.log, [events.state_event(delivery.seen(facts), now_ms(), PARTITIONS)])
 
     def tell_late(self, delivery: Delivery, mark: Watermark, at: int) -> None:
         """Publish what was learned at this time."""
         told = [events.state_event(delivery, at, PARTITIONS), events.position_event(mark, at, PARTITIONS)]
-        self.log.append(told, TIMEOUT_S)
+        events.publish(self.log, told)
 
     def publish_position(self, mark: Watermark) -> None:
-        self.log.append([events.position_event(mark, now_ms(), PARTITIONS)], TIMEOUT_S)
+        events.publish(self.log, [events.position_event(mark, now_ms(), PARTITIONS)])
 
     def tell_position(self, mark: Watermark) -> None:
         self.store.raise_watermarks([mark])
-        self.log.append([events.position_event(mark, now_ms(), PARTITIONS)], TIMEOUT_S)
+        events.publish(self.log, [events.position_event(mark, now_ms(), PARTITIONS)])
 
     def tell_change(self, conversation_id: str) -> None:
         """The conversation event of the newest membership."""

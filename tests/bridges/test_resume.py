@@ -14,10 +14,11 @@ import pytest
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.history import Past, must_reload
 from bridges.streaming.sessions import Sessions
-from bridges.streaming.subscriptions import Cursor, Hub, Limits, Parcel
+from bridges.streaming.subscriptions import Cursor, Hub, Limits
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.events import Event
 from chat4all.model.messages import Message, Recipient, Text
 from chat4all.model.records import Position, ProviderReceipt, partition_of
 from chat4all.ports import MessageStore
@@ -48,7 +49,7 @@ def found(road: World, name: str, *users: str) -> str:
 
 
 def told(road: World, user: str, cursor: Cursor) -> list[pb.Event]:
-    return [pb.Event.FromString(each.event) for chunk in Past(road.store, 1).changes(user, cursor) for each in chunk]
+    return [pb.Event.FromString(each.body) for chunk in Past(road.store, 1).changes(user, cursor) for each in chunk]
 
 
 def away(seconds: int, seq: int = 10_000) -> Cursor:
@@ -163,7 +164,7 @@ def test_partitions_that_lag_are_told_from_where_they_were(tmp_path: Path) -> No
         cursor.tell(1, now + 200_000)
         again = Cursor.decode(cursor.encode())
         found_ = [each for chunk in Past(road.store, 2).changes("alice", again) for each in chunk]
-        assert [each.kind for each in found_ if each.conversation == talk] == ["conversation", "position"]
+        assert [each.kind for each in found_ if each.conversation_id == talk] == ["conversation", "position"]
         again.tell(0, now + 200_000)
         assert not [each for chunk in Past(road.store, 2).changes("alice", again) for each in chunk]
 
@@ -307,7 +308,7 @@ async def traffic(hub: Hub, names: list[str], a_second: int) -> AsyncIterator[No
                 number += 1
                 about = f"whatsapp:0:{10**6 + number}:0"
                 hub.dispatch(
-                    Parcel("state", names[number % len(names)], 0, b"x" * 200, now_ms(), about=about, rank=1), ["alice"]
+                    Event("state", names[number % len(names)], 0, b"x" * 200, subject=about, rank=1, at=now_ms()), ["alice"]
                 )
             await asyncio.sleep(0.05)
 
@@ -329,8 +330,8 @@ async def test_a_reader_in_2000_conversations_gets_live(one: World, is_new: bool
         async with asyncio.timeout(15), traffic(hub, names, 300):
             steps = Sessions(hub, Past(slow, 1), pool).follow("alice", Cursor() if is_new else away(5, 2_000))
             async for step in steps:
-                heard |= {each.about for each in step.parcels}
-                if not step.parcels:
+                heard |= {each.about for each in step.events}
+                if not step.events:
                     break
             await steps.aclose()
     assert {f"whatsapp:0:{seq}:0" for seq in range(1, 2_001)} <= heard
@@ -345,7 +346,7 @@ async def test_what_a_full_buffer_let_go_of_is_read_again(one: World) -> None:
     loop = asyncio.get_running_loop()
 
     class Paused(Past):
-        def changes(self, user: str, cursor: Cursor, names: Any = None) -> Iterator[list[Parcel]]:
+        def changes(self, user: str, cursor: Cursor, names: Any = None) -> Iterator[list[Event]]:
             yield from super().changes(user, cursor, names)
             if names is None:
                 asyncio.run_coroutine_threadsafe(live(), loop).result()
@@ -355,7 +356,7 @@ async def test_what_a_full_buffer_let_go_of_is_read_again(one: World) -> None:
         for number, event in enumerate(published(one)):
             kind = event.WhichOneof("kind") or ""
             seq = event.message.seq if kind == "message" else -1
-            hub.dispatch(Parcel(kind, talk, 0, event.SerializeToString(), now_ms(), seq, 1, about=f"{number}"), ["alice"])
+            hub.dispatch(Event(kind, talk, 0, event.SerializeToString(), seq, 1, subject=f"{number}", at=now_ms()), ["alice"])
         begun.set()
 
     def say_much() -> None:
@@ -366,8 +367,8 @@ async def test_what_a_full_buffer_let_go_of_is_read_again(one: World) -> None:
     with ThreadPoolExecutor(2) as pool:
         async with asyncio.timeout(15):
             async for step in Sessions(hub, Paused(one.store, 1), pool).follow("alice", away(5, 0)):
-                events += [pb.Event.FromString(each.event) for each in step.parcels]
-                if not step.parcels:
+                events += [pb.Event.FromString(each.body) for each in step.events]
+                if not step.events:
                     break
     assert begun.is_set()
     assert [each.message.seq for each in events if each.HasField("message")] == list(range(1, 10))

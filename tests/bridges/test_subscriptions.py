@@ -4,20 +4,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.streaming.subscriptions import Cursor, Hub, Limits, Memberships, Parcel, States, Step, Subscription, readers
+from bridges.streaming.subscriptions import Cursor, Hub, Limits, Memberships, States, Step, Subscription, readers
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
+from chat4all.model.events import Event, decode
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
 quick = settings(max_examples=150, deadline=None)
 
 
-def message(seq: int, partition: int = 0, size: int = 1) -> Parcel:
-    return Parcel("message", f"talk-{partition}", partition, b"x" * size, at=seq, seq=seq, version=1)
+def message(seq: int, partition: int = 0, size: int = 1) -> Event:
+    return Event("message", f"talk-{partition}", partition, b"x" * size, at=seq, seq=seq, version=1)
 
 
-def told(kind: str, number: int) -> Parcel:
-    return Parcel(kind, "talk-0", 0, b"%d" % number, at=number)
+def told(kind: str, number: int) -> Event:
+    return Event(kind, "talk-0", 0, b"%d" % number, at=number)
 
 
 def membership(*members: Member, version: int = 1, open_history: bool = False) -> Membership:
@@ -57,9 +58,9 @@ class Reader:
         ]
         self.is_live = False
 
-    def send(self, parcels: list[Parcel]) -> None:
-        Step(parcels, self.cursor).frame()
-        self.got += [(parcel.partition, parcel.seq) for parcel in parcels if parcel.seq >= 0]
+    def send(self, events: list[Event]) -> None:
+        Step(events, self.cursor).frame()
+        self.got += [(event.partition, event.seq) for event in events if event.seq >= 0]
         self.kept = self.cursor.encode()
 
     def history(self) -> None:
@@ -96,7 +97,7 @@ def test_every_message_once_and_in_order(actions: list[str], room: int, publishe
     hub = Hub({0: published_before - 1, 1: -1}, Limits(events=room))
     stored: dict[int, list[int]] = {0: list(range(published_before)), 1: []}
     seq = published_before
-    published: list[Parcel] = []
+    published: list[Event] = []
     reader = Reader(hub, stored)
     for action in actions:
         if action == "publish":
@@ -106,8 +107,8 @@ def test_every_message_once_and_in_order(actions: list[str], room: int, publishe
             hub.dispatch(published[-1], ["alice", "bob"])
             seq += 1
         elif action == "again":
-            for parcel in published[-3:]:
-                hub.dispatch(parcel, ["alice", "bob"])
+            for event in published[-3:]:
+                hub.dispatch(event, ["alice", "bob"])
         elif action == "state":
             hub.dispatch(told("state", seq), ["alice"])
         else:
@@ -126,7 +127,7 @@ def test_a_rerun_reaches_nobody_twice(seqs: list[int]) -> None:
     listening.go_live(hub.highest)
     for seq in seqs:
         hub.dispatch(message(seq), ["alice"])
-    got = [parcel.seq for parcel in listening.take()]
+    got = [event.seq for event in listening.take()]
     assert got == sorted(set(got))
     assert got[-1:] == ([max(seqs)] if seqs else [])
 
@@ -138,7 +139,7 @@ def test_a_subscription_begins_between_two_events() -> None:
     listening = hub.subscribe("alice", {}, lambda: None)
     hub.dispatch(message(9), ["alice"])
     assert listening.horizon == {0: 7}
-    assert [parcel.seq for parcel in listening.take()] == [9]
+    assert [event.seq for event in listening.take()] == [9]
 
 
 def test_only_the_audience_hears() -> None:
@@ -160,7 +161,7 @@ def test_a_state_never_goes_back(said: list[tuple[str, int]]) -> None:
     hub = Hub({})
     subscription = hub.subscribe("alice", {}, lambda: None)
     for number, (about, rank) in enumerate(said):
-        hub.dispatch(Parcel("state", "talk", 0, b"", at=number, about=about, rank=rank), ["alice"])
+        hub.dispatch(Event("state", "talk", 0, b"", at=number, subject=about, rank=rank), ["alice"])
     heard = subscription.take()
     for about in "ab":
         ranks = [each.rank for each in heard if each.about == about]
@@ -172,8 +173,8 @@ def test_old_states_are_forgotten_first() -> None:
     """What is kept of deliveries is bounded."""
     states = States(most=2)
     for about in "abc":
-        states.hear(Parcel("state", "talk", 0, b"", at=0, about=about, rank=3))
-    older = [Parcel("state", "talk", 0, b"", at=0, about=about, rank=1) for about in "abc"]
+        states.hear(Event("state", "talk", 0, b"", at=0, subject=about, rank=3))
+    older = [Event("state", "talk", 0, b"", at=0, subject=about, rank=1) for about in "abc"]
     assert [states.are_news(each) for each in older] == [True, False, False]
 
 
@@ -182,7 +183,7 @@ def test_two_streams_of_one_user_both_hear() -> None:
     hub = Hub({})
     both = [hub.subscribe("alice", {}, lambda: None) for _ in range(2)]
     hub.dispatch(message(1), ["alice"])
-    assert [[parcel.seq for parcel in each.take()] for each in both] == [[1], [1]]
+    assert [[event.seq for event in each.take()] for each in both] == [[1], [1]]
 
 
 def test_what_a_reader_has_had_elsewhere_is_not_repeated() -> None:
@@ -191,7 +192,7 @@ def test_what_a_reader_has_had_elsewhere_is_not_repeated() -> None:
     listening = hub.subscribe("alice", {0: 5}, lambda: None)
     for seq in (4, 5, 6):
         hub.dispatch(message(seq), ["alice"])
-    assert [parcel.seq for parcel in listening.take()] == [6]
+    assert [event.seq for event in listening.take()] == [6]
 
 
 def live(limits: Limits) -> tuple[Hub, Subscription, list[int]]:
@@ -218,7 +219,7 @@ def test_taking_makes_room() -> None:
     hub, listening, _ = live(Limits(events=3, octets=30))
     for seq in range(50):
         hub.dispatch(message(seq, size=10), ["alice"])
-        assert [parcel.seq for parcel in listening.take()] == [seq]
+        assert [event.seq for event in listening.take()] == [seq]
     assert not listening.is_cut
 
 
@@ -226,12 +227,12 @@ def test_a_full_buffer_while_catching_up_costs_another_round() -> None:
     """Messages and states are let go and read from the store later; what only events tell stays."""
     hub = Hub({0: -1}, Limits(events=3))
     listening = hub.subscribe("alice", {}, lambda: None)
-    for parcel in (message(0), told("rejected", 1), told("state", 2), message(3), message(4), told("position", 5)):
-        hub.dispatch(parcel, ["alice"])
+    for event in (message(0), told("rejected", 1), told("state", 2), message(3), message(4), told("position", 5)):
+        hub.dispatch(event, ["alice"])
     assert not listening.go_live(hub.highest)
     assert listening.horizon == {0: 4}
     assert listening.go_live(hub.highest)
-    assert [parcel.kind for parcel in listening.take()] == ["rejected"]
+    assert [event.kind for event in listening.take()] == ["rejected"]
     assert not listening.is_cut
 
 
@@ -278,11 +279,11 @@ def test_bad_cursors(text: str) -> None:
 
 def test_a_frame_is_what_protobuf_would_make() -> None:
     """The bytes put together by hand are an Events message, for short and long events."""
-    events = [pb.Event(event_id=str(size), rejected=pb.RejectedEvent(reason="r" * size)) for size in (0, 1, 127, 128, 40_000)]
-    parcels = [Parcel("rejected", "talk", 1, event.SerializeToString(), at=9) for event in events]
+    bodies = [pb.Event(event_id=str(size), rejected=pb.RejectedEvent(reason="r" * size)) for size in (0, 1, 127, 128, 40_000)]
+    events = [Event("rejected", "talk", 1, each.SerializeToString(), at=9) for each in bodies]
     cursor = Cursor(log="log")
-    frame = pb.Events.FromString(Step(parcels, cursor, with_time=True).frame())
-    assert list(frame.events) == events
+    frame = pb.Events.FromString(Step(events, cursor, with_time=True).frame())
+    assert list(frame.events) == bodies
     assert frame.cursor == cursor.encode()
     assert cursor.at == 9
 
@@ -315,8 +316,8 @@ def test_readers_are_those_who_may_read(stays: list[tuple[str, int, int]], versi
 ALICE, BOB, CAROL = Member("alice", 1), Member("bob", 1, left=2), Member("carol", 2)
 
 
-def parcel(kind: str, version: int = 0, user: str = "") -> Parcel:
-    return Parcel(kind, "talk", 0, b"", at=0, seq=1 if kind == "message" else -1, version=version, user=user)
+def event(kind: str, version: int = 0, user: str = "") -> Event:
+    return Event(kind, "talk", 0, b"", at=0, seq=1 if kind == "message" else -1, version=version, user=user)
 
 
 @pytest.mark.parametrize(
@@ -334,26 +335,26 @@ def test_audiences(kind: str, version: int, user: str, audience: set[str]) -> No
     """Messages go by their version, the rest to who is there now; who was removed is told so; rejections to the sender."""
     known = Memberships()
     known.put([membership(ALICE, BOB, CAROL, version=2)], 0)
-    assert set(known.audience(parcel(kind, version, user))) == audience
+    assert set(known.audience(event(kind, version, user))) == audience
 
 
 def test_what_is_not_known_is_seen_by_nobody() -> None:
     """Without a membership there is no audience, rather than everybody."""
-    assert not Memberships().audience(parcel("message", 1))
+    assert not Memberships().audience(event("message", 1))
 
 
 def test_when_a_membership_is_loaded_again() -> None:
     """Unknown, older than a message asks for, changed, or old by the clock; not for what needs no membership."""
     known = Memberships(fresh_ms=100)
-    assert known.stale([parcel("message", 1)], 0) == {"talk"}
+    assert known.stale([event("message", 1)], 0) == {"talk"}
     known.put([membership(ALICE, BOB, version=1)], 0)
-    assert known.stale([parcel("message", 1), parcel("state")], 100) == set()
-    assert known.stale([parcel("message", 2)], 0) == {"talk"}
-    assert known.stale([parcel("conversation")], 0) == {"talk"}
-    assert known.stale([parcel("position")], 101) == {"talk"}
-    assert known.stale([parcel("rejected", user="bob")], 999) == set()
+    assert known.stale([event("message", 1), event("state")], 100) == set()
+    assert known.stale([event("message", 2)], 0) == {"talk"}
+    assert known.stale([event("conversation")], 0) == {"talk"}
+    assert known.stale([event("position")], 101) == {"talk"}
+    assert known.stale([event("rejected", user="bob")], 999) == set()
     known.forget(["talk"])
-    assert known.stale([parcel("state")], 0) == {"talk"}
+    assert known.stale([event("state")], 0) == {"talk"}
 
 
 def test_an_older_membership_does_not_replace_a_newer() -> None:
@@ -361,7 +362,7 @@ def test_an_older_membership_does_not_replace_a_newer() -> None:
     known = Memberships()
     known.put([membership(ALICE, BOB, CAROL, version=2)], 0)
     known.put([membership(ALICE, version=1)], 1)
-    assert set(known.audience(parcel("state"))) == {"alice", "carol"}
+    assert set(known.audience(event("state"))) == {"alice", "carol"}
 
 
 def test_the_cache_is_bounded() -> None:
@@ -369,7 +370,7 @@ def test_the_cache_is_bounded() -> None:
     known = Memberships(most=2)
     talks = [Membership(Conversation(name, ConversationType.GROUP, "alice", 0), 1, (ALICE,)) for name in "abc"]
     known.put(talks, 0)
-    asked = [Parcel("state", name, 0, b"", at=0) for name in "abc"]
+    asked = [Event("state", name, 0, b"", at=0) for name in "abc"]
     assert [bool(known.audience(each)) for each in asked] == [False, True, True]
 
 
@@ -377,4 +378,4 @@ def test_the_cache_is_bounded() -> None:
 def test_an_event_without_its_headers_is_unreadable(headers: dict[str, str]) -> None:
     """A message event that does not say its place is an error, not a guess."""
     with pytest.raises(ValueError):
-        Parcel.of(Record("chat-events", 0, 0, "talk", b"", headers, 0))
+        decode(Record("chat-events", 0, 0, "talk", b"", headers, 0))

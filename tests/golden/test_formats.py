@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridges.streaming.subscriptions import Cursor, Parcel
+from bridges.streaming.subscriptions import Cursor
 from chat4all.model import files, ids, messages, records
 from chat4all.model.drafts import FileDraft, TextDraft
+from chat4all.model.events import decode, encode
 from chat4all.model.messages import File, Text
 from chat4all.model.records import (
     EVENTS,
@@ -68,10 +69,19 @@ def test_a_receipt_or_position_is_read_and_written_again_as_it_was(record: Recor
 @pytest.mark.parametrize("record", kept(EVENTS), ids=lambda each: f"{each.partition}-{each.offset}")
 def test_an_event_is_read_and_routed(record: Record) -> None:
     """Its kind and its conversation are found where the stream looks for them, and nothing in it is unknown."""
-    event, parcel = pb.Event.FromString(record.value), Parcel.of(record)
-    assert event.WhichOneof("kind") == parcel.kind
-    assert parcel.conversation == getattr(event, parcel.kind).conversation_id
-    assert event.SerializeToString() == record.value
+    body, event = pb.Event.FromString(record.value), decode(record)
+    assert body.WhichOneof("kind") == event.kind
+    assert event.conversation_id == getattr(body, event.kind).conversation_id
+    assert body.SerializeToString() == record.value
+
+
+@pytest.mark.parametrize("record", kept(EVENTS), ids=lambda each: f"{each.partition}-{each.offset}")
+def test_an_event_written_again_says_all_that_it_said(record: Record) -> None:
+    """In the same place and the same bytes; to its headers are added only those that have come since."""
+    again = encode(decode(record))
+    assert (again.topic, again.partition, again.key, again.value) == (record.topic, record.partition, record.key, record.value)
+    assert record.headers.items() <= again.headers.items()
+    assert again.headers.keys() - record.headers.keys() <= {"v", "member", "rank", "further", "rejected"}
 
 
 @pytest.mark.parametrize(("chosen", "given"), list(zip(CHOSEN, golden("digests.json"), strict=True)))

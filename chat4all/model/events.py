@@ -1,0 +1,126 @@
+"""The envelope of an event: what readers are told of a conversation, and how that is laid out in a chat-events record.
+
+`encode` and `decode` are the only places that know the layout. The value is a serialised `chat.v1.Event`, made once; every
+reader gets these bytes. The headers hold what is needed to pass an event on, so that nobody parses it on the way.
+"""
+
+from msgspec import Struct
+
+from chat4all.model.records import EVENTS, MESSAGE_HEADER, TRACE_HEADER, VERSIONED, NewRecord, Record
+from chat4all.v1 import chat_pb2 as pb
+
+# What the store tells again: a reader's full buffer may let go of it. The other kinds are few.
+KEPT = frozenset({"message", "state", "position"})
+
+# The header that names the subject of such an event.
+SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejected"}
+# These the store notes when they are learned. Messages and conversations are found by their seq and version.
+NOTED = frozenset(SUBJECT_HEADERS)
+
+
+class Event(Struct):
+    """One event of a conversation, in its partition of chat-events.
+
+    `kind`: message, state, position, conversation, rejected or reload. `body`: the serialised chat.v1.Event.
+    `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
+    `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
+    key, of a position the member's user id, of a rejection what was noted of it. `rank` and `further`: how far that has come.
+    `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
+    `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`: kept by whoever first needs that form.
+    """
+
+    kind: str
+    conversation_id: str
+    partition: int
+    body: bytes
+    seq: int = -1
+    version: int = 0
+    user: str = ""
+    subject: str = ""
+    rank: int = 0
+    further: int = 0
+    trace: str = ""
+    message_id: str = ""
+    at: int = 0
+    offset: int = -1
+    json: bytes = b""
+
+    @property
+    def about(self) -> str:
+        """The delivery or member whose progress this tells; empty for other kinds."""
+        if self.kind == "position":
+            return member_of(self.conversation_id, self.subject)
+        return self.subject if self.kind == "state" else ""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store tells it again."""
+        return self.kind in KEPT
+
+    @property
+    def learned_at(self) -> int:
+        """When what it tells was learned, ms UTC. Parses the body."""
+        return pb.Event.FromString(self.body).at_ms
+
+
+def member_of(conversation_id: str, user_id: str) -> str:
+    """What a position is about."""
+    return f"{conversation_id} {user_id}"
+
+
+def encode(event: Event) -> NewRecord:
+    """The chat-events record of an event."""
+    headers = {"kind": event.kind, "conversation": event.conversation_id, **_details(event)}
+    if event.trace:
+        headers |= {TRACE_HEADER: event.trace, MESSAGE_HEADER: event.message_id}
+    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | VERSIONED)
+
+
+def _details(event: Event) -> dict[str, str]:
+    match event.kind:
+        case "message":
+            return {"seq": str(event.seq), "version": str(event.version)}
+        case "state":
+            return {"delivery": event.subject, "rank": str(event.rank)}
+        case "position":
+            return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}
+        case "conversation":
+            return {"version": str(event.version)}
+        case "rejected":
+            return {"user": event.user, "rejected": event.subject}
+    raise ValueError(f"a {event.kind} event is in no record")
+
+
+def decode(record: Record) -> Event:
+    """The event in a chat-events record. ValueError when its headers make no sense. Of kinds not known, what all kinds have."""
+    headers = record.headers
+    kind = headers.get("kind", "")
+    if kind == "message" and not ("seq" in headers and "version" in headers):
+        raise ValueError("a message event without seq or version")
+    subject, rank, further = _subject(kind, record)
+    return Event(
+        kind=kind,
+        conversation_id=headers.get("conversation", record.key),
+        partition=record.partition,
+        body=record.value,
+        seq=int(headers["seq"]) if kind == "message" else -1,
+        version=int(headers.get("version", 0)),
+        user=headers.get("user", ""),
+        subject=subject,
+        rank=rank,
+        further=further,
+        trace=headers.get(TRACE_HEADER, ""),
+        message_id=headers.get(MESSAGE_HEADER, ""),
+        at=record.at,
+        offset=record.offset,
+    )
+
+
+def _subject(kind: str, record: Record) -> tuple[str, int, int]:
+    """What an event is of, and how far that has come. Older records of positions say it only inside."""
+    headers = record.headers
+    if kind == "position" and "member" not in headers:
+        read = pb.Event.FromString(record.value).position
+        return read.user_id, read.delivered_up_to, read.read_up_to
+    subject = headers.get(SUBJECT_HEADERS.get(kind, ""), "")
+    return subject, int(headers.get("rank", 0)), int(headers.get("further", 0))
