@@ -71,10 +71,10 @@ def read_error(answer: Answer) -> GraphError | None:
         said = fields(decoded(answer.body)).get("error")
     except ValueError:
         return None
-    return GraphError(_code(said.get("code"), -1), _code(said.get("error_subcode"), 0)) if isinstance(said, dict) else None
+    return GraphError(code_of(said.get("code"), -1), code_of(said.get("error_subcode"), 0)) if isinstance(said, dict) else None
 
 
-def _code(value: object, otherwise: int) -> int:
+def code_of(value: object, otherwise: int) -> int:
     """A code, also where it comes as a text."""
     digits = words(value).removesuffix(".0")
     return int(digits) if CODE.fullmatch(digits) else otherwise

@@ -45,10 +45,11 @@ VERDICTS = meta.COMMON | {
     131026: Verdict(Permanent, "undeliverable"),
     131030: Verdict(Permanent, "not_allowed"),
     131031: Verdict(Temporary, "account_blocked"),
+    131037: Verdict(Temporary, "name_not_approved"),
     131042: Verdict(Temporary, "payment"),
     131045: Verdict(Temporary, "credentials"),
     131047: Verdict(Permanent, "outside_window"),
-    131048: Verdict(Permanent, "spam_limit"),
+    131048: Verdict(Temporary, "spam_limit"),
     131049: Verdict(Permanent, "ecosystem_limit"),
     131050: Verdict(Permanent, "opted_out"),
     131051: Verdict(Permanent, "unsupported"),
@@ -56,8 +57,11 @@ VERDICTS = meta.COMMON | {
     131053: Verdict(Permanent, "media"),
     131056: Verdict(Throttled, "pair_rate_limit", 6.0),
     131057: Verdict(Temporary, "maintenance"),
+    133000: Verdict(Temporary, "credentials"),
     133004: Verdict(Temporary, "provider_error"),
+    133006: Verdict(Temporary, "credentials"),
     133010: Verdict(Temporary, "credentials"),
+    133015: Verdict(Temporary, "credentials"),
 }
 MB = 1 << 20
 IMAGES = ("image/jpeg", "image/png")
@@ -286,8 +290,8 @@ def canonical(digits: str) -> str:
 
 
 def _reason(errors: Sequence[object]) -> str:
-    code = next((code for each in errors if isinstance(code := fields(each).get("code"), int)), None)
-    if code is None:
+    code = next((code for each in errors if (code := meta.code_of(fields(each).get("code"), 0))), 0)
+    if not code:
         return "failed"
     verdict = VERDICTS.get(code)
     return verdict.reason if verdict else f"code_{code}"
