@@ -58,7 +58,7 @@ class DeliveryKey(Struct, frozen=True, order=True):
 
 
 class Facts(Struct, frozen=True, omit_defaults=True):
-    """What has been seen to be true of a delivery. Each only ever becomes known, or more; `merged` joins two sights.
+    """What is known to be true of a delivery. A fact is only added, or grows; `merged` joins what two writers know.
 
     attempts, attempted_at: calls to the provider that were begun, and when the newest was. refusals: those of them that
     certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
@@ -82,7 +82,7 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     resent_as: int = 0
 
     def merged(self, other: "Facts") -> "Facts":
-        """Both sights together: counts and attempts the highest, events the earliest. Commutative, associative, idempotent."""
+        """The facts of both: the highest counts and attempts, the earliest events. Commutative, associative, idempotent."""
         sent = _first((self.sent_at, self.provider_id), (other.sent_at, other.provider_id))
         refused = _first((self.refused_at, self.refused_reason), (other.refused_at, other.refused_reason))
         failed = _first((self.failed_at, self.failed_reason), (other.failed_at, other.failed_reason))
@@ -200,7 +200,7 @@ ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
 
 
 def standing(first: Facts, newest: Facts) -> Facts:
-    """The sight that counts of a delivery and its newest resend: what arrived, arrived; else the newest that has ended.
+    """The facts that count of a delivery and its newest resend: those of what arrived; else of the newest that has ended.
 
     So FAILED stands while the resend is on its way: what was shown does not become PENDING again.
     """

@@ -18,7 +18,7 @@ class Newer(Temporary):
     """A record of a version that this code cannot read yet. Nothing is wrong with it: it waits for the upgrade."""
 
 
-# Nobody is believed who asks to wait for longer than this.
+# A provider that asks to wait for longer than this is asked again after this.
 LONGEST_WAIT_S = 86_400.0
 
 

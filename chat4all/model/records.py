@@ -1,8 +1,8 @@
 """Topics, what their records hold, and which partition a key goes to. Producers never choose a partition themselves.
 
-Every record says in a header which version of the format a reader must know to understand all of it. Whoever meets a newer
-one stops that partition, as in an outage, until it is upgraded itself: to pass over what one does not know would lose it.
-What says a version that we know and cannot be read all the same is nobody's newer record: it is set aside as `unreadable`.
+Every record says in a header which version of the format a reader must know to understand all of it. A process that reads a
+newer version stops that partition, as in an outage, until it is upgraded: a record that is skipped would be lost.
+A record of a known version that cannot be read all the same is set aside as `unreadable`.
 """
 
 from collections.abc import Callable, Mapping

@@ -29,7 +29,7 @@ NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class Refused(Permanent):
-    """We do not go there. `detail` is one of the words of `WHY`; the URL itself is nobody's business."""
+    """This URL is not fetched. `detail` is one of the words of `WHY`, never the URL itself."""
 
     def __init__(self, why: str) -> None:
         super().__init__("fetch_refused", why)
@@ -103,7 +103,7 @@ def _is_literal(name: str) -> bool:
 
 
 def is_public(text: str) -> bool:
-    """Whether this address is one of the internet's own: not of this machine, this network, a cloud's inside, or nobody's."""
+    """Whether this is a public address: not of this machine, of this network, of a cloud's inside, or reserved."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

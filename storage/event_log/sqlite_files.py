@@ -55,7 +55,7 @@ _opened_by = os.getpid()
 def connect(path: Path, synchronous: str = "FULL") -> Connection:
     """A connection to an existing file, in autocommit, for any one thread at a time. sqlite3.Error when it cannot be opened.
 
-    RuntimeError after a fork while a connection was open: SQLite then believes that it holds locks which only the parent
+    RuntimeError after a fork while a connection was open: SQLite then counts on locks that only the parent
     holds, and what the child writes can be lost after it was acknowledged.
     """
     _refuse_inherited()

@@ -13,7 +13,7 @@ from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Row, Session
 
 ALL = "all"
-# For so long an unchanged lane's earliest retry_at is believed.
+# For so long the earliest retry_at of an unchanged lane is taken from memory.
 REMEMBERED_S = 300.0
 ALL_POSITIONS = "SELECT channel, partition, fanned, cursor FROM lanes WHERE scope = ?"
 POSITIONS = f"{ALL_POSITIONS} AND channel = ? AND partition IN ?"
