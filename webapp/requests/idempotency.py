@@ -84,7 +84,8 @@ def reused() -> Problem:
 class Repeatable:
     """A request under a key of its owner's: `begun`, and unless that has an answer, `done`.
 
-    `owner`: whose key it is; the same key of another owner is another key. `digest`: of all that was asked, as far as it is known at the beginning.
+    `owner`: whose key it is; the same key of another owner is another key. `digest`: of all that was asked, as far as it is
+    known at the beginning.
     """
 
     def __init__(self, owner: str, key: str, digest: str) -> None:
