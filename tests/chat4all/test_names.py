@@ -26,6 +26,13 @@ TRICKS = [
     "HTTPS://EVIL.example",
     "hthttp://tp://evil",
     "\U000e0041x",
+    "\u3164",
+    "a\u2800b",
+    "Bank evil.com",
+    "bit.ly/abc",
+    "pay.example.museum/now",
+    "mailto:a@b",
+    "tg://resolve?domain=x",
 ]
 GOOD = [
     "Carla",
@@ -36,6 +43,9 @@ GOOD = [
     "O'Neil, Dr.",
     "日本 太郎",
     "Acme Inc. (Support)",
+    "J.R.R. Tolkien",
+    "Node.js",
+    "D.J. Co.",
 ]
 
 

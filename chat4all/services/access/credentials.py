@@ -69,6 +69,8 @@ def check_user_id(user_id: str) -> str:
         raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . -")
     if is_uuid(user_id) and is_reserved(user_id):
         raise ValueError("UUIDs of versions 5 and 8 are the server's; another id")
+    if user_id.casefold() == "me" or not any(each.isalnum() for each in user_id):
+        raise ValueError("an id with a letter or digit, and not me: as part of a path it must lead to this user")
     if user_id.casefold().startswith(RESERVED_PREFIXES):
         raise ValueError(f"ids that begin with {' or '.join(RESERVED_PREFIXES)} are made by the server")
     return user_id
