@@ -1,18 +1,18 @@
-"""deliver: wakes a lane in this process and returns. The sending is done by the process's courier, never in the task."""
+"""deliver: wakes a lane in this process and returns. The sending is done by the process's lane runner, never in the task."""
 
 from functools import cache
 
 from chat4all.model.deliveries import Lane
 from tasks.celery_app import app
-from tasks.lanes.runner import Courier
+from tasks.lanes.runner import LaneRunner
 from tasks.resources import parts
 from tasks.wake import queue_of
 
 
 @cache
-def courier() -> Courier:
-    """This process's courier, begun at first use."""
-    made = Courier(parts())
+def runner() -> LaneRunner:
+    """This process's lane runner, begun at first use."""
+    made = LaneRunner(parts())
     made.start()
     return made
 
@@ -21,7 +21,7 @@ def courier() -> Courier:
 def deliver(lane: str) -> None:
     """Look at a lane ("channel:partition")."""
     channel, _, partition = lane.partition(":")
-    courier().poke(Lane(channel, int(partition)))
+    runner().wake(Lane(channel, int(partition)))
 
 
 def look_at_all() -> None:
@@ -29,10 +29,10 @@ def look_at_all() -> None:
     mine = set(app.amqp.queues.consume_from)
     lanes = [lane for lane in parts().store.lanes() if queue_of(lane.channel) in mine]
     for lane in lanes:
-        courier().poke(lane)
+        runner().wake(lane)
 
 
 def let_go() -> None:
     """A worker that is told to stop releases its lanes, so that others go on at once."""
-    if courier.cache_info().currsize:
-        courier().stop()
+    if runner.cache_info().currsize:
+        runner().stop()

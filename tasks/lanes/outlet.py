@@ -7,8 +7,10 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
-from tasks.lanes.attempt import Outcome, Sender, Wait, ends_of, refused, within_life
-from tasks.lanes.writer import Note
+from tasks.lanes.attempt import Sender
+from tasks.lanes.lease import Hold
+from tasks.lanes.outcome import Outcome, Wait, ends_of, refused, within_life
+from tasks.lanes.writer import Ended
 
 log = logs.logger(__name__)
 
@@ -35,21 +37,47 @@ class Outlet:
                 log.error("account_unopened", channel=self._channel, error=type(error).__name__)
         return self.sender is not None
 
-    async def attempt(
-        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
-    ) -> Outcome:
+    async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Try a delivery once; without an account it waits, and ends when it is too old."""
         if self.opened and self.sender:
-            return await self.sender.attempt(row, refusals, may_begin, may_send)
+            return await self.sender.attempt(row, refusals, hold)
         ends = ends_of(row, self._settings)
         if now_ms() >= ends and not row.facts.ended:
             return refused(row, "expired", "the account could not be opened")
         return within_life(Wait(now_ms() + int(AGAIN_S * 1000), refusals), ends)
 
-    def told_again(self, row: Delivery) -> Note | None:
+    def told_again(self, row: Delivery) -> Ended | None:
         """As the sender has it. Only where `opened`."""
         return self.sender.told_again(row) if self.sender else None
 
     def closed_s(self) -> float | None:
         """As the sender has it. Without one all goes through, to be written down."""
-        return self.sender.closed_s() if self.sender else None
+        return self.sender.throttle.closed_s() if self.sender else None
+
+
+class Outlets:
+    """The ways out of this process, one for each channel that was asked for."""
+
+    def __init__(self, settings: Settings, opens: Callable[[str], Sender]) -> None:
+        """`opens` gives a channel's sender; whatever it raises, the account could not be opened."""
+        self._settings, self._opens = settings, opens
+        self._outlets: dict[str, Outlet] = {}
+
+    def of(self, channel: str) -> Outlet:
+        """The channel's way out."""
+        if channel not in self._outlets:
+            self._outlets[channel] = Outlet(channel, self._settings, lambda: self._opens(channel))
+        return self._outlets[channel]
+
+    def senders(self) -> list[tuple[str, Sender]]:
+        """Those that could be opened, by channel."""
+        return [(channel, each.sender) for channel, each in list(self._outlets.items()) if each.sender]
+
+    def unopened(self) -> dict[str, bool]:
+        """Whether each channel's account could not be opened."""
+        return {channel: each.sender is None for channel, each in list(self._outlets.items())}
+
+    async def close(self) -> None:
+        """Let go of their connections."""
+        for _, sender in self.senders():
+            await sender.close()

@@ -1,8 +1,9 @@
 """Writes what the lanes of a process found out: together, in order, until it is durable."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -20,47 +21,74 @@ from tasks.stages.receipts import apply_named, id_of
 
 log = logs.logger(__name__)
 
-Address = tuple[str, str]
+# Between two writes: what comes meanwhile goes into the next one. Each costs a commit, whatever it carries.
 GAP_S = 0.005
+# The pauses of who waits an outage out: soon again after a hiccup, and seldom enough not to hinder a store that is coming back.
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 
+Result = TypeVar("Result")
 
-class Note(Struct, frozen=True):
-    """What one step of a lane wants kept. `facts` belong to `row`; `told`: readers hear of the row's state.
 
-    `handle` needs a look at the receipts that came before it when `may_be_parked`. `asks`: whether the address is still the
-    same user's, read after the write. `learnt`: other addresses of the row's user, should they be free.
+class Tried(Struct, frozen=True):
+    """An attempt was begun, or is known to have sent nothing. Readers are told nothing of it."""
+
+    row: Delivery
+    facts: Facts
+
+
+class Sent(Struct, frozen=True):
+    """The provider took it, at `at` (ms UTC). `handle`: the way back from the provider's id, where there is one.
+
+    `may_be_parked`: receipts may have come before the id was known. `spoken`: the conversation is the one that last wrote to
+    this address. `aliases`: what else the provider calls the person, should these addresses be free.
     """
 
-    row: Delivery | None = None
-    facts: Facts = Facts()
-    told: bool = False
-    at: int = 0
+    row: Delivery
+    facts: Facts
+    at: int
     handle: Handle | None = None
     may_be_parked: bool = False
     spoken: bool = False
-    waiting: Sequence[Waiting] = ()
-    resumed: Sequence[Waiting] = ()
-    letter: DeadLetter | None = None
-    learnt: Sequence[Identity] = ()
-    asks: Address | None = None
+    aliases: Sequence[Identity] = ()
 
 
-Owners = Mapping[Address, Identity]
+class GivenUp(Struct, frozen=True):
+    """We gave it up, at `at` (ms UTC)."""
+
+    row: Delivery
+    facts: Facts
+    at: int
+    letter: DeadLetter
 
 
-class Committer:
-    """Takes notes on its loop, writes them in a thread. An outage is waited out: facts are never dropped."""
+class Waits(Struct, frozen=True):
+    """These keys wait."""
+
+    keys: Sequence[Waiting]
+
+
+class Resumed(Struct, frozen=True):
+    """These keys wait no more."""
+
+    keys: Sequence[Waiting]
+
+
+Ended = Sent | GivenUp
+Write = Tried | Ended | Waits | Resumed
+
+
+class Writer:
+    """Takes writes on its loop, and does them in a thread. An outage is waited out: facts are never dropped."""
 
     def __init__(self, parts: Parts, executor: Executor) -> None:
         self._parts, self._executor = parts, executor
-        self._notes: list[tuple[Note, asyncio.Future[Owners]]] = []
+        self._writes: list[tuple[Write, asyncio.Future[None]]] = []
         self._something = asyncio.Event()
 
-    def commit(self, note: Note) -> "asyncio.Future[Owners]":
-        """Done when the note is durable and its events are published. Notes are written in the order given."""
-        future: asyncio.Future[Owners] = asyncio.get_running_loop().create_future()
-        self._notes.append((note, future))
+    def write(self, write: Write) -> "asyncio.Future[None]":
+        """Done when it is durable and its events are published. Writes are done in the order given."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.append((write, future))
         self._something.set()
         return future
 
@@ -68,91 +96,89 @@ class Committer:
         """Write until cancelled."""
         while True:
             await self._something.wait()
+            # Whoever was woken by the same news says what it has to say first.
             await asyncio.sleep(0)
             self._something.clear()
-            notes, self._notes = self._notes, []
-            if notes:
-                await self._settle(notes)
+            writes, self._writes = self._writes, []
+            if writes:
+                await self._settle(writes)
                 await asyncio.sleep(GAP_S)
 
-    async def _settle(self, notes: list[tuple[Note, "asyncio.Future[Owners]"]]) -> None:
+    async def _settle(self, writes: list[tuple[Write, "asyncio.Future[None]"]]) -> None:
+        """Do them. Where the store refuses them together, each alone: only those that cannot be done fail."""
+        asked = [write for write, _ in writes]
         try:
-            owners = await self._written([note for note, _ in notes])
+            await insist(self._executor, lambda: write_all(self._parts, asked), notes=len(asked))
         except Exception as error:
-            if len(notes) > 1:
-                for each in notes:
+            if len(writes) > 1:
+                for each in writes:
                     await self._settle([each])
                 return
-            row = notes[0][0].row
-            log.exception("note_refused", **(tracing.about(row) if row else {}))
-            if not notes[0][1].done():
-                notes[0][1].set_exception(error)
-            return
-        for _, future in notes:
+            [(write, future)] = writes
+            log.exception("note_refused", **({} if isinstance(write, Waits | Resumed) else tracing.about(write.row)))
             if not future.done():
-                future.set_result(owners)
-
-    async def _written(self, notes: list[Note]) -> Owners:
-        tries = 0
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._executor, write, self._parts, notes)
-            except (Temporary, Unknown) as outage:
-                log.warning("commit_waits", notes=len(notes), reason=outage.reason)
-                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-                tries += 1
+                future.set_exception(error)
+            return
+        for _, future in writes:
+            if not future.done():
+                future.set_result(None)
 
 
-def write(parts: Parts, notes: Sequence[Note]) -> Owners:
-    """Everything in these notes, facts before events. Repeating it changes nothing but repeats state events."""
+async def insist(executor: Executor, work: Callable[[], Result], **about: int) -> Result:
+    """Have this done by a thread, however often an outage comes between. It may have been done before it is done again."""
+    tries = 0
+    while True:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, work)
+        except (Temporary, Unknown) as outage:
+            log.warning("commit_waits", reason=outage.reason, **about)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
+
+
+def write_all(parts: Parts, writes: Sequence[Write]) -> None:
+    """All of these, facts before events. Repeating it changes nothing but repeats state events."""
     store = parts.store
+    steps = [each for each in writes if isinstance(each, (Tried, Sent, GivenUp))]
+    sent = [each for each in steps if isinstance(each, Sent)]
     facts: dict[DeliveryKey, Facts] = {}
-    spoken: dict[Address, tuple[str, int]] = {}
-    for note in notes:
-        if note.row:
-            key = note.row.key
-            facts[key] = facts.get(key, Facts()).merged(note.facts)
-            if note.spoken:
-                spoken[key.lane.channel, note.row.address] = (note.row.conversation_id, note.at)
-    handles = [note.handle for note in notes if note.handle]
-    waiting, resumed = last_words(notes)
+    for each in steps:
+        facts[each.row.key] = facts.get(each.row.key, Facts()).merged(each.facts)
+    spoken = {
+        (each.row.key.lane.channel, each.row.address): (each.row.conversation_id, each.at) for each in sent if each.spoken
+    }
+    handles = [each.handle for each in sent if each.handle]
     now = now_ms()
-    told = [(note.row.seen(facts[note.row.key]), note.at) for note in notes if note.told and note.row]
-    events = [state_event(row, at, parts.partitions) for row, at in told]
-    store.record(facts, handles, spoken, waiting, resumed, learned(events, now))
-    learnt = [each for note in notes for each in note.learnt]
-    if learnt:
-        store.claim_addresses(learnt)
-    if any(row.parts > 1 for row, _ in told):
-        rows = as_one(store, [row for row, _ in told])
-        events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, told, strict=True) if row.facts.ended]
-    bury(store, [note.letter for note in notes if note.letter])
-    moved((note.row, note.row.seen(note.facts)) for note in notes if note.row)
-    tell(store, parts.log, events + _parked(parts, notes), now)
-    asked = list({note.asks for note in notes if note.asks})
-    return store.owners(asked) if asked else {}
+    ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
+    events = [state_event(row, at, parts.partitions) for row, at in ended]
+    store.record(facts, handles, spoken, *last_words(writes), learned(events, now))
+    aliases = [alias for each in sent for alias in each.aliases]
+    if aliases:
+        store.claim_addresses(aliases)
+    if any(row.parts > 1 for row, _ in ended):
+        rows = as_one(store, [row for row, _ in ended])
+        events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, ended, strict=True) if row.facts.ended]
+    bury(store, [each.letter for each in steps if isinstance(each, GivenUp)])
+    moved((each.row, each.row.seen(each.facts)) for each in steps)
+    tell(store, parts.log, events + _parked(parts, sent), now)
 
 
-def last_words(notes: Sequence[Note]) -> tuple[list[Waiting], list[Waiting]]:
+def last_words(writes: Sequence[Write]) -> tuple[list[Waiting], list[Waiting]]:
     """Which keys wait and which no longer do, by the newest word about each."""
     last: dict[tuple[Lane, str, str], tuple[bool, Waiting]] = {}
-    for note in notes:
-        for waits, rows in ((True, note.waiting), (False, note.resumed)):
-            for each in rows:
-                key = (each.lane, each.conversation_id, each.address)
-                if key not in last or last[key][1].stamp < each.stamp:
-                    last[key] = (waits, each)
+    for write in writes:
+        for each in write.keys if isinstance(write, (Waits, Resumed)) else ():
+            key = (each.lane, each.conversation_id, each.address)
+            if key not in last or last[key][1].stamp < each.stamp:
+                last[key] = (isinstance(write, Waits), each)
     said = list(last.values())
     return [each for waits, each in said if waits], [each for waits, each in said if not waits]
 
 
-def _parked(parts: Parts, notes: Sequence[Note]) -> list[Event]:
+def _parked(parts: Parts, sent: Sequence[Sent]) -> list[Event]:
     """Receipts that came before the provider's id was written: they are looked for after it was."""
-    keys = {
-        (note.handle.channel, note.handle.account, note.handle.provider_id): note.handle.key
-        for note in notes
-        if note.handle and note.may_be_parked
-    }
+    handles = [each.handle for each in sent if each.handle and each.may_be_parked]
+    keys = {(handle.channel, handle.account, handle.provider_id): handle.key for handle in handles}
     if not keys:
         return []
     return apply_named(parts, [(keys[id_of(each)], each) for each in parts.store.parked(list(keys))])

@@ -24,7 +24,7 @@ from chat4all.model.records import Position, ProviderReceipt, partition_of
 from chat4all.ports import MessageStore
 from chat4all.telemetry.instruments import REGISTRY
 from chat4all.v1 import chat_pb2 as pb
-from tasks.lanes.writer import Note, write
+from tasks.lanes.writer import Sent, write_all
 from tests.bridges.road import PARTITIONS, Reader, Road, kinds, serving, texts
 from tests.bridges.test_sse import opened
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -70,7 +70,7 @@ def test_a_state_that_was_learned_late_is_told(one: World, later: int) -> None:
     one.run()
     [row] = one.rows()
     sent = Facts(attempts=1, sent_at=now - 599_000, provider_id="w1")
-    write(one.parts, [Note(row=row, facts=sent, told=True, at=now - 599_000)])
+    write_all(one.parts, [Sent(row, sent, now - 599_000)])
     one.say(*(message(talk, 2 + number) for number in range(later)))
     one.run()
     one.report(ProviderReceipt("whatsapp", "acc", "w1", "read", now - 300_000, reference=str(row.key)))
@@ -98,7 +98,7 @@ def test_what_a_frozen_worker_tells_late_is_told_to_who_was_away_by_then(one: Wo
     [row] = one.rows()
     clock = iter([now_ms() - 120_000])
     monkeypatch.setattr("tasks.lanes.writer.now_ms", lambda: next(clock))
-    write(one.parts, [Note(row=row, facts=Facts(attempts=1, sent_at=1, provider_id="w1"), told=True, at=1)])
+    write_all(one.parts, [Sent(row, Facts(attempts=1, sent_at=1, provider_id="w1"), 1)])
     assert states(told(one, "alice", away(5))) == ["SENT"]
 
 
@@ -293,7 +293,7 @@ def crowd(road: World, count: int, since: int) -> list[str]:
         for each in said
     ]
     road.store.put_deliveries(rows)
-    write(road.parts, [Note(row=row, facts=Facts(attempts=1, sent_at=1, provider_id="p"), told=True, at=1) for row in rows])
+    write_all(road.parts, [Sent(row, Facts(attempts=1, sent_at=1, provider_id="p"), 1) for row in rows])
     return names
 
 

@@ -23,10 +23,10 @@ from chat4all.root import ROOT
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
-from tasks.lanes.runner import Courier
+from tasks.lanes.runner import LaneRunner
 from tasks.operations import reprocessing
 from tests.channels import payloads
-from tests.tasks.test_sending import Fake
+from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -107,13 +107,11 @@ def test_progress_is_followed_until_it_is_delivered(road: World) -> None:
     wait_for(lambda: appended(road) == 6)
     road.run()
     channel = Fake()
-    courier = Courier(road.parts)
-    with patch("tasks.lanes.runner.open_channel", return_value=channel):
-        assert courier._outlet("whatsapp").opened
-    courier.start()
-    courier.poke(Lane("whatsapp", 0))
+    runner = LaneRunner(road.parts, lambda *_: channel)
+    runner.start()
+    runner.wake(Lane("whatsapp", 0))
     thread.join(60)
-    courier.stop()
+    runner.stop()
     (result,) = results
     assert [f"{key}: SENT" for key in keys] == result.output.splitlines()[-3:]
     assert len(channel.arrived) == 3

@@ -45,7 +45,7 @@ ELSEWHERE = {
     "chat4all_connections_cut_total": "webapp/slow_app.py",
     "chat4all_fetches_refused_total": "tasks/test_files.py",
     "chat4all_stream_lag_records": "bridges/test_feed.py",
-    "chat4all_account_unopened": "tasks/test_courier.py",
+    "chat4all_account_unopened": "tasks/test_runner.py",
     "chat4all_keys_failed_total": "tasks/test_lane.py",
     "chat4all_newer_records_total": "tasks/test_newer.py",
     "chat4all_partitions_stopped": "bridges/test_newer.py",

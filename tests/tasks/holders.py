@@ -7,17 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
-from chat4all.ports import Lease, MessageStore
+from chat4all.ports import MessageStore
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
+from tasks.lanes.lease import Hold
 from tasks.lanes.outlet import Outlet
-from tasks.lanes.writer import Committer
+from tasks.lanes.writer import Writer
 from tasks.resources import Parts
-from tests.tasks.test_sending import Fake
-from tests.tasks.world import World
+from tests.tasks.test_attempt import Fake
+from tests.tasks.world import World, release, take
 
 LANE = Lane("whatsapp", 0)
 # What a call of a frozen process waits for at most, so that a failing test ends.
@@ -57,9 +57,9 @@ class Slow:
 
 
 class Process:
-    """One channel worker with its own way to the store, its own committer, threads and channel account.
+    """One channel worker with its own way to the store, its own writer, threads and channel account.
 
-    `held` is what its lease says to it. It is taken from it when the test lets another process have the lane.
+    The test takes the lane from it (`lose`) when it lets another process have it.
     """
 
     def __init__(self, road: World, name: str, channel: Fake | None = None) -> None:
@@ -67,13 +67,14 @@ class Process:
         self.store = cast("Any", Slow(road.store))
         parts = road.parts
         self.parts = Parts(parts.settings, parts.log, self.store, parts.partitions, parts.objects)
-        self.committer = Committer(self.parts, self.pool)
-        opens = lambda: Sender(self.parts, channel or Fake(), self.committer, self.pool)  # noqa: E731
+        self.writer = Writer(self.parts, self.pool)
+        opens = lambda: Sender(self.parts, channel or Fake(), self.writer, self.pool)  # noqa: E731
         self.outlet = Outlet("whatsapp", parts.settings, opens)
-        self.road, self.name, self.held = road, name, False
+        self.road, self.name = road, name
+        self.hold: Hold | None = None
         self.lane: LaneWork | None = None
         self._working: asyncio.Task[None] | None = None
-        self._writing = asyncio.get_running_loop().create_task(self.committer.run())
+        self._writing = asyncio.get_running_loop().create_task(self.writer.run())
 
     def begin(self, linger_s: float = 0.05) -> None:
         """Take the lane, whoever has it, and work on it beside what else goes on."""
@@ -87,35 +88,35 @@ class Process:
     async def work(self, linger_s: float = 0.05) -> None:
         """Take the lane, whoever has it, work until it is idle, and release it if it is still ours."""
         store = self.road.store
-        seen = store.lanes([LANE])[LANE].lease
-        lease = seen.taken_by(self.name, now_ms())
-        assert store.swap_lease(LANE, seen, lease)
-        self.held, taken_over = True, bool(seen.holder)
-        state = store.lanes([LANE])[LANE]
-        self.lane = LaneWork(
-            state, self.store, self.committer, self.outlet, self.pool, lambda: self.held, lease.fence, taken_over
-        )
+        state, self.hold = take(store, LANE, self.name)
+        self.lane = LaneWork(state, self.hold, self.store, self.writer, self.outlet, self.pool)
         await self.lane.run(linger_s)
-        if self.held:
-            self.held = False
-            store.swap_lease(LANE, lease, Lease("", lease.fence, 1))
+        if self.hold.valid():
+            self.hold.end()
+            release(store, self.hold)
+
+    def lose(self) -> None:
+        """From now on the lane may be another's, and it knows."""
+        if self.hold:
+            self.hold.end()
 
     async def thawed(self) -> None:
         """Wake: what was frozen arrives, and it finds that the lane is not its own any more."""
-        self.held = False
+        self.lose()
         self.store.thaw.set()
         await self._gone(wait=True)
 
     async def killed(self) -> None:
         """Be gone: nothing that is not at the store by now arrives there."""
-        self.held, self.store.lost = False, True
+        self.lose()
+        self.store.lost = True
         self.store.thaw.set()
         await self._gone(wait=False)
 
     async def _gone(self, wait: bool) -> None:
         tasks = [self._working] if self._working else []
         if not wait:
-            tasks += list(self.lane._serving.values()) if self.lane else []
+            tasks += list(self.lane.deliverer.serving.values()) if self.lane else []
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

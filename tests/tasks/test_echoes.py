@@ -12,14 +12,14 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import LAST_INDEX, Lane
 from chat4all.model.failures import Temporary
-from chat4all.ports import Inbound, Lease, Outgoing
+from chat4all.ports import Inbound, Outgoing
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.inbound.intake import Arrivals
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
-from tasks.lanes.writer import Committer
-from tests.tasks.test_sending import Fake
-from tests.tasks.world import message, new_id, threads, whatsapp, world
+from tasks.lanes.writer import Writer
+from tests.tasks.test_attempt import Fake
+from tests.tasks.world import message, new_id, release, take, threads, whatsapp, world
 
 PEOPLE, MESSAGES = 4, 60
 
@@ -52,6 +52,9 @@ class Open(Sender):
 
     opened = True
 
+    def closed_s(self) -> float | None:
+        return self.throttle.closed_s()
+
 
 async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Among keys that wait and catch up, with far more behind them than is looked at first: each is known as ours."""
@@ -68,16 +71,12 @@ async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeyp
         road.say(*[message(talk, n, f" e\u0301  {n}\nok ", to=[person]) for n in range(MESSAGES) for talk, person in talks])
         road.run()
         async with threads() as executor:
-            committer = Committer(road.parts, executor)
-            writing = asyncio.create_task(committer.run())
-            lane, sender = Lane("whatsapp", 0), Open(road.parts, channel, committer, executor)
-            seen = road.store.lanes([lane])[lane].lease
-            lease = seen.taken_by("holder", now_ms())
-            assert road.store.swap_lease(lane, seen, lease)
-            state = road.store.lanes([lane])[lane]
-            work = LaneWork(state, road.store, committer, sender, executor, lambda: True, lease.fence, bool(seen.holder))
-            await work.run(0.3)
-            road.store.swap_lease(lane, lease, Lease("", lease.fence, 1))
+            writer = Writer(road.parts, executor)
+            writing = asyncio.create_task(writer.run())
+            lane, sender = Lane("whatsapp", 0), Open(road.parts, channel, writer, executor)
+            state, hold = take(road.store, lane, "holder")
+            await LaneWork(state, hold, road.store, writer, sender, executor).run(0.3)
+            release(road.store, hold)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
         assert len(channel.arrived) == PEOPLE * MESSAGES

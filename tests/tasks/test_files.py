@@ -21,11 +21,12 @@ from chat4all.ports import Limits, Registration
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, Filing
 from chat4all.telemetry import metrics
 from tasks.files import file_tasks, media
-from tasks.lanes.attempt import Done, Sender, Wait
-from tasks.lanes.writer import Committer
+from tasks.lanes.attempt import Sender
+from tasks.lanes.outcome import Done, Wait
+from tasks.lanes.writer import Writer
 from tests.channels.conftest import serving
-from tests.tasks.test_sending import Fake
-from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+from tests.tasks.test_attempt import Fake
+from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
 
 CONVERSATION = new_id("conversation", "files")
 DATA = os.urandom(3000)
@@ -311,8 +312,8 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
 class Out:
     """A delivery of a file, and a sender for it."""
 
-    def __init__(self, road: World, channel: Fake, sender: Sender, committer: Committer) -> None:
-        self.road, self.channel, self.sender, self.committer = road, channel, sender, committer
+    def __init__(self, road: World, channel: Fake, sender: Sender, writer: Writer) -> None:
+        self.road, self.channel, self.sender, self.writer = road, channel, sender, writer
         self.files: list[tuple[str, File, str]] = []
 
     async def attempt(self, payload: File, **more: Any) -> Any:
@@ -320,25 +321,25 @@ class Out:
         self.road.say(replace(message(CONVERSATION, payload.file_id, to=[whatsapp(1)], **more), payload=payload))
         self.road.run()
         row = self.road.rows()[-1]
-        outcome = await self.sender.attempt(row, 0, lambda: True, lambda: True)
-        if outcome.note:
-            await self.committer.commit(outcome.note)
+        outcome = await self.sender.attempt(row, 0, granted())
+        if outcome.write:
+            await self.writer.write(outcome.write)
         return outcome
 
 
 @pytest.fixture
 async def out(road: World) -> AsyncIterator[Out]:
     async with threads() as executor:
-        committer, channel = Committer(road.parts, executor), Fake()
+        writer, channel = Writer(road.parts, executor), Fake()
         channel.limits = LIMITS
-        made = Out(road, channel, Sender(road.parts, channel, committer, executor), committer)
+        made = Out(road, channel, Sender(road.parts, channel, writer, executor), writer)
 
         async def send_file(outgoing: Any, file: File, url: str) -> str:
             made.files.append((outgoing.text, file, url))
             return "id-file"
 
         channel.send_file = send_file  # type: ignore[method-assign, assignment]
-        writing = asyncio.create_task(committer.run())
+        writing = asyncio.create_task(writer.run())
         yield made
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
@@ -382,7 +383,7 @@ async def test_a_file_that_is_still_being_fetched_is_waited_for(out: Out) -> Non
     assert out.road.rows()[-1].facts.attempts == 0
     ready = filing(out.road).finished(file, SUM, 900)
     assert ready
-    await out.sender.attempt(out.road.rows()[-1], 0, lambda: True, lambda: True)
+    await out.sender.attempt(out.road.rows()[-1], 0, granted())
     assert [(text, sent.size, sent.object_key) for text, sent, _ in out.files] == [("[picture]", 900, file.file_id)]
 
 

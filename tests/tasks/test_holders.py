@@ -13,10 +13,8 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, Facts
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Outgoing, Waiting
-from tasks.lanes import lane as lane_module
-from tasks.lanes import waiting_rows
 from tests.tasks.holders import LANE, Process, Slow
-from tests.tasks.test_sending import Fake
+from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, until, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -45,7 +43,7 @@ class Told(Fake):
 @pytest.fixture(params=[True, False], ids=["fences-compared", "fences-not-compared"])
 async def road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     monkeypatch.setattr(Slow, "compares", request.param)
-    monkeypatch.setattr(lane_module, "SOON_S", 0.0)
+    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
     with world(tmp_path, partitions=1, **QUICK) as made:
         made.know(*map(whatsapp, range(10)))
         yield made
@@ -85,7 +83,7 @@ async def test_a_late_end_of_a_wait_leaves_the_next_holders_wait(road: World) ->
     one.store.holds = writes(4)
     one.begin(0.5)
     await until(one.store.stuck.is_set)
-    one.held = False
+    one.lose()
     say(road, 1, 2)
     await two.work()
     (waiting,) = road.store.waiting(LANE)
@@ -103,7 +101,7 @@ async def test_a_late_cursor_passes_nothing_that_the_next_holder_has_in_hand(roa
     one.store.holds = lambda name, given: name == "raise_cursor"
     one.begin()
     await until(one.store.stuck.is_set)
-    one.held = False
+    one.lose()
     await asyncio.sleep(0.15)
     # Reading much takes longer than finding that there is nothing up to the old cursor.
     two.store.slow = lambda name, given: 0.15 if name == "lane_rows" and given[2] > 0 else 0.0
@@ -122,7 +120,7 @@ async def test_a_wait_that_the_next_holder_found_cannot_be_ended_by_the_one_befo
     one.store.holds = writes(4)
     one.begin(0.5)
     await until(one.store.stuck.is_set)
-    one.held = False
+    one.lose()
     say(road, 1, 2)
     two.begin()
     state = road.store.lanes()[LANE]
@@ -148,7 +146,7 @@ async def test_no_cursor_is_written_after_the_lane_was_lost(road: World) -> None
     one.store.holds = writes(3)
     one.begin()
     await until(one.store.stuck.is_set)
-    one.held = False
+    one.lose()
     await one.thawed()
     assert road.store.lanes()[LANE].cursor == 0
 
@@ -161,10 +159,10 @@ async def test_a_frozen_holder_says_nothing_of_an_attempt_that_may_be_anothers(r
     one.store.holds = writes(0)
     one.begin()
     await until(one.store.stuck.is_set)
-    one.held = False
+    one.lose()
     two.begin()
     await until(lambda: len(lost.arrived) == 1)
-    two.held = False
+    two.lose()
     await until(lambda: two.is_done)
     await one.thawed()
     assert road.rows()[0].facts.unknown
@@ -188,7 +186,7 @@ async def test_what_a_frozen_holder_was_refused_does_not_fail_what_the_next_one_
     one, two = Process(road, "one", late), Process(road, "two")
     one.begin()
     await until(late.called.is_set)
-    one.held = False
+    one.lose()
     await two.work()
     await one.thawed()
     (row,) = await all_ended(road)
@@ -288,9 +286,9 @@ async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPat
     """Holders in turn, each frozen at a random call, woken or killed at random while others go on, small memory, a provider
     that does what it likes: all ends, each key's first arrivals are in order, and no second call goes uncounted."""
     chance = random.Random(seed)
-    for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 12, "READ_ROWS": 5, "CATCH_UPS": 3}.items():
-        monkeypatch.setattr(lane_module, name, value)
-    monkeypatch.setattr(waiting_rows, "PAGE", 4)
+    small = {"keys.OF_ONE_KEY": 3, "keys.CATCH_UPS": 3, "lane.IN_MEMORY": 12, "lane.READ_ROWS": 5, "waiting_rows.PAGE": 4}
+    for name, value in small.items():
+        monkeypatch.setattr(f"tasks.lanes.{name}", value)
     arrived: list[Outgoing] = []
     living: list[Process] = []
     for turn in range(turns):
@@ -303,7 +301,7 @@ async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPat
         living[-1].begin(0.02)
         await until(lambda: living[-1].store.stuck.is_set() or living[-1].is_done)
         await asyncio.sleep(chance.choice([0.0, 0.01, 0.05]))
-        living[-1].held = False
+        living[-1].lose()
         while len(living) > chance.randrange(1, 4):
             gone = living.pop(chance.randrange(len(living)))
             await (gone.killed() if chance.random() < 0.3 else gone.thawed())

@@ -18,14 +18,13 @@ from chat4all.model.deliveries import Delivery, Facts, Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
-from chat4all.ports import Lease, Waiting
+from chat4all.ports import Waiting
 from chat4all.telemetry.instruments import REGISTRY
-from tasks.lanes import lane as lane_module
-from tasks.lanes import waiting_rows
-from tasks.lanes.attempt import Done, Outcome, Wait
-from tasks.lanes.lane import LaneWork
-from tasks.lanes.writer import Committer, Note
-from tests.tasks.world import World, message, new_id, threads, until, whatsapp, world
+from tasks.lanes.lane import READ_ROWS, LaneWork
+from tasks.lanes.lease import Hold
+from tasks.lanes.outcome import Done, Outcome, Wait
+from tasks.lanes.writer import Ended, Sent, Tried, Writer
+from tests.tasks.world import World, message, new_id, release, take, threads, until, whatsapp, world
 
 PARTITIONS = 1
 
@@ -45,55 +44,60 @@ class Provider:
         """Lets all through."""
         return None
 
-    async def attempt(
-        self, row: Delivery, refusals: int, may_begin: Callable[[], bool], may_send: Callable[[], bool]
-    ) -> Outcome:
+    async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Send, unless the answer is to wait so many seconds."""
         if row.facts.ended:
             return Done()
         self.calls += 1
         await asyncio.sleep(0)
-        if not may_begin() or not may_send():
+        if not hold.goes_on():
             return Wait(now_ms(), refusals)
         wait = self.answer(row)
         if wait:
-            note = Note(row=row, facts=Facts(attempts=1, refusals=1))
-            return Wait(now_ms() + int(wait * 1000), refusals + 1, note, ends=now_ms() + 3_600_000)
+            tried = Tried(row, Facts(attempts=1, refusals=1))
+            return Wait(now_ms() + int(wait * 1000), refusals + 1, tried, ends=now_ms() + 3_600_000)
         self.sent[row.conversation_id, row.address].append(row.key.seq)
-        return Done(Note(row=row, facts=Facts(attempts=1, sent_at=now_ms(), provider_id=str(row.key))))
+        at = now_ms()
+        return Done(Sent(row, Facts(attempts=1, sent_at=at, provider_id=str(row.key)), at))
 
-    def told_again(self, row: Delivery) -> Note | None:
+    def told_again(self, row: Delivery) -> Ended | None:
         """Say it, and note that it was asked for."""
         self.again.append(row.key.seq)
-        return Note(row=row, told=True)
+        return Sent(row, Facts(), 0)
 
 
 class Bench:
-    """A world with a committer, in which lanes can be worked on."""
+    """A world with a writer, in which lanes can be worked on."""
 
     def __init__(self, road: World, executor: Executor) -> None:
         self.road, self.executor, self.provider = road, executor, Provider()
-        self.committer = Committer(road.parts, executor)
-        self.held = True
+        self.writer = Writer(road.parts, executor)
+        self._hold: Hold | None = None
+        self._held = True
         self._holds = 0
 
+    @property
+    def held(self) -> bool:
+        """Whether the lane is left to who works on it."""
+        return self._held
+
+    @held.setter
+    def held(self, held: bool) -> None:
+        self._held = held
+        if self._hold and not held:
+            self._hold.end()
+
     async def work(self, linger_s: float = 0.05) -> None:
-        """Hold the one lane until it is idle or `held` says that it is lost. A hold that is over stays over."""
+        """Hold the one lane until it is idle or it is lost (`held`). A hold that is over stays over."""
+        if self._hold:
+            self._hold.end()
         self._holds += 1
-        mine = self._holds
-        lane, store = Lane("whatsapp", 0), self.road.store
-        seen = store.lanes([lane])[lane].lease
-        lease = seen.taken_by(f"holder-{mine}", now_ms())
-        assert store.swap_lease(lane, seen, lease)
-
-        def held() -> bool:
-            return self.held and self._holds == mine
-
-        state = store.lanes([lane])[lane]
-        work = LaneWork(state, store, self.committer, self.provider, self.executor, held, lease.fence, bool(seen.holder))
-        await work.run(linger_s)
-        if held():
-            assert store.swap_lease(lane, lease, Lease("", lease.fence, 1))
+        store = self.road.store
+        state, hold = take(store, Lane("whatsapp", 0), f"holder-{self._holds}")
+        self._hold = hold
+        await LaneWork(state, hold, store, self.writer, self.provider, self.executor).run(linger_s)
+        if hold.valid():
+            assert release(store, hold)
 
 
 @pytest.fixture
@@ -101,7 +105,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     with world(tmp_path, partitions=PARTITIONS) as road:
         async with threads() as executor:
             made = Bench(road, executor)
-            writing = asyncio.create_task(made.committer.run())
+            writing = asyncio.create_task(made.writer.run())
             yield made
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -170,9 +174,9 @@ async def test_a_new_holder_finds_all_rows_of_a_waiting_key(bench: Bench) -> Non
 
 async def test_a_hot_key_does_not_fill_the_memory_of_a_lane(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key with far more rows than one may keep is sent in order, while another that comes last is not kept waiting for it."""
-    monkeypatch.setattr(lane_module, "OF_ONE_KEY", 5)
-    monkeypatch.setattr(lane_module, "IN_MEMORY", 20)
-    monkeypatch.setattr(lane_module, "READ_ROWS", 7)
+    monkeypatch.setattr("tasks.lanes.keys.OF_ONE_KEY", 5)
+    monkeypatch.setattr("tasks.lanes.lane.IN_MEMORY", 20)
+    monkeypatch.setattr("tasks.lanes.lane.READ_ROWS", 7)
     hot = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(150)]
     cold = message(conversation(2), 1, to=[whatsapp(2)])
     order: list[str] = []
@@ -208,9 +212,9 @@ async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
 ) -> None:
     """Random refusals, small memory, holders that are lost at random, messages that keep coming: each once, each key by seq."""
     chance = random.Random(seed)
-    for name, value in {"OF_ONE_KEY": 3, "IN_MEMORY": 15, "READ_ROWS": 6, "SOON_S": 0.5}.items():
-        monkeypatch.setattr(lane_module, name, value)
-    monkeypatch.setattr(waiting_rows, "PAGE", 4)
+    small = {"keys.OF_ONE_KEY": 3, "lane.IN_MEMORY": 15, "lane.READ_ROWS": 6, "lane.SOON_S": 0.5, "waiting_rows.PAGE": 4}
+    for name, value in small.items():
+        monkeypatch.setattr(f"tasks.lanes.{name}", value)
 
     def answer(row: Delivery) -> float:
         bench.held = bench.held and chance.random() > 0.02
@@ -251,7 +255,7 @@ async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lost in the middle of a key with more rows than one may keep: the next holder sends the ones in memory too."""
-    monkeypatch.setattr(lane_module, "OF_ONE_KEY", 5)
+    monkeypatch.setattr("tasks.lanes.keys.OF_ONE_KEY", 5)
     said = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(40)]
     say(bench, *said)
 
@@ -272,7 +276,7 @@ async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hundred keys are due; while the account lets nothing through, none is looked up; each probe is one delivery."""
-    monkeypatch.setattr(lane_module, "SOON_S", 0.0)
+    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
     said = [message(conversation(n), n, to=[whatsapp(n)]) for n in range(200)]
     say(bench, *said)
     bench.provider.answer = lambda row: 3600.0
@@ -283,7 +287,7 @@ async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
     ]
     bench.road.store.record({}, waiting=due)
     bench.provider.answer = lambda row: 0.2
-    monkeypatch.setattr(lane_module, "SOON_S", 2.0)
+    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 2.0)
     closed_s: float | None = 0.2
     monkeypatch.setattr(bench.provider, "closed_s", lambda: closed_s)
     working = asyncio.create_task(bench.work(0.1))
@@ -311,7 +315,7 @@ async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect at one key, in memory or waiting: the others go, its tries have growing pauses, and in the end it is sent."""
-    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.05)
+    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.05)
     at: list[float] = []
 
     def answer(row: Delivery) -> float:
@@ -333,7 +337,7 @@ async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(
 
 async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error came after the attempt was written: the next try knows of it."""
-    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.05)
+    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.05)
     seen: list[int] = []
 
     def answer(row: Delivery) -> float:
@@ -351,7 +355,7 @@ async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, m
 
 async def test_a_key_that_fails_for_an_unforeseen_reason_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each time that it could not be served; an outage is not counted, and both go out in the end."""
-    monkeypatch.setattr(lane_module, "OUTAGE_S", 0.01)
+    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.01)
     errors: list[Exception] = [Temporary("store"), ValueError("nobody foresaw it"), KeyError("nor this")]
 
     def answer(_row: Delivery) -> float:
@@ -380,7 +384,7 @@ async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(
     read = bench.road.store.lane_rows
 
     def slowly(*given: Any) -> list[Delivery]:
-        if given[2] > 0 and given[-1] == lane_module.READ_ROWS:
+        if given[2] > 0 and given[-1] == READ_ROWS:
             time.sleep(0.15)
             assert bench.road.store.waiting(Lane("whatsapp", 0))
         return read(*given)
@@ -394,7 +398,7 @@ async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(
 
 async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stamps of one holder never reach those of the next; the lane is released, and taken anew with fresh ones."""
-    monkeypatch.setattr(lane_module, "IN_MEMORY", 2**18 - 10)
+    monkeypatch.setattr("tasks.lanes.lease.STAMPS_SPARED", 2**18 - 10)
     chance = random.Random(1)
     bench.provider.answer = lambda row: 0.001 if chance.random() < 0.5 else 0.0
     say(bench, *[message(conversation(n % 5), n, to=[whatsapp(n % 5)]) for n in range(60)])

@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, Lane, State, folded, of_parts, state
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Lease, Outgoing
+from chat4all.ports import Outgoing
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
-from tasks.lanes.writer import Committer
+from tasks.lanes.writer import Writer
 from tasks.operations import resends
-from tests.tasks.test_sending import Fake
-from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+from tests.tasks.test_attempt import Fake
+from tests.tasks.world import World, message, new_id, release, take, threads, whatsapp, world
 
 TALK = new_id("conversation", 1)
 PARTS = ("Ana: one", "two", "three")
@@ -48,24 +47,23 @@ class Opened(Sender):
 
     opened = True
 
+    def closed_s(self) -> float | None:
+        return self.throttle.closed_s()
+
 
 class Bench:
     """A lane with a real sender."""
 
-    def __init__(self, road: World, committer: Committer, channel: Scripted, executor: Executor) -> None:
-        self.road, self.committer, self.channel, self.executor = road, committer, channel, executor
+    def __init__(self, road: World, writer: Writer, channel: Scripted, executor: Executor) -> None:
+        self.road, self.writer, self.channel, self.executor = road, writer, channel, executor
 
     async def work(self, linger_s: float = 0.1) -> None:
         """Hold the lane until it is idle, as a new process would."""
         store, lane = self.road.store, Lane("whatsapp", 0)
-        sender = Opened(self.road.parts, self.channel, self.committer, self.executor)
-        seen = store.lanes([lane])[lane].lease
-        lease = seen.taken_by(f"holder-{seen.fence}", now_ms())
-        assert store.swap_lease(lane, seen, lease)
-        state_now = store.lanes([lane])[lane]
-        work = LaneWork(state_now, store, self.committer, sender, self.executor, lambda: True, lease.fence, bool(seen.holder))
-        await work.run(linger_s)
-        assert store.swap_lease(lane, lease, Lease("", lease.fence, 1))
+        sender = Opened(self.road.parts, self.channel, self.writer, self.executor)
+        state_now, hold = take(store, lane, "holder")
+        await LaneWork(state_now, hold, store, self.writer, sender, self.executor).run(linger_s)
+        assert release(store, hold)
 
     @property
     def texts(self) -> list[str]:
@@ -84,10 +82,10 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     with world(tmp_path, partitions=1, backoff_first_s=0.05, backoff_most_s=0.1) as road:
         async with threads() as executor:
-            committer = Committer(road.parts, executor)
-            writing = asyncio.create_task(committer.run())
+            writer = Writer(road.parts, executor)
+            writing = asyncio.create_task(writer.run())
             road.know(*map(whatsapp, range(4)))
-            yield Bench(road, committer, Scripted(), executor)
+            yield Bench(road, writer, Scripted(), executor)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
 from tasks.lanes import outlet
-from tasks.lanes.attempt import Done, Sender, Wait
+from tasks.lanes.attempt import Sender
+from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.outlet import Outlet
 from tests.tasks.holders import LANE, Process
-from tests.tasks.world import World, message, new_id, whatsapp, world
+from tests.tasks.world import World, granted, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
 
@@ -60,14 +61,14 @@ async def test_a_delivery_ends_in_its_time_also_without_an_account(road: World) 
     away = Outlet("whatsapp", road.parts.settings, refuses)
     life_ms = int(road.parts.settings.give_up_h * 3_600_000)
     soon = replace(row, accepted_at=now_ms() - life_ms + 5_000)
-    outcome = await away.attempt(soon, 0, lambda: True, lambda: True)
+    outcome = await away.attempt(soon, 0, granted())
     assert isinstance(outcome, Wait)
     assert outcome.at == soon.accepted_at + life_ms + 1
     old = replace(row, accepted_at=now_ms() - life_ms - 5_000)
-    ended = await away.attempt(old, 0, lambda: True, lambda: True)
+    ended = await away.attempt(old, 0, granted())
     assert isinstance(ended, Done)
-    assert ended.note
-    assert ended.note.facts.refused_reason == "expired"
+    assert ended.write
+    assert ended.write.facts.refused_reason == "expired"
 
 
 def test_an_account_is_tried_again_now_and_then(road: World, monkeypatch: pytest.MonkeyPatch) -> None:

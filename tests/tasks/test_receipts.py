@@ -11,7 +11,7 @@ from chat4all.model.deliveries import Facts, State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
 from chat4all.ports import Handle
-from tasks.lanes.writer import Note, write
+from tasks.lanes.writer import Sent, write_all
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -32,7 +32,8 @@ def receipt(kind: str, at: int = 1000, reference: str = "", provider_id: str = "
 def known(road: World) -> None:
     """The lane learns the provider's id of the one delivery, and looks for receipts that came before it."""
     (row,) = road.rows()
-    write(road.parts, [Note(row=row, handle=Handle("whatsapp", "1", "wamid.1", row.key), may_be_parked=True)])
+    handle = Handle("whatsapp", "1", "wamid.1", row.key)
+    write_all(road.parts, [Sent(row, Facts(), 0, handle, may_be_parked=True)])
 
 
 def test_a_receipt_with_our_reference_finds_its_delivery(road: World) -> None:

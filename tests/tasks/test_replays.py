@@ -21,7 +21,7 @@ from chat4all.model.messages import (
     Recipient,
 )
 from chat4all.model.records import INCOMING, ProviderReceipt
-from tasks.lanes.writer import Committer
+from tasks.lanes.writer import Writer
 from tasks.operations import resends
 from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from tests.tasks.test_lane import Bench
@@ -37,8 +37,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     with world(tmp_path, partitions=1) as road:
         async with threads() as executor:
             made = Bench(road, executor)
-            made.committer = Committer(road.parts, executor)
-            writing = asyncio.create_task(made.committer.run())
+            made.writer = Writer(road.parts, executor)
+            writing = asyncio.create_task(made.writer.run())
             road.know(*map(whatsapp, range(5)))
             yield made
             writing.cancel()

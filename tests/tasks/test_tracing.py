@@ -11,9 +11,9 @@ from bridges.batches import Traces
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import EVENTS, INCOMING, ProviderReceipt, incoming_record, status_record
 from chat4all.telemetry import trace_context, tracing
-from tasks.lanes.runner import Courier
+from tasks.lanes.runner import LaneRunner
 from tests.spans import Recording, id_of, recording
-from tests.tasks.test_sending import Fake
+from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -43,17 +43,15 @@ def say(road: World, number: int, sampled: bool) -> str:
 
 
 def deliver(road: World, channel: Fake) -> None:
-    courier = Courier(road.parts)
-    with patch("tasks.lanes.runner.open_channel", return_value=channel):
-        assert courier._outlet("whatsapp").opened
-    courier.start()
+    runner = LaneRunner(road.parts, lambda *_: channel)
+    runner.start()
     try:
-        courier.poke(Lane("whatsapp", 0))
+        runner.wake(Lane("whatsapp", 0))
         until = time.monotonic() + 10
         while not all(row.facts.sent_at for row in road.rows()) and time.monotonic() < until:
             time.sleep(0.01)
     finally:
-        courier.stop()
+        runner.stop()
 
 
 def test_a_trace_has_every_step(road: World, recorded: Recording) -> None:

@@ -14,8 +14,10 @@ from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, Lane
 from chat4all.model.messages import Message, Recipient, Text
 from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
+from chat4all.ports import LaneState, Lease, MessageStore
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
+from tasks.lanes.lease import Hold
 from tasks.resources import Parts, open_parts
 from tasks.stages.batches import Batches
 from tasks.stages.fan_out import fan_out
@@ -121,3 +123,24 @@ async def threads() -> Any:
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+LONG_S = 1e6
+
+
+def granted(lane: Lane = Lane("whatsapp", 0)) -> Hold:  # noqa: B008 - frozen
+    """The right to send on a lane, for as long as the test leaves it."""
+    return Hold(lane, Lease("test", 1, 0), time.monotonic(), LONG_S, taken_over=False)
+
+
+def take(store: MessageStore, lane: Lane, holder: str) -> tuple[LaneState, Hold]:
+    """The lane, whoever has it, and how far it is then."""
+    seen = store.lanes([lane])[lane].lease
+    lease = seen.taken_by(holder, int(time.time() * 1000))
+    assert store.swap_lease(lane, seen, lease)
+    return store.lanes([lane])[lane], Hold(lane, lease, time.monotonic(), LONG_S, taken_over=bool(seen.holder))
+
+
+def release(store: MessageStore, hold: Hold) -> bool:
+    """Give the lane back; whether it was still ours."""
+    return store.swap_lease(hold.lane, hold.lease, Lease("", hold.lease.fence, 1))

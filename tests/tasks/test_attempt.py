@@ -1,7 +1,7 @@
 """An attempt: what must hold before the call, and what each way it can end leaves behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +18,11 @@ from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
 from chat4all.services.inbound.address_changes import follow
-from tasks.lanes.attempt import Done, Outcome, Sender, Wait
-from tasks.lanes.writer import Committer
-from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+from tasks.lanes.attempt import Sender
+from tasks.lanes.lease import Hold
+from tasks.lanes.outcome import Done, Outcome, Wait
+from tasks.lanes.writer import Writer
+from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
 
@@ -70,24 +72,35 @@ class Fake(Channel):
 class Desk:
     """One delivery in a world, and a sender for it."""
 
-    def __init__(self, road: World, channel: Fake, committer: Committer, sender: Sender) -> None:
-        self.road, self.channel, self.committer, self.sender = road, channel, committer, sender
+    def __init__(self, road: World, channel: Fake, writer: Writer, sender: Sender) -> None:
+        self.road, self.channel, self.writer, self.sender = road, channel, writer, sender
 
     def row(self) -> Delivery:
         (row,) = self.road.rows()
         return row
 
-    async def attempt(
-        self,
-        may_send: Callable[[], bool] = lambda: True,
-        refusals: int = 0,
-        may_begin: Callable[[], bool] = lambda: True,
-    ) -> Outcome:
+    async def attempt(self, hold: Hold | None = None, refusals: int = 0) -> Outcome:
         """Try the delivery as it stands now, and keep what comes of it."""
-        outcome = await self.sender.attempt(self.row(), refusals, may_begin, may_send)
-        if outcome.note:
-            await self.committer.commit(outcome.note)
+        outcome = await self.sender.attempt(self.row(), refusals, hold or granted())
+        if outcome.write:
+            await self.writer.write(outcome.write)
         return outcome
+
+
+class Lost(Hold):
+    """A lane that is ours when a delivery is begun, and is found to be another's after so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        given = granted()
+        super().__init__(given.lane, given.lease, 0, 1, taken_over=False)
+        self._left = looks
+
+    def goes_on(self) -> bool:
+        return True
+
+    def valid(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
 
 
 @pytest.fixture
@@ -96,12 +109,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         tmp_path, unknown_grace_s=0.5, backoff_first_s=0.1, provider_timeout_s=0.4, breaker_failures=3, breaker_probe_s=60
     ) as road:
         async with threads() as executor:
-            committer, channel = Committer(road.parts, executor), Fake()
-            writing = asyncio.create_task(committer.run())
+            writer, channel = Writer(road.parts, executor), Fake()
+            writing = asyncio.create_task(writer.run())
             road.know(whatsapp(1))
             road.say(message(CONVERSATION, 1, to=[whatsapp(1)]))
             road.run()
-            yield Desk(road, channel, committer, Sender(road.parts, channel, committer, executor))
+            yield Desk(road, channel, writer, Sender(road.parts, channel, writer, executor))
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
@@ -129,8 +142,8 @@ async def test_a_temporary_refusal_waits_and_is_known_to_have_sent_nothing(desk:
 async def test_a_share_of_the_rate_is_paid_for(desk: Desk) -> None:
     """With a quarter of the account's rate each send takes as much of the whole rate as four."""
     paid: list[float] = []
-    desk.sender.share = 0.25
-    with patch.object(desk.sender._rate, "acquire", AsyncMock(side_effect=paid.append)):
+    desk.sender.throttle.share = 0.25
+    with patch.object(desk.sender.throttle.rate, "acquire", AsyncMock(side_effect=paid.append)):
         assert isinstance(await desk.attempt(), Done)
     assert paid == [4.0]
 
@@ -195,13 +208,15 @@ async def test_an_address_that_moved_gets_nothing(desk: Desk) -> None:
 
 async def test_who_lost_the_lane_does_not_send(desk: Desk) -> None:
     """The last look at the lease is after the attempt was written. It says nothing of an attempt that may be another's too."""
-    assert isinstance(await desk.attempt(may_send=lambda: False), Wait)
+    assert isinstance(await desk.attempt(Lost(0)), Wait)
     assert (desk.channel.arrived, desk.row().facts.refusals, desk.row().facts.unknown) == ([], 0, True)
 
 
 async def test_a_lane_that_stops_begins_nothing(desk: Desk) -> None:
     """A worker that is told to end leaves no attempt whose outcome the next one would have to wait for."""
-    assert isinstance(await desk.attempt(may_begin=lambda: False), Wait)
+    hold = granted()
+    hold.stop()
+    assert isinstance(await desk.attempt(hold), Wait)
     assert (desk.channel.arrived, desk.row().facts) == ([], Facts())
 
 
@@ -221,10 +236,10 @@ async def test_a_delivery_that_is_too_old_ends(tmp_path: Path, desk: Desk) -> No
     desk.road.say(old)
     desk.road.run()
     row = desk.road.rows()[-1]
-    outcome = await desk.sender.attempt(row, 0, lambda: True, lambda: True)
+    outcome = await desk.sender.attempt(row, 0, granted())
     assert isinstance(outcome, Done)
-    assert outcome.note is not None
-    assert outcome.note.facts.refused_reason == "expired"
+    assert outcome.write is not None
+    assert outcome.write.facts.refused_reason == "expired"
 
 
 async def test_facts_of_an_attempt_never_hide_a_receipt(desk: Desk) -> None:
@@ -346,7 +361,7 @@ ODD = [
 @pytest.mark.parametrize("error", ODD, ids=lambda each: type(each).__name__)
 async def test_what_nobody_foresaw_is_an_unknown_outcome(desk: Desk, error: Exception) -> None:
     """Whatever a channel raises: it may have left, so there is a grace, a count, and a longer wait at each further time."""
-    desk.sender._breaker.failures = 100
+    desk.sender.throttle.breaker.failures = 100
     desk.channel.failure = error
     refusals, waited = 0, list[int]()
     for attempts in range(1, 5):
@@ -396,15 +411,15 @@ async def test_a_delivery_waits_for_no_longer_than_it_lives(desk: Desk, failure:
     desk.road.run()
     desk.channel.failure = failure
     row, refusals, ends = desk.road.rows()[-1], 12, early + 1201
-    with patch("tasks.lanes.retries.Pace.wait", return_value=0.0):
-        while isinstance(outcome := await desk.sender.attempt(row, refusals, lambda: True, lambda: True), Wait):
+    with patch("tasks.lanes.throttle.Pace.wait", return_value=0.0):
+        while isinstance(outcome := await desk.sender.attempt(row, refusals, granted()), Wait):
             assert outcome.at <= ends + 600
-            if outcome.note:
-                await desk.committer.commit(outcome.note)
+            if outcome.write:
+                await desk.writer.write(outcome.write)
             await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
             row = desk.road.rows()[-1]
-    assert outcome.note
-    assert outcome.note.facts.refused_reason == "expired"
+    assert outcome.write
+    assert outcome.write.facts.refused_reason == "expired"
     assert ends <= now_ms() <= ends + 1500
 
 
@@ -414,8 +429,8 @@ async def test_an_open_breaker_lets_a_delivery_end_in_its_time(desk: Desk) -> No
     desk.road.say(message(CONVERSATION, 2, to=[whatsapp(1)], accepted_at=early - life_ms + 1000))
     desk.road.run()
     for _ in range(3):
-        desk.sender._failed()
-    outcome = await desk.sender.attempt(desk.road.rows()[-1], 0, lambda: True, lambda: True)
+        desk.sender.throttle.failed()
+    outcome = await desk.sender.attempt(desk.road.rows()[-1], 0, granted())
     assert isinstance(outcome, Wait)
     assert outcome.at == outcome.ends == early - life_ms + 1000 + life_ms + 1
 
@@ -434,12 +449,12 @@ async def test_who_waits_for_its_turn_does_not_call_once_the_breaker_is_open(des
 
     desk.sender._in_flight = asyncio.Semaphore(1)
     with patch.object(desk.channel, "send_text", hang):
-        first = asyncio.create_task(desk.sender.attempt(row, 0, lambda: True, lambda: True))
+        first = asyncio.create_task(desk.sender.attempt(row, 0, granted()))
         await hung.wait()
-        others = [asyncio.create_task(desk.sender.attempt(row, 0, lambda: True, lambda: True)) for _ in range(20)]
+        others = [asyncio.create_task(desk.sender.attempt(row, 0, granted())) for _ in range(20)]
         await asyncio.sleep(0.05)
         for _ in range(3):
-            desk.sender._failed()
+            desk.sender.throttle.failed()
         go.set()
         outcomes = await asyncio.gather(first, *others)
     assert called == 1
@@ -448,8 +463,7 @@ async def test_who_waits_for_its_turn_does_not_call_once_the_breaker_is_open(des
 
 async def test_a_refusal_after_the_lane_was_lost_is_left_to_the_next_holder(desk: Desk) -> None:
     """The next holder may have sent it meanwhile: then it has not failed."""
-    answers = iter([True, False])
     desk.channel.failure = Permanent("blocked")
-    assert isinstance(await desk.attempt(may_send=lambda: next(answers)), Wait)
+    assert isinstance(await desk.attempt(Lost(1)), Wait)
     assert desk.row().facts.refused_at == 0
     assert desk.row().facts.unknown

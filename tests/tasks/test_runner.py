@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from unittest.mock import patch
 
 import pytest
 
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary, Throttled
 from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
+from chat4all.settings import Settings
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS
 from tasks.lanes.lease import is_dead, me, share
-from tasks.lanes.runner import Courier
+from tasks.lanes.runner import LaneRunner
 from tasks.resources import Parts
-from tests.tasks.test_sending import Fake
+from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -33,17 +33,15 @@ def road(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def start(road: World) -> Iterator[Callable[[Fake], Courier]]:
-    """Starts couriers, each with a channel of its own, and stops them."""
-    begun: list[Courier] = []
+def start(road: World) -> Iterator[Callable[[Fake], LaneRunner]]:
+    """Starts lane runners, each with a channel of its own, and stops them."""
+    begun: list[LaneRunner] = []
 
-    def begin(channel: Fake) -> Courier:
-        courier = Courier(road.parts)
-        with patch("tasks.lanes.runner.open_channel", return_value=channel):
-            assert courier._outlet("whatsapp").opened
-        courier.start()
-        begun.append(courier)
-        return courier
+    def begin(channel: Fake) -> LaneRunner:
+        runner = LaneRunner(road.parts, lambda *_: channel)
+        runner.start()
+        begun.append(runner)
+        return runner
 
     yield begin
     for each in begun:
@@ -62,74 +60,80 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
         time.sleep(0.01)
 
 
-def test_a_poked_lane_is_worked_off_and_released(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_a_lane_that_is_woken_is_worked_off_and_released(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """All is sent once, and the lease is free afterwards."""
     channel = Fake()
     say(road, 20)
-    start(channel).poke(LANE)
+    start(channel).wake(LANE)
     wait_for(lambda: len(channel.arrived) == 20 and not road.store.lanes()[LANE].lease.holder)
     state = road.store.lanes()[LANE]
     assert state.cursor == state.fanned
 
 
-def test_an_account_that_cannot_be_opened_is_shown(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_an_account_that_cannot_be_opened_is_shown(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 while its settings are wrong, 0 when they were mended; the channel beside it is none the worse."""
-    courier = start(Fake())
+    settings = {"whatsapp": Fake()}
+
+    def opens(channel: str, _: Settings) -> Fake:
+        return settings[channel]
 
     def shown() -> dict[str, float]:
         return {channel: value for (channel,), value in READERS[metrics.ACCOUNT_UNOPENED]().items()}
 
-    with patch("tasks.lanes.runner.open_channel", side_effect=ValueError("bad credentials")):
-        telegram = courier._outlet("telegram")
-        assert [telegram.opened] == [False]
+    runner = LaneRunner(road.parts, opens)
+    runner.start()
+    whatsapp_out, telegram = runner.outlets.of("whatsapp"), runner.outlets.of("telegram")
+    assert [whatsapp_out.opened, telegram.opened] == [True, False]
     assert shown() == {"whatsapp": 0, "telegram": 1}
-    with patch("tasks.lanes.runner.open_channel", return_value=Fake()), patch("tasks.lanes.outlet.AGAIN_S", 0.0):
-        assert telegram.opened
+    settings["telegram"] = Fake()
+    monkeypatch.setattr("tasks.lanes.outlet.AGAIN_S", 0.0)
+    assert telegram.opened
     assert shown() == {"whatsapp": 0, "telegram": 0}
+    runner.stop()
 
 
-def test_rows_that_come_while_it_is_held_are_found_without_a_poke(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_rows_that_come_while_it_is_held_are_found_without_a_wake(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """The holder looks how far rows exist."""
     channel = Fake()
     say(road, 1)
-    courier = start(channel)
-    courier.poke(LANE)
+    runner = start(channel)
+    runner.wake(LANE)
     wait_for(lambda: len(channel.arrived) == 1)
     say(road, 5, first=1)
-    courier.poke(LANE)
+    runner.wake(LANE)
     wait_for(lambda: len(channel.arrived) == 6)
 
 
-def test_two_processes_never_send_the_same(road: World, start: Callable[[Fake], Courier]) -> None:
-    """Both are poked again and again while messages come: each message goes out once."""
+def test_two_processes_never_send_the_same(road: World, start: Callable[[Fake], LaneRunner]) -> None:
+    """Both are woken again and again while messages come: each message goes out once."""
     one, two = Fake(), Fake()
-    couriers = [start(one), start(two)]
+    runners = [start(one), start(two)]
     for round_ in range(10):
         say(road, 10, first=round_ * 10)
-        for courier in couriers:
-            courier.poke(LANE)
+        for runner in runners:
+            runner.wake(LANE)
     wait_for(lambda: len(one.arrived) + len(two.arrived) >= 100)
     references = [each.reference for each in (*one.arrived, *two.arrived)]
     assert len(references) == len(set(references)) == 100
 
 
-def test_a_silent_holder_is_replaced_after_its_lease(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_a_silent_holder_is_replaced_after_its_lease(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """A holder on another machine that does not beat loses the lane, with a higher fence for the next."""
     channel = Fake()
     say(road, 3)
     assert road.store.swap_lease(LANE, Lease(), Lease("elsewhere/1/1", 7, 0))
-    start(channel).poke(LANE)
+    start(channel).wake(LANE)
     wait_for(lambda: len(channel.arrived) == 3)
     assert road.store.lanes()[LANE].lease.fence > 7
 
 
-def test_a_holder_that_beats_keeps_its_lane(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_a_holder_that_beats_keeps_its_lane(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """As long as the lease changes nobody takes it."""
     channel = Fake()
     say(road, 3)
     lease = Lease("elsewhere/1/1", 7, 0)
     road.store.swap_lease(LANE, Lease(), lease)
-    start(channel).poke(LANE)
+    start(channel).wake(LANE)
     for _ in range(8):
         following = Lease(lease.holder, lease.fence, lease.beat + 1)
         assert road.store.swap_lease(LANE, lease, following)
@@ -146,16 +150,16 @@ def test_a_dead_process_of_this_machine_is_known_to_be_dead() -> None:
     assert not is_dead("")
 
 
-def test_a_dead_process_leaves_its_lane_at_once(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_a_dead_process_leaves_its_lane_at_once(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """Nobody waits for the lease of a process that is known to be gone."""
     channel = Fake()
     say(road, 3)
     road.store.swap_lease(LANE, Lease(), Lease(me() + "9", 7, 0))
-    start(channel).poke(LANE)
+    start(channel).wake(LANE)
     wait_for(lambda: len(channel.arrived) == 3)
 
 
-def test_workers_divide_an_accounts_rate(road: World, start: Callable[[Fake], Courier]) -> None:
+def test_workers_divide_an_accounts_rate(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """Who holds one of a channel's two held lanes sends at half of the account's rate, at all of it when the other is free."""
     other = Lane("whatsapp", 1)
     road.store.swap_lease(other, Lease(), Lease("elsewhere/1/1", 7, 0))
@@ -163,11 +167,11 @@ def test_workers_divide_an_accounts_rate(road: World, start: Callable[[Fake], Co
     # Due again so soon that the lane is kept.
     channel.failure = Throttled("rate_limit", 0.5)
     say(road, 1)
-    courier = start(channel)
-    courier.poke(LANE)
-    wait_for(lambda: [each.share for _, each in courier._senders()] == [0.5])
+    runner = start(channel)
+    runner.wake(LANE)
+    wait_for(lambda: [each.throttle.share for _, each in runner.outlets.senders()] == [0.5])
     road.store.swap_lease(other, Lease("elsewhere/1/1", 7, 0), Lease("", 7, 1))
-    wait_for(lambda: [each.share for _, each in courier._senders()] == [1.0])
+    wait_for(lambda: [each.throttle.share for _, each in runner.outlets.senders()] == [1.0])
 
 
 def test_a_share_is_of_the_channels_held_lanes() -> None:
@@ -185,7 +189,7 @@ def test_a_share_is_of_the_channels_held_lanes() -> None:
 
 
 def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
-    road: World, start: Callable[[Fake], Courier], monkeypatch: pytest.MonkeyPatch
+    road: World, start: Callable[[Fake], LaneRunner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that answers a beat late: the work ends meanwhile, and the lane is free for the next holder at once."""
     swap, beating = road.store.swap_lease, threading.Event()
@@ -207,7 +211,7 @@ def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
     fences: set[int] = set()
     channel = Waiting()
     say(road, 1)
-    start(channel).poke(LANE)
+    start(channel).wake(LANE)
     wait_for(lambda: len(channel.arrived) == 1 and not road.store.lanes()[LANE].lease.holder)
     assert fences == {road.store.lanes()[LANE].lease.fence}
 
@@ -236,21 +240,19 @@ def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road
     parts = Parts(road.parts.settings, road.log, away, road.parts.partitions, road.parts.objects)
     begun = []
     for channel, held in ((first, parts), (second, road.parts)):
-        courier = Courier(held)
-        with patch("tasks.lanes.runner.open_channel", return_value=channel):
-            assert courier._outlet("whatsapp").opened
-        courier.start()
-        begun.append(courier)
+        runner = LaneRunner(held, lambda *_, mine=channel: mine)
+        runner.start()
+        begun.append(runner)
     first.failure = Throttled("rate_limit", 0.4)
     road.say(message(CONVERSATION, 1, to=[whatsapp(1)]))
     road.run()
-    begun[0].poke(LANE)
+    begun[0].wake(LANE)
     wait_for(lambda: road.store.waiting(LANE))
     away.is_away = True
     road.say(message(CONVERSATION, 2, to=[whatsapp(1)]))
     road.run()
     second.failure = Throttled("rate_limit", 2.5)
-    begun[1].poke(LANE)
+    begun[1].wake(LANE)
     wait_for(lambda: [row.facts.refusals for row in road.rows()] == [2, 0], 20)
     waiting = road.store.waiting(LANE)
     away.is_away = False
@@ -259,7 +261,7 @@ def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road
     second.failure = None
 
     def all_ended() -> bool:
-        begun[1].poke(LANE)
+        begun[1].wake(LANE)
         return all(row.facts.ended for row in road.rows())
 
     wait_for(all_ended, 20)

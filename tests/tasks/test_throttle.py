@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat4all.ports import Limits
-from tasks.lanes.retries import Breaker, Pace, backoff
+from tasks.lanes.throttle import Breaker, Pace, backoff
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

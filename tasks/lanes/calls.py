@@ -1,0 +1,59 @@
+"""The call to the provider: within its time, counted, and with an answer that can be kept."""
+
+import asyncio
+import time
+
+from chat4all.model.deliveries import Delivery
+from chat4all.model.messages import File
+from chat4all.ports import Channel, Outgoing
+from chat4all.telemetry import metrics
+from tasks.lanes.outgoing_files import post_file
+from tasks.resources import Parts
+
+# What a channel may take beyond the limit that it keeps itself before it is cut off.
+CALL_SLACK = 1.2
+# Providers' ids are some hundred characters long at most. A store would refuse longer ones for good.
+ID_MOST = 1000
+OUTCOMES = ("sent", "throttled", "temporary", "permanent", "unknown")
+
+
+class Calls:
+    """Calls of one account. `under_way`: how many there are now. `limit_s`: how long each may take."""
+
+    def __init__(self, channel: Channel, parts: Parts) -> None:
+        self.limit_s = parts.settings.provider_timeout_s * CALL_SLACK
+        self.under_way = 0
+        self._channel, self._parts = channel, parts
+        self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
+        self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
+
+    async def post(self, row: Delivery) -> str:
+        """Send; the provider's id, as it can be kept. Raises what the channel raises, and TimeoutError."""
+        begun = time.perf_counter()
+        self.under_way += 1
+        try:
+            async with asyncio.timeout(self.limit_s):
+                return id_of_provider(await self._post(row))
+        finally:
+            self.under_way -= 1
+            self._put_seconds(time.perf_counter() - begun)
+
+    def came_to(self, outcome: str) -> None:
+        """Count how a call ended: one of OUTCOMES."""
+        self._outcomes[outcome].add()
+
+    async def _post(self, row: Delivery) -> str:
+        if isinstance(row.payload, File):
+            return await post_file(self._channel, self._parts, row, row.payload)
+        return await self._channel.send_text(Outgoing(row.address, text_of(row), str(row.key)))
+
+
+def text_of(row: Delivery) -> str:
+    """What the person reads: in groups the sender's name stands before it."""
+    return f"{row.sender_name}: {row.payload.text}" if row.sender_name else row.payload.text
+
+
+def id_of_provider(answered: object) -> str:
+    """A provider's id as stores can keep it, whatever the provider or a library says; as it is, where it can be kept."""
+    clean = str(answered or "")[:ID_MOST].encode("utf-8", "replace").decode().replace("\0", "")
+    return answered if isinstance(answered, str) and answered == clean else clean

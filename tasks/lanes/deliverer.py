@@ -1,0 +1,194 @@
+"""Delivers a lane's keys side by side, and each key's rows one after the other, until one must wait."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+from contextlib import aclosing
+from typing import Protocol
+
+from chat4all.model.backoff import Backoff
+from chat4all.model.clock import now_ms
+from chat4all.model.deliveries import Delivery
+from chat4all.model.failures import Temporary
+from chat4all.ports import MessageStore, Waiting
+from chat4all.telemetry import logs, metrics
+from tasks.lanes.keys import Keys, place_of
+from tasks.lanes.lane_writes import LaneWrites
+from tasks.lanes.lease import Hold
+from tasks.lanes.outcome import Outcome, Wait
+from tasks.lanes.timetable import Key, key_of
+from tasks.lanes.waiting_rows import Finder
+from tasks.lanes.window import Window
+from tasks.lanes.writer import Ended, Resumed, Waits
+
+log = logs.logger(__name__)
+
+# How long a store or a log that is away is left alone.
+OUTAGE_S = 0.5
+# A key that failed for a reason that nobody foresaw is tried again after 0.5 s, 1 s, 2 s … and so long at most.
+FAILED_MOST_S = 60.0
+# How soon to look whether the lane has been read to where it was when we took it. A page takes about as long to be read.
+READING_S = 0.01
+
+Writes = list["asyncio.Future[None]"]
+
+
+class Attempts(Protocol):
+    """What a lane needs of a sender."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has an account to send from. Without one it can tell nothing of what was sent, and all its keys wait."""
+        ...
+
+    async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
+        """Try a delivery once."""
+        ...
+
+    def told_again(self, row: Delivery) -> Ended | None:
+        """What a holder that died may have left undone of a delivery that it ended."""
+        ...
+
+    def closed_s(self) -> float | None:
+        """Seconds until the account lets a single send through, to see whether it works again; None: it lets all through."""
+        ...
+
+
+class Deliverer:
+    """Serves keys as `Keys` gives them out. Lives on its lane's loop; the store is called in threads."""
+
+    def __init__(
+        self,
+        hold: Hold,
+        keys: Keys,
+        window: Window,
+        writes: LaneWrites,
+        store: MessageStore,
+        sender: Attempts,
+        executor: Executor,
+    ) -> None:
+        self._hold, self._keys, self._window, self._writes = hold, keys, window, writes
+        self._store, self._sender, self._executor = store, sender, executor
+        self.serving: dict[Key, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a key is being served."""
+        return bool(self.serving)
+
+    async def finished(self) -> None:
+        """Until what was begun is done. Nothing is begun any more."""
+        await asyncio.gather(*self.serving.values(), return_exceptions=True)
+        if self._timer:
+            self._timer.cancel()
+
+    # Whose turn it is
+
+    def serve(self) -> None:
+        """Begin with the keys whose turn it is, and come back at the time of the next."""
+        now, closed_ms = now_ms(), self._closed_ms()
+        loop = asyncio.get_running_loop()
+        while self._hold.goes_on() and (key := self._keys.next(now, closed_ms)):
+            self.serving[key] = loop.create_task(self._serve(key))
+        if self._timer:
+            self._timer.cancel()
+        at, self._timer = self._keys.next_at(closed_ms), None
+        if at is not None and self._hold.goes_on():
+            self._timer = loop.call_later(max(0, at - now) / 1000 + 0.001, self.serve)
+
+    def _closed_ms(self) -> int | None:
+        closed_s = self._sender.closed_s()
+        return int(closed_s * 1000) + 1 if closed_s else None if closed_s is None else 0
+
+    async def _serve(self, key: Key) -> None:
+        pause_s = 0.0
+        try:
+            await self._deliver(key)
+            self._keys.succeeded(key)
+        except Exception as error:  # noqa: BLE001 - whatever it is, only this key waits for it
+            pause_s = self._pause_s(key, error)
+        finally:
+            del self.serving[key]
+            self._writes.news()
+            if self._keys.served(key, now_ms(), int(pause_s * 1000)):
+                self.serve()
+
+    def _pause_s(self, key: Key, error: Exception) -> float:
+        """How long to leave a key alone that could not be served: an outage is nobody's fault, else less and less often."""
+        times = self._keys.failed(key, by_itself=not isinstance(error, Temporary))
+        if isinstance(error, Temporary):
+            log.warning("key_waits", lane=str(self._hold.lane), reason=error.reason)
+            return OUTAGE_S
+        metrics.KEYS_FAILED.of(self._hold.lane.channel).add()
+        log.warning("key_failed", lane=str(self._hold.lane), times=times, exc_info=error)
+        return Backoff(OUTAGE_S, FAILED_MOST_S).after(times)
+
+    # One key's rows
+
+    async def _deliver(self, key: Key) -> None:
+        """Deliver a key's rows: those in memory, else those that were passed over while the lane was read."""
+        waiting = None if self._keys.head(key) else self._keys.waiting(key)
+        refusals, writes = waiting.refusals if waiting else 0, Writes()
+        async with aclosing(self._passed_over(waiting, writes) if waiting else self._in_memory(key)) as rows:
+            async for row in rows:
+                outcome = await self._sender.attempt(row, refusals, self._hold)
+                if isinstance(outcome, Wait):
+                    # Not before all rows before it are known to be ended.
+                    await asyncio.gather(*writes)
+                    if waiting is None or self._keys.waiting(key) is waiting:
+                        await self._give_way(key, row, outcome)
+                    return
+                refusals = 0
+                if not waiting:
+                    self._writes.end(row, outcome.write)
+                elif outcome.write:
+                    writes.append(self._writes.write(outcome.write))
+
+    async def _in_memory(self, key: Key) -> AsyncGenerator[Delivery, None]:
+        """A key's rows in memory. One is there until it is done with."""
+        stale = self._keys.stale(key)
+        if stale:
+            rows = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.deliveries, stale)
+            self._keys.renew(key, rows)
+        while self._hold.goes_on() and (row := self._keys.head(key)):
+            yield row
+            self._keys.pop(key)
+
+    async def _passed_over(self, waiting: Waiting, writes: Writes) -> AsyncGenerator[Delivery, None]:
+        """A waiting key's rows up to where the lane has been read. Afterwards it waits no more.
+
+        `writes` are those of the rows that were given out. The key waits where it does until they are durable.
+        """
+        key, place, finder = key_of(waiting), (waiting.seq, waiting.index), Finder(self._store, waiting)
+        while self._hold.goes_on():
+            limit = self._window.read
+            found = await asyncio.get_running_loop().run_in_executor(self._executor, finder.rows, place, limit)
+            for row in found.rows:
+                yield row
+            await asyncio.gather(*writes)
+            writes.clear()
+            place = found.after or (limit[0], limit[1] + 1)
+            if self._keys.waiting(key) is not waiting:
+                # A row before it was found meanwhile.
+                return
+            if found.after is None and limit == self._window.read and self._hold.goes_on():
+                if limit >= self._window.known:
+                    self._keys.resume(key)
+                    self._writes.write(Resumed([self._writes.stamped(waiting)]))
+                    return
+                await asyncio.sleep(READING_S)
+
+    async def _give_way(self, key: Key, row: Delivery, wait: Wait) -> None:
+        """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
+        noted = self._writes.write(wait.write) if wait.write else None
+        if self._hold.goes_on():
+            place = Waiting(self._hold.lane, *key, *place_of(row), wait.at, wait.refusals)
+            waiting = self._writes.stamped(place)
+            self._keys.wait(waiting, wait.ends)
+            await self._writes.write(Waits([waiting]))
+        if noted:
+            await noted
+        if self._hold.goes_on():
+            for each in self._keys.forget(key):
+                self._writes.close(each)

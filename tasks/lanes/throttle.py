@@ -1,0 +1,158 @@
+"""When a send may go: an account's breaker, the pace of each address, the account's rate and our share of it.
+
+The rules are pure: times are seconds of a clock that the caller reads. Only `Throttle`, which holds all of them, asks the time.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from aiolimiter import AsyncLimiter
+from msgspec import Struct
+
+from chat4all.model.backoff import Backoff
+from chat4all.ports import Limits
+from chat4all.settings import Settings
+from chat4all.telemetry import metrics
+
+# A wait this short is slept through; a longer one is written down, and gives its place in memory to others.
+SHORT_S = 1.0
+# The account's rate is kept within each such period: short, so that a second's worth does not go out at once.
+RATE_PERIOD_S = 0.25
+
+
+def backoff(refusals: int, first_s: float, most_s: float, random: Callable[[], float]) -> float:
+    """How long to wait after this many refusals in a row (1 or more): exponential, with full jitter."""
+    return Backoff(first_s, most_s).after(refusals) * random()
+
+
+class Breaker(Struct):
+    """Stops an account's sends after `failures` temporary failures in a row; one probe goes through every `probe_s`."""
+
+    failures: int
+    probe_s: float
+    in_a_row: int = 0
+    probe_at: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether sends are held back."""
+        return self.in_a_row >= self.failures
+
+    def left(self, now: float) -> float:
+        """Seconds until a send may go. Asking takes nothing."""
+        return max(0.0, self.probe_at - now) if self.is_open else 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until a send may go; 0 lets it go, and it is the probe if the breaker is open."""
+        left = self.left(now)
+        if self.is_open and not left:
+            self.probe_at = now + self.probe_s
+        return left
+
+    def succeeded(self) -> None:
+        """The provider answered sensibly: also a refusal of one message does that."""
+        self.in_a_row = 0
+
+    def failed(self, now: float) -> None:
+        """The provider failed or could not be reached."""
+        self.in_a_row += 1
+        if self.in_a_row == self.failures:
+            self.probe_at = now + self.probe_s
+
+
+class Pace:
+    """Keeps to what a provider allows to one address: one send per interval, so many at once before.
+
+    Virtual scheduling: each send moves a point in time; how far that point may run ahead of now is the burst.
+    """
+
+    # Addresses whose time has passed are forgotten when there are more: some MB, looked through rarely.
+    FORGET_ABOVE = 50_000
+
+    def __init__(self, limits: Limits) -> None:
+        self._interval = limits.recipient_interval_s
+        self._ahead = limits.recipient_interval_s * (limits.recipient_burst - 1)
+        self._next: dict[str, float] = {}
+
+    def wait(self, address: str, now: float) -> float:
+        """Seconds until a send to this address may go."""
+        return max(0.0, self._next.get(address, 0.0) - self._ahead - now)
+
+    def sent(self, address: str, now: float) -> None:
+        """A send to this address goes out now."""
+        if not self._interval:
+            return
+        self._next[address] = max(self._next.get(address, 0.0), now) + self._interval
+        if len(self._next) > self.FORGET_ABOVE:
+            self._next = {each: at for each, at in self._next.items() if at > now}
+
+
+class Throttle:
+    """All that holds an account's sends back in this process. Asked before a place among the calls in flight is taken.
+
+    `share`: the part of the account's rate that is this process's; others send from the same account.
+    """
+
+    def __init__(self, channel: str, limits: Limits, settings: Settings) -> None:
+        self.share = 1.0
+        self.breaker = Breaker(settings.breaker_failures, settings.breaker_probe_s)
+        self.pace = Pace(limits)
+        self.rate = AsyncLimiter(max(1.0, limits.account_per_second * RATE_PERIOD_S), RATE_PERIOD_S)
+        self._channel = channel
+
+    async def clear(self, address: str) -> float:
+        """Wait for this send's turn. 0 when it has come, else the seconds to stay away, which are too many to wait here."""
+        wait = self.pace.wait(address, time.monotonic())
+        if wait > SHORT_S:
+            self._put_off("pace")
+            return wait
+        if wait:
+            await asyncio.sleep(wait)
+        left = self.breaker.left(time.monotonic())
+        if left:
+            self._put_off("breaker")
+            return _spread(left)
+        # Half of the rate is the whole rate at twice the price.
+        await self.rate.acquire(min(self.rate.max_rate, 1 / self.share))
+        return 0.0
+
+    def enter(self) -> float:
+        """Asked again right before the call: the breaker may have opened. 0: go, perhaps as the probe; else seconds to wait."""
+        left = self.breaker.wait(time.monotonic())
+        if left:
+            self._put_off("breaker")
+        return _spread(left)
+
+    def closed_s(self) -> float | None:
+        """Seconds until the account lets a probe through; None: it lets everything through."""
+        return self.breaker.left(time.monotonic()) if self.breaker.is_open else None
+
+    def sent(self, address: str) -> None:
+        """A send to this address goes out now."""
+        self.pace.sent(address, time.monotonic())
+
+    def succeeded(self) -> None:
+        """The provider answered sensibly: also a refusal of one message does that."""
+        self.breaker.succeeded()
+
+    def asked_to_wait(self) -> None:
+        """The provider is well, and says that we are too fast."""
+        self._put_off("provider")
+        self.breaker.succeeded()
+
+    def failed(self) -> None:
+        """The provider failed or could not be reached."""
+        was_open = self.breaker.is_open
+        self.breaker.failed(time.monotonic())
+        if self.breaker.is_open and not was_open:
+            metrics.BREAKER_OPENED.of(self._channel).add()
+
+    def _put_off(self, by: str) -> None:
+        metrics.THROTTLED.of(self._channel, by).add()
+
+
+def _spread(seconds: float) -> float:
+    """A little longer for each, so that not all come back at the same time."""
+    return seconds * (1 + random.random() / 4)  # noqa: S311 - spreads load, guards nothing
