@@ -67,7 +67,9 @@ class Carrier:
         message_id, file_id = str(uuid4()), str(file["file_id"])
         _insist(lambda: client.send(message_id, conversation_id=self._talk, message_id=message_id, file_id=file_id))
         readers, now = frozenset({self._sender, self._reader}), int(time.time() * 1000)
-        self._run.outcome.extra.append(Accepted(message_id, self._talk, next(self._numbers), readers, frozenset(), now))
+        self._run.outcome.extra.append(
+            Accepted(message_id, self._talk, next(self._numbers), readers, at=now, text=message_id, file=file_id)
+        )
         self._sent[file_id] = hashlib.sha256(content).hexdigest()
 
     def _client(self, api: Api) -> Client:

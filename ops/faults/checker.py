@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterable
 from msgspec import Struct
 
 from ops.faults.history import Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, has_ended
-from ops.faults.telling import Stale, backwards, receding, stale
+from ops.faults.keeping import Miscount, altered, miscounted, misfiled, misplaced, reused, unexplained, unkept
+from ops.faults.telling import Stale, backwards, beyond, leaks, receding, stale, unfounded
 
 
 class Report(Struct, frozen=True):
@@ -20,6 +21,9 @@ class Report(Struct, frozen=True):
     strangers: (message, to) that nobody sent there. backwards: a state told lower than before. endless: not ended.
     receding: a position told lower than before. stale: what was told last is not what is true. gaps: (reader, message) that was
     not told again to who came back with an old cursor; repeats: told to them twice. spoilt: files that came as others.
+    unkept, misfiled, misplaced, reused, altered: see `keeping`, which also finds failures without a reason (unexplained) and
+    deliveries that are too many or too few (miscounted). unfounded, leaks, beyond: told of what is not there, to who may not
+    know, and of messages to come; see `telling`.
     """
 
     lost: list[tuple[str, str]]
@@ -34,6 +38,16 @@ class Report(Struct, frozen=True):
     gaps: list[tuple[str, str]] = []
     repeats: list[tuple[str, str]] = []
     spoilt: list[Carried] = []
+    unkept: list[tuple[str, str]] = []
+    misfiled: list[tuple[str, str, str]] = []
+    misplaced: list[tuple[str, str, str]] = []
+    reused: list[str] = []
+    altered: list[tuple[str, str, str]] = []
+    unexplained: list[Ended] = []
+    miscounted: list[Miscount] = []
+    unfounded: list[Told | Position] = []
+    leaks: list[tuple[str, str]] = []
+    beyond: list[Position] = []
 
     @property
     def good(self) -> bool:
@@ -65,6 +79,16 @@ def check(history: History) -> Report:
         gaps=[(each.reader, message) for each in history.resumed for message in each.owed if message not in set(each.came)],
         repeats=[(each.reader, message) for each in history.resumed for message, times in _times(each) if times > 1],
         spoilt=[each for each in history.files if each.sent != each.got],
+        unkept=unkept(history),
+        misfiled=misfiled(history),
+        misplaced=misplaced(history),
+        reused=reused(history),
+        altered=altered(history),
+        unexplained=unexplained(history),
+        miscounted=miscounted(history),
+        unfounded=unfounded(history),
+        leaks=leaks(history),
+        beyond=beyond(history),
     )
 
 
@@ -78,18 +102,21 @@ def _doubled(arrivals: Iterable[Arrival]) -> dict[tuple[str, str], int]:
 
 
 def _inversions(accepted: Iterable[Accepted], arrivals: Iterable[Arrival]) -> list[tuple[str, str, str, str]]:
-    """First arrivals only: a repeat is a double, not a disorder."""
-    numbers = {each.message_id: each.number for each in accepted}
+    """First arrivals only, and in their own conversation: a repeat is a double, not a disorder, and numbers of two
+    conversations say nothing about each other.
+    """
+    said = {each.message_id: each for each in accepted}
     newest: dict[tuple[str, str], str] = {}
     known: set[Hashable] = set()
     found = []
     for each in arrivals:
-        if (each.message_id, each.to) in known or each.message_id not in numbers:
+        message = said.get(each.message_id)
+        if message is None or message.conversation_id != each.conversation_id or (each.message_id, each.to) in known:
             continue
         known.add((each.message_id, each.to))
         key = (each.to, each.conversation_id)
         before = newest.get(key, each.message_id)
-        if numbers[before] > numbers[each.message_id]:
+        if said[before].number > message.number:
             found.append((*key, each.message_id, before))
         else:
             newest[key] = each.message_id

@@ -1,6 +1,6 @@
 """What a run came to, as seen from outside: the words that load, outcome and checker share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ OWN = "chat4all"
 class Accepted(Struct, frozen=True):
     """A message that was acknowledged, whom it must reach, and how. `number` is its place in its conversation.
 
-    `at`: when the acknowledgement came, in milliseconds UTC.
+    `at`: when the acknowledgement came, in milliseconds UTC. `text` and `file` (its id): what was said, "" for not asked.
     """
 
     message_id: str
@@ -23,15 +23,30 @@ class Accepted(Struct, frozen=True):
     readers: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
     at: int = 0
+    text: str = ""
+    file: str = ""
 
 
 class Arrival(Struct, frozen=True):
-    """A message came to somebody: to a provider for an address, or to a reader's stream. In order of arrival."""
+    """A message came to somebody: to a provider for an address, or to a reader's stream. In order of arrival.
+
+    `at`: when, in milliseconds UTC. `text`: the words that came, "" for not asked.
+    """
 
     to: str
     conversation_id: str
     message_id: str
     at: int = 0
+    text: str = ""
+
+
+class Kept(Struct, frozen=True):
+    """A message as the history of a conversation has it."""
+
+    message_id: str
+    seq: int
+    text: str = ""
+    file: str = ""
 
 
 class Told(Struct, frozen=True):
@@ -56,7 +71,10 @@ class Position(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True):
-    """A delivery's state at the end of the run. `refused`: it had FAILED on the way, and may have been sent again by hand."""
+    """A delivery's state at the end of the run, and the reason of a failure.
+
+    `refused`: it had FAILED on the way, and may have been sent again by hand.
+    """
 
     message_id: str
     recipient: str
@@ -65,6 +83,7 @@ class Ended(Struct, frozen=True):
     conversation_id: str = ""
     seq: int = 0
     refused: bool = False
+    reason: str = ""
 
 
 class Resumed(Struct, frozen=True):
@@ -88,7 +107,10 @@ class Carried(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """A run as seen from outside. Without `positions` nothing is said of what readers were told of their members' clients."""
+    """A run as seen from outside. Without `positions` nothing is said of what readers were told of their members' clients.
+
+    `kept`: what the history of each conversation that was asked for has, whoever said it, in the order in which it tells it.
+    """
 
     accepted: Sequence[Accepted]
     arrivals: Sequence[Arrival]
@@ -98,6 +120,7 @@ class History(Struct, frozen=True):
     positions: Sequence[Position] = ()
     resumed: Sequence[Resumed] = ()
     files: Sequence[Carried] = ()
+    kept: Mapping[str, Sequence[Kept]] = {}
 
 
 def has_ended(delivery: Ended) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ops.faults.crowd import Crowd, Talk
 from ops.faults.history import Accepted
@@ -88,7 +89,8 @@ class Load:
             "from": talk.writers[place % len(talk.writers)],
             "payload": {"type": "text", "text": f"{message_id} {place}"},
         }
-        return Accepted(message_id, talk.conversation_id, place, frozenset(talk.members), talk.addresses), body
+        words = body["payload"]["text"]
+        return Accepted(message_id, talk.conversation_id, place, frozenset(talk.members), talk.addresses, text=words), body
 
     def _say(self, api: Any, said: list[tuple[Accepted, dict[str, Any]]]) -> None:
         """Send until each is acknowledged, with the same ids; those that were are not said again."""
@@ -112,7 +114,7 @@ class Load:
             left = [] if results else said
             for (each, body), result in zip(said, results, strict=False):
                 if result["status"] == "accepted":
-                    self.accepted.append(_at(each, int(time.time() * 1000)))
+                    self.accepted.append(replace(each, at=int(time.time() * 1000)))
                 else:
                     refused = result["error"]["status"]
                     left.append((each, body))
@@ -120,7 +122,3 @@ class Load:
             refused = -1
         self.requests.append(Request(at, time.monotonic() - began, len(said), len(said) - len(left), refused))
         return left
-
-
-def _at(accepted: Accepted, at: int) -> Accepted:
-    return Accepted(accepted.message_id, accepted.conversation_id, accepted.number, accepted.readers, accepted.addresses, at)

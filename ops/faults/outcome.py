@@ -4,14 +4,14 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from chat4all.model.deliveries import Delivery
 from chat4all.ports import DeadLetter
 from ops.faults.crowd import Crowd, Talk
-from ops.faults.history import Accepted, Arrival, Carried, Ended, History, Position, Resumed, Told, has_ended
+from ops.faults.history import Accepted, Arrival, Carried, Ended, History, Kept, Position, Resumed, Told, has_ended
 from ops.faults.load import Load
 from ops.faults.telling import stale
 from ops.harness.phones import Phones
@@ -48,14 +48,14 @@ class Outcome:
         for each in self._sent:
             named = UUID.search(str(each["text"]))
             if named and named[0] in conversations:
-                found.append(Arrival(_address(each), conversations[named[0]], named[0], int(each["at"])))
+                found.append(Arrival(_address(each), conversations[named[0]], named[0], int(each["at"]), str(each["text"])))
         return found
 
     def seen(self) -> list[Arrival]:
         """What reached the readers."""
         known = {each.message_id for each in self.accepted}
         seen = self._readers.seen(lambda each: each.message_id in known)
-        return [Arrival(each.reader, each.conversation_id, each.message_id, each.at) for each in seen]
+        return [Arrival(each.reader, each.conversation_id, each.message_id, each.at, each.text) for each in seen]
 
     def missing(self, accepted_before: float = math.inf) -> set[tuple[str, str]]:
         """(message, to) that have not come yet, of what was accepted before this time (ms UTC)."""
@@ -65,35 +65,32 @@ class Outcome:
 
     def ended(self) -> list[Ended]:
         """The state of every delivery, as the history says it to a member."""
+        return self._ended(self._talks())
+
+    def _talks(self) -> dict[str, list[dict[str, Any]]]:
+        """What the history of each of the crowd's conversations says to a member."""
+        return {talk.conversation_id: self._read(talk.conversation_id, talk.members[0]) for talk in self._crowd.talks}
+
+    def _read(self, conversation_id: str, member: str) -> list[dict[str, Any]]:
+        return self._crowd.people[member].history(conversation_id)
+
+    def _ended(self, talks: Mapping[str, list[dict[str, Any]]]) -> list[Ended]:
         known = {each.message_id for each in self.accepted}
-        return [each for talk in self._crowd.talks for each in self._ended_in(talk) if each.message_id in known]
+        return [each for talk, said in talks.items() for each in _ends(talk, said) if each.message_id in known]
 
     def has_ended(self, patience_s: float) -> bool:
         """Wait until every delivery has come to its end; False when some have not in time."""
         until, left = time.monotonic() + patience_s, list(self._crowd.talks)
         while left and time.monotonic() < until:
-            left = [talk for talk in left if not all(map(has_ended, self._ended_in(talk)))]
+            left = [talk for talk in left if not self._is_over(talk)]
             time.sleep(1.0 if left else 0)
         return not left
 
-    def _ended_in(self, talk: Talk) -> list[Ended]:
-        said = self._crowd.people[talk.members[0]].history(talk.conversation_id)
-        return [
-            Ended(
-                message["message_id"],
-                each["recipient"],
-                each["channel"],
-                each["status"],
-                talk.conversation_id,
-                message["seq"],
-                any(step["status"] == "FAILED" for step in each.get("history", ())),
-            )
-            for message in said
-            for each in message["deliveries"]
-        ]
+    def _is_over(self, talk: Talk) -> bool:
+        return all(map(has_ended, _ends(talk.conversation_id, self._read(talk.conversation_id, talk.members[0]))))
 
     def history(self) -> History:
-        """All of it, for the checker."""
+        """All of it, for the checker. What was told is read before what is kept: so no position lies after its end."""
         told = [
             Told(reader, each.message_id, each.recipient, each.channel, each.state, each.delivery)
             for reader, each in self._readers.states()
@@ -102,9 +99,12 @@ class Outcome:
             Position(reader, each.conversation_id, each.user, each.delivered, each.read)
             for reader, each in self._readers.positions()
         ]
-        return History(
-            self.accepted, self.arrivals(), self.seen(), told, self.ended(), places, tuple(self.resumed), tuple(self.files)
-        )
+        accepted, arrivals, seen, talks = self.accepted, self.arrivals(), self.seen(), self._talks()
+        ended = self._ended(talks)
+        beside = {each.conversation_id: min(each.readers) for each in self.extra}
+        talks |= {talk: self._read(talk, member) for talk, member in beside.items()}
+        kept = {talk: [_kept(each) for each in said] for talk, said in talks.items()}
+        return History(accepted, arrivals, seen, told, ended, places, tuple(self.resumed), tuple(self.files), kept)
 
     def is_told(self, patience_s: float) -> bool:
         """Wait until what readers were told last is what is true; False when it is not in time."""
@@ -147,3 +147,25 @@ def _address(sent: dict[str, Any]) -> str:
     if sent["channel"] == "whatsapp" and not to.startswith("+"):
         to = f"+{to}"
     return f"{sent['channel']}:{to}"
+
+
+def _ends(conversation_id: str, said: Sequence[dict[str, Any]]) -> list[Ended]:
+    return [
+        Ended(
+            message["message_id"],
+            each["recipient"],
+            each["channel"],
+            each["status"],
+            conversation_id,
+            message["seq"],
+            any(step["status"] == "FAILED" for step in each.get("history", ())),
+            each.get("reason", ""),
+        )
+        for message in said
+        for each in message["deliveries"]
+    ]
+
+
+def _kept(message: dict[str, Any]) -> Kept:
+    payload = message["payload"]
+    return Kept(message["message_id"], message["seq"], payload.get("text", ""), payload.get("file_id", ""))

@@ -1,7 +1,7 @@
 """What readers were told of deliveries and of each other, and whether it is true. Pure."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 
 from msgspec import Struct
 
@@ -90,4 +90,39 @@ def backwards(told: Iterable[Told]) -> list[Told]:
         if RANKS[each.state] < highest[key]:
             found.append(each)
         highest[key] = max(highest[key], RANKS[each.state])
+    return found
+
+
+def unfounded(history: History) -> list[Told | Position]:
+    """States of deliveries that do not exist, and positions of people who are not there."""
+    said = {each.message_id for each in history.accepted}
+    true = {(each.message_id, each.recipient, each.channel) for each in history.ended}
+    people = _people(history)
+    asked = [each for each in history.told if each.message_id in said]
+    states = [each for each in asked if (each.message_id, each.recipient, each.channel) not in true]
+    strange = [each for each in history.positions if each.user not in people.get(each.conversation_id, {each.user})]
+    return [*(states if history.ended else []), *strange]
+
+
+def leaks(history: History) -> list[tuple[str, str]]:
+    """(reader, message or conversation) of which that reader was told, and may not read it."""
+    may_read: dict[str, Collection[str]] = {each.message_id: each.readers for each in history.accepted}
+    may_read |= _people(history)
+    told = [(each.reader, each.message_id) for each in history.told]
+    told += [(each.reader, each.conversation_id) for each in history.positions]
+    return [each for each in dict.fromkeys(told) if each[0] not in may_read.get(each[1], {each[0]})]
+
+
+def beyond(history: History) -> list[Position]:
+    """Positions told that lie after the last message there is."""
+    ends = {conversation: max((row.seq for row in rows), default=0) for conversation, rows in history.kept.items()}
+    asked = [each for each in history.positions if each.conversation_id in ends]
+    return [each for each in asked if max(each.delivered, each.read) > ends[each.conversation_id]]
+
+
+def _people(history: History) -> dict[str, set[str]]:
+    """Who may read anything of each conversation."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in history.accepted:
+        found[each.conversation_id] |= each.readers
     return found

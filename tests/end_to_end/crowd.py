@@ -183,7 +183,15 @@ class Outcome:
         for talk in self.feed.crowd.talks:
             for message in people[next(iter(talk.members))].history(talk.conversation_id):
                 for each in message["deliveries"] if message["message_id"] in self._ids else ():
-                    found.append(Ended(message["message_id"], each["recipient"], each["channel"], each["status"]))
+                    found.append(
+                        Ended(
+                            message["message_id"],
+                            each["recipient"],
+                            each["channel"],
+                            each["status"],
+                            reason=each.get("reason", ""),
+                        )
+                    )
         return found
 
     def history(self) -> History:

@@ -76,9 +76,9 @@ def test_what_was_told_last_breaks_a_row() -> None:
     history = msgspec.structs.replace(
         _history(PHONE, count=1),
         ended=[Ended("m0", "p", "telegram", "SENT", "c", 1)],
-        told=[Told("amy", "m0", "p", "telegram", "PENDING", "d1")],
-        accepted=[Accepted("m0", "c", 0, frozenset({"amy"}), frozenset({PHONE}), 1000)],
-        seen=[Arrival("amy", "c", "m0", 1000)],
+        told=[Told("amy", "m0", "p", "telegram", "PENDING", "d1"), Told("bob", "m0", "p", "telegram", "SENT", "d1")],
+        accepted=[Accepted("m0", "c", 0, frozenset({"amy", "bob"}), frozenset({PHONE}), 1000)],
+        seen=[Arrival("amy", "c", "m0", 1000), Arrival("bob", "c", "m0", 1000)],
         positions=[Position("amy", "c", "bob", 3, 3), Position("amy", "c", "bob", 2, 2)],
         resumed=[Resumed("amy again", ["m0"], [])],
     )
