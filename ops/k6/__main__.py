@@ -21,7 +21,8 @@ from chat4all.root import ROOT
 from chat4all.settings import SettingsError, load
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running, System
-from ops.native.k6 import K6, VERSION
+from ops.native.k6 import K6
+from ops.native.packages import K6_VERSION
 from ops.native.stack import default_home
 
 SCRIPT = ROOT / "ops" / "k6" / "messages.js"
@@ -99,7 +100,7 @@ def machine() -> dict[str, Any]:
         "cpu": model[0] if model else platform.processor(),
         "memory_gib": psutil.virtual_memory().total >> 30,
         "python": platform.python_version(),
-        "k6_version": VERSION,
+        "k6_version": K6_VERSION,
     }
 
 

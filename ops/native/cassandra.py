@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ops.native.install import install_once, is_installed
-from ops.native.maven import fetch_jars
 from ops.native.processes import LOOPBACK, Server, free_port, is_taken, start_all
 
-VERSION = "5.0.9"
-COORDINATES = (f"org.apache.cassandra:cassandra-all:{VERSION}",)
 LOGGING = """<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%date{ISO8601} %-5level %logger{0} %msg%n</pattern></encoder>
@@ -65,16 +61,6 @@ class Cassandra(Server):
         self.place = place
         self.size = size
         self.heap = heap
-
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Fetch its jars; a minute."""
-        return install_once(home / cls.name, VERSION, lambda folder: fetch_jars(COORDINATES, folder / "lib"))
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the jars are there in our version."""
-        return is_installed(home / cls.name, VERSION)
 
     def prepare(self) -> None:
         """Write the configuration. JSON is YAML."""

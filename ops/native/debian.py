@@ -6,26 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ops.native.install import InstallFailed, install_once, is_installed, run
+from ops.native.install import InstallFailed, run
 
 DOWNLOAD_S = 300
 
 
-def install_package(home: Path, name: str, package: str) -> bool:
-    """Unpack a package's files into `home/name`; False when they were there. InstallFailed where there is no apt."""
-    return install_once(home / name, _stamp(package), lambda folder: _unpack(package, folder))
-
-
-def has_package(home: Path, name: str, package: str) -> bool:
-    """Whether its files are there."""
-    return is_installed(home / name, _stamp(package))
-
-
-def _stamp(package: str) -> str:
-    return f"debian:{package}"
-
-
-def _unpack(package: str, folder: Path) -> None:
+def unpack(package: str, folder: Path) -> None:
+    """Unpack a package's files into `folder`. InstallFailed where there is no apt."""
     if shutil.which("apt-get") is None:
         raise InstallFailed(f"{package} comes from Debian's archive, and this is {platform.system()} without apt-get")
     with tempfile.TemporaryDirectory() as place:

@@ -1,19 +1,14 @@
-"""Jaeger: built with Go from its released sources. Takes spans by OTLP, shows traces on a page and by HTTP."""
+"""Jaeger: takes spans by OTLP, shows traces on a page and by HTTP."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from ops.native.install import install_once, is_installed, run
-from ops.native.processes import LOOPBACK, Server, free_port, is_taken
+from ops.native.processes import LOOPBACK, Server, free_port, is_taken, is_well
 
-MODULE = "github.com/jaegertracing/jaeger"
-VERSION = "v1.76.0"
-BUILD_LIMIT_S = 3600
 ASK_LIMIT_S = 20
 
 
@@ -27,16 +22,6 @@ class Jaeger(Server):
         super().__init__(home, folder, port, host)
         self.query_port = query_port or free_port()
         self._other_port = free_port()
-
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Build it; ten minutes and more on two cores, seconds when Go's cache has it."""
-        return install_once(home / cls.name, VERSION, _build)
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the binary is there in our version."""
-        return is_installed(home / cls.name, VERSION)
 
     @property
     def endpoint(self) -> str:
@@ -58,17 +43,14 @@ class Jaeger(Server):
 
     def answers(self) -> bool:
         """Questions are answered, and spans are listened for."""
-        try:
-            self.ask("/api/services")
-        except (URLError, OSError):
-            return False
-        return is_taken(self.host, self.port)
+        return is_well(f"{self.host}:{self.query_port}", "/api/services") and is_taken(self.host, self.port)
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
         """The spans of a trace as Jaeger's query API shows them, each with its `process`. None yet: an empty list."""
         try:
             (found,) = self.ask(f"/api/traces/{trace_id}")["data"]
         except HTTPError as error:
+            error.close()
             if error.code != 404:
                 raise
             return []
@@ -96,16 +78,3 @@ class Jaeger(Server):
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": self.address}}}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "kept"}},
         }
-
-
-def _build(folder: Path) -> None:
-    """Its module replaces another, which `go install` refuses: it is built in a copy of its own folder."""
-    settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -trimpath -mod=mod"}
-    module = json.loads(run(["go", "mod", "download", "-json", f"{MODULE}@{VERSION}"], BUILD_LIMIT_S))["Dir"]
-    sources = folder / "sources"
-    shutil.copytree(module, sources)
-    for each in (sources, *sources.rglob("*")):
-        each.chmod(each.stat().st_mode | 0o200)
-    target = str(folder / "jaeger")
-    run(["nice", "go", "build", "-C", str(sources), "-ldflags", "-s -w", "-o", target, "./cmd/jaeger"], BUILD_LIMIT_S, settings)
-    shutil.rmtree(sources)

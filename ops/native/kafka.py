@@ -10,12 +10,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
-from ops.native.install import install_once, is_installed, run
-from ops.native.maven import fetch_jars
+from ops.native.install import run
 from ops.native.processes import LOOPBACK, Server, free_port
 
-VERSION = "4.3.1"
-COORDINATES = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36")
 CLUSTER = "chat4all-native-cluster"
 
 
@@ -47,16 +44,6 @@ class Kafka(Server):
         self.nodes = nodes or (Node(1, port, controller_port or free_port()),)
         self.node = next(each for each in self.nodes if each.port == port)
         self.heap = heap
-
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Fetch its jars; half a minute."""
-        return install_once(home / cls.name, VERSION, lambda folder: fetch_jars(COORDINATES, folder / "lib"))
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the jars are there in our version."""
-        return is_installed(home / cls.name, VERSION)
 
     @property
     def bootstrap(self) -> str:

@@ -2,16 +2,10 @@
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from ops.native.golang import go_install
-from ops.native.install import install_once, is_installed
-from ops.native.processes import Server
+from ops.native.processes import Server, is_well
 
-VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MEMORY = "160MiB"
 
 
@@ -21,16 +15,6 @@ class Minio(Server):
     name: ClassVar[str] = "minio"
     start_limit_s: ClassVar[float] = 30
     user: ClassVar[str] = "chat4all"
-
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Build it; about four minutes on two cores, seconds when Go's cache has it."""
-        return install_once(home / cls.name, VERSION, lambda folder: go_install(folder, f"github.com/minio/minio@{VERSION}"))
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the binary is there in our version."""
-        return is_installed(home / cls.name, VERSION)
 
     @property
     def password(self) -> str:
@@ -62,8 +46,4 @@ class Minio(Server):
 
     def answers(self) -> bool:
         """Its own readiness check: the disks are in use."""
-        try:
-            with urlopen(f"http://{self.address}/minio/health/ready", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
+        return is_well(self.address, "/minio/health/ready")

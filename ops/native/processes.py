@@ -10,12 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
+
+from ops.native.packages import PACKAGES
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.1
 LOG_TAIL = 1500
+ASK_S = 2
 
 
 class StartFailed(Exception):
@@ -34,6 +39,18 @@ def is_taken(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
+
+
+def is_well(address: str, path: str) -> bool:
+    """Whether a server's own readiness check, at this path, answers 200 within two seconds."""
+    try:
+        with urlopen(f"http://{address}{path}", timeout=ASK_S) as answer:
+            return bool(answer.status == 200)
+    except HTTPError as refused:
+        refused.close()
+        return False
+    except OSError:
+        return False
 
 
 class Server(ABC):
@@ -55,14 +72,14 @@ class Server(ABC):
         self._deadline = 0.0
 
     @classmethod
-    @abstractmethod
     def install(cls, home: Path) -> bool:
         """Install the program under `home`; False when it was there. InstallFailed when it cannot be had."""
+        return PACKAGES[cls.name].install(home / cls.name)
 
     @classmethod
-    @abstractmethod
     def is_installed(cls, home: Path) -> bool:
         """Whether the program is there in the version we want."""
+        return PACKAGES[cls.name].is_in(home / cls.name)
 
     @abstractmethod
     def command(self) -> Sequence[str]:

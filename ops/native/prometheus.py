@@ -4,13 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from ops.native.debian import has_package, install_package
-from ops.native.processes import LOOPBACK, Server
+from ops.native.processes import LOOPBACK, Server, is_well
 
-PACKAGE = "prometheus"
 EXPORTER = "prometheus-node-exporter"
 RULES = Path(__file__).parents[1] / "prometheus" / "alerts.yml"
 
@@ -41,16 +37,6 @@ class Prometheus(Server):
         self.announced = announced
         self.alertmanager = alertmanager
         self.every = every
-
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Unpack Debian's package; seconds."""
-        return install_package(home, cls.name, PACKAGE)
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the program is there."""
-        return has_package(home, cls.name, PACKAGE)
 
     @classmethod
     def tool(cls, home: Path) -> str:
@@ -87,7 +73,7 @@ class Prometheus(Server):
 
     def answers(self) -> bool:
         """Its own readiness check: the data are loaded, queries are answered."""
-        return is_well(self.address)
+        return is_well(self.address, "/-/ready")
 
 
 class NodeExporter(Server):
@@ -96,16 +82,6 @@ class NodeExporter(Server):
     name: ClassVar[str] = "node-exporter"
     start_limit_s: ClassVar[float] = 30
 
-    @classmethod
-    def install(cls, home: Path) -> bool:
-        """Unpack Debian's package; seconds."""
-        return install_package(home, cls.name, EXPORTER)
-
-    @classmethod
-    def is_installed(cls, home: Path) -> bool:
-        """Whether the program is there."""
-        return has_package(home, cls.name, EXPORTER)
-
     def command(self) -> Sequence[str]:
         """The server."""
         return [str(self.home / self.name / "usr/bin" / EXPORTER), f"--web.listen-address={self.address}"]
@@ -113,12 +89,3 @@ class NodeExporter(Server):
     def answers(self) -> bool:
         """It shows its page."""
         return is_well(self.address, "/")
-
-
-def is_well(address: str, path: str = "/-/ready") -> bool:
-    """Whether the readiness check at this address answers 200 within two seconds."""
-    try:
-        with urlopen(f"http://{address}{path}", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
