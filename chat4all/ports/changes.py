@@ -13,7 +13,7 @@ KEPT_DAYS = 7
 
 
 class Change(Struct, frozen=True, order=True):
-    """At this time (ms UTC) we learned something new of a conversation. What it is now, the other parts of the store say.
+    """At this time (ms UTC) we learned something new of a conversation. Its present value is in the other parts of the store.
 
     `kind` and `subject`: `state` and a DeliveryKey as text; `position` and a user; `conversation` and a members_version;
     `rejected` and `message id, seq, reason, sender` with blanks between.

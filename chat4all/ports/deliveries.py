@@ -22,8 +22,8 @@ class Handle(Struct, frozen=True):
 class Waiting(Struct, frozen=True):
     """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row.
 
-    `stamp` is the place of this word among all that is ever said of the lane's keys: of two about one key the higher stands,
-    whenever either is written. `stamps_of` gives a holder its own.
+    `stamp` orders all writes about the lane's keys: of two about one key the one with the higher stamp stands, whenever either
+    arrives. `stamps_of` gives a holder its own.
     """
 
     lane: Lane
@@ -37,10 +37,10 @@ class Waiting(Struct, frozen=True):
 
 
 class Lease(Struct, frozen=True):
-    """The right to send on a lane. Compared as a whole. `holder` is empty when it was released, all being written.
+    """The right to send on a lane. Compared as a whole. `holder` is empty once it was released.
 
     `fence` rises with every holder. It never falls behind the time of day, so that stamps made of it, which are timestamps in
-    Cassandra, stand near the present; nobody compares it with a clock.
+    Cassandra, are near the present; no code compares it with a clock.
     """
 
     holder: str = ""
@@ -48,11 +48,11 @@ class Lease(Struct, frozen=True):
     beat: int = 0
 
     def taken_by(self, holder: str, now_ms: int) -> "Lease":
-        """The lease of whoever takes the lane after this one."""
+        """The lease of the next holder of the lane."""
         return Lease(holder, max(self.fence + 1, (now_ms * 1000 >> STAMP_BITS) + 1), 0)
 
 
-# So many words may one holder say, in bits. A fence is then about a quarter of a second of Cassandra's timestamps.
+# Bits of the number of stamps that one holder has. A fence is then about a quarter of a second of Cassandra's timestamps.
 STAMP_BITS = 18
 
 
@@ -71,7 +71,7 @@ class LaneState(Struct, frozen=True):
 
 
 class Deliveries(ABC):
-    """Delivery rows, the lanes that they stand in, and the right to work on a lane."""
+    """Delivery rows, their lanes, and the right to work on a lane."""
 
     @abstractmethod
     def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
@@ -83,7 +83,7 @@ class Deliveries(ABC):
 
     @abstractmethod
     def outcomes(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Facts]:
-        """What was seen of deliveries whose rows have been given up, so that what was said of them can still be said.
+        """The facts of deliveries whose rows were deleted by age, so that readers are still told the same of them.
 
         A row that still exists may be absent here, or be here with less than is known of it.
         """
@@ -140,7 +140,7 @@ class Deliveries(ABC):
     def raise_cursor(self, lane: Lane, seq: int, fence: int) -> None:
         """All rows up to this seq are ended, or their key waits. Only grows. Of a lane that was taken, by its holder.
 
-        A store that can compare passes over the word of a holder that another has followed. It would do no harm
+        A store that can compare ignores the write of a holder that another has followed. It would do no harm
         (docs/decisions/lanes.md).
         """
 

@@ -17,7 +17,7 @@ class Progress(Struct, frozen=True):
 
 
 class Trouble(Struct, frozen=True):
-    """Tries of a stage at a range that did not come back and were not excused."""
+    """Tries of a stage at a range during which the process died: they began, and no end of them was reported."""
 
     stage: str
     range: Range
@@ -49,7 +49,7 @@ class DeadLetter(Struct, frozen=True, omit_defaults=True):
 
 
 class ProgressStore(ABC):
-    """How far the stages have come, and what troubles them."""
+    """How far the stages have come, tries of records, and dead letters."""
 
     @abstractmethod
     def keep_topic(self, topic: Topic) -> Topic:
