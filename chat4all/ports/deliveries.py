@@ -37,7 +37,7 @@ class Waiting(Struct, frozen=True):
 
 
 class Lease(Struct, frozen=True):
-    """The right to send on a lane. Compared as a whole. `holder` is empty once it was released.
+    """The right to send on a lane. Compared as a whole. `holder` is empty after a release: all was written.
 
     `fence` rises with every holder. It never falls behind the time of day, so that stamps made of it, which are timestamps in
     Cassandra, are near the present; no code compares it with a clock.
