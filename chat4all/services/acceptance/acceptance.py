@@ -19,7 +19,6 @@ from chat4all.model.ids import contact_id, keyed_message_id
 from chat4all.model.messages import (
     Message,
     Payload,
-    Recipient,
     Text,
     body_digest,
 )
@@ -28,8 +27,7 @@ from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.services.acceptance import attachments
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.draft_checks import Fault, fault, shape_fault
-from chat4all.services.acceptance.recipients import freeze, speaker
-from chat4all.services.acceptance.renditions import Renditions, rendered
+from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.directory import (
     Address,
     People,
@@ -310,50 +308,13 @@ class Acceptor:
 
     def _freeze(self, works: Sequence[_Work]) -> None:
         """Resolve what may change later: recipients and their addresses, the sender's name, the membership's version."""
-        placed = [(work, work.membership) for work in works if work.membership]
-        users = self.people.users(each for _, membership in placed for each in membership.now())
-        reached = {
-            each
-            for work, membership in placed
-            for each in membership.now()
-            if users[each].kind is UserKind.CONTACT or work.draft.channels is not None
-        }
-        identities = self._store.identities(list(reached)) if reached else {}
-        now = now_ms()
-        for work, membership in placed:
-            recipients = tuple(
-                recipient
-                for each in membership.now()
-                if each in reached and each != work.sender and (work.limited is None or each in work.limited)
-                for recipient in freeze(users[each], identities[each], work.draft.channels, self._channels)
-            )
-            name = speaker(membership, users[work.sender]) if recipients else ""
-            if self._is_sendable(work, recipients):
-                recipients, renditions = rendered(work.payload, name, recipients, self._channels)
-                work.message = self._message(work, membership.version, recipients, renditions, name, now)
-
-    def _is_sendable(self, work: _Work, recipients: Sequence[Recipient]) -> bool:
-        if len(recipients) > self._settings.members_limit:
-            work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
-        return work.refused is None
-
-    def _message(
-        self, work: _Work, version: int, recipients: tuple[Recipient, ...], renditions: Renditions, name: str, now: int
-    ) -> Message:
-        draft = work.draft
-        return Message(
-            message_id=work.message_id,
-            conversation_id=work.conversation_id,
-            sender=work.sender,
-            payload=work.payload,
-            members_version=version,
-            accepted_at=now,
-            recipients=recipients,
-            metadata=draft.metadata,
-            digest=work.digest,
-            sender_name=name,
-            renditions=renditions,
-        )
+        placed = [work for work in works if work.membership]
+        made = frozen(self._store, self.people, [_proposal(work, work.membership) for work in works if work.membership])
+        for work, message in zip(placed, made, strict=True):
+            if len(message.recipients) > self._settings.members_limit:
+                work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
+            else:
+                work.message = message
 
     def _drop_repeats(self, works: Sequence[_Work]) -> None:
         """What stands twice in the batch is appended once. Comes last: a copy of what was refused is no repeat of anything."""
@@ -385,6 +346,20 @@ class Acceptor:
             _refuse_all(_pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:
             _refuse_all(_pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
+
+
+def _proposal(work: _Work, membership: Membership) -> Proposal:
+    draft = work.draft
+    return Proposal(
+        message_id=work.message_id,
+        sender=work.sender,
+        payload=work.payload,
+        membership=membership,
+        digest=work.digest,
+        metadata=draft.metadata,
+        channels=draft.channels,
+        limited=work.limited,
+    )
 
 
 def _message_id(caller: Caller, draft: Draft) -> str:

@@ -4,12 +4,12 @@ A conversation takes a message only from a member: from the user who has the add
 another user, whatever was linked, sent or replied to before an address changed its owner.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from chat4all.model.conversations import Identity, Membership
 from chat4all.model.ids import contact_conversation_id, private_conversation_id
 from chat4all.ports import Arrived, MessageStore
-from chat4all.services.directory import Address, People
+from chat4all.services.directory import People
 from chat4all.services.inbound.in_flight import under_way
 from chat4all.services.inbound.inbound_message import Arrival
 
@@ -23,57 +23,70 @@ class Places:
         self._partitions = partitions
 
     def place(self, arrivals: Sequence[Arrival]) -> list[Membership]:
-        """Give each arrival its conversation; those that had to be founded."""
-        candidates = self._candidates(arrivals)
-        known = self._store.memberships(list({each for ids in candidates for each in ids}))
-        pairs: dict[str, tuple[str, str]] = {}
-        chosen: list[str] = []
-        for arrival, ids in zip(arrivals, candidates, strict=True):
-            taken = [each for each in ids if each in known and known[each].has(arrival.owner)]
-            home, spare = ids[-2:]
-            found = taken[0] if taken else spare if home in known else home
-            if found not in known:
-                pairs[found] = (self._people.inbox(arrival.inbound.channel), arrival.owner)
-            chosen.append(found)
-        founded = self._people.found_pairs(pairs) if pairs else {}
-        known.update(founded)
-        for arrival, conversation_id in zip(arrivals, chosen, strict=True):
-            arrival.membership = known[conversation_id]
-        return list(founded.values())
+        """Give each arrival its conversation; those that had to be founded.
 
-    def _candidates(self, arrivals: Sequence[Arrival]) -> list[list[str]]:
-        """For each arrival its possible conversations, best first. The last is free for whoever owns the address now."""
+        Most people go on where they were last. Only for those who do not it is asked what else they might mean.
+        """
+        named = self._named(arrivals)
+        known = self._memberships({each for ids in named for each in ids})
+        lost = []
+        for arrival, ids in zip(arrivals, named, strict=True):
+            taken = _taken(arrival, ids, known)
+            if taken:
+                arrival.membership = taken
+            else:
+                lost.append((arrival, not ids))
+        return self._place_lost(lost, known) if lost else []
+
+    def _named(self, arrivals: Sequence[Arrival]) -> list[list[str]]:
+        """For each arrival the conversations that it, a link or the last message names, best first."""
         replied = self._replied_to(arrivals)
         places = list({place for arrival in arrivals for place in arrival.places})
         linked, last = self._store.links(places), self._store.last_conversations(places)
-        owned = self._store.identities(list({arrival.owner for arrival in arrivals}))
-        lost = {
-            arrival.owner: arrival.places
+        return [
+            [
+                *([replied[arrival.message_id]] if arrival.message_id in replied else []),
+                *(linked[place] for place in arrival.places if place in linked),
+                *(last[place] for place in arrival.places if place in last),
+            ]
             for arrival in arrivals
-            if arrival.message_id not in replied and not any(place in linked or place in last for place in arrival.places)
-        }
-        begun = under_way(self._store, self._partitions, lost)
-        return [self._ranked(arrival, replied, linked, last, begun, owned[arrival.owner]) for arrival in arrivals]
+        ]
 
-    def _ranked(
-        self,
-        arrival: Arrival,
-        replied: Mapping[str, str],
-        linked: Mapping[Address, str],
-        last: Mapping[Address, str],
-        begun: Mapping[str, str],
-        owned: Sequence[Identity],
-    ) -> list[str]:
+    def _place_lost(self, lost: Sequence[tuple[Arrival, bool]], known: dict[str, Membership]) -> list[Membership]:
+        """Those whom nothing led anywhere. True: nothing was named; then a message under way to them may say it."""
+        owned = self._store.identities(list({arrival.owner for arrival, _ in lost}))
+        begun = under_way(
+            self._store, self._partitions, {arrival.owner: arrival.places for arrival, is_unnamed in lost if is_unnamed}
+        )
+        candidates = [self._homes(arrival, begun, owned[arrival.owner]) for arrival, _ in lost]
+        known.update(self._memberships({each for ids in candidates for each in ids} - known.keys()))
+        pairs: dict[str, tuple[str, str]] = {}
+        chosen: list[tuple[Arrival, str]] = []
+        for (arrival, _), ids in zip(lost, candidates, strict=True):
+            taken = _taken(arrival, ids, known)
+            home, spare = ids[-2:]
+            found = taken.conversation.conversation_id if taken else spare if home in known else home
+            if found not in known:
+                pairs[found] = (self._people.inbox(arrival.inbound.channel), arrival.owner)
+            chosen.append((arrival, found))
+        founded = self._people.found_pairs(pairs) if pairs else {}
+        known.update(founded)
+        for arrival, conversation_id in chosen:
+            arrival.membership = known[conversation_id]
+        return list(founded.values())
+
+    def _homes(self, arrival: Arrival, begun: Mapping[str, str], owned: Sequence[Identity]) -> list[str]:
+        """A contact's own conversations, best first. The last is free for whoever owns the address now."""
         inbound = arrival.inbound
         others = [each.address for each in owned if each.channel == inbound.channel and each.address != inbound.address]
         return [
-            *([replied[arrival.message_id]] if arrival.message_id in replied else []),
-            *(linked[place] for place in arrival.places if place in linked),
-            *(last[place] for place in arrival.places if place in last),
             *([begun[arrival.owner]] if arrival.owner in begun else []),
             *(contact_conversation_id(inbound.channel, inbound.account, each) for each in [*others, inbound.address]),
             private_conversation_id(self._people.inbox(inbound.channel), arrival.owner),
         ]
+
+    def _memberships(self, ids: Collection[str]) -> dict[str, Membership]:
+        return dict(self._store.memberships(list(ids))) if ids else {}
 
     def _replied_to(self, arrivals: Sequence[Arrival]) -> dict[str, str]:
         """By message_id, the conversation of the message replied to: only if that one went to this very person's address."""
@@ -121,3 +134,8 @@ class Places:
                 arrival.membership, arrival.owner = home, sender
             else:
                 arrival.repeat = (first.conversation_id, arrival.message_id) in stored
+
+
+def _taken(arrival: Arrival, ids: Sequence[str], known: Mapping[str, Membership]) -> Membership | None:
+    """The first of these that takes the message: its writer is a member there."""
+    return next((known[each] for each in ids if each in known and known[each].has(arrival.owner)), None)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.conversations import Identity, Membership, User
+from chat4all.model.conversations import Identity, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
 from chat4all.model.failures import Permanent
@@ -16,15 +16,14 @@ from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import (
     File,
     Message,
-    Recipient,
 )
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
-from chat4all.ports import Channel, Inbound, MessageStore, Moved, Update
+from chat4all.ports import Inbound, MessageStore, Moved, Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
-from chat4all.services.acceptance.recipients import freeze, speaker
-from chat4all.services.acceptance.renditions import rendered
+from chat4all.services.acceptance.frozen_messages import Proposal, frozen
+from chat4all.services.acceptance.recipients import speaker
 from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
@@ -185,45 +184,22 @@ class Arrivals:
             metrics.UPLOADS.of("provider", "begun").add(len(bringing))
 
     def _messages(self, arrivals: Sequence[Arrival]) -> list[Message]:
-        users = self._people.users(each for arrival in arrivals for each in arrival.membership.now())
-        identities = self._store.identities(list(users)) if users else {}
-        channels = self._people.channels
-        now = now_ms()
-        messages = []
-        for arrival in arrivals:
-            inbound, membership = arrival.inbound, arrival.membership
-            payload = payload_of(arrival)
-            name = "" if inbound.is_echo else _speaker(arrival, users[arrival.owner])
-            reached = () if inbound.is_echo else _recipients(membership, arrival.owner, users, identities, channels)
-            recipients, renditions = rendered(payload, name, reached, channels)
-            messages.append(
-                Message(
-                    message_id=arrival.message_id,
-                    conversation_id=arrival.conversation_id,
-                    sender=self._people.inbox(inbound.channel) if inbound.is_echo else arrival.owner,
-                    payload=payload,
-                    members_version=membership.version,
-                    accepted_at=now,
-                    recipients=recipients,
-                    metadata=_metadata(arrival),
-                    digest=arrival.digest,
-                    sender_name=name,
-                    renditions=renditions,
-                )
-            )
-        return messages
+        users = self._people.users({each.owner for each in arrivals})
+        return frozen(self._store, self._people, [self._proposal(each, users[each.owner]) for each in arrivals])
 
-
-def _recipients(
-    membership: Membership,
-    owner: str,
-    users: Mapping[str, User],
-    identities: Mapping[str, Sequence[Identity]],
-    channels: Mapping[str, Channel],
-) -> tuple[Recipient, ...]:
-    """Everybody else whom it reaches outside."""
-    others = [each for each in membership.now() if each != owner]
-    return tuple(recipient for each in others for recipient in freeze(users[each], identities[each], None, channels))
+    def _proposal(self, arrival: Arrival, owner: User) -> Proposal:
+        """An echo is the account's own words, which went out already: it goes out to nobody."""
+        is_echo = arrival.inbound.is_echo
+        return Proposal(
+            message_id=arrival.message_id,
+            sender=self._people.inbox(arrival.inbound.channel) if is_echo else arrival.owner,
+            payload=payload_of(arrival),
+            membership=arrival.membership,
+            digest=arrival.digest,
+            metadata=_metadata(arrival),
+            limited=() if is_echo else None,
+            name="" if is_echo else _speaker(arrival, owner),
+        )
 
 
 def _metadata(arrival: Arrival) -> dict[str, Any]:

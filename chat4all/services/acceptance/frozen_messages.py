@@ -1,0 +1,85 @@
+"""Makes messages: resolves what may change later, and freezes it. The one place where a `Message` is made of something new,
+whether a client sends it or a provider brings it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from chat4all.model.clock import now_ms
+from chat4all.model.conversations import Identity, Membership, User, UserKind
+from chat4all.model.messages import Message, Payload
+from chat4all.ports import Channel, MessageStore
+from chat4all.services.acceptance.recipients import freeze, speaker
+from chat4all.services.acceptance.renditions import rendered
+from chat4all.services.directory import People
+
+
+class Proposal(Struct, frozen=True):
+    """A message that has its conversation, while its recipients are not resolved.
+
+    `channels`: those that the sender chose to reach people on; None: contacts only, where they wrote last. `limited`: the
+    members that it is for; None: all. `name`: who speaks; None: said where somebody outside must be told, as in groups.
+    """
+
+    message_id: str
+    sender: str
+    payload: Payload
+    membership: Membership
+    digest: str
+    metadata: dict[str, Any] = {}
+    channels: Sequence[str] | None = None
+    limited: Sequence[str] | None = None
+    name: str | None = None
+
+    def reached(self, users: Mapping[str, User]) -> list[str]:
+        """The members whose addresses must be known. Who writes is not told their own words."""
+        return [
+            each
+            for each in self.membership.now()
+            if each != self.sender
+            and (self.limited is None or each in self.limited)
+            and (self.channels is not None or users[each].kind is UserKind.CONTACT)
+        ]
+
+
+def frozen(store: MessageStore, people: People, proposals: Sequence[Proposal]) -> list[Message]:
+    """The messages of these proposals, in order: with recipients, addresses and parts as they are now."""
+    users = people.users(each for proposal in proposals for each in proposal.membership.now())
+    reached = [proposal.reached(users) for proposal in proposals]
+    wanted = list({each for some in reached for each in some})
+    identities = store.identities(wanted) if wanted else {}
+    now = now_ms()
+    pairs = zip(proposals, reached, strict=True)
+    return [_made(proposal, some, users, identities, people.channels, now) for proposal, some in pairs]
+
+
+def _made(
+    proposal: Proposal,
+    reached: Sequence[str],
+    users: Mapping[str, User],
+    identities: Mapping[str, Sequence[Identity]],
+    channels: Mapping[str, Channel],
+    now: int,
+) -> Message:
+    outside = [
+        recipient for each in reached for recipient in freeze(users[each], identities[each], proposal.channels, channels)
+    ]
+    name = proposal.name
+    if name is None:
+        name = speaker(proposal.membership, users[proposal.sender]) if outside else ""
+    recipients, renditions = rendered(proposal.payload, name, outside, channels)
+    return Message(
+        message_id=proposal.message_id,
+        conversation_id=proposal.membership.conversation.conversation_id,
+        sender=proposal.sender,
+        payload=proposal.payload,
+        members_version=proposal.membership.version,
+        accepted_at=now,
+        recipients=recipients,
+        metadata=proposal.metadata,
+        digest=proposal.digest,
+        sender_name=name,
+        renditions=renditions,
+    )
