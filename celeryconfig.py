@@ -1,4 +1,4 @@
-"""Celery's settings. It carries wake-ups and nothing else: the log and the store hold the truth, none of it is durable.
+"""Celery's settings. Celery carries references to batches, and wake-ups; nothing in the broker has to survive.
 
 docs/decisions/celery.md says why each is as it is.
 """
@@ -30,7 +30,6 @@ event_serializer = "json"
 
 # A killed worker's task comes back; running it twice is harmless by design.
 task_acks_late = True
-task_reject_on_worker_lost = True
 worker_prefetch_multiplier = 2
 worker_enable_prefetch_count_reduction = False
 worker_cancel_long_running_tasks_on_connection_loss = False

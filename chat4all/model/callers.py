@@ -8,13 +8,14 @@ SEND = "send"
 MANAGE = "manage"
 ADMIN = "admin"
 SCOPES = (SEND, MANAGE, ADMIN)
+# Whoever has one of them may read every conversation.
+READING_ALL = frozenset({SEND, MANAGE, ADMIN})
 
 
 class Caller(Struct, frozen=True):
     """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
 
-    send: write for others (`from`), to addresses, and read every conversation. manage: the same reading, and
-    registrations of others. `session` and `generation`: which login it is, see `chat4all.model.sessions`.
+    send: write for others (`from`) and to addresses. manage: register others. Each of them reads every conversation. `session` and `generation`: which login it is, see `chat4all.model.sessions`.
     """
 
     user_id: str
@@ -30,7 +31,7 @@ class Caller(Struct, frozen=True):
     @property
     def sees_all(self) -> bool:
         """Whether the caller may read conversations that it is no member of."""
-        return bool(self.scopes)
+        return not READING_ALL.isdisjoint(self.scopes)
 
     def may_see(self, membership: Membership) -> bool:
         """Whether the conversation exists for this caller: a person must be or have been a member."""
