@@ -10,7 +10,7 @@ JOINERS = "\u200c\u200d"
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 # What messengers turn into a link: with a scheme, with a path, or by an ending that nobody's name has.
 LINK = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S*|\bwww\.\S*|\b(?:mailto|tel|sms|tg|javascript):\S*|(?:[\w-]+\.)+[a-z]{2,24}/\S*"
+    r"[a-z][a-z0-9+.-]*://|\bwww\.|\b(?:mailto|tel|sms|tg|javascript):|(?:[\w-]+\.)+[a-z]{2,24}/\S*"
     r"|\b(?:[\w-]+\.)+(?:com|net|org|info|biz|io|co|me|ly|app|dev|xyz|top|site|online|shop|link|click|ru|cn)\b",
     re.ASCII | re.IGNORECASE,
 )
