@@ -15,7 +15,8 @@ READING_ALL = frozenset({SEND, MANAGE, ADMIN})
 class Caller(Struct, frozen=True):
     """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
 
-    send: write for others (`from`) and to addresses. manage: register others. Each of them reads every conversation. `session` and `generation`: which login it is, see `chat4all.model.sessions`.
+    send: write for others (`from`) and to addresses. manage: register others. Each of them reads every conversation.
+    `session` and `generation`: which login it is, see `chat4all.model.sessions`.
     """
 
     user_id: str
