@@ -1,0 +1,95 @@
+"""One draft on its way through acceptance: what is known of it so far, and how it leaves a batch."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from chat4all.model.callers import Caller
+from chat4all.model.conversations import Membership
+from chat4all.model.drafts import Draft, FileDraft, Refused
+from chat4all.model.ids import keyed_message_id
+from chat4all.model.messages import Message, Payload, Text, body_digest
+from chat4all.services.acceptance.draft_checks import Fault
+
+RETRY_AFTER_S = 1
+# Of who calls; there is one as long as a token names no other.
+WORKSPACE = "default"
+
+
+class Work:
+    """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append."""
+
+    __slots__ = ("conversation_id", "digest", "draft", "is_taken", "limited", "membership", "message", "message_id", "pair",
+                 "payload", "refused", "sender", "stored")  # fmt: skip
+
+    def __init__(self, caller: Caller, draft: Draft) -> None:
+        self.draft = draft
+        self.sender = draft.sender or caller.user_id
+        self.message_id = message_id_of(caller, draft)
+        self.conversation_id = (draft.conversation_id or "").lower()
+        self.digest = digest_of(self.sender, draft)
+        self.is_taken = False
+        self.limited: list[str] | None = None
+        self.pair: tuple[str, str] | None = None
+        self.membership: Membership | None = None
+        self.payload: Payload = Text(draft.payload.text)
+        self.message: Message | None = None
+        self.stored = False
+        self.refused: Refused | None = None
+
+    @property
+    def file_draft(self) -> FileDraft | None:
+        """The file that it wants to carry."""
+        return self.draft.payload if isinstance(self.draft.payload, FileDraft) else None
+
+    def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
+        """Take this draft out of the batch."""
+        self.refused = Refused(status, code, detail, field, self.message_id, self.conversation_id, retry_after)
+
+    def refuse_taken(self) -> None:
+        """Its id belongs to another body."""
+        if self.draft.key:
+            self.refuse(422, "idempotency_key_reused", "this key belongs to another request", "Idempotency-Key")
+        else:
+            self.refuse(409, "message_id_conflict", "this message_id belongs to another body", "message_id")
+
+    def apply(self, wrong: Fault | None) -> None:
+        """Refuse it for what is wrong with it, if anything is."""
+        if wrong:
+            self.refuse(wrong.status, wrong.code, wrong.detail, wrong.field)
+
+
+def message_id_of(caller: Caller, draft: Draft) -> str:
+    """The id that the sender chose, or that follows from their key; else a new one."""
+    if draft.key:
+        return keyed_message_id(WORKSPACE, caller.user_id, draft.key)
+    return (draft.message_id or str(uuid4())).lower()
+
+
+def digest_of(sender: str, draft: Draft) -> str:
+    """Of all that the sender chose. Under a key of theirs also whom it is for: there the id does not depend on that."""
+    payload = draft.payload
+    chosen = payload if isinstance(payload, FileDraft) else Text(payload.text)
+    where = ((draft.conversation_id, draft.to),) if draft.key else ()
+    return body_digest(sender, chosen, draft.channels, _limit(draft), draft.metadata, *where)
+
+
+def _limit(draft: Draft) -> list[str] | None:
+    """To whom the sender limited the message, as they wrote it: owners of addresses may change between two tries."""
+    return sorted(set(draft.to)) if draft.conversation_id and draft.to else None
+
+
+def still_open(works: Sequence[Work]) -> list[Work]:
+    """Those that are neither refused nor answered yet."""
+    return [work for work in works if not work.refused and not work.stored]
+
+
+def pending(works: Sequence[Work]) -> list[Work]:
+    """Those that waited for the log: what is stored already stays accepted."""
+    return [work for work in works if not work.stored]
+
+
+def refuse_all(works: Sequence[Work], code: str, detail: str) -> None:
+    """An outage: the same drafts may be brought again."""
+    for work in works:
+        if not work.refused:
+            work.refuse(503, code, detail, retry_after=RETRY_AFTER_S)
