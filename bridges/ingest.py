@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready, Traces
-from bridges.lag import Behind
+from bridges.lag import Lag
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Temporary
 from chat4all.model.liveness import Clock, Observed
@@ -211,7 +211,7 @@ def main() -> None:
     held = parts()
     exporter.serve("bridge", held.settings)
     exporter.read_disk(held.settings)
-    Behind(held.log, held.store, (INCOMING, STATUS)).show()
+    Lag(held.log, held.store, (INCOMING, STATUS)).show()
     tracing.begin("bridge", held.settings)
     spans = tracing.spans()
     if spans:

@@ -12,7 +12,7 @@ from chat4all.telemetry.instruments import Values
 READ_S = 2.0
 
 
-class Behind:
+class Lag:
     """Looks at these topics."""
 
     def __init__(self, log: EventLog, store: MessageStore, topics: Sequence[str]) -> None:

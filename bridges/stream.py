@@ -17,8 +17,8 @@ from bridges.streaming.authentication import Authenticator
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.feed import Feed, starting_point
 from bridges.streaming.grpc_service import SERVICE, Chat
-from bridges.streaming.history import Past
-from bridges.streaming.reflection import Guarded
+from bridges.streaming.history import HistoryReader
+from bridges.streaming.reflection import AuthenticatedReflection
 from bridges.streaming.sessions import Sessions
 from bridges.streaming.sse import EventsPage
 from bridges.streaming.subscriptions import Hub, Limits
@@ -62,7 +62,7 @@ class StreamServer:
         self._calls = ThreadPoolExecutor(THREADS, "calls")
         self._authenticator = Authenticator(settings, store, self._calls)
         spans = tracing.spans()
-        interceptors: list[Any] = [Guarded(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
+        interceptors: list[Any] = [AuthenticatedReflection(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
         self._server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         # What was begun, to be ended in reverse.
         self._let_go = AsyncExitStack()
@@ -98,7 +98,7 @@ class StreamServer:
         self._let_go.push_async_callback(self._feed.stop)
         self._feed.start()
         await self._until_open()
-        sessions = Sessions(self._hub, Past(self._store, len(beginning.ends)), self._pool, Backlog(self._log))
+        sessions = Sessions(self._hub, HistoryReader(self._store, len(beginning.ends)), self._pool, Backlog(self._log))
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
         await self._serve_http(EventsPage(sessions, self._authenticator, identity, origins(self._settings.cors_origins)))
         await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls))

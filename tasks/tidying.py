@@ -50,7 +50,7 @@ def done_before(held: Parts, topic: str, before_ms: int) -> int:
     return min([before_ms, *(record.at for record in held.log.read(topic, waiting, READ_S))])
 
 
-class Behind:
+class Backlog:
     """How far the store is behind with forgetting, for the metric."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Behind:
         return {(): self._seconds} if time.monotonic() - self._at < FRESH_S else {}
 
 
-behind = Behind()
+behind = Backlog()
 
 
 class Tidier:

@@ -37,7 +37,7 @@ KEPT_MS = KEPT_DAYS * 86_400_000
 T = TypeVar("T")
 
 
-class Past:
+class HistoryReader:
     """The past of conversations, as events. `partitions` is the count of chat-events.
 
     `names`: the conversations to look at, where that is known; else all that the user is or was in.

@@ -11,7 +11,7 @@ from bridges.streaming.grpc_service import admitted
 PREFIX = "/grpc.reflection."
 
 
-class Guarded(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # is no generic class at run time
+class AuthenticatedReflection(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # is no generic class at run time
     """Asks for a token before reflection answers."""
 
     def __init__(self, authenticator: Authenticator) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 
 from bridges.streaming.backlog import Backlog
-from bridges.streaming.history import Past, must_reload, reload_event
+from bridges.streaming.history import HistoryReader, must_reload, reload_event
 from bridges.streaming.subscriptions import Cursor, Hub, Step, Subscription
 from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.clock import now_ms
@@ -36,7 +36,7 @@ class NotAllowed(Exception):
 class Sessions:
     """Makes the streams of this process. Used on the loop; store and log are read on `pool`."""
 
-    def __init__(self, hub: Hub, past: Past, pool: Executor, backlog: Backlog | None = None) -> None:
+    def __init__(self, hub: Hub, past: HistoryReader, pool: Executor, backlog: Backlog | None = None) -> None:
         self._hub = hub
         self._past = past
         self._pool = pool

@@ -127,17 +127,17 @@ class MessagingChannel(Channel):
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Every event of every entry that can be read."""
         found: list[Update] = []
-        for each in meta.told(body):
+        for each in meta.webhook_items(body):
             found.extend([each] if isinstance(each, Unreadable) else self._read_event(each))
         return found
 
-    def _read_event(self, told: meta.Told) -> Iterable[Update]:
-        what = told.what
+    def _read_event(self, item: meta.WebhookItem) -> Iterable[Update]:
+        what = item.what
         event = Event(
             parts=what,
             sender=ident(fields(what, "sender").get("id")),
             recipient=ident(fields(what, "recipient").get("id")),
-            entry=told.entry,
+            entry=item.entry,
             at=at_ms(what.get("timestamp")),
         )
         if event.accounts and self.account.account_id not in event.accounts:

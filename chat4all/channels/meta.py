@@ -54,7 +54,7 @@ class GraphError(Struct, frozen=True):
     error_subcode: int = 0
 
 
-class Told(Struct, frozen=True):
+class WebhookItem(Struct, frozen=True):
     """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is."""
 
     entry: str
@@ -143,18 +143,18 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     return query.get("hub.challenge")
 
 
-def told(body: bytes) -> Iterator[Told | Unreadable]:
+def webhook_items(body: bytes) -> Iterator[WebhookItem | Unreadable]:
     """What the entries of a webhook tell, one by one; what cannot be read does not hide the rest."""
     try:
         webhook = decoded(body)
     except ValueError:
         webhook = None
-    entries = items(fields(webhook).get("entry"))
-    if not entries:
+    webhook_items = items(fields(webhook).get("entry"))
+    if not webhook_items:
         yield Unreadable("not a webhook")
-    for entry in entries:
+    for entry in webhook_items:
         lists = [entry[name] for name in LISTS if name in entry] if isinstance(entry, dict) else []
         if not any(lists) or not all(isinstance(each, list) for each in lists):
             yield Unreadable("entry")
         for what in (each for some in lists for each in items(some)):
-            yield Told(ident(entry.get("id")), what) if isinstance(what, dict) else Unreadable("event")
+            yield WebhookItem(ident(entry.get("id")), what) if isinstance(what, dict) else Unreadable("event")

@@ -178,7 +178,7 @@ class WhatsApp(Channel):
     def read_webhook(self, body: bytes) -> Sequence[Update]:
         """Statuses and messages of every entry and change that can be read."""
         found: list[Update] = []
-        for each in meta.told(body):
+        for each in meta.webhook_items(body):
             found.extend([each] if isinstance(each, Unreadable) else self._read_change(each.what))
         return found
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from chat4all.client.access_calls import AccessCalls
 from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.client.streaming import Stream
-from chat4all.client.transfers import PARALLEL, Notes, Progress, Then, Upload, download
+from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 
 
 class Sent(Struct, frozen=True):
@@ -200,7 +200,7 @@ class Client(AccessCalls):
         `then` is told the finished file, and whether an earlier run had finished it; cut before `then` has returned, a
         run with the same notes comes to it again without any upload.
         """
-        return Upload(self._http, path, conversation_id, Notes(notes), progress).run(mime_type, parallel, then)
+        return Upload(self._http, path, conversation_id, UploadNotes(notes), progress).run(mime_type, parallel, then)
 
     def file(self, file_id: str) -> dict[str, Any]:
         """A file, and how far it has come."""

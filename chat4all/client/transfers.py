@@ -30,7 +30,7 @@ Progress = Callable[[int], None]
 Then = Callable[[dict[str, Any], bool], None]
 
 
-class Note(Struct, frozen=True):
+class UploadNote(Struct, frozen=True):
     """An upload that has begun: which file, as it was then, under which id."""
 
     file_id: str
@@ -38,7 +38,7 @@ class Note(Struct, frozen=True):
     changed_ns: int
 
 
-class Notes:
+class UploadNotes:
     """Uploads that are not complete, in a folder of this machine; None keeps no notes."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -50,11 +50,11 @@ class Notes:
         named = hashlib.sha256(f"{server}\n{path.resolve()}\n{conversation_id}".encode()).hexdigest()
         return self._folder / f"{named[:32]}.json"
 
-    def read(self, server: str, path: Path, conversation_id: str) -> Note | None:
+    def read(self, server: str, path: Path, conversation_id: str) -> UploadNote | None:
         """The note on this file, if the file is still as it was then."""
         place = self._place(server, path, conversation_id)
         try:
-            note = msgspec.json.decode(place.read_bytes(), type=Note) if place else None
+            note = msgspec.json.decode(place.read_bytes(), type=UploadNote) if place else None
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
         now = path.stat()
@@ -66,7 +66,7 @@ class Notes:
         if place:
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = place.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(Note(file_id, now.st_size, now.st_mtime_ns)))
+            draft.write_bytes(msgspec.json.encode(UploadNote(file_id, now.st_size, now.st_mtime_ns)))
             draft.replace(place)
 
     def forget(self, server: str, path: Path, conversation_id: str) -> None:
@@ -79,7 +79,7 @@ class Notes:
 class Upload:
     """One file on its way up. `progress` is told how many more bytes are there; negative when a part has to be sent again."""
 
-    def __init__(self, http: Connection, path: Path, conversation_id: str, notes: Notes, progress: Progress) -> None:
+    def __init__(self, http: Connection, path: Path, conversation_id: str, notes: UploadNotes, progress: Progress) -> None:
         self._http, self._path, self._conversation, self._notes = http, path, conversation_id, notes
         self._progress = progress
         self._stopped, self._ended = threading.Event(), threading.Event()

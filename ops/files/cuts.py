@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.client.transfers import Note
+from chat4all.client.transfers import UploadNote
 from ops.harness.api import Api, Refused
 from ops.harness.waiting import wait_until
 
@@ -63,7 +63,7 @@ class CutUpload:
 
     def _file_id(self) -> str:
         for note in (self._folder / "uploads").glob("*.json"):
-            return msgspec.json.decode(note.read_bytes(), type=Note).file_id
+            return msgspec.json.decode(note.read_bytes(), type=UploadNote).file_id
         return ""
 
     def _parts(self) -> int:

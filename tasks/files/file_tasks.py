@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
-from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, Filing
+from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, FileLifecycle
 from chat4all.telemetry import logs, metrics
 from tasks.celery_app import app
 from tasks.files.media import fetch
@@ -37,7 +37,7 @@ LAG_MS = 2_000
 
 def verify(held: Parts, file_id: str) -> None:
     """Compare what the store holds of a file with what was promised. Repeating it, or doing it twice at once, does no harm."""
-    filing = Filing(held.store, held.objects, held.settings)
+    filing = FileLifecycle(held.store, held.objects, held.settings)
     file = held.store.files([file_id]).get(file_id)
     if file is None or file.status is not FileStatus.VERIFYING:
         return
@@ -154,7 +154,7 @@ def look(held: Parts, file: StoredFile | None, now: int) -> None:
     """What is to be done with a file that was due."""
     if file is None or file.due_at > now or not file.due_at:
         return
-    filing = Filing(held.store, held.objects, held.settings)
+    filing = FileLifecycle(held.store, held.objects, held.settings)
     task = "verify_file" if file.status is FileStatus.VERIFYING else ""
     if file.media and file.status is FileStatus.UPLOADING:
         task = "fetch_media"

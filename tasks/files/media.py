@@ -12,7 +12,7 @@ from chat4all.model.failures import Failure, Permanent, Temporary
 from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type
 from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
-from chat4all.services.files.file_lifecycle import Filing
+from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.files.http_fetch import Transfer
 from chat4all.settings import Settings
 from chat4all.telemetry import logs, metrics
@@ -31,7 +31,7 @@ def fetch(held: Parts, file_id: str) -> None:
     file = held.store.files([file_id]).get(file_id)
     if file is None or file.status is not FileStatus.UPLOADING or not file.media:
         return
-    filing = Filing(held.store, held.objects, held.settings)
+    filing = FileLifecycle(held.store, held.objects, held.settings)
     try:
         _bring(held, filing, file)
     except Permanent as failure:
@@ -51,7 +51,7 @@ def _channel(name: str, settings: Settings) -> Channel:
     return open_channel(name, settings)
 
 
-def _bring(held: Parts, filing: Filing, file: StoredFile) -> None:
+def _bring(held: Parts, filing: FileLifecycle, file: StoredFile) -> None:
     try:
         _carry(held, filing, file, _channel(file.channel, held.settings))
     except Refused as refusal:
@@ -59,7 +59,7 @@ def _bring(held: Parts, filing: Filing, file: StoredFile) -> None:
         raise
 
 
-def _carry(held: Parts, filing: Filing, file: StoredFile, channel: Channel) -> None:
+def _carry(held: Parts, filing: FileLifecycle, file: StoredFile, channel: Channel) -> None:
     settings = held.settings
     with Transfer(channel.media_from, settings.file_fetch_s, settings.provider_timeout_s) as transfer:
         lookup = channel.media_lookup(file.media)

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from bridges.streaming.backlog import Backlog
-from bridges.streaming.history import Past, must_reload
+from bridges.streaming.history import HistoryReader, must_reload
 from bridges.streaming.sessions import Sessions
 from bridges.streaming.subscriptions import Cursor, Hub, Limits
 from chat4all.model.clock import now_ms
@@ -49,7 +49,7 @@ def found(road: World, name: str, *users: str) -> str:
 
 
 def told(road: World, user: str, cursor: Cursor) -> list[pb.Event]:
-    return [pb.Event.FromString(each.body) for chunk in Past(road.store, 1).changes(user, cursor) for each in chunk]
+    return [pb.Event.FromString(each.body) for chunk in HistoryReader(road.store, 1).changes(user, cursor) for each in chunk]
 
 
 def away(seconds: int, seq: int = 10_000) -> Cursor:
@@ -163,10 +163,10 @@ def test_partitions_that_lag_are_told_from_where_they_were(tmp_path: Path) -> No
         cursor.catch_up(now - 500_000)
         cursor.tell(1, now + 200_000)
         again = Cursor.decode(cursor.encode())
-        found_ = [each for chunk in Past(road.store, 2).changes("alice", again) for each in chunk]
+        found_ = [each for chunk in HistoryReader(road.store, 2).changes("alice", again) for each in chunk]
         assert [each.kind for each in found_ if each.conversation_id == talk] == ["conversation", "position"]
         again.tell(0, now + 200_000)
-        assert not [each for chunk in Past(road.store, 2).changes("alice", again) for each in chunk]
+        assert not [each for chunk in HistoryReader(road.store, 2).changes("alice", again) for each in chunk]
 
 
 def reloads(reason: str) -> float:
@@ -328,7 +328,7 @@ async def test_a_reader_in_2000_conversations_gets_live(one: World, is_new: bool
     heard: set[str] = set()
     with ThreadPoolExecutor(2) as pool:
         async with asyncio.timeout(15), traffic(hub, names, 300):
-            steps = Sessions(hub, Past(slow, 1), pool).follow("alice", Cursor() if is_new else away(5, 2_000))
+            steps = Sessions(hub, HistoryReader(slow, 1), pool).follow("alice", Cursor() if is_new else away(5, 2_000))
             async for step in steps:
                 heard |= {each.about for each in step.events}
                 if not step.events:
@@ -345,7 +345,7 @@ async def test_what_a_full_buffer_let_go_of_is_read_again(one: World) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    class Paused(Past):
+    class Paused(HistoryReader):
         def changes(self, user: str, cursor: Cursor, names: Any = None) -> Iterator[list[Event]]:
             yield from super().changes(user, cursor, names)
             if names is None:
@@ -384,7 +384,7 @@ def test_messages_of_many_conversations_come_by_seq(one: World, monkeypatch: pyt
     one.store.put_messages(said)
     for held in (1, 90, 10_000):
         monkeypatch.setattr("bridges.streaming.history.HELD", held)
-        parts = Past(one.store, 1).messages("alice", Cursor(positions={0: 20}), {0: 390})
+        parts = HistoryReader(one.store, 1).messages("alice", Cursor(positions={0: 20}), {0: 390})
         assert [each.seq for chunk in parts for each in chunk] == list(range(21, 391))
 
 

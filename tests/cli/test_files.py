@@ -94,7 +94,7 @@ def test_other_words_do_not_send_a_file_twice(typed: Typed, tea: Path) -> None:
     def lost(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with patch("chat4all.client.transfers.Notes.forget", lost):
+    with patch("chat4all.client.transfers.UploadNotes.forget", lost):
         assert typed("upload", str(tea), "--conversation", "bob")[0] == 130
     first = json.loads(upload(typed, tea, "--text", "other words", "--json"))
     assert (first["was_there"], bool(first["message_id"])) == (True, True)

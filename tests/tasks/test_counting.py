@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from prometheus_client import generate_latest
 
-from bridges.lag import Behind
+from bridges.lag import Lag
 from chat4all.model.deliveries import Facts
 from chat4all.model.failures import Temporary
 from chat4all.model.records import INCOMING, ProviderReceipt
@@ -80,7 +80,7 @@ def test_rows_that_had_their_days_are_counted_and_what_stays_too_long_is_told(ro
 
 def test_how_far_behind_the_chains_are(road: World) -> None:
     """Records that no chain has finished, and the age of the oldest: up from the first one said, back to 0 when done."""
-    behind = Behind(road.log, road.store, [INCOMING])
+    behind = Lag(road.log, road.store, [INCOMING])
     assert (behind.lag(), behind.oldest()) == ({(INCOMING, "0"): 0}, {(INCOMING, "0"): 0.0})
     road.say(message(TALK, 1), message(TALK, 2))
     with patch("bridges.lag.time.time", return_value=time.time() + 60):

@@ -18,7 +18,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
 from chat4all.model.messages import File
 from chat4all.ports import Limits, Registration
-from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, Filing
+from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry import metrics
 from tasks.files import file_tasks, media
 from tasks.lanes.attempt import Sender
@@ -40,8 +40,8 @@ def road(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def filing(road: World) -> Filing:
-    return Filing(road.store, road.parts.objects, road.parts.settings)
+def filing(road: World) -> FileLifecycle:
+    return FileLifecycle(road.store, road.parts.objects, road.parts.settings)
 
 
 def verifying(road: World, size: int = len(DATA), checksum: str = SUM) -> StoredFile:

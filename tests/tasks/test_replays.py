@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bridges.streaming.history import Past
+from bridges.streaming.history import HistoryReader
 from bridges.streaming.subscriptions import Cursor
 from chat4all.model.callers import Caller
 from chat4all.model.conversations import Conversation, ConversationType, Identity
@@ -263,5 +263,5 @@ def test_no_reader_sees_a_second_message(road: World) -> None:
     assert len(road.store.page(TALK, None, None, 10)) == 2
     assert [each.seq for each in page_of(road.store, membership, Caller("bob"), 0, None, 10).messages] == [key.seq]
     assert {each.seq for each in road.events("message")} == {key.seq}
-    past = [each for chunk in Past(road.store, 1).messages("bob", Cursor(), {0: 2**50}) for each in chunk]
+    past = [each for chunk in HistoryReader(road.store, 1).messages("bob", Cursor(), {0: 2**50}) for each in chunk]
     assert [each.seq for each in past] == [key.seq]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.files import FileStatus
 from chat4all.model.messages import File
-from chat4all.services.files.file_lifecycle import Filing
+from chat4all.services.files.file_lifecycle import FileLifecycle
 from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 
@@ -79,8 +79,8 @@ def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
         assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
     other = uploads.begin(len(DATA))
     uploads.bring(other, DATA)
-    verify = Filing.verify
-    with patch.object(Filing, "verify", lambda *given: verify(*given) and None), patch("webapp.views.files.poke"):
+    verify = FileLifecycle.verify
+    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None), patch("webapp.views.files.poke"):
         assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
         assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.server.request_buffer import HEAD_MOST, Gathering, Verdict
+from webapp.server.request_buffer import HEAD_MOST, RequestBuffer, Verdict
 
 MOST = 1000
 HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\n"
@@ -21,9 +21,9 @@ WHOLE = {
 }
 
 
-def fed(data: bytes, cuts: list[int]) -> tuple[Verdict, int, Gathering]:
+def fed(data: bytes, cuts: list[int]) -> tuple[Verdict, int, RequestBuffer]:
     """The first verdict that is not MORE, how many bytes it took, and the gathering."""
-    gathering, at = Gathering(MOST), 0
+    gathering, at = RequestBuffer(MOST), 0
     for cut in [*sorted({each for each in cuts if 0 < each < len(data)}), len(data)]:
         verdict = gathering.feed(data[at:cut])
         at = cut

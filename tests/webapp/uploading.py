@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from werkzeug.test import TestResponse
 
-from chat4all.services.files.file_lifecycle import Filing
+from chat4all.services.files.file_lifecycle import FileLifecycle
 from tasks.files import file_tasks as workers
 from tasks.resources import Parts
 from tests.webapp.driver import Driver
@@ -32,7 +32,7 @@ class Uploads:
         self.conversation = driver.private("ana", "bob")
         here = driver.parts
         self.parts = Parts(here.settings, here.log, here.store, 1, here.objects)
-        self.filing = Filing(here.store, here.objects, here.settings)
+        self.filing = FileLifecycle(here.store, here.objects, here.settings)
 
     def work(self, task: str, file_id: str) -> None:
         """What a worker does when poked."""

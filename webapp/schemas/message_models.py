@@ -5,17 +5,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chat4all.model.deliveries import State
-from webapp.schemas.models import Asked, Given, ProblemDetails, Someone, Time, Told, Uuid
+from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
 
 
-class TextIn(Given):
+class TextIn(RequestBody):
     """Words."""
 
     type: Literal["text"]
     text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 4096})]
 
 
-class FileIn(Given):
+class FileIn(RequestBody):
     """A complete file, with an optional caption."""
 
     type: Literal["file"]
@@ -23,7 +23,7 @@ class FileIn(Given):
     text: str = ""
 
 
-class MessageIn(Given):
+class MessageIn(RequestBody):
     """A message. `conversation_id`, or `to` with one recipient; both: `to` limits external delivery to some members."""
 
     message_id: Annotated[Uuid | None, Field(description="Made by the server when left out")] = None
@@ -35,7 +35,7 @@ class MessageIn(Given):
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
-class Keyed(Asked):
+class Keyed(RequestParams):
     """A name of the client's own for a request: said again under the same name, it is the same request."""
 
     key: Annotated[
@@ -44,13 +44,13 @@ class Keyed(Asked):
     ] = None
 
 
-class Batch(Given):
+class Batch(RequestBody):
     """Up to 500 messages."""
 
     messages: Annotated[list[MessageIn], Field(min_length=1, max_length=500)]
 
 
-class AcceptedOut(Told):
+class AcceptedOut(ResponseModel):
     """The message is durable and will be delivered or reported."""
 
     status: Literal["accepted"]
@@ -58,7 +58,7 @@ class AcceptedOut(Told):
     conversation_id: Uuid
 
 
-class Result(Told):
+class Result(ResponseModel):
     """What came of one message of a batch."""
 
     message_id: str
@@ -67,13 +67,13 @@ class Result(Told):
     error: ProblemDetails | None = None
 
 
-class Results(Told):
+class Results(ResponseModel):
     """One result for each message, in order."""
 
     results: list[Result]
 
 
-class Step(Told):
+class Step(ResponseModel):
     """A state, and when it was reached."""
 
     status: State
@@ -81,7 +81,7 @@ class Step(Told):
     reason: str = ""
 
 
-class DeliveryOut(Told):
+class DeliveryOut(ResponseModel):
     """A message on its way to one person over one channel; channel chat4all: in their own client.
 
     Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on.
@@ -98,7 +98,7 @@ class DeliveryOut(Told):
     history: list[Step]
 
 
-class PayloadOut(Told):
+class PayloadOut(ResponseModel):
     """What was said."""
 
     type: Literal["text", "file"]
@@ -109,7 +109,7 @@ class PayloadOut(Told):
     size: int = 0
 
 
-class MessageOut(Told):
+class MessageOut(ResponseModel):
     """A stored message. `seq` grows within a conversation and is not contiguous."""
 
     message_id: Uuid
@@ -126,27 +126,27 @@ class MessageOut(Told):
     trace_id: Annotated[str, Field(description="The W3C trace that shows its way, where tracing is on")] = ""
 
 
-class Messages(Told):
+class Messages(ResponseModel):
     """A page. `next` goes into the same parameter; of the latest page into `before`."""
 
     messages: list[MessageOut]
     next: int | None = None
 
 
-class MessagePath(Asked):
+class MessagePath(RequestParams):
     """Names a message."""
 
     message_id: str
 
 
-class MessageQuery(Asked):
+class MessageQuery(RequestParams):
     """In which conversation, and how long to wait until the message is stored; less when many wait already."""
 
     conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
     wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
 
 
-class PageQuery(Asked):
+class PageQuery(RequestParams):
     """Which page: after `since`, ascending; before `before`; or the latest. A seq or an RFC 3339 time."""
 
     since: str | None = None

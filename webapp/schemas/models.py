@@ -13,30 +13,30 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Someone = Annotated[str, Field(description="A user id, or channel:address for service clients", examples=["bob"])]
 
 
-class Given(BaseModel):
+class RequestBody(BaseModel):
     """Base of all bodies: exact types, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Asked(BaseModel):
+class RequestParams(BaseModel):
     """Base of all queries and paths: text that is read as what it should be."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Told(BaseModel):
+class ResponseModel(BaseModel):
     """Base of all answers. Fields that are not required are left out when there is nothing to say."""
 
 
-class FieldError(Told):
+class FieldError(ResponseModel):
     """One wrong field; dots between levels."""
 
     field: str
     detail: str
 
 
-class ProblemDetails(Told):
+class ProblemDetails(ResponseModel):
     """RFC 9457. Build on `code`; `detail` is for people and may change."""
 
     type: str
@@ -53,26 +53,26 @@ class ProblemDetails(Told):
 # Tokens and users.
 
 
-class Login(Given):
+class Login(RequestBody):
     """Who wants a token."""
 
     client_id: Annotated[str, Field(max_length=64, examples=["alice"])]
     client_secret: Annotated[str, Field(max_length=1024)]
 
 
-class Refresh(Given):
+class Refresh(RequestBody):
     """A refresh token."""
 
     refresh_token: Annotated[str, Field(max_length=8192)]
 
 
-class Logout(Given):
+class Logout(RequestBody):
     """Which login ends; left out: that of the access token."""
 
     refresh_token: Annotated[str, Field(max_length=8192)] = ""
 
 
-class Tokens(Told):
+class Tokens(ResponseModel):
     """`expires_in`: seconds that the access token lives."""
 
     access_token: str
@@ -84,27 +84,27 @@ class Tokens(Told):
 Password = Annotated[str, Field(min_length=8, max_length=1024)]
 
 
-class PasswordChange(Given):
+class PasswordChange(RequestBody):
     """The caller's password, and the one that they want."""
 
     current_password: Annotated[str, Field(max_length=1024)]
     new_password: Password
 
 
-class NewPassword(Given):
+class NewPassword(RequestBody):
     """What the password is from now on; left out: one is made."""
 
     password: Password | None = None
 
 
-class PasswordOut(Told):
+class PasswordOut(ResponseModel):
     """`password` is told only where it was made, and only now."""
 
     user_id: str
     password: str = ""
 
 
-class UserIdPath(Asked):
+class UserIdPath(RequestParams):
     """Names a user."""
 
     user_id: str
@@ -116,14 +116,14 @@ class SessionPath(UserIdPath):
     session_id: str
 
 
-class PagedQuery(Asked):
+class PagedQuery(RequestParams):
     """Which page of a list."""
 
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 
 
-class SessionOut(Told):
+class SessionOut(ResponseModel):
     """A login. `current`: the one that asks."""
 
     session_id: str
@@ -134,27 +134,27 @@ class SessionOut(Told):
     current: bool
 
 
-class SessionsOut(Told):
+class SessionsOut(ResponseModel):
     """A user's logins, by id. `next` goes into `after`."""
 
     sessions: list[SessionOut]
     next: str | None = None
 
 
-class ClientPath(Asked):
+class ClientPath(RequestParams):
     """Names a service client."""
 
     name: str
 
 
-class NewClient(Given):
+class NewClient(RequestBody):
     """A service client that is to be."""
 
     name: Annotated[str, Field(description="1 to 64 characters of A-Z a-z 0-9 _ . -", examples=["shop"])]
     scopes: Annotated[list[Literal["send", "manage", "admin"]], Field(min_length=1, examples=[["send"]])]
 
 
-class ClientOut(Told):
+class ClientOut(ResponseModel):
     """A service client."""
 
     client_id: str
@@ -171,14 +171,14 @@ class NewClientOut(ClientOut):
     client_secret: str
 
 
-class ClientsOut(Told):
+class ClientsOut(ResponseModel):
     """Service clients, by name. `next` goes into `after`."""
 
     clients: list[ClientOut]
     next: str | None = None
 
 
-class NewUser(Given):
+class NewUser(RequestBody):
     """A user. Without a password: a contact, which needs scope manage."""
 
     user_id: UserId
@@ -186,7 +186,7 @@ class NewUser(Given):
     display_name: Annotated[str, Field(max_length=128)] = ""
 
 
-class IdentityOut(Told):
+class IdentityOut(ResponseModel):
     """An address on a channel. Unverified ones receive nothing."""
 
     channel: str
@@ -195,13 +195,13 @@ class IdentityOut(Told):
     since: Time | None = None
 
 
-class Identities(Told):
+class Identities(ResponseModel):
     """A user's addresses on one channel."""
 
     identities: list[IdentityOut]
 
 
-class UserOut(Told):
+class UserOut(ResponseModel):
     """A user."""
 
     user_id: str
@@ -214,38 +214,38 @@ class UserOut(Told):
     identities: list[IdentityOut] = []
 
 
-class Wishes(Given):
+class Wishes(RequestBody):
     """Who may bring the caller into groups; contacts: those with whom they began a private conversation."""
 
     added_by: Literal["everybody", "contacts", "nobody"]
 
 
-class BlockPath(Asked):
+class BlockPath(RequestParams):
     """Names a user whom the caller blocks."""
 
     user_id: str
 
 
-class BlockOut(Told):
+class BlockOut(ResponseModel):
     """Somebody who is blocked."""
 
     user_id: str
 
 
-class Blocks(Told):
+class Blocks(ResponseModel):
     """Whom the caller blocks, by id. `next` goes into `after`."""
 
     blocks: list[BlockOut]
     next: str | None = None
 
 
-class AddressIn(Given):
+class AddressIn(RequestBody):
     """An address as the channel writes it."""
 
     address: Annotated[str, Field(max_length=256, examples=["+5511999990000"])]
 
 
-class AddressQuery(Asked):
+class AddressQuery(RequestParams):
     """An address as the channel writes it."""
 
     address: Annotated[str, Field(max_length=256)]
@@ -257,7 +257,7 @@ class Proof(AddressIn):
     code: Annotated[str, Field(max_length=16)]
 
 
-class UserPath(Asked):
+class UserPath(RequestParams):
     """Names a user's addresses on a channel."""
 
     user_id: str
@@ -267,7 +267,7 @@ class UserPath(Asked):
 # Conversations.
 
 
-class NewConversation(Given):
+class NewConversation(RequestBody):
     """A private conversation has two members, the caller is one of them unless two others are named by a service client."""
 
     conversation_id: Uuid | None = None
@@ -277,7 +277,7 @@ class NewConversation(Given):
     open_history: Annotated[bool, Field(description="Who joins later may read what was said before")] = False
 
 
-class MemberOut(Told):
+class MemberOut(ResponseModel):
     """Somebody who is a member now."""
 
     user_id: str
@@ -285,7 +285,7 @@ class MemberOut(Told):
     display_name: str = ""
 
 
-class ConversationOut(Told):
+class ConversationOut(ResponseModel):
     """A conversation as it is now. `members_version` grows with each change."""
 
     conversation_id: Uuid
@@ -300,14 +300,14 @@ class ConversationOut(Told):
     last_activity_at: Time | None = None
 
 
-class Conversations(Told):
+class Conversations(ResponseModel):
     """A page of conversations. `next` goes into `after`. In lists each says when something was said last there."""
 
     conversations: list[ConversationOut]
     next: str | None = None
 
 
-class ConversationsQuery(Asked):
+class ConversationsQuery(RequestParams):
     """Which page, in which order, and whether with metadata."""
 
     metadata: bool = False
@@ -316,13 +316,13 @@ class ConversationsQuery(Asked):
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 
 
-class ConversationPath(Asked):
+class ConversationPath(RequestParams):
     """Names a conversation."""
 
     conversation_id: str
 
 
-class MembersIn(Given):
+class MembersIn(RequestBody):
     """Who joins."""
 
     members: Annotated[list[Someone], Field(min_length=1)]
@@ -341,7 +341,7 @@ class LinkPath(ConversationPath):
     address: str
 
 
-class LinkOut(Told):
+class LinkOut(ResponseModel):
     """What this address writes comes into this conversation."""
 
     conversation_id: Uuid
@@ -349,13 +349,13 @@ class LinkOut(Told):
     address: str
 
 
-class ReadIn(Given):
+class ReadIn(RequestBody):
     """How far the caller has read."""
 
     up_to: Annotated[int, Field(ge=0, le=2**53, description="The seq of a message")]
 
 
-class StatusOut(Told):
+class StatusOut(ResponseModel):
     """Durable."""
 
     status: Literal["accepted"]
@@ -364,7 +364,7 @@ class StatusOut(Told):
 # Files.
 
 
-class NewFile(Given):
+class NewFile(RequestBody):
     """A file that is going to be uploaded. `size` in bytes."""
 
     conversation_id: Uuid
@@ -373,14 +373,14 @@ class NewFile(Given):
     mime_type: Annotated[str, Field(max_length=192, examples=["application/pdf"])] = ""
 
 
-class PartUrl(Told):
+class PartUrl(ResponseModel):
     """Where to PUT a part."""
 
     number: int
     url: str
 
 
-class PartOut(Told):
+class PartOut(ResponseModel):
     """A part that is there."""
 
     number: int
@@ -388,7 +388,7 @@ class PartOut(Told):
     etag: str
 
 
-class NewFileOut(Told):
+class NewFileOut(ResponseModel):
     """Every part but the last has `part_size` bytes. `upload_url` is the first part's. The URLs are valid for an hour."""
 
     file_id: Uuid
@@ -398,7 +398,7 @@ class NewFileOut(Told):
     expires_at: Time
 
 
-class PartsOut(Told):
+class PartsOut(ResponseModel):
     """What is there, and where the rest goes."""
 
     uploaded: list[PartOut]
@@ -407,21 +407,21 @@ class PartsOut(Told):
     expires_at: Time | None = None
 
 
-class Complete(Given):
+class Complete(RequestBody):
     """All parts are there. `checksum`: sha256 of the whole file, as hex or sha256:hex."""
 
     file_id: Uuid
     checksum: Annotated[str, Field(max_length=80)]
 
 
-class FileForm(Given):
+class FileForm(RequestBody):
     """The fields of the form, in this order."""
 
     conversation_id: Uuid
     file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
 
 
-class FileOut(Told):
+class FileOut(ResponseModel):
     """A file. `checksum` once it is ready."""
 
     file_id: Uuid
@@ -437,20 +437,20 @@ class FileOut(Told):
     reason: str = ""
 
 
-class Presigned(Told):
+class Presigned(ResponseModel):
     """Where to GET the file from; ranges are honoured."""
 
     url: str
     expires_at: Time
 
 
-class FilePath(Asked):
+class FilePath(RequestParams):
     """Names a file."""
 
     file_id: str
 
 
-class ObjectPath(Asked):
+class ObjectPath(RequestParams):
     """Names an object of the store."""
 
     key: str
@@ -459,13 +459,13 @@ class ObjectPath(Asked):
 # Channels and health.
 
 
-class ChannelPath(Asked):
+class ChannelPath(RequestParams):
     """Names a channel."""
 
     channel: str
 
 
-class Health(Told):
+class Health(ResponseModel):
     """It runs, or answers."""
 
     status: Literal["ok"]

@@ -21,7 +21,7 @@ class Verdict(Enum):
     TOO_LARGE = 4
 
 
-class Gathering:
+class RequestBuffer:
     """One request's bytes, at most `most` of a body. What is malformed counts as whole: the parser says what is wrong.
 
     `size`: of the whole request, as far as it is known. `expects`: the client waits to be told to go on; told once.

@@ -20,7 +20,7 @@ from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRe
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from chat4all.settings import load
-from webapp.server.request_buffer import Gathering, Verdict
+from webapp.server.request_buffer import RequestBuffer, Verdict
 from webapp.server.sockets import PatientSocket
 
 CHUNK = 64 << 10
@@ -62,7 +62,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, cfg: Any, sock: PatientSocket, client: Any, server: Any, most: int) -> None:
         super().__init__(cfg, sock, client, server)
         self.most = most
-        self.gathering = Gathering(most)
+        self.gathering = RequestBuffer(most)
         self.counted = 0
         self.begun = 0.0
         self.keep = False
@@ -153,7 +153,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             conn.parser = http.get_parser(self.cfg, conn.sock, conn.client)
             conn.initialized = True
         conn.parser.unreader.unread(bytes(conn.gathering.data))
-        conn.gathering = Gathering(self._most)
+        conn.gathering = RequestBuffer(self._most)
         keep = super().handle(conn)
         conn.sock.flush()
         return keep
@@ -234,7 +234,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _linger(self, conn: Connection) -> None:
         """Close our side, and read a little of what still comes, so that the answer is not lost with it."""
-        conn.keep, conn.gathering = False, Gathering(self._most)
+        conn.keep, conn.gathering = False, RequestBuffer(self._most)
         if conn.sock.left:
             self._wait(conn, selectors.EVENT_WRITE, self._writable, TAKE_S, "not_taken")
             return

@@ -22,7 +22,7 @@ from webapp.requests.responses import (
 )
 from webapp.requests.validation import checked, without_blanks
 from webapp.requests.wake import poke
-from webapp.schemas.models import Asked, Given, Time, Told
+from webapp.schemas.models import RequestBody, RequestParams, ResponseModel, Time
 from webapp.views import auth
 
 OPERATION = Tag(name="operation", description="What operators look at: scope admin")
@@ -43,7 +43,7 @@ When = Annotated[str, Field(max_length=64)]
 Place = Annotated[str, Field(max_length=64, pattern=r"^([0-9]{1,15}_[0-9a-f-]{36})?$")]
 
 
-class LettersAsked(Asked):
+class LettersAsked(RequestParams):
     """Which letters. `day` is a UTC day; `since` and `until` are times, days, or how long ago (90m, 24h, 7d)."""
 
     day: Annotated[date | None, Field(description="In place of since and until")] = None
@@ -68,7 +68,7 @@ class OldLettersQuery(LettersAsked):
     next: Annotated[Place, Field(description="From the page before")] = ""
 
 
-class LetterOut(Told):
+class LetterOut(ResponseModel):
     """What could not be processed or delivered. `record` is topic:partition:offset, `delivery` what replays take."""
 
     letter_id: str
@@ -85,14 +85,14 @@ class LetterOut(Told):
     conversation_id: str = ""
 
 
-class Letters(Told):
+class Letters(ResponseModel):
     """A page, by time. It may be short, or empty, and there is more as long as there is a `next`."""
 
     dead_letters: list[LetterOut]
     next: str | None = None
 
 
-class LetterPath(Asked):
+class LetterPath(RequestParams):
     """Names a letter."""
 
     letter_id: Annotated[str, Field(max_length=64)]
@@ -105,13 +105,13 @@ class KeptOut(LetterOut):
     body_encoding: Literal["utf-8", "base64"]
 
 
-class ReplayIn(Given):
+class ReplayIn(RequestBody):
     """`dry_run`: only say what would be read in it now."""
 
     dry_run: bool = False
 
 
-class Replayed(Told):
+class Replayed(ResponseModel):
     """What was read in a webhook that had been kept; what was accepted before is the same message, once."""
 
     letter_id: str

@@ -22,7 +22,7 @@ from chat4all.model.messages import (
 )
 from chat4all.ports import Part
 from chat4all.services.acceptance.attachments import may_know
-from chat4all.services.files.file_lifecycle import Filing
+from chat4all.services.files.file_lifecycle import FileLifecycle
 from webapp.requests.access import visible
 from webapp.requests.api_docs import FILES, SECURED, problems
 from webapp.requests.gateway import caller, gateway
@@ -239,9 +239,9 @@ def presigned(path: FilePath) -> Response:
     return answer({"url": url, "expires_at": rfc3339(int((time.time() + life_s) * 1000))})
 
 
-def _filing() -> Filing:
+def _filing() -> FileLifecycle:
     here = gateway()
-    return Filing(here.store, here.objects, here.settings)
+    return FileLifecycle(here.store, here.objects, here.settings)
 
 
 def _writable(conversation_id: str) -> Membership:

@@ -30,7 +30,7 @@ HOLDERS_AT_ONCE = 100
 GONE_MS = 90 * 24 * HOUR_MS
 
 
-class Filing:
+class FileLifecycle:
     """One process's hand on files. Every method may be called from many threads."""
 
     def __init__(self, store: MessageStore, objects: ObjectStore, settings: Settings) -> None:

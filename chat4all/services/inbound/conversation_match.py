@@ -14,7 +14,7 @@ from chat4all.services.inbound.in_flight import under_way
 from chat4all.services.inbound.inbound_message import Arrival
 
 
-class Places:
+class ConversationMatch:
     """Finds and founds conversations for arrivals, many at once."""
 
     def __init__(self, store: MessageStore, people: People, partitions: int) -> None:

@@ -27,7 +27,7 @@ from chat4all.services.acceptance.recipients import speaker
 from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
-from chat4all.services.inbound.conversation_match import Places
+from chat4all.services.inbound.conversation_match import ConversationMatch
 from chat4all.services.inbound.in_flight import sent_by_us
 from chat4all.services.inbound.inbound_message import Arrival, payload_of, places_of
 from chat4all.telemetry import metrics, tracing
@@ -52,7 +52,7 @@ class Arrivals:
         self._store = store
         self._acceptor = acceptor
         self._people = acceptor.people
-        self._places = Places(store, acceptor.people, acceptor.partitions)
+        self._places = ConversationMatch(store, acceptor.people, acceptor.partitions)
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Counts:
         """Make everything durable, in one call of the log unless an address moves between two messages.
