@@ -106,12 +106,12 @@ class HistoryReader:
         for chunk in _by(AT_ONCE, asked) if cursor.at else ():
             since = {name: self._since(cursor, name) for name in chunk}
             changes = self._store.changes({name: max(at, oldest) for name, at in since.items()})
-            yield from _chunks(self._told(user, changes))
+            yield from _chunks(self._learned(user, changes))
 
     def _since(self, cursor: Cursor, name: str) -> int:
         return cursor.since(partition_of(name, self._partitions)) - SLACK_MS
 
-    def _told(self, user: str, changes: Sequence[Change]) -> Iterator[Event]:
+    def _learned(self, user: str, changes: Sequence[Change]) -> Iterator[Event]:
         """What these changes are about, as it is now, where the user may know it."""
         readers = self._store.memberships(sorted({each.conversation_id for each in changes}), user)
         mine = [each for each in changes if each.conversation_id in readers and readers[each.conversation_id].has(user)]
@@ -145,9 +145,9 @@ class HistoryReader:
 
     def _states(self, user: str, readers: Mapping[str, Membership], rows: Iterable[Delivery]) -> Iterator[Event]:
         seen = as_one(self._store, [row for row in rows if row.conversation_id in readers])
-        told = [row for row in seen if state(row.facts) is not State.PENDING]
-        said = self._store.messages(list({_place(row) for row in told}))
-        for row in sorted(told, key=lambda row: row.key.seq):
+        begun_rows = [row for row in seen if state(row.facts) is not State.PENDING]
+        said = self._store.messages(list({_place(row) for row in begun_rows}))
+        for row in sorted(begun_rows, key=lambda row: row.key.seq):
             message = said.get(_place(row))
             if message and readers[row.conversation_id].may_read(user, message.members_version):
                 yield _retold(state_event(row, _changed_at(row), self._partitions))
@@ -157,8 +157,8 @@ class HistoryReader:
         for chunk in _by(max(1, HELD // limit), names):
             readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
-            told = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
-            yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in told)
+            recent_marks = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
+            yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in recent_marks)
             pages = self._store.pages([Span(name, None, 2**62, limit) for name in readers])
             keys = [key for page in pages for message in page for key in self._keys(message)]
             for some in _by(AT_ONCE, keys):

@@ -68,8 +68,8 @@ class EventsPage:
 
     async def _head(self, request: web.Request, response: web.StreamResponse) -> None:
         methods = METHODS if request.method == "OPTIONS" else ""
-        told = cross_origin(request.headers.get("Origin", ""), self._origins, methods)
-        response.headers.update({**SAFE, **told})
+        cors_headers = cross_origin(request.headers.get("Origin", ""), self._origins, methods)
+        response.headers.update({**SAFE, **cors_headers})
 
     async def health(self, _request: web.Request) -> web.Response:
         """The process answers."""

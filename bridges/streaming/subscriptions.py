@@ -23,7 +23,7 @@ class Cursor(Struct, omit_defaults=True):
 
     A partition that is missing was not begun: there the reader's own delivered positions say where to go on.
     `log` is the identity of the log that the seqs belong to. `caught`: everything learned up to then was told; 0 in cursors
-    of servers that did not keep what was learned when. `told`: how much later in partitions of which more was told since.
+    of servers that did not keep what was learned when. `ahead`: how much later in partitions of which more was told since.
     `events`: where to go on in chat-events, in a stream of all conversations.
     """
 
@@ -31,7 +31,7 @@ class Cursor(Struct, omit_defaults=True):
     at: int = msgspec.field(default=0, name="t")
     log: str = msgspec.field(default="", name="l")
     caught: int = msgspec.field(default=0, name="c")
-    told: dict[int, int] = msgspec.field(default_factory=dict, name="d")
+    ahead: dict[int, int] = msgspec.field(default_factory=dict, name="d")
     events: dict[int, int] = msgspec.field(default_factory=dict, name="e")
 
     def encode(self) -> str:
@@ -65,16 +65,16 @@ class Cursor(Struct, omit_defaults=True):
         """An event that was published at this time was told, and all before it in its partition."""
         self.at = max(self.at, at)
         if self.caught:
-            self.told[partition] = max(at - self.caught, self.told.get(partition, 0))
+            self.ahead[partition] = max(at - self.caught, self.ahead.get(partition, 0))
 
     def catch_up(self, at: int) -> None:
         """Everything that was learned up to this time was told."""
         self.at = max(self.at, at)
-        self.caught, self.told = at, {}
+        self.caught, self.ahead = at, {}
 
     def since(self, partition: int) -> int:
         """What was learned before this time was told."""
-        return self.caught + self.told.get(partition, 0) if self.caught else self.at
+        return self.caught + self.ahead.get(partition, 0) if self.caught else self.at
 
 
 class Step(Struct):

@@ -144,9 +144,9 @@ class MessagingChannel(Channel):
             return [Unclaimed(min(event.accounts, key=lambda each: each != event.entry))]
         if not SCOPED_ID.fullmatch(event.person):
             return [Unreadable("event")]
-        return self._told(event)
+        return self._reports(event)
 
-    def _told(self, event: Event) -> Iterable[Update]:
+    def _reports(self, event: Event) -> Iterable[Update]:
         if event.is_echo and event.part("message"):
             return self.echoed(event, event.part("message"))
         if event.part("message"):

@@ -75,11 +75,11 @@ def _message(message: dict[str, Any], account: str, mark: str) -> Sequence[Updat
 
 
 def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -> Update:
-    chat, number, told = chat_of(message), _id_of(message, mark), said(message)
-    if not chat or not number or told is None:
+    chat, number, content = chat_of(message), _id_of(message, mark), said(message)
+    if not chat or not number or content is None:
         return Unreadable("message")
-    if told.service and not told.text:
-        return Aside("passed_over", told.service)
+    if content.service and not content.text:
+        return Aside("passed_over", content.service)
     shared = words(fields(message, "chat").get("type")) in SHARED
     speaker = called(message.get("sender_chat")) or called(message.get("from"))
     reply = ident(fields(message, "reply_to_message").get("message_id"))
@@ -89,15 +89,15 @@ def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -
         account=account,
         provider_id=provider_id(chat, number) + edition,
         address=chat,
-        text=(EDITED if edition else "") + told.text,
+        text=(EDITED if edition else "") + content.text,
         at=within_second(message.get("edit_date") or message.get("date")),
         sender_name=called(message.get("chat")) if shared else speaker,
         reply_to=provider_id(chat, reply) if reply else "",
         speaker=speaker if shared else "",
         edits=edits,
-        media=told.media.name,
-        mime_type=told.media.mime_type,
-        filename=told.media.filename,
+        media=content.media.name,
+        mime_type=content.media.mime_type,
+        filename=content.media.filename,
     )
 
 

@@ -154,7 +154,7 @@ class WhatsApp(Channel):
         token = own.token or settings.secret("whatsapp_token")
         self._bearer = {"Authorization": f"Bearer {token}"}
         self._http = Http(settings.provider_timeout_s, self._bearer)
-        self._told = WhatsAppAccount(self._http, self._number, token, own.business_account_id, VERDICTS)
+        self._own_account = WhatsAppAccount(self._http, self._number, token, own.business_account_id, VERDICTS)
 
     def address(self, text: str) -> str:
         """ "+<digits>" however the number is written, or a user id as it is."""
@@ -227,11 +227,11 @@ class WhatsApp(Channel):
 
     async def check(self) -> str:
         """The number, how it fares, and what the token lacks."""
-        return await self._told.check()
+        return await self._own_account.check()
 
     async def connect(self, webhook_url: str) -> str:
         """The same; where ours has a public address, subscribe the app to the business account and set the number's webhook."""
-        return await self._told.connect(webhook_url, self._verify_token)
+        return await self._own_account.connect(webhook_url, self._verify_token)
 
     async def send_text(self, message: Outgoing) -> Taken:
         """A text; links in it get their preview."""

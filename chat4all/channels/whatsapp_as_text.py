@@ -37,13 +37,13 @@ class Said(Struct, frozen=True):
 
 def said(kind: str, message: dict[str, Any]) -> Said:
     """What a message of this type says."""
-    told = _told(kind, message)
+    content = _content_of(kind, message)
     notes = _referral(fields(message, "referral")), _product(fields(message, "context", "referred_product"))
     beside = joined(*notes)
-    return msgspec.structs.replace(told, text=joined(told.text, beside)) if beside else told
+    return msgspec.structs.replace(content, text=joined(content.text, beside)) if beside else content
 
 
-def _told(kind: str, message: dict[str, Any]) -> Said:
+def _content_of(kind: str, message: dict[str, Any]) -> Said:
     part = message.get(kind)
     if kind == "text":
         return Said(words(fields(part).get("body")) or words(part))
@@ -84,8 +84,8 @@ def unsupported(kind: str, part: object = None) -> str:
 
 def _edit(part: dict[str, Any]) -> Said:
     inner = fields(part, "message")
-    told = said(words(inner.get("type")) or "text", inner)
-    return Said(EDITED + (told.text or "[empty message]"), edits=ident(part.get("original_message_id")), media=told.media)
+    content = said(words(inner.get("type")) or "text", inner)
+    return Said(EDITED + (content.text or "[empty message]"), edits=ident(part.get("original_message_id")), media=content.media)
 
 
 def _media(kind: str, part: dict[str, Any]) -> Said:
@@ -152,8 +152,8 @@ def _form(reply: dict[str, Any]) -> str:
         answers = given if isinstance(given, dict) else decoded(words(given).encode("utf-8", "replace"))
     except ValueError:
         return f"[form] {joined(reply.get('body'), reply.get('response_json'))}".rstrip()
-    told = ", ".join(f"{name}: {plain(value)}" for name, value in fields(answers).items() if name != "flow_token")
-    return f"[form] {told or words(reply.get('body'))}".rstrip()
+    content = ", ".join(f"{name}: {plain(value)}" for name, value in fields(answers).items() if name != "flow_token")
+    return f"[form] {content or words(reply.get('body'))}".rstrip()
 
 
 def plain(value: object) -> str:

@@ -106,8 +106,8 @@ def _updates(message: dict[str, Any], people: Sequence[_Person], account: str, e
         yield _inbound(provider_id, person, said(kind, message), message, account, echo)
 
 
-def _inbound(provider_id: str, person: _Person, told: Said, message: dict[str, Any], account: str, echo: bool) -> Inbound:
-    text = told.text or "[empty message]"
+def _inbound(provider_id: str, person: _Person, content: Said, message: dict[str, Any], account: str, echo: bool) -> Inbound:
+    text = content.text or "[empty message]"
     return Inbound(
         channel=NAME,
         account=account,
@@ -116,14 +116,14 @@ def _inbound(provider_id: str, person: _Person, told: Said, message: dict[str, A
         text=f"[in a WhatsApp group] {text}" if ident(message.get("group_id")) else text,
         at=within_second(message.get("timestamp")),
         sender_name=person.name,
-        reply_to=told.about or ident(fields(message, "context").get("id")),
+        reply_to=content.about or ident(fields(message, "context").get("id")),
         also_known_as=person.user_id if person.phone else "",
-        edits=told.edits,
+        edits=content.edits,
         is_echo=echo,
         referral=flat(message.get("referral")),
-        media=told.media.name,
-        mime_type=told.media.mime_type,
-        filename=told.media.filename,
+        media=content.media.name,
+        mime_type=content.media.mime_type,
+        filename=content.media.filename,
     )
 
 

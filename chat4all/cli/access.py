@@ -79,5 +79,5 @@ def reset_password(
     password: Annotated[str, typer.Option(envvar="CHAT4ALL_NEW_PASSWORD", help="Left out: one is made and printed.")] = "",
 ) -> None:
     """Give a user another password, and end their logins."""
-    told = SERVERS.client().reset_password(user_id, password)
-    say("reset" if password else told)
+    answer = SERVERS.client().reset_password(user_id, password)
+    say("reset" if password else answer)

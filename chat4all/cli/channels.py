@@ -85,11 +85,11 @@ def explained(name: str, failure: Failure) -> str:
 def described(channel: Channel, settings: Settings) -> list[str]:
     """A channel in a few lines."""
     kind = "real" if channel.account.real else "simulated"
-    told = ", ".join(each for each in ("sent", "delivered", "read", "failed") if each in channel.limits.receipts)
+    receipts = ", ".join(each for each in ("sent", "delivered", "read", "failed") if each in channel.limits.receipts)
     return [
         f"{channel.name}  account {channel.account.account_id}  {kind}",
         f"  limits    {'; '.join(limits(channel.limits))}",
-        f"  receipts  {told or 'none: SENT is what can be known'}",
+        f"  receipts  {receipts or 'none: SENT is what can be known'}",
         f"  updates   {_updates(channel, settings)}",
     ]
 

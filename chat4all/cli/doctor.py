@@ -159,8 +159,8 @@ def _channel(name: str, settings: Settings) -> str:
     channel = open_channel(name, settings)
     said = asyncio.run(_asked(channel)) if channel.account.real else ""
     where = webhook_url(name, settings) or "nowhere: CHAT4ALL_PUBLIC_URL is not set"
-    told = "updates are fetched" if channel.polls else f"webhook {where}"
-    return f"account {channel.account.account_id}, " + (f"real, {said}; {told}" if said else "simulated")
+    way_in = "updates are fetched" if channel.polls else f"webhook {where}"
+    return f"account {channel.account.account_id}, " + (f"real, {said}; {way_in}" if said else "simulated")
 
 
 def _is_begun(settings: Settings) -> bool:

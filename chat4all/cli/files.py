@@ -35,20 +35,20 @@ def upload(
     """Upload a file and send it. After Ctrl-C or a lost connection run it again: it goes on where it stopped."""
     client = SERVERS.client()
     where = _conversation(client, conversation)
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
 
     def then(done: dict[str, Any], was_there: bool) -> None:
-        told.update(done, was_there=was_there)
+        result.update(done, was_there=was_there)
         if send:
-            told["message_id"] = _sent(client, done["file_id"], text, conversation_id=where, channels=channel)
+            result["message_id"] = _sent(client, done["file_id"], text, conversation_id=where, channels=channel)
 
     with _bar(file.name, file.stat().st_size) as progress:
         client.upload(file, where, notes=folder() / UPLOADS, progress=progress, parallel=parallel, then=then)
     if as_json:
-        say_json(told)
+        say_json(result)
     else:
-        came = "was uploaded before:" if told["was_there"] else "uploaded"
-        say(f"{came} {told['file_id']}" + (f", sent as {told['message_id']}" if send else ""))
+        came = "was uploaded before:" if result["was_there"] else "uploaded"
+        say(f"{came} {result['file_id']}" + (f", sent as {result['message_id']}" if send else ""))
 
 
 @app.command()

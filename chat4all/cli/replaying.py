@@ -49,7 +49,7 @@ def sending(command: Callable[P, None]) -> Callable[P, None]:
     return DRY(FORCE(REPLAY_ID(WAIT(command))))
 
 
-def told(command: Callable[P, None]) -> Callable[P, None]:
+def with_readable_failures(command: Callable[P, None]) -> Callable[P, None]:
     """What goes wrong is one line, and status 1."""
 
     @wraps(command)
@@ -70,7 +70,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
 @commands.command()
 @click.argument("message_id")
 @sending
-@told
+@with_readable_failures
 def message(message_id: str, replay_id: str, force: bool, dry_run: bool, wait_s: float) -> None:
     """Send a message again to everybody it FAILED for."""
     wish = _wish(replay_id, force)
@@ -82,7 +82,7 @@ def message(message_id: str, replay_id: str, force: bool, dry_run: bool, wait_s:
 @commands.command()
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @sending
-@told
+@with_readable_failures
 def delivery(keys: Sequence[str], replay_id: str, force: bool, dry_run: bool, wait_s: float) -> None:
     """Send deliveries again, named as dead letters name them: channel:partition:seq:index."""
     found, wish = [_key(each) for each in keys], _wish(replay_id, force)
@@ -97,7 +97,7 @@ def delivery(keys: Sequence[str], replay_id: str, force: bool, dry_run: bool, wa
 @click.option("--until", default="0m", help="Before then. Left out: now.")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Send at most so many again.")
 @sending
-@told
+@with_readable_failures
 def dead_letters(
     channel: str, reason: str, since: str, until: str, limit: int, replay_id: str, force: bool, dry_run: bool, wait_s: float
 ) -> None:
@@ -112,7 +112,7 @@ def dead_letters(
 @click.option("--replay-id", default="1", show_default=True, help="A name for this replay: under one name it is done once.")
 @click.option("--force", is_flag=True, help="Although some of it has been done otherwise.")
 @DRY
-@told
+@with_readable_failures
 def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
     """Append a record that was set aside again: a message becomes a new one, a receipt is applied."""
     topic, span = reprocessing.place(place)
@@ -128,7 +128,7 @@ def record(place: str, replay_id: str, force: bool, dry_run: bool) -> None:
 
 @commands.command(name="set-aside")
 @click.argument("place", metavar="TOPIC:PARTITION:OFFSET")
-@told
+@with_readable_failures
 def set_aside(place: str) -> None:
     """Pass over a record that only newer code can read, where no upgrade will come. Then restart the bridge."""
     topic, span = reprocessing.place(place)
@@ -140,7 +140,7 @@ def set_aside(place: str) -> None:
 @click.argument("place", metavar="TOPIC:PARTITION:FIRST-LAST")
 @click.option("--stage", default="", help="This stage only: persist or fan_out; of chat-status: receipts.")
 @DRY
-@told
+@with_readable_failures
 def log(place: str, stage: str, dry_run: bool) -> None:
     """Run the stages again over records that they are done with. Changes nothing that stands, moves no position."""
     topic, span = reprocessing.place(place)
@@ -159,7 +159,7 @@ def log(place: str, stage: str, dry_run: bool) -> None:
 @click.option("--channel", default="", help="With --stage: of this channel only.")
 @click.option("--since", default="24h", show_default=True, help="With --stage: from then on, as in `dead-letters`.")
 @DRY
-@told
+@with_readable_failures
 def webhooks(letter_ids: Sequence[str], stage: str | None, channel: str, since: str, dry_run: bool) -> None:
     """Read webhooks again that could not be read, or were for an account that was not ours. Doing it twice is once."""
     if bool(letter_ids) == bool(stage):

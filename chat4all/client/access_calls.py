@@ -45,8 +45,8 @@ class AccessCalls:
     def reset_password(self, user_id: str, password: str = "") -> str:
         """Give a user another password (scope manage), made by the server unless given; the password. Their logins end."""
         body = {"password": password} if password else {}
-        told = self._http.call("POST", f"/v1/users/{quote(user_id, safe='')}/reset-password", body)
-        return str(told.get("password", password))
+        answer = self._http.call("POST", f"/v1/users/{quote(user_id, safe='')}/reset-password", body)
+        return str(answer.get("password", password))
 
     def disable(self, user_id: str) -> dict[str, Any]:
         """Nobody comes in as this user any more (scope manage; a service client: scope admin). Their logins end."""

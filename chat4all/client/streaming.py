@@ -116,7 +116,7 @@ class Stream:
         self._closing = threading.Lock()
         self._is_closed = False
         self._is_refused = False
-        self._told: list[Any] = []
+        self._acknowledgements: list[Any] = []
 
     def __iter__(self) -> Iterator[pb.Event]:
         for events in self.batches():
@@ -170,10 +170,10 @@ class Stream:
         metadata = (("authorization", f"Bearer {self._token()}"),)
         with self._closing:
             # Not waited for: a later one says the same and more, and without any the server sends the message again.
-            self._told = [call for call in self._told if not call.done()]
+            self._acknowledgements = [call for call in self._acknowledgements if not call.done()]
             for conversation_id, seq in come.items() if not self._is_closed else ():
                 request = pb.AcknowledgeRequest(conversation_id=conversation_id, up_to=seq, kind="delivered")
-                self._told.append(self._stub.Acknowledge.future(request, timeout=ACKNOWLEDGE_S, metadata=metadata))
+                self._acknowledgements.append(self._stub.Acknowledge.future(request, timeout=ACKNOWLEDGE_S, metadata=metadata))
 
     def stop(self) -> None:
         """End the loop once it is done with the events that it has. For use inside the loop."""
@@ -183,9 +183,9 @@ class Stream:
         """End the stream and its loop now. Safe to call twice."""
         self._ended.set()
         with self._closing:
-            for call in self._told:
+            for call in self._acknowledgements:
                 call.exception()
-            self._told = []
+            self._acknowledgements = []
             if self._call is not None:
                 self._call.cancel()
             if not self._is_closed:

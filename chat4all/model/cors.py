@@ -40,13 +40,13 @@ def cross_origin(origin: str, allowed: frozenset[str], methods: str = "") -> dic
     """
     if not allowed:
         return {}
-    told = {"Vary": "Origin"}
+    headers = {"Vary": "Origin"}
     if origin in allowed:
-        told |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READ}
+        headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READ}
         if methods:
-            told |= {
+            headers |= {
                 "Access-Control-Allow-Methods": methods,
                 "Access-Control-Allow-Headers": SENT,
                 "Access-Control-Max-Age": str(REMEMBERED_S),
             }
-    return told
+    return headers

@@ -90,7 +90,7 @@ class CassandraDirectory(Directory, CassandraListing):
     def owners(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Identity]:
         found = {key: row for key, row in OWNED(self._db, addresses) if row[0] is not None}
         # In the order asked for: an answer must not depend on which node was faster.
-        return {key: _told(*found[key]) for key in dict.fromkeys(addresses) if key in found}
+        return {key: _identity_of(*found[key]) for key in dict.fromkeys(addresses) if key in found}
 
     def identities(self, user_ids: Sequence[str]) -> dict[str, list[Identity]]:
         claimed = [(user_id, row) for (user_id,), row in OF_USER(self._db, [(each,) for each in user_ids])]
@@ -210,5 +210,5 @@ def _claimed(there: str | None, claims: Sequence[Identity]) -> str:
     return as_json(kept)
 
 
-def _told(body: str, last_wrote_at: int | None) -> Identity:
+def _identity_of(body: str, last_wrote_at: int | None) -> Identity:
     return msgspec.structs.replace(_identity(body), last_wrote_at=last_wrote_at or 0)

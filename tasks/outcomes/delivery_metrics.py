@@ -33,7 +33,7 @@ def moved(steps: Iterable[tuple[Delivery, Delivery]]) -> None:
         metrics.DELIVERIES.of(channel, now.value).add(number)
 
 
-def told(receipts: Iterable[ProviderReceipt]) -> None:
+def count_receipts(receipts: Iterable[ProviderReceipt]) -> None:
     """Providers' receipts came to their stage."""
     for labels, number in Counter((each.channel, each.kind) for each in receipts).items():
         metrics.RECEIPTS.of(*labels).add(number)

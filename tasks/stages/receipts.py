@@ -11,8 +11,7 @@ from chat4all.ports import Handle
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
-from tasks.outcomes.delivery_metrics import bury, moved
-from tasks.outcomes.delivery_metrics import told as count
+from tasks.outcomes.delivery_metrics import bury, count_receipts, moved
 from tasks.outcomes.events import as_one, learned, position_event, state_event, tell
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
@@ -59,15 +58,15 @@ def receipts(parts: Parts, batch: Batch, replay: bool) -> None:
         store.raise_progress(batch.topic, {span.partition: span.last for span in batch.ranges})
 
 
-def apply_receipts(parts: Parts, told: list[ProviderReceipt], webhooks: Mapping[object, str] = NONE) -> list[Event]:
+def apply_receipts(parts: Parts, reported: list[ProviderReceipt], webhooks: Mapping[object, str] = NONE) -> list[Event]:
     """Add what receipts prove to their deliveries; the events of what changed. `webhooks`: traces that brought them.
 
     A receipt with our reference names its delivery. Any other is parked first and looked up second, while whoever learns
     the id (the lane, or a receipt with our reference) writes it first and looks for parked ones second: none is lost.
     """
     store = parts.store
-    count(told)
-    named, nameless = _by_reference(told)
+    count_receipts(reported)
+    named, nameless = _by_reference(reported)
     if nameless:
         store.park(nameless)
         handles = store.handles(list({id_of(each) for each in nameless}))
@@ -99,14 +98,14 @@ def apply_named(
                 handles[id_of(receipt)] = Handle(*id_of(receipt), key)
     changed = {key: rows[key].seen(more) for key, more in facts.items() if rows[key].seen(more) != rows[key]}
     now = now_ms()
-    told = [rows[key].seen(more) for key, more in facts.items() if key in changed or _is_its_state(more, rows[key].facts)]
-    events = [state_event(row, now, parts.partitions) for row in told]
-    if told or handles:
+    news = [rows[key].seen(more) for key, more in facts.items() if key in changed or _is_its_state(more, rows[key].facts)]
+    events = [state_event(row, now, parts.partitions) for row in news]
+    if news or handles:
         of_changed = {key: facts[key] for key in changed}
         store.record(of_changed, list(handles.values()), _spoken(rows, changed), changes=learned(events, now))
-    if any(row.parts > 1 for row in told):
-        events = [state_event(row, now, parts.partitions) for row in as_one(store, told) if row.facts.ended]
-    failed = [delivery_letter(row, now, reason(row.facts)) for row in told if state(row.facts) is State.FAILED]
+    if any(row.parts > 1 for row in news):
+        events = [state_event(row, now, parts.partitions) for row in as_one(store, news) if row.facts.ended]
+    failed = [delivery_letter(row, now, reason(row.facts)) for row in news if state(row.facts) is State.FAILED]
     bury(store, failed)
     moved((rows[key], row) for key, row in changed.items())
     waiting = store.parked(list(handles)) if handles else []
@@ -119,17 +118,17 @@ def _mark(row: Delivery, receipt: ProviderReceipt, webhook: str) -> None:
     tracing.mark("receipt", webhook, row.message_id, row.trace, channel=receipt.channel, kind=receipt.kind)
 
 
-def _is_its_state(told: Facts, known: Facts) -> bool:
+def _is_its_state(reported: Facts, known: Facts) -> bool:
     """Whether a receipt that is no news says what is the state now: its event is told again, for a rerun may be the first."""
-    return RANK[state(told)] >= RANK[state(known)]
+    return RANK[state(reported)] >= RANK[state(known)]
 
 
 def _by_reference(
-    told: list[ProviderReceipt],
+    reported: list[ProviderReceipt],
 ) -> tuple[list[tuple[DeliveryKey, ProviderReceipt]], list[ProviderReceipt]]:
     named: list[tuple[DeliveryKey, ProviderReceipt]] = []
     nameless: list[ProviderReceipt] = []
-    for receipt in told:
+    for receipt in reported:
         try:
             key = DeliveryKey.parse(receipt.reference)
         except ValueError:
@@ -153,20 +152,20 @@ def _spoken(
     }
 
 
-def apply_positions(parts: Parts, told: list[Position]) -> list[Event]:
+def apply_positions(parts: Parts, reported: list[Position]) -> list[Event]:
     """Raise members' watermarks, capped at what is stored; the events of where they now are."""
-    if not told:
+    if not reported:
         return []
     store = parts.store
-    conversations = list({each.conversation_id for each in told})
+    conversations = list({each.conversation_id for each in reported})
     last = store.last_seqs(conversations)
     marks: dict[tuple[str, str], Watermark] = {}
-    for each in told:
+    for each in reported:
         key = (each.conversation_id, each.user_id)
         marks[key] = _further(marks.get(key) or Watermark(*key), each, last.get(each.conversation_id, 0))
     now = now_ms()
     store.raise_watermarks(list(marks.values()))
-    for kind, number in Counter(each.kind for each in told).items():
+    for kind, number in Counter(each.kind for each in reported).items():
         metrics.POSITIONS.of(kind).add(number)
     kept = store.watermarks(conversations)
     return [
@@ -177,11 +176,11 @@ def apply_positions(parts: Parts, told: list[Position]) -> list[Event]:
     ]
 
 
-def _further(mark: Watermark, told: Position, last: int) -> Watermark:
+def _further(mark: Watermark, reported: Position, last: int) -> Watermark:
     """A watermark with one more position: read implies delivered, and nobody is further than what is stored."""
-    up_to = min(told.up_to, last)
-    delivered = (up_to, told.at) if up_to > mark.delivered_up_to else (mark.delivered_up_to, mark.delivered_at)
+    up_to = min(reported.up_to, last)
+    delivered = (up_to, reported.at) if up_to > mark.delivered_up_to else (mark.delivered_up_to, mark.delivered_at)
     read = (mark.read_up_to, mark.read_at)
-    if told.kind == "read" and up_to > mark.read_up_to:
-        read = (up_to, told.at)
+    if reported.kind == "read" and up_to > mark.read_up_to:
+        read = (up_to, reported.at)
     return Watermark(mark.conversation_id, mark.user_id, *delivered, *read)

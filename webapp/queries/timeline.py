@@ -76,9 +76,9 @@ class Timeline:
         parts: list[tuple[State, State]] = []
         for slot in slots(message):
             row = rows.get(key_of(message, slot, partition))
-            told = external(slot.recipient, row, rows)
-            deliveries.append(told | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
-            parts.append((told["status"], state(row.facts) if row else told["status"]))
+            delivery = external(slot.recipient, row, rows)
+            deliveries.append(delivery | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
+            parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
             if slot.part + 1 == slot.parts:
                 now, first = (of_parts(each) for each in zip(*parts, strict=True))
                 states.setdefault(slot.recipient.user_id, []).append(now)
@@ -141,7 +141,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
     newest = again.facts if again and facts.resent_as else facts
     shown = standing(facts, newest)
     steps = history(facts) + (history(newest) if newest is not facts else [])
-    told = {
+    described = {
         "recipient": recipient.user_id,
         "channel": recipient.channel,
         "status": state(shown),
@@ -149,7 +149,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
         "reason": reason(shown),
         "provider_message_id": shown.provider_id,
     }
-    return without_blanks(told) | {"history": [_step(*each) for each in sorted(steps, key=lambda each: each[1])]}
+    return without_blanks(described) | {"history": [_step(*each) for each in sorted(steps, key=lambda each: each[1])]}
 
 
 def internal(message: Message, mark: Watermark) -> dict[str, Any]:

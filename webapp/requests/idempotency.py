@@ -121,8 +121,8 @@ class Repeatable:
         except BaseException:
             self._swap(None)
             raise
-        told = replace(self._mine, status=answer.status_code, body=answer.get_data(as_text=True))
-        self._swap(told if answer.status_code < 300 else None)
+        answered = replace(self._mine, status=answer.status_code, body=answer.get_data(as_text=True))
+        self._swap(answered if answer.status_code < 300 else None)
         return answer
 
     def _swap(self, made: Made | None) -> bool:

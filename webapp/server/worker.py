@@ -171,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """What is no request is told so in JSON, as everything else."""
         if isinstance(exc, ParseException):
-            wrong = next((told for kind, told in WRONG.items() if isinstance(exc, kind)), MALFORMED)
+            wrong = next((verdict for kind, verdict in WRONG.items() if isinstance(exc, kind)), MALFORMED)
             self._say(client, *wrong)
         else:
             super().handle_error(req, client, addr, exc)

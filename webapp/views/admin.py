@@ -162,9 +162,9 @@ def replay_dead_letter(path: LetterPath, body: ReplayIn) -> Response:
         raise _nothing_kept()
     for file_id in handled.files:
         poke("fetch_media", file_id)
-    told = {name: list(each) for name, each in (("unreadable", handled.unreadable), ("unclaimed", handled.unclaimed))}
+    reasons = {name: list(each) for name, each in (("unreadable", handled.unreadable), ("unclaimed", handled.unclaimed))}
     counts = {"messages": handled.messages, "receipts": handled.receipts}
-    return answer({"letter_id": path.letter_id, "dry_run": body.dry_run, **counts, **told})
+    return answer({"letter_id": path.letter_id, "dry_run": body.dry_run, **counts, **reasons})
 
 
 def _nothing_kept() -> Problem:
@@ -214,7 +214,7 @@ def _after(given: str, until: int) -> tuple[int, str]:
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:
     """A letter without its `detail`: that may quote what a stage stumbled over."""
-    told = {
+    shown = {
         "record": record_of(letter),
         "channel": letter.channel,
         "account": letter.account,
@@ -222,7 +222,7 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
         "message_id": letter.message_id,
         "conversation_id": letter.conversation_id,
     }
-    return without_blanks(told) | {
+    return without_blanks(shown) | {
         "letter_id": letter.letter_id,
         "stage": letter.stage,
         "reason": letter.reason,

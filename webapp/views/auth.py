@@ -171,9 +171,9 @@ def logout() -> Response:
 
 
 def _answered(pair: Pair) -> Response:
-    told = answer(shape(pair))
-    told.headers.update(NEVER_KEPT)
-    return told
+    response = answer(shape(pair))
+    response.headers.update(NEVER_KEPT)
+    return response
 
 
 def shape(pair: Pair) -> dict[str, Any]:

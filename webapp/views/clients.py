@@ -60,7 +60,7 @@ def create(body: NewClient) -> Response:
     except credentials.Taken:
         raise Problem(409, "user_id_taken", "this name belongs to somebody", "name") from None
     auth.security.warning("client_created", user_id=body.name, by=caller().user_id, scopes=body.scopes)
-    return _told(_shape(store.users([body.name])[body.name]) | {"client_secret": secret}, 201)
+    return _secret(_shape(store.users([body.name])[body.name]) | {"client_secret": secret}, 201)
 
 
 @api.post("/v1/clients/<name>/rotate", responses={"200": NewClientOut})
@@ -74,7 +74,7 @@ def rotate(path: ClientPath) -> Response:
         raise _unknown() from None
     here.revocations.read()
     auth.security.warning("client_rotated", user_id=path.name, by=caller().user_id)
-    return _told(_shape(user) | {"client_secret": secret})
+    return _secret(_shape(user) | {"client_secret": secret})
 
 
 @api.delete("/v1/clients/<name>", responses={"204": None})
@@ -91,10 +91,10 @@ def delete(path: ClientPath) -> Response:
     return Response(status=204)
 
 
-def _told(body: dict[str, Any], status: int = 200) -> Response:
-    told = answer(body, status)
-    told.headers.update(auth.NEVER_KEPT)
-    return told
+def _secret(body: dict[str, Any], status: int = 200) -> Response:
+    response = answer(body, status)
+    response.headers.update(auth.NEVER_KEPT)
+    return response
 
 
 def _unknown() -> Problem:

@@ -75,8 +75,8 @@ def initiate(body: NewFile) -> Response:
     file = _begin(membership, name, mime_type, body.size, in_parts=True)
     numbers = range(1, len(part_sizes(file.size, file.part_size)) + 1)
     urls = _urls(file, numbers)
-    told = {"file_id": file.file_id, "upload_url": urls[0]["url"], "parts": urls}
-    return answer(told | _promised(file), 201)
+    begun = {"file_id": file.file_id, "upload_url": urls[0]["url"], "parts": urls}
+    return answer(begun | _promised(file), 201)
 
 
 @api.get("/v1/files/<file_id>/parts", responses={"200": PartsOut, **problems(409)})
@@ -175,21 +175,21 @@ def upload() -> Response:
     if key is None:
         return _taken(form, start)
     this = Repeatable(caller().user_id, key, body_digest(request.method, request.path, start))
-    told = this.begun()
-    if told is not None:
-        return _again(told, form)
+    earlier = this.begun()
+    if earlier is not None:
+        return _again(earlier, form)
     form.on_chunk = this.goes_on
     return this.done(lambda: _taken(form, start))
 
 
-def _again(told: Response, form: Form) -> Response:
+def _again(earlier: Response, form: Form) -> Response:
     """The first answer, if these are the first's bytes: they are read to the end, and kept nowhere."""
     for _ in form.chunks():
         pass
-    first = json.loads(told.get_data())
+    first = json.loads(earlier.get_data())
     if (first["checksum"], first["size"]) != (form.checksum, form.size):
         raise reused()
-    return told
+    return earlier
 
 
 def _taken(form: Form, start: Start) -> Response:
@@ -315,7 +315,7 @@ def _promised(file: StoredFile) -> dict[str, Any]:
 
 def shape(file: StoredFile) -> dict[str, Any]:
     """A file as the API gives it."""
-    told = {
+    shown = {
         "file_id": file.file_id,
         "conversation_id": file.conversation_id,
         "status": file.status,
@@ -327,4 +327,4 @@ def shape(file: StoredFile) -> dict[str, Any]:
         "checksum": file.checksum if file.status is FileStatus.READY else "",
         "reason": file.reason,
     }
-    return {"size": file.size} | without_blanks(told)
+    return {"size": file.size} | without_blanks(shown)

@@ -60,9 +60,9 @@ def change_password(body: PasswordChange) -> Response:
     if changed is None:
         raise _unknown()
     auth.security.warning("password_changed", user_id=who, network=rate_limits.network())
-    told = answer(auth.shape(here.logins.begin(changed, changed.valid_from)))
-    told.headers.update(auth.NEVER_KEPT)
-    return told
+    response = answer(auth.shape(here.logins.begin(changed, changed.valid_from)))
+    response.headers.update(auth.NEVER_KEPT)
+    return response
 
 
 @api.post("/v1/users/<user_id>/reset-password", responses={"200": PasswordOut})
@@ -75,9 +75,9 @@ def reset_password(path: UserIdPath, body: NewPassword) -> Response:
     password = body.password or new_secret()
     hashed = hash_secret(password)
     _end_all(user.user_id, "password_reset", password_hash=hashed)
-    told = answer({"user_id": user.user_id} | ({} if body.password else {"password": password}))
-    told.headers.update(auth.NEVER_KEPT)
-    return told
+    response = answer({"user_id": user.user_id} | ({} if body.password else {"password": password}))
+    response.headers.update(auth.NEVER_KEPT)
+    return response
 
 
 @api.post("/v1/users/<user_id>/disable", responses={"200": UserOut})

@@ -24,8 +24,8 @@ def rendered(
             number[each] = made.setdefault(texts, len(made) + 1)
     if not made:
         return tuple(recipients), ()
-    told = [replace(each, rendition=number[each.channel]) if each.address else each for each in recipients]
-    return tuple(told), tuple(made)
+    rendered_recipients = [replace(each, rendition=number[each.channel]) if each.address else each for each in recipients]
+    return tuple(rendered_recipients), tuple(made)
 
 
 def _parts(payload: Payload, name: str, limits: Limits) -> tuple[str, ...]:

@@ -123,8 +123,8 @@ class Transfer:
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         asked = first = self._allowed.check(url)
         for _ in range(1 + HOPS):
-            told = headers if asked.origin() == first.origin() else {}
-            response = await self._open().get(asked, headers=told, allow_redirects=False)
+            sent = headers if asked.origin() == first.origin() else {}
+            response = await self._open().get(asked, headers=sent, allow_redirects=False)
             self._answers.append(response)
             place = response.headers.get("Location", "")
             if response.status not in MOVED or not place:

@@ -78,10 +78,10 @@ def _is_open(row: Delivery, echo: Inbound) -> bool:
 def _says(row: Delivery, echo: Inbound) -> bool:
     """Whether this is what was sent. Files go as they are, or as words with a link that differs each time."""
     name = f"{row.sender_name}: " if row.sender_name else ""
-    text, told = _plain(f"{name}{row.payload.text}"), _plain(echo.text)
+    text, echoed = _plain(f"{name}{row.payload.text}"), _plain(echo.text)
     if not isinstance(row.payload, File):
-        return told == text
-    return told.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)
+        return echoed == text
+    return echoed.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)
 
 
 def _plain(text: str) -> str:
