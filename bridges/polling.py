@@ -24,7 +24,7 @@ from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import exporter, tracing
 from chat4all.telemetry.logs import configure, logger
 from storage.open import open_log, open_store
-from tasks.files.file_tasks import poke
+from tasks.files.file_tasks import wake_file
 
 log_to = logger(__name__)
 
@@ -41,7 +41,11 @@ class Poller:
     """
 
     def __init__(
-        self, channel: Channel, webhooks: Webhooks, ask: Callable[[str, str], None] = poke, first_pause_s: float = FIRST_PAUSE_S
+        self,
+        channel: Channel,
+        webhooks: Webhooks,
+        ask: Callable[[str, str], None] = wake_file,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._channel = channel
         self._webhooks = webhooks

@@ -76,7 +76,7 @@ class Tidier:
         self._held = held
         self._at_work = threading.Lock()
 
-    def poke(self) -> threading.Thread:
+    def wake(self) -> threading.Thread:
         """Begin, unless it is under way. Does not block."""
         thread = threading.Thread(target=self._run, name="tidy", daemon=True)
         thread.start()
@@ -103,4 +103,4 @@ def tidy_soon() -> None:
     """Forget what has had its time."""
     if not _tidiers:
         _tidiers.append(Tidier(parts()))
-    _tidiers[0].poke()
+    _tidiers[0].wake()

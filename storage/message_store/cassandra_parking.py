@@ -25,7 +25,7 @@ BY_MINUTE = "INSERT INTO parked_by_minute (minute, receipt) VALUES (?, ?) USING 
 OF_MINUTE = "SELECT receipt FROM parked_by_minute WHERE minute = ?"
 MINUTE = "INSERT INTO parked_minutes (scope, minute) VALUES ('all', ?) USING TTL ?"
 MINUTES = "SELECT minute FROM parked_minutes WHERE scope = 'all' AND minute > ? AND minute <= ? LIMIT ?"
-TOLD = "SELECT value FROM positions WHERE name = 'parked_told'"
+PARKED_UP_TO = "SELECT value FROM positions WHERE name = 'parked_told'"
 TELL = "UPDATE positions USING TIMESTAMP ? SET value = ? WHERE name = 'parked_told'"
 
 _receipt = msgspec.json.Decoder(ProviderReceipt).decode
@@ -55,7 +55,7 @@ class CassandraParking(Deliveries):
 
     def unclaimed(self, now_ms: int) -> list[ProviderReceipt]:
         """Receipts parked three days ago that no delivery claimed: each told once, or again when a process dies of it."""
-        rows = self._db.rows(TOLD)
+        rows = self._db.rows(PARKED_UP_TO)
         minutes = self._db.rows(MINUTES, rows[0][0] if rows else 0, (now_ms - TOLD_AFTER_MS) // MINUTE_MS - 1, MINUTES_AT_ONCE)
         unclaimed: list[ProviderReceipt] = []
         for (minute,) in minutes:

@@ -77,7 +77,7 @@ class FileWorker:
         self._at: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def poke(self, task: str, file_id: str) -> None:
+    def wake(self, task: str, file_id: str) -> None:
         """Do this soon. Does not block."""
         with self._lock:
             if (task, file_id) in self._at:
@@ -108,20 +108,20 @@ class FileWorker:
 
 @cache
 def file_worker() -> FileWorker:
-    """This process's desk, opened at first use."""
+    """This process's worker, opened at first use."""
     return FileWorker(parts())
 
 
 @app.task(name="verify_file", typing=False)
 def verify_file(file_id: str) -> None:
     """Check an upload that its owner called complete."""
-    file_worker().poke("verify_file", file_id)
+    file_worker().wake("verify_file", file_id)
 
 
 @app.task(name="fetch_media", typing=False)
 def fetch_media(file_id: str) -> None:
     """Fetch a file that a provider brought."""
-    file_worker().poke("fetch_media", file_id)
+    file_worker().wake("fetch_media", file_id)
 
 
 class FileSweeper:
@@ -160,12 +160,12 @@ def look(held: Parts, file: StoredFile | None, now: int) -> None:
         task = "fetch_media"
     if task and now < file.expires_at:
         filing.changed(file, due_at=now + VERIFY_DUE_MS)
-        poke(task, file.file_id)
+        wake_file(task, file.file_id)
     else:
         filing.look(file)
 
 
-def poke(task: str, file_id: str) -> None:
+def wake_file(task: str, file_id: str) -> None:
     """Ask a worker for `task` on a file. When the broker is away the next look will do it."""
     try:
         app.send_task(task, args=(file_id,), queue=QUEUE)

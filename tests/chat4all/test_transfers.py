@@ -66,7 +66,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     client = Client(settings.gateway_url, tokens=Tokens(uploads.driver.tokens["ana"]), tries=2)
-    with patch("webapp.views.files.poke", uploads.work):
+    with patch("webapp.views.files.wake_file", uploads.work):
         yield Bench(uploads, client, tmp_path)
     client.close()
     server.shutdown()

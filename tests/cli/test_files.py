@@ -36,7 +36,7 @@ def typed(
     def work(task: str, file_id: str) -> None:
         workers.WORK[task](parts, file_id)
 
-    with quiet(), gateway(settings, settings.gateway_port) as url, patch("webapp.views.files.poke", work):
+    with quiet(), gateway(settings, settings.gateway_port) as url, patch("webapp.views.files.wake_file", work):
         for name, value in {"BASE_URL": url, "CONFIG": str(tmp_path / "config"), "PASSWORD": "a long password"}.items():
             monkeypatch.setenv(f"CHAT4ALL_{name}", value)
         typed = Typed(monkeypatch, capsys)

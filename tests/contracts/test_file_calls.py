@@ -38,7 +38,7 @@ def calls(objects: ObjectStore, objects_settings: Settings) -> Iterator[Calls]:
     """A gateway on the store, whose workers are at hand; `objects` serves the URLs."""
     chosen = objects_settings.model_copy(update={"file_part_size": PART})
     made = Calls(Driver(create_app(chosen, both(), MemoryStorage())))
-    with patch("webapp.views.files.poke", made.work):
+    with patch("webapp.views.files.wake_file", made.work):
         yield made
     made.driver.close()
 

@@ -116,7 +116,7 @@ def test_a_token_is_read(given: dict[str, Any]) -> None:
 
 
 def test_a_celery_message_finds_its_task() -> None:
-    """Chains, wake-ups and pokes that wait in the broker during an upgrade are understood: name, arguments, what follows."""
+    """Chains, wake-ups that wait in the broker during an upgrade are understood: name, arguments, what follows."""
     app.loader.import_default_modules()
     refs = [msgspec.convert(each, BatchRef) for each in golden("celery.json")["refs"]]
     found = []

@@ -99,7 +99,7 @@ def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finish
 
 
 def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
-    """The file stays verifying; the desk tries again by itself."""
+    """The file stays verifying; the worker tries again by itself."""
     file = verifying(road)
     real = type(road.parts.objects).read
     answers = iter([Temporary("objects"), None])
@@ -111,25 +111,25 @@ def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
         return real(self, *given)
 
     with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        desk = file_tasks.FileWorker(road.parts)
-        desk.poke("verify_file", file.file_id)
-        desk.close()
+        worker = file_tasks.FileWorker(road.parts)
+        worker.wake("verify_file", file.file_id)
+        worker.close()
     assert now(road, file).status is FileStatus.READY
 
 
 def test_the_sweep_pokes_what_is_forgotten_and_ends_what_is_over(road: World) -> None:
-    """A verification nobody works on is poked again; an abandoned upload goes; others are left alone."""
+    """A verification nobody works on is woken again; an abandoned upload goes; others are left alone."""
     hand = filing(road)
     forgotten, over, young = verifying(road), hand.begin(CONVERSATION, "ana", "b", "a/b", 9, True), verifying(road)
     past = now_ms() - 10_000
     assert hand.changed(forgotten, due_at=past)
     assert hand.changed(over, due_at=past, expires_at=past)
-    poked: list[tuple[str, str]] = []
-    with patch("tasks.files.file_tasks.poke", lambda *what: poked.append(what)):
+    woken: list[tuple[str, str]] = []
+    with patch("tasks.files.file_tasks.wake_file", lambda *what: woken.append(what)):
         sweeper = file_tasks.FileSweeper()
         sweeper.sweep(road.parts)
         sweeper.sweep(road.parts)
-    assert poked == [("verify_file", forgotten.file_id)]
+    assert woken == [("verify_file", forgotten.file_id)]
     assert now(road, over).status is FileStatus.EXPIRED
     assert now(road, young).status is FileStatus.VERIFYING
 
@@ -282,19 +282,19 @@ async def test_a_page_in_place_of_a_file_is_not_kept(road: World, provider: Prov
 async def test_media_servers_that_drip_do_not_stop_verification(road: World, provider: Provider) -> None:
     """More fetches wait than there are threads for them; an upload is verified meanwhile."""
     provider.release = asyncio.Event()
-    desk = file_tasks.FileWorker(road.parts)
+    worker = file_tasks.FileWorker(road.parts)
     for number in range(2 * file_tasks.THREADS["fetch_media"]):
         waiting = road.store.add_files([replace(incoming(road), file_id=new_id("drip", number))])[0]
-        desk.poke("fetch_media", waiting.file_id)
+        worker.wake("fetch_media", waiting.file_id)
     file = verifying(road)
-    desk.poke("verify_file", file.file_id)
+    worker.wake("verify_file", file.file_id)
     try:
         async with asyncio.timeout(4):
             while now(road, file).status is FileStatus.VERIFYING:
                 await asyncio.sleep(0.02)
     finally:
         provider.release.set()
-        await asyncio.to_thread(desk.close)
+        await asyncio.to_thread(worker.close)
     assert now(road, file).status is FileStatus.READY
 
 
@@ -303,9 +303,9 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
     file = incoming(road)
     provider.failures = 3
     with patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        desk = file_tasks.FileWorker(road.parts)
-        desk.poke("fetch_media", file.file_id)
-        await asyncio.to_thread(desk.close)
+        worker = file_tasks.FileWorker(road.parts)
+        worker.wake("fetch_media", file.file_id)
+        await asyncio.to_thread(worker.close)
     assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)
 
 

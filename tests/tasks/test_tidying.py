@@ -190,7 +190,7 @@ def test_the_beat_asks_for_nothing_that_workers_do_not_know() -> None:
 
 
 def test_a_poke_tidies_in_a_thread_of_its_own_and_one_at_a_time(road: World) -> None:
-    """A task returns at once; poked while it works nothing more begins; after an outage the next poke begins anew."""
+    """A task returns at once; woken while it works nothing more begins; after an outage the next wake-up begins anew."""
     begun, go_on, tidier = threading.Semaphore(0), threading.Event(), Tidier(road.parts)
 
     def slow(held: object, now: int) -> None:
@@ -199,12 +199,12 @@ def test_a_poke_tidies_in_a_thread_of_its_own_and_one_at_a_time(road: World) -> 
         raise Temporary("store", "away")
 
     with patch("tasks.tidying.tidy", side_effect=slow) as tidied:
-        tidier.poke()
+        tidier.wake()
         assert begun.acquire(timeout=10)
-        tidier.poke().join(10)
+        tidier.wake().join(10)
         assert tidied.call_count == 1
         go_on.set()
         deadline = time.monotonic() + 10
         while tidied.call_count == 1 and time.monotonic() < deadline:
-            tidier.poke().join(10)
+            tidier.wake().join(10)
         assert tidied.call_count == 2

@@ -80,7 +80,7 @@ def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
     other = uploads.begin(len(DATA))
     uploads.bring(other, DATA)
     verify = FileLifecycle.verify
-    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None), patch("webapp.views.files.poke"):
+    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None), patch("webapp.views.files.wake_file"):
         assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
         assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
 
@@ -94,7 +94,7 @@ def test_a_few_wait_for_a_worker_and_others_are_told_to_ask_again(uploads: Uploa
     while waits.acquire(blocking=False):
         taken += 1
     assert taken == 4
-    with patch("webapp.views.files.poke"), patch("webapp.views.files.VERIFY_WAIT_S", 60.0):
+    with patch("webapp.views.files.wake_file"), patch("webapp.views.files.VERIFY_WAIT_S", 60.0):
         assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
     for _ in range(taken):
         waits.release()
@@ -136,7 +136,7 @@ def test_complete_answers_202_while_a_worker_reads(uploads: Uploads) -> None:
     """The status is verifying until then; asked again with the same checksum it is the same; ready afterwards."""
     begun = uploads.begin(len(DATA))
     uploads.bring(begun, DATA)
-    with patch("webapp.views.files.poke"):
+    with patch("webapp.views.files.wake_file"):
         assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
         assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
         assert uploads.complete(begun["file_id"], digest(b""), expect=409)["code"] == "already_completing"

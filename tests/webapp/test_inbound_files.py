@@ -28,10 +28,10 @@ def gateway(start: Callable[..., Driver]) -> Driver:
 
 
 @pytest.fixture
-def poked() -> Iterator[list[tuple[str, str]]]:
+def woken() -> Iterator[list[tuple[str, str]]]:
     """What workers were told."""
     told: list[tuple[str, str]] = []
-    with patch("webapp.views.callbacks.poke", lambda task, file_id: told.append((task, file_id))):
+    with patch("webapp.views.callbacks.wake_file", lambda task, file_id: told.append((task, file_id))):
         yield told
 
 
@@ -41,7 +41,7 @@ def stored(driver: Driver, provider_id: str) -> Any:
     return driver.parts.store.files([file_id]).get(file_id)
 
 
-def test_a_file_comes_as_a_message_and_is_fetched_afterwards(gateway: Driver, poked: list[tuple[str, str]]) -> None:
+def test_a_file_comes_as_a_message_and_is_fetched_afterwards(gateway: Driver, woken: list[tuple[str, str]]) -> None:
     """The record names the file and keeps the words; the row says where a worker finds it, and the worker is told."""
     record = gateway.writes("whatsapp", CARLA, "my cat", "p1", **PICTURE)
     row = stored(gateway, "p1")
@@ -50,17 +50,17 @@ def test_a_file_comes_as_a_message_and_is_fetched_afterwards(gateway: Driver, po
         FileStatus.UPLOADING, "media-1", "whatsapp", contact_id("whatsapp", CARLA),
     )  # fmt: skip
     assert (row.conversation_id, row.message_id) == (record.conversation_id, record.message_id)
-    assert poked == [("fetch_media", row.file_id)]
+    assert woken == [("fetch_media", row.file_id)]
 
 
-def test_a_webhook_that_comes_again_brings_no_second_file(gateway: Driver, poked: list[tuple[str, str]]) -> None:
+def test_a_webhook_that_comes_again_brings_no_second_file(gateway: Driver, woken: list[tuple[str, str]]) -> None:
     """The row stays as it is; that the worker is told once more does no harm."""
     part = {"type": "inbound", "address": CARLA, "text": "", "provider_id": "p1", **PICTURE}
     for _ in range(2):
         assert gateway.webhook("whatsapp", part).status_code == 200
     row = stored(gateway, "p1")
     assert row.version == 1
-    assert set(poked) == {("fetch_media", row.file_id)}
+    assert set(woken) == {("fetch_media", row.file_id)}
     assert {each.message_id for each in gateway.records()} == {row.message_id}
 
 
@@ -76,13 +76,13 @@ def test_a_webhook_that_comes_again_brings_no_second_file(gateway: Driver, poked
 )
 def test_names_and_types_of_others_are_mended(gateway: Driver, given: dict[str, str], kept: tuple[str, str]) -> None:
     """No path, no control character, no type that is none: a person's file is not refused for what an app called it."""
-    with patch("webapp.views.callbacks.poke"):
+    with patch("webapp.views.callbacks.wake_file"):
         gateway.writes("whatsapp", CARLA, "", "p1", **PICTURE | given)
     row = stored(gateway, "p1")
     assert (row.filename, row.mime_type) == kept
 
 
-def test_a_text_brings_no_file(gateway: Driver, poked: list[tuple[str, str]]) -> None:
+def test_a_text_brings_no_file(gateway: Driver, woken: list[tuple[str, str]]) -> None:
     """No row, and no worker is told."""
     gateway.writes("whatsapp", CARLA, "hello", "p1")
-    assert (stored(gateway, "p1"), poked) == (None, [])
+    assert (stored(gateway, "p1"), woken) == (None, [])

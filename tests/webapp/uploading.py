@@ -24,7 +24,7 @@ def digest(data: bytes) -> str:
 
 
 class Uploads:
-    """A gateway with parts of 5 MiB, whose pokes are carried out at once."""
+    """A gateway with parts of 5 MiB, whose wake-ups are carried out at once."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -35,7 +35,7 @@ class Uploads:
         self.filing = FileLifecycle(here.store, here.objects, here.settings)
 
     def work(self, task: str, file_id: str) -> None:
-        """What a worker does when poked."""
+        """What a worker does when woken."""
         workers.WORK[task](self.parts, file_id)
 
     def begin(self, size: int, who: str = "ana", expect: int = 201, **more: Any) -> Any:
@@ -97,7 +97,7 @@ class Uploads:
 def uploads(start: Any) -> Iterator[Uploads]:
     """A gateway whose workers are at hand."""
     made = Uploads(start(file_part_size=PART, file_limit=3 * PART))
-    with patch("webapp.views.files.poke", made.work), patch("webapp.views.files.VERIFY_WAIT_S", 0.2):
+    with patch("webapp.views.files.wake_file", made.work), patch("webapp.views.files.VERIFY_WAIT_S", 0.2):
         yield made
 
 

@@ -28,7 +28,7 @@ def init(app: Flask, settings: Settings) -> None:
     app.extensions[KEY] = tasks
 
 
-def poke(task: str, file_id: str) -> None:
+def wake_file(task: str, file_id: str) -> None:
     """Ask for `task` on a file: verify_file or fetch_media."""
     try:
         current_app.extensions[KEY].send_task(task, args=(file_id,), queue=QUEUE, ignore_result=True)

@@ -32,7 +32,7 @@ from webapp.requests.responses import (
     answer,
 )
 from webapp.requests.validation import checked, documented, without_blanks
-from webapp.requests.wake import poke
+from webapp.requests.wake import wake_file
 from webapp.schemas.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFileOut, PartsOut, Presigned
 from webapp.views import auth
 from webapp.views.quotas import hold_upload, let_go_upload
@@ -103,7 +103,7 @@ def complete(body: Complete) -> Response:
         raise Problem(422, "bad_checksum", str(error), "checksum") from None
     file = _agreed(file, checksum)
     let_go_upload(file)
-    poke("verify_file", file.file_id)
+    wake_file("verify_file", file.file_id)
     return _outcome(file.file_id)
 
 
