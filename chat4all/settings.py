@@ -8,6 +8,7 @@ import difflib
 import json
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,7 +42,14 @@ class Settings(BaseSettings):
     """What a deployment may choose. Times end in _s (seconds), _ms (milliseconds), _h (hours) or _days."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CHAT4ALL_", frozen=True, extra="ignore", populate_by_name=True, validate_default=True
+        env_prefix="CHAT4ALL_",
+        # Left empty is left out: an empty host would be every address of the machine, an empty data folder this one.
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
 
     # Where things are kept; the scheme picks the adapter.
@@ -308,7 +316,7 @@ def _known() -> dict[str, str]:
     return {
         field: form.format(os.environ[name])
         for field, (name, form) in KNOWN.items()
-        if os.environ.get(name) and f"CHAT4ALL_{field.upper()}" not in os.environ
+        if os.environ.get(name) and not os.environ.get(f"CHAT4ALL_{field.upper()}")
     }
 
 
@@ -316,15 +324,37 @@ def _known() -> dict[str, str]:
 OTHERS = ("CONFIG", "BASE_URL", "STREAM", "TOKEN", "PASSWORD", "NEW_PASSWORD", "SERVERS", "SERVERS_DATA", "BROKER_PORT")
 
 
+SECRET = "CHAT4ALL_SECRET_"  # noqa: S105 - a prefix of names
+SECRETS = (
+    *("JWT", "FILES", "LOG", "STORE", "SIMULATOR", "TELEGRAM_TOKEN", "TELEGRAM_WEBHOOK_SECRET"),
+    *(f"{each}_{name}" for each in ("WHATSAPP", "INSTAGRAM", "MESSENGER") for name in ("TOKEN", "APP_SECRET", "VERIFY_TOKEN")),
+)
+
+
 def unknown() -> dict[str, str]:
-    """Variables that begin like ours and mean nothing to us -> the setting that was probably meant, or ""."""
+    """Variables that begin like ours and mean nothing to us -> the setting that was probably meant, or "".
+
+    A secret of any name may be a further channel's: of those only the ones that are nearly ours.
+    """
     known = [f"CHAT4ALL_{name.upper()}" for name in (*Settings.model_fields, *OTHERS)]
-    strange = [each for each in os.environ if each.startswith("CHAT4ALL_") and each not in known]
-    return {
-        each: next(iter(difflib.get_close_matches(each, known, 1, 0.85)), "")
-        for each in strange
-        if not each.startswith("CHAT4ALL_SECRET_")
-    }
+    found = {}
+    for each in os.environ:
+        if each.startswith(SECRET):
+            if meant := nearly(each.removeprefix(SECRET), SECRETS):
+                found[each] = SECRET + meant
+        elif each.startswith("CHAT4ALL_") and each not in known:
+            found[each] = nearly(each, known)
+        elif each.startswith("CHAT4") and (meant := nearly(each, known)):
+            found[each] = meant
+    return found
+
+
+def nearly(name: str, known: Collection[str]) -> str:
+    """The known name that was probably meant; empty where it is one, or is like none."""
+    if name in known:
+        return ""
+    swapped = next((each for each in known if sorted(each) == sorted(name)), "")
+    return swapped or next(iter(difflib.get_close_matches(name, known, 1, 0.85)), "")
 
 
 def sources() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What the settings of all channels have in common: real credentials or none, and pacing that load tests may override."""
 
+import os
 from typing import TypeVar
 
 import msgspec
@@ -8,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from chat4all.model.url_guard import Allowed
 from chat4all.ports import Limits
-from chat4all.settings import SettingsError
+from chat4all.settings import SettingsError, nearly
 
 # Beyond what one machine can reach, and never zero, so that the arithmetic of pacing needs no special case.
 UNPACED_PER_SECOND = 100_000.0
@@ -34,11 +35,19 @@ Own = TypeVar("Own", bound=Pacing)
 
 
 def load(settings: type[Own]) -> Own:
-    """A channel's own settings from the environment. SettingsError that names each wrong variable and holds no value."""
+    """A channel's own settings from the environment. SettingsError that names each wrong variable and holds no value.
+
+    One that is nearly a setting is wrong too: without it the account would stay simulated in silence.
+    """
+    prefix = settings.model_config["env_prefix"]
+    known = [f"{prefix}{name.upper()}" for name in settings.model_fields]
+    meant = {each: nearly(each, known) for each in os.environ if each.startswith(prefix)}
+    misspelt = [f"{each} is not a setting; {right} is" for each, right in sorted(meant.items()) if right]
+    if misspelt:
+        raise SettingsError("; ".join(misspelt))
     try:
         return settings()
     except ValidationError as error:
-        prefix = settings.model_config["env_prefix"]
         wrong = [f"{prefix}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
         raise SettingsError("; ".join(wrong)) from None
 

@@ -47,5 +47,5 @@ def beside_running() -> Settings:
     if not path.exists() or not is_running(settings.data):
         return settings
     noted: dict[str, Any] = json.loads(path.read_text())
-    unsaid = {name: noted[name] for name in ADDRESSES if name in noted and f"CHAT4ALL_{name.upper()}" not in os.environ}
+    unsaid = {name: noted[name] for name in ADDRESSES if name in noted and not os.environ.get(f"CHAT4ALL_{name.upper()}")}
     return settings.model_copy(update=unsaid)

@@ -156,3 +156,21 @@ def test_an_unknown_channel_is_told_with_a_hint(settings: Settings) -> None:
     assert "Did you mean whatsapp?" in unknown_channel("watsapp")
     with pytest.raises(KeyError, match="known: whatsapp"):
         open_channel("pigeon", settings)
+
+
+@pytest.mark.parametrize(
+    ("channel", "written", "meant"),
+    [
+        ("whatsapp", "WHATSAPP_TOKN", "WHATSAPP_TOKEN"),
+        ("telegram", "TELEGRAM_BOT_TOKE", "TELEGRAM_BOT_TOKEN"),
+        ("instagram", "INSTAGRAM_APP_SECERT", "INSTAGRAM_APP_SECRET"),
+        ("messenger", "MESSENGER_ACOUNT_ID", "MESSENGER_ACCOUNT_ID"),
+    ],
+)
+def test_a_misspelt_credential_is_refused_with_the_right_name(
+    channel: str, written: str, meant: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed over, the account would stay simulated in silence."""
+    monkeypatch.setenv(written, "100000000000002")
+    with pytest.raises(SettingsError, match=f"{written} is not a setting; {meant} is"):
+        open_channel(channel, settings)

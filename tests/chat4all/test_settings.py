@@ -63,10 +63,47 @@ def test_a_password_of_a_server_may_be_as_short_as_it_is(tmp_path: Path, monkeyp
     assert Settings(data=tmp_path).secret("store") == "cassandra"
 
 
-def test_a_misspelt_setting_is_refused_with_the_right_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passed over, the port that was meant would stay at its default in silence."""
-    monkeypatch.setenv("CHAT4ALL_GATEWAY_PROT", "9000")
-    with pytest.raises(SettingsError, match="CHAT4ALL_GATEWAY_PROT is not a setting; CHAT4ALL_GATEWAY_PORT is"):
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("CHAT4ALL_GATEWAY_PROT", "CHAT4ALL_GATEWAY_PORT"),
+        ("CHAT4ALL_DATA_DIR", "CHAT4ALL_DATA"),
+        ("CHAT4AL_GATEWAY_PORT", "CHAT4ALL_GATEWAY_PORT"),
+        ("CHAT4ALL_SECRET_JTW", "CHAT4ALL_SECRET_JWT"),
+        ("CHAT4ALL_SECRET_FILE", "CHAT4ALL_SECRET_FILES"),
+        ("CHAT4ALL_SECRET_WHATSAP_TOKEN", "CHAT4ALL_SECRET_WHATSAPP_TOKEN"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_right_name(written: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passed over, the port that was meant would stay at its default in silence, or another secret would be made."""
+    monkeypatch.setenv(written, "9000")
+    with pytest.raises(SettingsError, match=f"{written} is not a setting; {meant} is"):
+        load()
+
+
+@pytest.mark.parametrize("name", ["CHAT4ALL_SECRET_MATRIX_TOKEN", "CHAT4ALL_SECRET_WHATSAPP_APP_SECRET", "CHAT_DATA"])
+def test_secrets_of_a_further_channel_are_let_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its names are its own; and another program's variables are nobody's business."""
+    monkeypatch.setenv(name, "x")
+    load()
+    assert unknown() == {}
+
+
+def test_what_is_left_empty_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a file of settings with nothing behind the sign: nothing listens everywhere for it, or keeps its data here."""
+    for name in ("HOST", "DATA", "GATEWAY_PORT", "STORE", "OPEN_REGISTRATION", "LOG"):
+        monkeypatch.setenv(f"CHAT4ALL_{name}", "")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:9092")
+    found = load()
+    assert (found.host, found.data.name, found.gateway_port) == ("127.0.0.1", "data", 8000)
+    assert (found.store, found.log, found.open_registration) == ("sqlite:store.db", "kafka://one:9092", None)
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+def test_no_time_is_endless(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for ever cannot be told from what hangs."""
+    monkeypatch.setenv("CHAT4ALL_BACKOFF_MOST_S", number)
+    with pytest.raises(SettingsError, match="CHAT4ALL_BACKOFF_MOST_S"):
         load()
 
 
