@@ -19,7 +19,7 @@ from chat4all.channels.provider_times import at_ms, is_time
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Channel, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import Account, Aside, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
 
 MB = 1 << 20
@@ -81,7 +81,7 @@ _encode = msgspec.json.Encoder().encode
 _profile = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class MessagingChannel(Channel):
+class MessagingChannel(meta.MetaChannel):
     """One account on Meta's messaging platform. A subclass says where, with which limits, and what receipts mean.
 
     `fields`: the webhook fields to subscribe to. `verdicts`: its error codes.
@@ -116,22 +116,8 @@ class MessagingChannel(Channel):
             raise ValueError(f"an address on {self.name} is the number that the platform gave the person, such as 17841400001")
         return written
 
-    def challenge(self, query: Mapping[str, str]) -> str | None:
-        """Meta's hub.challenge."""
-        return meta.challenge(self._verify_token, query)
-
-    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Meta's X-Hub-Signature-256."""
-        return meta.is_signed(self._app_secret, headers, body)
-
-    def read_webhook(self, body: bytes) -> Sequence[Update]:
-        """Every event of every entry that can be read."""
-        found: list[Update] = []
-        for each in meta.webhook_items(body):
-            found.extend([each] if isinstance(each, Unreadable) else self._read_event(each))
-        return found
-
-    def _read_event(self, item: meta.WebhookItem) -> Iterable[Update]:
+    def read_item(self, item: meta.WebhookItem) -> Iterable[Update]:
+        """The updates in one event."""
         what = item.what
         event = Event(
             parts=what,

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Unreadable
+from chat4all.ports import Channel, Unreadable, Update
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
@@ -141,6 +142,35 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     if query.get("hub.mode") != "subscribe" or not known:
         return None
     return query.get("hub.challenge")
+
+
+class MetaChannel(Channel):
+    """A channel whose webhooks come from Meta: their verification, their signature, and the walk through what they tell.
+
+    A subclass sets the app's secret and the verify token, and reads one thing at a time.
+    """
+
+    _app_secret: str
+    _verify_token: str
+
+    def challenge(self, query: Mapping[str, str]) -> str | None:
+        """Meta's hub.challenge."""
+        return challenge(self._verify_token, query)
+
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Meta's X-Hub-Signature-256."""
+        return is_signed(self._app_secret, headers, body)
+
+    def read_webhook(self, body: bytes) -> Sequence[Update]:
+        """Everything of every entry that can be read."""
+        found: list[Update] = []
+        for each in webhook_items(body):
+            found.extend([each] if isinstance(each, Unreadable) else self.read_item(each))
+        return found
+
+    @abstractmethod
+    def read_item(self, item: WebhookItem) -> Iterable[Update]:
+        """The updates in one change or event."""
 
 
 def webhook_items(body: bytes) -> Iterator[WebhookItem | Unreadable]:

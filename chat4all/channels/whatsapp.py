@@ -1,7 +1,7 @@
 """WhatsApp through Meta's Cloud API. Addresses are "+<digits>" or, for people who show no number, their user id "US.1234"."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from chat4all.channels.whatsapp_account import WhatsAppAccount
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Channel, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import Account, Aside, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
@@ -124,7 +124,7 @@ _encode = msgspec.json.Encoder().encode
 _page = msgspec.json.Decoder(_MediaPage).decode
 
 
-class WhatsApp(Channel):
+class WhatsApp(meta.MetaChannel):
     """One business number on the Cloud API, or on the simulator."""
 
     name = "whatsapp"
@@ -167,22 +167,9 @@ class WhatsApp(Channel):
             raise ValueError("a WhatsApp address is a number with its country code, such as +5511999990000, or a user id")
         return found
 
-    def challenge(self, query: Mapping[str, str]) -> str | None:
-        """Meta's hub.challenge."""
-        return meta.challenge(self._verify_token, query)
-
-    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Meta's X-Hub-Signature-256."""
-        return meta.is_signed(self._app_secret, headers, body)
-
-    def read_webhook(self, body: bytes) -> Sequence[Update]:
-        """Statuses and messages of every entry and change that can be read."""
-        found: list[Update] = []
-        for each in meta.webhook_items(body):
-            found.extend([each] if isinstance(each, Unreadable) else self._read_change(each.what))
-        return found
-
-    def _read_change(self, change: dict[str, Any]) -> Iterator[Update]:
+    def read_item(self, item: meta.WebhookItem) -> Iterator[Update]:
+        """The statuses and messages in one change."""
+        change = item.what
         field, value = words(change.get("field")), change.get("value")
         if field in ACCOUNT_FIELDS:
             yield Aside("passed_over", field)
