@@ -32,6 +32,9 @@ class WhatsAppAccount:
 
     async def check(self) -> str:
         """One line for people. Changes nothing. Permanent when the token is refused; Temporary when nobody answers."""
+        return await self._check(await self._debugged())
+
+    async def _check(self, token: Mapping[str, Any]) -> str:
         number = self._read(await self._http.get(self._number.with_query(fields=NUMBER_FIELDS)))
         fares = joined(
             words(number.get("status")),
@@ -40,14 +43,15 @@ class WhatsAppAccount:
             by=", ",
         )
         name = f"WhatsApp {words(number.get('display_phone_number'))} ({words(number.get('verified_name'))})"
-        return joined(name, fares, await self._lacking_scopes(), by="; ")
+        return joined(name, fares, _lacking_scopes(token), by="; ")
 
     async def connect(self, webhook_url: str, verify_token: str) -> str:
         """Subscribe the app to the business account and set the number's webhook. What was done, and what could not be."""
-        line = await self.check()
+        token = await self._debugged()
+        line = await self._check(token)
         if not webhook_url.startswith("https://"):
             return f"{line}; no public address, so no webhook is set"
-        business = self._business or await self._found_business()
+        business = self._business or await self._found_business(token)
         subscribed = await self._subscribed(business)
         wanted = {"override_callback_uri": webhook_url, "verify_token": verify_token}
         self._read(await self._http.post(self._number, _encode({"webhook_configuration": wanted})))
@@ -69,15 +73,8 @@ class WhatsAppAccount:
             return f"templates cannot be read ({failure.reason})"
         return "templates can be read"
 
-    async def _lacking_scopes(self) -> str:
-        token = fields(await self._debugged(), "data")
-        given = {words(each) for each in items(token.get("scopes"))}
-        lacking = [each for each in (MESSAGING, MANAGEMENT) if given and each not in given]
-        return f"the token lacks {' and '.join(lacking)}" if lacking else ""
-
-    async def _found_business(self) -> str:
+    async def _found_business(self, token: Mapping[str, Any]) -> str:
         """The business account that this token is for, if it is for one; else the number's own, if the provider tells it."""
-        token = fields(await self._debugged(), "data")
         for scope in map(fields, items(token.get("granular_scopes"))):
             targets = [ident(each) for each in items(scope.get("target_ids"))]
             if words(scope.get("scope")) == MANAGEMENT and len(targets) == 1:
@@ -91,7 +88,8 @@ class WhatsAppAccount:
     async def _debugged(self) -> dict[str, Any]:
         """What the provider says of the token itself; nothing where it does not."""
         try:
-            return self._read(await self._http.get((self._root / "debug_token").with_query(input_token=self._token)))
+            said = self._read(await self._http.get((self._root / "debug_token").with_query(input_token=self._token)))
+            return fields(said, "data")
         except Failure:
             return {}
 
@@ -102,3 +100,9 @@ class WhatsAppAccount:
             return fields(decoded(answer.body))
         except ValueError:
             return {}
+
+
+def _lacking_scopes(token: Mapping[str, Any]) -> str:
+    given = {words(each) for each in items(token.get("scopes"))}
+    lacking = [each for each in (MESSAGING, MANAGEMENT) if given and each not in given]
+    return f"the token lacks {' and '.join(lacking)}" if lacking else ""

@@ -26,9 +26,11 @@ class Provider(Http):
         super().__init__(1, {})
         self.answers = answers
         self.changed: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
 
     async def get(self, url: URL) -> Answer:
         name = "business" if url.query.get("fields") == "whatsapp_business_account" else url.name
+        self.asked.append(name)
         found = self.answers.get(name, {})
         return found if isinstance(found, Answer) else Answer(200, json.dumps(found).encode())
 
@@ -84,6 +86,13 @@ async def test_what_could_not_be_done_is_said() -> None:
     said = await account(provider).connect(WEBHOOK, "verify")
     assert "NOT subscribed, and nothing will come: set WHATSAPP_BUSINESS_ACCOUNT_ID" in said
     assert [path for path, _ in provider.changed] == ["/v23.0/100"]
+
+
+async def test_nothing_is_asked_twice() -> None:
+    """To connect takes the number, the token and the templates; each is asked for once."""
+    provider = Provider(**{"100": NUMBER, "debug_token": token(MESSAGING, MANAGEMENT, targets=("88",))})
+    await account(provider).connect(WEBHOOK, "verify")
+    assert sorted(provider.asked) == ["100", "debug_token", "message_templates"]
 
 
 async def test_templates_that_cannot_be_read_are_said() -> None:
