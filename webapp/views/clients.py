@@ -14,6 +14,7 @@ from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.responses import (
     answer,
+    page_after,
 )
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.models import ClientPath, ClientsOut, NewClient, NewClientOut, PagedQuery
@@ -41,11 +42,9 @@ api.before_request(_require_admin)
 def clients(query: PagedQuery) -> Response:
     """All service clients, by name."""
     store = gateway().store
-    names = [each for each in credentials.client_names(store) if each > query.after]
-    page = names[: query.limit]
+    page, more = page_after(credentials.client_names(store), query.after, query.limit, str)
     users = store.users(page)
-    shown = [_shape(users[each]) for each in page if each in users]
-    return answer({"clients": shown} | ({"next": page[-1]} if len(names) > len(page) else {}))
+    return answer({"clients": [_shape(users[each]) for each in page if each in users]} | more)
 
 
 @api.post("/v1/clients", responses={"201": NewClientOut, **problems(409)})

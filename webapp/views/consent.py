@@ -14,7 +14,7 @@ from webapp.requests.api_docs import SECURED, USERS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.rate_limits import limits
-from webapp.requests.responses import answer
+from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked
 from webapp.schemas.models import BlockPath, Blocks, PagedQuery, UserOut, Wishes
 from webapp.views import auth
@@ -70,10 +70,9 @@ def wish(body: Wishes) -> Response:
 @checked
 def blocks(query: PagedQuery) -> Response:
     """Whom the caller blocks."""
-    found = [each.thing for each in gateway().store.holdings(caller().user_id, BLOCK) if each.thing > query.after]
-    page = found[: query.limit]
-    more = {"next": page[-1]} if len(found) > len(page) else {}
-    return answer({"blocks": [{"user_id": each} for each in page]} | more)
+    found = gateway().store.holdings(caller().user_id, BLOCK)
+    page, more = page_after(found, query.after, query.limit, lambda each: each.thing)
+    return answer({"blocks": [{"user_id": each.thing} for each in page]} | more)
 
 
 @api.put("/v1/users/me/blocks/<user_id>", responses={"204": None})

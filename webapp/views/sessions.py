@@ -18,6 +18,7 @@ from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.responses import (
     answer,
+    page_after,
 )
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.models import (
@@ -105,9 +106,8 @@ def enable(path: UserIdPath) -> Response:
 @checked
 def sessions(path: UserIdPath, query: PagedQuery) -> Response:
     """A user's logins that go on, by id."""
-    found = [each for each in gateway().logins.sessions(_whose(path.user_id)) if each.session_id > query.after]
-    page = found[: query.limit]
-    more = {"next": page[-1].session_id} if len(found) > len(page) else {}
+    found = gateway().logins.sessions(_whose(path.user_id))
+    page, more = page_after(found, query.after, query.limit, lambda each: each.session_id)
     return answer({"sessions": [_shape(each) for each in page]} | more)
 
 
