@@ -7,8 +7,7 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.records import Range
