@@ -36,17 +36,15 @@ def decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    whole = _whole_characters(body)
-    try:
-        return msgspec.json.decode(whole)
-    except msgspec.MsgspecError:
-        return _leniently(whole)
+        return _leniently(_whole_characters(body))
 
 
 def _leniently(text: str) -> Any:
-    """The same by a reader that lets us say what becomes of a number. ValueError: it is no JSON all the same."""
-    return json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=lambda _: None)
+    """The same of what the strict reader refuses, by one that lets us say what becomes of numbers. ValueError: no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.MsgspecError:
+        return json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=lambda _: None)
 
 
 def _whole_number(digits: str) -> int | None:

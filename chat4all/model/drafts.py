@@ -1,8 +1,8 @@
-"""A draft is what a sender gives; Accepted or Refused is the answer. Decoded directly from JSON, the same for REST and gRPC."""
+"""A draft is what a sender gives; Accepted or Refused is the answer. The same for REST and gRPC."""
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 
 class TextDraft(Struct, frozen=True, tag="text", forbid_unknown_fields=True):
@@ -18,10 +18,10 @@ class FileDraft(Struct, frozen=True, tag="file", forbid_unknown_fields=True):
     text: str = ""
 
 
-class Draft(Struct, frozen=True, forbid_unknown_fields=True):
+class Draft(Struct, frozen=True):
     """A message as its sender wrote it. `conversation_id`, or `to` with one user id or channel:address, or both.
 
-    Beside a conversation `to` limits external delivery to some members. `sender` (JSON: `from`) is the caller when empty.
+    Beside a conversation `to` limits external delivery to some members. `sender` is the caller when empty.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -29,7 +29,7 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     message_id: str | None = None
     conversation_id: str | None = None
     to: list[str] | None = None
-    sender: str | None = field(default=None, name="from")
+    sender: str | None = None
     channels: list[str] | None = None
     metadata: dict[str, Any] = {}
     key: str | None = None
