@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = handle_any  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
