@@ -72,9 +72,9 @@ class InFlight:
 class Flow:
     """One topic's way from the log to its chain. Runs in one thread."""
 
-    def __init__(self, held: Parts, topic: str, stopping: threading.Event) -> None:
-        settings = held.settings
-        self._parts, self._topic, self._stopping = held, topic, stopping
+    def __init__(self, opened: Parts, topic: str, stopping: threading.Event) -> None:
+        settings = opened.settings
+        self._parts, self._topic, self._stopping = opened, topic, stopping
         self._ready = Ready(settings.batch_records, settings.batch_recipients)
         self._most = settings.batch_records * READ_AHEAD
         self._gap_s = settings.chain_gap_ms / 1000
@@ -87,7 +87,7 @@ class Flow:
         self._stopped: set[int] = set()
         self._paused = False
         self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
-        self._consumer = held.log.consume(topic, GROUP, self._assigned, self._revoked)
+        self._consumer = opened.log.consume(topic, GROUP, self._assigned, self._revoked)
 
     def run(self) -> None:
         """Until told to stop. An outage of log, store or broker is waited out."""
@@ -208,15 +208,15 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    held = parts()
-    exporter.serve("bridge", held.settings)
-    exporter.read_disk(held.settings)
-    Lag(held.log, held.store, (INCOMING, STATUS)).show()
-    tracing.begin("bridge", held.settings)
+    opened = parts()
+    exporter.serve("bridge", opened.settings)
+    exporter.read_disk(opened.settings)
+    Lag(opened.log, opened.store, (INCOMING, STATUS)).show()
+    tracing.begin("bridge", opened.settings)
     spans = tracing.spans()
     if spans:
         spans.instrument_celery()
-    flows = [Flow(held, topic, stopping) for topic in (INCOMING, STATUS)]
+    flows = [Flow(opened, topic, stopping) for topic in (INCOMING, STATUS)]
     threads = [threading.Thread(target=flow.run, name=f"flow-{n}", daemon=True) for n, flow in enumerate(flows)]
     for thread in threads:
         thread.start()
@@ -225,7 +225,7 @@ def main() -> None:
             raise SystemExit("a flow ended unforeseen")
     for thread in threads:
         thread.join(10)
-    held.close()
+    opened.close()
     tracing.end()
 
 

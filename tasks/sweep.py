@@ -45,15 +45,15 @@ class Sweeper:
                 found.append(lane)
         return found
 
-    def sweep(self, held: Parts) -> None:
+    def sweep(self, opened: Parts) -> None:
         """Wake what is stuck."""
-        states = held.store.lanes()
-        due = set(held.store.due(list(states), now_ms()))
+        states = opened.store.lanes()
+        due = set(opened.store.due(list(states), now_ms()))
         self._found = self.stuck(states, due)
         wake(self._found)
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)
-            metrics.RETRIES_WAITING.from_(lambda: self.waiting(held))
+            metrics.RETRIES_WAITING.from_(lambda: self.waiting(opened))
         self._swept = time.monotonic()
         metrics.SWEEPS.add()
 
@@ -63,10 +63,10 @@ class Sweeper:
             return {}
         return _by_channel(lane.channel for lane in self._found)
 
-    def waiting(self, held: Parts) -> Values:
+    def waiting(self, opened: Parts) -> Values:
         """How many keys wait, by channel. Counted every 10 s at most."""
         if time.monotonic() - self._waiting[0] >= COUNTED_S:
-            counts = held.store.waiting_counts(list(held.store.lanes()))
+            counts = opened.store.waiting_counts(list(opened.store.lanes()))
             by_channel = dict.fromkeys(CHANNELS, 0)
             for lane, count in counts.items():
                 by_channel[lane.channel] = by_channel.get(lane.channel, 0) + count

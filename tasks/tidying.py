@@ -22,32 +22,32 @@ HALF_WRITTEN_MS = 24 * 3_600_000
 FRESH_S = 180.0
 
 
-def tidy(held: Parts, now: int) -> None:
+def tidy(opened: Parts, now: int) -> None:
     """Forget what is too old at `now` (ms UTC). While records wait to be worked on, time stands still at the oldest of them."""
-    done = {topic: done_before(held, topic, now) for topic in TOPICS}
+    done = {topic: done_before(opened, topic, now) for topic in TOPICS}
     for topic in TOPICS:
-        held.log.trim(topic, min(done[topic], now - held.settings.log_retention_h * 3_600_000))
-    expired = held.store.expire(done[INCOMING])
+        opened.log.trim(topic, min(done[topic], now - opened.settings.log_retention_h * 3_600_000))
+    expired = opened.store.expire(done[INCOMING])
     behind.found(expired.behind_ms)
     for kind, count in expired.rows.items():
         metrics.ROWS_EXPIRED.of(kind).add(count)
     for receipt in expired.receipts:
         metrics.RECEIPTS_EXPIRED.of(receipt.channel).add()
         log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
-    held.objects.tidy(now - HALF_WRITTEN_MS)
+    opened.objects.tidy(now - HALF_WRITTEN_MS)
 
 
-def done_before(held: Parts, topic: str, before_ms: int) -> int:
+def done_before(opened: Parts, topic: str, before_ms: int) -> int:
     """The time up to which a topic may be forgotten: never what no stage has worked on, however old it is."""
     if topic == EVENTS:
         return before_ms
-    progress = held.store.progress(topic)
+    progress = opened.store.progress(topic)
     waiting = []
-    for partition, (first, end) in held.log.ends(topic).items():
+    for partition, (first, end) in opened.log.ends(topic).items():
         following = max(first, progress[partition].done + 1 if partition in progress else 0)
         if following < end:
             waiting.append(Range(partition, following, following))
-    return min([before_ms, *(record.at for record in held.log.read(topic, waiting, READ_S))])
+    return min([before_ms, *(record.at for record in opened.log.read(topic, waiting, READ_S))])
 
 
 class Backlog:
@@ -72,8 +72,8 @@ behind = Backlog()
 class Tidier:
     """This process's thread for it. Poked while it works it does nothing more."""
 
-    def __init__(self, held: Parts) -> None:
-        self._held = held
+    def __init__(self, opened: Parts) -> None:
+        self._opened = opened
         self._at_work = threading.Lock()
 
     def wake(self) -> threading.Thread:
@@ -86,7 +86,7 @@ class Tidier:
         if not self._at_work.acquire(blocking=False):
             return
         try:
-            tidy(self._held, now_ms())
+            tidy(self._opened, now_ms())
         except Temporary as outage:
             log.warning("tidy_waits", reason=outage.reason)
         except Exception:

@@ -24,7 +24,7 @@ from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
 
-HELD = 4_000
+MESSAGES_AT_ONCE = 4_000
 AT_ONCE = 1_000
 CHUNK = 100
 CHUNK_OCTETS = 256 << 10
@@ -79,19 +79,19 @@ class HistoryReader:
 
         Pages of all are read at once; whenever one runs out, all that are half empty are read on.
         """
-        size = max(10, HELD // len(starts)) if starts else 0
+        size = max(10, MESSAGES_AT_ONCE // len(starts)) if starts else 0
         open_ends = {name: _Reading(after) for name, after in starts.items()}
         while open_ends:
-            low = [name for name, each in open_ends.items() if not each.is_whole and len(each.held) <= size // 2]
+            low = [name for name, each in open_ends.items() if not each.is_whole and len(each.unread) <= size // 2]
             spans = [Span(name, open_ends[name].after, up_to + 1, size) for name in low]
             for name, page in zip(low, self._store.pages(spans), strict=True):
                 open_ends[name].take(page, size)
-            open_ends = {name: each for name, each in open_ends.items() if each.held}
+            open_ends = {name: each for name, each in open_ends.items() if each.unread}
             # What is not read yet lies beyond the last message held of its conversation.
-            safe = min((each.held[-1].seq for each in open_ends.values() if not each.is_whole), default=up_to)
+            safe = min((each.unread[-1].seq for each in open_ends.values() if not each.is_whole), default=up_to)
             ready = [message for each in open_ends.values() for message in each.give(safe)]
             yield from sorted(ready, key=_seq)
-            open_ends = {name: each for name, each in open_ends.items() if each.held or not each.is_whole}
+            open_ends = {name: each for name, each in open_ends.items() if each.unread or not each.is_whole}
 
     def changes(self, user: str, cursor: Cursor, names: Iterable[str] | None = None) -> Iterator[list[Event]]:
         """Chunks of what was learned since the cursor: memberships, positions, states, rejections. As it is now.
@@ -154,7 +154,7 @@ class HistoryReader:
 
     def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Event]]:
         limit = min(NEWEST, max(5, 20 * AT_ONCE // max(1, len(names))))
-        for chunk in _by(max(1, HELD // limit), names):
+        for chunk in _by(max(1, MESSAGES_AT_ONCE // limit), names):
             readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
             recent_marks = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
@@ -180,17 +180,17 @@ class _Reading:
 
     def __init__(self, after: int) -> None:
         self.after = after
-        self.held: deque[Message] = deque()
+        self.unread: deque[Message] = deque()
         self.is_whole = False
 
     def take(self, page: Sequence[Message], size: int) -> None:
-        self.held.extend(page)
+        self.unread.extend(page)
         self.is_whole = len(page) < size
         self.after = page[-1].seq if page else self.after
 
     def give(self, up_to: int) -> Iterator[Message]:
-        while self.held and self.held[0].seq <= up_to:
-            yield self.held.popleft()
+        while self.unread and self.unread[0].seq <= up_to:
+            yield self.unread.popleft()
 
 
 def reload_event(reason: str) -> Event:

@@ -36,9 +36,9 @@ class NotAllowed(Exception):
 class Sessions:
     """Makes the streams of this process. Used on the loop; store and log are read on `pool`."""
 
-    def __init__(self, hub: Hub, past: HistoryReader, pool: Executor, backlog: Backlog | None = None) -> None:
+    def __init__(self, hub: Hub, history: HistoryReader, pool: Executor, backlog: Backlog | None = None) -> None:
         self._hub = hub
-        self._past = past
+        self._history = history
         self._pool = pool
         self._backlog = backlog
         self._bells: set[asyncio.Event] = set()
@@ -76,17 +76,17 @@ class Sessions:
         """The same of every conversation, from the log: an empty cursor begins now. For who may read everything."""
         bell = asyncio.Event()
         subscription = self._hub.subscribe(None, cursor.positions, bell.set)
-        past = self._catch_up_all(subscription, cursor, dict(self._hub.events))
-        async with aclosing(self._serve(subscription, cursor, bell, past)) as steps:
+        history = self._catch_up_all(subscription, cursor, dict(self._hub.events))
+        async with aclosing(self._serve(subscription, cursor, bell, history)) as steps:
             async for step in steps:
                 yield step
 
     async def _serve(
-        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, past: AsyncGenerator[Step]
+        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, history: AsyncGenerator[Step]
     ) -> AsyncGenerator[Step]:
         self._bells.add(bell)
         try:
-            async with aclosing(past) as steps:
+            async with aclosing(history) as steps:
                 async for step in steps:
                     self._check(subscription)
                     yield step
@@ -111,13 +111,13 @@ class Sessions:
         is_live = False
         while not is_live:
             asked_at = now_ms()
-            async for events in self._steps(self._past.messages(user, cursor, subscription.horizon, subscription.names)):
+            async for events in self._steps(self._history.messages(user, cursor, subscription.horizon, subscription.names)):
                 yield Step(events, cursor)
             for partition, seq in subscription.horizon.items():
                 cursor.reach(partition, seq)
             while events := subscription.take():
                 yield Step([each for each in events if self._hub.states.are_news(each)], cursor)
-            async for events in self._steps(self._past.changes(user, cursor, subscription.names)):
+            async for events in self._steps(self._history.changes(user, cursor, subscription.names)):
                 for each in events:
                     self._hub.states.hear(each)
                 yield Step(events, cursor)

@@ -137,7 +137,7 @@ class MessagingChannel(meta.MetaChannel):
             return self.echoed(event, event.part("message"))
         if event.part("message"):
             return messaging_inbound.said(event, event.part("message"), self._inbound)
-        for name, tell in messaging_inbound.TOLD.items():
+        for name, tell in messaging_inbound.READERS.items():
             if event.part(name):
                 return [tell(event, event.part(name), self._inbound)]
         return self.receipts(event) or [self._aside(event)]

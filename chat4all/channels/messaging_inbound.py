@@ -148,7 +148,7 @@ def referred(event: Telling, referral: dict[str, Any], make: Make) -> Update:
     return make(event, f"referral:{event.person}:{event.mark}", came_by(referral), referral=flat(referral))
 
 
-TOLD: dict[str, Callable[[Telling, dict[str, Any], Make], Update]] = {
+READERS: dict[str, Callable[[Telling, dict[str, Any], Make], Update]] = {
     "message_edit": edited,
     "reaction": reacted,
     "postback": pressed,

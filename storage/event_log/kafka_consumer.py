@@ -60,7 +60,7 @@ class Follower(Consumer):
         self._waiting: dict[int, deque[Record]] = {}
         self._bytes: dict[int, int] = {}
         self._paused: set[int] = set()
-        self._held: set[int] = set()
+        self._over_full: set[int] = set()
         self._lost: dict[int, Failure] = {}
         self._turn = 0
         self._log = logger("event_log")
@@ -156,24 +156,24 @@ class Follower(Consumer):
         waiting = self._waiting[partition]
         found = [waiting.popleft() for _ in range(min(share, len(waiting)))]
         self._bytes[partition] -= sum(len(each.value) for each in found)
-        if partition in self._held and len(waiting) <= HELD_RECORDS // 2 and self._bytes[partition] <= HELD_BYTES // 2:
-            self._held.discard(partition)
+        if partition in self._over_full and len(waiting) <= HELD_RECORDS // 2 and self._bytes[partition] <= HELD_BYTES // 2:
+            self._over_full.discard(partition)
             self._client.resume([TopicPartition(self._name, partition)])
         return found
 
     def _hold_if_full(self, partition: int) -> None:
         full = len(self._waiting[partition]) >= HELD_RECORDS or self._bytes[partition] >= HELD_BYTES
-        if full and partition not in self._held:
-            self._held.add(partition)
+        if full and partition not in self._over_full:
+            self._over_full.add(partition)
             self._client.pause([TopicPartition(self._name, partition)])
 
     def _forget(self, partition: int) -> None:
         for kept in (self._positions, self._waiting, self._bytes, self._lost):
             kept.pop(partition, None)
         self._paused.discard(partition)
-        if partition in self._held:
+        if partition in self._over_full:
             # The client would remember it, should the partition come back.
-            self._held.discard(partition)
+            self._over_full.discard(partition)
             self._client.resume([TopicPartition(self._name, partition)])
 
 
@@ -200,7 +200,7 @@ class Member(Follower):
         self._new: list[int] = []
         self._shown: dict[int, int] = {}
         self._awake = time.monotonic()
-        self._doubts = False
+        self._uncertain = False
         self._client.subscribe([self._name], on_assign=self._on_assign, on_revoke=self._on_revoke)
 
     def commit(self, positions: Mapping[int, int]) -> None:
@@ -214,11 +214,11 @@ class Member(Follower):
     def _give(self, limit: int) -> list[Record]:
         """Nothing, where this process stood still for so long that it may not be a member any more and was not told yet."""
         now = time.monotonic()
-        self._doubts = self._doubts or now - self._awake > DOUBT_S
-        if self._doubts:
-            self._doubts = not self._is_member()
+        self._uncertain = self._uncertain or now - self._awake > DOUBT_S
+        if self._uncertain:
+            self._uncertain = not self._is_member()
         self._awake = time.monotonic()
-        return [] if self._doubts else super()._give(limit)
+        return [] if self._uncertain else super()._give(limit)
 
     def _is_member(self) -> bool:
         """Whether the group still takes what we commit: what it knows already, so that nothing changes."""

@@ -37,7 +37,7 @@ class SQLiteLog(EventLog):
         self._lock = Lock()
         self._files: dict[str, TopicFile] = {}
         self._writers: dict[str, Writer] = {}
-        self._heart = Heartbeat(self._folder)
+        self._heartbeat = Heartbeat(self._folder)
         self._closed = False
 
     def create(self, partitions: Mapping[str, int]) -> None:
@@ -94,7 +94,7 @@ class SQLiteLog(EventLog):
         """See EventLog."""
         file = self._existing(topic)
         member = Member(file, groups.Group(topic, group, file.topic.partitions), self._folder, assigned, revoked)
-        self._heart.add(member)
+        self._heartbeat.add(member)
         return member
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Consumer:
@@ -133,7 +133,7 @@ class SQLiteLog(EventLog):
         with self._lock:
             self._closed = True
             writers, files = list(self._writers.values()), list(self._files.values())
-        self._heart.close()
+        self._heartbeat.close()
         for writer in writers:
             writer.close()
         for file in files:

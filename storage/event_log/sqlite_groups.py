@@ -184,15 +184,15 @@ def _share(connection: Connection, group: Group) -> None:
 
 def balance(current: Mapping[int, str], members: Sequence[str], partitions: int) -> dict[int, str]:
     """Who gets which partition: shares differ by one at most, and as few as possible move."""
-    held = {member: [each for each in range(partitions) if current.get(each) == member] for member in members}
+    owned = {member: [each for each in range(partitions) if current.get(each) == member] for member in members}
     least, more = divmod(partitions, len(members))
     # Those who hold most get the larger shares: that moves least.
-    ranked = sorted(members, key=lambda member: (-len(held[member]), member))
+    ranked = sorted(members, key=lambda member: (-len(owned[member]), member))
     shares = {member: least + (rank < more) for rank, member in enumerate(ranked)}
-    result = {each: member for member in members for each in held[member][: shares[member]]}
+    result = {each: member for member in members for each in owned[member][: shares[member]]}
     free = [each for each in range(partitions) if each not in result]
     for member in ranked:
-        missing = shares[member] - len(held[member][: shares[member]])
+        missing = shares[member] - len(owned[member][: shares[member]])
         result.update(dict.fromkeys(free[:missing], member))
         free = free[missing:]
     return result

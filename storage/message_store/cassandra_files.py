@@ -73,9 +73,9 @@ class CassandraFiles(Files):
         raise Temporary("store", "others kept changing the same")
 
     def hold_objects(self, wanted: Sequence[tuple[str, str]], at: int) -> list[bool]:
-        return [self._held(checksum, holder, at) for checksum, holder in wanted]
+        return [self._hold_one(checksum, holder, at) for checksum, holder in wanted]
 
-    def _held(self, checksum: str, holder: str, at: int) -> bool:
+    def _hold_one(self, checksum: str, holder: str, at: int) -> bool:
         for _ in range(ROUNDS):
             there, _ = self._object(checksum)
             if there is None:

@@ -142,9 +142,9 @@ class SQLiteDirectory(Directory):
     def memberships(self, conversation_ids: Sequence[str], of: str = "") -> dict[str, Membership]:
         with self._db.read() as db:
             kept = CONVERSATIONS(db, [(conversation_id,) for conversation_id in conversation_ids])
-            past = PAST_STAYS(db, [(of, conversation_id) for conversation_id in conversation_ids]) if of else []
+            earlier = PAST_STAYS(db, [(of, conversation_id) for conversation_id in conversation_ids]) if of else []
         found = {conversation_id: _membership(row) for (conversation_id,), row in kept}
-        for (user_id, conversation_id), stay in past:
+        for (user_id, conversation_id), stay in earlier:
             found[conversation_id] = found[conversation_id].with_stays([Member(user_id, *stay)])
         return found
 

@@ -35,31 +35,31 @@ LOOK_BACK_DAYS = 30
 LAG_MS = 2_000
 
 
-def verify(held: Parts, file_id: str) -> None:
+def verify(opened: Parts, file_id: str) -> None:
     """Compare what the store holds of a file with what was promised. Repeating it, or doing it twice at once, does no harm."""
-    filing = FileLifecycle(held.store, held.objects, held.settings)
-    file = held.store.files([file_id]).get(file_id)
+    lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
+    file = opened.store.files([file_id]).get(file_id)
     if file is None or file.status is not FileStatus.VERIFYING:
         return
     try:
-        filing.joined(file)
-        size, checksum = measured(held, file.own_key)
+        lifecycle.joined(file)
+        size, checksum = measured(opened, file.own_key)
     except Permanent as failure:
         # Another run may have come to an end meanwhile; then the row is no longer as we saw it, and this changes nothing.
-        filing.refused(file, failure.reason)
+        lifecycle.refused(file, failure.reason)
         return
     if size != file.size:
-        filing.refused(file, "size_mismatch")
+        lifecycle.refused(file, "size_mismatch")
     elif checksum != file.checksum:
-        filing.refused(file, "checksum_mismatch")
+        lifecycle.refused(file, "checksum_mismatch")
     else:
-        filing.finished(file, checksum, size)
+        lifecycle.finished(file, checksum, size)
 
 
-def measured(held: Parts, key: str) -> tuple[int, str]:
+def measured(opened: Parts, key: str) -> tuple[int, str]:
     """Size and sha256 of what the store holds, read as a stream."""
     digest, size = hashlib.sha256(), 0
-    for chunk in held.objects.read(key):
+    for chunk in opened.objects.read(key):
         digest.update(chunk)
         size += len(chunk)
     return size, digest.hexdigest()
@@ -71,8 +71,8 @@ WORK: dict[str, Callable[[Parts, str], None]] = {"verify_file": verify, "fetch_m
 class FileWorker:
     """This process's threads for files. A file that is being worked on is not taken up a second time."""
 
-    def __init__(self, held: Parts) -> None:
-        self._held = held
+    def __init__(self, opened: Parts) -> None:
+        self._opened = opened
         self._pools = {task: ThreadPoolExecutor(most, thread_name_prefix=task) for task, most in THREADS.items()}
         self._at: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -94,7 +94,7 @@ class FileWorker:
         try:
             for _ in range(TRIES):
                 try:
-                    WORK[task](self._held, file_id)
+                    WORK[task](self._opened, file_id)
                     return
                 except Temporary as outage:
                     log.warning("file_waits", task=task, file_id=file_id, reason=outage.reason)
@@ -130,7 +130,7 @@ class FileSweeper:
     def __init__(self) -> None:
         self._after: dict[str, tuple[int, str]] = {}
 
-    def sweep(self, held: Parts) -> None:
+    def sweep(self, opened: Parts) -> None:
         """Look at a few of those that are due."""
         now = now_ms()
         days = [day_of(now - back * DAY_MS) for back in range(LOOK_BACK_DAYS, -1, -1)]
@@ -139,10 +139,10 @@ class FileSweeper:
             after = self._after.get(day, (0, ""))
             if after[0] < 0:
                 continue
-            page = held.store.due_files(day, now - LAG_MS, after, AT_ONCE)
-            files = held.store.files([file_id for _, file_id in page]) if page else {}
+            page = opened.store.due_files(day, now - LAG_MS, after, AT_ONCE)
+            files = opened.store.files([file_id for _, file_id in page]) if page else {}
             for place in page:
-                look(held, files.get(place[1]), now)
+                look(opened, files.get(place[1]), now)
                 self._after[day] = place
             if len(page) == AT_ONCE:
                 return
@@ -150,19 +150,19 @@ class FileSweeper:
                 self._after[day] = (-1, "")
 
 
-def look(held: Parts, file: StoredFile | None, now: int) -> None:
+def look(opened: Parts, file: StoredFile | None, now: int) -> None:
     """What is to be done with a file that was due."""
     if file is None or file.due_at > now or not file.due_at:
         return
-    filing = FileLifecycle(held.store, held.objects, held.settings)
+    lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
     task = "verify_file" if file.status is FileStatus.VERIFYING else ""
     if file.media and file.status is FileStatus.UPLOADING:
         task = "fetch_media"
     if task and now < file.expires_at:
-        filing.changed(file, due_at=now + VERIFY_DUE_MS)
+        lifecycle.changed(file, due_at=now + VERIFY_DUE_MS)
         wake_file(task, file.file_id)
     else:
-        filing.look(file)
+        lifecycle.look(file)
 
 
 def wake_file(task: str, file_id: str) -> None:

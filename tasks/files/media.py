@@ -26,22 +26,22 @@ ANSWER_MOST = 1 << 20
 PAGE = "text/html"
 
 
-def fetch(held: Parts, file_id: str) -> None:
+def fetch(opened: Parts, file_id: str) -> None:
     """Bring a file's bytes into the store. After a failure that may pass the sweep asks again, so many times."""
-    file = held.store.files([file_id]).get(file_id)
+    file = opened.store.files([file_id]).get(file_id)
     if file is None or file.status is not FileStatus.UPLOADING or not file.media:
         return
-    filing = FileLifecycle(held.store, held.objects, held.settings)
+    lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
     try:
-        _bring(held, filing, file)
+        _bring(opened, lifecycle, file)
     except Permanent as failure:
-        filing.refused(file, failure.reason)
+        lifecycle.refused(file, failure.reason)
         log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason, why=failure.detail)
     except Temporary as failure:
         if file.tries + 1 >= TRIES:
-            filing.refused(file, failure.reason)
+            lifecycle.refused(file, failure.reason)
         else:
-            filing.changed(file, tries=file.tries + 1)
+            lifecycle.changed(file, tries=file.tries + 1)
         raise
 
 
@@ -51,16 +51,16 @@ def _channel(name: str, settings: Settings) -> Channel:
     return open_channel(name, settings)
 
 
-def _bring(held: Parts, filing: FileLifecycle, file: StoredFile) -> None:
+def _bring(opened: Parts, lifecycle: FileLifecycle, file: StoredFile) -> None:
     try:
-        _carry(held, filing, file, _channel(file.channel, held.settings))
+        _carry(opened, lifecycle, file, _channel(file.channel, opened.settings))
     except Refused as refusal:
         metrics.FETCHES_REFUSED.of(file.channel, refusal.detail).add()
         raise
 
 
-def _carry(held: Parts, filing: FileLifecycle, file: StoredFile, channel: Channel) -> None:
-    settings = held.settings
+def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: Channel) -> None:
+    settings = opened.settings
     with Transfer(channel.media_from, settings.file_fetch_s, settings.provider_timeout_s) as transfer:
         lookup = channel.media_lookup(file.media)
         answer = b"" if lookup is None else b"".join(_body(transfer, _got(transfer, lookup), ANSWER_MOST))
@@ -70,11 +70,11 @@ def _carry(held: Parts, filing: FileLifecycle, file: StoredFile, channel: Channe
             raise Permanent("media_is_a_page")
         digest = hashlib.sha256()
         chunks = _body(transfer, response, settings.inbound_file_limit)
-        size = held.objects.put(file.own_key, _hashed(chunks, digest.update))
+        size = opened.objects.put(file.own_key, _hashed(chunks, digest.update))
     if not size:
-        held.objects.remove([file.own_key])
+        opened.objects.remove([file.own_key])
         raise Permanent("media_empty")
-    filing.finished(_typed(file, shown), digest.hexdigest(), size)
+    lifecycle.finished(_typed(file, shown), digest.hexdigest(), size)
 
 
 def _typed(file: StoredFile, shown: str) -> StoredFile:

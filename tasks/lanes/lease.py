@@ -101,13 +101,13 @@ class Leases:
 
     async def take(self, lane: Lane) -> Hold | None:
         """The lane, if it has work and nobody alive holds it."""
-        state, held = await self.state(lane), Observed[Lease]()
-        held.look(state.lease)
+        state, observed = await self.state(lane), Observed[Lease]()
+        observed.look(state.lease)
         while await self._has_work(state):
             seen = state.lease
-            if held.look(seen):
+            if observed.look(seen):
                 return None
-            if not seen.holder or is_dead(seen.holder) or held.unchanged_s >= self._lease_s:
+            if not seen.holder or is_dead(seen.holder) or observed.unchanged_s >= self._lease_s:
                 return await self._take_from(lane, seen)
             await asyncio.sleep(WATCH_S)
             state = await self.state(lane)

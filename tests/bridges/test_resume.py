@@ -383,7 +383,7 @@ def test_messages_of_many_conversations_come_by_seq(one: World, monkeypatch: pyt
     ]
     one.store.put_messages(said)
     for held in (1, 90, 10_000):
-        monkeypatch.setattr("bridges.streaming.history.HELD", held)
+        monkeypatch.setattr("bridges.streaming.history.MESSAGES_AT_ONCE", held)
         parts = HistoryReader(one.store, 1).messages("alice", Cursor(positions={0: 20}), {0: 390})
         assert [each.seq for chunk in parts for each in chunk] == list(range(21, 391))
 

@@ -62,7 +62,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, cfg: Any, sock: PatientSocket, client: Any, server: Any, most: int) -> None:
         super().__init__(cfg, sock, client, server)
         self.most = most
-        self.gathering = RequestBuffer(most)
+        self.buffer = RequestBuffer(most)
         self.counted = 0
         self.begun = 0.0
         self.keep = False
@@ -81,7 +81,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._show = metrics.CONNECTIONS.set
         self.worker_connections = 2 * CONNECTIONS_MOST
         self.waiting: dict[Connection, None] = {}
-        self.held = 0
+        self.bytes_in_memory = 0
         self._expired_at = 0.0
         self._most = load().batch_body_limit
         self._streams = ThreadPoolExecutor(max(1, self.cfg.threads // 4), thread_name_prefix="stream")
@@ -118,14 +118,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _gather(self, conn: Connection, data: bytes) -> None:
         """Take what came of a request that waits."""
-        gathering = conn.gathering
-        if not gathering.data:
+        buffer = conn.buffer
+        if not buffer.data:
             conn.timeout, conn.late = time.monotonic() + HEAD_S, "head_late"
             conn.begun = conn.timeout
-        verdict = gathering.feed(data)
-        self._count(conn, len(gathering.data))
-        if gathering.expects:
-            gathering.expects = False
+        verdict = buffer.feed(data)
+        self._count(conn, len(buffer.data))
+        if buffer.expects:
+            buffer.expects = False
             self._tell(conn.sock, CONTINUE)
         if verdict is Verdict.MORE:
             self._go_on(conn)
@@ -141,8 +141,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._submit(self.tpool, self.handle, conn)
 
     def _go_on(self, conn: Connection) -> None:
-        if conn.gathering.size:
-            conn.timeout, conn.late = conn.begun + len(conn.gathering.data) / BODY_PER_S, "body_late"
+        if conn.buffer.size:
+            conn.timeout, conn.late = conn.begun + len(conn.buffer.data) / BODY_PER_S, "body_late"
         self._make_room()
 
     # In a thread.
@@ -152,8 +152,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if conn.parser is None:
             conn.parser = http.get_parser(self.cfg, conn.sock, conn.client)
             conn.initialized = True
-        conn.parser.unreader.unread(bytes(conn.gathering.data))
-        conn.gathering = RequestBuffer(self._most)
+        conn.parser.unreader.unread(bytes(conn.buffer.data))
+        conn.buffer = RequestBuffer(self._most)
         keep = super().handle(conn)
         conn.sock.flush()
         return keep
@@ -234,7 +234,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _linger(self, conn: Connection) -> None:
         """Close our side, and read a little of what still comes, so that the answer is not lost with it."""
-        conn.keep, conn.gathering = False, RequestBuffer(self._most)
+        conn.keep, conn.buffer = False, RequestBuffer(self._most)
         if conn.sock.left:
             self._wait(conn, selectors.EVENT_WRITE, self._writable, TAKE_S, "not_taken")
             return
@@ -270,7 +270,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.poller.unregister(conn.sock)
 
     def _count(self, conn: Connection, size: int) -> None:
-        self.held += size - conn.counted
+        self.bytes_in_memory += size - conn.counted
         conn.counted = size
 
     def _end(self, conn: Connection) -> None:
@@ -284,7 +284,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """End a wait that is over, and say so where somebody listens for an answer."""
         if why:
             self._cut(why).add()
-        if why in ("head_late", "body_late") and conn.gathering.data:
+        if why in ("head_late", "body_late") and conn.buffer.data:
             self._say(conn.sock, 408, "request_too_slow", "the request did not come in time")
         self._end(conn)
 
@@ -296,7 +296,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Keep within bounds: those who wait longest go first, and of bytes those who hold some."""
         while self.nr_conns > CONNECTIONS_MOST and self.waiting:
             self._cut_first("too_many")
-        while self.held > HELD_MOST and (holder := next((each for each in self.waiting if each.counted), None)):
+        while self.bytes_in_memory > HELD_MOST and (holder := next((each for each in self.waiting if each.counted), None)):
             self._cut_off(holder, "too_much")
 
     def murder_keepalived(self, force: bool = False) -> None:

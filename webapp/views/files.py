@@ -139,7 +139,7 @@ def _verifying(file: StoredFile, checksum: str) -> StoredFile | None:
     missing = still_missing(file, {each.number: each.size for each in _uploaded(file)})
     if missing:
         raise Problem(409, "incomplete", "parts are missing, or have another size than they should", missing=missing)
-    return _filing().verify(replace(file, checksum=checksum))
+    return _lifecycle().verify(replace(file, checksum=checksum))
 
 
 def _outcome(file_id: str) -> Response:
@@ -203,9 +203,9 @@ def _taken(form: Form, start: Start) -> Response:
 
 
 def _begin(membership: Membership, name: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
-    filing, file_id, place = _filing(), str(uuid4()), membership.conversation.conversation_id
-    hold_upload(file_id, size, now_ms() + filing.expire_ms)
-    return filing.begin(place, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
+    lifecycle, file_id, place = _lifecycle(), str(uuid4()), membership.conversation.conversation_id
+    hold_upload(file_id, size, now_ms() + lifecycle.expire_ms)
+    return lifecycle.begin(place, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
 
 
 def _stored(file: StoredFile, form: Form) -> Response:
@@ -214,7 +214,7 @@ def _stored(file: StoredFile, form: Form) -> Response:
     if not form.size:
         here.objects.remove([file.own_key])
         raise Problem(422, "empty_file", "a file needs at least one byte", "file")
-    ready = _filing().finished(file, form.checksum, form.size)
+    ready = _lifecycle().finished(file, form.checksum, form.size)
     if ready is None:
         raise Problem(409, "upload_over", "the upload took too long and has expired")
     return answer(shape(ready), 201)
@@ -239,7 +239,7 @@ def presigned(path: FilePath) -> Response:
     return answer({"url": url, "expires_at": rfc3339(int((time.time() + life_s) * 1000))})
 
 
-def _filing() -> FileLifecycle:
+def _lifecycle() -> FileLifecycle:
     here = gateway()
     return FileLifecycle(here.store, here.objects, here.settings)
 

@@ -18,9 +18,9 @@ def hold_upload(file_id: str, size: int, until: int) -> None:
     if who.sees_all:
         return
     here.store.hold([Holding(who.user_id, UPLOAD, file_id, size, until)])
-    held = here.store.holdings(who.user_id, UPLOAD)
+    holdings = here.store.holdings(who.user_id, UPLOAD)
     most, bytes_most = here.settings.open_uploads, here.settings.open_upload_bytes
-    if len(held) > most or sum(each.amount for each in held) > bytes_most:
+    if len(holdings) > most or sum(each.amount for each in holdings) > bytes_most:
         here.store.let_go(who.user_id, UPLOAD, [file_id])
         detail = f"at most {most} uploads and {bytes_most} bytes may be under way: complete some, or wait until they expire"
         raise Problem(429, "quota_exceeded", detail, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -70,15 +70,15 @@ def may_know(store: MessageStore, file: StoredFile, membership: Membership, user
         return True
     after = ""
     for _ in range(PAGES if file.status is FileStatus.READY else 0):
-        held = list(store.holders(file.checksum, message_prefix(file.file_id), PAGE, after))
-        places = [place for holder in held if (place := message_of(holder, file.file_id))]
+        holders_page = list(store.holders(file.checksum, message_prefix(file.file_id), PAGE, after))
+        places = [place for holder in holders_page if (place := message_of(holder, file.file_id))]
         kept = store.registered([place for place in places if place[0] == file.conversation_id])
         carrying = store.messages([(each.conversation_id, each.seq) for each in kept.values()])
         if any(membership.may_read(user_id, each.members_version) for each in carrying.values()):
             return True
-        if len(held) < PAGE:
+        if len(holders_page) < PAGE:
             break
-        after = max(held)
+        after = max(holders_page)
     return False
 
 
@@ -92,9 +92,9 @@ def hold(store: MessageStore, works: Sequence[Unfrozen], files: Mapping[str, Sto
     if not wanted:
         return []
     holders = [(file.checksum, message_holder(file.file_id, work.conversation_id, work.message_id)) for file, work in wanted]
-    held = store.hold_objects(holders, now_ms())
+    kept = store.hold_objects(holders, now_ms())
     again = store.files(list({file.file_id for file, _ in wanted}))
-    return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(held, wanted, strict=True)]
+    return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(kept, wanted, strict=True)]
 
 
 def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:

@@ -188,16 +188,16 @@ class FileLifecycle:
         So are those that a message may not keep any longer. A page at a time: one that counts is enough.
         """
         after = ""
-        while held := self._store.holders(file.checksum, message_prefix(file.file_id), HOLDERS_AT_ONCE, after):
-            places = {holder: place for holder in held if (place := message_of(holder, file.file_id))}
+        while holders := self._store.holders(file.checksum, message_prefix(file.file_id), HOLDERS_AT_ONCE, after):
+            places = {holder: place for holder in holders if (place := message_of(holder, file.file_id))}
             stored = self._store.registered(list(places.values())) if places else {}
             limit, kept_until = now_ms() - UNSTORED_MS, before(self._settings.retention.files, now_ms())
-            old = [each for each, at in held.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
+            old = [each for each, at in holders.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
             if old:
                 self._store.drop_holders(file.checksum, old)
-            if len(old) < len(held):
+            if len(old) < len(holders):
                 return True
-            after = max(held)
+            after = max(holders)
         return False
 
     def _discard(self, file: StoredFile) -> None:
