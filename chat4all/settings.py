@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat4all.model.cors import origins
 from chat4all.model.retention import Retention, too_short
+from chat4all.model.retry_policy import RetryPolicy
 from chat4all.private_files import private_folder
 from chat4all.redaction import know
 
@@ -264,6 +265,13 @@ class Settings(BaseSettings):
     def has_secret(self, name: str) -> bool:
         """Whether a secret of this name is given or kept; makes none."""
         return bool(os.environ.get(f"CHAT4ALL_SECRET_{name.upper()}")) or (self.data / "secrets" / name).exists()
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How channels that do not say it themselves try again."""
+        return RetryPolicy(
+            self.backoff_first_s, self.backoff_most_s, self.unknown_grace_s, self.breaker_failures, self.breaker_probe_s
+        )
 
     def secret(self, name: str) -> str:
         """A secret by name: CHAT4ALL_SECRET_<NAME>, else, embedded only, one made once and kept in the data folder (0600).

@@ -7,6 +7,7 @@ import msgspec
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 
+from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
 from chat4all.ports import Limits
 from chat4all.settings import SettingsError, nearly
@@ -16,22 +17,39 @@ UNPACED_PER_SECOND = 100_000.0
 UNPACED_INTERVAL_S = 1e-6
 UNPACED_BURST = 100_000
 
+Values = TypeVar("Values", Limits, RetryPolicy)
 
-class Pacing(BaseSettings):
-    """Fields that every channel's settings have: pacing in place of the provider's. Unset on the simulator: none."""
+
+class AccountSettings(BaseSettings):
+    """Fields that every channel's settings have: pacing in place of the provider's (unset on the simulator: none), and
+    retries in place of the deployment's.
+    """
 
     account_per_second: float | None = Field(None, gt=0, description="Sends of the account per second.")
     recipient_interval_s: float | None = Field(None, gt=0, description="Seconds between sends to one address.")
     recipient_burst: int | None = Field(None, ge=1, description="Sends to one address that may go at once before that.")
+    backoff_first_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BACKOFF_FIRST_S.")
+    backoff_most_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BACKOFF_MOST_S.")
+    unknown_grace_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_UNKNOWN_GRACE_S.")
+    breaker_failures: int | None = Field(None, ge=1, description="In place of CHAT4ALL_BREAKER_FAILURES.")
+    breaker_probe_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BREAKER_PROBE_S.")
 
     def limits(self, provider: Limits, real: bool) -> Limits:
         """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead."""
         paced = provider if real else _unpaced(provider)
-        chosen = {name: value for name, value in self.model_dump(include=set(Pacing.model_fields)).items() if value is not None}
-        return msgspec.structs.replace(paced, **chosen)
+        return self._over(paced)
+
+    def retries(self, deployment: RetryPolicy) -> RetryPolicy:
+        """The deployment's policy, and what the environment says of this channel instead."""
+        return self._over(deployment)
+
+    def _over(self, otherwise: Values) -> Values:
+        """These values, and in their place those that are set here."""
+        here = self.model_dump(include=set(otherwise.__struct_fields__), exclude_none=True)
+        return msgspec.structs.replace(otherwise, **here)
 
 
-Own = TypeVar("Own", bound=Pacing)
+Own = TypeVar("Own", bound=AccountSettings)
 
 
 def load(settings: type[Own]) -> Own:
@@ -52,7 +70,7 @@ def load(settings: type[Own]) -> Own:
         raise SettingsError("; ".join(wrong)) from None
 
 
-def require(settings: Pacing, *names: str) -> None:
+def require(settings: AccountSettings, *names: str) -> None:
     """SettingsError that names what is missing beside the token of a real account."""
     prefix = settings.model_config["env_prefix"]
     missing = [f"{prefix}{name.upper()}" for name in names if not getattr(settings, name)]

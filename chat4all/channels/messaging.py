@@ -11,7 +11,7 @@ from msgspec import Struct
 from yarl import URL
 
 from chat4all.channels import messaging_inbound, meta
-from chat4all.channels.account_settings import Pacing, load, reached, require
+from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident
 from chat4all.channels.meta import Verdict
@@ -31,7 +31,7 @@ PASSED_OVER = (
 )  # fmt: skip
 
 
-class MessagingSettings(Pacing):
+class MessagingSettings(AccountSettings):
     """What both need: an account and its app. Without the token the channel talks to the simulator."""
 
     token: str = ""
@@ -102,6 +102,7 @@ class MessagingChannel(meta.MetaChannel):
         self._verify_token = own.verify_token or settings.secret(f"{self.name}_verify_token")
         self.account = Account(own.account_id or self.simulated_account, real)
         self.limits = own.limits(type(self).limits, real)
+        self.retries = own.retries(settings.retry_policy)
         base = own.api_url or (self.real_url if real else f"{settings.simulator_url}/{self.name}")
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._account_url = URL(f"{base}/{own.api_version}/{self.account.account_id}")

@@ -18,7 +18,7 @@ from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
 from chat4all.channels import http, telegram_inbound
-from chat4all.channels.account_settings import Pacing, load, reached
+from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields, ident
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.messages import File
@@ -68,7 +68,7 @@ class _FileAnswer(Struct, frozen=True):
 _file = msgspec.json.Decoder(_FileAnswer).decode
 
 
-class TelegramSettings(Pacing):
+class TelegramSettings(AccountSettings):
     """TELEGRAM_…: a bot. Without TELEGRAM_BOT_TOKEN the channel talks to the simulator."""
 
     model_config = SettingsConfigDict(env_prefix="TELEGRAM_", frozen=True, extra="ignore")
@@ -104,6 +104,7 @@ class Telegram(Channel):
         token = own.bot_token or f"{SIMULATED_BOT}:{settings.secret('telegram_token')}"
         self.account = Account(token.partition(":")[0], real)
         self.limits = own.limits(Telegram.limits, real)
+        self.retries = own.retries(settings.retry_policy)
         self.polls = (real and not settings.public_url) if own.polling is None else own.polling
         self._secret = own.webhook_secret or settings.secret("telegram_webhook_secret")
         self._timeout_s = settings.provider_timeout_s

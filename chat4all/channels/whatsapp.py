@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
 from chat4all.channels import meta, whatsapp_inbound
-from chat4all.channels.account_settings import Pacing, load, reached, require
+from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
 from chat4all.channels.meta import Verdict
@@ -83,7 +83,7 @@ ACCOUNT_FIELDS = frozenset({
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 
 
-class WhatsAppSettings(Pacing):
+class WhatsAppSettings(AccountSettings):
     """WHATSAPP_…: a business number. Without WHATSAPP_TOKEN the channel talks to the simulator."""
 
     model_config = SettingsConfigDict(env_prefix="WHATSAPP_", frozen=True, extra="ignore")
@@ -147,6 +147,7 @@ class WhatsApp(meta.MetaChannel):
         self._verify_token = own.verify_token or settings.secret("whatsapp_verify_token")
         self.account = Account(own.phone_number_id or SIMULATED_NUMBER, real)
         self.limits = own.limits(WhatsApp.limits, real)
+        self.retries = own.retries(settings.retry_policy)
         base = own.api_url or (meta.GRAPH_URL if real else f"{settings.simulator_url}/whatsapp")
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._number = URL(f"{base}/{own.api_version}/{self.account.account_id}")

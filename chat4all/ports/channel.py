@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
+from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
 
 
@@ -146,12 +147,14 @@ class Channel(ABC):
 
     `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
     hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
-    `media_from`: where its files may be fetched; nowhere, unless it says so.
+    `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
+    None: as the deployment's settings say.
     """
 
     name: ClassVar[str]
     limits: Limits
     account: Account
+    retries: RetryPolicy | None = None
     polls: bool = False
     media_from: Allowed = Allowed()
 

@@ -48,11 +48,12 @@ class Sender:
     """A channel account's way out in this process."""
 
     def __init__(self, parts: Parts, channel: Channel, writer: Writer, executor: Executor) -> None:
-        self.throttle = Throttle(channel.name, channel.limits, parts.settings)
+        self._retries = channel.retries or parts.settings.retry_policy
+        self.throttle = Throttle(channel.name, channel.limits, self._retries)
         self.calls = Calls(channel, parts)
         self._parts, self._channel, self._writer, self._executor = parts, channel, writer, executor
         self._owners = Owners(parts.store, executor)
-        self._graces = Graces(max(parts.settings.unknown_grace_s, self.calls.limit_s))
+        self._graces = Graces(max(self._retries.unknown_grace_s, self.calls.limit_s))
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._names = Names()
         self._given_up: set[DeliveryKey] = set()
@@ -216,7 +217,7 @@ class Sender:
         why = error.reason if isinstance(error, Unknown) else described(error)
         log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
         life_ms = ends_of(row, self._parts.settings) - now_ms()
-        grace_ms = max(int(self._parts.settings.unknown_grace_s * 1000), min(self._backoff_ms(refusals), life_ms))
+        grace_ms = max(int(self._retries.unknown_grace_s * 1000), min(self._backoff_ms(refusals), life_ms))
         self._graces.begin(row.key, grace_ms / 1000)
         return Wait(now_ms() + self._look_again_ms(grace_ms), refusals + 1)
 
@@ -237,8 +238,8 @@ class Sender:
             metrics.SECOND_SENDS.of(self._channel.name).add()
 
     def _backoff_ms(self, refusals: int) -> int:
-        settings = self._parts.settings
-        return int(1000 * backoff(refusals + 1, settings.backoff_first_s, settings.backoff_most_s, random.random))
+        policy = self._retries
+        return int(1000 * backoff(refusals + 1, policy.backoff_first_s, policy.backoff_most_s, random.random))
 
     def _look_again_ms(self, grace_ms: int) -> int:
         return min(grace_ms, RECEIPT_MS) if self._channel.limits.echoes_reference else grace_ms

@@ -12,8 +12,8 @@ from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
 from chat4all.model.backoff import Backoff
+from chat4all.model.retry_policy import RetryPolicy
 from chat4all.ports import Limits
-from chat4all.settings import Settings
 from chat4all.telemetry import metrics
 
 # A wait this short is slept through; a longer one is written down, and gives its place in memory to others.
@@ -95,9 +95,9 @@ class Throttle:
     `share`: the part of the account's rate that is this process's; others send from the same account.
     """
 
-    def __init__(self, channel: str, limits: Limits, settings: Settings) -> None:
+    def __init__(self, channel: str, limits: Limits, retries: RetryPolicy) -> None:
         self.share = 1.0
-        self.breaker = Breaker(settings.breaker_failures, settings.breaker_probe_s)
+        self.breaker = Breaker(retries.breaker_failures, retries.breaker_probe_s)
         self.pace = Pace(limits)
         self.rate = AsyncLimiter(max(1.0, limits.account_per_second * RATE_PERIOD_S), RATE_PERIOD_S)
         self._channel = channel

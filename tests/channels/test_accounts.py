@@ -1,7 +1,10 @@
 """Addresses, limits and credentials."""
 
+from pathlib import Path
+
 import phonenumbers
 import pytest
+from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS, open_channel, unknown_channel, whatsapp_inbound
 from chat4all.settings import Settings, SettingsError
@@ -130,6 +133,19 @@ def test_pacing_may_be_chosen(settings: Settings, monkeypatch: pytest.MonkeyPatc
     assert (limits.recipient_interval_s, limits.recipient_burst, limits.account_per_second) == (0.5, 2, 80)
     monkeypatch.setenv("WHATSAPP_ACCOUNT_PER_SECOND", "0")
     with pytest.raises(SettingsError, match="WHATSAPP_ACCOUNT_PER_SECOND"):
+        open_channel("whatsapp", settings)
+
+
+def test_retries_are_the_deployments_unless_a_channel_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value by itself, for each channel by itself."""
+    settings = Settings(data=tmp_path, backoff_first_s=2, breaker_failures=7)
+    monkeypatch.setenv("WHATSAPP_BACKOFF_FIRST_S", "0.5")
+    monkeypatch.setenv("WHATSAPP_BREAKER_PROBE_S", "9")
+    whatsapp, telegram = open_channel("whatsapp", settings).retries, open_channel("telegram", settings).retries
+    assert telegram == settings.retry_policy
+    assert whatsapp == replace(settings.retry_policy, backoff_first_s=0.5, breaker_probe_s=9)
+    monkeypatch.setenv("WHATSAPP_BREAKER_FAILURES", "0")
+    with pytest.raises(SettingsError, match="WHATSAPP_BREAKER_FAILURES"):
         open_channel("whatsapp", settings)
 
 
