@@ -22,7 +22,7 @@ from ops.bench.figures import Accepting, Bare, Figures, spread
 from ops.bench.flows import Course, Measured, idle, with_people
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.readers import Readers
-from ops.harness.servers import NotInstalled, single
+from ops.harness.servers import NotInstalled, environment, single
 from ops.harness.system import System
 from ops.native.processes import StartFailed
 
@@ -109,9 +109,8 @@ def run(stack: str, size: Size, console: Console) -> Figures:
         system = Measured(Path(folder) / "data", load.UNLIMITED | (servers.place(f"b{token_hex(6)}") if servers else {}))
         if servers:
             system.servers = servers.each
-            os.environ.update(servers.secrets)
         refuse_real(system.settings)
-        with system:
+        with environment(servers.secrets if servers else {}), system:
             return measure(system, size, console)
 
 

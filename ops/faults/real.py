@@ -3,7 +3,6 @@
 Each row has topics, a keyspace and a bucket of its own.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -33,9 +32,7 @@ class Real(Stack):
             raise NotHere(str(why)) from None
         self._prefix = f"f{token_hex(6)}"
         place = self._servers.place(self._prefix)
-        # The run opens log and store itself, with the same passwords.
-        os.environ.update(self._servers.secrets)
-        super().__init__(data, env, place)
+        super().__init__(data, env, place, self._servers.secrets)
         # What the row before left in the broker is not this one's.
         self.delete_queues()
 

@@ -13,6 +13,7 @@ from chat4all.root import ROOT
 from ops.harness import broker
 from ops.harness.api import Api
 from ops.harness.place import new_operator
+from ops.harness.servers import environment
 from ops.harness.spawning import end, log_of, spawn
 from ops.harness.system import System, free_ports
 
@@ -34,8 +35,11 @@ class Stack(ABC):
 
     name: str
 
-    def __init__(self, data: Path, env: Mapping[str, str], servers: Mapping[str, str]) -> None:
+    def __init__(
+        self, data: Path, env: Mapping[str, str], servers: Mapping[str, str], secrets: Mapping[str, str] | None = None
+    ) -> None:
         self.system = System(data, {**servers, **QUICK, **env})
+        self._secrets = secrets or {}
         self._spawned: list[subprocess.Popen[bytes]] = []
         self.second_ports = free_ports(2)
 
@@ -49,7 +53,8 @@ class Stack(ABC):
     def running(self) -> Iterator["Stack"]:
         """Everything started; ended, with what was started by hand, on the way out."""
         try:
-            with self.system:
+            # The run opens log and store itself, with the same passwords.
+            with environment(self._secrets), self.system:
                 try:
                     yield self
                 finally:

@@ -1,6 +1,5 @@
 """What the uploads run on: the embedded parts with a folder, the same with MinIO, or real servers for everything."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from secrets import token_hex
 
 from msgspec import Struct
 
-from ops.harness.servers import Servers, single
+from ops.harness.servers import Servers, environment, single
 from ops.native.minio import Minio
 from ops.native.processes import Server, free_port
 from ops.native.stack import default_home
@@ -40,8 +39,8 @@ def opened(name: str, folder: Path) -> Iterator[Stack]:
     if name == "real":
         stack = on_real(single())
         # What this process itself asks of the settings needs the same secrets.
-        os.environ.update(secrets_of(stack))
-        yield stack
+        with environment(secrets_of(stack)):
+            yield stack
     elif name == "s3":
         server = Minio(default_home(), folder / "minio", free_port())
         server.start()

@@ -1,9 +1,11 @@
 """Real servers for a run or a test session: Kafka, Cassandra, RabbitMQ and MinIO on free ports, gone when the process ends."""
 
 import atexit
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -44,6 +46,24 @@ class Servers(Struct, frozen=True):
             "CHAT4ALL_OBJECTS": self.env["CHAT4ALL_OBJECTS"].replace("/chat4all", f"/{name}"),
         }
         return self.env | own
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """This process asks the settings of a stack itself inside; afterwards its environment is what it was.
+
+    Else the next system of the same process would find servers named that it was not to use.
+    """
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def require() -> Path:

@@ -462,3 +462,12 @@ def test_servers_are_made_alone_and_in_threes(monkeypatch: pytest.MonkeyPatch, t
     assert (len(one.all), len(three.all)) == (4, 8)
     assert three.env["CHAT4ALL_LOG"].count("127.0.0.1:") == 3
     assert three.env["CHAT4ALL_STORE"].endswith("/chat4all?replication=3")
+
+
+def test_what_a_stack_says_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later system of the same process is not told of servers that it was not to use."""
+    monkeypatch.setenv("MINIO_SECRET_KEY", "before")
+    monkeypatch.delenv("MINIO_ENDPOINT", raising=False)
+    with real.environment({"MINIO_SECRET_KEY": "inside", "MINIO_ENDPOINT": "minio:9000"}):
+        assert (os.environ["MINIO_SECRET_KEY"], os.environ["MINIO_ENDPOINT"]) == ("inside", "minio:9000")
+    assert (os.environ["MINIO_SECRET_KEY"], "MINIO_ENDPOINT" in os.environ) == ("before", False)
