@@ -18,10 +18,10 @@ from bridges.streaming.backlog import Backlog
 from bridges.streaming.feed import Feed, starting_point
 from bridges.streaming.grpc_service import SERVICE, Chat
 from bridges.streaming.history import HistoryReader
+from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.reflection import AuthenticatedReflection
 from bridges.streaming.sessions import Sessions
 from bridges.streaming.sse import EventsPage
-from bridges.streaming.subscriptions import Hub, Limits
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.cors import origins
 from chat4all.model.failures import Failure, Mismatch

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import reload_event
-from bridges.streaming.subscriptions import Cursor
 from chat4all.model.events import Event, decode
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import EVENTS, Range

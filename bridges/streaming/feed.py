@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from bridges.streaming.subscriptions import Hub, Memberships
+from bridges.streaming.audience import Memberships
+from bridges.streaming.hub import Hub
 from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership

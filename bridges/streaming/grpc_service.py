@@ -10,9 +10,10 @@ import grpc
 import msgspec
 
 from bridges.streaming.authentication import Authenticator, MustEnd, NotAdmitted
+from bridges.streaming.cursor import Cursor
+from bridges.streaming.frames import Step
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
-from bridges.streaming.subscriptions import Cursor, Step
 from chat4all.model.drafts import Draft, FileDraft, Refused, TextDraft
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.acceptance.acceptance import Acceptor

@@ -6,8 +6,10 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 
 from bridges.streaming.backlog import Backlog
+from bridges.streaming.cursor import Cursor
+from bridges.streaming.frames import Step
 from bridges.streaming.history import HistoryReader, must_reload, reload_event
-from bridges.streaming.subscriptions import Cursor, Hub, Step, Subscription
+from bridges.streaming.hub import Hub, Subscription
 from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.events import Event

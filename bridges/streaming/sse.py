@@ -17,10 +17,11 @@ from contextlib import aclosing, suppress
 from aiohttp import web
 
 from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted
+from bridges.streaming.cursor import Cursor
 from bridges.streaming.event_json import event_json
+from bridges.streaming.frames import Step
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
-from bridges.streaming.subscriptions import Cursor, Step
 from chat4all.model.cors import SAFE, cross_origin
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.access.rate_limits import TooMany

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 import grpc
 
 from bridges.stream import StreamServer
-from bridges.streaming.subscriptions import Limits
+from bridges.streaming.hub import Limits
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, Watermark

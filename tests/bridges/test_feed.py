@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridges.streaming.feed import Feed, starting_point
-from bridges.streaming.subscriptions import Hub
+from bridges.streaming.hub import Hub
 from chat4all.model.deliveries import Watermark
 from chat4all.model.failures import Mismatch, Temporary
 from chat4all.model.records import EVENTS, partition_of

@@ -12,9 +12,10 @@ import grpc
 import pytest
 
 from bridges.streaming.backlog import Backlog
+from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import HistoryReader, must_reload
+from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.sessions import Sessions
-from bridges.streaming.subscriptions import Cursor, Hub, Limits
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark

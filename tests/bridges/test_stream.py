@@ -8,7 +8,8 @@ import grpc
 import msgspec
 import pytest
 
-from bridges.streaming.subscriptions import Cursor, Limits
+from bridges.streaming.cursor import Cursor
+from bridges.streaming.hub import Limits
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.failures import Temporary

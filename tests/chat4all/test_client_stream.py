@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.streaming.subscriptions import Cursor
+from bridges.streaming.cursor import Cursor
 from chat4all.client import ApiError, Client, Tokens
 from chat4all.client.streaming import Newest, Stream, channel_to
 from chat4all.model.records import STATUS, Position, Range, read_status

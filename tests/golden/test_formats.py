@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridges.streaming.subscriptions import Cursor
+from bridges.streaming.cursor import Cursor
 from chat4all.model import files, ids, messages, records
 from chat4all.model.drafts import FileDraft, TextDraft
 from chat4all.model.events import decode, encode

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import HistoryReader
-from bridges.streaming.subscriptions import Cursor
 from chat4all.model.callers import Caller
 from chat4all.model.conversations import Conversation, ConversationType, Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state

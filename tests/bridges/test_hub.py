@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.streaming.subscriptions import Cursor, Hub, Limits, Memberships, States, Step, Subscription, readers
+from bridges.streaming.audience import Memberships, readers
+from bridges.streaming.cursor import Cursor
+from bridges.streaming.frames import Step
+from bridges.streaming.hub import Hub, Limits, States, Subscription
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.model.events import Event, decode
 from chat4all.model.records import Record
