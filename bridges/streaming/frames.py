@@ -8,8 +8,8 @@ from bridges.streaming.cursor import Cursor
 from chat4all.model.events import Event
 
 
-class Step(Struct):
-    """Events to send next, and the reader's cursor before them. Ask once, for `frame` or for `each`: both move the cursor.
+class Frame(Struct):
+    """Events to send next, and the reader's cursor before them. Ask once, for `encoded` or for `each`: both move the cursor.
 
     `with_time`: everything older than these has been told too, so their times count.
     """
@@ -18,7 +18,7 @@ class Step(Struct):
     cursor: Cursor
     with_time: bool = False
 
-    def frame(self) -> bytes:
+    def encoded(self) -> bytes:
         """A serialised `Events`: the events' own bytes as field 1, the cursor after them as field 2. Nothing is parsed."""
         parts: list[bytes] = []
         for event in self.events:

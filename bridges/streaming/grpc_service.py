@@ -11,7 +11,7 @@ import msgspec
 
 from bridges.streaming.authentication import Authenticator, MustEnd, NotAdmitted
 from bridges.streaming.cursor import Cursor
-from bridges.streaming.frames import Step
+from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from chat4all.model.drafts import Draft, FileDraft, Refused, TextDraft
@@ -84,7 +84,7 @@ class Chat:
         """The caller's events from the cursor on, until either side goes or the token ends."""
         authenticated = await admitted(self._authenticator.stream, context)
         try:
-            steps = self._sessions.of(authenticated.caller, Cursor.decode(request.cursor, self._log), request.all)
+            frames = self._sessions.of(authenticated.caller, Cursor.decode(request.cursor, self._log), request.all)
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "bad_cursor", str(error))
         except NotAllowed as error:
@@ -93,7 +93,7 @@ class Chat:
         try:
             with self._streams.one():
                 async with self._authenticator.hold(authenticated):
-                    await self._stream(steps, context)
+                    await self._stream(frames, context)
         except MustEnd as end:
             self._streams.cut_off(end.code)
             status = grpc.StatusCode.UNAVAILABLE if end.code == "unavailable" else grpc.StatusCode.UNAUTHENTICATED
@@ -105,14 +105,14 @@ class Chat:
             self._streams.cut_off("unavailable")
             await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", "resume with the last cursor")
 
-    async def _stream(self, begun: AsyncGenerator[Step], context: Context) -> None:
-        async with aclosing(begun) as steps:
-            async for step in steps:
-                frame = step.frame()
+    async def _stream(self, begun: AsyncGenerator[Frame], context: Context) -> None:
+        async with aclosing(begun) as frames:
+            async for frame in frames:
+                encoded = frame.encoded()
                 try:
                     async with asyncio.timeout(WRITE_S) as limit:
-                        await context.write(frame)
-                    self._streams.sent(len(step.events))
+                        await context.write(encoded)
+                    self._streams.sent(len(frame.events))
                 except TimeoutError:
                     if limit.expired():
                         raise CutOff from None
@@ -120,7 +120,7 @@ class Chat:
                 except grpc.aio.InternalError:
                     # The reader went away while we wrote: there is nobody to tell.
                     return
-                left(step, "grpc")
+                left(frame, "grpc")
 
     async def _off_loop(self, blocking: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)

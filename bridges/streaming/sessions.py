@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.cursor import Cursor
-from bridges.streaming.frames import Step
+from bridges.streaming.frames import Frame
 from bridges.streaming.history import HistoryReader, must_reload, reload_event
 from bridges.streaming.hub import Hub, Subscription
 from chat4all.model.callers import MANAGE, Caller
@@ -16,10 +16,10 @@ from chat4all.model.events import Event
 from chat4all.telemetry import metrics, tracing
 
 
-def left(step: Step, way: str) -> None:
+def left(frame: Frame, way: str) -> None:
     """The events of this step left the system, over `way`: the last of their steps that a trace shows."""
     if tracing.spans():
-        for each in step.events:
+        for each in frame.events:
             tracing.mark("stream", each.trace, each.message_id, kind=each.kind, channel=way)
 
 
@@ -52,7 +52,7 @@ class Sessions:
         for bell in self._bells:
             bell.set()
 
-    def of(self, caller: Caller, cursor: Cursor, everything: bool) -> AsyncGenerator[Step]:
+    def of(self, caller: Caller, cursor: Cursor, everything: bool) -> AsyncGenerator[Frame]:
         """The caller's stream, or that of every conversation, from a cursor on.
 
         NotAllowed when they may not read everything; ValueError when the cursor is of the other kind of stream.
@@ -63,71 +63,71 @@ class Sessions:
             raise ValueError("the cursor belongs to another kind of stream")
         return self.follow_all(cursor) if everything else self.follow(caller.user_id, cursor)
 
-    async def follow(self, user: str, cursor: Cursor) -> AsyncGenerator[Step]:
+    async def follow(self, user: str, cursor: Cursor) -> AsyncGenerator[Frame]:
         """What `user` may see from `cursor` on. Each step must be sent, or at least asked for, before the next is taken.
 
-        An empty step says that the reader has caught up. CutOff, Closing, or a failure of the store end the stream.
+        An empty frame says that the reader has caught up. CutOff, Closing, or a failure of the store end the stream.
         """
         bell = asyncio.Event()
         subscription = self._hub.subscribe(user, cursor.positions, bell.set)
-        async with aclosing(self._serve(subscription, cursor, bell, self._catch_up(subscription, cursor))) as steps:
-            async for step in steps:
-                yield step
+        async with aclosing(self._serve(subscription, cursor, bell, self._catch_up(subscription, cursor))) as frames:
+            async for frame in frames:
+                yield frame
 
-    async def follow_all(self, cursor: Cursor) -> AsyncGenerator[Step]:
+    async def follow_all(self, cursor: Cursor) -> AsyncGenerator[Frame]:
         """The same of every conversation, from the log: an empty cursor begins now. For who may read everything."""
         bell = asyncio.Event()
         subscription = self._hub.subscribe(None, cursor.positions, bell.set)
         history = self._catch_up_all(subscription, cursor, dict(self._hub.events))
-        async with aclosing(self._serve(subscription, cursor, bell, history)) as steps:
-            async for step in steps:
-                yield step
+        async with aclosing(self._serve(subscription, cursor, bell, history)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _serve(
-        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, history: AsyncGenerator[Step]
-    ) -> AsyncGenerator[Step]:
+        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, history: AsyncGenerator[Frame]
+    ) -> AsyncGenerator[Frame]:
         self._bells.add(bell)
         try:
-            async with aclosing(history) as steps:
-                async for step in steps:
+            async with aclosing(history) as frames:
+                async for frame in frames:
                     self._check(subscription)
-                    yield step
+                    yield frame
             while True:
                 self._check(subscription)
                 bell.clear()
                 while events := subscription.take():
                     # What waited may have been overtaken by what the store said.
-                    yield Step([each for each in events if self._hub.states.are_news(each)], cursor, with_time=True)
+                    yield Frame([each for each in events if self._hub.states.are_news(each)], cursor, with_time=True)
                     self._check(subscription)
                 await bell.wait()
         finally:
             self._hub.unsubscribe(subscription)
             self._bells.discard(bell)
 
-    async def _catch_up(self, subscription: Subscription, cursor: Cursor) -> AsyncGenerator[Step]:
+    async def _catch_up(self, subscription: Subscription, cursor: Cursor) -> AsyncGenerator[Frame]:
         """Messages up to the horizon, then what was learned since; again for what the buffer had to let go of meanwhile."""
         user = subscription.user or ""
         if reason := must_reload(cursor):
             metrics.RELOADS.of(reason).add()
-            yield Step([reload_event(reason)], cursor)
+            yield Frame([reload_event(reason)], cursor)
         is_live = False
         while not is_live:
             asked_at = now_ms()
             async for events in self._steps(self._history.messages(user, cursor, subscription.horizon, subscription.names)):
-                yield Step(events, cursor)
+                yield Frame(events, cursor)
             for partition, seq in subscription.horizon.items():
                 cursor.reach(partition, seq)
             while events := subscription.take():
-                yield Step([each for each in events if self._hub.states.are_news(each)], cursor)
+                yield Frame([each for each in events if self._hub.states.are_news(each)], cursor)
             async for events in self._steps(self._history.changes(user, cursor, subscription.names)):
                 for each in events:
                     self._hub.states.hear(each)
-                yield Step(events, cursor)
+                yield Frame(events, cursor)
             cursor.catch_up(asked_at)
             is_live = subscription.go_live(self._hub.highest)
-        yield Step([], cursor)
+        yield Frame([], cursor)
 
-    async def _catch_up_all(self, subscription: Subscription, cursor: Cursor, horizon: dict[int, int]) -> AsyncGenerator[Step]:
+    async def _catch_up_all(self, subscription: Subscription, cursor: Cursor, horizon: dict[int, int]) -> AsyncGenerator[Frame]:
         """The log up to this horizon, which is where the subscription began; again for what the buffer had to let go of."""
         if self._backlog is None:
             raise ValueError("streams of all conversations need the log")
@@ -137,11 +137,11 @@ class Sessions:
         is_live = False
         while not is_live:
             async for events in self._steps(self._backlog.between(cursor, horizon)):
-                yield Step([each for each in events if self._hub.states.are_news(each)], cursor)
+                yield Frame([each for each in events if self._hub.states.are_news(each)], cursor)
             cursor.events = {**cursor.events, **horizon}
             horizon = dict(self._hub.events)
             is_live = subscription.go_live(self._hub.highest)
-        yield Step([], cursor)
+        yield Frame([], cursor)
 
     async def _steps(self, blocking: Iterator[list[Event]]) -> AsyncGenerator[list[Event]]:
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from aiohttp import web
 from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.event_json import event_json
-from bridges.streaming.frames import Step
+from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from chat4all.model.cors import SAFE, cross_origin
@@ -98,7 +98,7 @@ class EventsPage:
             await self._serve(response, authenticated, begun)
         return response
 
-    def _begun(self, request: web.Request, authenticated: AuthenticatedCaller) -> AsyncGenerator[Step]:
+    def _begun(self, request: web.Request, authenticated: AuthenticatedCaller) -> AsyncGenerator[Frame]:
         """The stream that is asked for. NotAllowed, or ValueError for a cursor or a flag that makes no sense."""
         everything = request.query.get("all", "false")
         if everything not in ("true", "false"):
@@ -107,7 +107,7 @@ class EventsPage:
         return self._sessions.of(authenticated.caller, Cursor.decode(kept, self._log), everything == "true")
 
     async def _serve(
-        self, response: web.StreamResponse, authenticated: AuthenticatedCaller, begun: AsyncGenerator[Step]
+        self, response: web.StreamResponse, authenticated: AuthenticatedCaller, begun: AsyncGenerator[Frame]
     ) -> None:
         """Write until the stream ends; its last comment says why."""
         beating = asyncio.create_task(_beat(response))
@@ -117,9 +117,9 @@ class EventsPage:
         try:
             async with (
                 self._authenticator.hold(authenticated),
-                aclosing(begun) as steps,
+                aclosing(begun) as frames,
             ):
-                await _write_all(response, steps, self._streams)
+                await _write_all(response, frames, self._streams)
         except MustEnd as end:
             self._streams.cut_off(end.code)
             await response.write(b": %s\n\n" % str(end).encode())
@@ -133,27 +133,27 @@ class EventsPage:
             beating.cancel()
 
 
-async def _write_all(response: web.StreamResponse, steps: AsyncGenerator[Step], streams: Streams) -> None:
-    async for step in steps:
-        text = blocks(step)
+async def _write_all(response: web.StreamResponse, frames: AsyncGenerator[Frame], streams: Streams) -> None:
+    async for frame in frames:
+        text = blocks(frame)
         try:
             async with asyncio.timeout(WRITE_S) as limit:
                 await response.write(text)
-            streams.sent(len(step.events))
+            streams.sent(len(frame.events))
         except TimeoutError:
             if limit.expired():
                 raise CutOff from None
             raise
-        left(step, "sse")
+        left(frame, "sse")
 
 
-def blocks(step: Step) -> bytes:
+def blocks(frame: Frame) -> bytes:
     """Server-Sent Events of one step; of a step without events its cursor alone."""
     parts = []
-    for event, cursor in step.each():
+    for event, cursor in frame.each():
         event.json = event.json or event_json(event.body)
         parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), event.kind.encode(), event.json))
-    return b"".join(parts) or b"id: %s\n\n" % step.cursor.encode().encode()
+    return b"".join(parts) or b"id: %s\n\n" % frame.cursor.encode().encode()
 
 
 async def _beat(response: web.StreamResponse) -> None:

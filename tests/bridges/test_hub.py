@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bridges.streaming.audience import Memberships, readers
 from bridges.streaming.cursor import Cursor
-from bridges.streaming.frames import Step
+from bridges.streaming.frames import Frame
 from bridges.streaming.hub import Hub, Limits, States, Subscription
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.model.events import Event, decode
@@ -62,7 +62,7 @@ class Reader:
         self.is_live = False
 
     def send(self, events: list[Event]) -> None:
-        Step(events, self.cursor).frame()
+        Frame(events, self.cursor).encoded()
         self.got += [(event.partition, event.seq) for event in events if event.seq >= 0]
         self.kept = self.cursor.encode()
 
@@ -285,7 +285,7 @@ def test_a_frame_is_what_protobuf_would_make() -> None:
     bodies = [pb.Event(event_id=str(size), rejected=pb.RejectedEvent(reason="r" * size)) for size in (0, 1, 127, 128, 40_000)]
     events = [Event("rejected", "talk", 1, each.SerializeToString(), at=9) for each in bodies]
     cursor = Cursor(log="log")
-    frame = pb.Events.FromString(Step(events, cursor, with_time=True).frame())
+    frame = pb.Events.FromString(Frame(events, cursor, with_time=True).encoded())
     assert list(frame.events) == bodies
     assert frame.cursor == cursor.encode()
     assert cursor.at == 9
@@ -293,7 +293,7 @@ def test_a_frame_is_what_protobuf_would_make() -> None:
 
 def test_each_event_has_the_cursor_after_it() -> None:
     """One by one, the cursor is never ahead of what was given."""
-    step = Step([message(3, 0), message(5, 1), message(4, 0)], Cursor())
+    step = Frame([message(3, 0), message(5, 1), message(4, 0)], Cursor())
     positions = [Cursor.decode(text).positions for _, text in step.each()]
     assert positions == [{0: 3}, {0: 3, 1: 5}, {0: 4, 1: 5}]
 
