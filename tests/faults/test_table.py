@@ -1,8 +1,10 @@
 """The table of faults, and what becomes of its rows."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ops.faults import document, report
 from ops.faults.judge import Row
@@ -52,3 +54,31 @@ def test_the_documents_table_sums_seeds_and_names_what_was_not_run(tmp_path: Pat
     assert "3.0 s (7) |" in text
     assert "Not run: poison (not asked for)." in text
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text
+
+
+def test_rows_are_shown_with_what_was_wrong() -> None:
+    """A row is kept, late, broken or not run; promises that were broken stand below, as they are."""
+    rows = [
+        Row("bridge", "embedded", 1, accepted=1200, recovery_s=2.0, recovery_limit_s=7.0),
+        Row("stream", "embedded", 1, recovery_s=9.0, recovery_limit_s=7.0, late=["recovered after 9.0 s"]),
+        Row("poison", "embedded", 2, lost=1, wrong=["lost: 1, such as [('m', 'bob')]"]),
+        Row("log-full", "real", 1, not_run="needs root"),
+    ]
+    console = Console(width=200, record=True, file=StringIO())
+    report.show(rows, console)
+    text = console.export_text()
+    lines = {line.split()[1]: line for line in text.splitlines() if line.startswith(("│ ", "┃ "))}
+    assert "1,200" in lines["bridge"] and "2.0 s of 7.0" in lines["bridge"] and "kept" in lines["bridge"]
+    assert "late" in lines["stream"] and "broken" in lines["poison"] and "not run: needs root" in lines["log-full"]
+    assert "poison 2: lost: 1, such as [('m', 'bob')]" in text
+    assert "stream 1: recovered after 9.0 s" in text
+
+
+def test_nothing_is_kept_before_the_first_run(tmp_path: Path) -> None:
+    """Without a file there are no rows, and a page without marks is not written to."""
+    assert report.read(tmp_path / "faults.json") == []
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="substring"):
+        document.put(page, "table")
+    assert page.read_text() == "no marks"
