@@ -16,7 +16,7 @@ from chat4all.services.access.logins import Logins, Pair
 from chat4all.telemetry.instruments import REGISTRY
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import Reader, Road, serving
-from tests.bridges.test_chat import calling
+from tests.bridges.test_grpc_service import calling
 from tests.bridges.test_sse import opened
 from tests.webapp.test_sessions import ODD_CLAIMS
 

@@ -36,12 +36,12 @@ QUICK = {
 }
 # They need a day, a newer release, a wrong setting, or a broken log, store or record. Here is who moves them instead.
 ELSEWHERE = {
-    "chat4all_receipts_expired_total": "tasks/test_counting.py",
-    "chat4all_rows_expired_total": "tasks/test_counting.py",
-    "chat4all_retiring_behind_seconds": "tasks/test_counting.py",
-    "chat4all_stage_failures_total": "tasks/test_counting.py",
+    "chat4all_receipts_expired_total": "tasks/test_delivery_metrics.py",
+    "chat4all_rows_expired_total": "tasks/test_delivery_metrics.py",
+    "chat4all_retiring_behind_seconds": "tasks/test_delivery_metrics.py",
+    "chat4all_stage_failures_total": "tasks/test_delivery_metrics.py",
     "chat4all_call_failures_total": "storage/test_timing.py",
-    "chat4all_read_failures_total": "tasks/test_counting.py",
+    "chat4all_read_failures_total": "tasks/test_delivery_metrics.py",
     "chat4all_connections_cut_total": "webapp/slow_app.py",
     "chat4all_fetches_refused_total": "tasks/test_files.py",
     "chat4all_stream_lag_records": "bridges/test_feed.py",

@@ -80,7 +80,7 @@ def test_an_error_says_what_and_where_but_not_its_words(capsys: pytest.CaptureFi
         logs.logger("a").exception("went_wrong")
     (line,) = lines(capsys)
     assert (line["exception.type"], line["exception.cause"]) == ("ValueError", "KeyError")
-    assert "test_telemetry.py" in line["exception.stacktrace"]
+    assert "test_logs.py" in line["exception.stacktrace"]
     assert "secret words" not in json.dumps(line)
     assert "99999" not in json.dumps(line)
 
