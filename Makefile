@@ -11,7 +11,7 @@ FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick check watch dashboards load bench faults real real-stop run-real servers test-real files wheel lock sbom clean
+.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick coverage-ops check watch dashboards load bench faults real real-stop run-real servers test-real files wheel lock sbom clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -78,6 +78,11 @@ servers: setup   ## installs every server that tests use into .servers; a quarte
 
 test-real: setup-dev servers ## contract and end-to-end tests on real servers of the tests' own; an absent one is a failure
 	REQUIRE_REAL=1 $(BIN)/pytest -m real $(PYTEST)
+
+coverage-ops: setup-dev ## how much of the judge, the simulator, the harness and the native servers the quick tests reach, by branches; at least 90 %
+	@mkdir -p build
+	$(BIN)/coverage run -m pytest -m "not real and not end_to_end" tests/ops tests/faults tests/simulator --deselect tests/ops/test_wheel.py
+	$(BIN)/coverage report
 
 check: setup-dev ## types, lint, imports, layout, the image's recipe, the OpenAPI document
 	$(BIN)/ruff check .

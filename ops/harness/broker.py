@@ -14,6 +14,12 @@ LIMIT_S = 5.0
 def delete_queues(url: str) -> None:
     """Delete every queue that workers take from, with what is in it."""
     with _connection(url) as connection:
+        if url.startswith("redis"):
+            # There a queue is its lists, one for each priority; kombu deletes only those that this process has declared.
+            client = connection.channel().client
+            for key in [key for queue in QUEUES for key in client.scan_iter(f"{queue}*")]:
+                client.delete(key)
+            return
         for queue in QUEUES:
             with suppress(OperationalError, *connection.channel_errors):
                 connection.channel().queue_delete(queue)

@@ -2,22 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from kombu.exceptions import ChannelError, OperationalError
 from msgspec import Struct
 
+from ops.harness.broker import delete_queues
 from ops.native.processes import Server, free_port
 from ops.native.rabbitmq import RabbitMQ
 from ops.native.redis import Redis
 from tests.ops.real import home_with, running
-
-
-def connecting(url: str) -> Any:
-    """A connection to a broker."""
-    return import_module("kombu").Connection(url, connect_timeout=5)
 
 
 class Broker(Struct, frozen=True):
@@ -26,15 +19,9 @@ class Broker(Struct, frozen=True):
     url: str
     server: Server
 
-    def delete_queues(self, names: list[str]) -> None:
+    def delete_queues(self) -> None:
         """Take the queues away with all that is in them, as an operator might by mistake."""
-        with connecting(self.url) as connection:
-            for name in names:
-                channel = connection.channel()
-                try:
-                    channel.queue_delete(name)
-                except (ChannelError, OperationalError, *connection.channel_errors):
-                    continue
+        delete_queues(self.url)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from ops.harness.system import System
 from ops.harness.waiting import wait_until
 from tests.contracts.brokers import BROKERS, Broker
 
-QUEUES = ["pipeline", "channels", "whatsapp-out"]
 DELETIONS = 8
 PER_SECOND = 100
 
@@ -110,7 +109,7 @@ def flows_again(stream: Stream) -> None:
 def test_deleted_queues_come_back_by_themselves(broker: Broker, stream: Stream) -> None:
     """Under load all queues are deleted, eight times in a row: each time the flow resumes without a hand, nothing is lost."""
     for _ in range(DELETIONS):
-        broker.delete_queues(QUEUES)
+        broker.delete_queues()
         flows_again(stream)
     settle(stream)
 

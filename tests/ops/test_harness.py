@@ -19,13 +19,14 @@ from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 
 import grpc
 import pytest
+import redis
 from supervisor.xmlrpc import Faults
 
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
+from ops.harness import broker, spawning
 from ops.harness import servers as real
-from ops.harness import spawning
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.phones import Phones
 from ops.harness.place import Here, new_operator
@@ -34,6 +35,7 @@ from ops.harness.supervisor import Supervised
 from ops.harness.system import System, free_ports
 from ops.harness.waiting import wait_until
 from ops.native.processes import Server, StartFailed
+from ops.native.redis import Redis
 from storage.open import open_store
 from tests.ops.test_harness_api import Gateway
 
@@ -471,3 +473,29 @@ def test_what_a_stack_says_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None
     with real.environment({"MINIO_SECRET_KEY": "inside", "MINIO_ENDPOINT": "minio:9000"}):
         assert (os.environ["MINIO_SECRET_KEY"], os.environ["MINIO_ENDPOINT"]) == ("inside", "minio:9000")
     assert (os.environ["MINIO_SECRET_KEY"], "MINIO_ENDPOINT" in os.environ) == ("before", False)
+
+
+def test_a_broker_loses_what_it_holds(tmp_path: Path) -> None:
+    """Deleted queues leave what is no queue; a wipe leaves nothing. Neither needs the queues to be there."""
+    server = Redis(tmp_path, tmp_path / "redis", free_ports(1)[0])
+    url = f"redis://{server.address}/0"
+    server.start()
+    try:
+        with redis.Redis(host=server.host, port=server.port) as client:
+            client.rpush("pipeline", "a task")
+            client.set("kept", "yes")
+            broker.delete_queues(url)
+            assert client.keys() == [b"kept"]
+            broker.wipe(url)
+            assert client.keys() == []
+            broker.wipe(url)
+    finally:
+        server.kill9()
+
+
+def test_rabbitmq_is_wiped_queue_by_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no way to forget all at once."""
+    deleted: list[str] = []
+    monkeypatch.setattr(broker, "delete_queues", deleted.append)
+    broker.wipe("amqp://guest:guest@127.0.0.1:5672//")
+    assert deleted == ["amqp://guest:guest@127.0.0.1:5672//"]
