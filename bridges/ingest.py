@@ -40,6 +40,8 @@ class InFlight:
 
     def __init__(self, ref: BatchRef, resend_s: float, clock: Clock = time.monotonic) -> None:
         self.ref = ref
+        # The broker was away: it is to be asked again.
+        self.is_unsent = False
         self._waits = Backoff(resend_s, RESEND_MOST_S)
         self._tries = 1
         self._progress: Observed[Mapping[int, tuple[int, int]]] = Observed(clock)
@@ -69,6 +71,39 @@ class InFlight:
         return bool(ranges)
 
 
+class Pace:
+    """When one topic's batches are handed out, and how long to wait for records meanwhile. `at`: the last one, monotonic."""
+
+    def __init__(self, topic: str, gap_s: float) -> None:
+        self.at = 0.0
+        self._gap_s = gap_s
+        self._asking_took = 0.0
+        self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
+
+    def left(self) -> float:
+        """Seconds until the next batch may be handed out; 0 or less: now."""
+        return self._gap_s - (time.monotonic() - self.at)
+
+    def begun(self, ref: BatchRef) -> None:
+        """This one is handed out now."""
+        self.at = time.monotonic()
+        self._put_records(sum(span.size for span in ref.ranges))
+
+    def done(self) -> None:
+        """The last one is through."""
+        self._put_seconds(time.monotonic() - self.at)
+
+    def asked(self, took_s: float) -> None:
+        """To ask how far it is took so long: who answers slowly is asked less often."""
+        self._asking_took = took_s
+
+    def patience(self, is_under_way: bool, is_ready: bool) -> float:
+        """How long to wait for records: short while there is something else to do."""
+        if is_under_way:
+            return min(IN_FLIGHT_MOST_S, max(IN_FLIGHT_POLL_S, self._asking_took * ASKING_SHARE))
+        return max(0.001, self.left()) if is_ready else IDLE_POLL_S
+
+
 class Flow:
     """One topic's way from the log to its chain. Runs in one thread."""
 
@@ -77,16 +112,12 @@ class Flow:
         self._parts, self._topic, self._stopping = opened, topic, stopping
         self._ready = Ready(settings.batch_records, settings.batch_recipients)
         self._most = settings.batch_records * READ_AHEAD
-        self._gap_s = settings.chain_gap_ms / 1000
+        self._pace = Pace(topic, settings.chain_gap_ms / 1000)
         self._traces = Traces()
         self._in_flight: InFlight | None = None
-        self._unsent = False
-        self._asking_took = 0.0
-        self._handed_out_at = 0.0
         self._mine: set[int] = set()
         self._stopped: set[int] = set()
         self._paused = False
-        self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
         self._consumer = opened.log.consume(topic, GROUP, self._assigned, self._revoked)
 
     def run(self) -> None:
@@ -104,13 +135,13 @@ class Flow:
         self._consumer.close()
 
     def _step(self) -> None:
-        records = self._known(self._consumer.poll(self._most, self._patience()))
+        records = self._known(self._consumer.poll(self._most, self._pace.patience(bool(self._in_flight), bool(self._ready))))
         self._ready.add(records)
         self._traces.add(records)
         self._bound()
         if self._in_flight:
             self._follow(self._in_flight)
-        elif self._ready and time.monotonic() - self._handed_out_at >= self._gap_s:
+        elif self._ready and self._pace.left() <= 0:
             self._hand_out(InFlight(BatchRef(self._topic, self._ready.take()), self._parts.settings.batch_resend_s))
 
     def _known(self, records: Sequence[Record]) -> Sequence[Record]:
@@ -139,12 +170,6 @@ class Flow:
         metrics.STOPPED.set(len(self._stopped), self._topic)
         self._consumer.pause([record.partition])
 
-    def _patience(self) -> float:
-        """How long to wait for records: short while there is something else to do."""
-        if self._in_flight:
-            return min(IN_FLIGHT_MOST_S, max(IN_FLIGHT_POLL_S, self._asking_took * ASKING_SHARE))
-        return max(0.001, self._gap_s - (time.monotonic() - self._handed_out_at)) if self._ready else IDLE_POLL_S
-
     def _bound(self) -> None:
         """Read no further ahead than a few batches."""
         full = len(self._ready) >= self._most
@@ -154,33 +179,32 @@ class Flow:
 
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
-        self._handed_out_at = time.monotonic()
-        self._put_records(sum(span.size for span in batch.ref.ranges))
-        self._send(batch.ref)
+        self._pace.begun(batch.ref)
+        self._send(batch)
 
-    def _send(self, ref: BatchRef) -> None:
+    def _send(self, batch: InFlight) -> None:
         """Give it to the broker; one that is away is asked again at every step."""
-        self._unsent = True
-        with tracing.stage("hand_out", self._topic, self._traces.take(ref.ranges)):
-            hand_out(ref)
-        self._unsent = False
+        batch.is_unsent = True
+        with tracing.stage("hand_out", self._topic, self._traces.take(batch.ref.ranges)):
+            hand_out(batch.ref)
+        batch.is_unsent = False
 
     def _follow(self, batch: InFlight) -> None:
         begun = time.monotonic()
         progress = {each: (kept.done, kept.beat) for each, kept in self._parts.store.progress(self._topic).items()}
-        self._asking_took = time.monotonic() - begun
+        self._pace.asked(time.monotonic() - begun)
         left = batch.left(progress)
         if not left:
             self._in_flight = None
-            self._put_seconds(time.monotonic() - self._handed_out_at)
+            self._pace.done()
             self._consumer.commit({span.partition: span.last + 1 for span in batch.ref.ranges})
-        elif self._unsent:
-            self._send(batch.ref)
+        elif batch.is_unsent:
+            self._send(batch)
         elif batch.is_silent():
             ref = batch.again(left)
             metrics.CHAINS_AGAIN.of(self._topic).add()
             log.warning("batch_handed_out_again", batch=str(ref))
-            self._send(ref)
+            self._send(batch)
 
     def _assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
         progress = self._parts.store.progress(self._topic)

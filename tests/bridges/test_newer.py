@@ -68,7 +68,7 @@ def test_the_bridge_hands_out_what_comes_before_and_nothing_after(handed: list[B
     for _ in range(6):
         here._step()
         here._in_flight = None
-        here._handed_out_at = 0.0
+        here._pace.at = 0.0
     places = sorted(
         (span.partition, offset) for ref in handed for span in ref.ranges for offset in range(span.first, span.last + 1)
     )
@@ -86,7 +86,7 @@ def test_what_was_set_aside_is_handed_out_and_passed_over_there(handed: list[Bat
         for _ in range(3):
             here._step()
             here._in_flight = None
-            here._handed_out_at = 0.0
+            here._pace.at = 0.0
     assert [(span.first, span.last) for ref in handed for span in ref.ranges] == [(0, 0), (1, 1)]
 
 
