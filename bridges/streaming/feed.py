@@ -117,7 +117,6 @@ class Feed:
         self._threads = ThreadPoolExecutor(2, "feed")
         self._stopping = threading.Event()
         self.is_open = asyncio.Event()
-        self._put_seconds = metrics.EVENT_SECONDS.of()
 
     def start(self) -> None:
         """Begin to read."""
@@ -154,7 +153,7 @@ class Feed:
                 self._open_when_there()
                 continue
             asyncio.run_coroutine_threadsafe(self.dispatch(_decoded(records)), self._loop).result()
-            self._put_seconds(max(0.0, time.time() - records[0].at / 1000))
+            metrics.EVENT_SECONDS.of()(max(0.0, time.time() - records[0].at / 1000))
             for record in records:
                 self._positions[record.partition] = record.offset + 1
             self._open_when_there()

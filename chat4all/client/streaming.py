@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -36,6 +36,7 @@ STATUSES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 REMEMBERED = 50_000
+Metadata = tuple[tuple[str, str], ...]
 ACKNOWLEDGE_S = 5.0
 MOST_TRIES = 5
 
@@ -87,6 +88,29 @@ class Newest:
         return before is None or (value,) > before
 
 
+class Acknowledgements:
+    """Tells the server how far messages have come. Not waited for: a later one says the same and more, and without any the
+    server sends the message again.
+    """
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+        self._calls: list[Any] = []
+
+    def tell(self, come: Mapping[str, int], metadata: Metadata) -> None:
+        """All messages up to these seqs were delivered, by conversation."""
+        self._calls = [call for call in self._calls if not call.done()]
+        for conversation_id, seq in come.items():
+            request = pb.AcknowledgeRequest(conversation_id=conversation_id, up_to=seq, kind="delivered")
+            self._calls.append(self._stub.Acknowledge.future(request, timeout=ACKNOWLEDGE_S, metadata=metadata))
+
+    def finish(self) -> None:
+        """Wait for those under way."""
+        for call in self._calls:
+            call.exception()
+        self._calls = []
+
+
 class Stream:
     """One user's events. Iterate over it in one thread; `close` may be called from another.
 
@@ -106,7 +130,6 @@ class Stream:
         self.cursor = cursor
         self._token = token
         self._renew = renew
-        self._acknowledge = acknowledge
         self._everything = everything
         self._newest = Newest()
         self._channel = channel_to(target)
@@ -115,8 +138,7 @@ class Stream:
         self._ended = threading.Event()
         self._closing = threading.Lock()
         self._is_closed = False
-        self._is_refused = False
-        self._acknowledgements: list[Any] = []
+        self._acknowledgements = Acknowledgements(self._stub) if acknowledge else None
 
     def __iter__(self) -> Iterator[pb.Event]:
         for events in self.batches():
@@ -124,27 +146,27 @@ class Stream:
 
     def batches(self) -> Iterator[list[pb.Event]]:
         """Events as they arrive together; a batch may be empty, which says that everything older has been told."""
-        tries = 0
+        tries, was_refused = 0, False
         while not self._ended.is_set():
             try:
                 for frame in self._open():
-                    tries, self._is_refused = 0, False
+                    tries, was_refused = 0, False
                     yield [event for event in frame.events if self._newest.is_new(event)]
                     self._move(frame)
                     if self._ended.is_set():
                         return
             except (grpc.RpcError, ApiError) as error:
                 failure = error if isinstance(error, ApiError) else api_error(error)
-                if not self._may_go_on(failure):
+                if not self._may_go_on(failure, was_refused):
                     raise failure from None
+                was_refused = was_refused or failure.status == UNAUTHENTICATED
             self._ended.wait(wait_s(tries))
             tries = min(tries + 1, MOST_TRIES)
 
-    def _may_go_on(self, failure: ApiError) -> bool:
+    def _may_go_on(self, failure: ApiError, was_refused: bool) -> bool:
         """Whether to connect again. A token that has run out is renewed first; a second refusal in a row is the answer."""
-        if failure.status != UNAUTHENTICATED or self._is_refused or self._ended.is_set():
+        if failure.status != UNAUTHENTICATED or was_refused or self._ended.is_set():
             return failure.may_pass or self._ended.is_set()
-        self._is_refused = True
         try:
             self._renew()
         except ApiError as refusal:
@@ -165,15 +187,12 @@ class Stream:
         """The loop is done with this frame."""
         self.cursor = frame.cursor
         come = {event.message.conversation_id: event.message.seq for event in frame.events if event.HasField("message")}
-        if not self._acknowledge or not come:
+        if self._acknowledgements is None or not come:
             return
         metadata = (("authorization", f"Bearer {self._token()}"),)
         with self._closing:
-            # Not waited for: a later one says the same and more, and without any the server sends the message again.
-            self._acknowledgements = [call for call in self._acknowledgements if not call.done()]
-            for conversation_id, seq in come.items() if not self._is_closed else ():
-                request = pb.AcknowledgeRequest(conversation_id=conversation_id, up_to=seq, kind="delivered")
-                self._acknowledgements.append(self._stub.Acknowledge.future(request, timeout=ACKNOWLEDGE_S, metadata=metadata))
+            if not self._is_closed:
+                self._acknowledgements.tell(come, metadata)
 
     def stop(self) -> None:
         """End the loop once it is done with the events that it has. For use inside the loop."""
@@ -183,9 +202,8 @@ class Stream:
         """End the stream and its loop now. Safe to call twice."""
         self._ended.set()
         with self._closing:
-            for call in self._acknowledgements:
-                call.exception()
-            self._acknowledgements = []
+            if self._acknowledgements is not None:
+                self._acknowledgements.finish()
             if self._call is not None:
                 self._call.cancel()
             if not self._is_closed:

@@ -43,8 +43,9 @@ class Placement:
         for work, home in asked:
             first = kept.get((home, work.message_id))
             if first and first.digest == work.digest:
-                work.conversation_id, work.stored = home, True
-            work.is_taken = (work.is_taken or bool(first)) and not work.stored
+                work.conversation_id, work.is_same = home, True
+            elif first and not work.is_stored:
+                work.is_same = False
         for work in works:
             if work.draft.key:
                 self._answer_keyed(work)
@@ -64,7 +65,7 @@ class Placement:
         """Its id is this client's alone, wherever it was said: so a key means one message, in one conversation."""
         for first in self._store.places_of(work.message_id):
             if first.digest == work.digest:
-                work.conversation_id, work.stored = first.conversation_id, True
+                work.conversation_id, work.is_same = first.conversation_id, True
             else:
                 work.refuse_taken()
 

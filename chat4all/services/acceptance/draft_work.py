@@ -16,10 +16,13 @@ WORKSPACE = "default"
 
 
 class Work:
-    """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append."""
+    """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append.
 
-    __slots__ = ("conversation_id", "digest", "draft", "is_taken", "limited", "membership", "message", "message_id", "pair",
-                 "payload", "refused", "sender", "stored")  # fmt: skip
+    `is_same`: whether what is stored under its id has the same body; None: nothing is.
+    """
+
+    __slots__ = ("conversation_id", "digest", "draft", "is_same", "limited", "membership", "message", "message_id", "pair",
+                 "payload", "refused", "sender")  # fmt: skip
 
     def __init__(self, caller: Caller, draft: Draft) -> None:
         self.draft = draft
@@ -27,14 +30,23 @@ class Work:
         self.message_id = message_id_of(caller, draft)
         self.conversation_id = (draft.conversation_id or "").lower()
         self.digest = digest_of(self.sender, draft)
-        self.is_taken = False
+        self.is_same: bool | None = None
         self.limited: list[str] | None = None
         self.pair: tuple[str, str] | None = None
         self.membership: Membership | None = None
         self.payload: Payload = Text(draft.payload.text)
         self.message: Message | None = None
-        self.stored = False
         self.refused: Refused | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it was accepted before."""
+        return self.is_same is True
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether its id belongs to another body. Told only to who may know that the id is taken."""
+        return self.is_same is False
 
     @property
     def file_draft(self) -> FileDraft | None:
@@ -80,12 +92,12 @@ def _limit(draft: Draft) -> list[str] | None:
 
 def still_open(works: Sequence[Work]) -> list[Work]:
     """Those that are neither refused nor answered yet."""
-    return [work for work in works if not work.refused and not work.stored]
+    return [work for work in works if not work.refused and not work.is_stored]
 
 
 def pending(works: Sequence[Work]) -> list[Work]:
     """Those that waited for the log: what is stored already stays accepted."""
-    return [work for work in works if not work.stored]
+    return [work for work in works if not work.is_stored]
 
 
 def refuse_all(works: Sequence[Work], code: str, detail: str) -> None:
