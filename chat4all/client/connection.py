@@ -11,6 +11,7 @@ from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
 from chat4all.model.backoff import Backoff
+from chat4all.model.clock import now_ms
 
 AGAIN = frozenset({429, 502, 503, 504})
 UNREACHABLE = 0
@@ -87,7 +88,7 @@ class Connection:
         tokens = self.tokens
         if tokens is None:
             raise ApiError(UNAUTHENTICATED, "not_logged_in", "not logged in")
-        if tokens.refresh and tokens.expires_at and tokens.expires_at - RENEW_BEFORE_MS < time.time() * 1000:
+        if tokens.refresh and tokens.expires_at and tokens.expires_at - RENEW_BEFORE_MS < now_ms():
             return self.renew(tokens).access
         return tokens.access
 
@@ -100,7 +101,7 @@ class Connection:
             kept = self._newest() if self._newest else None
             if kept is not None and kept != stale:
                 self.tokens = stale = kept
-                if kept.expires_at - RENEW_BEFORE_MS > time.time() * 1000:
+                if kept.expires_at - RENEW_BEFORE_MS > now_ms():
                     return kept
             if not stale.refresh:
                 raise ApiError(UNAUTHENTICATED, "token_expired", "the login has run out")
