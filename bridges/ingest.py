@@ -17,6 +17,7 @@ from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Temporary
 from chat4all.model.liveness import Clock, Observed
 from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
+from chat4all.ports.progress import undone
 from chat4all.telemetry import exporter, logs, metrics, tracing
 from tasks.pipeline import hand_out
 from tasks.resources import Parts, parts
@@ -211,7 +212,7 @@ class Flow:
         self._mine |= set(partitions)
         metrics.ASSIGNED.set(len(self._mine), self._topic)
         self._ready.drop(partitions)
-        starts = {each: progress[each].done + 1 if each in progress else 0 for each in partitions}
+        starts = {each: undone(progress, each) for each in partitions}
         log.info("partitions_assigned", topic=self._topic, starts=starts)
         return starts
 

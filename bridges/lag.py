@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import Range
 from chat4all.ports import EventLog, MessageStore
+from chat4all.ports.progress import undone
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import Values
 
@@ -39,7 +40,7 @@ class Lag:
         """Per partition the first offset that is not done, and where the log ends."""
         progress = self._store.progress(topic)
         return {
-            partition: (min(end, max(first, progress[partition].done + 1 if partition in progress else 0)), end)
+            partition: (min(end, max(first, undone(progress, partition))), end)
             for partition, (first, end) in self._log.ends(topic).items()
         }
 

@@ -48,7 +48,7 @@ def check_topic(log: EventLog, store: MessageStore, name: str) -> None:
         first, following = ends[partition]
         if following <= progress.done:
             raise Mismatch("log_shorter", f"{name}:{partition} ends at {following - 1}, progress is {progress.done}")
-        if first > progress.done + 1:
+        if first > progress.following:
             raise Mismatch("log_trimmed", f"{name}:{partition} begins at {first}, progress is {progress.done}")
 
 

@@ -9,6 +9,7 @@ import time
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
+from chat4all.ports.progress import undone
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.celery_app import app
@@ -44,7 +45,7 @@ def done_before(opened: Parts, topic: str, before_ms: int) -> int:
     progress = opened.store.progress(topic)
     waiting = []
     for partition, (first, end) in opened.log.ends(topic).items():
-        following = max(first, progress[partition].done + 1 if partition in progress else 0)
+        following = max(first, undone(progress, partition))
         if following < end:
             waiting.append(Range(partition, following, following))
     return min([before_ms, *(record.at for record in opened.log.read(topic, waiting, READ_S))])

@@ -30,6 +30,7 @@ from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.messages import seq_at
 from chat4all.model.records import EVENTS, INCOMING, Range, Record, is_newer
 from chat4all.ports import Consumer, EventLog, MessageStore
+from chat4all.ports.progress import undone
 from chat4all.telemetry import metrics
 from chat4all.telemetry.logs import logger
 from tasks.outcomes.events import as_one
@@ -63,8 +64,8 @@ def starting_point(log: EventLog, store: MessageStore) -> Start:
     incoming = log.ends(INCOMING)
     positions: dict[int, int] = {}
     for partition, (first, end) in spans.items():
-        undone = progress[partition].done + 1 if partition in progress else 0
-        since = _appended_at(log, partition, undone, incoming.get(partition, (0, 0)))
+        start = undone(progress, partition)
+        since = _appended_at(log, partition, start, incoming.get(partition, (0, 0)))
         positions[partition] = end if since is None else _before(log, partition, first, end, since - CLOCKS_APART_MS)
     return Start(positions, {partition: end for partition, (_, end) in spans.items()}, published)
 

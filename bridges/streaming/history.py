@@ -12,12 +12,12 @@ from typing import TypeVar
 from bridges.streaming.cursor import Cursor
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
-from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, Watermark, state
+from chat4all.model.deliveries import Delivery, DeliveryKey, State, Watermark, state
 from chat4all.model.events import Event
 from chat4all.model.ids import reload_event_id
 from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
-from chat4all.model.slots import slots
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Change, MessageStore, Span
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.services.acceptance.conversation_events import conversation_event
@@ -169,7 +169,7 @@ class HistoryReader:
     def _keys(self, message: Message) -> list[DeliveryKey]:
         partition = partition_of(message.conversation_id, self._partitions)
         firsts = [each for each in slots(message) if not each.part]
-        return [DeliveryKey(Lane(each.recipient.channel, partition), message.seq, each.index) for each in firsts]
+        return [delivery_key(message, each, partition) for each in firsts]
 
     def _message(self, message: Message) -> Event:
         return _retold(message_event(message, self._partitions))

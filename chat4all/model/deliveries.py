@@ -50,6 +50,10 @@ class DeliveryKey(Struct, frozen=True, order=True):
     def __str__(self) -> str:
         return f"{self.lane}:{self.seq}:{self.index}"
 
+    def resend(self, seq: int) -> "DeliveryKey":
+        """Where the record at `seq`, which sends this delivery again, has its own: a resend has one recipient."""
+        return DeliveryKey(self.lane, seq, 0)
+
     @classmethod
     def parse(cls, text: str) -> "DeliveryKey":
         """The key that `str` wrote. ValueError when it is none of ours."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.deliveries import DeliveryKey, Lane
 from chat4all.model.messages import File, Message, Payload, Recipient, Text
 
 
@@ -33,6 +34,16 @@ def slots(message: Message) -> Iterator[Slot]:
         if not texts:
             yield Slot(index, recipient, message.payload, message.sender_name)
         index += max(1, len(texts))
+
+
+def delivery_key(message: Message, slot: Slot, partition: int) -> DeliveryKey:
+    """Where the delivery of this slot is: in the lane of its channel and of its conversation's partition."""
+    return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
+
+
+def resent_key(message: Message, lane: Lane) -> DeliveryKey:
+    """Which delivery of this lane a record sends again, if it is a resend."""
+    return DeliveryKey(lane, message.resend_of, message.resend_index)
 
 
 def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, text: str) -> Slot:

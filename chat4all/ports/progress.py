@@ -15,6 +15,16 @@ class Progress(Struct, frozen=True):
     done: int
     beat: int
 
+    @property
+    def following(self) -> int:
+        """The first offset that has not been through its stages."""
+        return self.done + 1
+
+
+def undone(progress: Mapping[int, Progress], partition: int) -> int:
+    """The first offset of a partition that has not been through its stages: 0 where there is no progress yet."""
+    return progress[partition].following if partition in progress else 0
+
 
 class Trouble(Struct, frozen=True):
     """Tries of a stage at a range during which the process died: they began, and no end of them was reported."""

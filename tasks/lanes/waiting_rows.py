@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from chat4all.model.deliveries import Delivery, DeliveryKey
-from chat4all.model.slots import slots
+from chat4all.model.deliveries import Delivery
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import MessageStore, Waiting
 
 PAGE = 100
@@ -47,7 +47,7 @@ class Finder:
         if place == (first.seq, first.index) and first.seq not in [message.seq for message in page[:1]]:
             return None
         keys = [
-            DeliveryKey(first.lane, message.seq, slot.index)
+            delivery_key(message, slot, first.lane.partition)
             for message in page
             for slot in slots(message)
             if (slot.recipient.channel, slot.recipient.address) == (first.lane.channel, first.address)

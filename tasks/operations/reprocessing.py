@@ -3,7 +3,6 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.deliveries import DeliveryKey, Lane
 from chat4all.model.failures import Newer, Permanent, RangeLost
 from chat4all.model.ids import resend_message_id
 from chat4all.model.messages import (
@@ -23,7 +22,7 @@ from chat4all.model.records import (
     read_status,
     status_record,
 )
-from chat4all.model.slots import slots
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import DeadLetter, MessageStore
 from chat4all.telemetry.trace_context import HEADER, new
 from tasks.outcomes.dead_letters import record_letter
@@ -143,5 +142,5 @@ def _check(store: MessageStore, record: Record, letter: DeadLetter, partitions: 
 
 def _rows(store: MessageStore, message: Message, partitions: int) -> bool:
     partition = partition_of(message.conversation_id, partitions)
-    keys = [DeliveryKey(Lane(each.recipient.channel, partition), message.seq, each.index) for each in slots(message)]
+    keys = [delivery_key(message, each, partition) for each in slots(message)]
     return bool(keys and store.deliveries(keys))

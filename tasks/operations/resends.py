@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
 from chat4all.model.conversations import Identity
-from chat4all.model.deliveries import Delivery, DeliveryKey, Lane, State, reason, standing, state
+from chat4all.model.deliveries import Delivery, DeliveryKey, State, reason, standing, state
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import resend_message_id
 from chat4all.model.messages import (
@@ -20,7 +20,7 @@ from chat4all.model.messages import (
     Recipient,
 )
 from chat4all.model.records import incoming_record, partition_of
-from chat4all.model.slots import slots
+from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports import MessageStore
 from chat4all.telemetry.trace_context import HEADER, new
 from tasks.resources import Parts
@@ -82,7 +82,7 @@ def keys_of(store: MessageStore, partitions: int, message_id: str) -> list[Deliv
     if not found:
         raise Permanent("unknown_message", f"{message_id} is not stored")
     return [
-        DeliveryKey(Lane(slot.recipient.channel, partition_of(message.conversation_id, partitions)), message.seq, slot.index)
+        delivery_key(message, slot, partition_of(message.conversation_id, partitions))
         for message in found
         for slot in slots(message)
     ]
@@ -111,7 +111,7 @@ def append(parts: Parts, resends: Sequence[Resend]) -> None:
 def whereabouts(store: MessageStore, resends: Sequence[Resend]) -> list[Where]:
     """How far these have come, in their order."""
     kept = store.registered([_id(each) for each in resends]) if resends else {}
-    keys = {_id(each): DeliveryKey(each.key.lane, kept[_id(each)].seq, 0) for each in resends if _id(each) in kept}
+    keys = {_id(each): each.key.resend(kept[_id(each)].seq) for each in resends if _id(each) in kept}
     rows = store.deliveries(list(keys.values())) if keys else {}
     return [_where(each.key, rows.get(keys.get(_id(each), each.key))) for each in resends]
 
@@ -134,7 +134,7 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
     left = [Left(str(key), "unknown delivery") for key in keys if key not in rows]
     rows = store.deliveries(list(wanted)) if wanted else {}
     said = _messages(store, rows.values())
-    again = {key: DeliveryKey(key.lane, row.facts.resent_as, 0) for key, row in rows.items() if row.facts.resent_as}
+    again = {key: key.resend(row.facts.resent_as) for key, row in rows.items() if row.facts.resent_as}
     newest = store.deliveries(list(again.values())) if again else {}
     firsts = []
     for key in wanted:
@@ -155,7 +155,7 @@ def _messages(store: MessageStore, rows: Iterable[Delivery]) -> Mapping[tuple[st
 def _first_key(key: DeliveryKey, message: Message | None) -> DeliveryKey:
     if message is None or not message.resend_of:
         return key
-    return DeliveryKey(key.lane, message.resend_of, message.resend_index)
+    return resent_key(message, key.lane)
 
 
 def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> Resend | Left:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
-from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import INCOMING, partition_of
-from chat4all.model.slots import slots
+from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
@@ -33,7 +33,7 @@ def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
         if recipient.channel not in CHANNELS:
             reason = "unknown_channel"
         yield Delivery(
-            key=DeliveryKey(Lane(recipient.channel, partition), message.seq, slot.index),
+            key=delivery_key(message, slot, partition),
             conversation_id=message.conversation_id,
             message_id=message.resend_id or message.message_id,
             user_id=recipient.user_id,
@@ -51,7 +51,7 @@ def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
 
 def resent(message: Message, row: Delivery) -> tuple[DeliveryKey, Facts]:
     """The fact that an older delivery is sent again by this one."""
-    return DeliveryKey(row.key.lane, message.resend_of, message.resend_index), Facts(resent_as=message.seq)
+    return resent_key(message, row.key.lane), Facts(resent_as=message.seq)
 
 
 def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:

@@ -11,7 +11,6 @@ from chat4all.model.deliveries import (
     Delivery,
     DeliveryKey,
     Facts,
-    Lane,
     State,
     Watermark,
     best,
@@ -24,7 +23,7 @@ from chat4all.model.deliveries import (
 )
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import partition_of
-from chat4all.model.slots import Slot, slots
+from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import MessageStore
 from chat4all.services.directory import People
 from chat4all.services.retired_deliveries import retired
@@ -56,7 +55,7 @@ class Timeline:
 
     def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
         """The delivery rows of these messages, and those of their newest resends."""
-        firsts = {key_of(message, slot, partition): (message, slot) for message in messages for slot in slots(message)}
+        firsts = {delivery_key(message, slot, partition): (message, slot) for message in messages for slot in slots(message)}
         rows = self._found(firsts)
         again = {key: firsts[row.key] for row in rows.values() if (key := resend_key(row))}
         return {**rows, **self._found(again)} if again else rows
@@ -75,7 +74,7 @@ class Timeline:
         deliveries = []
         parts: list[tuple[State, State]] = []
         for slot in slots(message):
-            row = rows.get(key_of(message, slot, partition))
+            row = rows.get(delivery_key(message, slot, partition))
             delivery = external(slot.recipient, row, rows)
             deliveries.append(delivery | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
             parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
@@ -124,14 +123,9 @@ def readers(membership: Membership, message: Message, users: Mapping[str, User])
     ]
 
 
-def key_of(message: Message, slot: Slot, partition: int) -> DeliveryKey:
-    """Where the delivery of this slot is."""
-    return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
-
-
 def resend_key(row: Delivery) -> DeliveryKey | None:
     """Where the newest record that sends this delivery again has its own."""
-    return DeliveryKey(row.key.lane, row.facts.resent_as, 0) if row.facts.resent_as else None
+    return row.key.resend(row.facts.resent_as) if row.facts.resent_as else None
 
 
 def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from unicodedata import normalize
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.model.messages import File
 from chat4all.model.records import partition_of
-from chat4all.model.slots import slots
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Inbound, MessageStore
 from chat4all.services.directory import Address
 
@@ -67,7 +67,12 @@ def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery
     for head in store.waiting(lane):
         if head.address == address:
             messages = store.page(head.conversation_id, head.seq - 1, None, NEWEST)
-            keys = [DeliveryKey(lane, each.seq, slot.index) for each in messages for slot in slots(each)]
+            keys = [
+                delivery_key(each, slot, lane.partition)
+                for each in messages
+                for slot in slots(each)
+                if slot.recipient.channel == lane.channel
+            ]
             yield from (store.deliveries(keys) if keys else {}).values()
 
 
@@ -97,4 +102,4 @@ def _keys(
             for each in slots(message):
                 channel = each.recipient.channel
                 if (channel, each.recipient.address) in places:
-                    yield DeliveryKey(Lane(channel, partition_of(name, partitions)), message.seq, each.index)
+                    yield delivery_key(message, each, partition_of(name, partitions))
