@@ -1,4 +1,4 @@
-"""What providers call the people that we write to: a second address, by which they may answer."""
+"""Further addresses of the people that we write to, as a provider's answer names them: they may answer from these."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One attempt at one delivery: what must hold before the call, and what each way that it can end means."""
+"""One attempt at one delivery: what is checked before the call, and what follows from each way in which it can end."""
 
 import asyncio
 import random

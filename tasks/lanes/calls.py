@@ -1,4 +1,4 @@
-"""The call to the provider: within its time, counted, and with an answer that can be kept."""
+"""The call to the provider: within its time limit, counted, and with an id in the answer that stores can keep."""
 
 import asyncio
 import time

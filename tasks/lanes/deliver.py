@@ -1,4 +1,4 @@
-"""deliver: wakes a lane in this process and returns. The sending is done by the process's lane runner, never in the task."""
+"""The task deliver: wakes a lane in this process and returns. The process's lane runner sends, never the task."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Delivers a lane's keys side by side, and each key's rows one after the other, until one must wait."""
+"""Sends a lane's keys at the same time, and each key's rows one after the other, until one must wait."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""How long a call whose outcome is unknown is given time to be told."""
+"""How long a call with an unknown outcome waits for a receipt before the message is sent again."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Work on one lane: keys side by side, each key's deliveries in order of seq, and who must wait makes nobody else wait.
+"""Work on one lane: its keys at the same time, each key's deliveries in order of seq. A key that must wait delays no other key.
 
 Rows are read in (cursor, fanned]. A key that must wait, or has more rows than one key may keep in memory, gets a `Waiting` row
-before the cursor passes it; its later rows are passed over while reading and found again through its conversation's messages.
+before the cursor passes it; its later rows are skipped while reading and found again through its conversation's messages.
 What is written here may reach the store long after the lane was lost: docs/decisions/lanes.md says why that does no harm.
 """
 

@@ -1,4 +1,4 @@
-"""What one lane has to have written, and what is done with once it is."""
+"""The writes of one lane, and which of its rows are finished once they are durable."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""Who may send on a lane: one process at a time, and no clock is compared with another.
+"""The lease of a lane: which process may send on it. One process at a time; clocks of different processes are not compared.
 
-A lease is compared as a whole. Who has seen it unchanged for `lease_s` on its own clock may take it; the holder stops sending a
-fifth earlier, counted from before its last successful renewal. A holder that ran on this machine is known to be dead at once.
+A lease is compared as a whole. A process that has seen it unchanged for `lease_s` on its own clock may take it; the holder
+stops sending a fifth earlier, counted from before its last successful renewal. The death of a holder on this machine is
+seen at once.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What an attempt at a delivery comes to, and what of it is to be kept."""
+"""The outcome of an attempt at a delivery, and what of it is written."""
 
 from msgspec import Struct
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""How a file leaves: by a link that the provider fetches, or, where the channel does not take it, as a text with a link."""
+"""How a file is sent: by a link that the provider fetches, or, where the channel does not take it, as a text with a link."""
 
 from collections.abc import Callable
 

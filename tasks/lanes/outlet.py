@@ -1,4 +1,4 @@
-"""A channel's way out, whether its account can be opened or not: while it cannot, only what is to be sent from it waits."""
+"""The sender of a channel, opened when it is first needed. While its account cannot be opened, only its own deliveries wait."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whose addresses are, asked for many at once."""
+"""Looks up which users own addresses, for many at once."""
 
 import asyncio
 from concurrent.futures import Executor

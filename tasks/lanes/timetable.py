@@ -1,4 +1,4 @@
-"""The keys of a lane that wait, and which of them is next. Whoever asks touches no key whose time has not come."""
+"""The keys of a lane that wait, ordered by time. A look costs nothing for keys whose time has not come."""
 
 from heapq import heappop, heappush
 

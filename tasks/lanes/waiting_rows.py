@@ -1,4 +1,4 @@
-"""Where the rows of a waiting key are. Reading the lane has passed them over, so they are found again in another way."""
+"""Finds the rows of a waiting key again, which reading the lane has skipped: by its conversation's messages, or by the lane."""
 
 from msgspec import Struct
 

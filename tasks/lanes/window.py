@@ -1,4 +1,4 @@
-"""How far a lane has been read, and how far it is done with. Pure: no I/O, no clock."""
+"""How far a lane has been read, and how far it is finished. Pure: no I/O, no clock."""
 
 from chat4all.model.deliveries import LAST_INDEX
 

@@ -1,4 +1,4 @@
-"""Writes what the lanes of a process found out: together, in order, until it is durable."""
+"""Writes the results of all lanes of a process together, in order, and repeats until they are durable."""
 
 import asyncio
 from collections.abc import Callable, Sequence
