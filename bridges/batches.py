@@ -35,8 +35,8 @@ class Ready:
         ranges: list[Range] = []
         records, recipients = self._records, self._recipients
         queues = sorted((len(queue), partition) for partition, queue in self._waiting.items() if queue)
-        for place, (_, partition) in enumerate(queues):
-            share = max(1, records // (len(queues) - place))
+        for number, (_, partition) in enumerate(queues):
+            share = max(1, records // (len(queues) - number))
             span, taken, cost = self._take_from(partition, share, recipients, forced=not ranges)
             if span:
                 ranges.append(span)
@@ -76,8 +76,8 @@ class Traces:
         """(context, message_id) of the sampled records in these ranges, once."""
         if not self._members:
             return []
-        inside = [place for place in self._members if any(_holds(span, *place) for span in ranges)]
-        return [self._members.pop(place) for place in inside]
+        inside = [member for member in self._members if any(_holds(span, *member) for span in ranges)]
+        return [self._members.pop(member) for member in inside]
 
 
 def _holds(span: Range, partition: int, offset: int) -> bool:

@@ -161,8 +161,8 @@ class Flow:
 
     def _is_aside(self, record: Record) -> bool:
         """An operator has said to pass over it."""
-        place = Range(record.partition, record.offset, record.offset)
-        return (record.partition, record.offset) in self._parts.store.buried(self._topic, [place])
+        span = Range(record.partition, record.offset, record.offset)
+        return (record.partition, record.offset) in self._parts.store.buried(self._topic, [span])
 
     def _stop(self, record: Record) -> None:
         log.error("newer_record", record=f"{self._topic}:{record.partition}:{record.offset}", todo="upgrade the bridge")

@@ -55,8 +55,8 @@ class KafkaLog(EventLog):
     """The log at `settings.log`. Connects when it is first needed; a broker that dies and returns is found again."""
 
     def __init__(self, settings: Settings) -> None:
-        place = parse(settings.log)
-        self._cluster = replace(place, password=settings.secret(PASSWORD)) if place.needs_password else place
+        cluster = parse(settings.log)
+        self._cluster = replace(cluster, password=settings.secret(PASSWORD)) if cluster.needs_password else cluster
         self._settings = settings
         self._lock = Lock()
         self._partitions: dict[str, int] = {}

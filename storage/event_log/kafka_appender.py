@@ -54,13 +54,13 @@ class Appender:
         if self._closed.is_set():
             raise Temporary("log_closed")
         waiting = _Waiting(len(records), self._end)
-        for place, each in enumerate(records):
+        for number, each in enumerate(records):
             try:
-                self._hand_over(each, waiting.taker(place))
+                self._hand_over(each, waiting.taker(number))
             except Failure as refusal:
-                if place == 0:
+                if number == 0:
                     raise
-                raise Unknown("log_timeout", f"{place} of {len(records)} records were taken; {refusal}") from refusal
+                raise Unknown("log_timeout", f"{number} of {len(records)} records were taken; {refusal}") from refusal
         return waiting.offsets_within(timeout_s) if records else []
 
     def close(self) -> None:
@@ -102,12 +102,12 @@ class _Waiting:
         self._done = Lock()
         self._done.acquire()
 
-    def taker(self, place: int) -> Taker:
+    def taker(self, number: int) -> Taker:
         """The callback for the record at this place."""
 
         def take(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                self._offsets[place] = message.offset() or 0
+                self._offsets[number] = message.offset() or 0
             else:
                 self._errors.append(error)
                 if error.fatal():

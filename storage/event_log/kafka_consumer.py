@@ -145,9 +145,9 @@ class Follower(Consumer):
         ready = [each for each, waiting in self._waiting.items() if waiting and each not in self._paused]
         self._turn += 1
         found: list[Record] = []
-        for place in range(len(ready)):
-            partition = ready[(self._turn + place) % len(ready)]
-            share = (limit - len(found)) // (len(ready) - place) or 1
+        for number in range(len(ready)):
+            partition = ready[(self._turn + number) % len(ready)]
+            share = (limit - len(found)) // (len(ready) - number) or 1
             if len(found) < limit:
                 found += self._give_from(partition, share)
         return found

@@ -43,7 +43,7 @@ class Reader:
             client.close()
             raise
         self._give_back(client)
-        return [record for place in range(len(ranges)) for record in found.get(place, ())]
+        return [record for number in range(len(ranges)) for record in found.get(number, ())]
 
     def close(self) -> None:
         """Let go of the consumers. Safe to call twice."""
@@ -83,12 +83,12 @@ class Reader:
 def _rounds(ranges: Sequence[Range]) -> list[dict[int, Range]]:
     """The ranges by their places, in groups that have each partition once."""
     rounds: list[dict[int, Range]] = []
-    for place, each in enumerate(ranges):
+    for number, each in enumerate(ranges):
         fitting = (here for here in rounds if all(other.partition != each.partition for other in here.values()))
         here = next(fitting, None)
         if here is None:
             rounds.append(here := {})
-        here[place] = each
+        here[number] = each
     return rounds
 
 
@@ -100,8 +100,8 @@ class _Reading:
         self._name = name
         self._topic = topic
         self._ranges = {each.partition: each for each in ranges.values() if each.first <= each.last}
-        self._places = {each.partition: place for place, each in ranges.items()}
-        self._found: dict[int, list[Record]] = {place: [] for place in ranges}
+        self._places = {each.partition: number for number, each in ranges.items()}
+        self._found: dict[int, list[Record]] = {number: [] for number in ranges}
         self._next = {partition: each.first for partition, each in self._ranges.items()}
         self._ends = ends
 

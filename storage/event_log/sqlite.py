@@ -53,16 +53,16 @@ class SQLiteLog(EventLog):
         """See EventLog. Also Temporary `log_full` at once when 64 MiB wait already, and `log_busy` when withdrawn in time."""
         deadline = time.monotonic() + timeout_s
         places: dict[str, list[int]] = {}
-        for place, each in enumerate(records):
+        for number, each in enumerate(records):
             if not 0 <= each.partition < self._file(each.topic).topic.partitions:
                 raise Mismatch("no_such_partition", f"{each.topic} {each.partition}")
-            places.setdefault(each.topic, []).append(place)
-        handed = self._hand_in({name: [records[place] for place in here] for name, here in places.items()})
+            places.setdefault(each.topic, []).append(number)
+        handed = self._hand_in({name: [records[number] for number in here] for name, here in places.items()})
         given = _wait(handed, deadline)
         offsets = [0] * len(records)
         for name, here in places.items():
-            for place, offset in zip(here, given[name], strict=True):
-                offsets[place] = offset
+            for number, offset in zip(here, given[name], strict=True):
+                offsets[number] = offset
         return offsets
 
     def read(self, topic: str, ranges: Sequence[Range], timeout_s: float) -> list[Record]:

@@ -92,9 +92,9 @@ class Follower(Consumer):
                 ]
                 self._turn += 1
                 found: list[Record] = []
-                for place in range(len(ready)):
-                    partition = ready[(self._turn + place) % len(ready)]
-                    share = (limit - len(found)) // (len(ready) - place) or 1
+                for number in range(len(ready)):
+                    partition = ready[(self._turn + number) % len(ready)]
+                    share = (limit - len(found)) // (len(ready) - number) or 1
                     if len(found) < limit:
                         found += self._read_partition(connection, partition, share)
             except sqlite3.Error:

@@ -102,13 +102,13 @@ class CassandraAccess(Access):
         return number, [each for _, body in rows if body for each in _revocations(body)]
 
     def begin_request(self, owner: str, key: str, body: str, keep_s: int) -> str:
-        place = (owner, key)
-        return REQUESTS.settle(self._db, [place], lambda _key, there: there or body, keep_s)[place][0] or ""
+        request = (owner, key)
+        return REQUESTS.settle(self._db, [request], lambda _key, there: there or body, keep_s)[request][0] or ""
 
     def swap_request(self, owner: str, key: str, seen: str, wanted: str | None, keep_s: int) -> bool:
-        place = (owner, key)
-        kept = REQUESTS.settle(self._db, [place], lambda _key, there: wanted if there == seen else there, keep_s)
-        return kept[place][1]
+        request = (owner, key)
+        kept = REQUESTS.settle(self._db, [request], lambda _key, there: wanted if there == seen else there, keep_s)
+        return kept[request][1]
 
     def hold(self, holdings: Sequence[Holding]) -> None:
         puts = [

@@ -53,9 +53,9 @@ class S3Store(ObjectStore):
     """The bucket that `settings.objects` names: s3://host:port/bucket, s3s://… over TLS."""
 
     def __init__(self, settings: Settings) -> None:
-        place, own = urlsplit(settings.objects), S3Settings()
-        self._bucket = place.path.strip("/")
-        if not place.netloc or not self._bucket:
+        url, own = urlsplit(settings.objects), S3Settings()
+        self._bucket = url.path.strip("/")
+        if not url.netloc or not self._bucket:
             raise SettingsError("CHAT4ALL_OBJECTS: s3://host:port/bucket")
         if not own.access_key or not own.secret_key:
             raise SettingsError("MINIO_ACCESS_KEY, MINIO_SECRET_KEY: not set, and needed for CHAT4ALL_OBJECTS=s3://…")
@@ -64,9 +64,9 @@ class S3Store(ObjectStore):
             maxsize=CONNECTIONS,
             retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
-        self._address = place.netloc
+        self._address = url.netloc
         self._region = own.region
-        self._client = self._to(place.netloc, place.scheme == "s3s", own)
+        self._client = self._to(url.netloc, url.scheme == "s3s", own)
         public = urlsplit(settings.objects_url)
         self._public = self._to(public.netloc, public.scheme == "https", own) if public.netloc else self._client
 

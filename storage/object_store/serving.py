@@ -19,7 +19,7 @@ def bounds(asked: str | None, condition: str | None, key: str, size: int) -> tup
     found = parse_range_header(asked)
     if found is None or len(found.ranges) != 1 or (condition or f'"{key}"') != f'"{key}"':
         return None
-    place = found.range_for_length(size)
-    if found.units != "bytes" or place is None:
+    span = found.range_for_length(size)
+    if found.units != "bytes" or span is None:
         raise NoSuchRange
-    return place[0], place[1] - 1
+    return span[0], span[1] - 1

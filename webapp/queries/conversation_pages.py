@@ -21,7 +21,7 @@ class Listed(Struct, frozen=True):
     next: str | None = None
 
 
-class _Place(Struct, frozen=True, order=True, array_like=True):
+class _Cursor(Struct, frozen=True, order=True, array_like=True):
     """A conversation's place in the order by activity: both numbers are negative, so that the latest is the first."""
 
     slot: int
@@ -39,12 +39,12 @@ def by_id(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
 
 def by_activity(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
     """The same, latest first. Where something is said while pages are read, the conversation moves to the front."""
-    last = _place(after)
+    last = _cursor(after)
     slot = -last.slot if last else LAST
-    found: list[_Place] = []
+    found: list[_Cursor] = []
     while len(found) <= limit and (rows := store.active(reader, slot, limit + 1)):
         at = _active_at(store, [name for _, name in rows])
-        places = [_Place(-row, -at[name], name) for row, name in rows if name in at]
+        places = [_Cursor(-row, -at[name], name) for row, name in rows if name in at]
         found += [each for each in places if last is None or each > last]
         slot = rows[-1][0] - 1
     page = sorted(found)[:limit]
@@ -67,14 +67,14 @@ def _active_at(store: MessageStore, names: list[str]) -> dict[str, int]:
     return at | {name: each.conversation.created_at for name, each in silent.items()}
 
 
-def _encoded(place: _Place) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+def _encoded(cursor: _Cursor) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
-def _place(after: str) -> _Place | None:
+def _cursor(after: str) -> _Cursor | None:
     if not after:
         return None
     try:
-        return msgspec.json.decode(urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=_Place)
+        return msgspec.json.decode(urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=_Cursor)
     except (ValueError, msgspec.MsgspecError):
         raise Problem(422, "invalid", "the `next` of a page in this order", "after") from None

@@ -63,7 +63,7 @@ class Timeline:
     def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
         """The rows under these keys; of those that have had their time, what is kept of them."""
         rows = self._store.deliveries(list(wanted)) if wanted else {}
-        gone = {key: place for key, place in wanted.items() if key not in rows}
+        gone = {key: about for key, about in wanted.items() if key not in rows}
         return {**rows, **retired(self._store, gone)} if gone else rows
 
     def _one(

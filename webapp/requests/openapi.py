@@ -138,8 +138,8 @@ def completed(made: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return document
 
 
-def _complete_operation(place: str, operation: dict[str, Any]) -> None:
-    operation["operationId"] = NAMES.get(place) or _derived(place)
+def _complete_operation(route: str, operation: dict[str, Any]) -> None:
+    operation["operationId"] = NAMES.get(route) or _derived(route)
     said = " ".join(each for each in (operation.get("summary"), operation.get("description")) if each)
     operation["summary"] = _first_sentence(operation["summary"])
     operation["description"] = said
@@ -163,8 +163,8 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=[a-z)*])[.:;] ", text, maxsplit=1)[0].rstrip(".")
 
 
-def _derived(place: str) -> str:
+def _derived(route: str) -> str:
     """postUsersBlock for post /v1/users/{user_id}/block."""
-    method, _, path = place.partition(" ")
+    method, _, path = route.partition(" ")
     words = re.findall(r"[a-z0-9]+", re.sub(r"\{[^}]*\}|^/v1", "", path))
     return method + "".join(word.capitalize() for word in words)

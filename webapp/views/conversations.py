@@ -186,11 +186,11 @@ def link(path: LinkPath) -> Response:
     """From now on, what this address writes comes into this conversation. Its owner must be a member."""
     membership = visible(path.conversation_id)
     check_member(membership)
-    owner, place = _linkable(path)
+    owner, target = _linkable(path)
     if not membership.has(owner):
         raise Problem(422, "not_a_member", "the address belongs to no member of this conversation", "address")
-    gateway().store.put_link(*place, membership.conversation.conversation_id)
-    return answer(_link(membership, place))
+    gateway().store.put_link(*target, membership.conversation.conversation_id)
+    return answer(_link(membership, target))
 
 
 @api.delete("/v1/conversations/<conversation_id>/links/<channel>/<address>", responses={"200": LinkOut, **problems(403)})
@@ -199,28 +199,28 @@ def unlink(path: LinkPath) -> Response:
     """What this address writes finds its conversation by itself again."""
     membership = visible(path.conversation_id)
     check_member(membership)
-    _, place = _linkable(path)
-    if gateway().store.links([place]).get(place) != membership.conversation.conversation_id:
+    _, target = _linkable(path)
+    if gateway().store.links([target]).get(target) != membership.conversation.conversation_id:
         raise Problem(404, "unknown_link", "this address is not linked to this conversation")
-    gateway().store.put_link(*place, None)
-    return answer(_link(membership, place))
+    gateway().store.put_link(*target, None)
+    return answer(_link(membership, target))
 
 
 def _linkable(path: LinkPath) -> tuple[str, Address]:
     """The owner of the address, whom the caller may link for."""
     try:
-        place = gateway().people.parse_address(f"{path.channel}:{path.address}")
+        target = gateway().people.parse_address(f"{path.channel}:{path.address}")
     except ValueError as error:
         raise Problem(422, "bad_address", str(error), "address") from None
-    identity = gateway().store.owners([place]).get(place)
+    identity = gateway().store.owners([target]).get(target)
     owner = identity.user_id if identity and identity.verified else ""
     if not owner or owner != caller().user_id:
         auth.need(MANAGE)
-    return owner, place
+    return owner, target
 
 
-def _link(membership: Membership, place: Address) -> dict[str, str]:
-    return {"conversation_id": membership.conversation.conversation_id, "channel": place[0], "address": place[1]}
+def _link(membership: Membership, target: Address) -> dict[str, str]:
+    return {"conversation_id": membership.conversation.conversation_id, "channel": target[0], "address": target[1]}
 
 
 @api.post("/v1/conversations/<conversation_id>/read", responses={"202": StatusOut})

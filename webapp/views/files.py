@@ -203,9 +203,9 @@ def _taken(form: Form, start: Start) -> Response:
 
 
 def _begin(membership: Membership, name: str, mime_type: str, size: int, in_parts: bool) -> StoredFile:
-    lifecycle, file_id, place = _lifecycle(), str(uuid4()), membership.conversation.conversation_id
+    lifecycle, file_id, conversation_id = _lifecycle(), str(uuid4()), membership.conversation.conversation_id
     hold_upload(file_id, size, now_ms() + lifecycle.expire_ms)
-    return lifecycle.begin(place, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
+    return lifecycle.begin(conversation_id, caller().user_id, name, mime_type, size, in_parts, file_id, membership.version)
 
 
 def _stored(file: StoredFile, form: Form) -> Response:

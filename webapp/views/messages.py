@@ -90,7 +90,7 @@ def _read_batch(key: str | None) -> list[Draft | Problem]:
     if not 0 < len(given["messages"]) <= BATCH_MOST:
         raise Problem(422, "invalid", f"1 to {BATCH_MOST} messages", "messages")
     places = [key and key_in_batch(key, number) for number in range(len(given["messages"]))]
-    return [_read_one(each, place) for each, place in zip(given["messages"], places, strict=True)]
+    return [_read_one(each, number) for each, number in zip(given["messages"], places, strict=True)]
 
 
 def _read_one(given: Any, key: str | None) -> Draft | Problem:
@@ -141,8 +141,8 @@ def show(path: MessagePath, query: MessageQuery) -> Response:
     for name, given in (("message_id", path.message_id), ("conversation_id", query.conversation_id)):
         if given is not None and not is_uuid(given):
             raise Problem(422, "malformed_uuid", f"a {name} is a UUID", name)
-    place = (path.message_id.lower(), (query.conversation_id or "").lower())
-    found = _find(*place) or (_await(*place, query.wait) if query.wait else [])
+    wanted = (path.message_id.lower(), (query.conversation_id or "").lower())
+    found = _find(*wanted) or (_await(*wanted, query.wait) if query.wait else [])
     if not found:
         raise Problem(404, "unknown_message", "there is no such message, or it is not stored yet")
     if len(found) > 1:

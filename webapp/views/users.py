@@ -103,27 +103,27 @@ def identities(path: UserPath) -> Response:
 @checked
 def put_identity(path: UserPath, body: AddressIn) -> Response:
     """Give an address to a user: at once by a service client; by the user a one-time code is sent to the address."""
-    user, place = _subject(path), _place(path, body.address)
+    user, target = _subject(path), _target(path, body.address)
     if caller().has(MANAGE):
-        return answer(shape_identity(claim(user, place, named=True)))
-    return answer(shape_identity(send_code(user, place)))
+        return answer(shape_identity(claim(user, target, named=True)))
+    return answer(shape_identity(send_code(user, target)))
 
 
 @api.post("/v1/users/<user_id>/identities/<channel>/verify", responses={"200": IdentityOut, **problems(404, 409)})
 @checked
 def verify(path: UserPath, body: Proof) -> Response:
     """Prove with the code that the address is the user's."""
-    user, place = _subject(path), _place(path, body.address)
+    user, target = _subject(path), _target(path, body.address)
     rate_limits.check_login(f"verifying {user.user_id}")
-    return answer(shape_identity(confirm(user, place, body.code)))
+    return answer(shape_identity(confirm(user, target, body.code)))
 
 
 @api.delete("/v1/users/<user_id>/identities/<channel>", responses={"200": Identities, **problems(404)})
 @checked
 def release(path: UserPath, query: AddressQuery) -> Response:
     """Take an address from a user. Deliveries that wait for it end as FAILED identity_moved."""
-    user, place = _subject(path), _place(path, query.address)
-    if not gateway().store.release_address(*place, user.user_id):
+    user, target = _subject(path), _target(path, query.address)
+    if not gateway().store.release_address(*target, user.user_id):
         raise Problem(404, "unknown_identity", "the user has no such address")
     return answer({"identities": _on_channel(user, path.channel)})
 
@@ -140,7 +140,7 @@ def _subject(path: UserPath) -> User:
     return user
 
 
-def _place(path: UserPath, address: str) -> Address:
+def _target(path: UserPath, address: str) -> Address:
     try:
         return gateway().people.parse_address(f"{path.channel}:{address}")
     except ValueError as error:
