@@ -83,6 +83,9 @@ coverage-ops: setup-dev ## how much of the judge, the simulator, the harness and
 	@mkdir -p build
 	$(BIN)/coverage run -m pytest -m "not real and not end_to_end" tests/ops tests/faults tests/simulator --deselect tests/ops/test_wheel.py
 	$(BIN)/coverage report
+	@$(BIN)/coverage json -q -o build/coverage.json
+	@$(BIN)/python -c "import json, sys; found = json.load(open('build/coverage.json'))['totals']['percent_branches_covered']; \
+		print(f'branches: {found:.1f} %'); sys.exit(found < 90)"
 
 check: setup-dev ## types, lint, imports, layout, the image's recipe, the OpenAPI document
 	$(BIN)/ruff check .
