@@ -136,3 +136,34 @@ def test_redis_is_always_there(tmp_path: Path) -> None:
     assert Redis.is_installed(tmp_path)
     assert not Redis.install(tmp_path)
     assert os.access(Redis(tmp_path, tmp_path, 1).command()[0], os.X_OK)
+
+
+def test_the_command_line_starts_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was started is shown with its process and asked for by status; a port that is taken is refused in words."""
+    port = free_port()
+    server = Redis(tmp_path, tmp_path / "data" / "redis", port)
+    # The same object each time, since it reaps its child at the end; another one on other data.
+    others = {tmp_path / "data": server, tmp_path / "other": Redis(tmp_path, tmp_path / "other" / "redis", port)}
+    monkeypatch.setattr("ops.native.__main__.stack", lambda _home, data: {"redis": others[data]})
+    options = ["--home", str(tmp_path), "--data", str(tmp_path / "data")]
+
+    def call(command: str, *more: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [command, "redis", *options, *more])
+        return result.exit_code, result.output
+
+    try:
+        code, text = call("start")
+        assert (code, server.is_running) == (0, True)
+        assert "answers" in text and "MiB" in text
+        assert call("status")[0] == 0
+        other = ["--data", str(tmp_path / "other")]
+        code, text = call("start", *other)
+        assert (code, "is taken by another process" in text) == (1, True)
+        server.pause()
+        monkeypatch.setattr(Redis, "answers", lambda _self: False)
+        code, text = call("status")
+        assert (code, "does not answer" in text) == (1, True)
+        assert call("stop") == (0, "redis: stopped\n")
+        assert not server.is_running
+    finally:
+        server.kill9()
