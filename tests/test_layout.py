@@ -24,3 +24,11 @@ def test_requirements_are_pinned_exactly() -> None:
     lines = [*(ROOT / "requirements.txt").read_text().splitlines(), *(ROOT / "requirements-dev.txt").read_text().splitlines()]
     loose = [line for line in lines if line and not line.startswith(("#", "-r")) and "==" not in line]
     assert loose == []
+
+
+def test_every_room_says_in_its_first_line_what_it_holds() -> None:
+    """Whoever opens a folder of the service reads there what is in it."""
+    tops = ("chat4all", "tasks", "bridges", "webapp", "storage")
+    rooms = {path.parent for top in tops for path in (ROOT / top).rglob("*.py")}
+    texts = {room: (room / "__init__.py").read_text() if (room / "__init__.py").exists() else "" for room in rooms}
+    assert [str(room) for room, text in sorted(texts.items()) if not text.startswith('"""')] == []

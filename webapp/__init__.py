@@ -1,0 +1,1 @@
+"""The gateway: REST calls and webhooks. Imports `storage` and `chat4all`, never `tasks`."""

@@ -1,0 +1,1 @@
+"""The command line. The top floor of chat4all: it may import everything, and nothing imports it."""
