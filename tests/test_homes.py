@@ -24,7 +24,7 @@ HOMES = [
     ("Meta's challenge and signature", r"hub\.challenge\"|x-hub-signature", "chat4all/channels/meta.py"),
     ("waits that double", r"= min\([^)]*\* 2\b|2(\.0)? ?\*\* ?min\(", "chat4all/model/backoff.py"),
     ("where a recipient's delivery is", r"DeliveryKey\(Lane\(.*\.index\)", "chat4all/model/slots.py"),
-    ("where a partition is gone on with", r"\.done \+ 1 if ", "chat4all/ports/progress.py"),
+    ("where a partition is gone on with", r"\.done \+ 1\b", "chat4all/ports/progress.py"),
     ("the claims of a token", r"jwt\.decode\(", "chat4all/services/access/tokens.py"),
 ]
 
