@@ -8,14 +8,14 @@ SEND = "send"
 MANAGE = "manage"
 ADMIN = "admin"
 SCOPES = (SEND, MANAGE, ADMIN)
-# Whoever has one of them may read every conversation.
+# Whoever has one of them may read any conversation by its id, and name any address. A list or a stream of all needs MANAGE.
 READING_ALL = frozenset({SEND, MANAGE, ADMIN})
 
 
 class Caller(Struct, frozen=True):
     """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
 
-    send: write for others (`from`) and to addresses. manage: register others. Each of them reads every conversation.
+    send: write for others (`from`) and to addresses. manage: register others. Each of them reads any conversation by its id.
     `session` and `generation`: which login it is, see `chat4all.model.sessions`.
     """
 
