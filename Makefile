@@ -1,4 +1,4 @@
-# make run: everything, embedded, in the foreground. make test: all tests. `make help` lists the rest.
+# make run: everything, embedded, in the foreground. make test: every test that needs no server. `make help` lists the rest.
 # The first interpreter that really runs and has the right version; a name on the PATH may be a broken shim.
 PYTHON ?= $(shell for each in python3.12 python3.11 python3 python; do \
 	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && echo $$each && break; done)

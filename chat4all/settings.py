@@ -57,9 +57,11 @@ class Settings(BaseSettings):
     data: Path = Field(Path("data"), description="Folder of everything embedded: log, store, files, secrets.")
     log: str = Field("sqlite:log", description="Event log: sqlite:<folder in data> or kafka://host:port[,host:port].")
     store: str = Field(
-        "sqlite:store.db", description="Message store: sqlite:<file in data> or cassandra://host[,host]/keyspace."
+        "sqlite:store.db", description="Message store: sqlite:<file in data> or cassandra:// or scylla://host[,host]/keyspace."
     )
-    objects: str = Field("folder:objects", description="Object store: folder:<folder in data> or s3://host:port/bucket.")
+    objects: str = Field(
+        "folder:objects", description="Object store: folder:<folder in data> or s3://host:port/bucket, s3s:// with TLS."
+    )
     broker: str = Field("embedded", description="Celery broker: embedded (a Redis at a socket in data), redis://… or amqp://….")
 
     # Where we listen.
