@@ -8,6 +8,7 @@ from chat4all.settings import load
 _settings = load()
 
 broker_url = _settings.broker_url
+broker_use_ssl = _settings.broker_tls
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_connection_timeout = 4

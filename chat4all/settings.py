@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,7 +63,10 @@ class Settings(BaseSettings):
     objects: str = Field(
         "folder:objects", description="Object store: folder:<folder in data> or s3://host:port/bucket, s3s:// with TLS."
     )
-    broker: str = Field("embedded", description="Celery broker: embedded (a Redis at a socket in data), redis://… or amqp://….")
+    broker: str = Field(
+        "embedded",
+        description="Celery broker: embedded (a Redis at a socket in data), redis[s]://… or amqp[s]://…[?ca=file].",
+    )
 
     # Where we listen.
     host: str = Field("127.0.0.1", description="Address that every part listens on.")
@@ -257,7 +261,19 @@ class Settings(BaseSettings):
     @property
     def broker_url(self) -> str:
         """The broker's URL as Celery takes it."""
+        if self.broker.startswith("amqps:"):
+            # Celery is told of TLS by `broker_tls`, and knows no such option.
+            return self.broker.partition("?")[0]
         return f"redis+socket://{self.broker_socket}" if self.broker == "embedded" else self.broker
+
+    @property
+    def broker_tls(self) -> dict[str, str | None] | bool:
+        """How Celery checks who an amqps broker is: by its name, and by the CA of the URL (`ca=file`), else the system's."""
+        if not self.broker.startswith("amqps:"):
+            return False
+        ca = dict(parse_qsl(urlsplit(self.broker).query)).get("ca")
+        # Without a name given kombu takes that of the URL; without the entry no name would be checked.
+        return {"server_hostname": None} | ({"ca_certs": ca} if ca else {})
 
     @property
     def broker_socket(self) -> Path:

@@ -107,7 +107,7 @@ def _objects(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    connection = import_module("kombu").Connection(settings.broker_url, connect_timeout=ASK_S)
+    connection = import_module("kombu").Connection(settings.broker_url, ssl=settings.broker_tls, connect_timeout=ASK_S)
     try:
         connection.ensure_connection(max_retries=1, timeout=ASK_S)
     except Exception as error:

@@ -1,5 +1,6 @@
 """The Cassandra or ScyllaDB of a URL: addresses, consistency levels, and which of its errors is which kind of failure."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +22,8 @@ from msgspec import Struct
 from chat4all.model.failures import Mismatch, Temporary
 from chat4all.settings import SettingsError
 
-USAGE = "cassandra://host[:port][,host[:port]]/keyspace[?replication=3&consistency=LOCAL_QUORUM&datacenter=…&user=…]"
-OPTIONS = frozenset({"replication", "consistency", "datacenter", "user"})
+USAGE = "cassandra://host[:port][,host[:port]]/keyspace[?replication=3&consistency=LOCAL_QUORUM&datacenter=…&user=…&ca=file]"
+OPTIONS = frozenset({"replication", "consistency", "datacenter", "user", "ca"})
 PORT = 9042
 # The most copies with which two sets of so many must share one: R + W > N.
 MOST_COPIES = {"ONE": 1, "LOCAL_ONE": 1, "TWO": 3, "THREE": 5}
@@ -31,7 +32,7 @@ LEVELS = (*MOST_COPIES, "QUORUM", "LOCAL_QUORUM", "ALL")
 
 class Place(Struct, frozen=True):
     """Where the store is. `replication`: copies of each row that we make and that must be there; 0: what is there,
-    else as many as there are nodes, 3 at most.
+    else as many as there are nodes, 3 at most. `ca`: a file with the CA that signs the nodes' certificates; empty: no TLS.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -40,11 +41,28 @@ class Place(Struct, frozen=True):
     consistency: str = "LOCAL_QUORUM"
     datacenter: str = ""
     user: str = ""
+    ca: str = ""
 
     @property
     def is_local(self) -> bool:
         """Whether only one datacenter answers for reads and writes."""
         return self.consistency.startswith("LOCAL_")
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What the nodes' certificates are checked by; None: no TLS. SettingsError: the file holds no certificate.
+
+        Nodes find each other by address, which certificates seldom name: that our CA signed theirs is what is asked.
+        """
+        if not self.ca:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        try:
+            context.load_verify_locations(self.ca)
+        except OSError as error:
+            raise SettingsError(f"CHAT4ALL_STORE: ca={self.ca}: {error.strerror or 'no certificate'}") from None
+        return context
 
     @property
     def level(self) -> int:
@@ -79,6 +97,7 @@ def parse(url: str) -> Place:
         options.get("consistency", "LOCAL_QUORUM").upper(),
         options.get("datacenter", ""),
         options.get("user", ""),
+        options.get("ca", ""),
     )
     if place.consistency not in LEVELS:
         raise SettingsError(f"CHAT4ALL_STORE: consistency must be one of {', '.join(LEVELS)}")

@@ -101,6 +101,7 @@ class Session:
         self.place = place
         self.clock = Clock()
         self._password = password
+        self._tls = place.tls
         self._closed = False
         self._connecting = Lock()
         self._begin()
@@ -262,6 +263,7 @@ class Session:
             },
             auth_provider=PlainTextAuthProvider(self.place.user, self._password) if self.place.user else None,
             connection_class=LibevConnection,
+            ssl_context=self._tls,
             # What both servers speak; asking for more costs a refused connection each time.
             protocol_version=4,
             connect_timeout=CONNECT_S,

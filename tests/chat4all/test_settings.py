@@ -118,3 +118,12 @@ def test_what_a_known_name_decides_can_be_told(monkeypatch: pytest.MonkeyPatch) 
     """A left-over variable of another program is named when its server does not answer."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:9092")
     assert sources() == {"log": "KAFKA_BOOTSTRAP_SERVERS"}
+
+
+def test_a_broker_over_tls_is_checked_by_name_and_ca() -> None:
+    """Celery gets the URL without our option, and is told to compare the name; whoever names no CA means the system's."""
+    own = Settings(broker="amqps://user:word@rabbit:5671//?ca=/etc/ca.pem")
+    assert own.broker_url == "amqps://user:word@rabbit:5671//"
+    assert own.broker_tls == {"server_hostname": None, "ca_certs": "/etc/ca.pem"}
+    assert Settings(broker="amqps://user:word@rabbit//").broker_tls == {"server_hostname": None}
+    assert Settings(broker="amqp://rabbit//").broker_tls is False

@@ -1,6 +1,5 @@
 """Brokers that are not open to everybody: TLS with a CA of one's own, and a user with a password."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from confluent_kafka import admin
 from chat4all.model.failures import Temporary
 from chat4all.settings import Settings
 from ops.native.kafka import Kafka
-from ops.native.processes import LOOPBACK, free_port
+from ops.native.processes import free_port
 from storage.event_log.kafka import KafkaLog
+from tests.contracts.certificates import certificate
 from tests.contracts.logs import record, texts
 from tests.ops.real import home_with, running
 
@@ -44,16 +44,6 @@ class GuardedKafka(Kafka):
             "listener.name.guarded.ssl.keystore.location": str(certificate(self.folder)),
         }
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-
-
-def certificate(folder: Path) -> Path:
-    """A key and a certificate for this machine, signed by itself, in one file; the certificate alone in ca.pem."""
-    key, ca, both = folder / "key.pem", folder / "ca.pem", folder / "both.pem"
-    subject = ["-subj", "/CN=broker", "-addext", f"subjectAltName=IP:{LOOPBACK}"]
-    made = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(ca), "-days", "2"]
-    subprocess.run(["openssl", "req", "-x509", *made, *subject], check=True, capture_output=True, timeout=30)
-    both.write_text(key.read_text() + ca.read_text())
-    return both
 
 
 @pytest.fixture(scope="module")

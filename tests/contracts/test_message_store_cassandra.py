@@ -58,6 +58,15 @@ def test_urls_that_name_nothing_safe_are_refused(url: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+def test_a_ca_that_is_none_is_named(tmp_path: Path) -> None:
+    """The process does not start, and says which file it was; it does not go on in the clear."""
+    empty = tmp_path / "ca.pem"
+    empty.touch()
+    for each in (empty, tmp_path / "absent.pem"):
+        with pytest.raises(SettingsError, match=each.name):
+            Session(parse(f"cassandra://host/k?ca={each}"))
+
+
 def test_urls_are_understood() -> None:
     """Several hosts, ports, and everything that may be chosen."""
     place = parse("cassandra://a,b:9999/chat?replication=3&consistency=quorum&datacenter=dc1")

@@ -21,6 +21,7 @@ def init(app: Flask, settings: Settings) -> None:
         task_ignore_result=True,
         task_publish_retry=False,
         broker_connection_timeout=TIMEOUT_S,
+        broker_use_ssl=settings.broker_tls,
         broker_transport_options={"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
         if settings.broker_url.startswith("redis")
         else {},
