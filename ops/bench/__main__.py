@@ -109,9 +109,10 @@ def run(stack: str, size: Size, console: Console) -> Figures:
         system = Measured(Path(folder) / "data", load.UNLIMITED | (servers.place(f"b{token_hex(6)}") if servers else {}))
         if servers:
             system.servers = servers.each
-        refuse_real(system.settings)
-        with environment(servers.secrets if servers else {}), system:
-            return measure(system, size, console)
+        with environment(servers.secrets if servers else {}):
+            refuse_real(system.settings)
+            with system:
+                return measure(system, size, console)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from chat4all.root import ROOT
 from ops.harness import broker
 from ops.harness.api import Api
+from ops.harness.guard import refuse_real
 from ops.harness.place import new_operator
 from ops.harness.servers import environment
 from ops.harness.spawning import end, log_of, spawn
@@ -54,12 +55,14 @@ class Stack(ABC):
         """Everything started; ended, with what was started by hand, on the way out."""
         try:
             # The run opens log and store itself, with the same passwords.
-            with environment(self._secrets), self.system:
-                try:
-                    yield self
-                finally:
-                    for each in self._spawned:
-                        self.end(each)
+            with environment(self._secrets):
+                refuse_real(self.system.settings)
+                with self.system:
+                    try:
+                        yield self
+                    finally:
+                        for each in self._spawned:
+                            self.end(each)
         finally:
             self.put_away()
 
