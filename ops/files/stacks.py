@@ -7,7 +7,7 @@ from secrets import token_hex
 
 from msgspec import Struct
 
-from ops.harness.servers import Servers, environment, single
+from ops.harness.servers import Servers, environment, secrets_of, single
 from ops.native.minio import Minio
 from ops.native.processes import Server, free_port
 from ops.native.stack import default_home
@@ -28,18 +28,13 @@ def on_real(servers: Servers) -> Stack:
     return Stack("real", servers.place(f"f{token_hex(6)}"), servers.each)
 
 
-def secrets_of(stack: Stack) -> dict[str, str]:
-    """Those of its variables that are secrets."""
-    return {name: value for name, value in stack.env.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))}
-
-
 @contextmanager
 def opened(name: str, folder: Path) -> Iterator[Stack]:
     """A stack of this name. StartFailed when a server does not come up, NotInstalled when it cannot be had."""
     if name == "real":
         stack = on_real(single())
         # What this process itself asks of the settings needs the same secrets.
-        with environment(secrets_of(stack)):
+        with environment(secrets_of(stack.env)):
             yield stack
     elif name == "s3":
         server = Minio(default_home(), folder / "minio", free_port())

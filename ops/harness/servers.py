@@ -36,7 +36,7 @@ class Servers(Struct, frozen=True):
     @property
     def secrets(self) -> dict[str, str]:
         """Those of the variables that are secrets: a process that asks the settings itself needs them too."""
-        return {name: value for name, value in self.env.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))}
+        return secrets_of(self.env)
 
     def place(self, name: str) -> dict[str, str]:
         """The variables that make a system run on them, with topics, a keyspace and a bucket of its own."""
@@ -46,6 +46,11 @@ class Servers(Struct, frozen=True):
             "CHAT4ALL_OBJECTS": self.env["CHAT4ALL_OBJECTS"].replace("/chat4all", f"/{name}"),
         }
         return self.env | own
+
+
+def secrets_of(env: Mapping[str, str]) -> dict[str, str]:
+    """Those of these variables that are secrets."""
+    return {name: value for name, value in env.items() if name.startswith(("CHAT4ALL_SECRET_", "MINIO_"))}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from ops.harness.guard import refuse_real
-from ops.harness.servers import PROGRAMS, Servers, single
+from ops.harness.servers import PROGRAMS, Servers, secrets_of, single
 from ops.harness.system import System
 from tests.ops.real import home_with
 
@@ -38,10 +38,9 @@ def own_system(request: pytest.FixtureRequest, stack: str, folder: Path, env: Ma
     with pytest.MonkeyPatch.context() as patch:
         if stack == "real":
             chosen |= request.getfixturevalue("servers").place(f"t{uuid4().hex[:12]}")
-            for name, value in chosen.items():
-                # The test opens the store itself, with the same passwords.
-                if name.startswith(("CHAT4ALL_SECRET_", "MINIO_")):
-                    patch.setenv(name, value)
+            # The test opens the store itself, with the same passwords.
+            for name, value in secrets_of(chosen).items():
+                patch.setenv(name, value)
         own = System(folder / "data", chosen)
         refuse_real(own.settings)
         with own:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ops.files.__main__ import try_on
-from ops.files.stacks import Stack, on_real, secrets_of
+from ops.files.stacks import Stack, on_real
 from ops.files.trial import SHORT
+from ops.harness.servers import secrets_of
 
 
 @pytest.fixture(params=["folder", pytest.param("real", marks=pytest.mark.real)])
@@ -15,7 +16,7 @@ def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     if request.param == "folder":
         return Stack("folder", {}, {})
     found = on_real(request.getfixturevalue("servers"))
-    for name, value in secrets_of(found).items():
+    for name, value in secrets_of(found.env).items():
         monkeypatch.setenv(name, value)
     return found
 

@@ -37,6 +37,7 @@ from ops.harness.waiting import wait_until
 from ops.native.processes import Server, StartFailed
 from ops.native.redis import Redis
 from storage.open import open_store
+from tests.ops.serving import served
 from tests.ops.test_harness_api import Gateway
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -175,13 +176,8 @@ def test_real_people_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    made = Gateway()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with served(Gateway()) as made:
+        yield made
 
 
 def _system(gateway: Gateway, data: Path) -> System:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ops.harness.api import Api, Refused
+from tests.ops.serving import served
 
 
 class Gateway(ThreadingHTTPServer):
@@ -67,13 +68,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    made = Gateway()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with served(Gateway()) as made:
+        yield made
 
 
 def api_to(gateway: Gateway) -> Api:

@@ -1,7 +1,6 @@
 """What each native server is told, and when it is believed to be up: with small scripts and pages in the real ones' place."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from ops.native.jaeger import Jaeger
 from ops.native.minio import Minio
 from ops.native.processes import Server, StartFailed, free_port, is_well
 from ops.native.prometheus import NodeExporter, Prometheus
+from tests.ops.serving import served
 
 
 class Page(ThreadingHTTPServer):
@@ -41,13 +41,8 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    made = Page()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with served(Page()) as made:
+        yield made
 
 
 def prepared(server: Server) -> Server:
