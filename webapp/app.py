@@ -9,19 +9,23 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.records import TOPICS
-from chat4all.ports import Channel, EventLog, MessageStore
+from chat4all.ports import Channel, EventLog, MessageStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
+from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.wake import CeleryWaker, sender
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
-from webapp.requests import cors, problems, rate_limits, tracing, wake
+from webapp.requests import cors, problems, rate_limits, tracing
 from webapp.requests.api_docs import BEARER, INFO
 from webapp.requests.gateway import KEY, Gateway, gateway
 from webapp.requests.openapi import Documented
+from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, Waits
 from webapp.schemas.models import ProblemDetails
 from webapp.server import metrics
 from webapp.views import (
@@ -45,9 +49,12 @@ STREAMED = ("files.upload", "objects.bring")
 
 
 def create_app(
-    settings: Settings | None = None, channels: Mapping[str, Channel] | None = None, counters: Storage | None = None
+    settings: Settings | None = None,
+    channels: Mapping[str, Channel] | None = None,
+    counters: Storage | None = None,
+    waker: Waker | None = None,
 ) -> OpenAPI:
-    """A gateway on these settings, or on those of the environment."""
+    """A gateway on these settings, or on those of the environment. What is not given is made as they say."""
     settings = settings or load()
     logs.configure("gateway")
     app = Documented(
@@ -64,17 +71,14 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
-    app.extensions[KEY] = open_gateway(settings, channels)
+    app.extensions[KEY] = open_gateway(settings, channels, counters, waker)
     cors.init(app, settings)
     app.before_request(_limit_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
     problems.init(app)
-    auth.init(app, settings.secret("jwt"), app.extensions[KEY].revocations)
-    rate_limits.init(app, settings, counters)
-    messages.init(app, settings.gateway_threads)
-    files.init(app, settings.gateway_threads)
+    auth.init(app)
+    rate_limits.init(app)
     metrics.init(app)
-    wake.init(app, settings)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api):
@@ -82,14 +86,16 @@ def create_app(
     return app
 
 
-def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = None) -> Gateway:
-    """Open the ports of this process, making what is missing."""
+def open_gateway(
+    settings: Settings, channels: Mapping[str, Channel] | None, counters: Storage | None, waker: Waker | None
+) -> Gateway:
+    """Open the ports of this process, making what is missing, and what is built on them."""
     log: EventLog = open_log(settings)
     store: MessageStore = open_store(settings)
     store.migrate()
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
-    acceptor = Acceptor(store, log, settings, opened)
+    acceptor, revocations = Acceptor(store, log, settings, opened), Revocations(store)
     return Gateway(
         settings=settings,
         log=log,
@@ -99,7 +105,12 @@ def open_gateway(settings: Settings, channels: Mapping[str, Channel] | None = No
         webhooks=Webhooks(store, Arrivals(store, acceptor)),
         objects=open_objects(settings),
         logins=Logins(store, settings),
-        revocations=Revocations(store),
+        revocations=revocations,
+        admission=Admission(settings.secret("jwt"), revocations),
+        limits=Limits(settings, counters),
+        waker=waker or CeleryWaker(sender(settings)),
+        message_waits=Waits(settings.gateway_threads // MESSAGE_SHARE, MESSAGE_WAIT_S),
+        file_waits=Waits(settings.gateway_threads // FILE_SHARE, FILE_WAIT_S),
     )
 
 

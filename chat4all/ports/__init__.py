@@ -27,8 +27,10 @@ from chat4all.ports.history import History, Registration, Span
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.ports.waker import NOBODY, Waker
 
 __all__ = [
+    "NOBODY",
     "Account",
     "Arrived",
     "Aside",
@@ -65,5 +67,6 @@ __all__ = [
     "Unreadable",
     "Update",
     "Waiting",
+    "Waker",
     "stamps_of",
 ]

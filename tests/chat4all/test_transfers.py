@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from chat4all.client import ApiError, Client, Tokens
 from chat4all.settings import Settings
 from ops.native.processes import free_port
+from tests.wakes import Wakes
 from tests.webapp.channels import both
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import PART, Uploads, digest
@@ -60,14 +61,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     port = free_port()
     places = {"broker": "memory://", "gateway_port": port, "objects_url": f"http://127.0.0.1:{port}"}
     settings = Settings(data=tmp_path / "data", file_part_size=PART).model_copy(update=places)
-    app = create_app(settings, both(), MemoryStorage())
+    app = create_app(settings, both(), MemoryStorage(), Wakes())
     uploads = Uploads(Driver(app))
     server = make_server(settings.host, settings.gateway_port, app, threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     client = Client(settings.gateway_url, tokens=Tokens(uploads.driver.tokens["ana"]), tries=2)
-    with patch("webapp.views.files.wake_file", uploads.work):
-        yield Bench(uploads, client, tmp_path)
+    yield Bench(uploads, client, tmp_path)
     client.close()
     server.shutdown()
     thread.join()

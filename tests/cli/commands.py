@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from chat4all.cli.app import run
 from chat4all.cli.session import SERVERS
 from chat4all.settings import Settings
+from tests.wakes import Wakes
 from webapp.app import create_app
 from webapp.requests.gateway import KEY
 
@@ -60,11 +61,11 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def gateway(settings: Settings, port: int = 0) -> Iterator[str]:
+def gateway(settings: Settings, port: int = 0, wakes: Wakes | None = None) -> Iterator[str]:
     """A gateway on a thread, on any port or this one; its URL."""
     # A log that is set up here would go on writing to this test's output when the test is over.
     with patch("chat4all.telemetry.logs.configure"):
-        app = create_app(settings, {}, MemoryStorage())
+        app = create_app(settings, {}, MemoryStorage(), wakes or Wakes())
     server = make_server(settings.host, port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

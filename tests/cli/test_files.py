@@ -15,6 +15,7 @@ from tasks.files import file_tasks as workers
 from tasks.resources import open_parts
 from tests.bridges.road import settings_in
 from tests.cli.commands import Typed, gateway, quiet
+from tests.wakes import Wakes
 
 DATA = os.urandom(300_000)
 
@@ -36,7 +37,7 @@ def typed(
     def work(task: str, file_id: str) -> None:
         workers.WORK[task](parts, file_id)
 
-    with quiet(), gateway(settings, settings.gateway_port) as url, patch("webapp.views.files.wake_file", work):
+    with quiet(), gateway(settings, settings.gateway_port, Wakes(work)) as url:
         for name, value in {"BASE_URL": url, "CONFIG": str(tmp_path / "config"), "PASSWORD": "a long password"}.items():
             monkeypatch.setenv(f"CHAT4ALL_{name}", value)
         typed = Typed(monkeypatch, capsys)

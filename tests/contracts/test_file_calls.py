@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import requests
@@ -14,6 +13,7 @@ from limits.storage import MemoryStorage
 from chat4all.ports import ObjectStore
 from chat4all.settings import Settings
 from tests.contracts.objects import TIMEOUT_S
+from tests.wakes import Wakes
 from tests.webapp.channels import both
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
@@ -37,9 +37,8 @@ class Calls(Uploads):
 def calls(objects: ObjectStore, objects_settings: Settings) -> Iterator[Calls]:
     """A gateway on the store, whose workers are at hand; `objects` serves the URLs."""
     chosen = objects_settings.model_copy(update={"file_part_size": PART})
-    made = Calls(Driver(create_app(chosen, both(), MemoryStorage())))
-    with patch("webapp.views.files.wake_file", made.work):
-        yield made
+    made = Calls(Driver(create_app(chosen, both(), MemoryStorage(), Wakes())))
+    yield made
     made.driver.close()
 
 

@@ -7,6 +7,7 @@ import pytest
 from limits.storage import MemoryStorage
 
 from chat4all.settings import Settings
+from tests.wakes import Wakes
 from tests.webapp.channels import both
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import uploads
@@ -24,7 +25,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Driver]]:
     started: list[Driver] = []
 
     def begin(**changed: object) -> Driver:
-        driver = Driver(create_app(settings.model_copy(update=changed), both(), MemoryStorage()))
+        driver = Driver(create_app(settings.model_copy(update=changed), both(), MemoryStorage(), Wakes()))
         started.append(driver)
         return driver
 
@@ -42,7 +43,7 @@ def gateway(start: Callable[..., Driver]) -> Driver:
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     """One gateway for tables of requests that must all be refused and leave nothing behind."""
     chosen = Settings(data=tmp_path_factory.mktemp("untouched"), partitions=2, broker="memory://", login_limit="9999/minute")
-    driver = Driver(create_app(chosen, both(), MemoryStorage()))
+    driver = Driver(create_app(chosen, both(), MemoryStorage(), Wakes()))
     driver.people("alice", "bob", "eve")
     yield driver
     driver.close()

@@ -13,6 +13,7 @@ from chat4all.model.records import INCOMING, STATUS, Range, Status, partition_of
 from chat4all.ports import Handle, Registration
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import create_client
+from tests.wakes import Wakes
 from tests.webapp.channels import SIGNATURE
 from webapp.requests.gateway import KEY, Gateway
 
@@ -28,6 +29,12 @@ class Driver:
         self.client = app.test_client()
         self.tokens: dict[str, str] = {}
         self._processed: dict[int, int] = {}
+
+    @property
+    def wakes(self) -> Wakes:
+        """Whom this gateway woke."""
+        assert isinstance(self.parts.waker, Wakes)
+        return self.parts.waker
 
     def people(self, *names: str) -> None:
         """Register persons, by the quick way around passwords."""

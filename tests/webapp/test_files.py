@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -80,24 +81,22 @@ def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
     other = uploads.begin(len(DATA))
     uploads.bring(other, DATA)
     verify = FileLifecycle.verify
-    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None), patch("webapp.views.files.wake_file"):
+    uploads.sleep()
+    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None):
         assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
         assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
 
 
 def test_a_few_wait_for_a_worker_and_others_are_told_to_ask_again(uploads: Uploads) -> None:
     """Threads that wait for verification are a quarter of all; beyond them 202 comes at once."""
-    waits = uploads.driver.client.application.extensions["chat4all_file_waits"]
+    waits = uploads.driver.parts.file_waits
     begun = uploads.begin(len(DATA))
     uploads.bring(begun, DATA)
-    taken = 0
-    while waits.acquire(blocking=False):
-        taken += 1
-    assert taken == 4
-    with patch("webapp.views.files.wake_file"), patch("webapp.views.files.VERIFY_WAIT_S", 60.0):
+    uploads.sleep()
+    waits.most_s = 60.0
+    with ExitStack() as taken:
+        assert [taken.enter_context(waits.turn()) for _ in range(5)] == [60.0] * 4 + [0.0]
         assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
-    for _ in range(taken):
-        waits.release()
 
 
 def test_no_url_names_a_file(uploads: Uploads) -> None:
@@ -136,10 +135,10 @@ def test_complete_answers_202_while_a_worker_reads(uploads: Uploads) -> None:
     """The status is verifying until then; asked again with the same checksum it is the same; ready afterwards."""
     begun = uploads.begin(len(DATA))
     uploads.bring(begun, DATA)
-    with patch("webapp.views.files.wake_file"):
-        assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
-        assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
-        assert uploads.complete(begun["file_id"], digest(b""), expect=409)["code"] == "already_completing"
+    uploads.sleep()
+    assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
+    assert uploads.complete(begun["file_id"], digest(DATA), expect=202)["status"] == "verifying"
+    assert uploads.complete(begun["file_id"], digest(b""), expect=409)["code"] == "already_completing"
     uploads.work("verify_file", begun["file_id"])
     assert uploads.status(begun["file_id"])["status"] == "ready"
 

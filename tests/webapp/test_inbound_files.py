@@ -1,8 +1,7 @@
 """Files that people send on their channels: a message at once, a row to be fetched, and a worker told of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -28,11 +27,9 @@ def gateway(start: Callable[..., Driver]) -> Driver:
 
 
 @pytest.fixture
-def woken() -> Iterator[list[tuple[str, str]]]:
+def woken(gateway: Driver) -> list[tuple[str, str]]:
     """What workers were told."""
-    told: list[tuple[str, str]] = []
-    with patch("webapp.views.callbacks.wake_file", lambda task, file_id: told.append((task, file_id))):
-        yield told
+    return gateway.wakes.files
 
 
 def stored(driver: Driver, provider_id: str) -> Any:
@@ -76,8 +73,7 @@ def test_a_webhook_that_comes_again_brings_no_second_file(gateway: Driver, woken
 )
 def test_names_and_types_of_others_are_mended(gateway: Driver, given: dict[str, str], kept: tuple[str, str]) -> None:
     """No path, no control character, no type that is none: a person's file is not refused for what an app called it."""
-    with patch("webapp.views.callbacks.wake_file"):
-        gateway.writes("whatsapp", CARLA, "", "p1", **PICTURE | given)
+    gateway.writes("whatsapp", CARLA, "", "p1", **PICTURE | given)
     row = stored(gateway, "p1")
     assert (row.filename, row.mime_type) == kept
 

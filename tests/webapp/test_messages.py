@@ -11,7 +11,6 @@ import pytest
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.ids import contact_id, private_conversation_id
 from tests.webapp.driver import Driver
-from webapp.views.messages import WAITING
 
 CARLA = "+5511999990000"
 
@@ -326,7 +325,7 @@ def test_only_half_of_the_threads_wait(start: Callable[..., Driver], monkeypatch
     told = driver.send("alice", to=["bob"])
     slept: list[float] = []
     monkeypatch.setattr("webapp.views.messages.time.sleep", slept.append)
-    with driver.app.extensions[WAITING]:
+    with driver.parts.message_waits.turn():
         driver.ask("alice", "GET", f"/v1/messages/{told['message_id']}?wait=10", expect=404)
     assert slept == []
 

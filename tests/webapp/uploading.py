@@ -2,9 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from werkzeug.test import TestResponse
@@ -28,6 +27,7 @@ class Uploads:
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        driver.wakes.work = self.work
         driver.people("ana", "bob", "eve")
         self.conversation = driver.private("ana", "bob")
         here = driver.parts
@@ -37,6 +37,10 @@ class Uploads:
     def work(self, task: str, file_id: str) -> None:
         """What a worker does when woken."""
         workers.WORK[task](self.parts, file_id)
+
+    def sleep(self) -> None:
+        """From now on no worker does anything when woken."""
+        self.driver.wakes.work = lambda task, file_id: None
 
     def begin(self, size: int, who: str = "ana", expect: int = 201, **more: Any) -> Any:
         body = {"conversation_id": self.conversation, "filename": "tea.bin", "size": size, **more}
@@ -94,11 +98,11 @@ class Uploads:
 
 
 @pytest.fixture
-def uploads(start: Any) -> Iterator[Uploads]:
+def uploads(start: Any) -> Uploads:
     """A gateway whose workers are at hand."""
     made = Uploads(start(file_part_size=PART, file_limit=3 * PART))
-    with patch("webapp.views.files.wake_file", made.work), patch("webapp.views.files.VERIFY_WAIT_S", 0.2):
-        yield made
+    made.driver.parts.file_waits.most_s = 0.2
+    return made
 
 
 def random_bytes(size: int) -> bytes:

@@ -6,19 +6,25 @@ from flask import current_app, g
 from msgspec import Struct
 
 from chat4all.model.callers import Caller
-from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore
+from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
+from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.services.directory import People
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings
+from webapp.requests.waits import Waits
 
 KEY = "chat4all"
 
 
 class Gateway(Struct, frozen=True):
-    """The ports of this process and what is built on them."""
+    """The ports of this process and what is built on them: all that its requests share.
+
+    `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker.
+    """
 
     settings: Settings
     log: EventLog
@@ -29,6 +35,11 @@ class Gateway(Struct, frozen=True):
     objects: ObjectStore
     logins: Logins
     revocations: Revocations
+    admission: Admission
+    limits: Limits
+    waker: Waker
+    message_waits: Waits
+    file_waits: Waits
 
     @property
     def people(self) -> People:

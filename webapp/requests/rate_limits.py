@@ -1,27 +1,17 @@
 """The rate limits at the gateway: problems when they are reached, and headers that say what is left."""
 
-from flask import Flask, Response, current_app, g, request
-from limits.storage import Storage
+from flask import Flask, Response, g, request
 
-from chat4all.services.access.rate_limits import Grant, Limits, TooMany, network_of
-from chat4all.settings import Settings
+from chat4all.services.access.rate_limits import Grant, TooMany, network_of
 from chat4all.telemetry import metrics
+from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem
 
-KEY = "chat4all_limits"
 
-
-def init(app: Flask, settings: Settings, storage: Storage | None = None) -> None:
-    """Set up the limits of an application."""
-    app.extensions[KEY] = Limits(settings, storage)
+def init(app: Flask) -> None:
+    """Answer for the limits of an application."""
     app.register_error_handler(TooMany, _too_many)
     app.after_request(_tell)
-
-
-def limits() -> Limits:
-    """The limits of this process."""
-    found: Limits = current_app.extensions[KEY]
-    return found
 
 
 def network() -> str:
@@ -31,14 +21,14 @@ def network() -> str:
 
 def check(user_id: str, cost: int = 1) -> None:
     """Problem 429 when the caller asks too often. `cost`: how many messages it is about."""
-    g.grant = limits().call(user_id, cost)
+    g.grant = gateway().limits.call(user_id, cost)
 
 
 def check_login(client_id: str) -> None:
     """Problem 429 when somebody tries too many secrets of one client_id, or of many."""
     try:
-        limits().failures(network())
-        g.grant = limits().login(client_id, network())
+        gateway().limits.failures(network())
+        g.grant = gateway().limits.login(client_id, network())
     except TooMany:
         metrics.LOGINS_REFUSED.of_reason("rate_limited").add()
         raise

@@ -16,7 +16,7 @@ from chat4all.services.directory import (
 )
 from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem, problem_of
-from webapp.requests.rate_limits import limits, network
+from webapp.requests.rate_limits import network
 
 # Five tries in ten minutes (docs/api.md, Addresses and links).
 CODE_LIFE_MS = 600_000
@@ -55,7 +55,7 @@ def send_code(user: User, target: Address) -> Identity:
     wait_ms = earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS - now if earlier else 0
     if wait_ms > 0:
         raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(-(-wait_ms // 1000))})
-    limits().code(user.user_id, network(), ":".join(target))
+    gateway().limits.code(user.user_id, network(), ":".join(target))
     code = f"{secrets.randbelow(10**6):06}"
     store.put_verification(Verification(user.user_id, *target, _hash(code), now + CODE_LIFE_MS, CODE_TRIES))
     _send(target, f"Your Chat4All code is {code}. It is valid for {CODE_LIFE_MS // 60_000} minutes.")

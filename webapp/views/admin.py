@@ -21,7 +21,6 @@ from webapp.requests.responses import (
     answer,
 )
 from webapp.requests.validation import checked, without_blanks
-from webapp.requests.wake import wake_file
 from webapp.schemas.models import RequestBody, RequestParams, ResponseModel, Time
 from webapp.views import auth
 
@@ -161,7 +160,7 @@ def replay_dead_letter(path: LetterPath, body: ReplayIn) -> Response:
     if handled is None:
         raise _nothing_kept()
     for file_id in handled.files:
-        wake_file("fetch_media", file_id)
+        served.waker.wake_file("fetch_media", file_id)
     reasons = {name: list(each) for name, each in (("unreadable", handled.unreadable), ("unclaimed", handled.unclaimed))}
     counts = {"messages": handled.messages, "receipts": handled.receipts}
     return answer({"letter_id": path.letter_id, "dry_run": body.dry_run, **counts, **reasons})

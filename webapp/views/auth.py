@@ -5,15 +5,14 @@ import binascii
 from typing import Any
 from urllib.parse import unquote_plus
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import Caller
 from chat4all.services.access import tokens
-from chat4all.services.access.authentication import Admission, NotAdmitted
+from chat4all.services.access.authentication import NotAdmitted
 from chat4all.services.access.credentials import check_secret
 from chat4all.services.access.logins import Pair
-from chat4all.services.access.revocations import Revocations
 from chat4all.telemetry import logs, metrics
 from webapp.requests import rate_limits
 from webapp.requests.api_docs import OPEN, SECURED, TOKENS, problems
@@ -29,16 +28,14 @@ api = APIBlueprint(
     "auth", __name__, abp_tags=[TOKENS], abp_security=OPEN, abp_responses=problems(400, 401, 403, 413, 422, 429, 503)
 )
 
-KEY = "chat4all_admission"
 SCHEME = {"WWW-Authenticate": "Bearer"}
 NEVER_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 FORM = "application/x-www-form-urlencoded"
 AGENT_MOST = 128
 
 
-def init(app: Flask, secret: str, revocations: Revocations) -> None:
-    """Set up who may come in."""
-    app.extensions[KEY] = Admission(secret, revocations)
+def init(app: Flask) -> None:
+    """Answer whoever may not come in."""
     app.register_error_handler(NotAdmitted, lambda error: refused(error.code, str(error)).response())
     app.register_error_handler(tokens.BadToken, _refused_token)
 
@@ -54,8 +51,7 @@ def _refused_token(error: tokens.BadToken) -> Response:
 
 
 def _admit() -> Caller:
-    admission: Admission = current_app.extensions[KEY]
-    return admission.admit(request.headers.get("Authorization", "")).caller
+    return gateway().admission.admit(request.headers.get("Authorization", "")).caller
 
 
 def require() -> None:
@@ -101,7 +97,7 @@ def log_in(name: str, secret: str) -> Pair:
 
 def _denied(status: int, code: str, detail: str, user_id: str) -> Problem:
     """A login that failed. The log names who exists only: people type passwords into the field of the name."""
-    rate_limits.limits().failed(rate_limits.network())
+    gateway().limits.failed(rate_limits.network())
     metrics.LOGINS_REFUSED.of_reason(code).add()
     security.warning("login_refused", reason=code, user_id=user_id, network=rate_limits.network())
     return Problem(status, code, detail, headers=SCHEME if status == 401 else None)
@@ -145,11 +141,11 @@ def refresh(body: Refresh) -> Response:
 
 
 def _renew(token: str) -> Pair:
-    rate_limits.limits().failures(rate_limits.network())
+    gateway().limits.failures(rate_limits.network())
     try:
         return gateway().logins.renew(token)
     except tokens.BadToken as error:
-        rate_limits.limits().failed(rate_limits.network())
+        gateway().limits.failed(rate_limits.network())
         security.warning("renewal_refused", reason=error.code, network=rate_limits.network())
         if error.code == tokens.REUSED:
             gateway().revocations.read()

@@ -9,7 +9,6 @@ from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem
 from webapp.requests.tracing import headers
 from webapp.requests.validation import checked, read_body
-from webapp.requests.wake import wake_file
 from webapp.schemas.models import ChannelPath
 
 api = APIBlueprint("callbacks", __name__, abp_tags=[CHANNELS], abp_security=OPEN, abp_responses=problems(403, 404, 413, 422))
@@ -36,7 +35,7 @@ def webhook(path: ChannelPath) -> Response:
     if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
     for file_id in gateway().webhooks.take(channel, [body], headers()).files:
-        wake_file("fetch_media", file_id)
+        gateway().waker.wake_file("fetch_media", file_id)
     return Response("OK", mimetype="text/plain")
 
 

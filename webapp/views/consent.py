@@ -13,7 +13,6 @@ from chat4all.model.sessions import Holding
 from webapp.requests.api_docs import SECURED, USERS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
-from webapp.requests.rate_limits import limits
 from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked
 from webapp.schemas.models import BlockPath, Blocks, PagedQuery, UserOut, Wishes
@@ -36,7 +35,7 @@ def check_wanted(user_ids: Iterable[str]) -> None:
     who = caller()
     if who.sees_all:
         return
-    limits().group(who.user_id)
+    gateway().limits.group(who.user_id)
     store = gateway().store
     # Not those that we remember: wishes change.
     others = list(store.users([each for each in user_ids if each != who.user_id]).values())

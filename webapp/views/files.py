@@ -3,11 +3,10 @@
 import json
 import time
 from collections.abc import Iterable
-from threading import BoundedSemaphore
 from typing import Any
 from uuid import uuid4
 
-from flask import Flask, Response, current_app, request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import replace
 
@@ -32,7 +31,6 @@ from webapp.requests.responses import (
     answer,
 )
 from webapp.requests.validation import checked, documented, without_blanks
-from webapp.requests.wake import wake_file
 from webapp.schemas.models import Complete, FileForm, FileOut, FilePath, NewFile, NewFileOut, PartsOut, Presigned
 from webapp.views import auth
 from webapp.views.quotas import hold_upload, let_go_upload
@@ -43,23 +41,13 @@ api = APIBlueprint(
 )
 api.before_request(auth.require)
 
-# A quarter of the threads may wait for workers.
-WAITS = "chat4all_file_waits"
-# A quarter of the threads may wait for the verification of an upload; the other requests are answered 202 at once.
-SHARE = 4
 TWINS = 5
-VERIFY_WAIT_S = 10.0
 POLL_S = 0.05
 MISMATCHES = {
     "checksum_mismatch": "what arrived has another checksum; bring the wrong parts again, then complete",
     "size_mismatch": "what arrived has another size; bring the wrong parts again, then complete",
     "parts_changed": "a part was brought again meanwhile; complete again",
 }
-
-
-def init(app: Flask, threads: int) -> None:
-    """Set up how many calls may wait for a worker in this process."""
-    app.extensions[WAITS] = BoundedSemaphore(max(1, threads // SHARE))
 
 
 @api.post("/v1/files/initiate", responses={"201": NewFileOut})
@@ -103,7 +91,7 @@ def complete(body: Complete) -> Response:
         raise Problem(422, "bad_checksum", str(error), "checksum") from None
     file = _agreed(file, checksum)
     let_go_upload(file)
-    wake_file("verify_file", file.file_id)
+    gateway().waker.wake_file("verify_file", file.file_id)
     return _outcome(file.file_id)
 
 
@@ -144,12 +132,8 @@ def _verifying(file: StoredFile, checksum: str) -> StoredFile | None:
 
 def _outcome(file_id: str) -> Response:
     """Wait for the worker, a little; where a few wait already, others ask again by themselves."""
-    waits = current_app.extensions[WAITS].acquire(blocking=False)
-    try:
-        return _awaited(file_id, time.monotonic() + (VERIFY_WAIT_S if waits else 0))
-    finally:
-        if waits:
-            current_app.extensions[WAITS].release()
+    with gateway().file_waits.turn() as seconds:
+        return _awaited(file_id, time.monotonic() + seconds)
 
 
 def _awaited(file_id: str, until: float) -> Response:

@@ -1,10 +1,9 @@
 """Sending, and looking at what was sent."""
 
-import threading
 import time
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
@@ -49,12 +48,6 @@ api.before_request(auth.require)
 
 BATCH_MOST = 500
 POLL_S = 0.05
-WAITING = "chat4all_waiting"
-
-
-def init(app: Flask, threads: int) -> None:
-    """Who waits for a message occupies a thread: leave others for those who send."""
-    app.extensions[WAITING] = threading.Semaphore(max(1, threads // 2))
 
 
 def draft_of(given: MessageIn, key: str | None = None) -> Draft:
@@ -155,18 +148,13 @@ def show(path: MessagePath, query: MessageQuery) -> Response:
 
 def _await(message_id: str, conversation_id: str, seconds: float) -> list[tuple[Membership, Message]]:
     """Look again and again for so long; not at all where half of this process's threads do so already."""
-    waiting: threading.Semaphore = current_app.extensions[WAITING]
-    if not waiting.acquire(blocking=False):
-        return []
-    try:
-        until = time.monotonic() + seconds
+    with gateway().message_waits.turn(seconds) as granted:
+        until = time.monotonic() + granted
         found: list[tuple[Membership, Message]] = []
         while not found and time.monotonic() < until:
             time.sleep(POLL_S)
             found = _find(message_id, conversation_id)
         return found
-    finally:
-        waiting.release()
 
 
 def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Message]]:

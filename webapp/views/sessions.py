@@ -53,7 +53,7 @@ def change_password(body: PasswordChange) -> Response:
     rate_limits.check_login(who)
     user = here.store.users([who]).get(who)
     if user is None or user.kind is not UserKind.PERSON or not check_secret(user, body.current_password):
-        rate_limits.limits().failed(rate_limits.network())
+        gateway().limits.failed(rate_limits.network())
         raise Problem(403, "wrong_password", "this is not the current password", "current_password")
     hashed = hash_secret(body.new_password)
     changed = here.logins.end_all(who, lambda user: replace(user, password_hash=hashed))

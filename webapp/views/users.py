@@ -42,7 +42,7 @@ def register(body: NewUser) -> Response:
         raise Problem(403, "scope_needed", "this needs a service client with scope manage")
     _check_name(body.display_name)
     if not may_manage:
-        rate_limits.limits().registration(rate_limits.network())
+        gateway().limits.registration(rate_limits.network())
     key = given_key()
     if key is None:
         return _made(body)
