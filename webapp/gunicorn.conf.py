@@ -49,6 +49,13 @@ def when_ready(_server: Any) -> None:
         exporter.announce("gateway", _settings.gateway_port, _settings, _settings.host)
 
 
+def post_fork(_server: Any, worker: Any) -> None:
+    """In the worker, before it loads the gateway."""
+    from webapp.server.orphans import end_without  # noqa: PLC0415
+
+    end_without(worker.ppid)
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """Let go of log and store; called in the worker, after its last request. It has none if it could not load the gateway."""
     from webapp.requests.gateway import KEY  # noqa: PLC0415

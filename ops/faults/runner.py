@@ -119,8 +119,12 @@ def _no_letters(course: Course) -> None:
 
 
 def _settle(course: Course, arrive_s: float) -> None:
-    """Wait until all has come and ended. What does not is in the history."""
+    """Wait until all has come and ended. What does not is in the history.
+
+    Every part must answer first: it is asked what has come, and what was killed last may still be starting.
+    """
     began = time.monotonic()
+    course.system.wait_ready()
     with contextlib.suppress(TimeoutError):
         wait_until("everything arrived", lambda: not course.outcome.missing(), arrive_s, 1)
     course.figures["arrived_after_s"] = round(time.monotonic() - began, 1)

@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
+from ops.harness.waiting import wait_until
 from ops.native.processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -54,33 +57,41 @@ class Server:
         """How many connections it says that it has ended for this."""
         return int(self.ask(path=f"/cut?{why}")[1])
 
+    def answers(self) -> bool:
+        """Whether it is there."""
+        with contextlib.suppress(OSError):
+            return self.is_well()
+        return False
+
     def is_well(self) -> bool:
         """Whether a stranger is answered."""
         return self.ask() == (200, EMPTY.encode())
 
 
+def begun(folder: Path, port: int, **more: str) -> Server:
+    """A server that may not answer yet."""
+    environment = os.environ | {
+        "CHAT4ALL_DATA": str(folder), "CHAT4ALL_GATEWAY_PORT": str(port), "CHAT4ALL_GATEWAY_PROCESSES": "1",
+        "CHAT4ALL_GATEWAY_THREADS": "2", "CHAT4ALL_BATCH_BODY_LIMIT": str(1 << 20),
+    } | more  # fmt: skip
+    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py", "tests.webapp.slow_app:app"]
+    return Server(port, subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL))
+
+
+def ended(server: Server) -> None:
+    """Ask it to, and wait."""
+    for each in server.held:
+        each.close()
+    server.process.terminate()
+    server.process.wait(20)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    port = free_port()
-    environment = os.environ | {
-        "CHAT4ALL_DATA": str(tmp_path), "CHAT4ALL_GATEWAY_PORT": str(port), "CHAT4ALL_GATEWAY_PROCESSES": "1",
-        "CHAT4ALL_GATEWAY_THREADS": "2", "CHAT4ALL_BATCH_BODY_LIMIT": str(1 << 20),
-    }  # fmt: skip
-    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py", "tests.webapp.slow_app:app"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-    made = Server(port, process)
-    until = time.monotonic() + 30
-    while True:
-        with contextlib.suppress(OSError):
-            assert made.is_well()
-            break
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    made = begun(tmp_path, free_port())
+    wait_until("it answers", made.answers, 30)
     yield made
-    for each in made.held:
-        each.close()
-    process.terminate()
-    process.wait(20)
+    ended(made)
 
 
 def all_of(connection: socket.socket) -> bytes:
@@ -238,3 +249,83 @@ def test_a_worker_that_ends_lets_nobody_wait(server: Server) -> None:
     assert EMPTY.encode() in told
     assert b"onnection: close" in told
     assert server.process.wait(10) == 0
+
+
+def test_a_worker_that_ends_is_not_waited_for(server: Server) -> None:
+    """It answers what it has begun; whoever comes now is refused at once, and waits for nobody."""
+    slow = server.connect(b"GET /slow?4 HTTP/1.1\r\nHost: a\r\n\r\n")
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    gone_within(server, 2)
+    assert EMPTY.encode() in all_of(slow)
+
+
+def gone_within(server: Server, seconds: float) -> None:
+    """Nobody listens at its port any more, so that the next one could."""
+
+    def is_free() -> bool:
+        with socket.socket() as next_one:
+            next_one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                next_one.bind(("127.0.0.1", server.port))
+            except OSError:
+                return False
+        return True
+
+    wait_until("the port is free", is_free, seconds)
+
+
+def asks_on(server: Server) -> None:
+    """A client that keeps its connection and always has something to ask."""
+    kept = server.connect(GET)
+    with contextlib.suppress(OSError):
+        while kept.recv(1 << 16):
+            kept.sendall(GET)
+
+
+AT_WORK = {
+    "a client that asks on and on": asks_on,
+    "a request that takes long": lambda server: server.connect(b"GET /slow?30 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "a large upload": lambda server: server.connect(POST % (3 << 20) + bytes(1 << 20)),
+    "a large download": lambda server: server.connect(b"GET /objects/large?90000000 HTTP/1.1\r\nHost: a\r\n\r\n", True),
+    "an answer that nobody reads": lambda server: server.connect(b"GET /large?3000000 HTTP/1.1\r\nHost: a\r\n\r\n", True),
+    "half a request": lambda server: server.connect(GET[:9]),
+    "nothing": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("at", AT_WORK)
+def test_a_worker_does_not_outlive_its_master(server: Server, at: str) -> None:
+    """Whatever it is at when the master is killed, the port is free for the next gateway, and the worker is gone."""
+    threading.Thread(target=AT_WORK[at], args=(server,), daemon=True).start()
+    time.sleep(0.5)
+    killed(server)
+
+
+def test_nor_does_a_worker_that_is_not_ready_yet(tmp_path: Path) -> None:
+    """The gateway is loaded for as long as a store does not answer: nobody asks for the parent meanwhile."""
+    loading = begun(tmp_path, free_port(), SLOW_APP_LOADS_S="30")
+    wait_until("it has begun", lambda: bool(psutil.Process(loading.process.pid).children()), 20)
+    killed(loading)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it is more than an entry that nobody has taken away yet."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def killed(server: Server) -> None:
+    """Kill the master. Its workers go with it, and the port is free."""
+    workers = psutil.Process(server.process.pid).children()
+    server.process.kill()
+    server.process.wait(5)
+    try:
+        wait_until("the workers are gone", lambda: not any(map(lives, workers)), 3)
+        gone_within(server, 1)
+    finally:
+        for each in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()

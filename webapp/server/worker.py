@@ -89,6 +89,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     # Coming in.
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """As gunicorn's; a worker that ends lets go of the port, so that nobody waits at it for one who does not come."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
     def accept(self, listener: Any) -> None:
         """Take a connection; nothing of it is read yet."""
         try:
