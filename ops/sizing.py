@@ -18,9 +18,10 @@ from unittest.mock import patch
 from uuid import NAMESPACE_URL, uuid5
 
 from chat4all.model.clock import DAY_MS
+from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, Lane
-from chat4all.model.messages import Message, Recipient, Text, body_digest
+from chat4all.model.messages import Message, Recipient, body_digest
 from chat4all.model.records import INCOMING, STATUS, ProviderReceipt, Range, incoming_record, status_record
 from chat4all.ports import Change, Handle
 from chat4all.settings import Settings

@@ -14,7 +14,8 @@ from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
-from chat4all.model.drafts import Draft, FileDraft, Refused, TextDraft
+from chat4all.model.content import Text
+from chat4all.model.drafts import Draft, MediaDraft, Refused
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.rate_limits import TooMany
@@ -153,7 +154,7 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
     except (msgspec.MsgspecError, RecursionError):
         raise ValueError("metadata_json: a JSON object is needed") from None
     return Draft(
-        payload=FileDraft(request.file_id, request.text) if request.file_id else TextDraft(request.text),
+        payload=MediaDraft(request.file_id, request.text) if request.file_id else Text(request.text),
         message_id=request.message_id or None,
         conversation_id=request.conversation_id or None,
         to=list(request.to) or None,

@@ -16,8 +16,8 @@ from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import at_ms, is_time
+from chat4all.model.content import Media
 from chat4all.model.failures import Unknown
-from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
@@ -202,7 +202,7 @@ class MessagingChannel(meta.MetaChannel):
         """A text."""
         return await self._send(message, {"text": message.text})
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> Taken:
+    async def send_file(self, message: Outgoing, file: Media, url: str) -> Taken:
         """A file by its link. There are no captions: with words, the link goes into their text, for a send is one call."""
         if message.text:
             return await self._send(message, {"text": f"{message.text}\n{url}"})

@@ -20,8 +20,8 @@ from telebot.async_telebot import AsyncTeleBot
 from chat4all.channels import http, telegram_inbound
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields, ident
+from chat4all.model.content import Media
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.model.messages import File
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
 
@@ -164,7 +164,7 @@ class Telegram(Channel):
         sent = await _call(self._bot.send_message(message.address, message.text), Unknown)
         return telegram_inbound.provider_id(message.address, sent.message_id)
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
         """A picture, film, sound or document, which Telegram fetches from its link."""
         caption = message.text or None
         if file.mime_type in PHOTOS:

@@ -19,8 +19,8 @@ from chat4all.channels.json_fields import fields, ident, items, words
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_account import WhatsAppAccount
+from chat4all.model.content import Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.model.messages import File
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
@@ -225,7 +225,7 @@ class WhatsApp(meta.MetaChannel):
         """A text; links in it get their preview."""
         return await self._send(message, type="text", text=_Text(message.text))
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> Taken:
+    async def send_file(self, message: Outgoing, file: Media, url: str) -> Taken:
         """A picture, sound or film where WhatsApp shows the type, and a document for all else."""
         kind = _media_kind(file.mime_type)
         if kind == "audio" and message.text:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.messages import Payload
+from chat4all.model.content import Content
 
 
 class State(StrEnum):
@@ -139,7 +139,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     message_id: str
     user_id: str
     address: str
-    payload: Payload
+    payload: Content
     accepted_at: int
     sender_name: str = ""
     first_seq: int = 0

@@ -1,31 +1,133 @@
 """A draft is what a sender gives; Accepted or Refused is the answer. The same for REST and gRPC."""
 
+import re
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
+from chat4all.model.content import (
+    MODIFIERS,
+    Answer,
+    Choices,
+    ContactCards,
+    Content,
+    Deletion,
+    Edit,
+    Form,
+    Location,
+    Media,
+    Reaction,
+    Template,
+    Text,
+    type_of,
+)
 
-class TextDraft(Struct, frozen=True, tag="text", forbid_unknown_fields=True):
-    """Words to send."""
 
-    text: str
+class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
+    """A complete file to send, with an optional caption. `kind`: how it is to be shown (`content.MEDIA_KINDS`)."""
+
+    file_id: str
+    caption: str = ""
+    kind: str = ""
+
+    def as_text(self) -> str:
+        """The words beside it."""
+        return self.caption
 
 
-class FileDraft(Struct, frozen=True, tag="file", forbid_unknown_fields=True):
-    """A complete file to send, with an optional caption."""
+class FileDraft(Struct, frozen=True, tag="file"):
+    """The same as it was called first. It is still taken, and a file without more is chosen in these words: in its digest."""
 
     file_id: str
     text: str = ""
+
+
+# What people may send. All other kinds are brought by providers only.
+Sendable = Text | MediaDraft | Location | ContactCards | Choices | Form | Answer | Template | Reaction | Edit | Deletion
+_read: Any = Sendable | FileDraft
+PLACE = re.compile(r" - at `\$\.?(.*)`$")
+
+
+class WrongPayload(ValueError):
+    """A payload that is none. `field`: where in it, with dots between levels; empty: all of it."""
+
+    def __init__(self, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.detail, self.field = detail, field
+
+
+def read_payload(given: object) -> Sendable:
+    """What somebody wants to send, as JSON that is already parsed. WrongPayload says what is wrong with it, and where."""
+    try:
+        read = msgspec.convert(given, _read)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _wrong(str(error), given) from None
+    unknown = _unknown(given, read)
+    if unknown:
+        raise WrongPayload("unknown field", f"{_tag(given)}.{unknown}")
+    return MediaDraft(read.file_id, read.text) if isinstance(read, FileDraft) else read
+
+
+def _wrong(detail: str, given: object) -> WrongPayload:
+    """msgspec says the place at the end of its message."""
+    place = PLACE.search(detail)
+    where = place[1] if place else ""
+    missing = re.search(r"missing required field `(\w+)`", detail)
+    if missing:
+        where = ".".join(filter(None, (where, missing[1])))
+    if not isinstance(given, dict) or where == "type" or (missing and missing[1] == "type"):
+        return WrongPayload(PLACE.sub("", detail))
+    return WrongPayload(PLACE.sub("", detail), ".".join(filter(None, (_tag(given), where))))
+
+
+def _tag(given: object) -> str:
+    tag = given.get("type") if isinstance(given, dict) else ""
+    return tag if isinstance(tag, str) else ""
+
+
+def _unknown(given: object, read: object) -> str:
+    """The first field of what was given that its type does not have; empty: none."""
+    if isinstance(given, list) and isinstance(read, tuple):
+        found = (f"{number}.{name}" for number, pair in enumerate(zip(given, read, strict=True)) if (name := _unknown(*pair)))
+        return next(found, "")
+    if not isinstance(given, dict) or not isinstance(read, Struct):
+        return ""
+    names = {each.encode_name: each.name for each in msgspec.structs.fields(read)}
+    tag = read.__struct_config__.tag_field
+    for name, value in given.items():
+        if name not in names:
+            if name != tag:
+                return str(name)
+        elif inner := _unknown(value, getattr(read, names[name])):
+            return f"{name}.{inner}"
+    return ""
+
+
+def content_of(payload: Sendable) -> Content:
+    """The content that a draft becomes, before its file is looked up."""
+    return Media(payload.file_id, payload.caption, kind=payload.kind) if isinstance(payload, MediaDraft) else payload
+
+
+def target_of(payload: Sendable) -> str | None:
+    """The message_id that it points at; None: its kind points at none."""
+    return payload.target if isinstance(payload, (*MODIFIERS, Answer)) else None
+
+
+def name_of(payload: Sendable) -> str:
+    """What the API calls its kind."""
+    return "media" if isinstance(payload, MediaDraft) else type_of(payload)
 
 
 class Draft(Struct, frozen=True):
     """A message as its sender wrote it. `conversation_id`, or `to` with one user id or channel:address, or both.
 
     Beside a conversation `to` limits external delivery to some members. `sender` is the caller when empty.
+    `reply_to`: the message_id of what it answers. `adapt` False: refused where a channel would have to adapt it.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
-    payload: TextDraft | FileDraft
+    payload: Sendable
     message_id: str | None = None
     conversation_id: str | None = None
     to: list[str] | None = None
@@ -33,6 +135,8 @@ class Draft(Struct, frozen=True):
     channels: list[str] | None = None
     metadata: dict[str, Any] = {}
     key: str | None = None
+    reply_to: str = ""
+    adapt: bool = True
 
 
 class Accepted(Struct, frozen=True):

@@ -10,27 +10,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chat4all.model.content import Content
+
 EPOCH_SIZE = 2**40
 
 
-class Text(Struct, frozen=True, tag="text", omit_defaults=True):
-    """Words. `text` is never empty."""
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """Where a provider's message comes from. `account`: whom the person wrote to; `address`: theirs.
 
-    text: str
+    `provider_id`: its id there.
+    `at`: when the provider says that it was written. `app`: "provider", where a colleague wrote it in the provider's own app.
+    """
 
-
-class File(Struct, frozen=True, tag="file", omit_defaults=True):
-    """A file that was complete when the message was accepted; everything a channel needs to send it is frozen here."""
-
-    file_id: str
-    text: str = ""
-    filename: str = ""
-    mime_type: str = ""
-    size: int = 0
-    object_key: str = ""
-
-
-Payload = Text | File
+    channel: str
+    account: str
+    address: str
+    provider_id: str
+    at: int
+    app: str = ""
 
 
 class Recipient(Struct, frozen=True, omit_defaults=True):
@@ -52,13 +49,15 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     `seq` is 0, and `trace` empty, until the record is read from the log (`placed`). `digest` is `body_digest` of what the
     sender chose. `sender_name` is set where external readers must be told who speaks (groups). `resend_of` is the seq of the
     message that this record sends again (to its recipient `resend_index`; its id is `resend_id`), 0 otherwise: readers skip
-    such records, lanes deliver them. `renditions`: the parts that the text goes in, where it is too long for a channel.
+    such records, lanes deliver them. `renditions`: the parts that it goes in where a channel cannot carry it as it is: words,
+    or content that has been adapted. `reply_to`: the message_id of what it answers, in this conversation. `origin`: of what a
+    provider brought. `referral`: the ad, product or link that the person came from.
     """
 
     message_id: str
     conversation_id: str
     sender: str
-    payload: Payload
+    payload: Content
     members_version: int
     accepted_at: int
     recipients: tuple[Recipient, ...] = ()
@@ -68,9 +67,13 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     resend_of: int = 0
     resend_index: int = 0
     resend_id: str = ""
-    renditions: tuple[tuple[str, ...], ...] = ()
+    renditions: tuple[tuple[str | Content, ...], ...] = ()
     seq: int = 0
     trace: str = ""
+    reply_to: str = ""
+    origin: Origin | None = None
+    forwarded: bool = False
+    referral: dict[str, str] = {}
 
     def placed(self, seq: int, trace: str = "") -> "Message":
         """The same message at its place in the log, with the trace context that its record carries."""

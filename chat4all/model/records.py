@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.content import Media, Text
 from chat4all.model.failures import Newer, Permanent
 from chat4all.model.messages import Message
 from chat4all.model.slots import rows
@@ -23,9 +24,10 @@ TOPICS = (INCOMING, STATUS, EVENTS)
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
-VERSION = 2
-# Since version 2: messages in parts.
+VERSION = 3
+# Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
 PARTS_VERSION = 2
+CONTENT_VERSION = 3
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"
@@ -127,9 +129,19 @@ def partition_of(key: str, partitions: int) -> int:
 def incoming_record(message: Message, partitions: int, headers: dict[str, str]) -> NewRecord:
     """The chat-incoming record of an accepted message. Its `recipients` header, how many rows it makes, bounds a batch."""
     key = message.conversation_id
-    version = {VERSION_HEADER: str(PARTS_VERSION)} if message.renditions else VERSIONED
+    version = {VERSION_HEADER: str(version_of(message))}
     counted = {**headers, **version, "recipients": str(rows(message))}
     return NewRecord(INCOMING, partition_of(key, partitions), key, _encode(message), counted)
+
+
+def version_of(message: Message) -> int:
+    """The version of the format that a reader must know to lose nothing of this message."""
+    points = message.reply_to or message.origin or message.forwarded or message.referral
+    if points or not isinstance(message.payload, Text | Media) or (isinstance(message.payload, Media) and message.payload.kind):
+        return CONTENT_VERSION
+    if any(not isinstance(part, str) for parts in message.renditions for part in parts):
+        return CONTENT_VERSION
+    return PARTS_VERSION if message.renditions else 1
 
 
 def status_record(status: Status, partitions: int, headers: dict[str, str]) -> NewRecord:

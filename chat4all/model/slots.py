@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.content import Content, Media, Text
 from chat4all.model.deliveries import DeliveryKey, Lane
-from chat4all.model.messages import File, Message, Payload, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 
 
 class Slot(Struct, frozen=True):
@@ -18,7 +19,7 @@ class Slot(Struct, frozen=True):
 
     index: int
     recipient: Recipient
-    payload: Payload
+    payload: Content
     sender_name: str
     part: int = 0
     parts: int = 1
@@ -28,12 +29,12 @@ def slots(message: Message) -> Iterator[Slot]:
     """All calls of a message, in order. Everything that looks for its rows finds them by these."""
     index = 0
     for recipient in message.recipients:
-        texts = message.renditions[recipient.rendition - 1] if recipient.rendition else ()
-        for part, text in enumerate(texts):
-            yield _part(message, recipient, index, part, len(texts), text)
-        if not texts:
+        rendition = message.renditions[recipient.rendition - 1] if recipient.rendition else ()
+        for part, said in enumerate(rendition):
+            yield _part(message, recipient, index, part, len(rendition), said)
+        if not rendition:
             yield Slot(index, recipient, message.payload, message.sender_name)
-        index += max(1, len(texts))
+        index += max(1, len(rendition))
 
 
 def delivery_key(message: Message, slot: Slot, partition: int) -> DeliveryKey:
@@ -46,11 +47,13 @@ def resent_key(message: Message, lane: Lane) -> DeliveryKey:
     return DeliveryKey(lane, message.resend_of, message.resend_index)
 
 
-def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, text: str) -> Slot:
-    """Of a file the first part is the file itself, with `text` beside it; all else is words."""
-    if not part and isinstance(message.payload, File):
-        return Slot(first, recipient, replace(message.payload, text=text), message.sender_name, 0, parts)
-    return Slot(first + part, recipient, Text(text), "", part, parts)
+def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, said: str | Content) -> Slot:
+    """Of a file the first part is the file itself, with the words beside it; all else is what stands there."""
+    if not isinstance(said, str):
+        return Slot(first + part, recipient, said, "", part, parts)
+    if not part and isinstance(message.payload, Media):
+        return Slot(first, recipient, replace(message.payload, text=said), message.sender_name, 0, parts)
+    return Slot(first + part, recipient, Text(said), "", part, parts)
 
 
 def rows(message: Message) -> int:

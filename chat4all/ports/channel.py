@@ -6,10 +6,27 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from chat4all.model.messages import File
+from chat4all.model.content import Content, Media, type_of
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
+
+
+class ChoiceLimits(Struct, frozen=True):
+    """How many choices of a style a provider shows, and how long their words may be, in `Limits.text_unit`.
+
+    text_length: of the question with its header and footer. `links`: how many buttons that open a page it shows, beside
+    options or in place of them (`links_alone`). description_length 0: it shows none.
+    """
+
+    options: int
+    title_length: int
+    text_length: int
+    description_length: int = 0
+    header_length: int = 0
+    footer_length: int = 0
+    links: int = 0
+    links_alone: bool = True
 
 
 class Limits(Struct, frozen=True):
@@ -22,6 +39,8 @@ class Limits(Struct, frozen=True):
     bare_receipts: some come without the reference although others have it, and are found by the provider's id.
     file_bytes: the largest file that it takes, by the beginning of the media type, the longest that fits ("image/jpeg",
     "video/", "" for all else); where nothing fits it takes none. caption_length: of the words beside a file, in `text_unit`.
+    contents: the kinds of content, as the API calls them, that it carries as they are beside text and media (`send_content`);
+    all else is adapted. choices: those styles of choices that it shows. quotes: a send may answer another message.
     """
 
     text_length: int
@@ -34,6 +53,9 @@ class Limits(Struct, frozen=True):
     bare_receipts: bool = False
     file_bytes: dict[str, int] = {}
     caption_length: int = 1024
+    contents: frozenset[str] = frozenset()
+    choices: dict[str, ChoiceLimits] = {}
+    quotes: bool = False
 
     def measure(self, text: str) -> int:
         """The length of `text` in `text_unit`."""
@@ -54,11 +76,17 @@ class Account(Struct, frozen=True):
 
 
 class Outgoing(Struct, frozen=True):
-    """One send. `reference` is ours, at most 256 characters, and is echoed in receipts where the provider can."""
+    """One send. `reference` is ours, at most 256 characters, and is echoed in receipts where the provider can.
+
+    `reply_to`: the provider's id of the message that it quotes, where `limits.quotes`. `targets`: those of what a reaction, an
+    edit or a deletion is about. Both as this very person knows the message; empty: they do not.
+    """
 
     address: str
     text: str
     reference: str
+    reply_to: str = ""
+    targets: tuple[str, ...] = ()
 
 
 class Taken(str):
@@ -84,6 +112,10 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     whose words these replace; they begin with "[edited] ". `is_echo`: the account itself wrote to the address, in the
     provider's own app or with somebody else's. `referral`: the ad, post, product or link that they came from, in the
     provider's names.
+    `content`: what it is, where it is more than words and a file; `text` then are the words that stand for it. Its `target`
+    is left empty: `about` is the provider id of what a reaction, an edit, a deletion or an answer points at. `option`: what
+    came back of a choice that was sent (`option_tokens`). `kind`: how the media is meant (`Media.kind`). `forwarded`: the
+    person passes on what somebody else wrote. `raw`: what the provider sent of it, where there was no type for it.
     """
 
     channel: str
@@ -102,6 +134,12 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     edits: str = ""
     is_echo: bool = False
     referral: dict[str, str] = {}
+    content: Content | None = None
+    about: str = ""
+    option: str = ""
+    kind: str = ""
+    forwarded: bool = False
+    raw: bytes = b""
 
 
 class Moved(Struct, frozen=True):
@@ -197,11 +235,15 @@ class Channel(ABC):
         """
 
     @abstractmethod
-    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
         """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`.
 
         Only what `limits.takes`: for all else the core sends a text with a link.
         """
+
+    async def send_content(self, message: Outgoing, content: Content) -> str:
+        """Send what is neither words nor a file. As `send_text`; only kinds of `limits.contents`, within their limits."""
+        raise NotImplementedError(f"{self.name} carries no {type_of(content)}")
 
     def media_lookup(self, media: str) -> Fetch | None:
         """What to ask the provider before `Inbound.media` can be fetched; None: nothing. Does no I/O."""

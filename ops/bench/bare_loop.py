@@ -13,9 +13,10 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chat4all.channels import open_channel
+from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.model.events import encode
-from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING, TOPICS, Range, incoming_record, partition_of
 from chat4all.ports import Channel, EventLog, Handle, MessageStore, Outgoing
 from chat4all.settings import Settings, load
@@ -92,7 +93,7 @@ async def _batch(parts: _Parts, messages: list[Message]) -> None:
 
 
 async def _send(channel: Channel, row: Delivery, gate: asyncio.Semaphore) -> Delivery:
-    text = row.payload.text
+    text = row.payload.as_text()
     async with gate:
         began = int(time.time() * 1000)
         provider_id = await channel.send_text(Outgoing(row.address, text, str(row.key)))

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import msgspec
 
+from chat4all.model.content import Text
 from chat4all.model.failures import Failure
-from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import (
     INCOMING,
     STATUS,

@@ -10,9 +10,9 @@ from typing import ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, State, state
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
-from chat4all.model.messages import File, Text
 from chat4all.ports import Channel, Handle
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.telemetry import logs, metrics, trace_context, tracing
@@ -118,7 +118,7 @@ class Sender:
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
-        if isinstance(row.payload, File) and not row.payload.object_key:
+        if isinstance(row.payload, Media) and not row.payload.object_key:
             payload = await self._fetched(row.payload)
             if payload is None:
                 return Wait(now_ms() + FILE_MS, refusals)
@@ -134,7 +134,7 @@ class Sender:
                 return Wait(now_ms(), refusals)
             return await self._send(row, refusals, hold)
 
-    async def _fetched(self, payload: File) -> File | Text | None:
+    async def _fetched(self, payload: Media) -> Media | Text | None:
         """What a file that a provider brought has come to; None while it is on its way."""
         found = await self._asked(arrived(self._parts.store, payload))
         return None if isinstance(found, Pending) else found

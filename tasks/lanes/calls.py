@@ -3,8 +3,8 @@
 import asyncio
 import time
 
+from chat4all.model.content import Media
 from chat4all.model.deliveries import Delivery
-from chat4all.model.messages import File
 from chat4all.ports import Channel, Outgoing
 from chat4all.telemetry import metrics
 from tasks.lanes.outgoing_files import post_file
@@ -43,14 +43,14 @@ class Calls:
         self._outcomes[outcome].add()
 
     async def _post(self, row: Delivery) -> str:
-        if isinstance(row.payload, File):
+        if isinstance(row.payload, Media):
             return await post_file(self._channel, self._parts, row, row.payload)
         return await self._channel.send_text(Outgoing(row.address, text_of(row), str(row.key)))
 
 
 def text_of(row: Delivery) -> str:
     """What the person reads: in groups the sender's name stands before it."""
-    return f"{row.sender_name}: {row.payload.text}" if row.sender_name else row.payload.text
+    return f"{row.sender_name}: {row.payload.as_text()}" if row.sender_name else row.payload.as_text()
 
 
 def id_of_provider(answered: object) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.files import FileStatus, name_of_link
-from chat4all.model.messages import File, Text
 from chat4all.ports import Channel, MessageStore, Outgoing
 from chat4all.services.acceptance.attachments import caption, with_link
 from tasks.resources import Parts
@@ -16,21 +16,21 @@ class Pending(Struct, frozen=True):
     """The file is still being fetched."""
 
 
-def arrived(store: MessageStore, payload: File) -> Callable[[], File | Text | Pending]:
+def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | Pending]:
     """Asks what has become of a file that a provider brought. One that did not come is told by the words beside it."""
 
-    def ask() -> File | Text | Pending:
+    def ask() -> Media | Text | Pending:
         file = store.files([payload.file_id]).get(payload.file_id)
         if file is None or file.is_gone or file.status is FileStatus.FAILED:
             return Text(payload.text or f"[{payload.filename}]")
         if file.status is not FileStatus.READY:
             return Pending()
-        return File(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key)
+        return Media(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key)
 
     return ask
 
 
-async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: File) -> str:
+async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Media) -> str:
     """Send a file; the provider's id. The URL is signed anew at each attempt, for the store's public address."""
     words, objects = caption(payload, row.sender_name), parts.objects
     if channel.limits.takes(payload.mime_type, payload.size, words):

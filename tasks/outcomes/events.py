@@ -6,10 +6,11 @@ import msgspec
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
 from chat4all.model.events import NOTED, Event, encode
 from chat4all.model.ids import position_event_id, rejected_event_id, state_event_id
-from chat4all.model.messages import File, Message
+from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
 from chat4all.ports import Change, EventLog, MessageStore
 from chat4all.telemetry.tracing import recorded
@@ -24,7 +25,7 @@ def message_event(message: Message, partitions: int) -> Event:
     """A message, as its readers see it. A rerun makes the same bytes."""
     payload = message.payload
     file = None
-    if isinstance(payload, File):
+    if isinstance(payload, Media):
         file = pb.FilePayload(
             file_id=payload.file_id, filename=payload.filename, mime_type=payload.mime_type, size=payload.size
         )
@@ -36,7 +37,7 @@ def message_event(message: Message, partitions: int) -> Event:
             conversation_id=message.conversation_id,
             seq=message.seq,
             sender=message.sender,
-            text=payload.text,
+            text=payload.text if isinstance(payload, Media) else payload.as_text(),
             file=file,
             metadata_json=msgspec.json.encode(message.metadata).decode() if message.metadata else "",
             accepted_at_ms=message.accepted_at,

@@ -14,9 +14,10 @@ import grpc
 from bridges.stream import StreamServer
 from bridges.streaming.hub import Limits
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, Watermark
-from chat4all.model.messages import Message, Text, offset_of, seq_at
+from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import EVENTS, INCOMING, TOPICS, NewRecord, incoming_record
 from chat4all.ports import EventLog, MessageStore, Registration
 from chat4all.services.access import tokens

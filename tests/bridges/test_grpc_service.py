@@ -61,7 +61,7 @@ async def test_send_makes_a_message_durable(road: Road) -> None:
     spans = road.log.ends(INCOMING)
     ranges = [Range(each, first, end - 1) for each, (first, end) in spans.items() if end > first]
     message = read_message(road.log.read(INCOMING, ranges, TIMEOUT_S)[0])
-    assert (message.sender, message.payload.text, message.metadata) == ("alice", "hello", {"tag": [1]})
+    assert (message.sender, message.payload.as_text(), message.metadata) == ("alice", "hello", {"tag": [1]})
 
 
 async def test_a_key_in_the_metadata_stands_for_the_message_id(road: Road) -> None:

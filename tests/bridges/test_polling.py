@@ -83,7 +83,7 @@ class Place:
         ]
 
     def texts(self) -> list[str]:
-        return [each.payload.text for each in self.records()]
+        return [each.payload.as_text() for each in self.records()]
 
     def held(self) -> int:
         """How many updates Telegram still keeps for us."""
@@ -182,7 +182,7 @@ async def test_two_pollers_take_turns_and_lose_nothing(place: Place) -> None:
         await until(lambda: place.simulator.desks["telegram"].provider.polled)
         for number in range(20):
             await place.write(f"{number}")
-        await until(lambda: {each.payload.text for each in place.records()} == {str(number) for number in range(20)})
+        await until(lambda: {each.payload.as_text() for each in place.records()} == {str(number) for number in range(20)})
         await until(lambda: place.held() == 0)
     assert len({each.message_id for each in place.records()}) == 20
 

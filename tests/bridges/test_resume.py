@@ -17,10 +17,11 @@ from bridges.streaming.history import HistoryReader, must_reload
 from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.sessions import Sessions
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.events import Event
-from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import Position, ProviderReceipt, partition_of
 from chat4all.ports import MessageStore
 from chat4all.telemetry.instruments import REGISTRY

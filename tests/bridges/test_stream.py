@@ -139,10 +139,10 @@ async def test_a_server_that_starts_between_the_stages(road: Road, prepare: Call
     waiting = prepare(road, talk)
     async with serving(road), Reader(road, "bob") as bob:
         assert texts(await bob.caught_up()) == ["done", *waiting]
-        stored = [message for message in road.store.page(talk, None, None, 100) if message.payload.text == "stored"]
+        stored = [message for message in road.store.page(talk, None, None, 100) if message.payload.as_text() == "stored"]
         await asyncio.to_thread(road.publish, stored)
         await asyncio.to_thread(road.say, talk, "last")
-        expected = [*(message.payload.text for message in stored), "last"]
+        expected = [*(message.payload.as_text() for message in stored), "last"]
         assert texts(await bob.events(len(expected))) == expected
 
 

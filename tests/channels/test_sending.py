@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.content import Media
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.model.messages import File
 from chat4all.ports import Channel, Outgoing, Taken
 from chat4all.settings import Settings
 from tests.channels import payloads
@@ -29,8 +29,8 @@ TAKEN: dict[str, tuple[dict[str, Any], str]] = {
         "123456:9",
     ),
 }
-PDF = File(file_id="f", filename="bill.pdf", mime_type="application/pdf", size=5)
-PICTURE = File(file_id="f", filename="cat.jpg", mime_type="image/jpeg", size=5)
+PDF = Media(file_id="f", filename="bill.pdf", mime_type="application/pdf", size=5)
+PICTURE = Media(file_id="f", filename="cat.jpg", mime_type="image/jpeg", size=5)
 
 
 def outgoing(channel: str, text: str = WORDS) -> Outgoing:

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from chat4all.model.content import Text
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.records import EVENTS, INCOMING, STATUS, TOPICS, Range, read_message
 from chat4all.ports import EventLog, Inbound, MessageStore
-from chat4all.services.acceptance.acceptance import Accepted, Acceptor, Caller, Draft, Refused, TextDraft
+from chat4all.services.acceptance.acceptance import Accepted, Acceptor, Caller, Draft, Refused
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.settings import Settings
 from storage.open import open_log, open_store
@@ -45,7 +46,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def said(text: str = "hello", **more: object) -> Draft:
-    return Draft(TextDraft(text), **more)  # type: ignore[arg-type]
+    return Draft(Text(text), **more)  # type: ignore[arg-type]
 
 
 def test_one_batch_is_one_append(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +75,7 @@ def test_a_batch_keeps_its_order_within_a_conversation(desk: Desk) -> None:
         if end > first
         for record in desk.log.read(INCOMING, [Range(partition, first, end - 1)], 5)
     ]
-    assert [read_message(record).payload.text for record in records] == texts
+    assert [read_message(record).payload.as_text() for record in records] == texts
 
 
 def test_headers_travel_in_the_records(desk: Desk) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from chat4all.model.content import Text
 from chat4all.model.failures import Permanent
-from chat4all.model.messages import Message, Text
+from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, RECORD_MOST, Record, incoming_record, read_message, read_status
 
 

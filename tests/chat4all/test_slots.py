@@ -1,7 +1,8 @@
 """Where a message's deliveries are: one function says it, for whoever writes them and whoever looks for them."""
 
+from chat4all.model.content import Text
 from chat4all.model.deliveries import DeliveryKey, Lane
-from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports.progress import Progress, undone
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chat4all.model.messages import File, Message, Recipient, Text
+from chat4all.model.content import Media, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import Record, incoming_record, read_message
 from chat4all.model.slots import rows, slots
 from chat4all.model.text_splitting import graphemes, split
@@ -100,7 +101,7 @@ def test_each_channel_gets_what_fits_it() -> None:
     assert [(each.index, each.recipient.user_id, each.part, each.parts) for each in slots(message)] == [
         (0, "ana", 0, 1), (1, "eve", 0, 2), (2, "eve", 1, 2), (3, "bob", 0, 1), (4, "dan", 0, 1),
     ]  # fmt: skip
-    texts = [each.payload.text for each in slots(message) if each.recipient.user_id == "eve"]
+    texts = [each.payload.as_text() for each in slots(message) if each.recipient.user_id == "eve"]
     assert texts[0].startswith("Ana: word")
     assert all(len(each.encode()) <= 1000 for each in texts)
     assert {each.sender_name for each in slots(message) if each.recipient.user_id == "eve"} == {""}
@@ -120,7 +121,7 @@ def test_indexes_are_a_running_number(recipients: list[Recipient], text: str, ti
     assert list(slots(again)) == found
 
 
-PICTURE = File("f", "", "cat.png", "image/png", 2_000, "key")
+PICTURE = Media("f", "", "cat.png", "image/png", 2_000, "key")
 FILES = {
     "short words": (PICTURE, "tea", True),
     "long words beside a file that goes as a link": (PICTURE, "word " * 100, False),
@@ -140,6 +141,7 @@ def test_words_that_do_not_fit_beside_a_file_follow_it(name: str) -> None:
     assert mine[0].payload == replace(picture, text=text if is_whole else "")
     assert mine[0].sender_name == "Ana"
     if not is_whole:
-        assert all(isinstance(each.payload, Text) and len(each.payload.text) <= 1000 for each in mine[1:])
-        assert " ".join(each.payload.text for each in mine[1:]) == f"Ana: {text}".strip()
-    assert [each.payload.text for each in slots(message) if each.recipient.channel == "whatsapp"] == [text]
+        assert all(isinstance(each.payload, Text) and len(each.payload.as_text()) <= 1000 for each in mine[1:])
+        assert " ".join(each.payload.as_text() for each in mine[1:]) == f"Ana: {text}".strip()
+    [whole] = [each.payload for each in slots(message) if each.recipient.channel == "whatsapp"]
+    assert whole == replace(picture, text=text)

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.model.messages import Message, Text
+from chat4all.model.messages import Message
 from chat4all.ports import MessageStore
 from chat4all.settings import Settings
 from storage.open import open_store

@@ -5,8 +5,9 @@ from functools import reduce
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat4all.model.content import Media
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
-from chat4all.model.messages import EPOCH_SIZE, File
+from chat4all.model.messages import EPOCH_SIZE
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Handle, MessageStore
 from tests.contracts.facts import facts
@@ -24,7 +25,7 @@ def test_rows_come_back_as_they_were_put(store: MessageStore) -> None:
     """Every column survives, the facts that a row begins with included."""
     key = DeliveryKey(lane(), EPOCH_SIZE + 7, 1023)
     begun = Facts(refused_at=9, refused_reason="no_identity")
-    row = Delivery(key, "c", "m", "bob", "", File("f", "look", "a.png", "image/png", 2**31, "key"), 9, "Anna", 4, begun)
+    row = Delivery(key, "c", "m", "bob", "", Media("f", "look", "a.png", "image/png", 2**31, "key"), 9, "Anna", 4, begun)
     store.put_deliveries([row])
     assert store.deliveries([key, DeliveryKey(key.lane, 1, 0)]) == {key: row}
 

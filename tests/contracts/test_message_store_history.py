@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Watermark
-from chat4all.model.messages import EPOCH_SIZE, File, Message, Recipient, Text
+from chat4all.model.messages import EPOCH_SIZE, Message, Recipient
 from chat4all.ports import MessageStore, Registration
 from tests.contracts.stores import fresh, message
 
@@ -32,7 +33,7 @@ def test_messages_come_back_as_they_were_put(store: MessageStore) -> None:
         1,
         seq=EPOCH_SIZE + 5,
     )
-    file = Message(fresh("m"), conversation, "anna", File("f", "look", "a.png", "image/png", 2**31, "key"), 1, 8, seq=6)
+    file = Message(fresh("m"), conversation, "anna", Media("f", "look", "a.png", "image/png", 2**31, "key"), 1, 8, seq=6)
     store.put_messages([text, file])
     places = [(conversation, text.seq), (conversation, 6), (conversation, 7), (fresh("c"), 6)]
     assert store.messages(places) == {(conversation, text.seq): text, (conversation, 6): file}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.model.messages import Text
 from ops.faults import outcome as gathering
 from ops.faults.checker import check
 from ops.faults.crowd import Talk

@@ -8,9 +8,9 @@ import pytest
 
 from bridges.streaming.cursor import Cursor
 from chat4all.model import files, ids, messages, records
-from chat4all.model.drafts import FileDraft, TextDraft
+from chat4all.model.content import Media, Text
+from chat4all.model.drafts import FileDraft
 from chat4all.model.events import decode, encode
-from chat4all.model.messages import File, Text
 from chat4all.model.records import (
     EVENTS,
     INCOMING,
@@ -43,11 +43,11 @@ MAKERS: dict[str, Any] = {
 }
 # What senders chose, in the types of today: their fields are in the digest in the order that they are declared in.
 CHOSEN: list[list[Any]] = [
-    ["alice", TextDraft("hello"), None, None, {}],
+    ["alice", Text("hello"), None, None, {}],
     ["alice", Text("hello"), None, None, {}],
     ["alice", FileDraft("f-1", "a caption"), ["all"], ["bob", "eve"], {"b": 1, "a": {"z": [1, 2.5, None], "y": "ü"}}],
     ["whatsapp", "+5511999990000", Text("hello?")],
-    ["instagram", "+5511999990001", File("f-2", "a picture", "cat.png", "image/png")],
+    ["instagram", "+5511999990001", Media("f-2", "a picture", "cat.png", "image/png")],
 ]
 
 

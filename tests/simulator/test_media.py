@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.failures import Permanent
 from chat4all.model.files import StoredFile
-from chat4all.model.messages import File
 from chat4all.ports import Inbound, Outgoing
 from tasks.files.media import fetch
 from tests.channels.conftest import serving
@@ -60,7 +60,7 @@ async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> 
         return web.Response(body=DATA, content_type="application/pdf")
 
     async with serving(behind) as url:
-        file = File("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
+        file = Media("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
         await world.channels[channel].send_file(Outgoing(PEOPLE[channel], "", "r"), file, f"{url}/tea.pdf")
         desk = world.simulator.desks[channel]
         await until(lambda: desk.counts["media_fetched"] == 1)
@@ -74,9 +74,9 @@ WRONG = {
     "too large": (200, "image/png", b"x" * ((8 << 20) + 1)),
 }
 FILES = {
-    "a web page": File("f", "", "cat.png", "image/png", 5, "k"),
-    "nothing there": File("f", "", "tea.pdf", "application/pdf", 8, "k"),
-    "too large": File("f", "", "cat.png", "image/png", 5, "k"),
+    "a web page": Media("f", "", "cat.png", "image/png", 5, "k"),
+    "nothing there": Media("f", "", "tea.pdf", "application/pdf", 8, "k"),
+    "too large": Media("f", "", "cat.png", "image/png", 5, "k"),
 }
 
 

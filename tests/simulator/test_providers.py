@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from chat4all.channels import CHANNELS
+from chat4all.model.content import Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.model.messages import File
 from chat4all.ports import Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
@@ -180,7 +180,7 @@ async def test_a_telegram_bot_may_poll(world: World) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 async def test_a_file_arrives_as_its_link(world: World, channel: str) -> None:
     """A file is taken with its link; without one, and a text without words, are refused for good."""
-    opened, file = world.channels[channel], File(file_id="f", filename="cat.png", mime_type="image/png", size=5)
+    opened, file = world.channels[channel], Media(file_id="f", filename="cat.png", mime_type="image/png", size=5)
 
     async def behind(_request: Any) -> web.Response:
         return web.Response(body=b"PNG..", content_type="image/png")

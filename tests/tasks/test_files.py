@@ -13,10 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS, now_ms
+from chat4all.model.content import Media
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
-from chat4all.model.messages import File
 from chat4all.ports import Limits, Registration
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry import metrics
@@ -314,9 +314,9 @@ class Out:
 
     def __init__(self, road: World, channel: Fake, sender: Sender, writer: Writer) -> None:
         self.road, self.channel, self.sender, self.writer = road, channel, sender, writer
-        self.files: list[tuple[str, File, str]] = []
+        self.files: list[tuple[str, Media, str]] = []
 
-    async def attempt(self, payload: File, **more: Any) -> Any:
+    async def attempt(self, payload: Media, **more: Any) -> Any:
         self.road.know(whatsapp(1))
         self.road.say(replace(message(CONVERSATION, payload.file_id, to=[whatsapp(1)], **more), payload=payload))
         self.road.run()
@@ -334,7 +334,7 @@ async def out(road: World) -> AsyncIterator[Out]:
         channel.limits = LIMITS
         made = Out(road, channel, Sender(road.parts, channel, writer, executor), writer)
 
-        async def send_file(outgoing: Any, file: File, url: str) -> str:
+        async def send_file(outgoing: Any, file: Media, url: str) -> str:
             made.files.append((outgoing.text, file, url))
             return "id-file"
 
@@ -345,8 +345,8 @@ async def out(road: World) -> AsyncIterator[Out]:
         await asyncio.gather(writing, return_exceptions=True)
 
 
-def payload(size: int = 900, text: str = "look", name: str = "chá.png") -> File:
-    return File(new_id("f", size, text), text, name, "image/png", size, new_id("key"))
+def payload(size: int = 900, text: str = "look", name: str = "chá.png") -> Media:
+    return Media(new_id("f", size, text), text, name, "image/png", size, new_id("key"))
 
 
 async def test_a_file_within_the_limits_goes_by_its_link(out: Out) -> None:
@@ -358,7 +358,7 @@ async def test_a_file_within_the_limits_goes_by_its_link(out: Out) -> None:
 
 
 @pytest.mark.parametrize("wanted", [payload(size=1001), payload(text="a caption beyond it")])
-async def test_beyond_the_limits_a_text_with_a_link_goes(out: Out, wanted: File) -> None:
+async def test_beyond_the_limits_a_text_with_a_link_goes(out: Out, wanted: Media) -> None:
     """The words, the name, the size, and a link with a short plain name that lives longer."""
     assert isinstance(await out.attempt(wanted), Done)
     assert out.files == []
@@ -377,7 +377,7 @@ async def test_in_a_group_the_speaker_stands_before_a_file(out: Out) -> None:
 async def test_a_file_that_is_still_being_fetched_is_waited_for(out: Out) -> None:
     """No attempt is made before; then the file goes, with what its row says."""
     file = incoming(out.road)
-    announced = File(file.file_id, "[picture]", file.filename, file.mime_type)
+    announced = Media(file.file_id, "[picture]", file.filename, file.mime_type)
     outcome = await out.attempt(announced)
     assert isinstance(outcome, Wait)
     assert out.road.rows()[-1].facts.attempts == 0
@@ -391,7 +391,7 @@ async def test_a_file_that_never_came_is_told_by_its_words(out: Out) -> None:
     """The delivery does not end for it: the text goes."""
     file = incoming(out.road)
     filing(out.road).refused(file, "media_gone")
-    await out.attempt(File(file.file_id, "[picture]", file.filename, file.mime_type))
+    await out.attempt(Media(file.file_id, "[picture]", file.filename, file.mime_type))
     assert [each.text for each in out.channel.arrived] == ["[picture]"]
     assert state(out.road.rows()[-1].facts) is State.SENT
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Struct
 
+from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.model.messages import Text
 from chat4all.ports import Waiting
 from tasks.lanes.keys import Keys, key_of_row, place_of
 from tasks.lanes.timetable import Key

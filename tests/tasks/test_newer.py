@@ -61,7 +61,7 @@ def test_a_newer_record_stops_its_partition_alone(road: World, version: str, aga
     progress = {partition: each.done for partition, each in road.store.progress(INCOMING).items()}
     assert progress == {0: 1, 1: 1}
     assert road.store.buried(INCOMING, road.everything().ranges) == {}
-    assert [each.payload.text for each in road.store.page(HOME[0], None, None, 10)] == ["hello"] * 2
+    assert [each.payload.as_text() for each in road.store.page(HOME[0], None, None, 10)] == ["hello"] * 2
     assert len(road.store.page(HOME[1], None, None, 10)) == 2
     assert counted() > before
     assert road.store.troubles(INCOMING, road.everything().ranges) == []

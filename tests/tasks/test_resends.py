@@ -11,15 +11,12 @@ from msgspec.structs import replace
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import HistoryReader
 from chat4all.model.callers import Caller
+from chat4all.model.content import Media
 from chat4all.model.conversations import Conversation, ConversationType, Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import resend_message_id
-from chat4all.model.messages import (
-    File,
-    Message,
-    Recipient,
-)
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING, ProviderReceipt
 from tasks.lanes.writer import Writer
 from tasks.operations import resends
@@ -205,7 +202,7 @@ def test_each_recipient_of_a_message_stands_for_itself(road: World) -> None:
 
 def test_a_file_goes_again_whole(road: World) -> None:
     """Everything that a channel needs of the file is in the new row too."""
-    file = File("f1", "look", "a.png", "image/png", 9, "objects/f1")
+    file = Media("f1", "look", "a.png", "image/png", 9, "objects/f1")
     said = replace(message(TALK, 1, to=[whatsapp(1)]), payload=file)
     say(road, said)
     (key,) = keys_of(road.store, 1, said.message_id)

@@ -63,7 +63,7 @@ def test_the_same_id_with_another_body_is_rejected_and_told(road: World) -> None
     """Who comes second with other words gets a rejected event, and the first words stand."""
     road.say(message(ONE, 1, "first"), message(ONE, 1, "second"))
     road.run()
-    assert [each.payload.text for each in road.store.page(ONE, None, None, 10)] == ["first"]
+    assert [each.payload.as_text() for each in road.store.page(ONE, None, None, 10)] == ["first"]
     assert [each.reason for each in road.events("rejected")] == ["message_id_conflict"]
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import NAMESPACE_URL, uuid5
 
+from chat4all.model.content import Text
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, Lane
-from chat4all.model.messages import Message, Recipient, Text
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
 from chat4all.ports import LaneState, Lease, MessageStore
 from chat4all.settings import Settings

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat4all.model.messages import File
+from chat4all.model.content import Media
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Channel, Inbound, Limits, Moved, Outgoing, Unclaimed, Unreadable, Update
 
@@ -62,7 +62,7 @@ class PlainChannel(Channel):
     async def send_text(self, message: Outgoing) -> str:
         return "sent"
 
-    async def send_file(self, message: Outgoing, file: File, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
         return "sent"
 
     async def close(self) -> None:

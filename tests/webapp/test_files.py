@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.files import FileStatus
-from chat4all.model.messages import File
 from chat4all.services.files.file_lifecycle import FileLifecycle
 from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
@@ -344,10 +344,11 @@ def test_a_message_carries_a_complete_file(uploads: Uploads) -> None:
     file_id = uploads.whole(b"tea", filename="tea.pdf")
     sent = _send(uploads, file_id)
     [message] = uploads.driver.process()
-    assert message.payload == File(file_id, "look", "tea.pdf", "application/pdf", 3, uploads.key(file_id))
+    assert message.payload == Media(file_id, "look", "tea.pdf", "application/pdf", 3, uploads.key(file_id))
     shown = uploads.driver.ask("bob", "GET", f"/v1/messages/{sent['message_id']}")["payload"]
     assert shown == {
-        "type": "file", "file_id": file_id, "text": "look", "filename": "tea.pdf", "mime_type": "application/pdf", "size": 3,
+        "type": "media", "file_id": file_id, "caption": "look", "filename": "tea.pdf", "mime_type": "application/pdf",
+        "size": 3, "kind": "document",
     }  # fmt: skip
 
 

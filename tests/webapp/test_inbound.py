@@ -42,7 +42,7 @@ def test_a_stranger_becomes_a_contact_of_the_inbox(gateway: Driver) -> None:
     contact = contact_id("whatsapp", CARLA)
     assert record.conversation_id == contact_conversation_id("whatsapp", ACCOUNT, CARLA)
     assert record.message_id == provider_message_id("whatsapp", ACCOUNT, "p1")
-    assert (record.sender, record.payload.text, record.recipients) == (contact, "hello?", ())
+    assert (record.sender, record.payload.as_text(), record.recipients) == (contact, "hello?", ())
     membership = gateway.parts.store.memberships([record.conversation_id])[record.conversation_id]
     assert membership.now() == [inbox_id("whatsapp"), contact]
     assert gateway.parts.store.users([contact])[contact].display_name == "Carla"
@@ -203,8 +203,8 @@ def test_a_webhook_of_many_parts_is_durable_as_a_whole(gateway: Driver) -> None:
     ]
     assert gateway.webhook("whatsapp", *parts).status_code == 200
     records = gateway.records()
-    assert {each.payload.text for each in records} == {"one", "two", "three"}
-    assert [each.payload.text for each in records if each.sender == contact_id("whatsapp", CARLA)] == ["one", "three"]
+    assert {each.payload.as_text() for each in records} == {"one", "two", "three"}
+    assert [each.payload.as_text() for each in records if each.sender == contact_id("whatsapp", CARLA)] == ["one", "three"]
     assert gateway.statuses() == [ProviderReceipt("whatsapp", ACCOUNT, "w1", "delivered", 1_700_000_000_000)]
 
 
@@ -290,7 +290,7 @@ def test_a_message_that_no_record_can_hold_is_kept_aside(gateway: Driver, monkey
         {"type": "inbound", "address": CARLA, "text": text, "provider_id": text[:2]} for text in ("one", "x" * 3_000, "two")
     ]
     assert gateway.webhook("whatsapp", *parts).status_code == 200
-    assert {each.payload.text for each in gateway.records()} == {"one", "two"}
+    assert {each.payload.as_text() for each in gateway.records()} == {"one", "two"}
 
 
 @pytest.mark.parametrize("names", [{"speaker": "Evil\nhttps://x.example"}, {"sender_name": "Evil\nhttps://x.example"}])

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
+from chat4all.model.content import Media
 from chat4all.model.files import (
     ANY_TYPE,
     FileStatus,
 )
 from chat4all.model.ids import contact_id, inbound_file_id, provider_message_id
-from chat4all.model.messages import (
-    File,
-)
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -42,7 +40,7 @@ def test_a_file_comes_as_a_message_and_is_fetched_afterwards(gateway: Driver, wo
     """The record names the file and keeps the words; the row says where a worker finds it, and the worker is told."""
     record = gateway.writes("whatsapp", CARLA, "my cat", "p1", **PICTURE)
     row = stored(gateway, "p1")
-    assert record.payload == File(row.file_id, "my cat", "cat.png", "image/png")
+    assert record.payload == Media(row.file_id, "my cat", "cat.png", "image/png")
     assert (row.status, row.media, row.channel, row.owner) == (
         FileStatus.UPLOADING, "media-1", "whatsapp", contact_id("whatsapp", CARLA),
     )  # fmt: skip

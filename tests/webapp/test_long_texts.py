@@ -26,7 +26,7 @@ def _texts(driver: Driver, channel: str) -> list[str]:
     (message,) = driver.records()[-1:]
     named = f"{message.sender_name}: " if message.sender_name else ""
     return [
-        (f"{named}{each.payload.text}" if each.parts == 1 else each.payload.text)
+        (f"{named}{each.payload.as_text()}" if each.parts == 1 else each.payload.as_text())
         for each in slots(message)
         if each.recipient.channel == channel
     ]

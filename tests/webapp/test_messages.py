@@ -33,7 +33,7 @@ def test_a_message_is_in_the_log_when_it_is_accepted(gateway: Driver) -> None:
     told = gateway.send("alice", to=["bob"], metadata={"priority": 1})
     [record] = gateway.records()
     assert told == {"status": "accepted", "message_id": record.message_id, "conversation_id": record.conversation_id}
-    assert (record.sender, record.payload.text, record.metadata) == ("alice", "hello", {"priority": 1})
+    assert (record.sender, record.payload.as_text(), record.metadata) == ("alice", "hello", {"priority": 1})
     assert (record.members_version, record.recipients) == (1, ())
     assert record.conversation_id == private_conversation_id("bob", "alice")
 

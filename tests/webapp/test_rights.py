@@ -183,7 +183,7 @@ def test_what_is_complete_counts_no_longer(start: Callable[..., Driver]) -> None
 
 
 def code_sent(driver: Driver) -> str:
-    found = re.search(r"\d{6}", driver.records()[-1].payload.text)
+    found = re.search(r"\d{6}", driver.records()[-1].payload.as_text())
     assert found
     return found[0]
 

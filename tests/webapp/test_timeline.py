@@ -225,7 +225,7 @@ def test_members_read_what_was_said_while_they_were_there(gateway: Driver) -> No
         gateway.process()
         assert told_by(gateway, "eve", group, "")[0] == seen
         assert told_by(gateway, "bob", group, "")[0] == ["before", "during", "after"]
-        hidden = next(each for each in gateway.records() if each.payload.text == "after" and each.conversation_id == group)
+        hidden = next(each for each in gateway.records() if each.payload.as_text() == "after" and each.conversation_id == group)
         gateway.ask("eve", "GET", f"/v1/messages/{hidden.message_id}", expect=404)
 
 

@@ -162,7 +162,7 @@ def test_identities_that_make_no_sense_are_refused(gateway: Driver) -> None:
 
 
 def code_sent(driver: Driver) -> str:
-    text = driver.records()[-1].payload.text
+    text = driver.records()[-1].payload.as_text()
     found = re.search(r"\d{6}", text)
     assert found
     return found[0]

@@ -46,7 +46,7 @@ class Provider:
         assert answer.status_code == expect, answer.get_data(as_text=True)
 
     def texts(self) -> list[str]:
-        return [each.payload.text for each in self.driver.records()]
+        return [each.payload.as_text() for each in self.driver.records()]
 
     def letters(self) -> list[DeadLetter]:
         return list(scan(self.driver.parts.store, now_ms() - 60_000, now_ms() + 1))
@@ -127,7 +127,7 @@ def test_an_update_for_another_account_waits_for_it(
     assert (dry["messages"], dry["unclaimed"], later.texts()) == (1, [], [])
     assert later.ask("POST", path, {})["messages"] == 1
     later.ask("POST", path, {})
-    [text] = {each.payload.text for each in later.driver.records()}
+    [text] = {each.payload.as_text() for each in later.driver.records()}
     assert text.startswith("for another")
     assert len({each.message_id for each in later.driver.records()}) == 1
 
@@ -163,7 +163,7 @@ def test_a_part_that_cannot_be_accepted_is_set_aside(provider: Provider, monkeyp
     [letter] = provider.letters()
     assert letter.reason == "not_accepted"
     assert provider.ask("POST", f"/v1/dead-letters/{letter.letter_id}/replay", {})["messages"] == 2
-    assert sorted({each.payload.text for each in provider.driver.records()}) == ["bad", "good"]
+    assert sorted({each.payload.as_text() for each in provider.driver.records()}) == ["bad", "good"]
 
 
 @pytest.mark.parametrize("at", [-(10**30), -1, 9223372036854775808, 1e30, "soon", None, [], True])
@@ -211,7 +211,7 @@ def test_a_group_that_is_forwarded_says_who_of_it_speaks(provider: Provider) -> 
     group = driver.group("crm", "telegram:-1005550001", "whatsapp:+5511999990000")
     driver.ask("crm", "PUT", f"/v1/conversations/{group}/links/telegram/-1005550001")
     provider.posts("telegram", telegram(2, chat=-1005550001, text="I do", name="Tomas"))
-    [record] = [each for each in driver.records() if each.payload.text == "I do"]
+    [record] = [each for each in driver.records() if each.payload.as_text() == "I do"]
     assert (record.sender_name, [each.channel for each in record.recipients]) == ("Tomas", ["whatsapp"])
 
 
@@ -283,7 +283,7 @@ def test_an_echo_that_overtakes_the_answer_tells_that_it_was_sent(provider: Prov
     assert (len(driver.records()), len(driver.statuses())) == (2, 1)
     provider.posts("instagram", instagram_echo("m_2", "I am on it"))
     [colleague] = [each for each in driver.records() if each.sender == "inbox-instagram"]
-    assert (colleague.payload.text, colleague.conversation_id) == ("I am on it", ours.conversation_id)
+    assert (colleague.payload.as_text(), colleague.conversation_id) == ("I am on it", ours.conversation_id)
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -297,7 +297,7 @@ def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkey
     body, _ = payloads.webhook("whatsapp", "number_change")
     for _ in range(2):
         provider.posts("whatsapp", body)
-    records = {each.payload.text: each for each in driver.process()}
+    records = {each.payload.as_text(): each for each in driver.process()}
     first, later = records["old number"], records["here I am"]
     assert (later.conversation_id, later.sender) == (first.conversation_id, first.sender)
     answer = driver.send("crm", conversation_id=first.conversation_id, sender="inbox-whatsapp")
@@ -309,7 +309,7 @@ def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkey
     words = whatsapp("wamid.9", "who are you?", sender="5511988880000")
     words["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(now_ms() // 1000 + 60)
     provider.posts("whatsapp", words)
-    [stranger] = [each for each in driver.records() if each.payload.text == "who are you?"]
+    [stranger] = [each for each in driver.records() if each.payload.as_text() == "who are you?"]
     assert stranger.sender != first.sender
 
 
@@ -355,7 +355,7 @@ def test_words_that_the_news_overtook_are_still_theirs(
     tomorrow = now_ms() + 86_400_000
     monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: tomorrow)
     writes(2)
-    records = {each.payload.text: each for each in provider.driver.records()}
+    records = {each.payload.as_text(): each for each in provider.driver.records()}
     assert (records["2"].conversation_id, records["2"].sender) == (records["1"].conversation_id, records["1"].sender)
 
 
@@ -375,7 +375,7 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
     provider.posts("telegram", edited(2, "b"))
     provider.posts("telegram", edited(3, "c"))
     [first, *edits] = provider.driver.process()
-    assert [each.payload.text for each in edits] == ["[edited] b", "[edited] c"]
+    assert [each.payload.as_text() for each in edits] == ["[edited] b", "[edited] c"]
     assert {each.metadata["edits"] for each in edits} == {first.message_id}
     later(60)
     provider.posts("telegram", edited(4, "c"))
@@ -385,7 +385,7 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
     provider.posts("telegram", edited(5, "a"))
     provider.posts("telegram", edited(5, "a"))
     provider.posts("telegram", edited(6, "b"))
-    last = {each.message_id: each.payload.text for each in provider.driver.process()}
+    last = {each.message_id: each.payload.as_text() for each in provider.driver.process()}
     assert list(last.values())[3:] == ["[edited] a", "[edited] b"]
 
 

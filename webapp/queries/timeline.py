@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from chat4all.model import content
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Membership, User, UserKind
 from chat4all.model.deliveries import (
@@ -99,7 +98,7 @@ class Timeline:
             "conversation_id": message.conversation_id,
             "seq": message.seq,
             "sender": message.sender,
-            "payload": payload_of(message),
+            "payload": content.shown(message.payload),
             "accepted_at": rfc3339(message.accepted_at),
             "status": status,
             "partially_failed": partially,
@@ -160,13 +159,6 @@ def internal(message: Message, mark: Watermark) -> dict[str, Any]:
         "attempts": 0,
         "history": [_step(*each) for each in steps],
     }
-
-
-def payload_of(message: Message) -> dict[str, Any]:
-    """The payload, without what only the service needs."""
-    payload: dict[str, Any] = msgspec.to_builtins(message.payload)
-    payload.pop("object_key", None)
-    return payload
 
 
 def _step(status: State, at: int, why: str) -> dict[str, str]:

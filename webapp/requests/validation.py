@@ -83,10 +83,15 @@ def validated(model: type[Model], given: Any) -> Model:
 
 def invalid(error: ValidationError) -> Problem:
     """The problem of a failed validation. Never repeats what was given."""
-    errors = [{"field": ".".join(map(str, each["loc"])), "detail": each["msg"]} for each in error.errors(include_input=False)]
+    errors = [{"field": _field(each), "detail": each["msg"]} for each in error.errors(include_input=False)]
     problem = Problem(422, "invalid", errors[0]["detail"])
     problem.errors = errors
     return problem
+
+
+def _field(wrong: Any) -> str:
+    """Where it is; a validator of our own says where within what it checked."""
+    return ".".join(filter(None, (*map(str, wrong["loc"]), wrong.get("ctx", {}).get("field"))))
 
 
 def without_blanks(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,22 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chat4all.model.deliveries import State
+from webapp.schemas.content_models import PayloadIn, PayloadOut
 from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
-
-
-class TextIn(RequestBody):
-    """Words."""
-
-    type: Literal["text"]
-    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 4096})]
-
-
-class FileIn(RequestBody):
-    """A complete file, with an optional caption."""
-
-    type: Literal["file"]
-    file_id: str
-    text: str = ""
 
 
 class MessageIn(RequestBody):
@@ -31,7 +17,9 @@ class MessageIn(RequestBody):
     to: list[Someone] | None = None
     sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
     channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
-    payload: Annotated[TextIn | FileIn, Field(discriminator="type")]
+    payload: PayloadIn
+    reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
+    adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
@@ -96,17 +84,6 @@ class DeliveryOut(ResponseModel):
     reason: str = ""
     provider_message_id: str = ""
     history: list[Step]
-
-
-class PayloadOut(ResponseModel):
-    """What was said."""
-
-    type: Literal["text", "file"]
-    text: str = ""
-    file_id: str = ""
-    filename: str = ""
-    mime_type: str = ""
-    size: int = 0
 
 
 class MessageOut(ResponseModel):

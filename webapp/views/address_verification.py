@@ -8,8 +8,9 @@ import msgspec
 
 from chat4all.model.callers import SEND, Caller
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Text
 from chat4all.model.conversations import Identity, User, UserKind, Verification
-from chat4all.model.drafts import Draft, Refused, TextDraft
+from chat4all.model.drafts import Draft, Refused
 from chat4all.model.ids import CONTACT_PREFIX
 from chat4all.services.directory import (
     Address,
@@ -104,7 +105,7 @@ def _send(target: Address, text: str) -> None:
     """Write from the channel's inbox, as any message goes."""
     channel, address = target
     inbox = gateway().people.inbox(channel)
-    draft = Draft(payload=TextDraft(text), to=[f"{channel}:{address}"])
+    draft = Draft(payload=Text(text), to=[f"{channel}:{address}"])
     sent = gateway().acceptor.accept(Caller(inbox, UserKind.INBOX, frozenset({SEND})), [draft])[0]
     if isinstance(sent, Refused):
         raise problem_of(sent)

@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
+from chat4all.model.drafts import Accepted, Draft, Refused
 from chat4all.model.ids import is_uuid, key_in_batch
 from chat4all.model.messages import (
     Message,
@@ -28,7 +28,6 @@ from webapp.requests.validation import checked, documented, invalid, read_json
 from webapp.schemas.message_models import (
     AcceptedOut,
     Batch,
-    FileIn,
     Keyed,
     MessageIn,
     MessageOut,
@@ -52,9 +51,8 @@ POLL_S = 0.05
 
 def draft_of(given: MessageIn, key: str | None = None) -> Draft:
     """The message as the accepting side takes it; `key` is its Idempotency-Key."""
-    payload = given.payload
     return Draft(
-        payload=FileDraft(payload.file_id, payload.text) if isinstance(payload, FileIn) else TextDraft(payload.text),
+        payload=given.payload,
         message_id=given.message_id,
         conversation_id=given.conversation_id,
         to=given.to,
@@ -62,6 +60,8 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         channels=given.channels,
         metadata=given.metadata,
         key=key,
+        reply_to=given.reply_to or "",
+        adapt=given.adapt,
     )
 
 

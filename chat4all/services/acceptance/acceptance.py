@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from chat4all.model.callers import Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import Accepted, Draft, FileDraft, Refused, TextDraft
+from chat4all.model.drafts import Accepted, Draft, Refused, name_of
 from chat4all.model.failures import Failure, Temporary, Unknown
 from chat4all.model.files import StoredFile
+from chat4all.model.messages import Message
 from chat4all.model.records import EVENTS, INCOMING, STATUS, NewRecord, Position, incoming_record, is_too_large, status_record
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.services.acceptance import attachments
+from chat4all.services.acceptance.adaptation import is_native
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.draft_checks import fault, shape_fault
 from chat4all.services.acceptance.draft_placement import Placement
@@ -29,7 +31,7 @@ from chat4all.services.directory import (
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics, tracing
 
-__all__ = ["Accepted", "Acceptor", "Caller", "Draft", "FileDraft", "Refused", "TextDraft"]
+__all__ = ["Accepted", "Acceptor", "Caller", "Draft", "Refused"]
 
 
 class Acceptor:
@@ -106,7 +108,7 @@ class Acceptor:
             draft = work.file_draft
             file = files.get(draft.file_id) if draft else None
             if draft and file and attachments.may_carry(work, file) and self._may_know(caller, work, file):
-                work.payload = attachments.frozen(file, draft.text)
+                work.payload = attachments.frozen(file, draft.caption, draft.kind)
             elif draft:
                 self._refuse_file(work)
         return files
@@ -133,8 +135,16 @@ class Acceptor:
         for work, message in zip(placed, made, strict=True):
             if len(message.recipients) > self._settings.members_limit:
                 work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
+            elif not work.draft.adapt and (refusing := self._refusing(message)):
+                work.refuse(422, "not_supported", f"{refusing} carries no {name_of(work.draft.payload)} like this", "payload")
             else:
                 work.message = message
+
+    def _refusing(self, message: Message) -> str:
+        """The first channel that would need it adapted; empty: all carry it as it is."""
+        channels = dict.fromkeys(each.channel for each in message.recipients if each.address)
+        refusing = (each for each in channels if not is_native(message.payload, self._channels[each].limits))
+        return next(refusing, "")
 
     def _drop_repeats(self, works: Sequence[Work]) -> None:
         """What stands twice in the batch is appended once. Comes last: a copy of what was refused is no repeat of anything."""
@@ -179,6 +189,7 @@ def _proposal(work: Work, membership: Membership) -> Proposal:
         metadata=draft.metadata,
         channels=draft.channels,
         limited=work.limited,
+        reply_to=draft.reply_to.lower(),
     )
 
 

@@ -5,8 +5,9 @@ from typing import Protocol
 from uuid import uuid4
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import FileDraft
+from chat4all.model.drafts import MediaDraft
 from chat4all.model.files import (
     ANY_TYPE,
     FileStatus,
@@ -19,7 +20,6 @@ from chat4all.model.files import (
     readable_size,
 )
 from chat4all.model.ids import inbound_file_id
-from chat4all.model.messages import File
 from chat4all.ports import Inbound, MessageStore
 
 # Longer than any URL that a store signs, so that what was accepted fits when it is sent.
@@ -43,7 +43,7 @@ class Unfrozen(Protocol):
         """Its conversation."""
 
     @property
-    def file_draft(self) -> FileDraft | None:
+    def file_draft(self) -> MediaDraft | None:
         """The file that it wants to carry."""
 
 
@@ -59,9 +59,9 @@ def may_carry(work: Unfrozen, file: StoredFile | None) -> bool:
     return file is not None and file.status is FileStatus.READY and file.conversation_id == work.conversation_id
 
 
-def frozen(file: StoredFile, text: str) -> File:
+def frozen(file: StoredFile, text: str, kind: str = "") -> Media:
     """The payload: all that a channel needs to send the file, whatever becomes of its row."""
-    return File(file.file_id, text, file.filename, file.mime_type, file.size, file.object_key)
+    return Media(file.file_id, text, file.filename, file.mime_type, file.size, file.object_key, kind)
 
 
 def may_know(store: MessageStore, file: StoredFile, membership: Membership, user_id: str) -> bool:
@@ -123,19 +123,19 @@ def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner:
     )
 
 
-def announced(file: StoredFile, text: str) -> File:
+def announced(file: StoredFile, text: str, kind: str = "") -> Media:
     """The payload of a message whose file is still to be fetched: where its bytes will be, its row says."""
-    return File(file.file_id, text, file.filename, file.mime_type)
+    return Media(file.file_id, text, file.filename, file.mime_type, kind=kind)
 
 
-def caption(payload: File, sender_name: str) -> str:
+def caption(payload: Media, sender_name: str) -> str:
     """What stands beside a file: in groups the sender's name first."""
     if not sender_name:
         return payload.text
     return f"{sender_name}: {payload.text}" if payload.text else f"{sender_name}:"
 
 
-def with_link(words: str, payload: File, url: str) -> str:
+def with_link(words: str, payload: Media, url: str) -> str:
     """A text that stands for a file which a channel does not take."""
     line = f"{payload.filename} ({readable_size(payload.size)}): {url}"
     return f"{words}\n{line}" if words else line

@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from chat4all.channels import unknown_channel
 from chat4all.model.callers import SEND, Caller
-from chat4all.model.drafts import Draft, TextDraft
+from chat4all.model.drafts import Draft
 from chat4all.model.ids import is_reserved, is_uuid
+from chat4all.services.acceptance.content_checks import content_fault, data_of
 from chat4all.services.acceptance.recipients import ALL
 from chat4all.settings import Settings
 
@@ -105,11 +106,15 @@ def _sender(caller: Caller, draft: Draft) -> Fault | None:
 
 
 def _payload(draft: Draft, settings: Settings) -> Fault | None:
-    payload = draft.payload
-    if isinstance(payload, TextDraft) and not payload.text.strip():
-        return Fault(422, "empty_text", "a text needs words", "payload.text")
-    if len(payload.text) > settings.text_limit:
-        return Fault(422, "text_too_long", f"at most {settings.text_limit} characters", "payload.text")
+    wrong = content_fault(draft.payload, settings.text_limit)
+    if wrong:
+        code, detail, field = wrong
+        return Fault(422, code, detail, f"payload.{field}" if field else "payload")
+    data = metadata_fault(data_of(draft.payload))
+    if data:
+        return Fault(data.status, data.code, data.detail, "payload.data")
+    if draft.reply_to and not is_uuid(draft.reply_to):
+        return Fault(422, "malformed_uuid", "the message_id of what this answers", "reply_to")
     return None
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from chat4all.model.callers import Caller
+from chat4all.model.content import Content
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import Draft, FileDraft, Refused
+from chat4all.model.drafts import Draft, FileDraft, MediaDraft, Refused, Sendable, content_of
 from chat4all.model.ids import keyed_message_id
-from chat4all.model.messages import Message, Payload, Text, body_digest
+from chat4all.model.messages import Message, body_digest
 from chat4all.services.acceptance.draft_checks import Fault
 
 RETRY_AFTER_S = 1
@@ -34,7 +35,7 @@ class Work:
         self.limited: list[str] | None = None
         self.pair: tuple[str, str] | None = None
         self.membership: Membership | None = None
-        self.payload: Payload = Text(draft.payload.text)
+        self.payload: Content = content_of(draft.payload)
         self.message: Message | None = None
         self.refused: Refused | None = None
 
@@ -49,9 +50,9 @@ class Work:
         return self.is_same is False
 
     @property
-    def file_draft(self) -> FileDraft | None:
+    def file_draft(self) -> MediaDraft | None:
         """The file that it wants to carry."""
-        return self.draft.payload if isinstance(self.draft.payload, FileDraft) else None
+        return self.draft.payload if isinstance(self.draft.payload, MediaDraft) else None
 
     def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
         """Take this draft out of the batch."""
@@ -79,10 +80,16 @@ def message_id_of(caller: Caller, draft: Draft) -> str:
 
 def digest_of(sender: str, draft: Draft) -> str:
     """Of all that the sender chose. Under a key of theirs also whom it is for: there the id does not depend on that."""
-    payload = draft.payload
-    chosen = payload if isinstance(payload, FileDraft) else Text(payload.text)
     where = ((draft.conversation_id, draft.to),) if draft.key else ()
-    return body_digest(sender, chosen, draft.channels, _limit(draft), draft.metadata, *where)
+    beside = ({"reply_to": draft.reply_to},) if draft.reply_to else ()
+    return body_digest(sender, _chosen(draft.payload), draft.channels, _limit(draft), draft.metadata, *where, *beside)
+
+
+def _chosen(payload: Sendable) -> Sendable | FileDraft:
+    """A file in the words in which older code put it, so that its repetition is the same message still."""
+    if isinstance(payload, MediaDraft) and not payload.kind:
+        return FileDraft(payload.file_id, payload.caption)
+    return payload
 
 
 def _limit(draft: Draft) -> list[str] | None:

@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import MODIFIERS, Content
 from chat4all.model.conversations import Identity, Membership, User, UserKind
-from chat4all.model.messages import Message, Payload
+from chat4all.model.messages import Message, Origin
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.recipients import freeze, speaker
 from chat4all.services.acceptance.renditions import rendered
@@ -25,20 +26,28 @@ class Proposal(Struct, frozen=True):
 
     message_id: str
     sender: str
-    payload: Payload
+    payload: Content
     membership: Membership
     digest: str
     metadata: dict[str, Any] = {}
     channels: Sequence[str] | None = None
     limited: Sequence[str] | None = None
     name: str | None = None
+    reply_to: str = ""
+    origin: Origin | None = None
+    forwarded: bool = False
+    referral: dict[str, str] = {}
 
     def reached(self, users: Mapping[str, User]) -> list[str]:
-        """The members whose addresses must be known. Who writes is not told their own words."""
+        """The members whose addresses must be known. Who writes is not told their own words.
+
+        What is about another message goes to those whom that one reached: persist finds them (`tasks/stages/targets.py`).
+        """
         return [
             each
             for each in self.membership.now()
             if each != self.sender
+            and not isinstance(self.payload, MODIFIERS)
             and (self.limited is None or each in self.limited)
             and (self.channels is not None or users[each].kind is UserKind.CONTACT)
         ]
@@ -82,4 +91,8 @@ def _made(
         digest=proposal.digest,
         sender_name=name,
         renditions=renditions,
+        reply_to=proposal.reply_to,
+        origin=proposal.origin,
+        forwarded=proposal.forwarded,
+        referral=proposal.referral,
     )

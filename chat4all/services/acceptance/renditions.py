@@ -1,47 +1,51 @@
-"""Parts of texts that are too long for a channel, made at acceptance and frozen in the record. Pure rules; no I/O."""
+"""The parts that a message goes in on each channel, made at acceptance and frozen in the record. Pure rules; no I/O."""
 
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.messages import File, Payload, Recipient
+from chat4all.model.content import Content, Media
+from chat4all.model.messages import Recipient
 from chat4all.model.text_splitting import split
 from chat4all.ports import Channel, Limits
+from chat4all.services.acceptance.adaptation import Parts, adapted
 from chat4all.services.acceptance.attachments import LINK_MOST, caption, with_link
 
-Renditions = tuple[tuple[str, ...], ...]
+Renditions = tuple[Parts, ...]
 
 
 def rendered(
-    payload: Payload, name: str, recipients: Sequence[Recipient], channels: Mapping[str, Channel]
+    payload: Content, name: str, recipients: Sequence[Recipient], channels: Mapping[str, Channel]
 ) -> tuple[tuple[Recipient, ...], Renditions]:
     """The recipients, each told which rendition is theirs, and the renditions: one per distinct list of parts."""
-    made: dict[tuple[str, ...], int] = {}
+    renditions: list[Parts] = []
     number = dict.fromkeys((each.channel for each in recipients if each.address), 0)
     for each in number:
-        texts = _parts(payload, name, channels[each].limits)
-        if texts:
-            number[each] = made.setdefault(texts, len(made) + 1)
-    if not made:
+        parts = _parts(payload, name, channels[each].limits)
+        if parts:
+            if parts not in renditions:
+                renditions.append(parts)
+            number[each] = renditions.index(parts) + 1
+    if not renditions:
         return tuple(recipients), ()
     rendered_recipients = [replace(each, rendition=number[each.channel]) if each.address else each for each in recipients]
-    return tuple(rendered_recipients), tuple(made)
+    return tuple(rendered_recipients), tuple(renditions)
 
 
-def _parts(payload: Payload, name: str, limits: Limits) -> tuple[str, ...]:
-    """The parts that these words need; none where they fit. In groups the speaker's name stands in front of them.
+def _parts(payload: Content, name: str, limits: Limits) -> Parts:
+    """The parts that it goes in; none: it goes as it is. In groups the speaker's name stands in front.
 
     Words that fit neither beside a file nor beside the link that stands for it follow the file.
     """
-    spoken = f"{name}: {payload.text}" if name else payload.text
-    if not isinstance(payload, File):
-        return split(spoken, limits.text_length, limits.measure) if limits.measure(spoken) > limits.text_length else ()
+    if not isinstance(payload, Media):
+        return adapted(payload, name, limits)
     if not payload.text or _fit_beside(payload, name, limits):
         return ()
+    spoken = f"{name}: {payload.text}" if name else payload.text
     return ("", *split(spoken, limits.text_length, limits.measure))
 
 
-def _fit_beside(payload: File, name: str, limits: Limits) -> bool:
+def _fit_beside(payload: Media, name: str, limits: Limits) -> bool:
     words = caption(payload, name)
     if limits.measure(with_link(words, payload, "x" * LINK_MOST)) <= limits.text_length:
         return True

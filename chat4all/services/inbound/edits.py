@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.ids import inbound_file_id
-from chat4all.model.messages import File, Message
+from chat4all.model.messages import Message
 from chat4all.ports import Arrived, Inbound, MessageStore
 
 MARK = "[edited] "
@@ -58,9 +59,13 @@ def _is_alone(store: MessageStore, edit: Edit) -> bool:
 
 
 def _is_same(store: MessageStore, newest: Message, inbound: Inbound) -> bool:
-    if newest.payload.text.removeprefix(MARK) != inbound.text.removeprefix(MARK):
+    if _words(newest).removeprefix(MARK) != inbound.text.removeprefix(MARK):
         return False
-    if not isinstance(newest.payload, File):
+    if not isinstance(newest.payload, Media):
         return not inbound.media
     file = store.files([inbound_file_id(newest.message_id)]).get(inbound_file_id(newest.message_id))
     return file is not None and file.media == inbound.media
+
+
+def _words(message: Message) -> str:
+    return message.payload.text if isinstance(message.payload, Media) else message.payload.as_text()

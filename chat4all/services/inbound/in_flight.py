@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from unicodedata import normalize
 
+from chat4all.model.content import Media
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
-from chat4all.model.messages import File
 from chat4all.model.records import partition_of
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Inbound, MessageStore
@@ -83,10 +83,17 @@ def _is_open(row: Delivery, echo: Inbound) -> bool:
 def _says(row: Delivery, echo: Inbound) -> bool:
     """Whether this is what was sent. Files go as they are, or as words with a link that differs each time."""
     name = f"{row.sender_name}: " if row.sender_name else ""
-    text, echoed = _plain(f"{name}{row.payload.text}"), _plain(echo.text)
-    if not isinstance(row.payload, File):
+    text, echoed = (
+        _plain(f"{name}{_words(row)}"),
+        _plain(echo.text),
+    )
+    if not isinstance(row.payload, Media):
         return echoed == text
     return echoed.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)
+
+
+def _words(row: Delivery) -> str:
+    return row.payload.text if isinstance(row.payload, Media) else row.payload.as_text()
 
 
 def _plain(text: str) -> str:

@@ -1,13 +1,10 @@
 """One inbound message on its way to its conversation, with what is known of it so far."""
 
+from chat4all.model.content import Content, Text
 from chat4all.model.conversations import Membership
 from chat4all.model.files import StoredFile
 from chat4all.model.ids import first_message_id, provider_message_id
-from chat4all.model.messages import (
-    Payload,
-    Text,
-    body_digest,
-)
+from chat4all.model.messages import body_digest
 from chat4all.ports import Arrived, Inbound
 from chat4all.services.acceptance.attachments import announced
 from chat4all.services.directory import Address
@@ -53,7 +50,7 @@ class Arrival:
         return places_of(self.inbound)
 
 
-def payload_of(arrival: Arrival) -> Payload:
+def payload_of(arrival: Arrival) -> Content:
     """What is said: a file, or words."""
     if arrival.file:
         return announced(arrival.file, arrival.inbound.text)

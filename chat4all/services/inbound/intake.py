@@ -8,15 +8,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Media
 from chat4all.model.conversations import Identity, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import provider_message_id
-from chat4all.model.messages import (
-    File,
-    Message,
-)
+from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.ports import Inbound, MessageStore, Moved, Update
 from chat4all.services.acceptance.acceptance import Acceptor
@@ -78,7 +76,7 @@ class Arrivals:
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
-        files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, File))
+        files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, Media))
         return Counts(len(messages), len(receipts), files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:

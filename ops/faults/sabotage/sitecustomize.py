@@ -16,7 +16,7 @@ if "worker" in sys.orig_argv and any(each.startswith("pipeline@") for each in sy
         kept = persist.registrations
 
         def registrations(messages):  # type: ignore[no-untyped-def]
-            if any(MARK in each.payload.text for each in messages):
+            if any(MARK in each.payload.as_text() for each in messages):
                 os.kill(os.getpid(), signal.SIGKILL)
             return kept(messages)
 

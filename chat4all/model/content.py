@@ -1,0 +1,394 @@
+"""What people send: one union of frozen types, the same in the log, the stores, the API, the stream and the clients.
+
+Each type has `as_text`: the words that stand for it where a channel, or a client, cannot carry it. Pure; no I/O.
+Times are milliseconds since 1970 UTC.
+"""
+
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
+
+FIRST_WORDS = 40
+MAP_LINK = "https://maps.google.com/?q={},{}"
+EDITED = "✎ "
+TAKEN_BACK = "[took a message back]"
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    """Words. No markup is read into them. `text` is never empty."""
+
+    text: str
+
+    def as_text(self) -> str:
+        """The words."""
+        return self.text
+
+
+class Media(Struct, frozen=True, tag="file", omit_defaults=True):
+    """A file that was complete when the message was accepted; everything a channel needs to send it is frozen here.
+
+    `text`: the words beside it, its caption. `kind`: how it is meant to be shown: image, video, audio, voice, animation,
+    sticker or document; empty: as its media type says. Records call it "file" and the API "media".
+    """
+
+    file_id: str
+    text: str = ""
+    filename: str = ""
+    mime_type: str = ""
+    size: int = 0
+    object_key: str = ""
+    kind: str = ""
+
+    def as_text(self) -> str:
+        """The words beside it, or its name."""
+        return self.text or f"[{self.filename or self.shown_as}]"
+
+    @property
+    def shown_as(self) -> str:
+        """Its kind, by its media type where none was chosen."""
+        family = self.mime_type.partition("/")[0]
+        return self.kind or (family if family in ("image", "video", "audio") else "document")
+
+
+MEDIA_KINDS = ("image", "video", "audio", "voice", "animation", "sticker", "document")
+
+
+class Location(Struct, frozen=True, tag="location", omit_defaults=True):
+    """A place, in degrees. `live_until`: until when the person goes on telling where they are; 0: it is not live."""
+
+    latitude: float
+    longitude: float
+    name: str = ""
+    address: str = ""
+    live_until: int = 0
+
+    def as_text(self) -> str:
+        """What it is called, and a link to a map."""
+        called = ", ".join(filter(None, (self.name, self.address)))
+        return f"📍 {called}\n{self.link}" if called else f"📍 {self.link}"
+
+    @property
+    def link(self) -> str:
+        """A map that shows it."""
+        return MAP_LINK.format(self.latitude, self.longitude)
+
+
+class Card(Struct, frozen=True, omit_defaults=True):
+    """A person's card. `ids`: what providers call the person, by channel."""
+
+    name: str = ""
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    organization: str = ""
+    addresses: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    birthday: str = ""
+    ids: dict[str, str] = {}
+
+    def as_text(self) -> str:
+        """All of it in a line."""
+        known = (self.name, *self.phones, *self.emails, self.organization, *self.addresses, *self.urls, self.birthday)
+        return ", ".join(filter(None, known))
+
+
+class ContactCards(Struct, frozen=True, tag="contact_cards", omit_defaults=True):
+    """People's cards."""
+
+    cards: tuple[Card, ...]
+
+    def as_text(self) -> str:
+        """One line for each."""
+        return "\n".join(f"👤 {each.as_text()}" for each in self.cards)
+
+
+class Option(Struct, frozen=True, omit_defaults=True):
+    """What can be chosen. `id`: what the sender calls it, 1 to 200 characters; providers never see it."""
+
+    id: str
+    title: str
+    description: str = ""
+    section: str = ""
+
+
+class Link(Struct, frozen=True):
+    """A button that opens a page."""
+
+    title: str
+    url: str
+
+
+class Choices(Struct, frozen=True, tag="choices", omit_defaults=True):
+    """A question with answers to choose from. style: buttons, list, quick_replies or keyboard. `button` opens a list."""
+
+    text: str
+    options: tuple[Option, ...] = ()
+    style: str = "buttons"
+    header: str = ""
+    footer: str = ""
+    button: str = ""
+    links: tuple[Link, ...] = ()
+
+    def as_text(self) -> str:
+        """The question, and its answers by number."""
+        return joined_lines(self.header, self.text, self.listed(), *(f"{each.title}: {each.url}" for each in self.links),
+                            self.footer)  # fmt: skip
+
+    def listed(self) -> str:
+        """The answers by number, those of a section under its name."""
+        lines, section = [], ""
+        for number, each in enumerate(self.options, 1):
+            if each.section != section:
+                section = each.section
+                lines.append(f"{section}:" if section else "")
+            lines.append(f"{number}. {each.title}" + (f" - {each.description}" if each.description else ""))
+        return joined_lines(*lines)
+
+
+CHOICE_STYLES = ("buttons", "list", "quick_replies", "keyboard")
+
+
+class Form(Struct, frozen=True, tag="form", omit_defaults=True):
+    """A form. Out: which (`flow_id`), with what it begins with. In: `answers`, as the person gave them.
+
+    `text` is said above it, `button` opens it.
+    """
+
+    text: str = ""
+    button: str = ""
+    flow_id: str = ""
+    token: str = ""
+    screen: str = ""
+    data: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+
+    def as_text(self) -> str:
+        """The answers by their names; of one that goes out, the words above it."""
+        said = ", ".join(f"{name}: {plain(value)}" for name, value in self.answers.items())
+        return f"[form] {said or self.text}".rstrip()
+
+
+class Answer(Struct, frozen=True, tag="answer", omit_defaults=True):
+    """Somebody chose. `target`: the message_id of the choices, empty: not known. `option_id`: as their sender called it.
+
+    `data`: what the provider's button carries, where it is none of ours.
+    """
+
+    target: str = ""
+    option_id: str = ""
+    title: str = ""
+    data: str = ""
+
+    def as_text(self) -> str:
+        """What the person read on it."""
+        return self.title or self.data or self.option_id or "[button]"
+
+
+class TemplateParameters(Struct, frozen=True, omit_defaults=True):
+    """What stands in a template's places, by their order."""
+
+    header: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
+
+
+class Template(Struct, frozen=True, tag="template", omit_defaults=True):
+    """A message that the provider approved before. `text`: what it says, for history and for who cannot show it."""
+
+    name: str
+    language: str
+    parameters: TemplateParameters = TemplateParameters()
+    text: str = ""
+
+    def as_text(self) -> str:
+        """What it says, as far as that was given."""
+        return self.text or joined_lines(f"[template {self.name}]", ", ".join(self.parameters.body))
+
+
+class Reaction(Struct, frozen=True, tag="reaction", omit_defaults=True):
+    """What somebody feels about a message; an empty `emoji` takes it back. `target`: its message_id, empty: not known."""
+
+    target: str = ""
+    emoji: str = ""
+
+    def as_text(self, about: str = "") -> str:
+        """The emoji, and to which words."""
+        said = self.emoji or "[took a reaction back]"
+        return f"{said} to “{first_words(about)}”" if about else said
+
+
+class Edit(Struct, frozen=True, tag="edit", omit_defaults=True):
+    """Other words for a message. `target`: its message_id, empty: not known."""
+
+    content: Text | Media
+    target: str = ""
+
+    def as_text(self, about: str = "") -> str:
+        """The new words."""
+        del about
+        return EDITED + self.content.as_text()
+
+
+class Deletion(Struct, frozen=True, tag="deletion", omit_defaults=True):
+    """A message is taken back. `target`: its message_id, empty: not known."""
+
+    target: str = ""
+
+    def as_text(self, about: str = "") -> str:
+        """Never the words that were taken back."""
+        del about
+        return TAKEN_BACK
+
+
+class OrderItem(Struct, frozen=True, omit_defaults=True):
+    """A line of an order. `price`: of one, in `currency`, as the provider writes it."""
+
+    product_id: str = ""
+    name: str = ""
+    quantity: str = ""
+    price: str = ""
+    currency: str = ""
+
+    def as_text(self) -> str:
+        """How many of what, and for how much."""
+        named = self.name or self.product_id
+        many = f"{self.quantity} x {named}" if self.quantity and named else self.quantity or named
+        return " ".join(filter(None, (many, self.price, self.currency)))
+
+
+class Order(Struct, frozen=True, tag="order", omit_defaults=True):
+    """What a person wants to buy."""
+
+    items: tuple[OrderItem, ...] = ()
+    text: str = ""
+    catalog_id: str = ""
+
+    def as_text(self) -> str:
+        """Its lines, and the words beside it."""
+        lines = ", ".join(filter(None, (each.as_text() for each in self.items)))
+        return f"[order] {'; '.join(filter(None, (lines, self.text)))}".rstrip()
+
+
+class SharedPost(Struct, frozen=True, tag="shared_post", omit_defaults=True):
+    """Something of a network that a person passes on. `kind`: post, reel, ad, product …, as the provider calls it."""
+
+    kind: str = ""
+    title: str = ""
+    url: str = ""
+    text: str = ""
+    provider_id: str = ""
+
+    def as_text(self) -> str:
+        """What it is called, and its link."""
+        return " ".join(filter(None, (f"[{self.kind or 'shared'}]", self.title, self.text, self.url)))
+
+
+class Story(Struct, frozen=True, tag="story", omit_defaults=True):
+    """A story that a person mentions us in, answers, or passes on. `kind`: mention, reply or share."""
+
+    kind: str = ""
+    url: str = ""
+    text: str = ""
+    provider_id: str = ""
+
+    def as_text(self) -> str:
+        """What was said, and about which story."""
+        named = {"mention": "[mentioned you in a story]", "reply": "[answers your story]"}.get(self.kind, "[story]")
+        return " ".join(filter(None, (named, self.text, self.url)))
+
+
+class Call(Struct, frozen=True, tag="call", omit_defaults=True):
+    """Something about a call: `status` is missed, ended, allowed or refused."""
+
+    status: str = ""
+    text: str = ""
+
+    def as_text(self) -> str:
+        """What of it, in words."""
+        said = {"allowed": "[calls allowed]", "refused": "[calls not allowed]", "missed": "[missed call]"}
+        return " ".join(filter(None, (said.get(self.status, "[call]"), self.text)))
+
+
+class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
+    """A kind that has no type here yet. `kind`: as the provider calls it; `text`: what it was, with all that could be read."""
+
+    kind: str = ""
+    text: str = ""
+
+    def as_text(self) -> str:
+        """What it was."""
+        return self.text or f"[{self.kind or 'not supported'}]"
+
+
+Content = (
+    Text
+    | Media
+    | Location
+    | ContactCards
+    | Choices
+    | Form
+    | Answer
+    | Template
+    | Reaction
+    | Edit
+    | Deletion
+    | Order
+    | SharedPost
+    | Story
+    | Call
+    | Unsupported
+)
+# Facts about another message, of the same conversation: its `target`.
+Modifier = Reaction | Edit | Deletion
+MODIFIERS = (Reaction, Edit, Deletion)
+# What the API calls them, in the order of the docs. A class says its own name once, in its tag.
+API_NAMES = {"file": "media"}
+
+
+def type_of(content: Content) -> str:
+    """What the API calls this kind of content."""
+    tag = str(content.__struct_config__.tag)
+    return API_NAMES.get(tag, tag)
+
+
+def shown(content: Content) -> dict[str, Any]:
+    """The content as the API gives it: `type`, and its fields but those that only the service needs."""
+    fields: dict[str, Any] = msgspec.to_builtins(content)
+    if isinstance(content, Media):
+        fields.pop("object_key", None)
+        caption = fields.pop("text", "")
+        fields["kind"] = content.shown_as
+        if caption:
+            fields["caption"] = caption
+    if isinstance(content, Edit):
+        fields["content"] = shown(content.content)
+    return fields | {"type": type_of(content)}
+
+
+def words_of(content: Content, about: str = "") -> str:
+    """The words that stand for it; `about`: those of the message that it points at."""
+    return content.as_text(about) if isinstance(content, MODIFIERS) else content.as_text()
+
+
+def first_words(text: str, most: int = FIRST_WORDS) -> str:
+    """The beginning of a text in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def joined_lines(*lines: str) -> str:
+    """Those of these that say something, each on a line of its own."""
+    return "\n".join(filter(None, lines))
+
+
+def plain(value: object) -> str:
+    """A value of a form as people read it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def kinds() -> list[str]:
+    """What the API calls all kinds of content."""
+    tags = [str(each.__struct_config__.tag) for each in get_args(Content)]
+    return [API_NAMES.get(tag, tag) for tag in tags]
