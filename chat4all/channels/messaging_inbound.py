@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from chat4all.channels.json_fields import fields, flat, gist, ident, is_odd, items, joined, words
-from chat4all.channels.whatsapp_as_text import EDITED, NOT_SUPPORTED, TAKEN_BACK, chosen
+from chat4all.channels.wording import EDITED, NOT_SUPPORTED, TAKEN_BACK, chosen
 from chat4all.ports import Unreadable, Update
 
 KIND_MOST = 40

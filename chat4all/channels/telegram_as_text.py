@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from chat4all.channels.json_fields import fields, ident, is_odd, items, joined, words
-from chat4all.channels.whatsapp_as_text import NO_MEDIA, Media, unsupported
+from chat4all.channels.wording import NO_MEDIA, Media, unsupported
 
 # With an animation comes a document beside it, for old clients.
 MEDIA = {

@@ -9,7 +9,7 @@ import msgspec
 from chat4all.channels.json_fields import fields, ident, items, joined, words
 from chat4all.channels.provider_times import within_second
 from chat4all.channels.telegram_as_text import called, said
-from chat4all.channels.whatsapp_as_text import EDITED
+from chat4all.channels.wording import EDITED
 from chat4all.model.clock import now_ms
 from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 

@@ -6,24 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.channels.json_fields import decoded, fields, gist, ident, is_odd, items, joined, words
+from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
+from chat4all.channels.wording import EDITED, KIND_MOST, NO_MEDIA, TAKEN_BACK, Media, chosen, unsupported
 
 MEDIA = {"image": "picture", "audio": "sound", "video": "video", "document": "document", "voice": "sound", "sticker": "sticker"}
-EDITED = "[edited] "
-TAKEN_BACK = "[took a message back]"
-NOT_SUPPORTED = "a kind of message that is not supported here"
-KIND_MOST = 40
-
-
-class Media(Struct, frozen=True):
-    """A file as the provider names it; without a name there is none."""
-
-    name: str = ""
-    mime_type: str = ""
-    filename: str = ""
-
-
-NO_MEDIA = Media()
 
 
 class Said(Struct, frozen=True):
@@ -76,12 +62,6 @@ def is_unreadable(kind: str, message: dict[str, Any]) -> bool:
     return is_odd(part.get(name)) if isinstance(part, dict) else is_odd(part)
 
 
-def unsupported(kind: str, part: object = None) -> str:
-    """What is said of a kind that we do not know, with what stands in it."""
-    named = f"[{kind[:KIND_MOST]}: {NOT_SUPPORTED}]" if kind else f"[{NOT_SUPPORTED}]"
-    return joined(named, gist(part, "type"))
-
-
 def _edit(part: dict[str, Any]) -> Said:
     inner = fields(part, "message")
     content = said(words(inner.get("type")) or "text", inner)
@@ -126,12 +106,6 @@ def _card(card: object) -> str:
 
 def _home(place: dict[str, Any]) -> str:
     return joined(*(place.get(each) for each in ("street", "zip", "city", "state", "country")))
-
-
-def chosen(title: str, *ids: object) -> str:
-    """What a person chose: its title, and what the choice is called among programs where that says something else."""
-    named = joined(*(each for each in ids if words(each).strip() not in {"", title}))
-    return joined(title, f"[{named}]" if title and named else named)
 
 
 def _interactive(part: object) -> str:
