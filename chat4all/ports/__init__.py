@@ -28,6 +28,7 @@ from chat4all.ports.history import History, Registration, Span
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.ports.uploads import Uploaded, UploadPlace, Uploads
 from chat4all.ports.waker import NOBODY, Waker
 
 __all__ = [
@@ -68,6 +69,9 @@ __all__ = [
     "Unclaimed",
     "Unreadable",
     "Update",
+    "UploadPlace",
+    "Uploaded",
+    "Uploads",
     "Waiting",
     "Waker",
     "stamps_of",

@@ -21,6 +21,7 @@ from chat4all.ports.files import Files
 from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
 from chat4all.ports.progress import ProgressStore
+from chat4all.ports.uploads import Uploads
 
 
 class Expired(Struct, frozen=True):
@@ -34,7 +35,7 @@ class Expired(Struct, frozen=True):
     behind_ms: int = 0
 
 
-class MessageStore(Directory, Access, History, Listing, Changes, Deliveries, ProgressStore, Files):
+class MessageStore(Directory, Access, History, Listing, Changes, Deliveries, ProgressStore, Files, Uploads):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

@@ -12,6 +12,7 @@ from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_progress import CassandraProgress
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
+from storage.message_store.cassandra_uploads import CassandraUploads
 from storage.message_store.known import Known
 
 PASSWORD = "store"  # noqa: S105 - the name of the secret
@@ -25,6 +26,7 @@ class CassandraStore(
     CassandraDeliveries,
     CassandraProgress,
     CassandraFiles,
+    CassandraUploads,
     MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.

@@ -20,9 +20,10 @@ from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
+from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -35,6 +36,7 @@ class SQLiteStore(
     SQLiteDeliveries,
     SQLiteProgress,
     SQLiteFiles,
+    SQLiteUploads,
     MessageStore,
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""

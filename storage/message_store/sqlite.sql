@@ -375,3 +375,17 @@ CREATE TABLE IF NOT EXISTS past_stays (
     until           INTEGER NOT NULL,
     PRIMARY KEY (user_id, conversation_id, joined)
 ) WITHOUT ROWID;
+
+-- Since version 11: what providers call the files that they were given.
+CREATE TABLE IF NOT EXISTS provider_uploads (
+    channel    TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    object_key TEXT NOT NULL,
+    shown_as   TEXT NOT NULL,
+    handle     TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    until      INTEGER NOT NULL,
+    PRIMARY KEY (channel, account, object_key, shown_as)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS provider_uploads_by_age ON provider_uploads (until);

@@ -38,6 +38,7 @@ ALWAYS = (
     ("verifications", "user_id, channel, address", "expires_at < ?", DAY_MS),
     ("sessions", "user_id, session_id", "expires_at < ?", 0),
     ("requests", "owner, name", "until < ?", 0),
+    ("provider_uploads", "channel, account, object_key, shown_as", "until < ?", 0),
     ("revocations", "number", "until < ?", 0),
     ("holdings", "owner, kind, thing", "until > 0 AND until < ?", 0),
     ("changes", "day, conversation_id, at, kind, subject", f"day < ? / {DAY_MS}", (KEPT_DAYS + 1) * DAY_MS),
