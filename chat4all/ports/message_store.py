@@ -20,6 +20,7 @@ from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
 from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
+from chat4all.ports.modifications import Modifications
 from chat4all.ports.progress import ProgressStore
 from chat4all.ports.uploads import Uploads
 
@@ -35,7 +36,7 @@ class Expired(Struct, frozen=True):
     behind_ms: int = 0
 
 
-class MessageStore(Directory, Access, History, Listing, Changes, Deliveries, ProgressStore, Files, Uploads):
+class MessageStore(Directory, Access, History, Modifications, Listing, Changes, Deliveries, ProgressStore, Files, Uploads):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

@@ -9,6 +9,7 @@ from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
 from storage.message_store.cassandra_history import CassandraHistory
+from storage.message_store.cassandra_modifications import CassandraModifications
 from storage.message_store.cassandra_progress import CassandraProgress
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
@@ -22,6 +23,7 @@ class CassandraStore(
     CassandraDirectory,
     CassandraAccess,
     CassandraHistory,
+    CassandraModifications,
     CassandraChanges,
     CassandraDeliveries,
     CassandraProgress,

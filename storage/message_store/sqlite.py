@@ -18,12 +18,13 @@ from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_listing import SQLiteListing
+from storage.message_store.sqlite_modifications import SQLiteModifications
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -32,6 +33,7 @@ class SQLiteStore(
     SQLiteListing,
     SQLiteAccess,
     SQLiteHistory,
+    SQLiteModifications,
     SQLiteChanges,
     SQLiteDeliveries,
     SQLiteProgress,

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 10. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 12. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -389,3 +389,16 @@ CREATE TABLE IF NOT EXISTS provider_uploads (
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS provider_uploads_by_age ON provider_uploads (until);
+
+-- Since version 12: reactions, edits and deletions by the message that they are about, the newest of each (kind, sender).
+CREATE TABLE IF NOT EXISTS modifications (
+    conversation_id TEXT NOT NULL,
+    target_seq      INTEGER NOT NULL,
+    kind            TEXT NOT NULL,
+    sender          TEXT NOT NULL,
+    provider_at     INTEGER NOT NULL,
+    seq             INTEGER NOT NULL,
+    at              INTEGER NOT NULL,
+    body            TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, target_seq, kind, sender)
+) WITHOUT ROWID;

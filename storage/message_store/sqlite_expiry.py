@@ -57,6 +57,8 @@ DELETE FROM parked WHERE (channel, account, provider_id, kind, at, reason, refer
 """
 
 
+# What was said of a message goes with it: a deletion that went before would give its words back.
+HISTORY = ("messages", "modifications")
 # Nothing of the history goes while a delivery row is left that is as old: lanes find what waits through its message.
 OLDEST_DELIVERY = """
 SELECT min((SELECT json_extract(body, '$.accepted_at') FROM deliveries AS d
@@ -68,10 +70,11 @@ def forget(connections: Connections, now_ms: int, kept: Retention) -> Expired:
     """Delete what is older than it must be, a few rows at a time; then give the space back."""
     retired, behind_ms = retire(connections, now_ms, kept)
     counted = {"deliveries": retired, "outcomes": forget_outcomes(connections, now_ms, kept)}
+    oldest_ms = _oldest_delivery(connections, now_ms)
     for old in (*_always(), *_chosen(kept)):
         before_ms = now_ms - old.age_ms
-        if old.kind == "messages":
-            before_ms = min(before_ms, _oldest_delivery(connections, before_ms))
+        if old.kind in HISTORY:
+            before_ms = min(before_ms, oldest_ms)
         some = f"SELECT {old.key} FROM {old.table} WHERE {old.where} LIMIT {CHUNK}"  # noqa: S608
         chunk = f"DELETE FROM {old.table} WHERE ({old.key}) IN ({some})"  # noqa: S608
         deleted = CHUNK
@@ -95,6 +98,7 @@ def _chosen(kept: Retention) -> Iterator[Old]:
     """What goes after as many days as the settings say."""
     chosen = (
         ("messages", kept.messages, "messages", "conversation_id, seq", "json_extract(body, '$.accepted_at') < ?"),
+        ("modifications", kept.messages, "modifications", "conversation_id, target_seq, kind, sender", AT),
         ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
         ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
         ("webhooks", kept.letters, "letter_bodies", "letter_id", AT),

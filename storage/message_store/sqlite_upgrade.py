@@ -14,6 +14,7 @@ COLUMNS = (
 # What is looked for by age, where a limit is set: an index is kept only for what is forgotten.
 BY_AGE: tuple[tuple[str, str, str, Callable[[Retention], int]], ...] = (
     ("messages_by_age", "messages", "json_extract(body, '$.accepted_at')", lambda kept: kept.messages),
+    ("modifications_by_age", "modifications", "at", lambda kept: kept.messages),
     ("message_ids_by_age", "message_ids", "at", lambda kept: kept.ids),
     ("handles_by_age", "handles", "at", lambda kept: kept.handles),
 )

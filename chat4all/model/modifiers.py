@@ -1,0 +1,111 @@
+"""What was said of a message later: reactions, edits, its deletion. Facts of their target; no I/O.
+
+Everybody who asks sees the same, in whatever order these facts came in, and however often: `merged` is commutative,
+associative and idempotent. Times are milliseconds since 1970 UTC.
+"""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.model.content import Content, Deletion, Edit, Media, Modifier, Reaction, Text, type_of
+from chat4all.model.messages import Message
+
+# A conversation and a seq in it.
+Place = tuple[str, int]
+# What a newer modification takes the place of: its kind, and of reactions whose it is.
+Slot = tuple[str, str]
+
+
+class Modification(Struct, frozen=True, omit_defaults=True):
+    """What one record says of the message at (conversation_id, target_seq).
+
+    `seq` is that of the modifier's own record, `at` when that was accepted. `provider_at`: when a provider says that it was
+    written; 0: it came from a client of ours. `sender`: whose it is.
+    """
+
+    conversation_id: str
+    target_seq: int
+    seq: int
+    at: int
+    content: Modifier
+    sender: str = ""
+    provider_at: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Reaction, edit or deletion, as the API calls it."""
+        return type_of(self.content)
+
+    @property
+    def target(self) -> Place:
+        """Which message it is about."""
+        return self.conversation_id, self.target_seq
+
+    @property
+    def slot(self) -> Slot:
+        """One of a slot counts: everybody has one reaction to a message, and there is one edit and one deletion."""
+        return self.kind, self.sender if isinstance(self.content, Reaction) else ""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The newest of a slot is the highest: webhooks overtake each other, so what the provider says of its time is first."""
+        return self.provider_at, self.seq
+
+    @property
+    def said_at(self) -> int:
+        """When it was said, as readers are told."""
+        return self.provider_at or self.at
+
+
+class Reacted(Struct, frozen=True):
+    """A reaction that stands."""
+
+    emoji: str
+    sender: str
+    at: int
+
+
+class Current(Struct, frozen=True):
+    """A message as it is now. `payload` is None once it was deleted: nobody is told its words. `*_at`: 0, it was not."""
+
+    payload: Content | None
+    reactions: tuple[Reacted, ...] = ()
+    edited_at: int = 0
+    deleted_at: int = 0
+
+
+def merged(modifications: Iterable[Modification]) -> list[Modification]:
+    """What counts of these: the newest of each target and slot, by target and slot."""
+    newest: dict[tuple[Place, Slot], Modification] = {}
+    for each in modifications:
+        key = (each.target, each.slot)
+        if key not in newest or each.order > newest[key].order:
+            newest[key] = each
+    return [newest[key] for key in sorted(newest)]
+
+
+def as_it_is_now(message: Message, modifications: Sequence[Modification] = ()) -> Current:
+    """The message with what is known of it: a deletion hides whatever else was said, before it or after it."""
+    if not modifications:
+        return Current(message.payload)
+    payload, edited_at = message.payload, 0
+    reactions: list[tuple[tuple[int, int], Reacted]] = []
+    for each in merged(modifications):
+        match each.content:
+            case Deletion():
+                return Current(None, deleted_at=each.said_at)
+            case Edit():
+                payload, edited_at = _edited(payload, each.content.content), each.said_at
+            case Reaction(emoji=emoji) if emoji:
+                reactions.append((each.order, Reacted(emoji, each.sender, each.said_at)))
+    return Current(payload, tuple(reacted for _, reacted in sorted(reactions, key=itemgetter(0))), edited_at)
+
+
+def _edited(payload: Content, new: Text | Media) -> Content:
+    """Words alone are the new caption of a file: the file stays."""
+    if isinstance(payload, Media) and isinstance(new, Text):
+        return msgspec.structs.replace(payload, text=new.text)
+    return new
