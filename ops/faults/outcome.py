@@ -168,4 +168,6 @@ def _ends(conversation_id: str, said: Sequence[dict[str, Any]]) -> list[Ended]:
 
 def _kept(message: dict[str, Any]) -> Kept:
     payload = message["payload"]
-    return Kept(message["message_id"], message["seq"], payload.get("text", ""), payload.get("file_id", ""))
+    # A text's words, or those that stand beside a file.
+    words = payload.get("text") or payload.get("caption", "")
+    return Kept(message["message_id"], message["seq"], words, payload.get("file_id", ""))

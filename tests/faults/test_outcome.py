@@ -96,7 +96,7 @@ def test_the_history_holds_all_of_it() -> None:
     world = World()
     world.outcome.extra.append(Accepted(IDS[1], "files", 0, frozenset({"amy"}), file="f", text=IDS[1]))
     world.talks["files"] = [
-        {"message_id": IDS[1], "seq": 9, "payload": {"type": "file", "file_id": "f", "text": IDS[1]}, "deliveries": []}
+        {"message_id": IDS[1], "seq": 9, "payload": {"type": "document", "file_id": "f", "caption": IDS[1]}, "deliveries": []}
     ]
     world.outcome.resumed.append(Resumed("amy again", [], []))
     found = world.outcome.history()
