@@ -5,9 +5,20 @@ from typing import Any
 import msgspec
 
 from chat4all.model.clock import rfc3339
+from chat4all.model.content_proto import payload_of
 from chat4all.v1 import chat_pb2 as pb
 
-_FOR_MESSAGES = ("text", "file", "metadata_json", "accepted_at_ms")
+_FOR_MESSAGES = (
+    "text",
+    "file",
+    "content",
+    "metadata_json",
+    "accepted_at_ms",
+    "reply_to",
+    "origin",
+    "forwarded",
+    "referral",
+)
 
 
 def event_json(event: bytes) -> bytes:
@@ -28,13 +39,20 @@ def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _message(body: pb.MessageEvent) -> dict[str, Any]:
-    payload: dict[str, Any] = {"type": "text", "text": body.text}
-    if body.HasField("file"):
-        payload = {"type": "file", **_plain(body.file), "text": body.text}
     metadata = msgspec.json.decode(body.metadata_json) if body.metadata_json else {}
     return {
         **_plain(body, _FOR_MESSAGES),
-        "payload": payload,
+        "payload": payload_of(body),
         "metadata": metadata,
         "accepted_at": rfc3339(body.accepted_at_ms),
+        **_pointers(body),
     }
+
+
+def _pointers(body: pb.MessageEvent) -> dict[str, Any]:
+    """What it answers and where it comes from: only where there is something to say, as over REST."""
+    pointers: dict[str, Any] = {"reply_to": body.reply_to, "forwarded": body.forwarded, "referral": dict(body.referral)}
+    if body.HasField("origin"):
+        pointers["origin"] = {name: value for name, value in _plain(body.origin, ("provider_at_ms",)).items() if value}
+        pointers["origin"]["provider_at"] = rfc3339(body.origin.provider_at_ms)
+    return {name: value for name, value in pointers.items() if value}

@@ -15,7 +15,8 @@ from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from chat4all.model.content import Text
-from chat4all.model.drafts import Draft, MediaDraft, Refused
+from chat4all.model.content_proto import as_shown
+from chat4all.model.drafts import Draft, MediaDraft, Refused, Sendable, WrongPayload, read_payload
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.rate_limits import TooMany
@@ -148,13 +149,16 @@ def _metadata(context: Context) -> dict[str, str]:
 
 
 def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
-    """The draft that a SendRequest is, said under this Idempotency-Key. ValueError when its metadata is no JSON object."""
+    """The draft that a SendRequest is, said under this Idempotency-Key.
+
+    ValueError when its metadata is no JSON object, or its content is nothing to be sent.
+    """
     try:
         metadata = msgspec.json.decode(request.metadata_json or "{}", type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
         raise ValueError("metadata_json: a JSON object is needed") from None
     return Draft(
-        payload=MediaDraft(request.file_id, request.text) if request.file_id else Text(request.text),
+        payload=_payload(request),
         message_id=request.message_id or None,
         conversation_id=request.conversation_id or None,
         to=list(request.to) or None,
@@ -162,7 +166,20 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
         channels=list(request.channels) or None,
         metadata=metadata,
         key=key,
+        reply_to=request.reply_to,
+        adapt=request.adapt if request.HasField("adapt") else True,
     )
+
+
+def _payload(request: pb.SendRequest) -> Sendable:
+    if not request.HasField("content"):
+        return MediaDraft(request.file_id, request.text) if request.file_id else Text(request.text)
+    if request.text or request.file_id:
+        raise ValueError("content: in place of text and file_id, not beside them")
+    try:
+        return read_payload(as_shown(request.content))
+    except WrongPayload as wrong:
+        raise ValueError(f"{'.'.join(filter(None, ('payload', wrong.field)))}: {wrong.detail}") from None
 
 
 def _trace(context: Context) -> dict[str, str]:

@@ -4,6 +4,7 @@ Each type has `as_text`: the words that stand for it where a channel, or a clien
 Times are milliseconds since 1970 UTC.
 """
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -363,6 +364,25 @@ def shown(content: Content) -> dict[str, Any]:
     if isinstance(content, Edit):
         fields["content"] = shown(content.content)
     return fields | {"type": type_of(content)}
+
+
+def read_shown(payload: Mapping[str, Any]) -> Content:
+    """The content that the API gives like this. A kind of a newer server is shown by what it says of itself."""
+    try:
+        read: Content = msgspec.convert(_as_recorded(payload), Content)
+    except msgspec.ValidationError:
+        return Unsupported(str(payload.get("type", "")), str(payload.get("text", "")))
+    return read
+
+
+def _as_recorded(payload: Mapping[str, Any]) -> dict[str, Any]:
+    tags = {name: tag for tag, name in API_NAMES.items()}
+    fields = dict(payload) | {"type": tags.get(payload.get("type", ""), payload.get("type", ""))}
+    if payload.get("type") == "media":
+        fields["text"] = fields.pop("caption", "")
+    if isinstance(payload.get("content"), dict):
+        fields["content"] = _as_recorded(payload["content"])
+    return fields
 
 
 def words_of(content: Content, about: str = "") -> str:

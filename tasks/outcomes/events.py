@@ -6,12 +6,13 @@ import msgspec
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media
+from chat4all.model.content import Media, Text
+from chat4all.model.content_proto import to_proto
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
 from chat4all.model.events import NOTED, Event, encode
 from chat4all.model.ids import position_event_id, rejected_event_id, state_event_id
-from chat4all.model.messages import Message
-from chat4all.model.records import partition_of
+from chat4all.model.messages import Message, Origin
+from chat4all.model.records import CONTENT_VERSION, partition_of, version_of
 from chat4all.ports import Change, EventLog, MessageStore
 from chat4all.telemetry.tracing import recorded
 from chat4all.v1 import chat_pb2 as pb
@@ -24,11 +25,6 @@ PROMPT_MS = 30_000
 def message_event(message: Message, partitions: int) -> Event:
     """A message, as its readers see it. A rerun makes the same bytes."""
     payload = message.payload
-    file = None
-    if isinstance(payload, Media):
-        file = pb.FilePayload(
-            file_id=payload.file_id, filename=payload.filename, mime_type=payload.mime_type, size=payload.size
-        )
     event = pb.Event(
         event_id=message.message_id,
         at_ms=message.accepted_at,
@@ -38,7 +34,7 @@ def message_event(message: Message, partitions: int) -> Event:
             seq=message.seq,
             sender=message.sender,
             text=payload.text if isinstance(payload, Media) else payload.as_text(),
-            file=file,
+            file=_file(payload) if isinstance(payload, Media) else None,
             metadata_json=msgspec.json.encode(message.metadata).decode() if message.metadata else "",
             accepted_at_ms=message.accepted_at,
             members_version=message.members_version,
@@ -46,15 +42,47 @@ def message_event(message: Message, partitions: int) -> Event:
             sender_name=message.sender_name,
         ),
     )
+    if version_of(message) == CONTENT_VERSION:
+        event.message.MergeFrom(_more(message))
     return Event(
         "message",
         message.conversation_id,
         partition_of(message.conversation_id, partitions),
-        event.SerializeToString(),
+        # Maps have no order of their own.
+        event.SerializeToString(deterministic=True),
         seq=message.seq,
         version=message.members_version,
         trace=recorded(message.trace),
         message_id=message.message_id,
+    )
+
+
+def _more(message: Message) -> pb.MessageEvent:
+    """What only some messages say: content that is neither words nor a file, what they point at, where they come from."""
+    payload = message.payload
+    return pb.MessageEvent(
+        content=None if isinstance(payload, (Text, Media)) else to_proto(payload),
+        reply_to=message.reply_to,
+        origin=_origin(message.origin) if message.origin else None,
+        forwarded=message.forwarded,
+        referral=message.referral,
+    )
+
+
+def _file(media: Media) -> pb.FilePayload:
+    return pb.FilePayload(
+        file_id=media.file_id, filename=media.filename, mime_type=media.mime_type, size=media.size, kind=media.kind
+    )
+
+
+def _origin(origin: Origin) -> pb.Origin:
+    """Without the person's address."""
+    return pb.Origin(
+        channel=origin.channel,
+        account=origin.account,
+        provider_id=origin.provider_id,
+        provider_at_ms=origin.at,
+        app=origin.app,
     )
 
 

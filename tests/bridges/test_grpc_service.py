@@ -1,23 +1,35 @@
 """The other methods of the gRPC service, and what tools ask of a server."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bridges.stream import StreamServer
+from bridges.streaming.grpc_service import draft_of
+from chat4all.model.content import Content, Location
+from chat4all.model.content_proto import as_shown, to_proto
+from chat4all.model.drafts import Draft
 from chat4all.model.records import INCOMING, STATUS, Position, Range, read_message, read_status
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from tests.bridges.road import TIMEOUT_S, Road, free_port, serving
+from tests.contents import contents
+from webapp.requests.validation import invalid
+from webapp.schemas.message_models import MessageIn
+from webapp.views.messages import draft_of as rest_draft
 
 FOR_BOB = pb.SendRequest.FromString(b"\x42\x03bob" + pb.SendRequest(to=["carol"], text="hello").SerializeToString())
 MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+PLACE = pb.Content(location=pb.Location(latitude=0, longitude=10))
 OURS = "7f1c0f9a-58b7-5f2e-9a55-0d8f3f0f2f11"
 
 
@@ -64,6 +76,41 @@ async def test_send_makes_a_message_durable(road: Road) -> None:
     assert (message.sender, message.payload.as_text(), message.metadata) == ("alice", "hello", {"tag": [1]})
 
 
+async def test_send_takes_every_kind_of_content(road: Road) -> None:
+    """What is in place of a text is kept as what it is; a latitude of 0 is a latitude."""
+    talk = road.conversation("talk", "alice", "bob")
+    async with calling(road) as alice:
+        await alice.call("Send", pb.SendRequest(conversation_id=talk, content=PLACE))
+    spans = road.log.ends(INCOMING)
+    ranges = [Range(each, first, end - 1) for each, (first, end) in spans.items() if end > first]
+    assert read_message(road.log.read(INCOMING, ranges, TIMEOUT_S)[0]).payload == Location(0, 10)
+
+
+def _as_read(read: Callable[[], Draft]) -> tuple[Any, str]:
+    """The payload, or what is wrong."""
+    try:
+        return read().payload, ""
+    except ValidationError as error:
+        [wrong] = invalid(error).errors
+        return None, f"{wrong['field']}: {wrong['detail']}"
+    except ValueError as error:
+        return None, str(error)
+
+
+@given(contents(*get_args(Content)), st.sampled_from([None, True, False]))
+def test_a_payload_is_read_as_over_rest(content: Content, adapt: bool | None) -> None:
+    """The same draft, or the same words about the same field."""
+    request = pb.SendRequest(to=["bob"], content=to_proto(content), adapt=adapt)
+    body = {"to": ["bob"], "payload": as_shown(request.content), **({} if adapt is None else {"adapt": adapt})}
+    assert _as_read(lambda: draft_of(request)) == _as_read(lambda: rest_draft(MessageIn.model_validate(body)))
+
+
+@pytest.mark.parametrize(("adapt", "read"), [(None, True), (True, True), (False, False)])
+def test_a_message_may_be_adapted_unless_its_sender_says_no(adapt: bool | None, read: bool) -> None:
+    """What is left out is yes, as over REST; so it is for clients of before."""
+    assert draft_of(pb.SendRequest(to=["bob"], text="x", adapt=adapt)).adapt is read
+
+
 async def test_a_key_in_the_metadata_stands_for_the_message_id(road: Road) -> None:
     """As the header does over REST: the same call is the same message, another body is refused."""
     talk = road.conversation("talk", "alice", "bob")
@@ -84,6 +131,14 @@ async def test_a_key_in_the_metadata_stands_for_the_message_id(road: Road) -> No
         (pb.SendRequest(to=["bob"], text="x", message_id=OURS), grpc.StatusCode.INVALID_ARGUMENT, "reserved_message_id"),
         (pb.SendRequest(to=["bob"], text=""), grpc.StatusCode.INVALID_ARGUMENT, "empty_text"),
         (pb.SendRequest(to=["bob"], text="hello", metadata_json="[]"), grpc.StatusCode.INVALID_ARGUMENT, "invalid"),
+        (pb.SendRequest(to=["bob"], text="hello", reply_to="x"), grpc.StatusCode.INVALID_ARGUMENT, "malformed_uuid"),
+        (pb.SendRequest(to=["bob"], text="hello", content=PLACE), grpc.StatusCode.INVALID_ARGUMENT, "invalid"),
+        (pb.SendRequest(to=["bob"], content=pb.Content()), grpc.StatusCode.INVALID_ARGUMENT, "invalid"),
+        (
+            pb.SendRequest(to=["bob"], content=pb.Content(text=pb.Text(text=" "))),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "empty_text",
+        ),
         (FOR_BOB, grpc.StatusCode.PERMISSION_DENIED, "scope_needed"),
     ],
 )
