@@ -133,7 +133,7 @@ def test_a_file_that_somebody_sends_becomes_a_file_message(
 
     def files() -> list[str]:
         payloads = [each["payload"] for each in kim.history(talk)]
-        return [each["file_id"] for each in payloads if each["type"] == "file"]
+        return [each["file_id"] for each in payloads if each["type"] == "media"]
 
     until("the file message is there", lambda: len(files()) == 1)
     [file_id] = files()
