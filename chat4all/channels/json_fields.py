@@ -15,6 +15,7 @@ ID_MOST = 1024
 # Python turns no more digits than some thousand into a number.
 DIGITS_MOST = 400
 FLAT_MOST, WORDS_MOST, GIST_MOST = 20, 500, 1000
+RAW_MOST = 64 * 1024
 LONE = "\\ufffd"
 
 # Strings are passed over whole, also one that never ends.
@@ -126,6 +127,24 @@ def flat(value: object) -> dict[str, str]:
 def gist(value: object, *but: str) -> str:
     """What an object says that has no words of its own here: its texts and numbers with their names, less those `but`."""
     return ", ".join(_said(value, but))[:GIST_MOST]
+
+
+def raw(value: object) -> bytes:
+    """The value as JSON again, to be kept. Of more than RAW_MOST bytes the beginning, as a text in `beginning`."""
+    whole = msgspec.json.encode(kept(value))
+    if len(whole) <= RAW_MOST:
+        return whole
+    # In a text each byte may take six.
+    return msgspec.json.encode({"beginning": whole[: RAW_MOST // 6 - 20].decode("utf-8", "ignore")})
+
+
+def kept(value: Any) -> Any:
+    """The value as every store can keep it: whole numbers that no machine holds are texts."""
+    if isinstance(value, dict):
+        return {name: kept(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [kept(each) for each in value]
+    return str(value) if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63 else value
 
 
 def _said(value: object, but: tuple[str, ...], name: str = "") -> Iterator[str]:

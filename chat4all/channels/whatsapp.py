@@ -68,12 +68,12 @@ IMAGES = ("image/jpeg", "image/png")
 VIDEOS = ("video/mp4", "video/3gpp")
 AUDIO = ("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg")
 # Fields of a value that hold something for us.
-VALUE_LISTS = ("messages", "message_echoes", "statuses", "errors")
-READ_FIELDS = frozenset({"messages", "smb_message_echoes"})
+VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
+READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
 # What Meta tells about the account, its templates and its people's settings: no messages.
 ACCOUNT_FIELDS = frozenset({
     "account_alerts", "account_review_update", "account_settings_update", "account_update", "automatic_events",
-    "business_capability_update", "business_status_update", "calls", "flows", "group_lifecycle_update",
+    "business_capability_update", "business_status_update", "flows", "group_lifecycle_update",
     "group_participants_update", "group_settings_update", "group_status_update", "message_template_components_update",
     "message_template_quality_update", "message_template_status_update", "messaging_handovers", "partner_solutions",
     "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update", "security",
@@ -158,14 +158,17 @@ class WhatsApp(meta.MetaChannel):
         self._own_account = WhatsAppAccount(self._http, self._number, token, own.business_account_id, VERDICTS)
 
     def address(self, text: str) -> str:
-        """ "+<digits>" however the number is written, or a user id as it is."""
+        """ "+<digits>" however the number is written, or a user id or "group.<id>" as it is."""
         written = text.strip()
-        if whatsapp_inbound.USER_ID.fullmatch(written):
+        group = written.removeprefix(whatsapp_inbound.GROUP)
+        if whatsapp_inbound.USER_ID.fullmatch(written) or (group != written and whatsapp_inbound.GROUP_ID.fullmatch(group)):
             return written
         digits = written.translate(WRITTEN).removeprefix("+")
         found = canonical(digits) if WRITTEN_NUMBER.fullmatch(digits) else ""
         if not NUMBER.fullmatch(found):
-            raise ValueError("a WhatsApp address is a number with its country code, such as +5511999990000, or a user id")
+            raise ValueError(
+                "a WhatsApp address is a number with its country code, such as +5511999990000, a user id, or group.<id>"
+            )
         return found
 
     def read_item(self, item: meta.WebhookItem) -> Iterator[Update]:
@@ -194,13 +197,14 @@ class WhatsApp(meta.MetaChannel):
         for name in ("messages", "message_echoes"):
             contacts, account = value.get("contacts"), self.account.account_id
             yield from whatsapp_inbound.read(items(lists.get(name)), contacts, account, name == "message_echoes")
+        yield from whatsapp_inbound.read_calls(items(lists.get("calls")), value.get("contacts"), self.account.account_id)
 
     def _read_status(self, raw: object) -> Update:
         status = fields(raw)
         provider_id, said = ident(status.get("id")), words(status.get("status"))
         kind = KINDS.get(said)
-        if said == "deleted":
-            return Aside("passed_over", "status_deleted")
+        if said == "deleted" or words(status.get("type")) == "call":
+            return Aside("passed_over", "status_deleted" if said == "deleted" else "call_status")
         if kind is None or not provider_id:
             return Unreadable("unknown status" if said and provider_id else "status")
         return ProviderReceipt(

@@ -1,4 +1,4 @@
-"""Reads what people write on WhatsApp, as text and files. An unknown type becomes a text that says so."""
+"""Reads who wrote on WhatsApp, and makes updates of what they did: messages, moves, calls that ended."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,17 @@ from msgspec import Struct
 
 from chat4all.channels.json_fields import fields, flat, ident, items, words
 from chat4all.channels.provider_times import within_second
-from chat4all.channels.whatsapp_as_text import Said, is_unreadable, kind_of, said
-from chat4all.ports import Inbound, Moved, Unreadable, Update
+from chat4all.channels.whatsapp_content import Said, call, is_unreadable, kind_of, referral_of, said
+from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "whatsapp"
 MEXICO_OLD = re.compile(r"521[0-9]{10}")
 BRAZIL_OLD = re.compile(r"55[1-9]{2}[6-9][0-9]{7}")
 WA_ID = re.compile(r"\+?[0-9]{5,20}")
 USER_ID = re.compile(r"[A-Z]{2}(\.ENT)?\.[A-Za-z0-9]{1,128}")
+# A group's id says nothing of what it is: its address does.
+GROUP = "group."
+GROUP_ID = re.compile(r"[A-Za-z0-9+/=_.@-]{1,200}")
 
 
 class _Person(Struct, frozen=True):
@@ -98,33 +101,66 @@ def _updates(message: dict[str, Any], people: Sequence[_Person], account: str, e
     if moved:
         yield moved
         person = _person(moved.to, "", person.name)
-    if not provider_id or is_unreadable(kind, message):
+    group = _group_of(message)
+    if not provider_id or group is None or is_unreadable(kind, message):
         yield Unreadable("message")
     elif not person.address:
         yield Unreadable("message without a sender")
     else:
-        yield _inbound(provider_id, person, said(kind, message), message, account, echo)
+        yield _inbound(provider_id, person, said(kind, message), message, account, group, echo)
 
 
-def _inbound(provider_id: str, person: _Person, content: Said, message: dict[str, Any], account: str, echo: bool) -> Inbound:
-    text = content.text or "[empty message]"
+def _inbound(
+    provider_id: str, person: _Person, content: Said, message: dict[str, Any], account: str, group: str, echo: bool
+) -> Inbound:
+    context = fields(message, "context")
     return Inbound(
         channel=NAME,
         account=account,
         provider_id=provider_id,
-        address=person.address,
-        text=f"[in a WhatsApp group] {text}" if ident(message.get("group_id")) else text,
+        address=group or person.address,
+        text=content.text,
         at=within_second(message.get("timestamp")),
-        sender_name=person.name,
-        reply_to=content.about or ident(fields(message, "context").get("id")),
-        also_known_as=person.user_id if person.phone else "",
+        sender_name="" if group else person.name,
+        reply_to=ident(context.get("id")),
+        also_known_as=person.user_id if person.phone and not group else "",
+        speaker=(person.name or person.address) if group else "",
         edits=content.edits,
         is_echo=echo,
-        referral=flat(message.get("referral")),
+        referral=flat(referral_of(message)),
         media=content.media.name,
         mime_type=content.media.mime_type,
         filename=content.media.filename,
+        content=content.content,
+        about=content.about,
+        option=content.option,
+        kind=content.kind,
+        forwarded=context.get("forwarded") is True or context.get("frequently_forwarded") is True,
+        raw=content.raw,
     )
+
+
+def _group_of(message: dict[str, Any]) -> str | None:
+    """The address of the group that a message is in; empty: it is in none. None: it is in one, and nobody can tell which."""
+    given = message.get("group_id")
+    group = ident(given)
+    if GROUP_ID.fullmatch(group):
+        return f"{GROUP}{group}"
+    return None if given else ""
+
+
+def read_calls(calls: Sequence[object], contacts: object, account: str) -> Iterator[Update]:
+    """Calls of people that ended, each as a message of its own; who called is named as in messages."""
+    people = [_contact(each) for each in items(contacts)]
+    for each in map(fields, calls):
+        event, by_us = words(each.get("event")), words(each.get("direction")).upper() == "BUSINESS_INITIATED"
+        provider_id, person = ident(each.get("id")), _who(each, people, by_us)
+        if event == "connect" or by_us:
+            yield Aside("passed_over", "calls")
+        elif event != "terminate" or not provider_id or not person.address:
+            yield Unreadable("call")
+        else:
+            yield _inbound(f"{provider_id}:ended", person, call(each), each, account, "", False)
 
 
 def _moved(person: _Person, system: dict[str, Any], account: str) -> Moved | None:

@@ -29,7 +29,7 @@ NESTED = "[" * 1_000 + "]" * 1_000
 NEEDED = {
     "whatsapp": {"entry", "changes", "value", "messages", "message_echoes", "from", "to", "from_user_id", "id", "text", "body",
                  "metadata", "phone_number_id", "field", "image", "audio", "video", "document", "voice", "sticker", "wa_id",
-                 "user_id"},
+                 "user_id", "calls", "event", "group_id"},
     "telegram": {"message", "edited_message", "callback_query", "message_reaction", "chat", "id", "message_id", "from", "text",
                  "caption", "photo", "document", "voice", "audio", "sticker", "file_id", "live_period", "migrate_to_chat_id",
                  "migrate_from_chat_id"},
@@ -38,7 +38,7 @@ NEEDED["instagram"] = NEEDED["messenger"] = {
     "entry", "messaging", "standby", "sender", "recipient", "id", "message", "message_edit", "reaction", "postback", "referral",
     "mid", "text", "attachments", "is_echo", "metadata", "payload", "url", "type",
 }  # fmt: skip
-PARTS = {"messages", "message_echoes", "statuses", "messaging", "standby"}
+PARTS = {"messages", "message_echoes", "statuses", "calls", "messaging", "standby"}
 
 
 def nodes(value: Any, path: Path = ()) -> Iterator[Path]:
