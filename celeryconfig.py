@@ -41,13 +41,6 @@ worker_consumer = "tasks.consumer:Consumer"
 task_publish_retry = True
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
-imports = (
-    "tasks.pipeline",
-    "tasks.lanes.deliver",
-    "tasks.sweep",
-    "tasks.tidying",
-    "tasks.files.file_tasks",
-)
 task_default_queue = "pipeline"
 task_create_missing_queues = True
 beat_schedule = {

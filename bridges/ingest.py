@@ -7,7 +7,7 @@ a bridge that gets a partition begins after its progress. Nothing is kept here t
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kombu.exceptions import OperationalError
 
@@ -18,9 +18,10 @@ from chat4all.model.failures import Temporary
 from chat4all.model.liveness import Clock, Observed
 from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
 from chat4all.ports.progress import undone
+from chat4all.settings import load
 from chat4all.telemetry import exporter, logs, metrics, tracing
-from tasks.pipeline import hand_out
-from tasks.resources import Parts, parts
+from tasks.pipeline import chains
+from tasks.resources import Parts, open_parts
 
 log = logs.logger(__name__)
 
@@ -106,11 +107,22 @@ class Pace:
 
 
 class Flow:
-    """One topic's way from the log to its chain. Runs in one thread."""
+    """One topic's way from the log to its chain. Runs in one thread.
 
-    def __init__(self, opened: Parts, topic: str, stopping: threading.Event) -> None:
+    `hand_out`: gives a batch to Celery; raises kombu's OperationalError when the broker cannot be reached.
+    """
+
+    def __init__(
+        self,
+        opened: Parts,
+        topic: str,
+        stopping: threading.Event,
+        hand_out: Callable[[BatchRef], None],
+        outage_s: float = OUTAGE_S,
+    ) -> None:
         settings = opened.settings
         self._parts, self._topic, self._stopping = opened, topic, stopping
+        self._give, self._outage_s = hand_out, outage_s
         self._ready = Ready(settings.batch_records, settings.batch_recipients)
         self._most = settings.batch_records * READ_AHEAD
         self._pace = Pace(topic, settings.chain_gap_ms / 1000)
@@ -128,11 +140,11 @@ class Flow:
                 self._step()
             except Temporary as outage:
                 log.warning("flow_waits", topic=self._topic, reason=outage.reason, detail=outage.detail)
-                self._stopping.wait(OUTAGE_S)
+                self._stopping.wait(self._outage_s)
             except OperationalError as outage:
                 log.warning("flow_waits", topic=self._topic, reason="broker_away", detail=repr(outage))
                 metrics.BROKER_FAILURES.add()
-                self._stopping.wait(OUTAGE_S)
+                self._stopping.wait(self._outage_s)
         self._consumer.close()
 
     def _step(self) -> None:
@@ -187,7 +199,7 @@ class Flow:
         """Give it to the broker; one that is away is asked again at every step."""
         batch.is_unsent = True
         with tracing.stage("hand_out", self._topic, self._traces.take(batch.ref.ranges)):
-            hand_out(batch.ref)
+            self._give(batch.ref)
         batch.is_unsent = False
 
     def _follow(self, batch: InFlight) -> None:
@@ -233,7 +245,7 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    opened = parts()
+    opened = open_parts(load())
     exporter.serve("bridge", opened.settings)
     exporter.read_disk(opened.settings)
     Lag(opened.log, opened.store, (INCOMING, STATUS)).show()
@@ -241,7 +253,8 @@ def main() -> None:
     spans = tracing.spans()
     if spans:
         spans.instrument_celery()
-    flows = [Flow(opened, topic, stopping) for topic in (INCOMING, STATUS)]
+    hand_out = chains().hand_out
+    flows = [Flow(opened, topic, stopping, hand_out) for topic in (INCOMING, STATUS)]
     threads = [threading.Thread(target=flow.run, name=f"flow-{n}", daemon=True) for n, flow in enumerate(flows)]
     for thread in threads:
         thread.start()

@@ -9,22 +9,22 @@ are of no use either: the provider lets only the newest fetch go on (Telegram an
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import uvloop
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Failure, Temporary, Throttled, Unknown
-from chat4all.ports import Channel
+from chat4all.ports import Channel, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.wake import CeleryWaker, sender
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import exporter, tracing
 from chat4all.telemetry.logs import configure, logger
 from storage.open import open_log, open_store
-from tasks.files.file_tasks import wake_file
 
 log_to = logger(__name__)
 
@@ -37,19 +37,19 @@ LONGEST_OUTAGE_S = 5.0
 class Poller:
     """One channel's loop: fetch, make durable, fetch again. `run` ends by being cancelled, and takes nothing with it.
 
-    `ask`: called with a task and the id of a file that a worker is to fetch.
+    `waker`: told of files that a worker is to fetch.
     """
 
     def __init__(
         self,
         channel: Channel,
         webhooks: Webhooks,
-        ask: Callable[[str, str], None] = wake_file,
+        waker: Waker,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._channel = channel
         self._webhooks = webhooks
-        self._ask = ask
+        self._waker = waker
         self._first_pause_s = first_pause_s
 
     async def run(self) -> None:
@@ -86,7 +86,7 @@ class Poller:
                 log_to.exception("updates_wait", channel=self._channel.name, updates=len(bodies))
             else:
                 for file_id in handled.files:
-                    await asyncio.to_thread(self._ask, "fetch_media", file_id)
+                    await asyncio.to_thread(self._waker.wake_file, "fetch_media", file_id)
                 return
             await asyncio.sleep(pauses.failed())
 
@@ -103,7 +103,8 @@ async def serve(settings: Settings) -> None:
     exporter.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
     webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, channels)))
-    loops = [asyncio.ensure_future(Poller(channel, webhooks).run()) for channel in polled]
+    waker = CeleryWaker(sender(settings))
+    loops = [asyncio.ensure_future(Poller(channel, webhooks, waker).run()) for channel in polled]
     waiting = asyncio.ensure_future(stopping.wait())
     ended, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
     for each in (waiting, *loops):

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from unittest.mock import patch
 from uuid import NAMESPACE_URL, uuid5
 
 from chat4all.model.clock import DAY_MS
@@ -62,9 +61,8 @@ def _step(parts: Parts, numbers: Sequence[int]) -> None:
     )
     places = _appended(parts, INCOMING, [incoming_record(each, parts.partitions, {}) for each in said])
     batch = Batches(parts.log).load(INCOMING, places)
-    with patch("tasks.stages.fan_out.wake_free"):
-        persist(parts, batch, False)
-        fan_out(parts, batch, False)
+    persist(parts, batch, False)
+    fan_out(parts, batch, False)
     _sent(parts, places, now)
 
 

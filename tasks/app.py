@@ -1,11 +1,15 @@
-"""What `celery -A tasks.app …` runs: the application, with what its processes do as they begin and end (`tasks.process`).
+"""What `celery -A tasks.app …` runs: the application, its tasks (`tasks.worker`), its signals (`tasks.process`).
 
-Stages are in `tasks.pipeline`, settings in celeryconfig.py.
+Nothing is opened here: a worker opens its resources when it is ready, beat and Flower never do.
 """
 
-from tasks.celery_app import app
-from tasks.process import connect
+from tasks import process
+from tasks.celery_app import create_app
+from tasks.worker import Once, Worker, declare, open_worker
 
 __all__ = ["app"]
 
-connect()
+app = create_app()
+worker: Once[Worker] = Once(lambda: open_worker(app))
+declare(app, worker)
+process.connect(app, worker)

@@ -2,5 +2,9 @@
 
 from celery import Celery
 
-app = Celery("chat4all", amqp="tasks.broker:Amqp")
-app.config_from_object("celeryconfig")
+
+def create_app() -> Celery:
+    """An application without tasks: whoever makes it declares them. Contacts nobody."""
+    app = Celery("chat4all", amqp="tasks.broker:Amqp")
+    app.config_from_object("celeryconfig")
+    return app

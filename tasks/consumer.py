@@ -14,12 +14,13 @@ FORGOTTEN_S = 2 * TELL_EVERY_S
 class Consumer(CelerysConsumer):  # type: ignore[misc]
     """A worker's consumer that gathers task events."""
 
+    clock = staticmethod(time.monotonic)
     _asked = -FORGOTTEN_S
 
     def on_send_event_buffered(self) -> None:
         """Called for each event that was put into the buffer, from any thread of the pool."""
         hub: Any = self.hub
-        now = time.monotonic()
+        now = self.clock()
         if hub and now - self._asked >= FORGOTTEN_S:
             self._asked = now
             hub.call_later(TELL_EVERY_S, self._tell)

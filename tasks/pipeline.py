@@ -1,50 +1,65 @@
 """The order of the stages; no other file states it. To add a stage, write its file and add its line here."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import msgspec
-from celery import Task, chain
+from celery import Celery, Task, chain
 
 from chat4all.model.records import INCOMING, STATUS, BatchRef
-from tasks.celery_app import app
-from tasks.resources import parts
-from tasks.stages.batches import Batches
+from tasks.celery_app import create_app
 from tasks.stages.fan_out import fan_out
 from tasks.stages.persist import persist
 from tasks.stages.receipts import receipts
-from tasks.stages.stage import Run, Stage
+from tasks.stages.stage import Stage
 
 STAGES = {
     INCOMING: (Stage("persist", persist), Stage("fan_out", fan_out)),
     STATUS: (Stage("receipts", receipts),),
 }
 
-
-@cache
-def _batches() -> Batches:
-    return Batches(parts().log)
+# Runs a stage over a batch, which may have been handed out before; whether a record was set aside.
+Runs = Callable[[Stage, BatchRef, bool], bool]
 
 
-def _task(stage: Stage) -> Any:
-    """A Celery task of a stage: takes a batch reference, gives it to the next."""
+def declare(app: Celery, run: Runs) -> None:
+    """Give an application a task for each stage. It is not shared: else other applications of the process would have it too."""
+    for stages in STAGES.values():
+        for stage in stages:
+            app.task(name=stage.name, bind=True, typing=False, shared=False)(_task(stage, run))
+
+
+def _task(stage: Stage, runs: Runs) -> Callable[[Task, dict[str, Any]], dict[str, Any]]:
+    """What a stage's task does: it takes a batch reference, and gives it to the next."""
 
     def run(self: Task, wire: dict[str, Any]) -> dict[str, Any]:
         ref = msgspec.convert(wire, BatchRef)
         again = ref.run > 0 or bool(self.request.delivery_info.get("redelivered"))
-        execution = Run(stage, parts(), _batches(), ref)
-        execution.go(again)
-        return wire | {"suspect": ref.suspect or execution.buried > 0}
+        return wire | {"suspect": runs(stage, ref, again) or ref.suspect}
 
-    return app.task(name=stage.name, bind=True, typing=False)(run)
+    return run
 
 
-TASKS: dict[str, tuple[Any, ...]] = {topic: tuple(_task(stage) for stage in stages) for topic, stages in STAGES.items()}
+class Chains:
+    """Hands batches out: each goes through its topic's stages, one task after the other."""
+
+    def __init__(self, app: Celery) -> None:
+        """`app` has the stages as its tasks."""
+        self._app = app
+
+    def hand_out(self, ref: BatchRef, only: Callable[[str], bool] = lambda stage: True) -> None:
+        """Send the chain of a batch. kombu's OperationalError when the broker cannot be reached: nothing is lost, ask again."""
+        first, *rest = [self._app.tasks[stage.name] for stage in STAGES[ref.topic] if only(stage.name)]
+        steps = [first.s(msgspec.to_builtins(ref)), *(task.s() for task in rest)]
+        chain(*(each.set(argsrepr=f"({ref})", kwargsrepr="") for each in steps)).apply_async()
 
 
-def hand_out(ref: BatchRef, only: Callable[[str], bool] = lambda stage: True) -> None:
-    """Send the chain of a batch. kombu's OperationalError when the broker cannot be reached: nothing is lost, ask again."""
-    first, *rest = [task for task in TASKS[ref.topic] if only(task.name)]
-    steps = [first.s(msgspec.to_builtins(ref)), *(task.s() for task in rest)]
-    chain(*(each.set(argsrepr=f"({ref})", kwargsrepr="") for each in steps)).apply_async()
+def chains() -> Chains:
+    """For a process that hands batches out and runs no stage."""
+    app = create_app()
+    declare(app, _elsewhere)
+    return Chains(app)
+
+
+def _elsewhere(stage: Stage, ref: BatchRef, again: bool) -> bool:
+    raise RuntimeError(f"{stage.name} of {ref} runs in a worker")

@@ -2,16 +2,17 @@
 
 import logging
 import sys
+from collections.abc import Callable
 
-from celery import signals
+from celery import Celery, signals
 
 from chat4all.settings import load
 from chat4all.telemetry import exporter, logs, tracing
-from tasks import resources, watchdog
-from tasks.lanes import deliver
+from tasks import watchdog
+from tasks.worker import Once, Worker
 
 
-def connect() -> None:
+def connect(app: Celery, worker: Once[Worker]) -> None:
     """From now on signals are answered. Once per process, by its entry point.
 
     Receivers of one signal run in the order given here; where one fails, Celery logs it and runs the next.
@@ -20,11 +21,18 @@ def connect() -> None:
     signals.celeryd_init.connect(name_worker)
     signals.celeryd_init.connect(expose_worker)
     signals.beat_init.connect(expose_beat)
-    signals.worker_ready.connect(look_at_lanes)
-    signals.worker_ready.connect(watch)
-    signals.worker_shutting_down.connect(release_lanes)
-    signals.worker_shutdown.connect(end_tracing)
-    signals.worker_shutdown.connect(close_resources)
+
+    def on(signal: signals.Signal, act: Callable[[], None]) -> None:
+        signal.connect(lambda **_: act(), weak=False)
+
+    # The worker takes tasks from now on: its resources are opened, unless an outage keeps it from that until the first task.
+    on(signals.worker_ready, lambda: worker.get().look_at_lanes(set(app.amqp.queues.consume_from)))
+    on(signals.worker_ready, lambda: watchdog.begin(app))
+    # It is told to stop, and still has tasks to end.
+    on(signals.worker_shutting_down, lambda: worker.made.release_lanes() if worker.made else None)
+    # They have ended: the last spans go out, and what is open is let go of.
+    on(signals.worker_shutdown, tracing.end)
+    on(signals.worker_shutdown, lambda: worker.made.close() if worker.made else None)
 
 
 def set_up_logging(**_: object) -> None:
@@ -52,31 +60,6 @@ def expose_worker(sender: str = "", **_: object) -> None:
 def expose_beat(**_: object) -> None:
     """The beat has figures of its process only."""
     exporter.serve("beat", load())
-
-
-def look_at_lanes(**_: object) -> None:
-    """The worker takes tasks from now on; a worker that died may have left its lanes to it."""
-    deliver.look_at_all()
-
-
-def watch(**_: object) -> None:
-    """Whether it takes any is looked after from now on."""
-    watchdog.begin()
-
-
-def release_lanes(**_: object) -> None:
-    """The worker is told to stop, and still has tasks to end."""
-    deliver.let_go()
-
-
-def end_tracing(**_: object) -> None:
-    """The worker's tasks have ended: the last spans go out."""
-    tracing.end()
-
-
-def close_resources(**_: object) -> None:
-    """The worker's tasks have ended."""
-    resources.close()
 
 
 def _name(sender: str) -> str:

@@ -1,4 +1,4 @@
-"""The task sweep: once a second it finds lanes that have work and no holder, and wakes them."""
+"""The sweep: once a second it finds lanes that have work and no holder, and wakes them."""
 
 import time
 from collections import Counter
@@ -11,9 +11,7 @@ from chat4all.model.liveness import Clock, Observed
 from chat4all.ports import LaneState, Lease
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
-from tasks.celery_app import app
-from tasks.resources import Parts, parts
-from tasks.wake import wake
+from tasks.resources import Parts
 
 log = logs.logger(__name__)
 
@@ -50,40 +48,30 @@ class Sweeper:
         states = opened.store.lanes()
         due = set(opened.store.due(list(states), now_ms()))
         self._found = self.stuck(states, due)
-        wake(self._found)
+        opened.waker.wake_lanes(self._found)
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)
             metrics.RETRIES_WAITING.from_(lambda: self.waiting(opened))
-        self._swept = time.monotonic()
+        self._swept = self._clock()
         metrics.SWEEPS.add()
 
     def found(self) -> Values:
         """How many lanes the last sweep found, by channel; nothing when others sweep."""
-        if time.monotonic() - self._swept > FRESH_S:
+        if self._clock() - self._swept > FRESH_S:
             return {}
         return _by_channel(lane.channel for lane in self._found)
 
     def waiting(self, opened: Parts) -> Values:
         """How many keys wait, by channel. Counted every 10 s at most."""
-        if time.monotonic() - self._waiting[0] >= COUNTED_S:
+        if self._clock() - self._waiting[0] >= COUNTED_S:
             counts = opened.store.waiting_counts(list(opened.store.lanes()))
             by_channel = dict.fromkeys(CHANNELS, 0)
             for lane, count in counts.items():
                 by_channel[lane.channel] = by_channel.get(lane.channel, 0) + count
-            self._waiting = (time.monotonic(), {(name,): count for name, count in by_channel.items()})
+            self._waiting = (self._clock(), {(name,): count for name, count in by_channel.items()})
         return self._waiting[1]
 
 
 def _by_channel(names: Iterable[str]) -> Values:
     counted = Counter(names)
     return {(name,): counted[name] for name in {*CHANNELS, *counted}}
-
-
-_sweeper = Sweeper()
-
-
-# Nothing for Flower: a line a second would hide what it is there for.
-@app.task(name="sweep", typing=False, send_events=False)
-def sweep() -> None:
-    """Look at every lane once."""
-    _sweeper.sweep(parts())

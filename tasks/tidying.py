@@ -1,19 +1,17 @@
-"""The task tidy: once a minute it deletes what is too old, in the store and in the log.
-
-The task only wakes its process, as with files: deleting a day's rows takes longer than a task may.
-"""
+"""Tidying: once a minute it deletes what is too old, in the store and in the log, in a thread of its own."""
 
 import threading
 import time
+from collections.abc import Callable
 
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
+from chat4all.ports import Expired
 from chat4all.ports.progress import undone
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
-from tasks.celery_app import app
-from tasks.resources import Parts, parts
+from tasks.resources import Parts
 
 log = logs.logger(__name__)
 
@@ -23,19 +21,19 @@ HALF_WRITTEN_MS = 24 * 3_600_000
 FRESH_S = 180.0
 
 
-def tidy(opened: Parts, now: int) -> None:
+def tidy(opened: Parts, now: int) -> Expired:
     """Forget what is too old at `now` (ms UTC). While records wait to be worked on, time stands still at the oldest of them."""
     done = {topic: done_before(opened, topic, now) for topic in TOPICS}
     for topic in TOPICS:
         opened.log.trim(topic, min(done[topic], now - opened.settings.log_retention_h * 3_600_000))
     expired = opened.store.expire(done[INCOMING])
-    behind.found(expired.behind_ms)
     for kind, count in expired.rows.items():
         metrics.ROWS_EXPIRED.of(kind).add(count)
     for receipt in expired.receipts:
         metrics.RECEIPTS_EXPIRED.of(receipt.channel).add()
         log.warning("receipt_expired", channel=receipt.channel, kind=receipt.kind, provider_id=receipt.provider_id)
     opened.objects.tidy(now - HALF_WRITTEN_MS)
+    return expired
 
 
 def done_before(opened: Parts, topic: str, before_ms: int) -> int:
@@ -67,14 +65,12 @@ class Backlog:
         return {(): self._seconds} if time.monotonic() - self._at < FRESH_S else {}
 
 
-behind = Backlog()
-
-
 class Tidier:
-    """This process's thread for it. Poked while it works it does nothing more."""
+    """This process's thread for it. Woken while it works it does nothing more."""
 
-    def __init__(self, opened: Parts) -> None:
-        self._opened = opened
+    def __init__(self, opened: Parts, work: Callable[[Parts, int], Expired] = tidy) -> None:
+        self._opened, self._tidy = opened, work
+        self._backlog = Backlog()
         self._at_work = threading.Lock()
 
     def wake(self) -> threading.Thread:
@@ -87,21 +83,10 @@ class Tidier:
         if not self._at_work.acquire(blocking=False):
             return
         try:
-            tidy(self._opened, now_ms())
+            self._backlog.found(self._tidy(self._opened, now_ms()).behind_ms)
         except Temporary as outage:
             log.warning("tidy_waits", reason=outage.reason)
         except Exception:
             log.exception("tidy_failed")
         finally:
             self._at_work.release()
-
-
-_tidiers: list[Tidier] = []
-
-
-@app.task(name="tidy", typing=False)
-def tidy_soon() -> None:
-    """Forget what has had its time."""
-    if not _tidiers:
-        _tidiers.append(Tidier(parts()))
-    _tidiers[0].wake()

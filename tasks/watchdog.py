@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from celery import signals
+from celery import Celery, signals
 
 from chat4all.model.liveness import Clock, Observed
 from chat4all.telemetry import logs
-from tasks.celery_app import app
 
 log = logs.logger(__name__)
 
@@ -41,7 +40,7 @@ class Hearing:
         return bool(waiting) and self._observed.unchanged_s >= self._deaf_after_s
 
 
-def waiting_in(queues: Sequence[str]) -> int:
+def waiting_in(app: Celery, queues: Sequence[str]) -> int:
     """How many messages wait in these queues, asked over a connection of its own. Queues that do not exist hold none."""
     with app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S) as connection:
         connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
@@ -73,10 +72,11 @@ def watch(hearing: Hearing, count: Callable[[], int], end: Callable[[int], None]
             return
 
 
-def begin() -> None:
+def begin(app: Celery) -> None:
     """Watch this worker from now on."""
     hearing = Hearing(DEAF_AFTER_S)
     signals.task_prerun.connect(lambda **_: hearing.heard(), weak=False)
     queues = list(app.amqp.queues.consume_from)
     log.info("worker_ready", queues=queues)
-    threading.Thread(target=watch, args=(hearing, lambda: waiting_in(queues), os._exit), name="watchdog", daemon=True).start()
+    look = (hearing, lambda: waiting_in(app, queues), os._exit)
+    threading.Thread(target=watch, args=look, name="watchdog", daemon=True).start()

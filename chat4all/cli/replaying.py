@@ -27,6 +27,7 @@ from chat4all.settings import SettingsError
 from chat4all.telemetry import logs
 from tasks.operations import reprocessing, resends
 from tasks.operations.resends import Plan, Resend, Wish
+from tasks.pipeline import Chains
 from tasks.resources import Parts, open_parts
 
 P = ParamSpec("P")
@@ -140,14 +141,15 @@ def set_aside(place: str) -> None:
 @click.argument("place", metavar="TOPIC:PARTITION:FIRST-LAST")
 @click.option("--stage", default="", help="This stage only: persist or fan_out; of chat-status: receipts.")
 @DRY
+@click.pass_obj
 @with_readable_failures
-def log(place: str, stage: str, dry_run: bool) -> None:
+def log(celery: Any, place: str, stage: str, dry_run: bool) -> None:
     """Run the stages again over records that they are done with. Changes nothing that stands, moves no position."""
     topic, span = reprocessing.place(place)
     with opened() as parts:
         refs = reprocessing.batches(parts, topic, span, stage)
     if not dry_run:
-        reprocessing.run_again(refs, stage)
+        reprocessing.run_again(Chains(celery.app), refs, stage)
     click.echo(f"chains of {stage or 'all stages'} that {'would be' if dry_run else 'are'} handed out: {len(refs)}")
     for ref in refs:
         click.echo(f"  {ref}")

@@ -1,11 +1,12 @@
 """Wakes workers by Celery messages: the one sender, for every process that wakes others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from chat4all.model.deliveries import Lane
+from chat4all.ports import MessageStore, Waker
 from chat4all.ports.waker import FILES, queue_of
 from chat4all.settings import Settings
 from chat4all.telemetry import logs, metrics
@@ -41,6 +42,13 @@ class CeleryWaker:
         except BROKEN as error:
             metrics.BROKER_FAILURES.add()
             log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
+
+
+def wake_free(waker: Waker, store: MessageStore, lanes: Sequence[Lane]) -> None:
+    """Wake the lanes that nobody holds. Call it after raising `fanned`: a holder looks at that once more before it goes."""
+    if lanes:
+        states = store.lanes(lanes)
+        waker.wake_lanes(lane for lane in lanes if not states[lane].lease.holder)
 
 
 def sender(settings: Settings) -> Celery:

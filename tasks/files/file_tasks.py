@@ -1,7 +1,7 @@
 """Checks uploads, fetches files that providers bring, and deletes files that nobody needs.
 
-A Celery task only wakes its process and returns, because a large file takes longer than a task may. Threads of the process
-do the work. The state is in the file's row: work that is lost here is found again by `sweep_files`.
+Threads of the process do the work, because a large file takes longer than a task may. The state is in the file's row: work
+that is lost here is found again by `sweep_files`.
 """
 
 import hashlib
@@ -9,22 +9,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-
-from kombu.exceptions import OperationalError
+from functools import partial
 
 from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
 from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, FileLifecycle
-from chat4all.telemetry import logs, metrics
-from tasks.celery_app import app
-from tasks.files.media import fetch
-from tasks.resources import Parts, parts
+from chat4all.telemetry import logs
+from tasks.files.media import Fetcher
+from tasks.resources import Parts
 
 log = logs.logger(__name__)
 
-QUEUE = "channels"
 # Fetches wait for others, checks for our own disk: neither may take the other's threads.
 THREADS = {"verify_file": 2, "fetch_media": 4}
 TRIES = 5
@@ -65,14 +61,16 @@ def measured(opened: Parts, key: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-WORK: dict[str, Callable[[Parts, str], None]] = {"verify_file": verify, "fetch_media": fetch}
+def jobs(opened: Parts) -> dict[str, Callable[[str], None]]:
+    """What is done for a file, by the task that asks for it."""
+    return {"verify_file": partial(verify, opened), "fetch_media": Fetcher(opened).fetch}
 
 
 class FileWorker:
     """This process's threads for files. A file that is being worked on is not taken up a second time."""
 
-    def __init__(self, opened: Parts) -> None:
-        self._opened = opened
+    def __init__(self, opened: Parts, pause_s: float = PAUSE_S) -> None:
+        self._jobs, self._pause_s = jobs(opened), pause_s
         self._pools = {task: ThreadPoolExecutor(most, thread_name_prefix=task) for task, most in THREADS.items()}
         self._at: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -94,34 +92,16 @@ class FileWorker:
         try:
             for _ in range(TRIES):
                 try:
-                    WORK[task](self._opened, file_id)
+                    self._jobs[task](file_id)
                     return
                 except Temporary as outage:
                     log.warning("file_waits", task=task, file_id=file_id, reason=outage.reason)
-                    time.sleep(PAUSE_S)
+                    time.sleep(self._pause_s)
         except Exception:
             log.exception("file_work_failed", task=task, file_id=file_id)
         finally:
             with self._lock:
                 self._at.discard((task, file_id))
-
-
-@cache
-def file_worker() -> FileWorker:
-    """This process's worker, opened at first use."""
-    return FileWorker(parts())
-
-
-@app.task(name="verify_file", typing=False)
-def verify_file(file_id: str) -> None:
-    """Check an upload that its owner called complete."""
-    file_worker().wake("verify_file", file_id)
-
-
-@app.task(name="fetch_media", typing=False)
-def fetch_media(file_id: str) -> None:
-    """Fetch a file that a provider brought."""
-    file_worker().wake("fetch_media", file_id)
 
 
 class FileSweeper:
@@ -160,24 +140,6 @@ def look(opened: Parts, file: StoredFile | None, now: int) -> None:
         task = "fetch_media"
     if task and now < file.expires_at:
         lifecycle.changed(file, due_at=now + VERIFY_DUE_MS)
-        wake_file(task, file.file_id)
+        opened.waker.wake_file(task, file.file_id)
     else:
         lifecycle.look(file)
-
-
-def wake_file(task: str, file_id: str) -> None:
-    """Ask a worker for `task` on a file. When the broker is away the next look will do it."""
-    try:
-        app.send_task(task, args=(file_id,), queue=QUEUE)
-    except OperationalError as error:
-        metrics.BROKER_FAILURES.add()
-        log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
-
-
-_sweeper = FileSweeper()
-
-
-@app.task(name="sweep_files", typing=False, send_events=False)
-def sweep_files() -> None:
-    """Look at files that are due."""
-    _sweeper.sweep(parts())

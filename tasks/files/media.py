@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import aiohttp
 from msgspec.structs import replace
@@ -26,37 +25,41 @@ ANSWER_MOST = 1 << 20
 PAGE = "text/html"
 
 
-def fetch(opened: Parts, file_id: str) -> None:
-    """Bring a file's bytes into the store. After a failure that may pass the sweep asks again, so many times."""
-    file = opened.store.files([file_id]).get(file_id)
-    if file is None or file.status is not FileStatus.UPLOADING or not file.media:
-        return
-    lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
-    try:
-        _bring(opened, lifecycle, file)
-    except Permanent as failure:
-        lifecycle.refused(file, failure.reason)
-        log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason, why=failure.detail)
-    except Temporary as failure:
-        if file.tries + 1 >= TRIES:
+class Fetcher:
+    """Fetches files for one process, on its resources.
+
+    Channels are used for what they know, not for their connections: those belong to the loop that sends.
+    """
+
+    def __init__(self, opened: Parts, opens: Callable[[str, Settings], Channel] = open_channel) -> None:
+        self._opened, self._opens = opened, opens
+        self._channels: dict[str, Channel] = {}
+
+    def fetch(self, file_id: str) -> None:
+        """Bring a file's bytes into the store. After a failure that may pass the sweep asks again, so many times."""
+        opened = self._opened
+        file = opened.store.files([file_id]).get(file_id)
+        if file is None or file.status is not FileStatus.UPLOADING or not file.media:
+            return
+        lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
+        try:
+            _carry(opened, lifecycle, file, self._channel(file.channel))
+        except Permanent as failure:
+            if isinstance(failure, Refused):
+                metrics.FETCHES_REFUSED.of(file.channel, failure.detail).add()
             lifecycle.refused(file, failure.reason)
-        else:
-            lifecycle.changed(file, tries=file.tries + 1)
-        raise
+            log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason, why=failure.detail)
+        except Temporary as failure:
+            if file.tries + 1 >= TRIES:
+                lifecycle.refused(file, failure.reason)
+            else:
+                lifecycle.changed(file, tries=file.tries + 1)
+            raise
 
-
-@cache
-def _channel(name: str, settings: Settings) -> Channel:
-    """Used for what it knows, not for its connections: those belong to the loop that sends."""
-    return open_channel(name, settings)
-
-
-def _bring(opened: Parts, lifecycle: FileLifecycle, file: StoredFile) -> None:
-    try:
-        _carry(opened, lifecycle, file, _channel(file.channel, opened.settings))
-    except Refused as refusal:
-        metrics.FETCHES_REFUSED.of(file.channel, refusal.detail).add()
-        raise
+    def _channel(self, name: str) -> Channel:
+        if name not in self._channels:
+            self._channels[name] = self._opens(name, self._opened.settings)
+        return self._channels[name]
 
 
 def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: Channel) -> None:

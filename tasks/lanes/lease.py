@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from functools import cache
 from pathlib import Path
 
 from chat4all.model.clock import now_ms
@@ -94,6 +93,7 @@ class Leases:
 
     def __init__(self, store: MessageStore, executor: Executor, lease_s: float) -> None:
         self._store, self._executor, self._lease_s = store, executor, lease_s
+        self.holder = me()
 
     async def state(self, lane: Lane) -> LaneState:
         """How far the lane is, and who holds it."""
@@ -141,7 +141,7 @@ class Leases:
         return bool(due)
 
     async def _take_from(self, lane: Lane, seen: Lease) -> Hold | None:
-        wanted = seen.taken_by(me(), now_ms())
+        wanted = seen.taken_by(self.holder, now_ms())
         asked_at = time.monotonic()
         if not await self._swap(lane, seen, wanted):
             return None
@@ -178,7 +178,6 @@ async def _is_set(event: asyncio.Event, within_s: float) -> bool:
     return True
 
 
-@cache
 def me() -> str:
     """This process: machine (this boot, these process ids), process id and start time: never another one's name."""
     return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
@@ -202,7 +201,6 @@ def share(lanes: Mapping[Lane, LaneState], channel: str, holder: str) -> float:
     return holders.count(holder) / len(holders) if holders else 1.0
 
 
-@cache
 def _machine() -> str:
     """Names a set of process ids: the boot and the pid namespace. Empty where the system does not tell."""
     try:

@@ -17,7 +17,7 @@ from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
-from tasks.lanes.lease import Hold, Leases, me, share
+from tasks.lanes.lease import Hold, Leases, share
 from tasks.lanes.outlet import Outlets
 from tasks.lanes.writer import Writer
 from tasks.resources import Parts
@@ -167,7 +167,7 @@ class LaneRunner:
             except Temporary:
                 continue
             for channel, sender in self.outlets.senders():
-                sender.throttle.share = share(states, channel, me()) or sender.throttle.share
+                sender.throttle.share = share(states, channel, self._leases.holder) or sender.throttle.share
 
 
 def _by_channel(counted: Iterable[tuple[str, int]]) -> Values:

@@ -27,7 +27,7 @@ from chat4all.ports import DeadLetter, MessageStore
 from chat4all.telemetry.trace_context import HEADER, new
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
-from tasks.pipeline import STAGES, hand_out
+from tasks.pipeline import STAGES, Chains
 from tasks.resources import Parts
 
 READ_S = 10.0
@@ -78,10 +78,10 @@ def batches(parts: Parts, topic: str, span: Range, stage: str = "") -> list[Batc
     return [BatchRef(topic, (each,), replay=True) for each in spans]
 
 
-def run_again(refs: list[BatchRef], stage: str = "") -> None:
+def run_again(chains: Chains, refs: list[BatchRef], stage: str = "") -> None:
     """Hand these out. kombu's OperationalError when the broker is away: some may be handed out, all may be again."""
     for ref in refs:
-        hand_out(ref, lambda name: stage in {"", name})
+        chains.hand_out(ref, lambda name: stage in {"", name})
 
 
 def set_aside(parts: Parts, topic: str, span: Range) -> str:

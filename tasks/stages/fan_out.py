@@ -9,6 +9,7 @@ from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import INCOMING, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
+from chat4all.services.wake import wake_free
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
@@ -16,7 +17,6 @@ from tasks.outcomes.events import as_one, learned, message_event, rejected_event
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
-from tasks.wake import wake_free
 
 log = logs.logger(__name__)
 
@@ -89,7 +89,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     if fanned:
         store.raise_fanned(fanned)
     store.raise_progress(batch.topic, last)
-    wake_free(parts, list(fanned))
+    wake_free(parts.waker, store, list(fanned))
 
 
 def _refuse_gaps(parts: Parts, batch: Batch, replay: bool) -> None:

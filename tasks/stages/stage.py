@@ -8,13 +8,9 @@ A process that dies can report nothing, so each try of a batch that comes again 
 
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
-from threading import Lock
-from uuid import uuid4
 
 from msgspec import Struct
 
@@ -27,6 +23,7 @@ from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts
 from tasks.stages.batches import Batch, Batches
 from tasks.stages.quarantine import RECORD_TRIES, halves, plan
+from tasks.stages.tries import Tries
 
 log = logs.logger(__name__)
 
@@ -41,43 +38,11 @@ class Stage(Struct, frozen=True):
     work: Work
 
 
-class OwedTries:
-    """Tries that came back, until the store knows it: an outage just then must not count against the records."""
-
-    def __init__(self) -> None:
-        self._owed: deque[tuple[str, str, Sequence[Range], str]] = deque()
-
-    def owe(self, owed_try: tuple[str, str, Sequence[Range], str]) -> None:
-        """Stage, topic, ranges and the name of the try."""
-        self._owed.append(owed_try)
-
-    def bring(self, store: MessageStore) -> None:
-        """Tell the store all that it does not know yet. Raises what an outage raises, and keeps the rest."""
-        while self._owed:
-            owed_try = self._owed.popleft()
-            try:
-                store.excuse_tries(*owed_try)
-            except Exception:
-                self._owed.appendleft(owed_try)
-                raise
-
-
-OWED_TRIES = OwedTries()
-# Of all threads one at a time tries a record alone: whoever dies then has had nobody else's record in its hands alone.
-ALONE = Lock()
-
-
-@cache
-def life() -> str:
-    """A name for this process: what counts is its death. Threads that have the same records at the same time are one try."""
-    return uuid4().hex
-
-
 class Run:
     """One execution of a stage over one batch reference."""
 
-    def __init__(self, stage: Stage, parts: Parts, batches: Batches, ref: BatchRef) -> None:
-        self._stage, self._parts, self._batches, self._ref = stage, parts, batches, ref
+    def __init__(self, stage: Stage, parts: Parts, batches: Batches, tries: Tries, ref: BatchRef) -> None:
+        self._stage, self._parts, self._batches, self._tries, self._ref = stage, parts, batches, tries, ref
         self._store: MessageStore = parts.store
         self.buried = 0
         self._stopped: dict[int, int] = {}
@@ -91,24 +56,24 @@ class Run:
         if not again:
             self._unit(ranges)
             return
-        OWED_TRIES.bring(self._store)
+        self._tries.bring(self._store)
         troubles = [each for each in self._store.troubles(self._ref.topic, ranges) if each.stage == self._stage.name]
         todo = plan(ranges, troubles)
         for span in todo.bury:
             self._bury(span, "killed_the_process")
         for unit in _in_order((*todo.units, *((span,) for span in todo.bury))):
-            with ALONE if _is_one(unit) else nullcontext():
+            with self._tries.alone if _is_one(unit) else nullcontext():
                 self._watched(unit)
 
     def _watched(self, unit: Sequence[Range]) -> None:
         """A unit whose try counts if this process dies of it. Each is a sign of life, however long all of them take."""
         self._store.beat(self._ref.topic, [span.partition for span in unit])
-        self._store.begin_tries(self._stage.name, self._ref.topic, unit, life())
+        self._store.begin_tries(self._stage.name, self._ref.topic, unit, self._tries.life)
         try:
             self._unit(unit)
         finally:
-            OWED_TRIES.owe((self._stage.name, self._ref.topic, unit, life()))
-            OWED_TRIES.bring(self._store)
+            self._tries.owe(self._stage.name, self._ref.topic, unit)
+            self._tries.bring(self._store)
 
     def _unit(self, unit: Sequence[Range]) -> None:
         unit = [span for span in unit if span.partition not in self._stopped]

@@ -4,12 +4,10 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from kombu.exceptions import OperationalError
 
-from bridges import ingest
 from bridges.ingest import Flow
 from chat4all.model.records import INCOMING, BatchRef
 from tests.tasks.world import message, new_id, world
@@ -33,21 +31,17 @@ class Broker:
 
 
 @pytest.mark.parametrize("outages", [0, 2])
-def test_everything_goes_through_once_whatever_the_broker_does(
-    tmp_path: Path, outages: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everything_goes_through_once_whatever_the_broker_does(tmp_path: Path, outages: int) -> None:
     """Each record is in one batch of run 0, and progress comes to the end of the log."""
-    monkeypatch.setattr(ingest, "OUTAGE_S", 0.01)
     with world(tmp_path, partitions=1, batch_records=3) as road:
         broker, stopping = Broker(road, outages), threading.Event()
-        with patch("bridges.ingest.hand_out", broker.hand_out):
-            thread = threading.Thread(target=Flow(road.parts, INCOMING, stopping).run)
-            thread.start()
-            for first in (1, 5):
-                road.say(*(message(new_id("talk"), number) for number in range(first, first + 4)))
-                _wait_until_done(road, first + 2)
-            stopping.set()
-            thread.join(WITHIN_S)
+        thread = threading.Thread(target=Flow(road.parts, INCOMING, stopping, broker.hand_out, outage_s=0.01).run)
+        thread.start()
+        for first in (1, 5):
+            road.say(*(message(new_id("talk"), number) for number in range(first, first + 4)))
+            _wait_until_done(road, first + 2)
+        stopping.set()
+        thread.join(WITHIN_S)
         assert not thread.is_alive()
         offsets = [each for ref in broker.given for span in ref.ranges for each in range(span.first, span.last + 1)]
         assert offsets == list(range(8))

@@ -1,12 +1,9 @@
 """The bridge and the stream stop before a record of a newer version; other partitions go on."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
-
-import pytest
 
 from bridges.ingest import Flow
 from bridges.streaming.feed import Feed
@@ -14,7 +11,6 @@ from chat4all.model.records import EVENTS, INCOMING, BatchRef, Record
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY
 
-ASIDE: dict[tuple[int, int], object] = {}
 OLD, NEW = {"v": "1"}, {"v": "3"}
 
 
@@ -41,18 +37,12 @@ class Source:
         return None
 
 
-@pytest.fixture
-def handed() -> Iterator[list[BatchRef]]:
-    given: list[BatchRef] = []
-    with patch("bridges.ingest.hand_out", given.append):
-        yield given
-
-
-def flow(source: Source) -> Flow:
+def flow(source: Source, handed: list[BatchRef], aside: Collection[tuple[int, int]] = ()) -> Flow:
+    """Reads from this source; batches are handed to the list. `aside`: what an operator has set aside."""
     log = SimpleNamespace(consume=lambda *_: source)
-    store = SimpleNamespace(progress=lambda _topic: {}, buried=lambda _topic, _ranges: ASIDE)
+    store = SimpleNamespace(progress=lambda _topic: {}, buried=lambda _topic, _ranges: aside)
     held: Any = SimpleNamespace(settings=Settings(batch_records=1), log=log, store=store)
-    made = Flow(held, INCOMING, threading.Event())
+    made = Flow(held, INCOMING, threading.Event(), handed.append)
     made._mine = {0, 1}
     return made
 
@@ -61,10 +51,11 @@ def _stopped(topic: str) -> float:
     return REGISTRY.get_sample_value("chat4all_partitions_stopped", {"topic": topic}) or 0
 
 
-def test_the_bridge_hands_out_what_comes_before_and_nothing_after(handed: list[BatchRef]) -> None:
+def test_the_bridge_hands_out_what_comes_before_and_nothing_after() -> None:
     """Neither the newer record nor what follows it in its partition, also when it was read ahead and reading goes on."""
     source = Source([record(0, 0), record(0, 1, NEW), record(0, 2), record(1, 0)], [record(0, 3), record(1, 1)])
-    here = flow(source)
+    handed: list[BatchRef] = []
+    here = flow(source, handed)
     for _ in range(6):
         here._step()
         here._in_flight = None
@@ -79,14 +70,14 @@ def test_the_bridge_hands_out_what_comes_before_and_nothing_after(handed: list[B
     assert _stopped(INCOMING) == 0
 
 
-def test_what_was_set_aside_is_handed_out_and_passed_over_there(handed: list[BatchRef]) -> None:
+def test_what_was_set_aside_is_handed_out_and_passed_over_there() -> None:
     """An operator has decided that no upgrade comes."""
-    here = flow(Source([record(0, 0, NEW), record(0, 1)]))
-    with patch.dict(ASIDE, {(0, 0): object()}):
-        for _ in range(3):
-            here._step()
-            here._in_flight = None
-            here._pace.at = 0.0
+    handed: list[BatchRef] = []
+    here = flow(Source([record(0, 0, NEW), record(0, 1)]), handed, {(0, 0)})
+    for _ in range(3):
+        here._step()
+        here._in_flight = None
+        here._pace.at = 0.0
     assert [(span.first, span.last) for ref in handed for span in ref.ranges] == [(0, 0), (1, 1)]
 
 

@@ -25,6 +25,7 @@ from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, SettingsError
 from ops.simulator.server import Simulator
 from storage.open import open_log, open_store
+from tests.wakes import Wakes
 
 DEADLINE_S = 10.0
 PAUSE_S = 0.02
@@ -42,7 +43,7 @@ class Place:
 
     def __init__(self, settings: Settings, simulator: Simulator) -> None:
         self.settings, self.simulator = settings, simulator
-        self.asked: list[tuple[str, str]] = []
+        self.wakes = Wakes()
         self.log, self.store = open_log(settings), open_store(settings)
         self.store.migrate()
         self.log.create(dict.fromkeys(TOPICS, 2))
@@ -56,7 +57,7 @@ class Place:
         poller = Poller(
             channel,
             Webhooks(self.store, arrivals or Arrivals(self.store, self.acceptor)),
-            lambda *task: self.asked.append(task),
+            self.wakes,
             PAUSE_S,
         )
         running = asyncio.ensure_future(poller.run())
@@ -143,7 +144,7 @@ async def test_a_file_is_asked_for_at_once(place: Place) -> None:
     async with place.polling(WithFile(place, iter(()))):
         await until(lambda: place.simulator.desks["telegram"].provider.polled)
         await place.write("one")
-        await until(lambda: place.asked == [("fetch_media", "a-file")])
+        await until(lambda: place.wakes.files == [("fetch_media", "a-file")])
 
 
 async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> None:

@@ -35,7 +35,7 @@ def typed(
     parts = open_parts(settings)
 
     def work(task: str, file_id: str) -> None:
-        workers.WORK[task](parts, file_id)
+        workers.jobs(parts)[task](file_id)
 
     with quiet(), gateway(settings, settings.gateway_port, Wakes(work)) as url:
         for name, value in {"BASE_URL": url, "CONFIG": str(tmp_path / "config"), "PASSWORD": "a long password"}.items():

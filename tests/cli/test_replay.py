@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest.mock import patch
+from types import SimpleNamespace
 
 import pytest
+from celery import Celery
 from click.testing import CliRunner, Result
-from kombu.exceptions import OperationalError
 from msgspec import structs
 
 from chat4all.channels import open_channel
@@ -24,8 +24,8 @@ from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from tasks.lanes.runner import LaneRunner
-from tasks.operations import reprocessing
 from tests.channels import payloads
+from tests.tasks.declared import declared
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -51,8 +51,31 @@ def failed(road: World, count: int) -> list[DeliveryKey]:
     return [row.key for row in road.rows()]
 
 
-def typed(*words: str) -> Result:
-    return CliRunner().invoke(replay, words)
+def typed(*words: str, app: Celery | None = None) -> Result:
+    """Celery gives its commands the application; only `log` asks for it."""
+    return CliRunner().invoke(replay, words, obj=SimpleNamespace(app=app))
+
+
+@pytest.fixture
+def celery_app() -> Iterator[Celery]:
+    """The workers' application, on a broker in this process."""
+    app = declared()
+    app.conf.broker_url = "memory://"
+    yield app
+    handed_out(app)
+    app.close()
+
+
+def handed_out(app: Celery) -> list[tuple[str, str]]:
+    """The tasks that wait in the broker, and what they say they are about. They are taken out."""
+    found = []
+    with app.connection_for_read() as connection, connection.SimpleQueue("pipeline") as queue:
+        while queue.qsize():
+            waiting = queue.get_nowait()
+            waiting.ack()
+            following = [step["task"] for step in waiting.payload[2]["chain"] or ()]
+            found.append((" ".join([waiting.headers["task"], *following]), waiting.headers["argsrepr"]))
+    return found
 
 
 def appended(road: World) -> int:
@@ -77,7 +100,7 @@ def test_celery_has_the_command_and_it_works_in_a_process_of_its_own(road: World
     assert sent.stderr == ""
 
 
-def test_a_dry_run_writes_nothing(road: World) -> None:
+def test_a_dry_run_writes_nothing(road: World, celery_app: Celery) -> None:
     """Of any command: neither log nor store nor broker hears of it."""
     (key,) = failed(road, 1)
     road.log.append([NewRecord(INCOMING, 0, TALK, b"\xff")], 5)
@@ -85,17 +108,16 @@ def test_a_dry_run_writes_nothing(road: World) -> None:
     road.say(said)
     road.run()
     before = (road.rows(), road.store.lanes(), appended(road), road.log.ends(STATUS))
-    with patch.object(reprocessing, "hand_out") as handed:
-        for words in (
-            ["delivery", str(key)],
-            ["message", message(TALK, 0).message_id],
-            ["message", said.message_id, "--force", "--replay-id", "x"],
-            ["dead-letters"],
-            ["log", "chat-incoming:0:0-2"],
-        ):
-            result = typed(*words, "--dry-run")
-            assert (result.exit_code, "would be" in result.output) == (0, True), result.output
-    assert not handed.called
+    for words in (
+        ["delivery", str(key)],
+        ["message", message(TALK, 0).message_id],
+        ["message", said.message_id, "--force", "--replay-id", "x"],
+        ["dead-letters"],
+        ["log", "chat-incoming:0:0-2"],
+    ):
+        result = typed(*words, "--dry-run", app=celery_app)
+        assert (result.exit_code, "would be" in result.output) == (0, True), result.output
+    assert handed_out(celery_app) == []
     assert (road.rows(), road.store.lanes(), appended(road), road.log.ends(STATUS)) == before
 
 
@@ -169,21 +191,22 @@ def test_what_is_typed_wrong_is_said_in_a_line(road: World) -> None:
     assert appended(road) == before
 
 
-def test_a_range_is_handed_out_by_reference(road: World) -> None:
+def test_a_range_is_handed_out_by_reference(road: World, celery_app: Celery) -> None:
     """What Celery is given says that it is a replay."""
     failed(road, 2)
-    with patch.object(reprocessing, "hand_out") as handed:
-        result = typed("log", "chat-incoming:0:0-1", "--stage", "fan_out")
-    ((ref, only),) = [call.args for call in handed.call_args_list]
-    assert (str(ref), only("fan_out"), only("persist")) == ("chat-incoming 0:0-1 run 0 replay", True, False)
+    result = typed("log", "chat-incoming:0:0-1", "--stage", "fan_out", app=celery_app)
+    assert handed_out(celery_app) == [("fan_out", "(chat-incoming 0:0-1 run 0 replay)")]
+    assert typed("log", "chat-incoming:0:0-1", app=celery_app).exit_code == 0
+    assert handed_out(celery_app) == [("persist fan_out", "(chat-incoming 0:0-1 run 0 replay)")]
     assert "chat-incoming 0:0-1 run 0 replay" in result.output
 
 
 def test_a_broker_that_is_away_is_said(road: World) -> None:
     """No traceback: the range can be handed out later."""
     failed(road, 1)
-    with patch.object(reprocessing, "hand_out", side_effect=OperationalError("refused")):
-        result = typed("log", "chat-incoming:0:0")
+    away = declared()
+    away.conf.broker_url = "redis://127.0.0.1:1/0"
+    result = typed("log", "chat-incoming:0:0", app=away)
     assert (result.exit_code, "the broker does not answer" in result.output) == (1, True), result.output
 
 

@@ -24,10 +24,10 @@ from chat4all.model.records import (
 )
 from chat4all.services.access import tokens
 from chat4all.v1 import chat_pb2 as pb
-from tasks.celery_app import app
 from tasks.outcomes import dead_letters
 from tests.golden.past import golden
 from tests.golden.past import records as kept
+from tests.tasks.declared import declared
 
 MAKERS: dict[str, Any] = {
     "provider_message_id": ids.first_message_id,
@@ -117,7 +117,7 @@ def test_a_token_is_read(given: dict[str, Any]) -> None:
 
 def test_a_celery_message_finds_its_task() -> None:
     """Chains, wake-ups that wait in the broker during an upgrade are understood: name, arguments, what follows."""
-    app.loader.import_default_modules()
+    app = declared()
     refs = [msgspec.convert(each, BatchRef) for each in golden("celery.json")["refs"]]
     found = []
     for each in golden("celery.json")["messages"]:

@@ -14,7 +14,7 @@ from chat4all.model.content import Media
 from chat4all.model.failures import Permanent
 from chat4all.model.files import StoredFile
 from chat4all.ports import Inbound, Outgoing
-from tasks.files.media import fetch
+from tasks.files.media import Fetcher
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
 from tests.tasks.world import new_id
@@ -46,7 +46,7 @@ async def test_a_persons_file_can_be_fetched(world: World, channel: str, tmp_pat
     )  # fmt: skip
     with road(world.settings.data, simulator_port=world.settings.simulator_port) as made:
         made.store.add_files([row])
-        await asyncio.to_thread(fetch, made.parts, row.file_id)
+        await asyncio.to_thread(Fetcher(made.parts).fetch, row.file_id)
         ready = made.store.files([row.file_id])[row.file_id]
         assert (ready.status, ready.checksum) == ("ready", hashlib.sha256(DATA).hexdigest())
         assert b"".join(made.parts.objects.read(ready.object_key)) == DATA

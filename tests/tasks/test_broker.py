@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
-from tasks.celery_app import app
+from tasks.celery_app import create_app
 
 
 def test_the_waits_for_a_broker_stay_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_the_waits_for_a_broker_stay_short(monkeypatch: pytest.MonkeyPatch) -> N
     def note(_error: Any, wait: float) -> None:
         waits.append(wait)
 
-    with app.connection_for_read("redis://127.0.0.1:1/0") as connection, pytest.raises(OperationalError):
+    with create_app().connection_for_read("redis://127.0.0.1:1/0") as connection, pytest.raises(OperationalError):
         connection.ensure_connection(note, 8)
     assert len(waits) > 5
     assert max(waits) <= 2.0

@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tasks.consumer import TELL_EVERY_S, Consumer
-from tasks.files.file_tasks import sweep_files
-from tasks.sweep import sweep
+from tests.tasks.declared import declared
 
 
 class Hub:
@@ -51,11 +48,11 @@ def test_many_events_are_one_publish() -> None:
     assert (delay, dispatcher.flushed, len(hub.later)) == (TELL_EVERY_S, 1, 2)
 
 
-def test_a_forgotten_call_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_call_is_asked_for_again() -> None:
     """A hub that was reset never calls; a later event mends that."""
     hub, now = Hub(), [100.0]
-    monkeypatch.setattr("tasks.consumer.time.monotonic", lambda: now[0])
     one, _ = made(hub)
+    one.clock = lambda: now[0]
     one.on_send_event_buffered()
     now[0] += 2 * TELL_EVERY_S
     one.on_send_event_buffered()
@@ -64,5 +61,6 @@ def test_a_forgotten_call_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_sweeps_are_no_news() -> None:
     """Flower shows batches, wake-ups and replays, not a line a second."""
-    assert not sweep.send_events
-    assert not sweep_files.send_events
+    tasks = declared().tasks
+    assert not tasks["sweep"].send_events
+    assert not tasks["sweep_files"].send_events

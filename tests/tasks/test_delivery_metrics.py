@@ -18,7 +18,7 @@ from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY, Histogram, Reading, Readings
 from tasks.stages.stage import Stage
 from tasks.sweep import Sweeper
-from tasks.tidying import tidy
+from tasks.tidying import Tidier, tidy
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -73,7 +73,7 @@ def test_rows_that_had_their_days_are_counted_and_what_stays_too_long_is_told(ro
     first, second = road.rows()
     road.store.record({first.key: Facts(attempts=1, sent_at=5)})
     road.store.raise_cursor(first.key.lane, second.key.seq, 0)
-    tidy(road.parts, int((time.time() + 38 * DAY_S) * 1000))
+    Tidier(road.parts, lambda parts, now: tidy(parts, now + 38 * DAY_S * 1000)).wake().join(10)
     assert _value("chat4all_rows_expired_total", kind="deliveries") == before + 1
     assert 9 * DAY_S < READERS[metrics.RETIRING_BEHIND]()[()] < 11 * DAY_S
 
@@ -108,14 +108,15 @@ def test_the_sweep_tells_what_it_found_and_who_waits(road: World) -> None:
     later = int(time.time() * 1000) + 60_000
     key = Waiting(row.key.lane, TALK, row.address, row.key.seq, row.key.index, later, 1)
     road.store.record({}, waiting=[key])
-    sweeper = Sweeper()
-    with patch("tasks.sweep.wake"):
-        sweeper.sweep(road.parts)
+    now = [time.monotonic()]
+    sweeper = Sweeper(lambda: now[0])
+    sweeper.sweep(road.parts)
+    assert road.wakes.lanes[-1] == row.key.lane
     assert sweeper.found()["whatsapp",] == 1
     assert sweeper.found()["telegram",] == 0
     assert sweeper.waiting(road.parts)["whatsapp",] == 1
-    with patch("tasks.sweep.time.monotonic", return_value=time.monotonic() + 60):
-        assert sweeper.found() == {}
+    now[0] += 60
+    assert sweeper.found() == {}
 
 
 def test_a_figure_that_cannot_be_read_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:

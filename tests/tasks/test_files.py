@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock, patch
 
 import pytest
 from msgspec.structs import replace
@@ -19,11 +18,13 @@ from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
 from chat4all.ports import Limits, Registration
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
-from chat4all.telemetry import metrics
-from tasks.files import file_tasks, media
+from chat4all.telemetry.instruments import REGISTRY
+from tasks.files import file_tasks
+from tasks.files.media import Fetcher
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.writer import Writer
+from tests.between import Between
 from tests.channels.conftest import serving
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
@@ -40,8 +41,9 @@ def road(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def filing(road: World) -> FileLifecycle:
-    return FileLifecycle(road.store, road.parts.objects, road.parts.settings)
+def filing(road: World, at: int = 0) -> FileLifecycle:
+    """The hand of a process whose clock says this (ms UTC)."""
+    return FileLifecycle(road.store, road.parts.objects, road.parts.settings, lambda: at or now_ms())
 
 
 def verifying(road: World, size: int = len(DATA), checksum: str = SUM) -> StoredFile:
@@ -101,19 +103,16 @@ def test_a_worker_that_died_between_any_two_steps_is_followed_by_one_that_finish
 def test_an_outage_of_the_store_fails_nothing(road: World) -> None:
     """The file stays verifying; the worker tries again by itself."""
     file = verifying(road)
-    real = type(road.parts.objects).read
-    answers = iter([Temporary("objects"), None])
+    objects = Between(road.parts.objects)
 
-    def read(self: Any, *given: Any) -> Iterator[bytes]:
-        failure = next(answers)
-        if failure:
-            raise failure
-        return real(self, *given)
+    def read(*_: Any) -> Iterator[bytes]:
+        objects.mend()
+        raise Temporary("objects")
 
-    with patch.object(type(road.parts.objects), "read", read), patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        worker = file_tasks.FileWorker(road.parts)
-        worker.wake("verify_file", file.file_id)
-        worker.close()
+    objects.answer("read", read)
+    worker = file_tasks.FileWorker(replace(road.parts, objects=objects), pause_s=0.01)
+    worker.wake("verify_file", file.file_id)
+    worker.close()
     assert now(road, file).status is FileStatus.READY
 
 
@@ -124,12 +123,10 @@ def test_the_sweep_pokes_what_is_forgotten_and_ends_what_is_over(road: World) ->
     past = now_ms() - 10_000
     assert hand.changed(forgotten, due_at=past)
     assert hand.changed(over, due_at=past, expires_at=past)
-    woken: list[tuple[str, str]] = []
-    with patch("tasks.files.file_tasks.wake_file", lambda *what: woken.append(what)):
-        sweeper = file_tasks.FileSweeper()
-        sweeper.sweep(road.parts)
-        sweeper.sweep(road.parts)
-    assert woken == [("verify_file", forgotten.file_id)]
+    sweeper = file_tasks.FileSweeper()
+    sweeper.sweep(road.parts)
+    sweeper.sweep(road.parts)
+    assert road.wakes.files == [("verify_file", forgotten.file_id)]
     assert now(road, over).status is FileStatus.EXPIRED
     assert now(road, young).status is FileStatus.VERIFYING
 
@@ -166,20 +163,16 @@ def sent_in(road: World, file: StoredFile, count: int, at: int) -> None:
 def test_a_file_that_was_sent_often_is_looked_at_without_reading_who_has_it(road: World) -> None:
     """One page of its references, however many there are; those of other files with the same bytes are not among them."""
     file = verifying(road)
-    file_tasks.WORK["verify_file"](road.parts, file.file_id)
+    file_tasks.verify(road.parts, file.file_id)
     sent_in(road, file, 3 * HOLDERS_AT_ONCE, now_ms())
     asked = []
-    holders = type(road.store).holders
 
-    def counted(self: Any, checksum: str, prefix: str, limit: int, after: str = "") -> Any:
+    def counted(checksum: str, prefix: str, limit: int, after: str = "") -> Any:
         asked.append((prefix, limit))
-        return holders(self, checksum, prefix, limit, after)
+        return road.faults.real.holders(checksum, prefix, limit, after)
 
-    with (
-        patch.object(type(road.store), "holders", counted),
-        patch("chat4all.services.files.file_lifecycle.now_ms", return_value=now_ms() + 2 * DAY_MS),
-    ):
-        filing(road).look(now(road, file))
+    with road.faults.instead("holders", counted):
+        filing(road, now_ms() + 2 * DAY_MS).look(now(road, file))
     assert asked == [(f"message:{file.file_id}:", HOLDERS_AT_ONCE)]
     assert now(road, file).status is FileStatus.READY
 
@@ -188,7 +181,7 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
     """Then the bytes go; that it has expired is known for a while, and after that nothing is left of it."""
     with world(tmp_path, keep_files_days=30) as road:
         file, begun = verifying(road), now_ms()
-        file_tasks.WORK["verify_file"](road.parts, file.file_id)
+        file_tasks.verify(road.parts, file.file_id)
         sent_in(road, file, HOLDERS_AT_ONCE + 5, begun)
         for days, status in (
             (2, FileStatus.READY),
@@ -196,13 +189,11 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
             (37, FileStatus.EXPIRED),
             (100, FileStatus.EXPIRED),
         ):
-            with patch("chat4all.services.files.file_lifecycle.now_ms", return_value=begun + days * DAY_MS):
-                filing(road).look(now(road, file))
+            filing(road, begun + days * DAY_MS).look(now(road, file))
             assert now(road, file).status is status, days
             assert (road.parts.objects.size(file.own_key) is None) == (status is FileStatus.EXPIRED)
         assert road.store.holders(SUM, "", 10) == {}
-        with patch("chat4all.services.files.file_lifecycle.now_ms", return_value=begun + 130 * DAY_MS):
-            filing(road).look(now(road, file))
+        filing(road, begun + 130 * DAY_MS).look(now(road, file))
         assert road.store.files([file.file_id]) == {}
 
 
@@ -214,6 +205,12 @@ def incoming(road: World) -> StoredFile:
         channel="whatsapp", media="media-1", message_id=new_id("m"), due_at=at, expires_at=at + 60_000,
     )  # fmt: skip
     return road.store.add_files([file])[0]
+
+
+def refused(why: str) -> float:
+    """How many fetches from Messenger have been refused for this."""
+    labels = {"channel": "messenger", "why": why}
+    return REGISTRY.get_sample_value("chat4all_fetches_refused_total", labels) or 0.0
 
 
 @pytest.fixture
@@ -228,7 +225,7 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
 async def test_what_a_provider_brings_is_fetched_into_the_store(road: World, provider: Provider) -> None:
     """Looked up, streamed, hashed; the message that brought it refers to it; the provider's token went along."""
     file = incoming(road)
-    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(Fetcher(road.parts).fetch, file.file_id)
     ready = now(road, file)
     assert (ready.status, ready.size, ready.checksum) == (FileStatus.READY, len(DATA), SUM)
     assert len(road.store.holders(SUM, "", 10)) == 2
@@ -239,7 +236,7 @@ async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider)
     """It fails for good, and nothing of it stays in the store."""
     provider.data = bytes(3001)
     file = incoming(road)
-    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(Fetcher(road.parts).fetch, file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_too_large")
     assert road.parts.objects.size(file.own_key) is None
 
@@ -261,21 +258,18 @@ def test_what_a_webhook_names_is_fetched_at_the_providers_only(
     if real:
         for name in ("TOKEN", "ACCOUNT_ID", "APP_SECRET", "VERIFY_TOKEN"):
             monkeypatch.setenv(f"MESSENGER_{name}", "100000000000002")
-    media._channel.cache_clear()
-    counted = Mock()
+    before = refused(why)
     file = road.store.add_files([replace(incoming(road), file_id=new_id("f", place), channel="messenger", media=place)])[0]
-    with patch.object(metrics.FETCHES_REFUSED, "of", counted):
-        file_tasks.WORK["fetch_media"](road.parts, file.file_id)
-    media._channel.cache_clear()
+    Fetcher(road.parts).fetch(file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "fetch_refused")
-    counted.assert_called_once_with("messenger", why)
+    assert refused(why) == before + 1
 
 
 async def test_a_page_in_place_of_a_file_is_not_kept(road: World, provider: Provider) -> None:
     """Where the message named no type, an error page or a login is no file."""
     provider.kind = "text/html"
     file = road.store.add_files([replace(incoming(road), file_id=new_id("f", "page"), mime_type="application/octet-stream")])[0]
-    await asyncio.to_thread(file_tasks.WORK["fetch_media"], road.parts, file.file_id)
+    await asyncio.to_thread(Fetcher(road.parts).fetch, file.file_id)
     assert (now(road, file).status, now(road, file).reason) == (FileStatus.FAILED, "media_is_a_page")
 
 
@@ -302,10 +296,9 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(road: World, pro
     """Each failure is counted; after too many the file fails."""
     file = incoming(road)
     provider.failures = 3
-    with patch("tasks.files.file_tasks.PAUSE_S", 0.01):
-        worker = file_tasks.FileWorker(road.parts)
-        worker.wake("fetch_media", file.file_id)
-        await asyncio.to_thread(worker.close)
+    worker = file_tasks.FileWorker(road.parts, pause_s=0.01)
+    worker.wake("fetch_media", file.file_id)
+    await asyncio.to_thread(worker.close)
     assert (now(road, file).status, now(road, file).tries) == (FileStatus.READY, 3)
 
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -119,24 +121,22 @@ def test_a_range_that_cannot_be_run_again_is_refused(road: World, place: str, st
         reprocessing.batches(road.parts, *reprocessing.place(place), stage)
 
 
-def test_a_range_that_the_log_has_forgotten_is_an_error(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_that_the_log_has_forgotten_is_an_error(road: World) -> None:
     """Never an empty run that looks like a good one."""
     say(road, message(TALK, 1), message(TALK, 2))
-    monkeypatch.setattr(type(road.log), "ends", lambda self, topic: {0: (1, 2)})
+    road.log_faults.answer("ends", lambda topic: {0: (1, 2)})
     with pytest.raises(Failure, match="range_lost"):
         reprocessing.batches(road.parts, INCOMING, Range(0, 0, 1))
 
 
-def test_chains_are_of_the_stages_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chains_are_of_the_stages_asked_for() -> None:
     """One stage, or all."""
     handed: list[tuple[BatchRef, list[str]]] = []
     names = [each.name for each in STAGES[INCOMING]]
-    monkeypatch.setattr(
-        reprocessing, "hand_out", lambda ref, only: handed.append((ref, [name for name in names if only(name)]))
-    )
+    chains: Any = SimpleNamespace(hand_out=lambda ref, only: handed.append((ref, [name for name in names if only(name)])))
     ref = BatchRef(INCOMING, (Range(0, 1, 2),), replay=True)
-    reprocessing.run_again([ref, ref])
-    reprocessing.run_again([ref], "fan_out")
+    reprocessing.run_again(chains, [ref, ref])
+    reprocessing.run_again(chains, [ref], "fan_out")
     assert handed == [(ref, names), (ref, names), (ref, ["fan_out"])]
 
 

@@ -15,9 +15,9 @@ from chat4all.ports import EventLog
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts
-from tasks.stages import stage
 from tasks.stages.batches import Batch
 from tasks.stages.stage import Stage
+from tasks.stages.tries import Tries
 from tests.tasks.world import FAN_OUT, PERSIST, World, message, new_id, whatsapp, world
 
 ONE = new_id("conversation", 1)
@@ -146,27 +146,25 @@ def test_an_outage_blames_nobody(road: World) -> None:
     assert road.store.troubles(INCOMING, road.everything().ranges) == []
 
 
-def test_an_outage_at_the_wrong_moment_blames_nobody(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_at_the_wrong_moment_blames_nobody(road: World) -> None:
     """A store that goes away while a stage works cannot be told that the try came back: it is told when it is there again."""
     road.say(message(ONE, 1))
 
-    def away(*_: object) -> None:
-        raise Temporary("store_away")
-
     def leaving(parts: Parts, batch: Batch, replay: bool) -> None:
-        monkeypatch.setattr(road.store, "excuse_tries", away)
-        away()
+        away = Temporary("store_away")
+        road.faults.fail("excuse_tries", away)
+        raise away
 
     for _ in range(3):
         with pytest.raises(Temporary):
             road.run(Stage("persist", leaving), again=True)
-        monkeypatch.undo()
+        road.faults.mend()
     road.run(PERSIST, again=True)
     assert road.store.buried(INCOMING, road.everything().ranges) == {}
     assert len(road.store.page(ONE, None, None, 50)) == 1
 
 
-def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World) -> None:
     """Processes that never come back are counted: after the batch's first, one with its chunk and two with it alone."""
     road.say(*[message(ONE, n, "killer" if n == 5 else "fine") for n in range(8)])
 
@@ -175,7 +173,7 @@ def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monk
 
     def deadly(parts: Parts, batch: Batch, replay: bool) -> None:
         if any(getattr(each.payload, "text", "") == "killer" for each in batch.messages()):
-            monkeypatch.setattr(road.store, "excuse_tries", lambda *_: None)
+            road.faults.answer("excuse_tries", lambda *_: None)
             raise Killed
         PERSIST.work(parts, batch, replay)
 
@@ -186,41 +184,38 @@ def test_a_record_that_kills_its_process_is_found_by_its_tries(road: World, monk
             break
         except Killed:
             deaths += 1
-            monkeypatch.undo()
-            stage.life.cache_clear()
+            road.faults.mend()
+            road.tries = Tries()
     (letter,) = road.store.buried(INCOMING, road.everything().ranges).values()
     assert (letter.reason, letter.offset) == ("killed_the_process", 5)
     assert len(road.store.page(ONE, None, None, 50)) == 7
     assert deaths == 3
 
 
-def test_rows_of_a_record_that_was_set_aside_meanwhile_do_not_wait_for_ever(
-    road: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_of_a_record_that_was_set_aside_meanwhile_do_not_wait_for_ever(road: World) -> None:
     """A worker is frozen with a record; others take it for one that kills, and their lane passes it; the worker wakes."""
     road.say(message(ONE, 1, to=[whatsapp(1), whatsapp(2)]), message(ONE, 2, to=[whatsapp(1)]))
     road.run(PERSIST)
-    put = road.store.put_deliveries
     (span,) = road.everything().ranges
 
     def frozen(rows: Sequence[Delivery]) -> None:
-        monkeypatch.undo()
+        road.faults.mend()
         bury(road.store, [record_letter("fan_out", INCOMING, span.partition, span.first, "killed_the_process", "")])
         road.run(FAN_OUT, again=True)
         ((lane, state),) = road.store.lanes().items()
         road.store.raise_cursor(lane, state.fanned, 0)
-        put(rows)
+        road.store.put_deliveries(rows)
 
-    monkeypatch.setattr(road.store, "put_deliveries", frozen)
+    road.faults.answer("put_deliveries", frozen)
     road.run(FAN_OUT)
     first, second, other = road.rows()
     assert [each.facts.refused_reason for each in (first, second, other)] == ["set_aside", "set_aside", ""]
 
 
-def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_of_one_process_that_have_the_same_records_are_one_try(road: World) -> None:
     """A batch that was handed out twice is worked on twice at once: a kill then is one death, not two."""
     road.say(*[message(ONE, n) for n in range(3)])
-    monkeypatch.setattr(stage.OWED_TRIES, "owe", lambda _: None)
+    road.faults.answer("excuse_tries", lambda *_: None)
     for _ in range(5):
         road.run(PERSIST, again=True)
     troubles = road.store.troubles(INCOMING, road.everything().ranges)

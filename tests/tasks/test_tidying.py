@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from msgspec import structs
@@ -14,9 +13,9 @@ from chat4all.model.deliveries import Facts, Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING
-from chat4all.ports import Handle, Lease, Waiting
-from tasks.celery_app import app
-from tasks.tidying import Tidier, behind, tidy
+from chat4all.ports import Expired, Handle, Lease, Waiting
+from tasks.tidying import Tidier, tidy
+from tests.tasks.declared import declared
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", "tidying")
@@ -78,10 +77,10 @@ def test_a_delivery_that_has_not_ended_stays_and_so_does_what_is_behind_it(road:
     said(road, message(TALK, 3, to=[whatsapp(1)]))
     rows = road.rows()
     road.store.record({rows[2].key: SENT})
-    tidy(road.parts, NOW + 300 * DAY_MS)
+    expired = tidy(road.parts, NOW + 300 * DAY_MS)
     assert [row.key for row in road.rows()] == [rows[1].key, rows[2].key]
     assert [each.seq for each in road.store.page(TALK, None, None, 9)] == [rows[1].key.seq, rows[2].key.seq]
-    assert 271 * 86_400 < behind.read()[()] < 273 * 86_400
+    assert 271 * DAY_MS < expired.behind_ms < 273 * DAY_MS
 
 
 def test_what_a_lane_has_not_come_past_stays(road: World) -> None:
@@ -183,7 +182,7 @@ def test_a_lease_is_none_of_its_business(road: World) -> None:
 
 def test_the_beat_asks_for_nothing_that_workers_do_not_know() -> None:
     """Among it `tidy`, once a minute."""
-    app.loader.import_default_modules()
+    app = declared()
     asked = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
     assert asked["tidy"] == 60.0
     assert asked.keys() <= app.tasks.keys()
@@ -191,20 +190,21 @@ def test_the_beat_asks_for_nothing_that_workers_do_not_know() -> None:
 
 def test_a_poke_tidies_in_a_thread_of_its_own_and_one_at_a_time(road: World) -> None:
     """A task returns at once; woken while it works nothing more begins; after an outage the next wake-up begins anew."""
-    begun, go_on, tidier = threading.Semaphore(0), threading.Event(), Tidier(road.parts)
+    begun, go_on, times = threading.Semaphore(0), threading.Event(), list[int]()
 
-    def slow(held: object, now: int) -> None:
+    def slow(_parts: object, now: int) -> Expired:
+        times.append(now)
         begun.release()
         assert go_on.wait(10)
         raise Temporary("store", "away")
 
-    with patch("tasks.tidying.tidy", side_effect=slow) as tidied:
-        tidier.wake()
-        assert begun.acquire(timeout=10)
+    tidier = Tidier(road.parts, slow)
+    tidier.wake()
+    assert begun.acquire(timeout=10)
+    tidier.wake().join(10)
+    assert len(times) == 1
+    go_on.set()
+    deadline = time.monotonic() + 10
+    while len(times) == 1 and time.monotonic() < deadline:
         tidier.wake().join(10)
-        assert tidied.call_count == 1
-        go_on.set()
-        deadline = time.monotonic() + 10
-        while tidied.call_count == 1 and time.monotonic() < deadline:
-            tidier.wake().join(10)
-        assert tidied.call_count == 2
+    assert len(times) == 2

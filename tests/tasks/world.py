@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
+
+from msgspec.structs import replace
 
 from chat4all.model.content import Text
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, Lane
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
-from chat4all.ports import LaneState, Lease, MessageStore
+from chat4all.ports import EventLog, LaneState, Lease, MessageStore
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from tasks.lanes.lease import Hold
@@ -25,6 +26,9 @@ from tasks.stages.fan_out import fan_out
 from tasks.stages.persist import persist
 from tasks.stages.receipts import receipts
 from tasks.stages.stage import Run, Stage
+from tasks.stages.tries import Tries
+from tests.between import Between
+from tests.wakes import Wakes
 
 PERSIST, FAN_OUT, RECEIPTS = Stage("persist", persist), Stage("fan_out", fan_out), Stage("receipts", receipts)
 
@@ -52,10 +56,19 @@ def whatsapp(number: int) -> Recipient:
 
 
 class World:
-    """The parts, and the road's steps as methods."""
+    """The parts, and the road's steps as methods. `faults`, `log_faults`: what happens when store or log are called."""
 
     def __init__(self, parts: Parts) -> None:
-        self.parts, self.store, self.log = parts, parts.store, parts.log
+        self.faults, self.log_faults = Between(parts.store), Between(parts.log)
+        self.store, self.log = cast("MessageStore", self.faults), cast("EventLog", self.log_faults)
+        self.parts = replace(parts, store=self.store, log=self.log)
+        self.tries = Tries()
+
+    @property
+    def wakes(self) -> Wakes:
+        """Whom the road woke."""
+        assert isinstance(self.parts.waker, Wakes)
+        return self.parts.waker
 
     def know(self, *people: Recipient) -> None:
         """Give these people their addresses."""
@@ -77,7 +90,7 @@ class World:
     def run(self, *stages: Stage, ref: BatchRef | None = None, again: bool = False) -> list[Run]:
         """Run stages over a batch, by default persist and fan_out over all."""
         ref = ref or self.everything()
-        runs = [Run(stage, self.parts, Batches(self.log), ref) for stage in stages or (PERSIST, FAN_OUT)]
+        runs = [Run(stage, self.parts, Batches(self.log), self.tries, ref) for stage in stages or (PERSIST, FAN_OUT)]
         for each in runs:
             each.go(again)
         return runs
@@ -101,10 +114,9 @@ class World:
 @contextmanager
 def world(folder: Path, **settings: Any) -> Iterator[World]:
     """A world in this folder; the same folder again is the same world."""
-    parts = open_parts(Settings(data=folder, **settings))
+    parts = open_parts(Settings(data=folder, **settings), Wakes())
     try:
-        with patch("tasks.stages.fan_out.wake_free"):
-            yield World(parts)
+        yield World(parts)
     finally:
         parts.close()
 

@@ -36,7 +36,7 @@ class Uploads:
 
     def work(self, task: str, file_id: str) -> None:
         """What a worker does when woken."""
-        workers.WORK[task](self.parts, file_id)
+        workers.jobs(self.parts)[task](file_id)
 
     def sleep(self) -> None:
         """From now on no worker does anything when woken."""

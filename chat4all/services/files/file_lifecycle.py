@@ -5,7 +5,7 @@ steps makes it safe to stop after any of them: an object is registered before a 
 the store's rows before its bytes are deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +33,11 @@ GONE_MS = 90 * 24 * HOUR_MS
 class FileLifecycle:
     """One process's hand on files. Every method may be called from many threads."""
 
-    def __init__(self, store: MessageStore, objects: ObjectStore, settings: Settings) -> None:
+    def __init__(
+        self, store: MessageStore, objects: ObjectStore, settings: Settings, clock: Callable[[], int] = now_ms
+    ) -> None:
+        """`clock`: ms UTC."""
+        self._now = clock
         self._store = store
         self._objects = objects
         self._settings = settings
@@ -60,7 +64,7 @@ class FileLifecycle:
         members_version: int = 0,
     ) -> StoredFile:
         """A new file, waiting for its bytes. The row comes first: whatever is left of an upload is found through it."""
-        now = now_ms()
+        now = self._now()
         file = StoredFile(
             file_id=file_id or str(uuid4()),
             conversation_id=conversation_id,
@@ -87,7 +91,7 @@ class FileLifecycle:
 
     def verify(self, file: StoredFile) -> StoredFile | None:
         """Say that all parts are there and `checksum` is theirs; from now on a worker is at it. None: not as given any more."""
-        now = now_ms()
+        now = self._now()
         later = max(file.expires_at, now + self.expire_ms)
         return self.changed(file, status=FileStatus.VERIFYING, due_at=now + VERIFY_DUE_MS, expires_at=later, reason="", tries=0)
 
@@ -121,7 +125,7 @@ class FileLifecycle:
 
         None when the row is not as given any more; whatever was registered for it is taken back then.
         """
-        now = now_ms()
+        now = self._now()
         key = self._store.keep_object(checksum, file.own_key, file.holder, now)
         if file.message_id:
             holder = message_holder(file.file_id, file.conversation_id, file.message_id)
@@ -160,27 +164,27 @@ class FileLifecycle:
         That it is gone is known for a while longer; then its row goes too.
         """
         if file.status is FileStatus.EXPIRED:
-            if file.due_at <= now_ms():
+            if file.due_at <= self._now():
                 self._store.forget_file(file)
             return
         expiring: StoredFile | None = file
         if file.status is not FileStatus.EXPIRING:
-            if file.expires_at > now_ms():
+            if file.expires_at > self._now():
                 self.changed(file, due_at=file.expires_at)
                 return
             if file.object_key and self._is_sent(file):
-                self.changed(file, due_at=now_ms() + SENT_DUE_MS)
+                self.changed(file, due_at=self._now() + SENT_DUE_MS)
                 return
             expiring = self.changed(file, status=FileStatus.EXPIRING)
         if expiring is None:
             return
         # Once more: a message may have taken its reference before it could see the mark.
         if file.object_key and self._is_sent(file):
-            self.changed(expiring, status=FileStatus.READY, due_at=now_ms() + SENT_DUE_MS)
+            self.changed(expiring, status=FileStatus.READY, due_at=self._now() + SENT_DUE_MS)
             return
         self._discard(expiring)
         _count(file, "expired")
-        self.changed(expiring, status=FileStatus.EXPIRED, due_at=now_ms() + GONE_MS)
+        self.changed(expiring, status=FileStatus.EXPIRED, due_at=self._now() + GONE_MS)
 
     def _is_sent(self, file: StoredFile) -> bool:
         """Whether a message refers to the file. References of messages that were never stored are dropped in time.
@@ -191,7 +195,7 @@ class FileLifecycle:
         while holders := self._store.holders(file.checksum, message_prefix(file.file_id), HOLDERS_AT_ONCE, after):
             places = {holder: place for holder in holders if (place := message_of(holder, file.file_id))}
             stored = self._store.registered(list(places.values())) if places else {}
-            limit, kept_until = now_ms() - UNSTORED_MS, before(self._settings.retention.files, now_ms())
+            limit, kept_until = self._now() - UNSTORED_MS, before(self._settings.retention.files, self._now())
             old = [each for each, at in holders.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
             if old:
                 self._store.drop_holders(file.checksum, old)
