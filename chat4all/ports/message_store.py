@@ -22,6 +22,7 @@ from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
 from chat4all.ports.modifications import Modifications
 from chat4all.ports.progress import ProgressStore
+from chat4all.ports.raw_parts import RawParts
 from chat4all.ports.uploads import Uploads
 
 
@@ -36,7 +37,9 @@ class Expired(Struct, frozen=True):
     behind_ms: int = 0
 
 
-class MessageStore(Directory, Access, History, Modifications, Listing, Changes, Deliveries, ProgressStore, Files, Uploads):
+class MessageStore(
+    Directory, Access, History, Modifications, RawParts, Listing, Changes, Deliveries, ProgressStore, Files, Uploads
+):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 
     @abstractmethod

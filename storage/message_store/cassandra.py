@@ -11,6 +11,7 @@ from storage.message_store.cassandra_files import CassandraFiles
 from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_modifications import CassandraModifications
 from storage.message_store.cassandra_progress import CassandraProgress
+from storage.message_store.cassandra_raw_parts import CassandraRawParts
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
 from storage.message_store.cassandra_uploads import CassandraUploads
@@ -24,6 +25,7 @@ class CassandraStore(
     CassandraAccess,
     CassandraHistory,
     CassandraModifications,
+    CassandraRawParts,
     CassandraChanges,
     CassandraDeliveries,
     CassandraProgress,

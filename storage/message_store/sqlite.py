@@ -20,11 +20,12 @@ from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_modifications import SQLiteModifications
 from storage.message_store.sqlite_progress import SQLiteProgress
+from storage.message_store.sqlite_raw_parts import SQLiteRawParts
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -34,6 +35,7 @@ class SQLiteStore(
     SQLiteAccess,
     SQLiteHistory,
     SQLiteModifications,
+    SQLiteRawParts,
     SQLiteChanges,
     SQLiteDeliveries,
     SQLiteProgress,

@@ -1,4 +1,4 @@
--- The embedded message store, schema version 12. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 13. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -402,3 +402,12 @@ CREATE TABLE IF NOT EXISTS modifications (
     body            TEXT NOT NULL,
     PRIMARY KEY (conversation_id, target_seq, kind, sender)
 ) WITHOUT ROWID;
+
+-- Since version 13: what providers sent of messages that had no type here, compressed.
+CREATE TABLE IF NOT EXISTS raw_parts (
+    conversation_id TEXT NOT NULL,
+    message_id      TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    body            BLOB NOT NULL,
+    PRIMARY KEY (conversation_id, message_id)
+);

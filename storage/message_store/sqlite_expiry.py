@@ -57,8 +57,8 @@ DELETE FROM parked WHERE (channel, account, provider_id, kind, at, reason, refer
 """
 
 
-# What was said of a message goes with it: a deletion that went before would give its words back.
-HISTORY = ("messages", "modifications")
+# What was said of a message goes after it, by the most that clocks may differ: without its deletion it would have words again.
+HISTORY = {"messages": 0, "modifications": DAY_MS}
 # Nothing of the history goes while a delivery row is left that is as old: lanes find what waits through its message.
 OLDEST_DELIVERY = """
 SELECT min((SELECT json_extract(body, '$.accepted_at') FROM deliveries AS d
@@ -74,7 +74,7 @@ def forget(connections: Connections, now_ms: int, kept: Retention) -> Expired:
     for old in (*_always(), *_chosen(kept)):
         before_ms = now_ms - old.age_ms
         if old.kind in HISTORY:
-            before_ms = min(before_ms, oldest_ms)
+            before_ms = min(before_ms, oldest_ms) - HISTORY[old.kind]
         some = f"SELECT {old.key} FROM {old.table} WHERE {old.where} LIMIT {CHUNK}"  # noqa: S608
         chunk = f"DELETE FROM {old.table} WHERE ({old.key}) IN ({some})"  # noqa: S608
         deleted = CHUNK
@@ -99,6 +99,7 @@ def _chosen(kept: Retention) -> Iterator[Old]:
     chosen = (
         ("messages", kept.messages, "messages", "conversation_id, seq", "json_extract(body, '$.accepted_at') < ?"),
         ("modifications", kept.messages, "modifications", "conversation_id, target_seq, kind, sender", AT),
+        ("raw_parts", kept.messages, "raw_parts", "conversation_id, message_id", AT),
         ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
         ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
         ("webhooks", kept.letters, "letter_bodies", "letter_id", AT),

@@ -15,6 +15,7 @@ COLUMNS = (
 BY_AGE: tuple[tuple[str, str, str, Callable[[Retention], int]], ...] = (
     ("messages_by_age", "messages", "json_extract(body, '$.accepted_at')", lambda kept: kept.messages),
     ("modifications_by_age", "modifications", "at", lambda kept: kept.messages),
+    ("raw_parts_by_age", "raw_parts", "at", lambda kept: kept.messages),
     ("message_ids_by_age", "message_ids", "at", lambda kept: kept.ids),
     ("handles_by_age", "handles", "at", lambda kept: kept.handles),
 )

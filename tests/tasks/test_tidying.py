@@ -9,9 +9,11 @@ import pytest
 from msgspec import structs
 
 from chat4all.model.clock import DAY_MS
+from chat4all.model.content import Deletion
 from chat4all.model.deliveries import Facts, Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message, Recipient
+from chat4all.model.modifiers import Modification
 from chat4all.model.records import INCOMING
 from chat4all.ports import Expired, Handle, Lease, Waiting
 from tasks.tidying import Tidier, tidy
@@ -104,6 +106,27 @@ def test_a_key_that_waits_finds_its_rows_after_everything_was_tidied(road: World
     assert road.store.waiting(row.key.lane) == [waits]
     assert road.store.deliveries([row.key]) == {row.key: row}
     assert road.store.messages([(TALK, row.key.seq)])
+
+
+def test_what_was_said_of_a_message_goes_with_it_and_not_before(road: World) -> None:
+    """A deletion that went first would give the words back: both stay while a delivery waits, and go when it has ended."""
+    said(road, message(TALK, 1, to=[whatsapp(1)]))
+    [row] = road.rows()
+    place = (TALK, row.key.seq)
+    deletion = Modification(TALK, row.key.seq, row.key.seq + 1, NOW + 5, Deletion(row.message_id))
+    road.store.put_modifications([deletion])
+    tidy(road.parts, NOW + 300 * DAY_MS)
+    assert road.store.messages([place])
+    assert road.store.modifications([place]) == {place: [deletion]}
+    road.store.put_raw({(TALK, row.message_id): b"{}"})
+    road.store.record({row.key: SENT})
+    tidy(road.parts, NOW + 59 * DAY_MS)
+    assert road.store.modifications([place]) == {place: [deletion]}
+    assert road.store.raw(TALK, row.message_id) == b"{}"
+    tidy(road.parts, NOW + 62 * DAY_MS)
+    assert road.store.messages([place]) == {}
+    assert road.store.modifications([place]) == {}
+    assert road.store.raw(TALK, row.message_id) is None
 
 
 def test_while_records_wait_for_their_stages_nothing_grows_old(road: World) -> None:
