@@ -9,9 +9,10 @@ import pytest
 
 from chat4all.model.clock import DAY_MS
 from chat4all.model.deliveries import DeliveryKey, Facts, Watermark
-from chat4all.model.messages import Message, Recipient
+from chat4all.model.messages import Message, Origin, Recipient
 from tests.webapp.driver import Driver
 
+OTHER = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
 CARLA, DORA = "+5511999990000", "+5511999990001"
 
 
@@ -251,3 +252,43 @@ def test_statuses_stand_when_the_rows_have_gone(gateway: Driver) -> None:
     assert after == before
     told: Any = after["deliveries"]
     assert [each["status"] for each in told if each["channel"] == "whatsapp"] == ["READ", "SENT"]
+
+
+def test_a_message_says_what_it_answers_and_where_it_comes_from(gateway: Driver) -> None:
+    """As the stream says it, and never the person's address."""
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    [known] = gateway.process()
+    origin = Origin("whatsapp", "whatsapp-account", DORA, "wamid.7", 5_000, "provider")
+    more = {"reply_to": known.message_id, "origin": origin, "forwarded": True, "referral": {"ref": "spring"}}
+    message = msgspec.structs.replace(known, seq=known.seq + 1, message_id=OTHER, **more)
+    gateway.parts.store.put_messages([message])
+    path = f"/v1/conversations/{known.conversation_id}/messages"
+    plain, told = gateway.ask("crm", "GET", path)["messages"]
+    assert (told["reply_to"], told["forwarded"], told["referral"]) == (known.message_id, True, {"ref": "spring"})
+    assert told["origin"] == {
+        "channel": "whatsapp",
+        "account": "whatsapp-account",
+        "provider_id": "wamid.7",
+        "provider_at": "1970-01-01T00:00:05.000Z",
+        "app": "provider",
+    }
+    assert DORA not in str(told)
+    assert {"reply_to", "origin", "forwarded", "referral"}.isdisjoint(plain)
+
+
+@pytest.mark.parametrize(
+    ("payload", "sent_as"),
+    [
+        ({"type": "text", "text": "x" * 5_000}, [None, None]),
+        ({"type": "location", "latitude": 0, "longitude": 10}, ["text"]),
+        ({"type": "choices", "text": "Tea?", "options": [{"id": "y", "title": "Yes"}]}, ["text"]),
+    ],
+)
+def test_a_delivery_says_as_what_it_goes_out(start: Callable[..., Driver], payload: dict[str, Any], sent_as: list[Any]) -> None:
+    """Where the channel does not carry the message's own kind."""
+    gateway = start(text_limit=8_000)
+    gateway.service("crm", "send", "manage")
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"], payload=payload)
+    [message] = gateway.process()
+    deliveries: Any = shown(gateway, message)["deliveries"]
+    assert [each.get("sent_as") for each in deliveries if each["channel"] == "whatsapp"] == sent_as

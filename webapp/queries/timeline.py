@@ -20,7 +20,7 @@ from chat4all.model.deliveries import (
     standing,
     state,
 )
-from chat4all.model.messages import Message, Recipient
+from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.model.records import partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import MessageStore
@@ -75,7 +75,7 @@ class Timeline:
         for slot in slots(message):
             row = rows.get(delivery_key(message, slot, partition))
             delivery = external(slot.recipient, row, rows)
-            deliveries.append(delivery | ({"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}))
+            deliveries.append(delivery | carried(message, slot))
             parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
             if slot.part + 1 == slot.parts:
                 now, first = (of_parts(each) for each in zip(*parts, strict=True))
@@ -104,11 +104,40 @@ class Timeline:
             "partially_failed": partially,
             "deliveries": deliveries,
         }
-        if message.sender_name:
-            shaped["sender_name"] = message.sender_name
-        if message.trace:
-            shaped["trace_id"] = trace_id(message.trace)
-        return shaped | ({"metadata": message.metadata} if message.metadata else {})
+        return shaped | _beside(message)
+
+
+def _beside(message: Message) -> dict[str, Any]:
+    """What only some messages have."""
+    said = {
+        "sender_name": message.sender_name,
+        "trace_id": trace_id(message.trace) if message.trace else "",
+        "metadata": message.metadata,
+        "reply_to": message.reply_to,
+        "origin": message.origin and origin(message.origin),
+        "forwarded": message.forwarded or None,
+        "referral": message.referral,
+    }
+    return without_blanks(said)
+
+
+def origin(found: Origin) -> dict[str, Any]:
+    """Where a provider's message comes from; the person's address is not for everybody who reads it."""
+    described = {
+        "channel": found.channel,
+        "account": found.account,
+        "provider_id": found.provider_id,
+        "provider_at": rfc3339(found.at),
+        "app": found.app,
+    }
+    return without_blanks(described)
+
+
+def carried(message: Message, slot: Slot) -> dict[str, Any]:
+    """Which part a delivery is of what goes to its recipient, and as what kind where that is another than the message's."""
+    kind = content.type_of(slot.payload)
+    part = {"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}
+    return part | ({"sent_as": kind} if kind != content.type_of(message.payload) else {})
 
 
 def readers(membership: Membership, message: Message, users: Mapping[str, User]) -> list[str]:

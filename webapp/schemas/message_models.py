@@ -72,7 +72,8 @@ class Step(ResponseModel):
 class DeliveryOut(ResponseModel):
     """A message on its way to one person over one channel; channel chat4all: in their own client.
 
-    Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on.
+    Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on. `sent_as`: the
+    type of what this delivery carries, where it is not the message's: "text" where the channel does not carry that.
     """
 
     recipient: str
@@ -81,9 +82,20 @@ class DeliveryOut(ResponseModel):
     attempts: int
     part: int | None = None
     parts: int | None = None
+    sent_as: str = ""
     reason: str = ""
     provider_message_id: str = ""
     history: list[Step]
+
+
+class OriginOut(ResponseModel):
+    """Where a provider's message comes from. `app` "provider": a colleague wrote it in the provider's own app."""
+
+    channel: str
+    account: Annotated[str, Field(description="Whom the person wrote to, as the provider calls it")]
+    provider_id: Annotated[str, Field(description="The message's id there")]
+    provider_at: Time
+    app: str = ""
 
 
 class MessageOut(ResponseModel):
@@ -97,6 +109,12 @@ class MessageOut(ResponseModel):
     payload: PayloadOut
     accepted_at: Time
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    reply_to: Annotated[str, Field(description="The message_id of what this answers")] = ""
+    origin: OriginOut | None = None
+    forwarded: bool = False
+    referral: Annotated[
+        dict[str, str], Field(default_factory=dict, description="The ad, product or link that the person came from")
+    ]
     status: State
     partially_failed: bool
     deliveries: list[DeliveryOut]
