@@ -1,19 +1,20 @@
-"""Turns what people do on Meta's messaging platform into text and files: messages, edits, reactions, buttons, referrals."""
+"""Turns what people do on Meta's messaging platform into typed content: messages, edits, reactions, buttons, orders."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from chat4all.channels.json_fields import fields, flat, gist, ident, is_odd, items, joined, words
-from chat4all.channels.wording import EDITED, NOT_SUPPORTED, TAKEN_BACK, chosen
+from msgspec.structs import replace
+
+from chat4all.channels.json_fields import fields, flat, ident, is_odd, items, joined, words
+from chat4all.channels.messaging_attachments import Piece, link_of, pieces, unsupported, with_words
+from chat4all.channels.wording import EDITED
+from chat4all.channels.wording import unsupported as not_supported
+from chat4all.model.content import Answer, Deletion, Edit, Order, OrderItem, Reaction, Story, Text
 from chat4all.ports import Unreadable, Update
 
-KIND_MOST = 40
-# All other kinds name a page, not a file: nobody fetches it, and the words carry its link.
-MEDIA = frozenset({"image", "video", "audio", "file", "story_mention"})
-
-
-# What nobody reads in the words of an attachment.
-BESIDE = ("template_type", "image_url", "sharable", "type", "id", "retailer_id")
+# What reactions are called where no emoji comes with them; the longest that is one.
+EMOJI_MOST = 32
+EMOJI = {"love": "❤", "smile": "😆", "wow": "😮", "sad": "😢", "angry": "😠", "like": "👍", "dislike": "👎"}
 
 
 class Telling(Protocol):
@@ -33,25 +34,61 @@ Make = Callable[..., Update]
 
 
 def said(event: Telling, message: dict[str, Any], make: Make) -> Iterable[Update]:
-    """A message: its words with its first file, and each further file as a message of its own."""
+    """A message: one for its words with the first thing attached, and one for each further thing."""
     mid, attachments = ident(message.get("mid")), items(message.get("attachments"))
     lost = [Unreadable("attachment")] if _hides_something(message) else []
     if is_odd(message.get("text")) or (lost and not attachments and not words(message.get("text"))):
         return [Unreadable("event")]
     if message.get("is_deleted") is True:
         # It comes under the same mid as the message itself; it is news of its own.
-        return [make(event, mid and f"{mid}:deleted", TAKEN_BACK)]
-    places = [n for n, each in enumerate(attachments) if _url(each)]
-    files, later = [attachments[n] for n in places], set(places[1:])
-    words_of = [_described(each) for n, each in enumerate(attachments) if n not in later]
-    if message.get("is_unsupported") is True:
-        words_of.append(f"[{NOT_SUPPORTED}]")
-    text = joined(_origin(message), *words_of, chosen(words(message.get("text")), _payload(message))) or "[empty message]"
+        gone = Deletion()
+        return [make(event, mid and f"{mid}:deleted", gone.as_text(), content=gone, about=mid)]
+    first, *more = _pieces(message)
     reply_to = ident(fields(message, "reply_to").get("mid"))
-    referral = flat(message.get("referral"))
-    first = make(event, mid, text, reply_to=reply_to, media=_url(files[0]) if files else "", referral=referral)
-    more = [make(event, mid and f"{mid}:{n}", _described(each), media=_url(each)) for n, each in enumerate(files[1:], 1)]
-    return [first, *more, *lost]
+    beside = {"reply_to": reply_to, "referral": flat(message.get("referral"))}
+    if first.option:
+        beside["about"] = reply_to
+    updates = [_made(event, mid, first, make, **beside)]
+    updates += [_made(event, mid and f"{mid}:{_place(each, n)}", each, make) for n, each in enumerate(more, 1)]
+    return [*updates, *lost]
+
+
+def _made(event: Telling, mid: str, piece: Piece, make: Make, **beside: Any) -> Update:
+    text = piece.content.as_text() if piece.content else piece.text
+    typed = {"content": piece.content, "media": piece.media, "kind": piece.kind, "option": piece.option, "raw": piece.raw}
+    return make(event, mid, text, **typed, **beside)
+
+
+def _place(piece: Piece, number: int) -> str:
+    """Files are counted for themselves, as they were before other things had messages of their own."""
+    return f"part:{number}" if piece.file is None else str(piece.file)
+
+
+def _pieces(message: dict[str, Any]) -> list[Piece]:
+    """What becomes a message each; the first has the words."""
+    found = pieces(items(message.get("attachments")))
+    text, payload = words(message.get("text")), words(fields(message, "quick_reply").get("payload"))
+    story = fields(message, "reply_to", "story")
+    if message.get("is_unsupported") is True:
+        if not found and not text.strip():
+            found = [unsupported("", not_supported(""), message)]
+        else:
+            text = joined(not_supported(""), text)
+    if payload:
+        return [Piece(Answer(title=text, data=payload), option=payload), *found]
+    if story:
+        link = words(story.get("url"))
+        return [Piece(Story("reply", link if "://" in link else "", text, ident(story.get("id")))), *found]
+    came = came_by(fields(message, "referral"))
+    if text.strip():
+        return _with_origin(with_words(found, text), came)
+    return _with_origin(found, came) if found else [Piece(text=came or "[empty message]")]
+
+
+def _with_origin(found: list[Piece], came: str) -> list[Piece]:
+    """Where the person came from is said before their words; what has a type of its own is not changed by it."""
+    first, *more = found
+    return found if first.content else [replace(first, text=joined(came, first.text)), *more]
 
 
 def _hides_something(message: dict[str, Any]) -> bool:
@@ -65,43 +102,7 @@ def _hides_something(message: dict[str, Any]) -> bool:
 def _is_odd_file(attachment: dict[str, Any]) -> bool:
     payload = attachment.get("payload")
     url = fields(payload).get("url")
-    return not isinstance(payload, dict | None) or (url not in (None, "") and not _link(attachment))
-
-
-def _payload(message: dict[str, Any]) -> str:
-    """What the choice is called among programs, where a quick reply was pressed."""
-    return words(fields(message, "quick_reply").get("payload"))
-
-
-def _url(attachment: object) -> str:
-    """Where a file is."""
-    return _link(attachment) if words(fields(attachment).get("type")) in MEDIA else ""
-
-
-def _link(attachment: object) -> str:
-    links = (words(each.get("url")) for each in (fields(attachment, "payload"), fields(attachment)))
-    return next((each for each in links if "://" in each), "")
-
-
-def _described(attachment: object) -> str:
-    known, payload = fields(attachment), fields(attachment, "payload")
-    kind = words(known.get("type"))[:KIND_MOST] or "attachment"
-    place = fields(payload, "coordinates")
-    if place:
-        return f"[location] {words(place.get('lat'))},{words(place.get('long'))}"
-    title = words(known.get("title")) or words(payload.get("title"))
-    link = "" if _url(attachment) else _link(attachment)
-    # Cards, products and whatever is new: all that they say but what is said already.
-    more = (
-        "" if kind in MEDIA else gist({name: each for name, each in payload.items() if name not in ("title", "url")}, *BESIDE)
-    )
-    return joined(f"[{kind}]", title, more, link)
-
-
-def _origin(message: dict[str, Any]) -> str:
-    """What the message was written at: a story of ours, an ad, a product, a link."""
-    story = "[answers your story]" if fields(message, "reply_to", "story") else ""
-    return joined(story, came_by(fields(message, "referral")))
+    return not isinstance(payload, dict | None) or (url not in (None, "") and not link_of(attachment))
 
 
 def came_by(referral: Mapping[str, Any]) -> str:
@@ -120,27 +121,40 @@ def came_by(referral: Mapping[str, Any]) -> str:
 
 def edited(event: Telling, edit: dict[str, Any], make: Make) -> Update:
     """New words for a message: each edit is news of its own."""
-    mid, text = ident(edit.get("mid")), words(edit.get("text"))
+    mid, text = ident(edit.get("mid")), words(edit.get("text")) or "[empty message]"
     if is_odd(edit.get("text")):
         return Unreadable("event")
-    return make(event, mid and f"{mid}:edit:{event.mark}", EDITED + (text or "[empty message]"), edits=mid)
+    return make(event, mid and f"{mid}:edit:{event.mark}", EDITED + text, content=Edit(Text(text)), about=mid, edits=mid)
 
 
 def reacted(event: Telling, reaction: dict[str, Any], make: Make) -> Update:
     """A reaction, or one that is taken back."""
     mid, action = ident(reaction.get("mid")), words(reaction.get("action")) or "react"
-    what = words(reaction.get("emoji")) or words(reaction.get("reaction")) or "?"
-    text = f"[reaction] {what}" if action == "react" else "[reaction] taken back"
-    return make(event, mid and f"{mid}:{action}:{event.mark}", text, reply_to=mid)
+    named = words(reaction.get("reaction"))[:EMOJI_MOST]
+    emoji = words(reaction.get("emoji"))[:EMOJI_MOST] or EMOJI.get(named, named) or "?"
+    content = Reaction(emoji=emoji if action == "react" else "")
+    return make(event, mid and f"{mid}:{action}:{event.mark}", content.as_text(), content=content, about=mid)
 
 
 def pressed(event: Telling, postback: dict[str, Any], make: Make) -> Update:
     """A button of ours: its title, and what it is called among programs."""
     mid = ident(postback.get("mid")) or f"postback:{event.person}:{event.mark}"
-    title, payload = words(postback.get("title")), words(postback.get("payload"))
-    text = chosen(title, payload) if title else joined("[button]", payload)
-    referral = fields(postback, "referral")
-    return make(event, mid, joined(came_by(referral), text), referral=flat(referral))
+    payload = words(postback.get("payload"))
+    content, about = Answer(title=words(postback.get("title")), data=payload), ident(fields(postback, "reply_to").get("mid"))
+    referral = flat(postback.get("referral"))
+    return make(event, mid, content.as_text(), content=content, option=payload, about=about, referral=referral)
+
+
+def ordered(event: Telling, order: dict[str, Any], make: Make) -> Update:
+    """A cart that somebody sent."""
+    content = Order(tuple(_item(fields(each)) for each in items(order.get("products"))), words(order.get("note")))
+    return make(event, ident(order.get("mid")) or f"order:{event.person}:{event.mark}", content.as_text(), content=content)
+
+
+def _item(product: dict[str, Any]) -> OrderItem:
+    named = ident(product.get("retailer_id")) or ident(product.get("id"))
+    each = (words(product.get(name)) for name in ("name", "quantity", "unit_price", "currency"))
+    return OrderItem(named, *each)
 
 
 def referred(event: Telling, referral: dict[str, Any], make: Make) -> Update:
@@ -152,5 +166,6 @@ READERS: dict[str, Callable[[Telling, dict[str, Any], Make], Update]] = {
     "message_edit": edited,
     "reaction": reacted,
     "postback": pressed,
+    "order": ordered,
     "referral": referred,
 }

@@ -35,7 +35,8 @@ NEEDED = {
                  "migrate_from_chat_id"},
 }  # fmt: skip
 NEEDED["instagram"] = NEEDED["messenger"] = {
-    "entry", "messaging", "standby", "sender", "recipient", "id", "message", "message_edit", "reaction", "postback", "referral",
+    "entry", "messaging", "standby", "sender", "recipient", "id", "message", "message_edit", "reaction", "postback", "order",
+    "referral",
     "mid", "text", "attachments", "is_echo", "metadata", "payload", "url", "type",
 }  # fmt: skip
 PARTS = {"messages", "message_echoes", "statuses", "calls", "messaging", "standby"}
