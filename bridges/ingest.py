@@ -13,10 +13,11 @@ from kombu.exceptions import OperationalError
 
 from bridges.batches import Ready, Traces
 from bridges.lag import Lag
+from bridges.newer import StoppedPartitions
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Temporary
 from chat4all.model.liveness import Clock, Observed
-from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record, is_newer
+from chat4all.model.records import INCOMING, STATUS, BatchRef, Range, Record
 from chat4all.ports.progress import undone
 from chat4all.settings import load
 from chat4all.telemetry import exporter, logs, metrics, tracing
@@ -129,7 +130,7 @@ class Flow:
         self._traces = Traces()
         self._in_flight: InFlight | None = None
         self._mine: set[int] = set()
-        self._stopped: set[int] = set()
+        self._stopped = StoppedPartitions(topic, "bridge", self._is_aside, lambda each: self._consumer.pause([each]))
         self._paused = False
         self._consumer = opened.log.consume(topic, GROUP, self._assigned, self._revoked)
 
@@ -148,7 +149,8 @@ class Flow:
         self._consumer.close()
 
     def _step(self) -> None:
-        records = self._known(self._consumer.poll(self._most, self._pace.patience(bool(self._in_flight), bool(self._ready))))
+        patience_s = self._pace.patience(bool(self._in_flight), bool(self._ready))
+        records = self._stopped.known(self._consumer.poll(self._most, patience_s))
         self._ready.add(records)
         self._traces.add(records)
         self._bound()
@@ -157,38 +159,18 @@ class Flow:
         elif self._ready and self._pace.left() <= 0:
             self._hand_out(InFlight(BatchRef(self._topic, self._ready.take()), self._parts.settings.batch_resend_s))
 
-    def _known(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Those that today's workers can read. A newer one stops its partition: it and what follows wait for the upgrade."""
-        if not self._stopped and not any(is_newer(each.headers) for each in records):
-            return records
-        known = []
-        for each in records:
-            if each.partition in self._stopped:
-                continue
-            if is_newer(each.headers) and not self._is_aside(each):
-                self._stop(each)
-            else:
-                known.append(each)
-        return known
-
     def _is_aside(self, record: Record) -> bool:
         """An operator has said to pass over it."""
         span = Range(record.partition, record.offset, record.offset)
         return (record.partition, record.offset) in self._parts.store.buried(self._topic, [span])
-
-    def _stop(self, record: Record) -> None:
-        log.error("newer_record", record=f"{self._topic}:{record.partition}:{record.offset}", todo="upgrade the bridge")
-        metrics.NEWER_RECORDS.of(self._topic).add()
-        self._stopped.add(record.partition)
-        metrics.STOPPED.set(len(self._stopped), self._topic)
-        self._consumer.pause([record.partition])
 
     def _bound(self) -> None:
         """Read no further ahead than a few batches."""
         full = len(self._ready) >= self._most
         if full != self._paused:
             self._paused = full
-            (self._consumer.pause if full else self._consumer.resume)(sorted(self._mine - self._stopped))
+            going = sorted(each for each in self._mine if each not in self._stopped)
+            (self._consumer.pause if full else self._consumer.resume)(going)
 
     def _hand_out(self, batch: InFlight) -> None:
         self._in_flight = batch
@@ -230,8 +212,7 @@ class Flow:
 
     def _revoked(self, partitions: Sequence[int]) -> None:
         self._mine -= set(partitions)
-        self._stopped -= set(partitions)
-        metrics.STOPPED.set(len(self._stopped), self._topic)
+        self._stopped.forget(partitions)
         metrics.ASSIGNED.set(len(self._mine), self._topic)
         self._ready.drop(partitions)
         if self._in_flight and not self._in_flight.drop(partitions):

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from bridges.newer import StoppedPartitions
 from bridges.streaming.audience import Memberships
 from bridges.streaming.hub import Hub
 from chat4all.model.backoff import Backoff
@@ -28,7 +29,7 @@ from chat4all.model.deliveries import RANK, DeliveryKey, state
 from chat4all.model.events import Event, decode, member_of
 from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.messages import seq_at
-from chat4all.model.records import EVENTS, INCOMING, Range, Record, is_newer
+from chat4all.model.records import EVENTS, INCOMING, Range, Record
 from chat4all.ports import Consumer, EventLog, MessageStore
 from chat4all.ports.progress import undone
 from chat4all.telemetry import metrics
@@ -111,7 +112,8 @@ class Feed:
         self._store = store
         self._ends = start.ends
         self._positions = dict(start.positions)
-        self._stopped: set[int] = set()
+        # What a newer event says may not be for everybody.
+        self._stopped = StoppedPartitions(EVENTS, "stream server")
         self._hub = hub
         self._memberships = Memberships()
         self._loop = asyncio.get_running_loop()
@@ -149,7 +151,7 @@ class Feed:
     def _read(self, consumer: Consumer) -> None:
         self._open_when_there()
         while not self._stopping.is_set():
-            records = self._known(consumer.poll(BATCH, POLL_S))
+            records = self._stopped.known(consumer.poll(BATCH, POLL_S))
             if not records:
                 self._open_when_there()
                 continue
@@ -158,20 +160,6 @@ class Feed:
             for record in records:
                 self._positions[record.partition] = record.offset + 1
             self._open_when_there()
-
-    def _known(self, records: Sequence[Record]) -> list[Record]:
-        """Those that this code understands. A newer event stops its partition: what it says may not be for everybody."""
-        known = []
-        for each in records:
-            if each.partition not in self._stopped and is_newer(each.headers):
-                record = f"{EVENTS}:{each.partition}:{each.offset}"
-                log_to.error("newer_record", record=record, todo="upgrade the stream server")
-                self._stopped.add(each.partition)
-                metrics.NEWER_RECORDS.of(EVENTS).add()
-                metrics.STOPPED.set(len(self._stopped), EVENTS)
-            if each.partition not in self._stopped:
-                known.append(each)
-        return known
 
     def show(self) -> None:
         """Let every scrape see how far behind this is."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from bridges.ingest import Flow
 from bridges.streaming.feed import Feed
-from chat4all.model.records import EVENTS, INCOMING, BatchRef, Record
+from chat4all.model.records import EVENTS, INCOMING, VERSION, BatchRef, Record
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY
 
-OLD, NEW = {"v": "1"}, {"v": "3"}
+OLD, NEW = {"v": "1"}, {"v": str(VERSION + 1)}
 
 
 def record(partition: int, offset: int, headers: Mapping[str, str] = OLD, topic: str = INCOMING) -> Record:
@@ -87,8 +87,8 @@ async def test_the_stream_dispatches_nothing_newer() -> None:
     nothing: Any = None
     feed = Feed(nothing, nothing, start, nothing)
     told = [record(0, 0, topic=EVENTS), record(0, 1, NEW, EVENTS), record(0, 2, topic=EVENTS), record(1, 0, {}, EVENTS)]
-    assert [(each.partition, each.offset) for each in feed._known(told)] == [(0, 0), (1, 0)]
-    assert feed._known([record(0, 3, topic=EVENTS)]) == []
+    assert [(each.partition, each.offset) for each in feed._stopped.known(told)] == [(0, 0), (1, 0)]
+    assert feed._stopped.known([record(0, 3, topic=EVENTS)]) == []
     feed._positions = {0: 1, 1: 1}
     feed._open_when_there()
     assert _stopped(EVENTS) == 1

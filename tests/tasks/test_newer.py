@@ -11,6 +11,7 @@ from chat4all.model.failures import Permanent
 from chat4all.model.records import (
     INCOMING,
     STATUS,
+    VERSION,
     NewRecord,
     Position,
     Range,
@@ -45,7 +46,8 @@ def newer(partition: int, number: int, v: str) -> NewRecord:
     return msgspec.structs.replace(record, headers=record.headers | {"v": v})
 
 
-VERSIONS = ["3", "17", "x"]
+NEXT = str(VERSION + 1)
+VERSIONS = [NEXT, "17", "x"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -69,11 +71,11 @@ def test_a_newer_record_stops_its_partition_alone(road: World, version: str, aga
 
 def test_after_the_upgrade_it_is_read_in_its_place(road: World) -> None:
     """The version was all that it was waiting for."""
-    road.log.append([newer(0, 1, "3")], 5)
+    road.log.append([newer(0, 1, NEXT)], 5)
     road.say(message(HOME[0], 2))
     road.run()
     assert road.store.page(HOME[0], None, None, 10) == []
-    with patch("chat4all.model.records._KNOWN", frozenset({"1", "2", "3"})):
+    with patch("chat4all.model.records._KNOWN", frozenset({"1", "2", NEXT})):
         road.run()
     assert [each.message_id for each in road.store.page(HOME[0], None, None, 10)] == [
         new_id("message", HOME[0], number) for number in (1, 2)
@@ -96,7 +98,7 @@ def test_what_an_operator_sets_aside_is_passed_over(road: World, version: str) -
 
 def test_a_newer_first_record_leaves_nothing_to_do(road: World) -> None:
     """A batch that is all of one stopped partition changes nothing."""
-    road.log.append([newer(0, 1, "3"), newer(0, 2, "3")], 5)
+    road.log.append([newer(0, 1, NEXT), newer(0, 2, NEXT)], 5)
     road.run(PERSIST)
     assert road.store.progress(INCOMING) == {}
 
@@ -105,7 +107,7 @@ def test_receipts_of_a_newer_version_wait_too(road: World) -> None:
     """Positions and receipts are records like others."""
     position = Position(HOME[0], "bob", "read", 1, 1)
     record = status_record(position, PARTITIONS, {})
-    road.log.append([msgspec.structs.replace(record, headers={"v": "3"}), record], 5)
+    road.log.append([msgspec.structs.replace(record, headers={"v": NEXT}), record], 5)
     road.receive()
     assert road.store.progress(STATUS) == {}
     assert road.store.watermarks([HOME[0]]) == {HOME[0]: []}
