@@ -88,7 +88,8 @@ class Sender:
         return None
 
     async def close(self) -> None:
-        """Let go of the channel's connections."""
+        """Let go of the channel's connections. No attempt is under way any more."""
+        await self._owners.close()
         await self._channel.close()
 
     # Before the call

@@ -83,6 +83,13 @@ class Deliverer:
         if self._timer:
             self._timer.cancel()
 
+    async def cut_off(self) -> None:
+        """End what was begun, wherever it stands: there is no time to finish it."""
+        self._hold.stop()
+        for each in self.serving.values():
+            each.cancel()
+        await self.finished()
+
     # Whose turn it is
 
     def serve(self) -> None:

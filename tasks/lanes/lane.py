@@ -73,7 +73,21 @@ class LaneWork:
         self._news.set()
 
     async def run(self, linger_s: float) -> None:
-        """Work until nothing has been left to do for `linger_s`, or the lane is lost; calls that were begun are finished."""
+        """Work until nothing has been left to do for `linger_s`, or the lane is lost; calls that were begun are finished.
+
+        So they are after an error. When it is cancelled they are cut off.
+        """
+        try:
+            await self._work(linger_s)
+        except asyncio.CancelledError:
+            await self.deliverer.cut_off()
+            raise
+        except Exception:
+            self._hold.stop()
+            await self._finished()
+            raise
+
+    async def _work(self, linger_s: float) -> None:
         await self._load_waiting()
         idle_since = time.monotonic()
         while self._hold.goes_on():
@@ -88,9 +102,13 @@ class LaneWork:
             elif time.monotonic() - idle_since > linger_s:
                 break
             await self._wait_for_news()
+        await self._finished()
+        await self._move_cursor(now=True)
+
+    async def _finished(self) -> None:
+        """Until what was begun is done, and durable."""
         await self.deliverer.finished()
         await self._writes.finished()
-        await self._move_cursor(now=True)
 
     def _is_idle(self) -> bool:
         return self._window.is_clean and not self._keys.has_due(now_ms() + int(SOON_S * 1000))

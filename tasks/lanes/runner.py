@@ -44,6 +44,7 @@ class LaneRunner:
 
     def __init__(self, parts: Parts, opens: Callable[[str, Settings], Channel] = open_channel) -> None:
         self._parts = parts
+        self._patience_s = parts.settings.provider_timeout_s + STOP_S
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s)
         self._writer = writer = Writer(parts, self._executor)
@@ -68,8 +69,11 @@ class LaneRunner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take."""
-        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(self._parts.settings.provider_timeout_s + STOP_S)
+        """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take.
+
+        What cannot be finished by then, as in an outage of the store, is cut off: the next holder finds it begun.
+        """
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(self._patience_s + STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_S)
         self._loop.close()
@@ -96,10 +100,15 @@ class LaneRunner:
         self._stopping = True
         for work in self._works.values():
             work.stop()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for task in self._always:
+        left = list(self._tasks.values())
+        if left:
+            _, late = await asyncio.wait(left, timeout=self._patience_s)
+            if late:
+                log.warning("lanes_cut_off", lanes=len(late))
+        ending = [*left, *self._always]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._always, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await self.outlets.close()
 
     async def _look(self, lane: Lane) -> None:

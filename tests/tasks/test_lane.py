@@ -24,7 +24,7 @@ from tasks.lanes.lane import READ_ROWS, LaneWork
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait
 from tasks.lanes.writer import Ended, Sent, Tried, Writer
-from tests.tasks.world import World, message, new_id, release, take, threads, until, whatsapp, world
+from tests.tasks.world import World, granted, message, new_id, release, take, threads, until, whatsapp, world
 
 PARTITIONS = 1
 
@@ -409,3 +409,32 @@ async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Be
             fences.add(bench.road.store.lanes([lane])[lane].lease.fence)
     assert len(fences) > 2
     assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())
+
+
+async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that nobody can read ends the work; a call that was begun is finished, and what it came to is durable."""
+    pages, began, sends = bench.road.store.lane_rows, asyncio.Event(), bench.provider.attempt
+
+    async def slowly(row: Delivery, refusals: int, hold: Hold) -> Outcome:
+        began.set()
+        await asyncio.sleep(0.3)
+        return await sends(row, refusals, granted())
+
+    def page(lane: Lane, after: tuple[int, int], *more: Any) -> Any:
+        if after[0] > 0:
+            raise ValueError("nobody foresaw this")
+        return pages(lane, after, *more)
+
+    monkeypatch.setattr(bench.provider, "attempt", slowly)
+    monkeypatch.setattr(bench.road.store, "lane_rows", page)
+    say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
+    state, hold = take(bench.road.store, Lane("whatsapp", 0), "holder")
+    work = LaneWork(state, hold, bench.road.store, bench.writer, bench.provider, bench.executor)
+    working = asyncio.create_task(work.run(5))
+    await began.wait()
+    say(bench, message(conversation(2), 2, to=[whatsapp(2)]))
+    work.fanned(2)
+    with pytest.raises(ValueError, match="foresaw"):
+        await working
+    assert work.deliverer.serving == {}
+    assert [row.facts.sent_at > 0 for row in bench.road.rows()] == [True, False]

@@ -217,16 +217,17 @@ def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
 
 
 class Away:
-    """A store that one node cannot reach any more: each of its calls fails until it is back."""
+    """A store that one node cannot reach any more: each of its calls fails until it is back. `only`: these of its calls."""
 
-    def __init__(self, store: MessageStore) -> None:
-        self._store, self.is_away = store, False
+    def __init__(self, store: MessageStore, *only: str) -> None:
+        self._store, self.is_away, self._only, self.asked = store, False, only, 0
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._store, name)
 
         def call(*given: Any, **named: Any) -> Any:
-            if self.is_away:
+            if self.is_away and name in (self._only or (name,)):
+                self.asked += 1
                 raise Temporary("store", "away")
             return real(*given, **named)
 
@@ -268,3 +269,36 @@ def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road
     assert [each.reference for each in (*first.arrived, *second.arrived)] == [str(row.key) for row in road.rows()]
     for each in begun:
         each.stop()
+
+
+@pytest.mark.parametrize("stands_in", ["owners", "record"])
+def test_a_worker_that_is_told_to_stop_in_an_outage_ends_in_time_and_in_order(
+    road: World, monkeypatch: pytest.MonkeyPatch, stands_in: str
+) -> None:
+    """What waits for the store is cut off, nothing is asked of threads that have ended, and the next holder sends it."""
+    monkeypatch.setattr("tasks.lanes.runner.STOP_S", 0.5)
+    away, channel, said = cast("Any", Away(road.store, stands_in)), Fake(), list[Any]()
+    settings = road.parts.settings.model_copy(update={"provider_timeout_s": 0.3, "unknown_grace_s": 0.1})
+    parts = Parts(settings, road.log, away, road.parts.partitions, road.parts.objects)
+    runner = LaneRunner(parts, lambda *_: channel)
+    runner._loop.set_exception_handler(lambda _, context: said.append(context))
+    runner.start()
+    away.is_away = True
+    say(road, 3)
+    runner.wake(LANE)
+    wait_for(lambda: away.asked)
+    began = time.monotonic()
+    runner.stop()
+    assert time.monotonic() - began < 5
+    assert not [each.name for each in threading.enumerate() if each.name.startswith("lanes")]
+    assert said == [] and channel.arrived == []
+    away.is_away = False
+    following = LaneRunner(parts, lambda *_: channel)
+    following.start()
+
+    def all_sent() -> bool:
+        following.wake(LANE)
+        return len(channel.arrived) == 3
+
+    wait_for(all_sent, 20)
+    following.stop()
