@@ -44,7 +44,6 @@ class LaneRunner:
 
     def __init__(self, parts: Parts, opens: Callable[[str, Settings], Channel] = open_channel) -> None:
         self._parts = parts
-        self._patience_s = parts.settings.provider_timeout_s + STOP_S
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s)
         self._writer = writer = Writer(parts, self._executor)
@@ -78,6 +77,10 @@ class LaneRunner:
         self._thread.join(STOP_S)
         self._loop.close()
         self._executor.shutdown(wait=True)
+
+    @property
+    def _patience_s(self) -> float:
+        return self._parts.settings.provider_timeout_s + STOP_S
 
     def wake(self, lane: Lane) -> None:
         """Look at this lane soon. Does not block; from any thread."""
