@@ -3,7 +3,6 @@
 import hmac
 import json
 import logging
-import re
 from collections.abc import Awaitable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
-from chat4all.channels import http, telegram_inbound
+from chat4all.channels import http, telegram_address, telegram_inbound
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields, ident
 from chat4all.model.content import Media
@@ -26,10 +25,10 @@ from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable
 from chat4all.settings import Settings
 
 SIMULATED_BOT = "1000000001"
-CHAT_ID = re.compile(r"-?[1-9][0-9]{3,19}")
 API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
-UPDATES = ["message", "edited_message", "callback_query", "message_reaction"]
+# Those that are read, and two that say who may be written to. Reactions come only to who asks for them.
+UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
 MB = 1 << 20
 PHOTOS = ("image/jpeg", "image/png")
 DOCUMENTS = ("application/pdf", "application/zip", "image/gif")
@@ -118,13 +117,8 @@ class Telegram(Channel):
         self._bot = AsyncTeleBot(token)
 
     def address(self, text: str) -> str:
-        """The chat's id: digits, with a minus for groups."""
-        written = text.strip()
-        if not CHAT_ID.fullmatch(written):
-            raise ValueError(
-                "a Telegram address is the id of a chat with the bot, such as 123456789; usernames cannot be written to"
-            )
-        return written
+        """The chat's id: digits, with a minus for groups, and perhaps a topic of it."""
+        return telegram_address.place(text).address
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Telegram asks for none."""
@@ -162,7 +156,7 @@ class Telegram(Channel):
     async def send_text(self, message: Outgoing) -> str:
         """A text, as it is: no markup is read into it."""
         sent = await _call(self._bot.send_message(message.address, message.text), Unknown)
-        return telegram_inbound.provider_id(message.address, sent.message_id)
+        return telegram_address.place(message.address).id_of(sent.message_id)
 
     async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
         """A picture, film, sound or document, which Telegram fetches from its link."""
@@ -176,7 +170,7 @@ class Telegram(Channel):
         else:
             sending = self._bot.send_document(message.address, url, caption=caption)
         sent = await _call(sending, Unknown)
-        return telegram_inbound.provider_id(message.address, sent.message_id)
+        return telegram_address.place(message.address).id_of(sent.message_id)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """getFile, which names a path for the next hour."""

@@ -1,16 +1,19 @@
-"""Reads what people write to a Telegram bot, as text and files. An unknown kind becomes a text that says so."""
+"""Reads what people write to a Telegram bot. An unknown kind becomes words that say so, and keeps what Telegram sent of it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from chat4all.channels.json_fields import fields, ident, items, joined, words
+from chat4all.channels.json_fields import fields, ident, items, words
 from chat4all.channels.provider_times import within_second
-from chat4all.channels.telegram_as_text import called, said
+from chat4all.channels.telegram_address import Place
+from chat4all.channels.telegram_content import called, said
 from chat4all.channels.wording import EDITED
+from chat4all.model import option_tokens
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Answer, Deletion, Edit, Reaction, Text, words_of
 from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "telegram"
@@ -19,13 +22,10 @@ SHARED = frozenset({"group", "supergroup", "channel"})
 PASSED_OVER = (
     "my_chat_member", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost", "poll", "poll_answer",
     "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media",
-    "message_reaction_count", "business_connection", "deleted_business_messages", "managed_bot",
+    "message_reaction_count", "business_connection", "managed_bot", "guest_message", "subscription",
+    "stopped_message_generation",
 )  # fmt: skip
-
-
-def provider_id(chat: str | int, message_id: int | str) -> str:
-    """Telegram counts messages within a chat; only with the chat is the number an id."""
-    return f"{chat}:{message_id}"
+EMOJI_MOST = 64
 
 
 def read(update: object, account: str) -> Sequence[Update]:
@@ -34,28 +34,32 @@ def read(update: object, account: str) -> Sequence[Update]:
     if not known:
         return [Unreadable("not an update")]
     mark = ident(known.get("update_id")) or _digest(known)
-    if "message" in known:
-        return _message(fields(known, "message"), account, mark)
-    if "edited_message" in known:
-        return [_edited(fields(known, "edited_message"), account, mark)]
-    if "callback_query" in known:
-        return [_pressed(fields(known, "callback_query"), account)]
-    if "message_reaction" in known:
-        return [_reacted(fields(known, "message_reaction"), account, mark)]
+    for kind, read_kind in KINDS.items():
+        if kind in known:
+            return list(read_kind(fields(known, kind), account, mark))
     passed = next((each for each in PASSED_OVER if each in known), "")
     return [Aside("passed_over", passed) if passed else Unreadable("unknown update")]
+
+
+def pressed(update: object) -> str:
+    """The id of the press of a button that this update tells; empty: none. It spins until it is answered."""
+    return ident(fields(update, "callback_query").get("id"))
 
 
 def _digest(update: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(update, order="deterministic")).hexdigest()[:20]
 
 
-def chat_of(message: dict[str, Any]) -> str:
-    """The chat's id. A private chat's is the person's, where one of both cannot be read."""
+def _place(message: dict[str, Any]) -> Place | None:
+    """Where it was said. A private chat's id is the person's, where one of both cannot be read."""
     found = ident(fields(message, "chat").get("id"))
     if not found and fields(message, "chat").get("type") in {None, "private"}:
         found = ident(fields(message, "from").get("id"))
-    return found if found.removeprefix("-").isdigit() and found.isascii() else ""
+    if not (found.removeprefix("-").isdigit() and found.isascii()):
+        return None
+    topic = ident(message.get("message_thread_id")) if message.get("is_topic_message") is True else ""
+    business = ident(message.get("business_connection_id"))
+    return Place(found, topic if topic.isdigit() and not business else "", business)
 
 
 def _id_of(message: dict[str, Any], mark: str) -> str:
@@ -66,84 +70,182 @@ def _id_of(message: dict[str, Any], mark: str) -> str:
     return number
 
 
-def _message(message: dict[str, Any], account: str, mark: str) -> Sequence[Update]:
-    chat, to = chat_of(message), ident(message.get("migrate_to_chat_id"))
+def _written(message: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
+    where, to = _place(message), ident(message.get("migrate_to_chat_id"))
     was = ident(message.get("migrate_from_chat_id"))
-    if chat and (to or was):
-        return [Moved(NAME, account, chat, to) if to else Moved(NAME, account, was, chat)]
-    return [_said(message, account, mark)]
+    if where and (to or was):
+        yield Moved(NAME, account, where.chat, to) if to else Moved(NAME, account, was, where.chat)
+    else:
+        yield _said(message, account, mark)
 
 
-def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -> Update:
-    chat, number, content = chat_of(message), _id_of(message, mark), said(message)
-    if not chat or not number or content is None:
-        return Unreadable("message")
-    if content.service and not content.text:
-        return Aside("passed_over", content.service)
-    shared = words(fields(message, "chat").get("type")) in SHARED
-    speaker = called(message.get("sender_chat")) or called(message.get("from"))
-    reply = ident(fields(message, "reply_to_message").get("message_id"))
-    edits = provider_id(chat, number) if edition else ""
-    return Inbound(
-        channel=NAME,
-        account=account,
-        provider_id=provider_id(chat, number) + edition,
-        address=chat,
-        text=(EDITED if edition else "") + content.text,
-        at=within_second(message.get("edit_date") or message.get("date")),
-        sender_name=called(message.get("chat")) if shared else speaker,
-        reply_to=provider_id(chat, reply) if reply else "",
-        speaker=speaker if shared else "",
-        edits=edits,
-        media=content.media.name,
-        mime_type=content.media.mime_type,
-        filename=content.media.filename,
-    )
-
-
-def _edited(message: dict[str, Any], account: str, mark: str) -> Update:
+def _edited(message: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
     """Each edit is news of its own: two within a second differ by their updates."""
     if "live_period" in fields(message, "location"):
         # It comes every few seconds for hours.
-        return Aside("passed_over", "live_location")
-    return _said(message, account, mark, f":{ident(message.get('edit_date'))}:{mark}")
+        yield Aside("passed_over", "live_location")
+    else:
+        yield _said(message, account, mark, f":{ident(message.get('edit_date'))}:{mark}")
 
 
-def _pressed(press: dict[str, Any], account: str) -> Update:
-    number, message = ident(press.get("id")), fields(press, "message")
-    chat = chat_of(message) or ident(fields(press, "from").get("id"))
-    if not number or not chat:
+def _business(read_kind: "Read") -> "Read":
+    """The same of a chat that the bot answers for somebody. Without the connection nobody can tell whose chat it is."""
+
+    def read_business(message: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
+        if ident(message.get("business_connection_id")):
+            yield from read_kind(message, account, mark)
+        else:
+            yield Unreadable("business message without its connection")
+
+    return read_business
+
+
+def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -> Update:
+    where, number, found = _place(message), _id_of(message, mark), said(message)
+    if not where or not number or found is None:
         return Unreadable("message")
-    shared = words(fields(message, "chat").get("type")) in SHARED
-    asked = ident(message.get("message_id"))
+    if found.service and not found.text:
+        return Aside("passed_over", found.service)
+    reply = ident(fields(message, "reply_to_message").get("message_id"))
+    original = where.id_of(number) if edition else ""
     return Inbound(
+        channel=NAME,
+        account=account,
+        provider_id=where.id_of(number) + edition,
+        text=(EDITED if edition else "") + found.text,
+        at=within_second(message.get("edit_date") or message.get("date")),
+        reply_to=where.id_of(reply) if reply else "",
+        edits=original,
+        media=found.media.name,
+        mime_type=found.media.mime_type,
+        filename=found.media.filename,
+        is_echo=_is_ours(message, where),
+        referral=_start(message),
+        content=Edit(Text(found.text)) if edition and found.text else found.content,
+        about=original,
+        kind=found.kind,
+        forwarded=any(each in message for each in ("forward_origin", "forward_date")),
+        raw=found.raw,
+        **_who(message, where, message.get("author_signature"), message.get("sender_chat"), message.get("from")),
+    )
+
+
+def _who(message: dict[str, Any], where: Place, *speakers: object) -> dict[str, Any]:
+    """Whose address it is: a person's, or a chat's of several, where each of them has a name."""
+    speaker = next(filter(None, (called(each) or words(each) for each in speakers)), "")
+    if words(fields(message, "chat").get("type")) in SHARED:
+        return {"address": where.address, "sender_name": called(message.get("chat")), "speaker": speaker}
+    name = called(message.get("chat")) or speaker if where.business else speaker
+    # Their topics are all the same person's.
+    return {"address": where.address, "sender_name": name, "also_known_as": where.chat if where.topic else ""}
+
+
+def _is_ours(message: dict[str, Any], where: Place) -> bool:
+    """Whether the owner of the account wrote it, that the bot only helps: all others there are the one who has the chat."""
+    writer = ident(fields(message, "from").get("id"))
+    return bool(where.business and writer and writer != where.chat)
+
+
+def _start(message: dict[str, Any]) -> dict[str, str]:
+    """What the link carried that opened the chat: Telegram gives it as the command that the app sends."""
+    command, _, payload = words(message.get("text")).partition(" ")
+    return {"start": payload.strip()} if command == "/start" and payload.strip() else {}
+
+
+def _pressed(press: dict[str, Any], account: str, _mark: str) -> Iterator[Update]:
+    number, message = ident(press.get("id")), fields(press, "message")
+    person = ident(fields(press, "from").get("id"))
+    where = _place(message) or (Place(person) if person.isdigit() else None)
+    if not number or not where:
+        yield Unreadable("message")
+        return
+    asked, data = ident(message.get("message_id")), words(press.get("data"))
+    # Our own token says nothing to anybody else.
+    foreign = "" if option_tokens.read(data) else data or words(press.get("game_short_name"))
+    content = Answer(title=_title_of(message, data), data=foreign)
+    about = where.id_of(asked) if asked not in {"", "0"} else ""
+    yield Inbound(
         channel=NAME,
         account=account,
         provider_id=f"callback:{number}",
-        address=chat,
-        text=joined("[button]", press.get("data"), press.get("game_short_name")),
+        text=content.as_text(),
         at=now_ms(),
-        sender_name=called(message.get("chat")) if shared else called(press.get("from")),
-        reply_to=provider_id(chat, asked) if asked else "",
-        speaker=called(press.get("from")) if shared else "",
+        reply_to=about,
+        content=content,
+        about=about,
+        option=data,
+        **_who(message, where, press.get("from")),
     )
 
 
-def _reacted(reaction: dict[str, Any], account: str, mark: str) -> Update:
-    chat, about = chat_of(reaction), ident(reaction.get("message_id"))
-    if not chat or not about:
-        return Unreadable("message")
-    new = [words(fields(each).get("emoji")) or words(fields(each).get("type")) for each in items(reaction.get("new_reaction"))]
-    shared = words(fields(reaction, "chat").get("type")) in SHARED
-    speaker = called(reaction.get("user")) or called(reaction.get("actor_chat"))
-    return Inbound(
+def _title_of(message: dict[str, Any], data: str) -> str:
+    """What stands on the button that was pressed, as the message shows it."""
+    for row in items(fields(message, "reply_markup").get("inline_keyboard")):
+        for button in map(fields, items(row)):
+            if data and button.get("callback_data") == data:
+                return words(button.get("text"))
+    return ""
+
+
+def _reacted(reaction: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
+    where, about = _place(reaction), ident(reaction.get("message_id"))
+    if not where or not about:
+        yield Unreadable("message")
+        return
+    old = items(reaction.get("old_reaction"))
+    new = [each for each in items(reaction.get("new_reaction")) if fields(each)]
+    content = Reaction(emoji=_emoji(next((each for each in new if each not in old), new[0])) if new else "")
+    yield Inbound(
         channel=NAME,
         account=account,
-        provider_id=f"{provider_id(chat, about)}:reaction:{mark}",
-        address=chat,
-        text=f"[reaction] {' '.join(filter(None, new)) or 'taken back'}",
+        provider_id=f"{where.id_of(about)}:reaction:{mark}",
+        text=content.as_text(),
         at=within_second(reaction.get("date")),
-        sender_name=called(reaction.get("chat")) if shared else speaker,
-        reply_to=provider_id(chat, about),
-        speaker=speaker if shared else "",
+        reply_to=where.id_of(about),
+        content=content,
+        about=where.id_of(about),
+        **_who(reaction, where, reaction.get("user"), reaction.get("actor_chat")),
     )
+
+
+def _emoji(reaction: object) -> str:
+    """A reaction as people see it, where it is an emoji; else what Telegram calls it."""
+    known = fields(reaction)
+    kind = words(known.get("type"))
+    return words(known.get("emoji"))[:EMOJI_MOST] or ("⭐" if kind == "paid" else f"[{kind.replace('_', ' ')[:EMOJI_MOST]}]")
+
+
+def _deleted(deleted: dict[str, Any], account: str, _mark: str) -> Iterator[Update]:
+    """Only chats of a business tell that something was deleted, and not by whom."""
+    where = _place(deleted)
+    for each in items(deleted.get("message_ids")) or [""]:
+        about = where.id_of(ident(each)) if where and ident(each) else ""
+        if not where or not about:
+            yield Unreadable("message")
+            continue
+        yield Inbound(
+            channel=NAME,
+            account=account,
+            provider_id=f"{about}:deleted",
+            text=words_of(Deletion()),
+            at=now_ms(),
+            reply_to=about,
+            content=Deletion(),
+            about=about,
+            **_who(deleted, where),
+        )
+
+
+Read = Callable[[dict[str, Any], str, str], Iterator[Update]]
+# The kinds of updates that are read, and how.
+KINDS: dict[str, Read] = {
+    "message": _written,
+    "edited_message": _edited,
+    "channel_post": _written,
+    "edited_channel_post": _edited,
+    "callback_query": _pressed,
+    "message_reaction": _reacted,
+    "business_message": _business(_written),
+    "edited_business_message": _business(_edited),
+    "deleted_business_messages": _business(_deleted),
+}

@@ -1,24 +1,31 @@
-"""Turns Telegram's kinds of messages into text. Kinds that have no type of their own here become text that holds all of it."""
+"""Reads what a Telegram message holds: its words, its file, or one of the kinds of content that have a type here."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from chat4all.channels.json_fields import fields, ident, is_odd, items, joined, words
+from chat4all.channels import vcards
+from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
+from chat4all.model.content import ContactCards, Content, Form, Location, Story, Unsupported, first_words
 
-# With an animation comes a document beside it, for old clients.
+# A file's kind: what it is called in words, and as which kind of media it is shown. With an animation comes a document beside
+# it, for old clients, and with a photo that moves the photo.
 MEDIA = {
-    "photo": "picture",
-    "animation": "animation",
-    "document": "document",
-    "voice": "sound",
-    "audio": "sound",
-    "video": "video",
-    "video_note": "video",
-    "sticker": "sticker",
+    "live_photo": ("video", "video"),
+    "photo": ("picture", "image"),
+    "animation": ("animation", "animation"),
+    "document": ("document", "document"),
+    "voice": ("sound", "voice"),
+    "audio": ("sound", "audio"),
+    "video": ("video", "video"),
+    "video_note": ("video", "video"),
+    "sticker": ("sticker", "sticker"),
 }
+RAW_MOST = 64 << 10
+QUOTED_MOST = 200
 # What a message has beside what was said.
 ENVELOPE = frozenset({
     "message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat", "sender_boost_count",
@@ -45,11 +52,17 @@ SERVICE = frozenset({
 
 
 class Said(Struct, frozen=True):
-    """A message in words, and the file with it. `service`: it says something of the chat that nobody misses."""
+    """What a message holds: words, the file with them, content that is more. `kind`: how the file is meant to be shown.
+
+    `service`: it says something of the chat that nobody misses. `raw`: of a kind that has no type here.
+    """
 
     text: str
     media: Media = NO_MEDIA
     service: str = ""
+    content: Content | None = None
+    kind: str = ""
+    raw: bytes = b""
 
 
 def said(message: dict[str, Any]) -> Said | None:
@@ -57,23 +70,42 @@ def said(message: dict[str, Any]) -> Said | None:
     if is_odd(message.get("text")) or is_odd(message.get("caption")):
         return None
     if words(message.get("text")):
-        return Said(linked(words(message["text"]), message.get("entities")))
-    caption = linked(words(message.get("caption")), message.get("caption_entities"))
+        return Said(joined(_quoted(message), linked(words(message["text"]), message.get("entities")), by="\n"))
+    caption = joined(_quoted(message), linked(words(message.get("caption")), message.get("caption_entities")), by="\n")
     kind = next((kind for kind in MEDIA if kind in message), "")
     if kind:
         return _media(kind, message[kind], caption)
-    for kind, say in DESCRIBERS.items():
+    for kind, read in READERS.items():
+        content = read(message[kind], message) if kind in message else None
+        if content is not None:
+            return Said(joined(content.as_text(), caption), content=content)
+    for kind, say in NOTICES.items():
         if kind in message:
             return Said(joined(say(message[kind]) or unsupported(kind, message[kind]), caption))
     return _other(message, caption)
 
 
 def _other(message: dict[str, Any], caption: str) -> Said:
+    """A kind that has no type: in words, with what Telegram sent of it."""
     service = next((each for each in SERVICE if each in message), "")
     if service:
         return Said(caption, service=service)
-    kind = next((each for each in message if each not in ENVELOPE and each != "text"), "")
-    return Said(joined(unsupported(kind, message.get(kind)), caption) if kind or not caption else caption)
+    known = next((each for each in DESCRIBERS if each in message), "")
+    kind = known or next((each for each in message if each not in ENVELOPE and each != "text"), "")
+    if not kind and caption:
+        return Said(caption)
+    say = DESCRIBERS.get(kind)
+    text = joined((say(message[kind]) if say else "") or unsupported(kind, message.get(kind)), caption)
+    raw = msgspec.json.encode({kind: message.get(kind)})[:RAW_MOST]
+    return Said(text, content=Unsupported(kind, text), raw=raw)
+
+
+def _quoted(message: dict[str, Any]) -> str:
+    """The words that a person picked out of what they answer, or that only this message brings here."""
+    quote = fields(message, "quote")
+    is_needed = quote.get("is_manual") is True or "reply_to_message" not in message
+    text = first_words(words(quote.get("text")), QUOTED_MOST) if is_needed else ""
+    return f"> {text}" if text else ""
 
 
 def linked(text: str, entities: object) -> str:
@@ -102,11 +134,12 @@ def _media(kind: str, raw: object, caption: str) -> Said | None:
     file_id = ident(part.get("file_id"))
     if not file_id:
         return None
+    called_as, shown_as = MEDIA[kind]
     filename = words(part.get("file_name"))
     mime_type = words(part.get("mime_type")) or ("image/jpeg" if kind == "photo" else "")
     piece = joined(part.get("performer"), part.get("title"), by=" - ")
-    text = joined(f"[{MEDIA[kind]}]", part.get("emoji"), piece, filename, caption)
-    return Said(text, Media(file_id, mime_type, filename))
+    text = joined(f"[{called_as}]", part.get("emoji"), piece, filename, caption)
+    return Said(text, Media(file_id, mime_type, filename), kind=shown_as)
 
 
 def called(user: object) -> str:
@@ -115,24 +148,64 @@ def called(user: object) -> str:
     return joined(known.get("first_name"), known.get("last_name")) or words(known.get("title")) or words(known.get("username"))
 
 
-def _place(location: object) -> str:
-    known = fields(location)
-    latitude, longitude = words(known.get("latitude")), words(known.get("longitude"))
-    return f"{latitude},{longitude}" if latitude and longitude else ""
+def _degrees(part: object) -> tuple[float, float] | None:
+    """A place on the earth; None: there is none to be read."""
+    latitude, longitude = (_degree(fields(part).get(each)) for each in ("latitude", "longitude"))
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    return latitude, longitude
 
 
-def _venue(part: object) -> str:
+def _degree(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 180 else None
+
+
+def _venue(part: object, _message: dict[str, Any]) -> Content | None:
     venue = fields(part)
-    return joined("[location]", _place(venue.get("location")), venue.get("title"), venue.get("address"))
+    where = _degrees(venue.get("location"))
+    return Location(*where, words(venue.get("title")), words(venue.get("address"))) if where else None
 
 
-def _location(part: object) -> str:
-    live = "live" if "live_period" in fields(part) else ""
-    return joined("[location]", _place(part), live) if _place(part) else ""
+def _location(part: object, message: dict[str, Any]) -> Content | None:
+    where = _degrees(part)
+    until = _until(message.get("date"), fields(part).get("live_period"))
+    return Location(*where, live_until=until) if where else None
 
 
-def _contact(part: object) -> str:
-    return joined("[contact]", called(part), fields(part).get("phone_number"))
+def _until(begun: object, period: object) -> int:
+    """When so many seconds from then are over, in ms; 0: never begun."""
+    if isinstance(begun, int) and isinstance(period, int) and 0 < begun < 1 << 40 and 0 < period < 1 << 32:
+        return (begun + period) * 1000
+    return 0
+
+
+def _contact(part: object, _message: dict[str, Any]) -> Content | None:
+    known, more = fields(part), vcards.read(words(fields(part).get("vcard")))
+    name, phone, person = called(part) or more.name, words(known.get("phone_number")), ident(known.get("user_id"))
+    if not name and not phone:
+        return None
+    phones = tuple(dict.fromkeys(filter(None, (phone, *more.phones))))
+    return ContactCards((msgspec.structs.replace(more, name=name, phones=phones, ids={"telegram": person} if person else {}),))
+
+
+def _form(part: object, _message: dict[str, Any]) -> Content | None:
+    """What a web app sent: JSON by custom, any words by right."""
+    given = fields(part).get("data")
+    try:
+        answers = given if isinstance(given, dict) else decoded(words(given).encode())
+    except ValueError:
+        answers = given
+    return Form(
+        button=words(fields(part).get("button_text")),
+        answers=answers if isinstance(answers, dict) else {"data": words(given)},
+    )
+
+
+def _story(part: object, _message: dict[str, Any]) -> Content | None:
+    number, chat = ident(fields(part).get("id")), fields(part, "chat")
+    by = ident(chat.get("username"))
+    url = f"https://t.me/{by}/s/{number}" if by and number else ""
+    return Story("share", url, called(chat), number)
 
 
 def _poll(part: object) -> str:
@@ -149,17 +222,9 @@ def _game(part: object) -> str:
     return joined("[game]", joined(fields(part).get("title"), fields(part).get("description"), by=": "))
 
 
-def _story(part: object) -> str:
-    return joined("[story]", called(fields(part).get("chat")))
-
-
 def _checklist(part: object) -> str:
     tasks = joined(*(fields(each).get("text") for each in items(fields(part).get("tasks"))), by=" / ")
     return joined("[checklist]", joined(fields(part).get("title"), tasks, by=": "))
-
-
-def _form(part: object) -> str:
-    return joined("[form]", joined(fields(part).get("button_text"), fields(part).get("data"), by=": "))
 
 
 def _invoice(part: object) -> str:
@@ -210,16 +275,25 @@ def _pinned(part: object) -> str:
     return joined("[pinned]", found.text if found else "")
 
 
-DESCRIBERS: dict[str, Callable[[object], str]] = {
+READERS: dict[str, Callable[[object, dict[str, Any]], Content | None]] = {
     "venue": _venue,
     "location": _location,
     "contact": _contact,
+    "web_app_data": _form,
+    "story": _story,
+}
+# What happened in the chat, in words.
+NOTICES: dict[str, Callable[[object], str]] = {
+    "new_chat_members": _joined,
+    "left_chat_member": _left,
+    "new_chat_title": _title,
+    "pinned_message": _pinned,
+}
+DESCRIBERS: dict[str, Callable[[object], str]] = {
     "poll": _poll,
     "dice": _dice,
     "game": _game,
-    "story": _story,
     "checklist": _checklist,
-    "web_app_data": _form,
     "invoice": _invoice,
     "successful_payment": _payment,
     "refunded_payment": _payment,
@@ -229,8 +303,4 @@ DESCRIBERS: dict[str, Callable[[object], str]] = {
     "gift": _gift,
     "giveaway": _giveaway,
     "giveaway_winners": _giveaway,
-    "new_chat_members": _joined,
-    "left_chat_member": _left,
-    "new_chat_title": _title,
-    "pinned_message": _pinned,
 }
