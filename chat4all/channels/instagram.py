@@ -10,10 +10,14 @@ from chat4all.channels import messaging_inbound, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
+from chat4all.channels.messaging_outbound import BUTTONS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.ports import Limits, Update
 
+TEXT_MOST = 1000
+# The one reaction that an account can give; people have all of them.
+LOVE = "❤"
 # Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
 AUDIO = ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/wav", "audio/x-wav")
 
@@ -37,7 +41,7 @@ class Instagram(MessagingChannel):
     name = "instagram"
     # No limit between sends to one person is known.
     limits = Limits(
-        text_length=1000,
+        text_length=TEXT_MOST,
         text_unit="bytes",
         account_per_second=300,
         recipient_interval_s=UNPACED_INTERVAL_S,
@@ -52,6 +56,10 @@ class Instagram(MessagingChannel):
             "application/pdf": 25 * MB,
         },
         caption_length=0,
+        contents=frozenset({"reaction"}),
+        choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},
+        quotes=True,
+        reactions=frozenset({LOVE}),
     )
     verdicts = meta.COMMON | {
         (10, 2534022): Verdict(Permanent, "outside_window"),
@@ -66,6 +74,10 @@ class Instagram(MessagingChannel):
     real_url = "https://graph.instagram.com"
     simulated_account = "17841400000000001"
     own_settings = InstagramSettings
+
+    def reaction_name(self, emoji: str) -> str:
+        """The heart's name."""
+        return "love"
 
     def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
         """As said by the account: whether we sent it, its id says, or what is on its way to the person."""

@@ -115,6 +115,15 @@ def joined(*parts: object, by: str = " ") -> str:
     return by.join(filter(None, (words(each).strip() for each in parts)))
 
 
+def degrees(value: object, most: int) -> float | None:
+    """A coordinate from -most to most; None: it is none."""
+    try:
+        found = float(words(value))
+    except ValueError:
+        return None
+    return found if abs(found) <= most else None
+
+
 def flat(value: object) -> dict[str, str]:
     """The short texts and numbers of an object and of the objects in it, by their names."""
     found: dict[str, str] = {}

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from chat4all.channels import messaging_inbound, meta
+from chat4all.channels import messaging_inbound, messaging_outbound, meta
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import at_ms, is_time
-from chat4all.model.content import Media
+from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
@@ -210,12 +210,35 @@ class MessagingChannel(meta.MetaChannel):
         kind = kind if kind in {"image", "audio", "video"} else "file"
         return await self._send(message, {"attachment": {"type": kind, "payload": {"url": url}}})
 
+    async def send_content(self, message: Outgoing, content: Content) -> str:
+        """Choices, and what the account feels about a message: there it has one reaction, the newest."""
+        if isinstance(content, Choices):
+            return await self._send(message, messaging_outbound.choices_message(content, message.reference))
+        if isinstance(content, Reaction):
+            return await self._react(message, content)
+        return await super().send_content(message, content)
+
+    def reaction_name(self, emoji: str) -> str:
+        """What the platform calls a reaction."""
+        return emoji
+
+    async def _react(self, message: Outgoing, reaction: Reaction) -> Taken:
+        """Actions get no id; the one that is made here is given to no other."""
+        mid = message.targets[0]
+        action = messaging_outbound.reaction_action(reaction, mid, self.reaction_name(reaction.emoji))
+        body = {"recipient": {"id": message.address}, **action}
+        answer = await self._http.post(self._messages, _encode(body))
+        if not ident(meta.success(answer, self.verdicts).get("recipient_id")):
+            raise Unknown("unreadable_answer", f"HTTP {answer.status}")
+        return Taken(f"{mid}:{action['sender_action']}:{message.reference}")
+
     def envelope(self, message: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
         """The body of a send."""
         return {"recipient": {"id": message.address}, "message": content}
 
     async def _send(self, message: Outgoing, content: dict[str, Any]) -> Taken:
-        answer = await self._http.post(self._messages, _encode(self.envelope(message, content)))
+        quoted = {"reply_to": {"mid": message.reply_to}} if message.reply_to else {}
+        answer = await self._http.post(self._messages, _encode(self.envelope(message, content) | quoted))
         provider_id = ident(meta.success(answer, self.verdicts).get("message_id"))
         if not provider_id:
             raise Unknown("unreadable_answer", f"HTTP {answer.status}")

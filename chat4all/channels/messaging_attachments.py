@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.channels.json_fields import fields, gist, ident, items, joined, words
+from chat4all.channels.json_fields import degrees, fields, gist, ident, items, joined, raw, words
 from chat4all.model.content import Content, Location, SharedPost, Story, Unsupported
 
 KIND_MOST = 40
-RAW_MOST = 64 << 10
 # How files are meant to be shown. All other kinds name a page, not a file: nobody fetches it, and the words carry its link.
 FILES = {"image": "image", "video": "video", "audio": "audio", "file": "document", "sticker": "sticker"}
 # What is shared, as it is called here.
@@ -61,7 +59,7 @@ def with_words(found: Sequence[Piece], text: str) -> list[Piece]:
 
 def unsupported(kind: str, text: str, part: object) -> Piece:
     """What has no type here: in words, with all that came."""
-    return Piece(Unsupported(kind, text), raw=msgspec.json.encode(part)[:RAW_MOST])
+    return Piece(Unsupported(kind, text), raw=raw(part))
 
 
 def link_of(attachment: object) -> str:
@@ -111,15 +109,6 @@ def _place(attachment: dict[str, Any]) -> Content | None:
     if latitude is None or longitude is None:
         return None
     return Location(latitude, longitude, _title(attachment))
-
-
-def degrees(value: object, most: int) -> float | None:
-    """A coordinate; None: it is none."""
-    try:
-        found = float(words(value))
-    except ValueError:
-        return None
-    return found if abs(found) <= most else None
 
 
 def _shared(kind: str, attachment: dict[str, Any], url: str) -> Content | None:

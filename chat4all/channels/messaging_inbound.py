@@ -9,6 +9,7 @@ from chat4all.channels.json_fields import fields, flat, ident, is_odd, items, jo
 from chat4all.channels.messaging_attachments import Piece, link_of, pieces, unsupported, with_words
 from chat4all.channels.wording import EDITED
 from chat4all.channels.wording import unsupported as not_supported
+from chat4all.model import option_tokens
 from chat4all.model.content import Answer, Deletion, Edit, Order, OrderItem, Reaction, Story, Text
 from chat4all.ports import Unreadable, Update
 
@@ -75,7 +76,7 @@ def _pieces(message: dict[str, Any]) -> list[Piece]:
         else:
             text = joined(not_supported(""), text)
     if payload:
-        return [Piece(Answer(title=text, data=payload), option=payload), *found]
+        return [Piece(_answer(text, payload), option=payload), *found]
     if story:
         link = words(story.get("url"))
         return [Piece(Story("reply", link if "://" in link else "", text, ident(story.get("id")))), *found]
@@ -140,9 +141,14 @@ def pressed(event: Telling, postback: dict[str, Any], make: Make) -> Update:
     """A button of ours: its title, and what it is called among programs."""
     mid = ident(postback.get("mid")) or f"postback:{event.person}:{event.mark}"
     payload = words(postback.get("payload"))
-    content, about = Answer(title=words(postback.get("title")), data=payload), ident(fields(postback, "reply_to").get("mid"))
+    content, about = _answer(words(postback.get("title")), payload), ident(fields(postback, "reply_to").get("mid"))
     referral = flat(postback.get("referral"))
     return make(event, mid, content.as_text(), content=content, option=payload, about=about, referral=referral)
+
+
+def _answer(title: str, payload: str) -> Answer:
+    """What was chosen. The token of a choice of ours says nothing to people."""
+    return Answer(title=title, data="" if option_tokens.read(payload) else payload)
 
 
 def ordered(event: Telling, order: dict[str, Any], make: Make) -> Update:

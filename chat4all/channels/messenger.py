@@ -10,10 +10,13 @@ from chat4all.channels import messaging_inbound, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident, items, words
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
+from chat4all.channels.messaging_outbound import BUTTONS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.ports import Limits, Outgoing, Update
+
+TEXT_MOST = 2000
 
 
 class MessengerSettings(MessagingSettings):
@@ -35,7 +38,7 @@ class Messenger(MessagingChannel):
     name = "messenger"
     # No limit between sends to one person is known.
     limits = Limits(
-        text_length=2000,
+        text_length=TEXT_MOST,
         account_per_second=300,
         recipient_interval_s=UNPACED_INTERVAL_S,
         recipient_burst=UNPACED_BURST,
@@ -44,9 +47,13 @@ class Messenger(MessagingChannel):
         file_bytes={"image/": 8 * MB, "": 25 * MB},
         caption_length=0,
         bare_receipts=True,
+        contents=frozenset({"reaction"}),
+        choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},
+        quotes=True,
     )
     verdicts = meta.COMMON | {
         (10, 2018278): Verdict(Permanent, "outside_window"),
+        (10, 1893063): Verdict(Temporary, "account_blocked"),
         (100, 2018001): Verdict(Permanent, "unknown_address"),
         (200, 1545041): Verdict(Permanent, "undeliverable"),
         551: Verdict(Permanent, "undeliverable"),

@@ -1,12 +1,11 @@
 """Reads WhatsApp's types of messages as content. What has no type here becomes words that hold all of it, and its raw part."""
 
 from collections.abc import Callable, Iterable
-from math import isfinite
 from typing import Any
 
 from msgspec import Struct
 
-from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, kept, raw, words
+from chat4all.channels.json_fields import decoded, degrees, fields, ident, is_odd, items, joined, kept, raw, words
 from chat4all.channels.meta import code_of
 from chat4all.channels.wording import EDITED, NO_MEDIA, Media, unsupported
 from chat4all.model import option_tokens
@@ -135,17 +134,9 @@ def _media(kind: str, part: dict[str, Any]) -> Said:
     return Said(caption, media=Media(name, words(part.get("mime_type")), filename), kind=shown)
 
 
-def _degrees(value: object, most: int) -> float | None:
-    try:
-        found = float(words(value))
-    except ValueError:
-        return None
-    return found if isfinite(found) and abs(found) <= most else None
-
-
 def _location(part: object) -> Content | None:
     place = fields(part)
-    latitude, longitude = _degrees(place.get("latitude"), 90), _degrees(place.get("longitude"), 180)
+    latitude, longitude = degrees(place.get("latitude"), 90), degrees(place.get("longitude"), 180)
     if latitude is None or longitude is None:
         return None
     return Location(latitude, longitude, words(place.get("name")), joined(place.get("address"), place.get("url")))

@@ -6,17 +6,21 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from chat4all.model.content import Content, Media, type_of
+from chat4all.model.content import Content, Media, Reaction, type_of
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
 
+# Asks for an emoji in colour, or plain.
+VARIATION = "\ufe0f\ufe0e"
+
 
 class ChoiceLimits(Struct, frozen=True):
-    """How many choices of a style a provider shows, and how long their words may be, in `Limits.text_unit`.
+    """How many choices of a style a provider shows, and how long their words may be: titles, descriptions, header and footer in
+    characters, as all providers count them.
 
-    text_length: of the question with its header and footer. `links`: how many buttons that open a page it shows, beside
-    options or in place of them (`links_alone`). description_length 0: it shows none.
+    text_length: of the question with its header and footer, in `Limits.text_unit`. `links`: how many buttons that open a page
+    it shows, among the `options` or in place of them (`links_alone`). description_length 0: it shows none.
     """
 
     options: int
@@ -41,6 +45,7 @@ class Limits(Struct, frozen=True):
     "video/", "" for all else); where nothing fits it takes none. caption_length: of the words beside a file, in `text_unit`.
     contents: the kinds of content, as the API calls them, that it carries as they are beside text and media (`send_content`);
     all else is adapted. choices: those styles of choices that it shows. quotes: a send may answer another message.
+    reactions: the emojis that can be one, without what says how to draw them; none: every emoji.
     """
 
     text_length: int
@@ -56,6 +61,13 @@ class Limits(Struct, frozen=True):
     contents: frozenset[str] = frozenset()
     choices: dict[str, ChoiceLimits] = {}
     quotes: bool = False
+    reactions: frozenset[str] = frozenset()
+
+    def carries(self, content: Content) -> bool:
+        """Whether the channel carries this as it is, by its kind and, of a reaction, its emoji. Choices are `choices`."""
+        if isinstance(content, Reaction) and self.reactions and content.emoji:
+            return "reaction" in self.contents and content.emoji.strip(VARIATION) in self.reactions
+        return type_of(content) in self.contents
 
     def measure(self, text: str) -> int:
         """The length of `text` in `text_unit`."""

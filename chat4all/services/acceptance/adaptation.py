@@ -7,7 +7,7 @@ sent: what depends on those is decided there (`tasks/lanes/pointing.py`).
 
 from msgspec.structs import replace
 
-from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, Content, Media, Text, joined_lines, type_of
+from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, Content, Media, Text, joined_lines
 from chat4all.model.text_splitting import split
 from chat4all.ports import ChoiceLimits, Limits
 
@@ -41,7 +41,7 @@ def carried(content: Content, limits: Limits) -> Content | None:
     """The content as the channel carries it; None: it does not."""
     if isinstance(content, Choices):
         return _in_a_style(content, limits)
-    if isinstance(content, (Text, Media, *MODIFIERS)) or type_of(content) in limits.contents:
+    if isinstance(content, (Text, Media, *MODIFIERS)) or limits.carries(content):
         return content
     return None
 
@@ -60,15 +60,17 @@ def _fitted(choices: Choices, style: str, shows: ChoiceLimits, limits: Limits) -
     links, options = choices.links, choices.options
     if len(options) > shows.options or len(links) > shows.links or (links and options and shows.links_alone):
         return None
-    titles = [*(each.title for each in options), *(each.title for each in links)]
-    if any(limits.measure(each) > shows.title_length for each in titles):
+    if len(options) + len(links) > max(shows.options, shows.links):
         return None
-    if any(limits.measure(each.description) > shows.description_length for each in options):
+    titles = [*(each.title for each in options), *(each.title for each in links)]
+    if any(len(each) > shows.title_length for each in titles):
+        return None
+    if any(len(each.description) > shows.description_length for each in options):
         return None
     header, text, footer = choices.header, choices.text, choices.footer
-    if limits.measure(header) > shows.header_length:
+    if len(header) > shows.header_length:
         header, text = "", joined_lines(header, text)
-    if limits.measure(footer) > shows.footer_length:
+    if len(footer) > shows.footer_length:
         footer, text = "", joined_lines(text, footer)
     if limits.measure(text) > shows.text_length:
         return None
