@@ -1,8 +1,10 @@
 """Writes the results of all lanes of a process together, in order, and repeats until they are durable."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -86,7 +88,11 @@ class Writer:
         self._something = asyncio.Event()
 
     def write(self, write: Write) -> "asyncio.Future[None]":
-        """Done when it is durable and its events are published. Writes are done in the order given."""
+        """Done when it is durable and its events are published. Writes are done in the order given.
+
+        An attempt has no events, and its call does not wait for those of others. The sooner it is made, the seldomer a process
+        dies between an attempt and its call, which nobody can tell from a call whose answer is lost.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writes.append((write, future))
         self._something.set()
@@ -107,8 +113,9 @@ class Writer:
     async def _settle(self, writes: list[tuple[Write, "asyncio.Future[None]"]]) -> None:
         """Do them. Where the store refuses them together, each alone: only those that cannot be done fail."""
         asked = [write for write, _ in writes]
+        durable = partial(_tell, asyncio.get_running_loop(), [future for write, future in writes if isinstance(write, Tried)])
         try:
-            await insist(self._executor, lambda: write_all(self._parts, asked), notes=len(asked))
+            await insist(self._executor, lambda: write_all(self._parts, asked, durable), notes=len(asked))
         except Exception as error:
             if len(writes) > 1:
                 for each in writes:
@@ -119,9 +126,19 @@ class Writer:
             if not future.done():
                 future.set_exception(error)
             return
-        for _, future in writes:
-            if not future.done():
-                future.set_result(None)
+        _done(future for _, future in writes)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, futures: "Sequence[asyncio.Future[None]]") -> None:
+    """From a thread. Where the loop has ended meanwhile nobody waits."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_done, futures)
+
+
+def _done(futures: "Iterable[asyncio.Future[None]]") -> None:
+    for each in futures:
+        if not each.done():
+            each.set_result(None)
 
 
 async def insist(executor: Executor, work: Callable[[], Result], **about: int) -> Result:
@@ -136,8 +153,8 @@ async def insist(executor: Executor, work: Callable[[], Result], **about: int) -
             tries += 1
 
 
-def write_all(parts: Parts, writes: Sequence[Write]) -> None:
-    """All of these, facts before events. Repeating it changes nothing but repeats state events."""
+def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], object] = lambda: None) -> None:
+    """All of these, facts before events; `durable` is called between. Repeating it changes nothing but repeats state events."""
     store = parts.store
     steps = [each for each in writes if isinstance(each, (Tried, Sent, GivenUp))]
     sent = [each for each in steps if isinstance(each, Sent)]
@@ -152,6 +169,7 @@ def write_all(parts: Parts, writes: Sequence[Write]) -> None:
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
     events = [state_event(row, at, parts.partitions) for row, at in ended]
     store.record(facts, handles, spoken, *last_words(writes), learned(events, now))
+    durable()
     aliases = [alias for each in sent for alias in each.aliases]
     if aliases:
         store.claim_addresses(aliases)
