@@ -12,14 +12,14 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import meta, whatsapp_inbound
+from chat4all.channels import meta, whatsapp_inbound, whatsapp_sends
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_account import WhatsAppAccount
-from chat4all.model.content import Media
+from chat4all.model.content import Content, Media, Template
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Aside, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
@@ -64,9 +64,6 @@ VERDICTS = meta.COMMON | {
     133015: Verdict(Temporary, "credentials"),
 }
 MB = 1 << 20
-IMAGES = ("image/jpeg", "image/png")
-VIDEOS = ("video/mp4", "video/3gpp")
-AUDIO = ("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg")
 # Fields of a value that hold something for us.
 VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
 READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
@@ -102,16 +99,27 @@ class _Text(Struct, frozen=True):
     preview_url: bool = True
 
 
+class _Context(Struct, frozen=True):
+    message_id: str
+
+
 class _Send(Struct, frozen=True):
     type: str
     biz_opaque_callback_data: str
     to: str | UnsetType = UNSET
     recipient: str | UnsetType = UNSET
     text: _Text | UnsetType = UNSET
-    image: dict[str, str] | UnsetType = UNSET
-    audio: dict[str, str] | UnsetType = UNSET
-    video: dict[str, str] | UnsetType = UNSET
-    document: dict[str, str] | UnsetType = UNSET
+    image: dict[str, Any] | UnsetType = UNSET
+    audio: dict[str, Any] | UnsetType = UNSET
+    video: dict[str, Any] | UnsetType = UNSET
+    document: dict[str, Any] | UnsetType = UNSET
+    sticker: dict[str, Any] | UnsetType = UNSET
+    location: dict[str, Any] | UnsetType = UNSET
+    contacts: list[dict[str, Any]] | UnsetType = UNSET
+    interactive: dict[str, Any] | UnsetType = UNSET
+    template: dict[str, Any] | UnsetType = UNSET
+    reaction: dict[str, Any] | UnsetType = UNSET
+    context: _Context | UnsetType = UNSET
     messaging_product: str = "whatsapp"
     recipient_type: str = "individual"
 
@@ -135,7 +143,12 @@ class WhatsApp(meta.MetaChannel):
         recipient_burst=45,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered", "read", "failed"}),
-        file_bytes=dict.fromkeys(IMAGES, 5 * MB) | dict.fromkeys((*VIDEOS, *AUDIO), 16 * MB) | {"": 100 * MB},
+        file_bytes=dict.fromkeys(whatsapp_sends.IMAGES, 5 * MB)
+        | dict.fromkeys((*whatsapp_sends.VIDEOS, *whatsapp_sends.AUDIO), 16 * MB)
+        | {"": 100 * MB},
+        contents=whatsapp_sends.CONTENTS,
+        choices=whatsapp_sends.CHOICES,
+        quotes=True,
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -230,17 +243,16 @@ class WhatsApp(meta.MetaChannel):
         return await self._send(message, type="text", text=_Text(message.text))
 
     async def send_file(self, message: Outgoing, file: Media, url: str) -> Taken:
-        """A picture, sound or film where WhatsApp shows the type, and a document for all else."""
-        kind = _media_kind(file.mime_type)
-        if kind == "audio" and message.text:
-            # Sounds have no captions, and words must not be lost.
-            kind = "document"
-        media = {"link": url}
-        if message.text:
-            media["caption"] = message.text
-        if kind == "document" and file.filename:
-            media["filename"] = file.filename
-        return await self._send(message, type=kind, **{kind: media})
+        """A picture, sound, film, voice note or sticker where WhatsApp shows the type, and a document for all else."""
+        kind, part = whatsapp_sends.file_part(message, file, url)
+        return await self._send(message, type=kind, **{kind: part})
+
+    async def send_content(self, message: Outgoing, content: Content) -> Taken:
+        """What it is; in groups, which take words, files and templates only, the words that stand for it."""
+        if message.address.startswith(whatsapp_inbound.GROUP) and not isinstance(content, Template):
+            return await self._send(message, type="text", text=_Text(content.as_text()))
+        kind, part = whatsapp_sends.part_of(message, content)
+        return await self._send(message, type=kind, **{kind: part})
 
     def media_lookup(self, media: str) -> Fetch | None:
         """The media's own page, which names a URL for the next minutes."""
@@ -254,9 +266,16 @@ class WhatsApp(meta.MetaChannel):
             raise Permanent("media") from None
 
     async def _send(self, message: Outgoing, **content: Any) -> Taken:
-        phone = message.address.startswith("+")
-        to, recipient = (message.address, UNSET) if phone else (UNSET, message.address)
-        send = _Send(biz_opaque_callback_data=message.reference, to=to, recipient=recipient, **content)
+        address = message.address
+        if message.reply_to:
+            content["context"] = _Context(message.reply_to)
+        if address.startswith("+"):
+            content["to"] = address
+        elif address.startswith(whatsapp_inbound.GROUP):
+            content |= {"to": address.removeprefix(whatsapp_inbound.GROUP), "recipient_type": "group"}
+        else:
+            content["recipient"] = address
+        send = _Send(biz_opaque_callback_data=message.reference, **content)
         answer = await self._http.post(self._messages, _encode(send))
         said = meta.success(answer, VERDICTS)
         provider_id = next((ident(fields(each).get("id")) for each in items(said.get("messages"))), "")
@@ -287,13 +306,3 @@ def _reason(errors: Sequence[object]) -> str:
         return "failed"
     verdict = VERDICTS.get(code)
     return verdict.reason if verdict else f"code_{code}"
-
-
-def _media_kind(mime_type: str) -> str:
-    if mime_type in IMAGES:
-        return "image"
-    if mime_type in VIDEOS:
-        return "video"
-    if mime_type in AUDIO:
-        return "audio"
-    return "document"

@@ -1,4 +1,4 @@
-"""What WhatsApp's people send and what we send them, as content: limits of the wire that a recorded webhook does not show."""
+"""What WhatsApp's people send, as content: what recorded webhooks do not show."""
 
 import json
 
