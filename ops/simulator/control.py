@@ -1,6 +1,7 @@
 """The control API: what arrived, people who write, how providers behave. For tests, demos, load tests and people."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -18,15 +19,19 @@ encode = msgspec.json.Encoder().encode
 
 
 class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """A person writes. `provider_id` may be chosen to say the same thing twice, as providers sometimes do."""
+    """A person writes. `provider_id` may be chosen to say the same thing twice, as providers sometimes do.
+
+    `content`: what it is, where it is more than words and a file (`Said.content`).
+    """
 
     channel: str
     sender: str
-    text: str
+    text: str = ""
     name: str = ""
     reply_to: str = ""
     provider_id: str = ""
     file: "InboundFile | None" = None
+    content: dict[str, Any] = {}
 
 
 class InboundFile(Struct, forbid_unknown_fields=True):
@@ -150,6 +155,7 @@ class Control:
             name=inbound.name,
             reply_to=inbound.reply_to,
             attached=desk.provider.shelf.put(file.filename, file.mime_type, file.content, file.kind) if file else None,
+            content=inbound.content,
         )
         desk.says(said)
         return Answer(encode({"provider_id": said.provider_id}), 202)

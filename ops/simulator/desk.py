@@ -175,6 +175,8 @@ class Desk:
             reference=send.reference,
             media=send.media,
             kind=send.kind,
+            content=send.content,
+            reply_to=send.reply_to,
         )
         if found is not None:
             self._note(arrival, found)
@@ -203,7 +205,7 @@ class Desk:
     def _receipts(self, arrival: Arrival, receipts: Receipts, code: int) -> list[tuple[float, Update]]:
         """(milliseconds from now, update) of all that will be told about a message."""
         times = {"sent": receipts.sent_after_ms, "delivered": receipts.delivered_after_ms, "read": receipts.read_after_ms}
-        kinds = [kind for kind in self.provider.kinds if times[kind] is not None]
+        kinds = [kind for kind in self.provider.kinds if times[kind] is not None and self.provider.tells(arrival, kind)]
         if code and self.provider.tells_failed:
             kinds, times["failed"] = ["failed"], receipts.delivered_after_ms or 0
         afters = {kind: times[kind] or 0 for kind in kinds}

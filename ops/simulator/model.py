@@ -43,7 +43,8 @@ class Send(Struct, frozen=True):
 
     `kind`: the provider's own word for what it is (text, image, document, template). `media` is the link of its file, ""
     without one; `uploaded` where the provider has the file already. `within_s`: how long after the person's last message it
-    may come, None: at any time.
+    may come, None: at any time. `content`: what it is, where it is more than words and a file, as the service's API shows it;
+    `text` then are the words that stand for it. `reply_to`: the id of the message that it quotes.
     """
 
     account: str
@@ -54,6 +55,8 @@ class Send(Struct, frozen=True):
     kind: str = "text"
     uploaded: "Attached | None" = None
     within_s: float | None = WINDOW_S
+    content: dict[str, Any] = {}
+    reply_to: str = ""
 
 
 class Poll(Struct, frozen=True):
@@ -71,6 +74,7 @@ class Arrival(Struct, omit_defaults=True):
     """A message that reached a simulated person. `told` has when each receipt was taken by the webhook, by kind.
 
     `settled`: nothing more will be told of it. `media_size`, `media_sha256`: of what was behind the link, once it is fetched.
+    `content`, `reply_to`: as of the Send.
     """
 
     channel: str
@@ -87,6 +91,8 @@ class Arrival(Struct, omit_defaults=True):
     media_sha256: str = ""
     media_type: str = ""
     kind: str = "text"
+    content: dict[str, Any] = {}
+    reply_to: str = ""
 
 
 class Attached(Struct, frozen=True):
@@ -110,7 +116,11 @@ class Fetched(Struct, frozen=True):
 
 
 class Said(Struct, omit_defaults=True):
-    """A simulated person wrote to the account. `taken_at` is when the webhook took it."""
+    """A simulated person wrote to the account. `taken_at` is when the webhook took it.
+
+    `content`: what it is, where it is more than words and a file, as the service's API shows it: `target` is the provider's
+    id of what it is about, and an answer has the `option` that came with the choice.
+    """
 
     channel: str
     account: str
@@ -122,6 +132,7 @@ class Said(Struct, omit_defaults=True):
     reply_to: str = ""
     attached: Attached | None = None
     taken_at: int = 0
+    content: dict[str, Any] = {}
 
 
 class Refused(Exception):

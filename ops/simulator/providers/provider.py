@@ -74,6 +74,10 @@ class Provider(ABC):
     def unfit(self, send: Send, found: Fetched | None) -> Refused | None:
         """What it says of the file of a send, None: fetched in vain; None when it takes the file."""
 
+    def tells(self, arrival: Arrival, kind: str) -> bool:
+        """Whether it tells this of such a message."""
+        return True
+
     @abstractmethod
     def receipt(self, arrival: Arrival, kind: str, at: int, code: int) -> Any:
         """What the webhook says of a message: kind sent, delivered, read, or failed with the provider's code."""
