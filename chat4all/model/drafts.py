@@ -25,7 +25,10 @@ from chat4all.model.content import (
 
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
-    """A complete file to send, with an optional caption. `kind`: how it is to be shown (`content.MEDIA_KINDS`)."""
+    """A complete file to send, with an optional caption.
+
+    `kind`: how it is to be shown: image, video, audio, voice, animation, sticker or document; empty: as its media type says.
+    """
 
     file_id: str
     caption: str = ""
@@ -72,7 +75,7 @@ def read_payload(given: object) -> Sendable:
 def _wrong(detail: str, given: object) -> WrongPayload:
     """msgspec says the place at the end of its message."""
     place = PLACE.search(detail)
-    where = place[1] if place else ""
+    where = re.sub(r"\[(\d+)\]", r".\1", place[1]).removesuffix("[...]") if place else ""
     missing = re.search(r"missing required field `(\w+)`", detail)
     if missing:
         where = ".".join(filter(None, (where, missing[1])))

@@ -7,6 +7,7 @@ from typing import Any
 from flask_openapi3.openapi import OpenAPI
 
 from chat4all.settings import Settings
+from webapp.schemas.content_models import with_components
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 CONTACT = {"name": "The maintainers of Chat4All"}
@@ -73,9 +74,43 @@ EXAMPLES: dict[str, Any] = {
     "logIn": {"client_id": "alice", "client_secret": "the password that `make run` prints"},
     "registerUser": {"user_id": "carol", "password": "correct horse battery", "display_name": "Carol"},
     "createConversation": {"type": "group", "members": ["alice", "bob"], "metadata": {"topic": "lunch"}},
-    "sendMessage": {"to": ["bob"], "payload": {"type": "text", "text": "Hello Bob"}},
     "sendMessages": {"messages": [{"to": ["bob"], "payload": {"type": "text", "text": "Hello again"}}]},
     "addMembers": {"members": ["carol"]},
+}
+
+MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
+# The same of an operation that takes many kinds of things, by what they are called.
+SEVERAL: dict[str, Any] = {
+    "sendMessage": {
+        "text": {"to": ["bob"], "payload": {"type": "text", "text": "Hello Bob"}},
+        "answer to a message": {
+            "to": ["bob"],
+            "payload": {"type": "text", "text": "Of course"},
+            "reply_to": MESSAGE_ID,
+        },
+        "media": {
+            "conversation_id": MESSAGE_ID,
+            "payload": {"type": "media", "file_id": MESSAGE_ID, "caption": "Look!", "kind": "voice"},
+        },
+        "location": {
+            "to": ["bob"],
+            "payload": {"type": "location", "latitude": -23.5614, "longitude": -46.6559, "name": "MASP"},
+        },
+        "choices": {
+            "to": ["whatsapp:+5511999990000"],
+            "payload": {
+                "type": "choices",
+                "text": "When shall we come?",
+                "options": [{"id": "mon-am", "title": "Monday"}, {"id": "tue-pm", "title": "Tuesday"}],
+            },
+        },
+        "reaction": {"to": ["bob"], "payload": {"type": "reaction", "target": MESSAGE_ID, "emoji": "👍"}},
+        "edit": {
+            "to": ["bob"],
+            "payload": {"type": "edit", "target": MESSAGE_ID, "content": {"type": "text", "text": "Hello Rob"}},
+        },
+        "deletion": {"to": ["bob"], "payload": {"type": "deletion", "target": MESSAGE_ID}},
+    }
 }
 
 RETRY_AFTER = {"description": "Seconds after which the same again may work", "schema": {"type": "integer", "minimum": 0}}
@@ -131,6 +166,7 @@ def completed(made: dict[str, Any], settings: Settings) -> dict[str, Any]:
     stream = settings.public_url or f"http://{settings.host}:{settings.events_port}"
     servers = [{"url": stream, "description": "The stream server"}]
     document["paths"]["/v1/events"] = {"servers": servers, "get": deepcopy(EVENTS)}
+    with_components(document)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if isinstance(operation, dict):
@@ -156,6 +192,10 @@ def _complete_body(operation: dict[str, Any]) -> None:
     example = EXAMPLES.get(operation["operationId"])
     if example is not None:
         content["application/json"]["example"] = example
+    if several := SEVERAL.get(operation["operationId"]):
+        content["application/json"]["examples"] = {
+            name.replace(" ", "-"): {"summary": name, "value": each} for name, each in several.items()
+        }
 
 
 def _first_sentence(text: str) -> str:

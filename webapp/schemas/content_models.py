@@ -1,17 +1,22 @@
-"""What people send, as the API takes and gives it: read by the content's own types, and described by their fields."""
+"""What people send, as the API takes and gives it: read by the content's own types, and described by them."""
 
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import msgspec
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from chat4all.model.content import API_NAMES, Content
+from chat4all.model.content import API_NAMES, MEDIA_KINDS, Content
 from chat4all.model.drafts import Sendable, WrongPayload, read_payload
 
 # Of a file only the service needs these; what the API calls differently.
 HIDDEN = frozenset({"object_key"})
 RENAMED = {"text": "caption"}
+REF = "#/components/schemas/"
+MEDIA = "A file. `caption`: the words beside it. `kind`: how it is shown: " + ", ".join(MEDIA_KINDS) + "."
+# Names one of `components` in a model's schema: models themselves cannot refer to what is not theirs.
+NAMED = "format"
 
 
 def _read(given: Any) -> Sendable:
@@ -21,30 +26,47 @@ def _read(given: Any) -> Sendable:
         raise PydanticCustomError("payload", "{detail}", {"detail": wrong.detail, "field": wrong.field}) from None
 
 
-def _schema(kinds: Any) -> dict[str, Any]:
-    """One of these kinds, without references: whoever reads the document finds all of it in its place."""
-    [top], components = msgspec.json.schema_components([kinds], ref_template="{name}")
-    return {"oneOf": [_as_given(_whole(each, components)) for each in top["anyOf"]]}
-
-
-def _whole(schema: Any, components: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_whole(each, components) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _whole(components[schema["$ref"]], components)
-    return {name: _whole(each, components) for name, each in schema.items() if name != "discriminator"}
+def components() -> dict[str, Any]:
+    """The components of the OpenAPI document: each kind of content, and `Payload` and `PayloadOut`, one of those."""
+    made: dict[str, Any] = {}
+    for name, kinds in (("Payload", Sendable), ("PayloadOut", Content)):
+        [top], parts = msgspec.json.schema_components([kinds], ref_template=REF + "{name}")
+        made |= {part: _as_given(schema | {"description": cleandoc(schema["description"])}) for part, schema in parts.items()}
+        made[name] = _one_of(top)
+    return {name: _one_of_inside(schema) for name, schema in made.items()}
 
 
 def _as_given(kind: dict[str, Any]) -> dict[str, Any]:
     """A file as the API names it and its fields; all others as they are."""
-    [tag] = kind["properties"]["type"]["enum"]
+    fields = kind.get("properties", {})
+    [tag] = fields.get("type", {}).get("enum", [""])
     if tag not in API_NAMES:
         return kind
-    fields = {RENAMED.get(name, name): each for name, each in kind["properties"].items() if name not in HIDDEN}
-    return kind | {"properties": fields | {"type": {"enum": [API_NAMES[tag]]}}}
+    renamed = {RENAMED.get(name, name): each for name, each in fields.items() if name not in HIDDEN}
+    return kind | {"description": MEDIA, "properties": renamed | {"type": {"enum": [API_NAMES[tag]]}}}
 
 
-PayloadIn = Annotated[Any, PlainValidator(_read), WithJsonSchema(_schema(Sendable))]
-PayloadOut = Annotated[Any, WithJsonSchema(_schema(Content))]
+def _one_of(choice: dict[str, Any]) -> dict[str, Any]:
+    """One of several kinds, told by their `type`."""
+    mapping = {API_NAMES.get(tag, tag): ref for tag, ref in choice["discriminator"]["mapping"].items()}
+    return {"oneOf": choice["anyOf"], "discriminator": {"propertyName": "type", "mapping": mapping}}
+
+
+def _one_of_inside(schema: dict[str, Any]) -> dict[str, Any]:
+    fields = schema.get("properties", {})
+    chosen = {name: _one_of(each) for name, each in fields.items() if "discriminator" in each}
+    return schema | {"properties": fields | chosen} if chosen else schema
+
+
+def with_components(document: dict[str, Any]) -> None:
+    """Put the components into an OpenAPI document, and references to them where models name them."""
+    schemas, made = document["components"]["schemas"], components()
+    for model in schemas.values():
+        for name, field in model.get("properties", {}).items():
+            if field.get(NAMED) in made:
+                model["properties"][name] = {"$ref": REF + field[NAMED]}
+    schemas.update(made)
+
+
+PayloadIn = Annotated[Any, PlainValidator(_read), WithJsonSchema({NAMED: "Payload"})]
+PayloadOut = Annotated[Any, WithJsonSchema({NAMED: "PayloadOut"})]

@@ -30,6 +30,8 @@ OPTIONS_MOST = 50
 CARDS_MOST = 20
 LINE_MOST = 1_000
 EMOJI_MOST = 32
+# The largest whole number that every reader of JSON keeps as it is.
+TIME_MOST = 2**53
 
 
 def content_fault(payload: Sendable, text_limit: int) -> Wrong | None:
@@ -85,6 +87,8 @@ def _location(place: Location) -> Iterable[Wrong]:
         degrees = getattr(place, name)
         if not isfinite(degrees) or abs(degrees) > most:
             yield ("invalid", f"degrees from -{most} to {most}", name)
+    if not 0 <= place.live_until <= TIME_MOST:
+        yield ("invalid", "milliseconds since 1970, or 0", "live_until")
     yield from (_too_long(name, LINE_MOST) for name in ("name", "address") if len(getattr(place, name)) > LINE_MOST)
 
 
