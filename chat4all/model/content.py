@@ -390,6 +390,13 @@ def words_of(content: Content, about: str = "") -> str:
     return content.as_text(about) if isinstance(content, MODIFIERS) else content.as_text()
 
 
+def file_of(content: Content) -> Media | None:
+    """The file in it; None: it has none."""
+    if isinstance(content, Edit):
+        content = content.content
+    return content if isinstance(content, Media) else None
+
+
 def first_words(text: str, most: int = FIRST_WORDS) -> str:
     """The beginning of a text in one line."""
     line = " ".join(text.split())

@@ -126,12 +126,26 @@ def _first(*dated: tuple[int, str]) -> tuple[int, str]:
     return min((each for each in dated if each[0]), default=(0, ""))
 
 
+class Pointer(Struct, frozen=True, omit_defaults=True):
+    """The message that a delivery is about: what it quotes, or what it reacts to, edits or takes back.
+
+    `words`: its own, for whom it cannot be shown. `provider_ids`: what the provider calls it towards this address, where it
+    came from there; else `deliveries`: those that brought it there (`DeliveryKey` as text), which know it once they are sent.
+    """
+
+    message_id: str
+    words: str = ""
+    provider_ids: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
+
+
 class Delivery(Struct, frozen=True, omit_defaults=True):
     """A delivery row: what fan_out wrote once and for all, and the facts since.
 
     Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
     `trace` is the context of the message's trace (`chat4all.telemetry.tracing`). `part` counts from 0, of `parts` that
-    together are what the recipient gets of the message on this channel.
+    together are what the recipient gets of the message on this channel. `about`: the message that it points at.
+    `asks`: it offers choices, which the person may answer in words too.
     """
 
     key: DeliveryKey
@@ -147,6 +161,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     trace: str = ""
     part: int = 0
     parts: int = 1
+    about: Pointer | None = None
+    asks: bool = False
 
     def siblings(self) -> list[DeliveryKey]:
         """Where all parts are that this one is of, in order: of a delivery without parts itself only."""

@@ -21,7 +21,7 @@ from chat4all.ports.channel import (
     Update,
 )
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting, stamps_of
-from chat4all.ports.directory import Arrived, Directory
+from chat4all.ports.directory import Arrived, Directory, Spoken
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
 from chat4all.ports.history import History, Registration, Span
@@ -63,6 +63,7 @@ __all__ = [
     "ProgressStore",
     "Registration",
     "Span",
+    "Spoken",
     "Taken",
     "Topic",
     "Trouble",

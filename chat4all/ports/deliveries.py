@@ -106,7 +106,7 @@ class Deliveries(ABC):
 
         All is durable on return.
 
-        `spoken`: (channel, address) -> (conversation, at): a message of it went there; the latest time wins.
+        `spoken`: (channel, address) -> (a `Spoken` as text, at): a message of it went there; the latest time wins.
         `waiting` replaces the row of the same (lane, conversation, address), `resumed` removes it, each only if its stamp is
         the higher one. A store may forget the stamp of a row that is removed: then an older wait may come back, which costs
         a look at deliveries that have ended.

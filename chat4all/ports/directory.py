@@ -29,6 +29,24 @@ class Arrived(Struct, frozen=True):
         return cls(*text.split(" ", 2))
 
 
+class Spoken(Struct, frozen=True):
+    """Which conversation spoke to an address last. `asked`: the seq of what it said, where that offered choices; else 0."""
+
+    conversation_id: str
+    asked: int = 0
+
+    @property
+    def text(self) -> str:
+        """As stores keep it, in one value. Older rows hold the conversation only."""
+        return f"{self.conversation_id} {self.asked}" if self.asked else self.conversation_id
+
+    @classmethod
+    def parse(cls, text: str) -> "Spoken":
+        """The opposite of `text`."""
+        conversation_id, _, asked = text.partition(" ")
+        return cls(conversation_id, int(asked or 0))
+
+
 class Directory(ABC):
     """Who is who: users, addresses, conversations, links. Registrations: first writer wins."""
 
@@ -116,5 +134,9 @@ class Directory(ABC):
         """
 
     @abstractmethod
+    def arrived(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Arrived]:
+        """What was registered of these (channel, account, provider id); the others are absent."""
+
+    @abstractmethod
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """The conversation whose message last went to each (channel, address), as `Deliveries.record` was told."""
+        """What `Deliveries.record` was told last of each (channel, address): a `Spoken` as text."""

@@ -17,7 +17,7 @@ from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.model.events import encode
 from chat4all.model.messages import Message, Recipient
-from chat4all.model.records import INCOMING, TOPICS, Range, incoming_record, partition_of
+from chat4all.model.records import INCOMING, TOPICS, Range, incoming_record
 from chat4all.ports import Channel, EventLog, Handle, MessageStore, Outgoing
 from chat4all.settings import Settings, load
 from ops.harness.guard import refuse_real
@@ -79,7 +79,7 @@ async def _batch(parts: _Parts, messages: list[Message]) -> None:
     store.register(registrations(messages))
     live, _ = split_live(store, messages)
     store.put_messages(live)
-    rows = [row for each in live for row in rows_of(each, partition_of(each.conversation_id, partitions))]
+    rows = [row for each in live for row in rows_of(each, partitions)]
     store.put_deliveries(rows)
     parts.log.append([encode(message_event(each, partitions)) for each in live], APPEND_S)
     gate = asyncio.Semaphore(IN_FLIGHT)

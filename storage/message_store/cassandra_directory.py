@@ -182,6 +182,10 @@ class CassandraDirectory(Directory, CassandraListing):
         kept = INBOUND.settle(self._db, first, lambda key, there: there or first[key[0], key[1], key[2]], INBOUND_S)
         return [Arrived.parse(kept[each[:3]][0] or "") for each in inbound]
 
+    def arrived(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Arrived]:
+        found = INBOUND.read(self._db, ids)
+        return {(channel, account, provider_id): Arrived.parse(text) for (channel, account, provider_id), text in found.items()}
+
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         found = LAST_CONVERSATION(self._db, addresses)
         return {(channel, address): kept for (channel, address), (kept,) in found}

@@ -186,6 +186,10 @@ class SQLiteDirectory(Directory):
             kept = INBOUND_TO(db, keys)
         return [Arrived.parse(text) for _, (text,) in kept]
 
+    def arrived(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Arrived]:
+        with self._db.read() as db:
+            return {key: Arrived.parse(text) for key, (text,) in INBOUND_TO(db, ids)}
+
     def last_conversations(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         with self._db.read() as db:
             return {key: conversation_id for key, (conversation_id,) in LAST_CONVERSATION(db, addresses)}

@@ -23,8 +23,9 @@ from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
+from tasks.lanes.pointing import is_modifier, is_open, resolved
 from tasks.lanes.throttle import Throttle, backoff
-from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Writer
+from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.resources import Parts
 from tasks.stages.stage import described
@@ -68,6 +69,8 @@ class Sender:
             return Done(self.told_again(row))
         if row.part and await self._is_pointless(row):
             outcome: Outcome = refused(row, "part_failed")
+        elif is_open(row):
+            outcome = await self._pointing(row, refusals, hold)
         else:
             outcome = await self._tried(row, refusals, hold)
         if row.part + 1 < row.parts and isinstance(outcome, Done):
@@ -115,6 +118,15 @@ class Sender:
         """A part that was refused: the store may not have it yet when the next part's turn comes."""
         if isinstance(write, GivenUp) and write.facts.refused_at:
             self._given_up = {write.row.key} | (self._given_up if len(self._given_up) < GIVEN_UP_MOST else set())
+
+    async def _pointing(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
+        """Find what the provider calls the message that it is about. Nobody hears of a change to what never got there."""
+        # What ended just before this one in its key may not be written yet: writes are done in order, so an empty one waits.
+        await self._writer.write(Waits(()))
+        known = await self._asked(resolved(self._parts.store, row))
+        if known is None and is_modifier(row):
+            return refused(row, "target_not_sent")
+        return await self._tried(known or row, refusals, hold)
 
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):

@@ -3,11 +3,12 @@
 import asyncio
 import time
 
-from chat4all.model.content import Media
+from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
-from chat4all.ports import Channel, Outgoing
+from chat4all.ports import Channel
 from chat4all.telemetry import metrics
 from tasks.lanes.outgoing_files import post_file
+from tasks.lanes.pointing import goes_as_it_is, in_words, is_modifier, outgoing
 from tasks.resources import Parts
 
 # What a channel may take beyond the limit that it keeps itself before it is cut off.
@@ -43,14 +44,19 @@ class Calls:
         self._outcomes[outcome].add()
 
     async def _post(self, row: Delivery) -> str:
-        if isinstance(row.payload, Media):
-            return await post_file(self._channel, self._parts, row, row.payload)
-        return await self._channel.send_text(Outgoing(row.address, text_of(row), str(row.key)))
+        channel, limits, content = self._channel, self._channel.limits, row.payload
+        if isinstance(content, Text):
+            return await channel.send_text(outgoing(row, text_of(row, content), limits))
+        if isinstance(content, Media):
+            return await post_file(channel, self._parts, row, content)
+        if is_modifier(row) and not goes_as_it_is(row, limits):
+            return await channel.send_text(outgoing(row, in_words(row, limits), limits))
+        return await channel.send_content(outgoing(row, content.as_text(), limits), content)
 
 
-def text_of(row: Delivery) -> str:
+def text_of(row: Delivery, content: Text) -> str:
     """What the person reads: in groups the sender's name stands before it."""
-    return f"{row.sender_name}: {row.payload.as_text()}" if row.sender_name else row.payload.as_text()
+    return f"{row.sender_name}: {content.text}" if row.sender_name else content.text
 
 
 def id_of_provider(answered: object) -> str:

@@ -7,8 +7,9 @@ from msgspec import Struct
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.files import FileStatus, name_of_link
-from chat4all.ports import Channel, MessageStore, Outgoing
+from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.attachments import caption, with_link
+from tasks.lanes.pointing import outgoing
 from tasks.resources import Parts
 
 
@@ -35,7 +36,7 @@ async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Medi
     words, objects = caption(payload, row.sender_name), parts.objects
     if channel.limits.takes(payload.mime_type, payload.size, words):
         url = objects.sign_get(payload.object_key, payload.filename, payload.mime_type, parts.settings.presigned_s)
-        return await channel.send_file(Outgoing(row.address, words, str(row.key)), payload, url)
+        return await channel.send_file(outgoing(row, words, channel.limits, channel.limits.caption_length), payload, url)
     name = name_of_link(payload.filename)
     url = objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
-    return await channel.send_text(Outgoing(row.address, with_link(words, payload, url), str(row.key)))
+    return await channel.send_text(outgoing(row, with_link(words, payload, url), channel.limits))

@@ -19,7 +19,7 @@ from chat4all.telemetry import logs, tracing
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.events import as_one, learned, state_event, tell
 from tasks.resources import Parts
-from tasks.stages.receipts import apply_named, id_of
+from tasks.stages.receipts import apply_named, id_of, spoken_by
 
 log = logs.logger(__name__)
 
@@ -161,9 +161,7 @@ def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], objec
     facts: dict[DeliveryKey, Facts] = {}
     for each in steps:
         facts[each.row.key] = facts.get(each.row.key, Facts()).merged(each.facts)
-    spoken = {
-        (each.row.key.lane.channel, each.row.address): (each.row.conversation_id, each.at) for each in sent if each.spoken
-    }
+    spoken = {(each.row.key.lane.channel, each.row.address): (spoken_by(each.row), each.at) for each in sent if each.spoken}
     handles = [each.handle for each in sent if each.handle]
     now = now_ms()
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Choices
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
@@ -17,6 +18,7 @@ from tasks.outcomes.events import as_one, learned, message_event, rejected_event
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
+from tasks.stages.targets import aimed, pointer
 
 log = logs.logger(__name__)
 
@@ -25,8 +27,9 @@ ROWS_AT_ONCE = 1000
 REJECTED = "message_id_conflict"
 
 
-def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
-    """The delivery rows of a message: the same whenever it is asked, for all was frozen at acceptance."""
+def rows_of(message: Message, partitions: int, target: Message | None = None) -> Iterator[Delivery]:
+    """The delivery rows of a message: the same whenever it is asked, for all was frozen. `target`: what it points at."""
+    partition = partition_of(message.conversation_id, partitions)
     for slot in slots(message):
         recipient = slot.recipient
         reason = "" if recipient.address else "no_identity"
@@ -46,6 +49,8 @@ def rows_of(message: Message, partition: int) -> Iterator[Delivery]:
             first_seq=message.resend_of,
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
+            asks=isinstance(message.payload, Choices),
+            about=pointer(target, recipient, partitions) if target and not slot.part else None,
         )
 
 
@@ -58,11 +63,13 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     """Turn a batch's live messages into deliveries and events, then move on. Refuses a range that leaves a gap."""
     store, partitions = parts.store, parts.partitions
     _refuse_gaps(parts, batch, replay)
-    live, repeats = split_live(store, batch.messages())
+    registered, repeats = split_live(store, batch.messages())
+    aims = aimed(store, registered)
+    live = aims.messages
     rows: list[Delivery] = []
     again: dict[DeliveryKey, Facts] = {}
     for message in live:
-        of_message = list(rows_of(message, partition_of(message.conversation_id, partitions)))
+        of_message = list(rows_of(message, partitions, aims.targets.get((message.conversation_id, message.message_id))))
         rows += of_message
         if message.resend_of:
             again.update(resent(message, row) for row in of_message)
@@ -73,6 +80,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         for each, first in repeats
         if first.digest != each.digest and not each.resend_of
     ]
+    events += [rejected_event(each, why, partitions) for each, why in aims.refused]
     events += [state_event(row, row.accepted_at, partitions) for row in as_one(store, [row for row in rows if row.facts.ended])]
     now = now_ms()
     if changes := learned(events, now):
@@ -82,7 +90,8 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         return
     made(rows)
     conflicts = sum(first.digest != each.digest for each, first in repeats)
-    for outcome, number in (("first", len(live)), ("repeat", len(repeats) - conflicts), ("conflict", conflicts)):
+    counts = {"first": len(live), "repeat": len(repeats) - conflicts, "conflict": conflicts, "refused": len(aims.refused)}
+    for outcome, number in counts.items():
         metrics.FANNED_OUT.of(outcome).add(number)
     last = {span.partition: span.last for span in batch.ranges}
     fanned = {row.key.lane: seq_at(last[row.key.lane.partition]) for row in rows if row.key.lane.channel in CHANNELS}

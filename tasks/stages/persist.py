@@ -6,6 +6,7 @@ from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
+from tasks.stages.targets import aimed
 
 
 def registrations(messages: list[Message]) -> list[Registration]:
@@ -46,4 +47,4 @@ def persist(parts: Parts, batch: Batch, replay: bool) -> None:
     if messages:
         store.register(registrations(messages))
         live, _ = split_live(store, messages)
-        store.put_messages(live)
+        store.put_messages(aimed(store, live).messages)

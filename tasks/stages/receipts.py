@@ -7,7 +7,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.model.events import Event
 from chat4all.model.records import Position, ProviderReceipt
-from chat4all.ports import Handle
+from chat4all.ports import Handle, Spoken
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
@@ -141,12 +141,17 @@ def _by_reference(
     return named, nameless
 
 
+def spoken_by(row: Delivery) -> str:
+    """What is noted of an address when this delivery has reached it."""
+    return Spoken(row.conversation_id, (row.first_seq or row.key.seq) if row.asks else 0).text
+
+
 def _spoken(
     rows: Mapping[DeliveryKey, Delivery], changed: Mapping[DeliveryKey, Delivery]
 ) -> dict[tuple[str, str], tuple[str, int]]:
     """Deliveries that only these receipts proved to have gone out: replies to them must find their conversation."""
     return {
-        (key.lane.channel, row.address): (row.conversation_id, row.facts.sent_at)
+        (key.lane.channel, row.address): (spoken_by(row), row.facts.sent_at)
         for key, row in changed.items()
         if not rows[key].facts.sent_at
     }

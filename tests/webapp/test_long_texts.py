@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from chat4all.model.deliveries import Facts
-from chat4all.model.records import partition_of
 from chat4all.model.slots import slots
 from chat4all.ports import Registration
 from tasks.stages.fan_out import rows_of
@@ -63,7 +62,7 @@ def test_a_status_is_that_of_all_parts(gateway: Driver) -> None:
     store, partitions = gateway.parts.store, gateway.parts.acceptor.partitions
     store.put_messages([message])
     store.register([Registration(message.conversation_id, message.message_id, message.seq, message.digest)])
-    rows = list(rows_of(message, partition_of(message.conversation_id, partitions)))
+    rows = list(rows_of(message, partitions))
     store.put_deliveries(rows)
     path = f"/v1/messages/{message.message_id}"
 

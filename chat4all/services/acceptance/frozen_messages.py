@@ -77,7 +77,8 @@ def _made(
     ]
     name = proposal.name
     if name is None:
-        name = speaker(proposal.membership, users[proposal.sender]) if outside else ""
+        goes_out = outside or isinstance(proposal.payload, MODIFIERS)
+        name = speaker(proposal.membership, users[proposal.sender]) if goes_out else ""
     recipients, renditions = rendered(proposal.payload, name, outside, channels)
     return Message(
         message_id=proposal.message_id,

@@ -3,7 +3,7 @@
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, UserKind
 from chat4all.model.ids import contact_conversation_id
-from chat4all.ports import MessageStore
+from chat4all.ports import MessageStore, Spoken
 from chat4all.telemetry import logs
 
 log = logs.logger(__name__)
@@ -43,7 +43,7 @@ def _bring_conversation(store: MessageStore, account: str, owner: Identity, to: 
     linked = store.links([old]).get(old)
     if linked:
         store.put_link(owner.channel, to, linked)
-    last = store.last_conversations([old]).get(old)
+    last = Spoken.parse(store.last_conversations([old]).get(old, "")).conversation_id
     homes = [each for each in (last, contact_conversation_id(owner.channel, account, owner.address)) if each]
     known = store.memberships(homes)
     home = next((each for each in homes if each in known and known[each].has(owner.user_id)), None)

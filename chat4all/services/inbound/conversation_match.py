@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from chat4all.model.conversations import Identity, Membership
 from chat4all.model.ids import contact_conversation_id, private_conversation_id
-from chat4all.ports import Arrived, MessageStore
+from chat4all.ports import Arrived, MessageStore, Spoken
 from chat4all.services.directory import People
 from chat4all.services.inbound.in_flight import under_way
 from chat4all.services.inbound.inbound_message import Arrival
@@ -42,12 +42,15 @@ class ConversationMatch:
         """For each arrival the conversations that it, a link or the last message names, best first."""
         replied = self._replied_to(arrivals)
         places = list({place for arrival in arrivals for place in arrival.places})
-        linked, last = self._store.links(places), self._store.last_conversations(places)
+        linked = self._store.links(places)
+        last = {place: Spoken.parse(text) for place, text in self._store.last_conversations(places).items()}
+        for arrival in arrivals:
+            arrival.spoken = next((last[place] for place in arrival.places if place in last), None)
         return [
             [
                 *([replied[arrival.message_id]] if arrival.message_id in replied else []),
                 *(linked[place] for place in arrival.places if place in linked),
-                *(last[place] for place in arrival.places if place in last),
+                *(last[place].conversation_id for place in arrival.places if place in last),
             ]
             for arrival in arrivals
         ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media
+from chat4all.model.content import Content, Edit, Media
 from chat4all.model.ids import inbound_file_id
 from chat4all.model.messages import Message
 from chat4all.ports import Arrived, Inbound, MessageStore
@@ -15,7 +15,7 @@ LOOKED_AT = 50
 WINDOW_MS = 15_000
 
 
-class Edit(Protocol):
+class Edition(Protocol):
     """An edit on its way, as these rules need it."""
 
     inbound: Inbound
@@ -27,7 +27,7 @@ class Edit(Protocol):
         """Where it goes."""
 
 
-def originals(store: MessageStore, edits: Sequence[Edit], proposals: Sequence[str]) -> list[str]:
+def originals(store: MessageStore, edits: Sequence[Edition], proposals: Sequence[str]) -> list[str]:
     """The message_id of what each edits; `proposals`: what these would be, should nobody have seen them yet."""
     keys = [
         (each.inbound.channel, each.inbound.account, each.inbound.edits, Arrived(each.conversation_id, proposal, each.owner))
@@ -36,7 +36,7 @@ def originals(store: MessageStore, edits: Sequence[Edit], proposals: Sequence[st
     return [kept.message_id or proposal for kept, proposal in zip(store.register_inbound(keys), proposals, strict=True)]
 
 
-def is_news(store: MessageStore, edit: Edit, original: str) -> bool:
+def is_news(store: MessageStore, edit: Edition, original: str) -> bool:
     """Whether its words differ from the newest that are stored of this message, as far as anybody can know."""
     newest = _newest(store, edit, original)
     if newest is None or newest.message_id == edit.message_id or not _is_alone(store, edit):
@@ -44,12 +44,17 @@ def is_news(store: MessageStore, edit: Edit, original: str) -> bool:
     return not _is_same(store, newest, edit.inbound)
 
 
-def _newest(store: MessageStore, edit: Edit, original: str) -> Message | None:
+def _newest(store: MessageStore, edit: Edition, original: str) -> Message | None:
     page = store.page(edit.conversation_id, None, None, LOOKED_AT)
-    return next((each for each in reversed(page) if original in {each.message_id, each.metadata.get("edits")}), None)
+    return next((each for each in reversed(page) if original in {each.message_id, _edited_by(each)}), None)
 
 
-def _is_alone(store: MessageStore, edit: Edit) -> bool:
+def _edited_by(message: Message) -> object:
+    """What it edits; older code said it in the metadata."""
+    return message.payload.target if isinstance(message.payload, Edit) else message.metadata.get("edits")
+
+
+def _is_alone(store: MessageStore, edit: Edition) -> bool:
     """Whether no other edit of the message came a moment ago: then all that came is stored."""
     inbound, ours = edit.inbound, Arrived(edit.conversation_id, edit.message_id, edit.owner)
     now = now_ms() // WINDOW_MS
@@ -59,13 +64,19 @@ def _is_alone(store: MessageStore, edit: Edit) -> bool:
 
 
 def _is_same(store: MessageStore, newest: Message, inbound: Inbound) -> bool:
-    if _words(newest).removeprefix(MARK) != inbound.text.removeprefix(MARK):
+    said, content = _said(newest), inbound.content
+    now = content.content.as_text() if isinstance(content, Edit) else inbound.text.removeprefix(MARK)
+    if _words(said).removeprefix(MARK) != now:
         return False
-    if not isinstance(newest.payload, Media):
+    if not isinstance(said, Media):
         return not inbound.media
     file = store.files([inbound_file_id(newest.message_id)]).get(inbound_file_id(newest.message_id))
     return file is not None and file.media == inbound.media
 
 
-def _words(message: Message) -> str:
-    return message.payload.text if isinstance(message.payload, Media) else message.payload.as_text()
+def _said(message: Message) -> Content:
+    return message.payload.content if isinstance(message.payload, Edit) else message.payload
+
+
+def _words(content: Content) -> str:
+    return content.text if isinstance(content, Media) else content.as_text()

@@ -1,19 +1,24 @@
 """One inbound message on its way to its conversation, with what is known of it so far."""
 
-from chat4all.model.content import Content, Text
+from msgspec.structs import replace
+
+from chat4all.model.content import Answer, Content, Deletion, Edit, Reaction, Text
 from chat4all.model.conversations import Membership
 from chat4all.model.files import StoredFile
 from chat4all.model.ids import first_message_id, provider_message_id
-from chat4all.model.messages import body_digest
-from chat4all.ports import Arrived, Inbound
+from chat4all.model.messages import Origin, body_digest
+from chat4all.ports import Arrived, Inbound, Spoken
 from chat4all.services.acceptance.attachments import announced
 from chat4all.services.directory import Address
+from chat4all.services.inbound.pointers import NOWHERE
 
 
 class Arrival:
     """One inbound message on its way to its conversation."""
 
-    __slots__ = ("edits", "file", "inbound", "is_old", "membership", "message_id", "owner", "repeat")
+    __slots__ = (
+        "answer", "edits", "file", "inbound", "is_old", "membership", "message_id", "owner", "pointed", "repeat", "spoken",
+    )  # fmt: skip
 
     def __init__(self, inbound: Inbound, owner: str) -> None:
         self.inbound = inbound
@@ -24,6 +29,9 @@ class Arrival:
         self.repeat = False
         self.is_old = False
         self.edits = ""
+        self.pointed = NOWHERE
+        self.spoken: Spoken | None = None
+        self.answer: Answer | None = None
 
     @property
     def conversation_id(self) -> str:
@@ -51,10 +59,25 @@ class Arrival:
 
 
 def payload_of(arrival: Arrival) -> Content:
-    """What is said: a file, or words."""
-    if arrival.file:
-        return announced(arrival.file, arrival.inbound.text)
-    return Text(arrival.inbound.text or "(empty message)")
+    """What is said: a file, words, or what its channel could read in it."""
+    inbound, content, file = arrival.inbound, arrival.inbound.content, arrival.file
+    if isinstance(content, Edit):
+        return Edit(announced(file, content.content.as_text(), inbound.kind) if file else content.content, arrival.edits)
+    if file:
+        return announced(file, inbound.text, inbound.kind)
+    if isinstance(content, Reaction | Deletion):
+        return replace(content, target=arrival.pointed.about)
+    if isinstance(content, Answer):
+        _, option_id, title = arrival.pointed.option or ("", content.option_id, content.title)
+        data = "" if arrival.pointed.option else content.data
+        return Answer(arrival.pointed.about, option_id, content.title or title, data)
+    return arrival.answer or content or Text(inbound.text or "(empty message)")
+
+
+def origin_of(inbound: Inbound) -> Origin:
+    """Where it comes from."""
+    app = "provider" if inbound.is_echo else ""
+    return Origin(inbound.channel, inbound.account, inbound.address, inbound.provider_id, inbound.at, app)
 
 
 def places_of(inbound: Inbound) -> list[Address]:

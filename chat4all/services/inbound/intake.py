@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media
+from chat4all.model.content import Edit, file_of
 from chat4all.model.conversations import Identity, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
@@ -27,7 +27,9 @@ from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
 from chat4all.services.inbound.conversation_match import ConversationMatch
 from chat4all.services.inbound.in_flight import sent_by_us
-from chat4all.services.inbound.inbound_message import Arrival, payload_of, places_of
+from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of, places_of
+from chat4all.services.inbound.pointers import pointed
+from chat4all.services.inbound.typed_answers import answers
 from chat4all.telemetry import metrics, tracing
 
 
@@ -76,7 +78,7 @@ class Arrivals:
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
-        files = tuple(each.payload.file_id for each in messages if isinstance(each.payload, Media))
+        files = tuple(file.file_id for each in messages if (file := file_of(each.payload)))
         return Counts(len(messages), len(receipts), files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:
@@ -99,6 +101,7 @@ class Arrivals:
         founded = self._places.place(arrivals)
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
+        self._point([each for each in arrivals if not each.repeat])
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
         self._bring_files([each for each in arrivals if not each.repeat])
         messages = self._messages([each for each in arrivals if not each.repeat])
@@ -135,6 +138,15 @@ class Arrivals:
             if not edits.is_news(self._store, each, original):
                 each.repeat = True
                 metrics.PROVIDER_UPDATES.of(each.inbound.channel, "passed_over").add()
+
+    def _point(self, arrivals: Sequence[Arrival]) -> None:
+        """What each points at, and which answers are written in words."""
+        found = pointed(self._store, [(each.inbound, each.conversation_id) for each in arrivals])
+        for arrival, points in zip(arrivals, found, strict=True):
+            arrival.pointed = points
+        chosen = answers(self._store, self._acceptor.partitions, arrivals)
+        for arrival in arrivals:
+            arrival.answer = chosen.get(arrival.message_id)
 
     def _late(self, inbound: Sequence[Inbound], known: dict[Address, Identity]) -> list[Inbound]:
         """What was written from an address before its owner left it is theirs, though it comes after the news."""
@@ -197,18 +209,19 @@ class Arrivals:
             metadata=_metadata(arrival),
             limited=() if is_echo else None,
             name="" if is_echo else _speaker(arrival, owner),
+            reply_to=arrival.pointed.reply_to,
+            origin=origin_of(arrival.inbound),
+            forwarded=arrival.inbound.forwarded,
+            referral=arrival.inbound.referral,
         )
 
 
 def _metadata(arrival: Arrival) -> dict[str, Any]:
-    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces.
-
-    referral: where the person came from.
-    """
+    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces."""
     inbound = arrival.inbound
     app = {"app": "provider"} if inbound.is_echo else {}
-    more: dict[str, Any] = {"edits": arrival.edits, "referral": inbound.referral}
-    return {"channel": inbound.channel, **app, **{name: value for name, value in more.items() if value}}
+    edits = {"edits": arrival.edits} if arrival.edits and not isinstance(inbound.content, Edit) else {}
+    return {"channel": inbound.channel, **app, **edits}
 
 
 def _speaker(arrival: Arrival, user: User) -> str:

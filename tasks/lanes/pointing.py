@@ -1,0 +1,74 @@
+"""How a send points at another message: by the provider's id of it, or, where there is none or the channel cannot, in words.
+
+Adapting here never changes how many sends there are: that was decided at acceptance.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from chat4all.model.content import MODIFIERS, Edit, first_words, type_of, words_of
+from chat4all.model.deliveries import Delivery, DeliveryKey, Pointer, State, state
+from chat4all.ports import Limits, MessageStore, Outgoing
+
+QUOTED = "> "
+
+
+def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | None]:
+    """Asks what the provider calls the message that this row points at; None: it never got there. Blocks."""
+
+    def ask() -> Delivery | None:
+        about = row.about or Pointer("")
+        keys = [DeliveryKey.parse(each) for each in about.deliveries]
+        rows = store.deliveries(keys) if keys else {}
+        again = {key: key.resend(each.facts.resent_as) for key, each in rows.items() if each.facts.resent_as}
+        resent = store.deliveries(list(again.values())) if again else {}
+        facts = [each.facts for key in keys if key in rows for each in (rows[key], resent.get(again.get(key, key))) if each]
+        ids = tuple(dict.fromkeys(each.provider_id for each in facts if each.provider_id))
+        if not ids and facts and all(state(each) is State.FAILED for each in facts):
+            return None
+        return replace(row, about=replace(about, provider_ids=ids))
+
+    return ask
+
+
+def is_open(row: Delivery) -> bool:
+    """Whether it is not known yet what the provider calls the message that this points at."""
+    return row.about is not None and not row.about.provider_ids and bool(row.about.deliveries)
+
+
+def is_modifier(row: Delivery) -> bool:
+    """Whether it changes another message, and says nothing without it."""
+    return isinstance(row.payload, MODIFIERS)
+
+
+def outgoing(row: Delivery, words: str, limits: Limits, room: int = 0) -> Outgoing:
+    """The send of these words for a row. A quote that the channel cannot show stands before them, if it fits beside them.
+
+    `room`: for how many words there is room; 0: as for a text.
+    """
+    about = row.about
+    if about is None or is_modifier(row):
+        return Outgoing(row.address, words, str(row.key), targets=about.provider_ids if about else ())
+    if limits.quotes and about.provider_ids:
+        return Outgoing(row.address, words, str(row.key), reply_to=about.provider_ids[0])
+    quoted = f"{QUOTED}{first_words(about.words)}\n{words}"
+    fits = about.words and limits.measure(quoted) <= (room or limits.text_length)
+    return Outgoing(row.address, quoted if fits else words, str(row.key))
+
+
+def goes_as_it_is(row: Delivery, limits: Limits) -> bool:
+    """Whether the channel changes the other message itself; else people are told in words what is changed."""
+    ids = row.about.provider_ids if row.about else ()
+    if isinstance(row.payload, Edit) and len(ids) > 1:
+        return False
+    return bool(ids) and type_of(row.payload) in limits.contents
+
+
+def in_words(row: Delivery, limits: Limits) -> str:
+    """What people are told of a change that their channel cannot show."""
+    words = words_of(row.payload, row.about.words if row.about else "")
+    spoken = f"{row.sender_name}: {words}" if row.sender_name else words
+    while limits.measure(spoken) > limits.text_length:
+        spoken = f"{spoken[: len(spoken) * 9 // 10].rstrip('…')}…"
+    return spoken

@@ -1,0 +1,126 @@
+"""What messages of a batch point at: whom a reaction, an edit or a deletion goes to, and what a reply quotes.
+
+A modifier goes to whom its target went, and to where that came from. A target has a lower seq in the same conversation, so it
+is in the same partition, was stored before, and does not change: what follows from both records is the same at every run.
+Costs nothing where no message of a batch points at another.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chat4all.model.content import MODIFIERS, Deletion, Edit, words_of
+from chat4all.model.deliveries import Pointer
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import partition_of
+from chat4all.model.slots import delivery_key, slots
+from chat4all.ports import MessageStore
+
+Place = tuple[str, str]
+UNKNOWN_TARGET, NOT_ALLOWED = "unknown_target", "not_allowed"
+WORDS_MOST = 1000
+
+
+class Aimed(Struct, frozen=True):
+    """The messages of a batch with the recipients of modifiers, less those that may not be, and what each points at.
+
+    `refused`: (message, why). `targets`: by the place (conversation, message_id) of what points.
+    """
+
+    messages: list[Message]
+    refused: list[tuple[Message, str]]
+    targets: dict[Place, Message]
+
+
+def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
+    """What messages, live and registered, point at. Resends have all that they need."""
+    pointing = {_place(each): name for each in messages if (name := _points_at(each))}
+    if not pointing:
+        return Aimed(list(messages), [], {})
+    targets = _targets(store, messages, pointing)
+    deleting = [each for each in messages if _is_of_another(each, targets)]
+    owners = _owners(store, deleting)
+    kept, refused = [], []
+    for message in messages:
+        target = targets.get(_place(message))
+        why = _fault(message, target, owners)
+        if why:
+            refused.append((message, why))
+        elif isinstance(message.payload, MODIFIERS) and target and not message.resend_of:
+            kept.append(replace(message, recipients=_recipients(message, target)))
+        else:
+            kept.append(message)
+    return Aimed(kept, refused, targets)
+
+
+def pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
+    """The target as this recipient of another message knows it."""
+    words, origin = words_of(target.payload)[:WORDS_MOST], target.origin
+    if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
+        return Pointer(target.message_id, words, (origin.provider_id,))
+    partition = partition_of(target.conversation_id, partitions)
+    keys = [
+        delivery_key(target, slot, partition)
+        for slot in slots(target)
+        if (slot.recipient.channel, slot.recipient.address) == (recipient.channel, recipient.address)
+    ]
+    return Pointer(target.message_id, words, (), tuple(map(str, keys)))
+
+
+def _place(message: Message) -> Place:
+    return message.conversation_id, message.message_id
+
+
+def _points_at(message: Message) -> str:
+    return message.payload.target if isinstance(message.payload, MODIFIERS) else message.reply_to
+
+
+def _targets(store: MessageStore, messages: Sequence[Message], pointing: Mapping[Place, str]) -> dict[Place, Message]:
+    """Each target that is there, by the place of what points at it. What modifies something is no target itself."""
+    kept = store.registered(list({(conversation_id, target) for (conversation_id, _), target in pointing.items()}))
+    here = {(each.conversation_id, each.seq): each for each in messages}
+    places = {(each.conversation_id, each.seq) for each in kept.values()}
+    missing = [place for place in places if place not in here]
+    there: dict[tuple[str, int], Message] = {**(store.messages(missing) if missing else {}), **here}
+    found = {}
+    for message in messages:
+        place = _place(message)
+        first = kept.get((message.conversation_id, pointing.get(place, "")))
+        target = there.get((message.conversation_id, first.seq)) if first and first.seq < message.seq else None
+        if target and not isinstance(target.payload, MODIFIERS) and not target.resend_of:
+            found[place] = target
+    return found
+
+
+def _fault(message: Message, target: Message | None, owners: Mapping[str, str]) -> str:
+    """Why a modifier may not be; empty: it may. What a provider brought has happened, whatever we know of it."""
+    if not isinstance(message.payload, MODIFIERS) or message.resend_of or message.origin:
+        return ""
+    if target is None:
+        return UNKNOWN_TARGET
+    is_theirs = message.sender == target.sender
+    if isinstance(message.payload, Edit) and not is_theirs:
+        return NOT_ALLOWED
+    if isinstance(message.payload, Deletion) and not is_theirs and owners.get(message.conversation_id) != message.sender:
+        return NOT_ALLOWED
+    return ""
+
+
+def _is_of_another(message: Message, targets: Mapping[Place, Message]) -> bool:
+    target = targets.get(_place(message))
+    return isinstance(message.payload, Deletion) and target is not None and target.sender != message.sender
+
+
+def _owners(store: MessageStore, deleting: Iterable[Message]) -> dict[str, str]:
+    """Who owns these conversations: an owner may take back what others said."""
+    names = list({each.conversation_id for each in deleting})
+    return {name: each.conversation.owner for name, each in store.memberships(names).items()} if names else {}
+
+
+def _recipients(message: Message, target: Message) -> tuple[Recipient, ...]:
+    """Where the target went, and where it came from, but for who modifies it."""
+    came = target.origin
+    home = [Recipient(target.sender, came.channel, came.address)] if came and not came.app else []
+    there = [replace(each, rendition=0) for each in (*target.recipients, *home) if each.user_id != message.sender]
+    return tuple({(each.channel, each.address): each for each in there if each.address}.values())

@@ -1,0 +1,169 @@
+"""Messages that point at others: whom they go to, after what, and as what, on a channel that can and on one that cannot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chat4all.model.content import Content, Deletion, Edit, Reaction, Text
+from chat4all.model.conversations import Conversation, ConversationType
+from chat4all.model.deliveries import State, state
+from chat4all.model.failures import Permanent
+from chat4all.model.messages import Message, Origin
+from chat4all.ports import Limits, Outgoing
+from tasks.lanes.writer import Writer
+from tests.tasks.test_message_parts import Bench, Scripted
+from tests.tasks.world import message, new_id, threads, whatsapp, world
+
+TALK = new_id("conversation", 1)
+ANA, BRUNO = whatsapp(1), whatsapp(2)
+CAN = frozenset({"reaction", "edit", "deletion"})
+
+
+class Pointing(Scripted):
+    """A channel that changes messages, if `can`. What it was asked to change stands in `changed`."""
+
+    def __init__(self, can: bool) -> None:
+        super().__init__()
+        contents = CAN if can else frozenset()
+        self.limits = Limits(4096, 1000, 0, 1, True, frozenset({"sent"}), contents=contents, quotes=can)
+        self.changed: list[tuple[Content, tuple[str, ...]]] = []
+
+    async def send_content(self, message: Outgoing, content: Content) -> str:
+        self.changed.append((content, message.targets))
+        return await self.send_text(message)
+
+
+@pytest.fixture(params=[True, False], ids=["can", "cannot"])
+async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    with world(tmp_path, partitions=1, backoff_first_s=0.05, backoff_most_s=0.1) as road:
+        async with threads() as executor:
+            writer = Writer(road.parts, executor)
+            writing = asyncio.create_task(writer.run())
+            road.know(ANA, BRUNO)
+            pair = (Conversation(TALK, ConversationType.GROUP, "olga", 1), ["olga", "alice", ANA.user_id, BRUNO.user_id])
+            road.store.add_conversations([pair])
+            yield Bench(road, writer, Pointing(request.param), executor)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+
+def first(**more: Any) -> Message:
+    """What all others point at: Alice's words to Ana and Bruno."""
+    return message(TALK, "first", "meet me there", to=[ANA, BRUNO], **more)
+
+
+def from_ana() -> Message:
+    """The same from Ana, on WhatsApp, to Bruno."""
+    origin = Origin("whatsapp", "1", ANA.address, "wamid.ANA", 1)
+    return replace(message(TALK, "first", "meet me there", to=[BRUNO], sender=ANA.user_id), origin=origin)
+
+
+def pointing(content: Content, number: object = 2, **more: Any) -> Message:
+    """A message with this content."""
+    return replace(message(TALK, number, f"{content}", **more), payload=content)
+
+
+def target() -> str:
+    return first().message_id
+
+
+async def carried(bench: Bench, *said: Message) -> list[tuple[str, str]]:
+    """Bring them all the way; address and text of each send, in order."""
+    for each in said:
+        bench.road.say(each)
+    bench.road.run()
+    await bench.work()
+    return [(each.address, each.text) for each in bench.channel.arrived]
+
+
+def can(bench: Bench) -> bool:
+    return bench.channel.limits.quotes
+
+
+async def test_a_reaction_goes_to_whom_its_target_went_and_to_where_it_came_from(bench: Bench) -> None:
+    """Bruno reacts to what Ana wrote: it goes to Ana, under the id that she knows her words by, and not back to Bruno."""
+    sent = await carried(bench, from_ana(), pointing(Reaction(target(), "👍"), sender=BRUNO.user_id, sender_name="Bruno"))
+    assert [address for address, _ in sent] == [BRUNO.address, ANA.address]
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    assert changed == ([(Reaction(target(), "👍"), ("wamid.ANA",))] if can(bench) else [])
+    if not can(bench):
+        assert sent[1][1] == "Bruno: 👍 to “meet me there”"
+
+
+@pytest.mark.parametrize("content", [Edit(Text("meet me here"), target()), Deletion(target())])
+async def test_a_change_names_what_each_address_knows_the_target_by(bench: Bench, content: Content) -> None:
+    """To each of them with the id that the provider gave its own delivery; elsewhere in words, never those taken back."""
+    sent = await carried(bench, first(), pointing(content))
+    assert sorted(address for address, _ in sent[2:]) == [ANA.address, BRUNO.address]
+    ids = {row.address: (row.facts.provider_id,) for row in bench.road.rows() if row.message_id == target()}
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    assert {given for _, given in changed} == (set(ids.values()) if can(bench) else set())
+    assert all(each == content for each, _ in changed)
+    if not can(bench):
+        assert {text for _, text in sent[2:]} == {"✎ meet me here" if isinstance(content, Edit) else "[took a message back]"}
+
+
+async def test_a_change_is_never_before_its_target_and_of_what_never_arrived_nobody_hears(bench: Bench) -> None:
+    """Ana's provider refuses the message for good: the reaction to it ends with the reason, Bruno gets both in order."""
+
+    send = bench.channel.send_text
+
+    async def refusing(given: Outgoing) -> str:
+        if given.address == ANA.address:
+            raise Permanent("blocked")
+        return await send(given)
+
+    bench.channel.send_text = refusing  # type: ignore[method-assign, assignment]
+    sent = await carried(bench, first(), pointing(Reaction(target(), "🎉"), sender="olga"))
+    assert [address for address, _ in sent] == [BRUNO.address, BRUNO.address]
+    of_ana = [row for row in bench.road.rows() if row.address == ANA.address]
+    assert [row.facts.refused_reason for row in of_ana] == ["blocked", "target_not_sent"]
+    assert all(state(row.facts) is State.FAILED for row in of_ana)
+
+
+REFUSED: dict[str, tuple[Content, str, str]] = {
+    "of what is not there": (Reaction(new_id("nothing"), "👍"), "alice", "unknown_target"),
+    "an edit of another's words": (Edit(Text("never said"), target()), "olga", "not_allowed"),
+    "another's words taken back": (Deletion(target()), ANA.user_id, "not_allowed"),
+    "by the owner": (Deletion(target()), "olga", ""),
+    "of a change": (Reaction(new_id("message", TALK, 2), "👍"), "alice", "unknown_target"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+async def test_who_may_change_what(bench: Bench, why: str) -> None:
+    """Edits are the sender's, deletions theirs and the owner's. All else is rejected, and goes nowhere."""
+    content, sender, reason = REFUSED[why]
+    sent = await carried(bench, first(), pointing(Reaction(target(), "👀")), pointing(content, 3, sender=sender))
+    told = [each.reason for each in bench.road.events("rejected")]
+    assert told == ([reason] if reason else [])
+    assert len(sent) == (4 if reason else 6)
+    stored = [each.message_id for each in bench.road.store.page(TALK, None, None, 10)]
+    assert (new_id("message", TALK, 3) in stored) is not bool(reason)
+
+
+async def test_a_reply_quotes(bench: Bench) -> None:
+    """Under the provider's id where the channel quotes; else its first words stand before it, if they fit."""
+    reply = replace(message(TALK, 2, "on my way", to=[ANA, BRUNO]), reply_to=target())
+    tight = replace(message(TALK, 3, "x" * 4090, to=[ANA]), reply_to=target())
+    sent = await carried(bench, first(), reply, tight)
+    words = "on my way" if can(bench) else "> meet me there\non my way"
+    assert {(ANA.address, words), (BRUNO.address, words), (ANA.address, "x" * 4090)} <= set(sent)
+    ids = [row.facts.provider_id for row in bench.road.rows() if row.message_id == target()]
+    quoted = [each.reply_to for each in bench.channel.arrived if each.text == words]
+    assert sorted(quoted) == (sorted(ids) if can(bench) else ["", ""])
+
+
+async def test_a_rerun_makes_the_same_rows(bench: Bench) -> None:
+    """What follows from both records is the same whenever it is asked, and readers find whom it went to."""
+    bench.road.say(first(), pointing(Reaction(target(), "👍"), sender="olga"))
+    bench.road.run()
+    before = bench.road.rows()
+    bench.road.run(again=True)
+    assert bench.road.rows() == before
+    [_, kept] = bench.road.store.page(TALK, None, None, 10)
+    assert [each.address for each in kept.recipients] == [ANA.address, BRUNO.address]
