@@ -47,4 +47,7 @@ def persist(parts: Parts, batch: Batch, replay: bool) -> None:
     if messages:
         store.register(registrations(messages))
         live, _ = split_live(store, messages)
-        store.put_messages(aimed(store, live).messages)
+        aims = aimed(store, live)
+        store.put_messages(aims.messages)
+        if aims.targets:
+            store.put_modifications(aims.modifications())

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chat4all.model.content import MODIFIERS, Deletion, Edit, words_of
 from chat4all.model.deliveries import Pointer
 from chat4all.model.messages import Message, Recipient
+from chat4all.model.modifiers import Modification
 from chat4all.model.records import partition_of
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import MessageStore
@@ -31,6 +32,23 @@ class Aimed(Struct, frozen=True):
     messages: list[Message]
     refused: list[tuple[Message, str]]
     targets: dict[Place, Message]
+
+    def modifications(self) -> list[Modification]:
+        """What these messages say of their targets, as facts of those."""
+        found = ((each, self.targets.get(_place(each))) for each in self.messages if not each.resend_of)
+        return [
+            Modification(
+                conversation_id=each.conversation_id,
+                target_seq=target.seq,
+                seq=each.seq,
+                at=each.accepted_at,
+                content=each.payload,
+                sender=each.sender,
+                provider_at=each.origin.at if each.origin else 0,
+            )
+            for each, target in found
+            if target and isinstance(each.payload, MODIFIERS)
+        ]
 
 
 def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:

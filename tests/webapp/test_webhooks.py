@@ -12,6 +12,7 @@ from limits.storage import MemoryStorage
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Edit, Text
 from chat4all.model.deliveries import Facts
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import DeadLetter
@@ -375,8 +376,7 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
     provider.posts("telegram", edited(2, "b"))
     provider.posts("telegram", edited(3, "c"))
     [first, *edits] = provider.driver.process()
-    assert [each.payload.as_text() for each in edits] == ["[edited] b", "[edited] c"]
-    assert {each.metadata["edits"] for each in edits} == {first.message_id}
+    assert [each.payload for each in edits] == [Edit(Text(words), first.message_id) for words in "bc"]
     later(60)
     provider.posts("telegram", edited(4, "c"))
     provider.driver.process()
@@ -386,7 +386,7 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
     provider.posts("telegram", edited(5, "a"))
     provider.posts("telegram", edited(6, "b"))
     last = {each.message_id: each.payload.as_text() for each in provider.driver.process()}
-    assert list(last.values())[3:] == ["[edited] a", "[edited] b"]
+    assert list(last.values())[3:] == ["✎ a", "✎ b"]
 
 
 def test_an_edit_that_comes_before_its_message_is_shown(provider: Provider) -> None:
@@ -394,7 +394,7 @@ def test_an_edit_that_comes_before_its_message_is_shown(provider: Provider) -> N
     provider.posts("telegram", edited(2, "mended"))
     provider.posts("telegram", telegram(1, message_id=9, text="as it was"))
     edit, first = provider.driver.records()
-    assert edit.metadata["edits"] == first.message_id
+    assert edit.payload == Edit(Text("mended"), first.message_id)
     assert edit.conversation_id == first.conversation_id
 
 

@@ -104,6 +104,9 @@ class Arrivals:
         self._point([each for each in arrivals if not each.repeat])
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
         self._bring_files([each for each in arrivals if not each.repeat])
+        raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}
+        if raw:
+            self._store.put_raw(raw)
         messages = self._messages([each for each in arrivals if not each.repeat])
         return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
 
