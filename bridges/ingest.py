@@ -75,10 +75,14 @@ class InFlight:
 
 
 class Pace:
-    """When one topic's batches are handed out, and how long to wait for records meanwhile. `at`: the last one, monotonic."""
+    """When one topic's batches are handed out, and how long to wait for records meanwhile. `at`: the last one, monotonic.
 
-    def __init__(self, topic: str, gap_s: float) -> None:
+    `outage_s`: how long to wait where something is away.
+    """
+
+    def __init__(self, topic: str, gap_s: float, outage_s: float) -> None:
         self.at = 0.0
+        self.outage_s = outage_s
         self._gap_s = gap_s
         self._asking_took = 0.0
         self._put_records, self._put_seconds = metrics.CHAIN_RECORDS.of(topic), metrics.CHAIN_SECONDS.of(topic)
@@ -123,10 +127,9 @@ class Flow:
     ) -> None:
         settings = opened.settings
         self._parts, self._topic, self._stopping = opened, topic, stopping
-        self._give, self._outage_s = hand_out, outage_s
+        self._give = hand_out
         self._ready = Ready(settings.batch_records, settings.batch_recipients)
-        self._most = settings.batch_records * READ_AHEAD
-        self._pace = Pace(topic, settings.chain_gap_ms / 1000)
+        self._pace = Pace(topic, settings.chain_gap_ms / 1000, outage_s)
         self._traces = Traces()
         self._in_flight: InFlight | None = None
         self._mine: set[int] = set()
@@ -141,16 +144,20 @@ class Flow:
                 self._step()
             except Temporary as outage:
                 log.warning("flow_waits", topic=self._topic, reason=outage.reason, detail=outage.detail)
-                self._stopping.wait(self._outage_s)
+                self._stopping.wait(self._pace.outage_s)
             except OperationalError as outage:
                 log.warning("flow_waits", topic=self._topic, reason="broker_away", detail=repr(outage))
                 metrics.BROKER_FAILURES.add()
-                self._stopping.wait(self._outage_s)
+                self._stopping.wait(self._pace.outage_s)
         self._consumer.close()
+
+    def _most(self) -> int:
+        """So many records are read ahead at most."""
+        return self._parts.settings.batch_records * READ_AHEAD
 
     def _step(self) -> None:
         patience_s = self._pace.patience(bool(self._in_flight), bool(self._ready))
-        records = self._stopped.known(self._consumer.poll(self._most, patience_s))
+        records = self._stopped.known(self._consumer.poll(self._most(), patience_s))
         self._ready.add(records)
         self._traces.add(records)
         self._bound()
@@ -166,7 +173,7 @@ class Flow:
 
     def _bound(self) -> None:
         """Read no further ahead than a few batches."""
-        full = len(self._ready) >= self._most
+        full = len(self._ready) >= self._most()
         if full != self._paused:
             self._paused = full
             going = sorted(each for each in self._mine if each not in self._stopped)
