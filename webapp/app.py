@@ -42,6 +42,7 @@ from webapp.views import (
     sessions,
     users,
 )
+from webapp.views import channels as channels_view
 
 LARGE = ("messages.send_batch", "callbacks.webhook")
 # They read their bodies bit by bit, and count for themselves.
@@ -81,7 +82,7 @@ def create_app(
     metrics.init(app)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
-    for each in (files.api, objects.api, sessions.api, clients.api, consent.api):
+    for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api):
         app.register_api(each)
     return app
 

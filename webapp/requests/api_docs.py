@@ -20,7 +20,7 @@ USERS = Tag(name="users", description="Users, and their addresses on channels")
 CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
 MESSAGES = Tag(name="messages", description="What is said, and where it has come")
 FILES = Tag(name="files", description="Files, in parts straight to the object store")
-CHANNELS = Tag(name="channels", description="What providers call")
+CHANNELS = Tag(name="channels", description="What each channel carries, and what providers call")
 HEALTH = Tag(name="health", description="Whether it runs")
 
 _CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}

@@ -63,6 +63,7 @@ NAMES = {
     "get /v1/dead-letters": "listDeadLetters",
     "get /v1/dead-letters/{letter_id}": "getDeadLetter",
     "post /v1/dead-letters/{letter_id}/replay": "replayDeadLetter",
+    "get /v1/channels": "listChannels",
     "get /channels/{channel}/webhook": "verifyWebhook",
     "post /channels/{channel}/webhook": "receiveWebhook",
     "get /healthz": "getHealth",

@@ -1,0 +1,69 @@
+"""`python -m ops.channels`: writes the tables of docs/channels.md from what the channels declare."""
+
+from importlib import import_module
+from pathlib import Path
+
+from chat4all.channels import CHANNELS
+from chat4all.model.content import CHOICE_STYLES, kinds
+from chat4all.ports import Limits
+from chat4all.services.acceptance.channel_matrix import contents
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "channels.md"
+BEGIN, END = "<!-- made by python -m ops.channels -->", "<!-- end -->"
+MB = 1 << 20
+
+
+def declared() -> dict[str, Limits]:
+    """What the provider of each channel allows."""
+    found = {}
+    for name, place in CHANNELS.items():
+        module, _, attribute = place.partition(":")
+        found[name] = getattr(import_module(module), attribute).limits
+    return found
+
+
+def tables(channels: dict[str, Limits]) -> str:
+    """What becomes of each kind, and how much fits."""
+    fates = {name: contents(limits) for name, limits in channels.items()}
+    matrix = _table("content", channels, {f"`{kind}`": [fates[name][kind] for name in channels] for kind in kinds()})
+    fits = {
+        "text": [f"{each.text_length:,} {each.text_unit}" for each in channels.values()],
+        "words beside a file": [f"{each.caption_length:,}" for each in channels.values()],
+        "`reply_to` is a quote": ["yes" if each.quotes else "no" for each in channels.values()],
+        "states that it reports": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
+    }
+    styles = {f"choices: {style}": [_choices(each, style) for each in channels.values()] for style in CHOICE_STYLES}
+    files = {"files": [_files(each) for each in channels.values()]}
+    return f"{matrix}\n\n{_table('limit', channels, fits | styles | files)}"
+
+
+def _table(what: str, channels: dict[str, Limits], rows: dict[str, list[str]]) -> str:
+    head = [f"| {what} | {' | '.join(channels)} |", "|---" * (len(channels) + 1) + "|"]
+    return "\n".join([*head, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
+def _choices(limits: Limits, style: str) -> str:
+    shows = limits.choices.get(style)
+    if not shows:
+        return "-"
+    links = f", or {shows.links} links" if shows.links else ""
+    below = f", descriptions of {shows.description_length}" if shows.description_length else ""
+    return f"{shows.options} titles of {shows.title_length}{below}{links}; question of {shows.text_length:,}"
+
+
+def _files(limits: Limits) -> str:
+    by_size: dict[int, list[str]] = {}
+    for kind, most in limits.file_bytes.items():
+        by_size.setdefault(most, []).append(kind or "others")
+    return "; ".join(f"{', '.join(kinds)}: {most / MB:g} MiB" for most, kinds in by_size.items()) or "none: as a link"
+
+
+def page(text: str) -> str:
+    """The document with its tables made anew."""
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{tables(declared())}\n{END}{tail}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))

@@ -1,0 +1,52 @@
+"""What the API tells of channels."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from webapp.schemas.models import ResponseModel
+
+
+class ChoiceLimitsOut(ResponseModel):
+    """How many choices of a style are shown, and how long their words may be; 0: none. Beyond that they are adapted."""
+
+    options: int
+    title_length: int
+    text_length: Annotated[int, Field(description="Of the question with its header and footer")]
+    description_length: int
+    header_length: int
+    footer_length: int
+    links: Annotated[int, Field(description="Buttons that open a page")]
+    links_alone: Annotated[bool, Field(description="Such buttons stand in place of options, not beside them")]
+
+
+class LimitsOut(ResponseModel):
+    """How much a channel takes at once. More is adapted: a long text goes in parts, a large file as a link."""
+
+    text_length: int
+    text_unit: Literal["characters", "bytes"]
+    caption_length: int
+    file_bytes: Annotated[
+        dict[str, int], Field(description='By the beginning of the media type, the longest that fits; "": all others')
+    ]
+    choices: Annotated[dict[str, ChoiceLimitsOut], Field(description="By style")]
+    quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]
+    receipts: Annotated[list[str], Field(description="The states that the provider ever reports")]
+
+
+class ChannelOut(ResponseModel):
+    """A channel. `contents`: what becomes of each kind that is sent there."""
+
+    channel: str
+    contents: Annotated[
+        dict[str, Literal["native", "adapted", "refused"]],
+        Field(description="native; adapted: as another kind or in words; refused: only providers bring it, nobody sends it"),
+    ]
+    limits: LimitsOut
+
+
+class ChannelsOut(ResponseModel):
+    """The channels, by name. `next` goes into `after`."""
+
+    channels: list[ChannelOut]
+    next: str | None = None
