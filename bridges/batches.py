@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from chat4all.model.records import Range, Record
 from chat4all.telemetry import tracing
 
+# Some MB at most, where nothing can be handed out for long.
+TRACES_MOST = 50_000
+
 
 class Ready:
     """Records that were read and not yet handed out. A batch is what all partitions have ready, within two bounds."""
@@ -58,9 +61,8 @@ class Ready:
 class Traces:
     """The sampled ones among the records that were read, until they are handed out. Bounded: the oldest are forgotten first."""
 
-    MOST = 50_000
-
-    def __init__(self) -> None:
+    def __init__(self, most: int = TRACES_MOST) -> None:
+        self._most = most
         self._members: dict[tuple[int, int], tuple[str, str]] = {}
 
     def add(self, records: Iterable[Record]) -> None:
@@ -69,7 +71,7 @@ class Traces:
             for each in records:
                 for member in tracing.sampled([each.headers]):
                     self._members[each.partition, each.offset] = member
-            while len(self._members) > self.MOST:
+            while len(self._members) > self._most:
                 del self._members[next(iter(self._members))]
 
     def take(self, ranges: Sequence[Range]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import uvloop
 from aiohttp import web
+from msgspec import Struct
 
 from chat4all.model.cors import cross_origin, origins
 from chat4all.model.failures import Failure, Permanent, Temporary
@@ -33,14 +34,7 @@ log = logger(__name__)
 
 # Few: each keeps a heap of its own for the chunks that it reads.
 THREADS = 3
-# Beyond these a client is told to come again.
-TRANSFERS_MOST = 1000
 FILES = 16_384
-# Who says nothing for so long, or is slower than this beyond the first seconds, is let go.
-IDLE_S = 15.0
-PATIENCE_S = 10.0
-SLOW_AFTER_S = 20.0
-LEAST_PER_S = 8 << 10
 METHODS = "GET, HEAD, OPTIONS, PUT"
 GRACE_S = 2.0
 TITLES = {403: "Not allowed", 404: "Not found", 408: "Too slow", 413: "Too large", 416: "Range not there", 422: "Not valid",
@@ -68,17 +62,33 @@ class Refused(Exception):
         )
 
 
+class Bounds(Struct, frozen=True):
+    """What one client may take of the process. `_s`: seconds."""
+
+    # Beyond these a client is told to come again.
+    transfers: int = 1000
+    # Who says nothing for so long, or is slower than this beyond the first seconds, is let go.
+    idle_s: float = 15.0
+    patience_s: float = 10.0
+    slow_after_s: float = 20.0
+    least_per_s: int = 8 << 10
+
+
+BOUNDS = Bounds()
+
+
 class Pace:
     """How fast one transfer goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
         self._began = time.monotonic()
         self._moved = 0
 
     async def step(self, work: Awaitable[Result]) -> Result:
         """One step of the transfer. Refused when it stands still."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._bounds.patience_s):
                 return await work
         except TimeoutError:
             raise Refused(408, "request_too_slow", "nothing moved for too long") from None
@@ -86,16 +96,16 @@ class Pace:
     def moved(self, size: int) -> None:
         """So many bytes more have gone, or come. Refused when they are too few by now."""
         self._moved += size
-        spent = time.monotonic() - self._began
-        if spent > SLOW_AFTER_S and self._moved < spent * LEAST_PER_S:
-            raise Refused(408, "request_too_slow", f"at least {LEAST_PER_S} bytes a second")
+        spent, least = time.monotonic() - self._began, self._bounds.least_per_s
+        if spent > self._bounds.slow_after_s and self._moved < spent * least:
+            raise Refused(408, "request_too_slow", f"at least {least} bytes a second")
 
 
 class Objects:
     """Serves the URLs of a folder store."""
 
-    def __init__(self, store: FolderStore, cors_origins: frozenset[str] = frozenset()) -> None:
-        self._store = store
+    def __init__(self, store: FolderStore, cors_origins: frozenset[str] = frozenset(), bounds: Bounds = BOUNDS) -> None:
+        self._store, self._bounds = store, bounds
         self._origins = cors_origins
         self._pool = ThreadPoolExecutor(THREADS, "objects")
         self._transfers = 0
@@ -151,7 +161,7 @@ class Objects:
         if request.transport is not None:
             # The next chunk is read when this one has gone: a reader who takes nothing costs one.
             request.transport.set_write_buffer_limits(high=0)
-        pace = Pace()
+        pace = Pace(self._bounds)
         while chunk:
             await pace.step(response.write(chunk))
             pace.moved(len(chunk))
@@ -191,7 +201,7 @@ class Objects:
         return web.Response(headers={"ETag": f'"{part.etag}"'})
 
     async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
-        pace = Pace()
+        pace = Pace(self._bounds)
         while chunk := await pace.step(request.content.readany()):
             pace.moved(len(chunk))
             yield chunk
@@ -209,7 +219,7 @@ class Objects:
     @web.middleware
     async def _answered(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Whatever goes wrong becomes an answer, unless one has begun: then its end is missing."""
-        if self._transfers >= TRANSFERS_MOST:
+        if self._transfers >= self._bounds.transfers:
             return Refused(503, "busy", "too many transfers at once; try again", {"Retry-After": "2"}).response()
         self._transfers += 1
         try:
@@ -262,10 +272,10 @@ async def serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def serving(store: FolderStore, settings: Settings) -> AsyncIterator[None]:
+async def serving(store: FolderStore, settings: Settings, bounds: Bounds = BOUNDS) -> AsyncIterator[None]:
     """The store's URLs are served while the context lasts."""
-    objects = Objects(store, origins(settings.cors_origins))
-    runner = web.AppRunner(objects.app(), access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=IDLE_S)
+    objects = Objects(store, origins(settings.cors_origins), bounds)
+    runner = web.AppRunner(objects.app(), access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=bounds.idle_s)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.objects_port, backlog=1024).start()

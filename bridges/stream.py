@@ -22,6 +22,7 @@ from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.reflection import AuthenticatedReflection
 from bridges.streaming.sessions import Sessions
 from bridges.streaming.sse import EventsPage
+from bridges.streaming.times import TIMES, Times
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.cors import origins
 from chat4all.model.failures import Failure, Mismatch
@@ -38,8 +39,6 @@ log_to = logger(__name__)
 THREADS = 16
 # What is under way when the process is told to end has so long; clients resume elsewhere.
 GRACE_S = 1.0
-# A connection without a whole request is let go; one with a stream is not idle.
-IDLE_S = 30.0
 OPTIONS = (
     # Without this a second server would share the port, and each would get some of the callers.
     ("grpc.so_reuseport", 0),
@@ -53,14 +52,16 @@ OPTIONS = (
 class StreamServer:
     """Everything this process serves. Made on its loop; `log` and `store` stay the caller's to close."""
 
-    def __init__(self, settings: Settings, log: EventLog, store: MessageStore, limits: Limits | None = None) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, log: EventLog, store: MessageStore, limits: Limits | None = None, times: Times = TIMES
+    ) -> None:
+        self._settings, self._times = settings, times
         self._log = log
         self._store = store
         self._limits = limits
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
-        self._authenticator = Authenticator(settings, store, self._calls)
+        self._authenticator = Authenticator(settings, store, self._calls, times)
         spans = tracing.spans()
         interceptors: list[Any] = [AuthenticatedReflection(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
         self._server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
@@ -98,10 +99,12 @@ class StreamServer:
         self._let_go.push_async_callback(self._feed.stop)
         self._feed.start()
         await self._until_open()
-        sessions = Sessions(self._hub, HistoryReader(self._store, len(beginning.ends)), self._pool, Backlog(self._log))
+        reader = HistoryReader(self._store, len(beginning.ends), self._times.slack_ms)
+        sessions = Sessions(self._hub, reader, self._pool, Backlog(self._log))
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
-        await self._serve_http(EventsPage(sessions, self._authenticator, identity, origins(self._settings.cors_origins)))
-        await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls))
+        may_ask = origins(self._settings.cors_origins)
+        await self._serve_http(EventsPage(sessions, self._authenticator, identity, may_ask, self._times))
+        await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls, self._times.write_s))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)
         log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)
@@ -134,7 +137,11 @@ class StreamServer:
     async def _serve_http(self, page: EventsPage) -> None:
         # A reader who goes ends their stream at once.
         runner = web.AppRunner(
-            page.app(), access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=IDLE_S, handler_cancellation=True
+            page.app(),
+            access_log=None,
+            shutdown_timeout=GRACE_S,
+            keepalive_timeout=self._times.idle_s,
+            handler_cancellation=True,
         )
         self._let_go.push_async_callback(runner.cleanup)
         await runner.setup()

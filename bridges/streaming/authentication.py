@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 
+from bridges.streaming.times import TIMES, Times
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports import MessageStore
 from chat4all.services.access.authentication import Admission, AuthenticatedCaller, NotAdmitted
@@ -39,10 +40,10 @@ class _OpenStream:
 class Authenticator:
     """Admits callers and ends their streams. Made on the loop; `pool` is for what blocks."""
 
-    def __init__(self, settings: Settings, store: MessageStore, pool: Executor) -> None:
+    def __init__(self, settings: Settings, store: MessageStore, pool: Executor, times: Times = TIMES) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = pool
-        self._revocations = Revocations(store, self._changed)
+        self._revocations = Revocations(store, self._changed, every_s=times.revocations_s, blind_s=times.blind_s)
         self._admission = Admission(settings.secret("jwt"), self._revocations)
         self._limits = Limits(settings)
         self._streams: set[_OpenStream] = set()

@@ -57,8 +57,11 @@ class Start(Struct, frozen=True):
     published: dict[int, int]
 
 
-def starting_point(log: EventLog, store: MessageStore) -> Start:
-    """Where a server that starts now begins. See the module's text for why."""
+def starting_point(log: EventLog, store: MessageStore, apart_ms: int = CLOCKS_APART_MS, step: int = BATCH) -> Start:
+    """Where a server that starts now begins. See the module's text for why.
+
+    `apart_ms`: how far apart the clocks of two machines may be. `step`: how many events to go back at first.
+    """
     spans = log.ends(EVENTS)
     progress = store.progress(INCOMING)
     published = {partition: seq_at(progress[partition].done) if partition in progress else -1 for partition in spans}
@@ -67,7 +70,7 @@ def starting_point(log: EventLog, store: MessageStore) -> Start:
     for partition, (first, end) in spans.items():
         start = undone(progress, partition)
         since = _appended_at(log, partition, start, incoming.get(partition, (0, 0)))
-        positions[partition] = end if since is None else _before(log, partition, first, end, since - CLOCKS_APART_MS)
+        positions[partition] = end if since is None else _before(log, partition, (first, end), since - apart_ms, step)
     return Start(positions, {partition: end for partition, (_, end) in spans.items()}, published)
 
 
@@ -79,10 +82,9 @@ def _appended_at(log: EventLog, partition: int, offset: int, span: tuple[int, in
     return found.at if found else 0
 
 
-def _before(log: EventLog, partition: int, first: int, end: int, at: int) -> int:
+def _before(log: EventLog, partition: int, span: tuple[int, int], at: int, step: int) -> int:
     """An offset of chat-events from which on everything appended after `at` is to be found."""
-    step = BATCH
-    position = end
+    first, position = span
     while position > first:
         position = max(first, position - step)
         found = _one(log, EVENTS, partition, position)

@@ -14,6 +14,7 @@ from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
+from bridges.streaming.times import TIMES
 from chat4all.model.content import Text
 from chat4all.model.content_proto import as_shown
 from chat4all.model.drafts import Draft, MediaDraft, Refused, Sendable, WrongPayload, read_payload
@@ -24,7 +25,6 @@ from chat4all.telemetry import metrics, trace_context, tracing
 from chat4all.v1 import chat_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Chat"].full_name
-WRITE_S = 30.0
 CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
@@ -41,8 +41,16 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Chat:
     """The methods of the service. `log` is the identity of the log that cursors belong to; `pool` is for what blocks."""
 
-    def __init__(self, acceptor: Acceptor, sessions: Sessions, authenticator: Authenticator, log: str, pool: Executor) -> None:
-        self._acceptor = acceptor
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        sessions: Sessions,
+        authenticator: Authenticator,
+        log: str,
+        pool: Executor,
+        write_s: float = TIMES.write_s,
+    ) -> None:
+        self._acceptor, self._write_s = acceptor, write_s
         self._sessions = sessions
         self._authenticator = authenticator
         self._log = log
@@ -112,7 +120,7 @@ class Chat:
             async for frame in frames:
                 encoded = frame.encoded()
                 try:
-                    async with asyncio.timeout(WRITE_S) as limit:
+                    async with asyncio.timeout(self._write_s) as limit:
                         await context.write(encoded)
                     self._streams.sent(len(frame.events))
                 except TimeoutError:

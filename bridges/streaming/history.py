@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from bridges.streaming.cursor import Cursor
+from bridges.streaming.times import TIMES
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, State, Watermark, state
@@ -24,14 +25,13 @@ from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
 
+# Messages in memory at once, for one reader who catches up: some MB.
 MESSAGES_AT_ONCE = 4_000
 AT_ONCE = 1_000
 CHUNK = 100
 CHUNK_OCTETS = 256 << 10
 # An empty cursor is told the states of so many messages of each conversation (docs/api.md, Streams).
 NEWEST = 100
-# Changes are asked for from so long before the last event that the reader was told (docs/decisions/resume.md).
-SLACK_MS = 60_000
 KEPT_MS = KEPT_DAYS * 86_400_000
 
 T = TypeVar("T")
@@ -43,8 +43,10 @@ class HistoryReader:
     `names`: the conversations to look at, where that is known; else all that the user is or was in.
     """
 
-    def __init__(self, store: MessageStore, partitions: int) -> None:
-        self._store = store
+    def __init__(
+        self, store: MessageStore, partitions: int, slack_ms: int = TIMES.slack_ms, at_once: int = MESSAGES_AT_ONCE
+    ) -> None:
+        self._store, self._slack_ms, self._most = store, slack_ms, at_once
         self._partitions = partitions
 
     def messages(
@@ -79,7 +81,7 @@ class HistoryReader:
 
         Pages of all are read at once; whenever one runs out, all that are half empty are read on.
         """
-        size = max(10, MESSAGES_AT_ONCE // len(starts)) if starts else 0
+        size = max(10, self._most // len(starts)) if starts else 0
         open_ends = {name: _Reading(after) for name, after in starts.items()}
         while open_ends:
             low = [name for name, each in open_ends.items() if not each.is_whole and len(each.unread) <= size // 2]
@@ -109,7 +111,7 @@ class HistoryReader:
             yield from _chunks(self._learned(user, changes))
 
     def _since(self, cursor: Cursor, name: str) -> int:
-        return cursor.since(partition_of(name, self._partitions)) - SLACK_MS
+        return cursor.since(partition_of(name, self._partitions)) - self._slack_ms
 
     def _learned(self, user: str, changes: Sequence[Change]) -> Iterator[Event]:
         """What these changes are about, as it is now, where the user may know it."""
@@ -154,16 +156,16 @@ class HistoryReader:
 
     def _newest(self, user: str, names: Sequence[str], since: int) -> Iterator[list[Event]]:
         limit = min(NEWEST, max(5, 20 * AT_ONCE // max(1, len(names))))
-        for chunk in _by(max(1, MESSAGES_AT_ONCE // limit), names):
+        for chunk in _by(max(1, self._most // limit), names):
             readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
-            recent_marks = (mark for mark in marks if _marked_at(mark) >= since - SLACK_MS)
+            recent_marks = (mark for mark in marks if _marked_at(mark) >= since - self._slack_ms)
             yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in recent_marks)
             pages = self._store.pages([Span(name, None, 2**62, limit) for name in readers])
             keys = [key for page in pages for message in page for key in self._keys(message)]
             for some in _by(AT_ONCE, keys):
                 rows = self._store.deliveries(some).values()
-                recent = [row for row in rows if _changed_at(row) >= since - SLACK_MS]
+                recent = [row for row in rows if _changed_at(row) >= since - self._slack_ms]
                 yield from _chunks(self._states(user, readers, recent))
 
     def _keys(self, message: Message) -> list[DeliveryKey]:

@@ -22,6 +22,7 @@ from bridges.streaming.event_json import event_json
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
+from bridges.streaming.times import TIMES, Times
 from chat4all.model.cors import SAFE, cross_origin
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.access.rate_limits import TooMany
@@ -29,9 +30,7 @@ from chat4all.telemetry import metrics
 
 METHODS = "GET, HEAD, OPTIONS"
 # A comment so often keeps proxies from closing a quiet stream.
-HEARTBEAT_S = 15.0
 SILENCE_S = 30.0
-WRITE_S = 30.0
 TITLES = {
     400: "Bad request",
     401: "Not authenticated",
@@ -46,9 +45,14 @@ class EventsPage:
     """Serves streams over HTTP. `log` is the identity of the log that cursors belong to."""
 
     def __init__(
-        self, sessions: Sessions, authenticator: Authenticator, log: str, cors_origins: frozenset[str] = frozenset()
+        self,
+        sessions: Sessions,
+        authenticator: Authenticator,
+        log: str,
+        cors_origins: frozenset[str] = frozenset(),
+        times: Times = TIMES,
     ) -> None:
-        self._sessions = sessions
+        self._sessions, self._times = sessions, times
         self._origins = cors_origins
         self._authenticator = authenticator
         self._log = log
@@ -110,7 +114,7 @@ class EventsPage:
         self, response: web.StreamResponse, authenticated: AuthenticatedCaller, begun: AsyncGenerator[Frame]
     ) -> None:
         """Write until the stream ends; its last comment says why."""
-        beating = asyncio.create_task(_beat(response))
+        beating = asyncio.create_task(_beat(response, self._times.heartbeat_s))
         if serving := asyncio.current_task():
             # A reader who is gone is noticed by the beat, not only when there is something to tell.
             beating.add_done_callback(lambda beat: beat.cancelled() or serving.cancel())
@@ -119,7 +123,7 @@ class EventsPage:
                 self._authenticator.hold(authenticated),
                 aclosing(begun) as frames,
             ):
-                await _write_all(response, frames, self._streams)
+                await self._write_all(response, frames)
         except MustEnd as end:
             self._streams.cut_off(end.code)
             await response.write(b": %s\n\n" % str(end).encode())
@@ -132,19 +136,18 @@ class EventsPage:
         finally:
             beating.cancel()
 
-
-async def _write_all(response: web.StreamResponse, frames: AsyncGenerator[Frame], streams: Streams) -> None:
-    async for frame in frames:
-        text = blocks(frame)
-        try:
-            async with asyncio.timeout(WRITE_S) as limit:
-                await response.write(text)
-            streams.sent(len(frame.events))
-        except TimeoutError:
-            if limit.expired():
-                raise CutOff from None
-            raise
-        left(frame, "sse")
+    async def _write_all(self, response: web.StreamResponse, frames: AsyncGenerator[Frame]) -> None:
+        async for frame in frames:
+            text = blocks(frame)
+            try:
+                async with asyncio.timeout(self._times.write_s) as limit:
+                    await response.write(text)
+                self._streams.sent(len(frame.events))
+            except TimeoutError:
+                if limit.expired():
+                    raise CutOff from None
+                raise
+            left(frame, "sse")
 
 
 def blocks(frame: Frame) -> bytes:
@@ -156,10 +159,10 @@ def blocks(frame: Frame) -> bytes:
     return b"".join(parts) or b"id: %s\n\n" % frame.cursor.encode().encode()
 
 
-async def _beat(response: web.StreamResponse) -> None:
+async def _beat(response: web.StreamResponse, every_s: float) -> None:
     with suppress(ConnectionError):
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(every_s)
             await response.write(b": here\n\n")
 
 

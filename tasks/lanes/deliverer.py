@@ -12,6 +12,7 @@ from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore, Waiting
 from chat4all.telemetry import logs, metrics
+from tasks.lanes.bounds import BOUNDS, Bounds
 from tasks.lanes.keys import Keys, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
@@ -23,8 +24,6 @@ from tasks.lanes.writer import Ended, Resumed, Waits
 
 log = logs.logger(__name__)
 
-# How long a store or a log that is away is left alone.
-OUTAGE_S = 0.5
 # A key that failed for a reason that nobody foresaw is tried again after 0.5 s, 1 s, 2 s … and so long at most.
 FAILED_MOST_S = 60.0
 # How soon to look whether the lane has been read to where it was when we took it. A page takes about as long to be read.
@@ -66,7 +65,9 @@ class Deliverer:
         store: MessageStore,
         sender: Attempts,
         executor: Executor,
+        bounds: Bounds = BOUNDS,
     ) -> None:
+        self._bounds = bounds
         self._hold, self._keys, self._window, self._writes = hold, keys, window, writes
         self._store, self._sender, self._executor = store, sender, executor
         self.serving: dict[Key, asyncio.Task[None]] = {}
@@ -126,10 +127,10 @@ class Deliverer:
         times = self._keys.failed(key, by_itself=not isinstance(error, Temporary))
         if isinstance(error, Temporary):
             log.warning("key_waits", lane=str(self._hold.lane), reason=error.reason)
-            return OUTAGE_S
+            return self._bounds.outage_s
         metrics.KEYS_FAILED.of(self._hold.lane.channel).add()
         log.warning("key_failed", lane=str(self._hold.lane), times=times, exc_info=error)
-        return Backoff(OUTAGE_S, FAILED_MOST_S).after(times)
+        return Backoff(self._bounds.outage_s, FAILED_MOST_S).after(times)
 
     # One key's rows
 
@@ -167,7 +168,7 @@ class Deliverer:
 
         `writes` are those of the rows that were given out. The key waits where it does until they are durable.
         """
-        key, place, finder = key_of(waiting), (waiting.seq, waiting.index), Finder(self._store, waiting)
+        key, place, finder = key_of(waiting), (waiting.seq, waiting.index), Finder(self._store, waiting, self._bounds.messages)
         while self._hold.goes_on():
             limit = self._window.read
             found = await asyncio.get_running_loop().run_in_executor(self._executor, finder.rows, place, limit)

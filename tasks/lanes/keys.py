@@ -11,13 +11,9 @@ from heapq import heappop, heappush
 
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane
 from chat4all.ports import Waiting
+from tasks.lanes.bounds import BOUNDS, Bounds
 from tasks.lanes.timetable import Key, Timetable
 from tasks.lanes.window import Place
-
-# So many rows of one key are kept in memory, so that one hot conversation leaves room for the others.
-OF_ONE_KEY = 50
-# So many waiting keys are looked up at once: each look reads its conversation, and all read from the threads of one process.
-CATCH_UPS = 32
 
 
 def key_of_row(row: Delivery) -> Key:
@@ -33,9 +29,9 @@ def place_of(row: Delivery) -> Place:
 class Keys:
     """The keys that have something to be sent. Times are ms UTC; `rows` is how many rows are in memory."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, bounds: Bounds = BOUNDS) -> None:
         self.rows = 0
-        self._lane = lane
+        self._lane, self._bounds = lane, bounds
         self._queues: dict[Key, deque[Delivery]] = {}
         self._ready: deque[Key] = deque()
         self._resting: list[tuple[int, Key]] = []
@@ -61,7 +57,7 @@ class Keys:
         """
         key, place = key_of_row(row), place_of(row)
         queue = self._queues.get(key)
-        if key in self._waits or (queue and len(queue) >= OF_ONE_KEY):
+        if key in self._waits or (queue and len(queue) >= self._bounds.of_one_key):
             self._waits.put(Waiting(self._lane, *key, *place, now, 0))
             return Waiting(self._lane, *key, *(place_of(queue[0]) if queue else place), now, 0)
         self.rows += 1
@@ -111,7 +107,7 @@ class Keys:
         return bool(self._serving) or self._waits.due_before(at)
 
     def _has_room(self, closed_ms: int | None) -> bool:
-        return self._looked_up < (1 if closed_ms == 0 else CATCH_UPS)
+        return self._looked_up < (1 if closed_ms == 0 else self._bounds.catch_ups)
 
     # Serving a key
 

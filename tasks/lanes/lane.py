@@ -18,7 +18,8 @@ from chat4all.model.deliveries import LAST_INDEX, Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting
 from chat4all.telemetry import logs
-from tasks.lanes.deliverer import OUTAGE_S, Attempts, Deliverer
+from tasks.lanes.bounds import BOUNDS, Bounds
+from tasks.lanes.deliverer import Attempts, Deliverer
 from tasks.lanes.keys import Keys, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
@@ -30,14 +31,8 @@ log = logs.logger(__name__)
 
 Result = TypeVar("Result")
 
-# Rows in one read: enough to make it cheap for each, few enough that the first do not wait long for the last.
-READ_ROWS = 500
-# Rows that a lane has in memory at most: some MB. It sends fewer than that while it reads the next page.
-IN_MEMORY = 2000
 # How often a busy lane writes its cursor. So much a new holder reads again.
 CURSOR_S = 0.2
-# A key that is due sooner than this keeps the lane held: to take it anew would cost more.
-SOON_S = 2.0
 # How long to wait for news before the lease and the clock are looked at again.
 NEWS_S = 0.05
 
@@ -46,15 +41,23 @@ class LaneWork:
     """The work of one lane while it is held. Lives on one asyncio loop; the store is called in threads."""
 
     def __init__(
-        self, state: LaneState, hold: Hold, store: MessageStore, writer: Writer, sender: Attempts, executor: Executor
+        self,
+        state: LaneState,
+        hold: Hold,
+        store: MessageStore,
+        writer: Writer,
+        sender: Attempts,
+        executor: Executor,
+        bounds: Bounds = BOUNDS,
     ) -> None:
         """`state` was read after the lane was taken."""
+        self._bounds = bounds
         self._hold, self._store, self._sender, self._executor = hold, store, sender, executor
         self._news = asyncio.Event()
         self._window = Window(state.fanned, state.cursor)
-        self._keys = Keys(hold.lane)
+        self._keys = Keys(hold.lane, bounds)
         self._writes = LaneWrites(hold, self._window, writer, self._news.set)
-        self.deliverer = Deliverer(hold, self._keys, self._window, self._writes, store, sender, executor)
+        self.deliverer = Deliverer(hold, self._keys, self._window, self._writes, store, sender, executor, bounds)
         self._cursor_at = 0.0
 
     def fanned(self, seq: int) -> None:
@@ -96,7 +99,7 @@ class LaneWork:
                 await self._move_cursor()
             except Temporary as outage:
                 log.warning("lane_waits", lane=str(self._hold.lane), reason=outage.reason)
-                await asyncio.sleep(OUTAGE_S)
+                await asyncio.sleep(self._bounds.outage_s)
             if not self._is_idle():
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > linger_s:
@@ -111,7 +114,7 @@ class LaneWork:
         await self._writes.finished()
 
     def _is_idle(self) -> bool:
-        return self._window.is_clean and not self._keys.has_due(now_ms() + int(SOON_S * 1000))
+        return self._window.is_clean and not self._keys.has_due(now_ms() + int(self._bounds.soon_s * 1000))
 
     async def _wait_for_news(self) -> None:
         try:
@@ -134,12 +137,12 @@ class LaneWork:
 
     async def _read(self) -> None:
         """Take in rows while there are any and there is room; write down the keys that have too many."""
-        window = self._window
-        while self._keys.rows < IN_MEMORY and window.has_unread and self._hold.goes_on():
+        window, most = self._window, self._bounds.read_rows
+        while self._keys.rows < self._bounds.in_memory and window.has_unread and self._hold.goes_on():
             up_to = window.fanned
-            rows = await self._thread(self._store.lane_rows, self._hold.lane, window.read, up_to, READ_ROWS)
+            rows = await self._thread(self._store.lane_rows, self._hold.lane, window.read, up_to, most)
             overflow = [(row, waiting) for row in rows if (waiting := self._take(row))]
-            window.pass_to(place_of(rows[-1]) if len(rows) == READ_ROWS else (up_to, LAST_INDEX))
+            window.pass_to(place_of(rows[-1]) if len(rows) == most else (up_to, LAST_INDEX))
             self.deliverer.serve()
             if overflow:
                 await self._write_down(overflow)

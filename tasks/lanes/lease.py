@@ -48,6 +48,7 @@ class Hold:
         lease_s: float,
         taken_over: bool,
         clock: Callable[[], float] = time.monotonic,
+        spared: int = STAMPS_SPARED,
     ) -> None:
         """`asked_at`: when the store was asked, on `clock`. `taken_over`: the holder before did not release the lane."""
         self.lane, self.lease, self.taken_over = lane, lease, taken_over
@@ -55,7 +56,7 @@ class Hold:
         self._until = asked_at + self._trusted_s
         self._ended = self._stopped = False
         self._stamps = iter(stamps_of(lease.fence))
-        self._last_stamp = stamps_of(lease.fence)[-1] - STAMPS_SPARED
+        self._last_stamp = stamps_of(lease.fence)[-1] - spared
 
     def valid(self) -> bool:
         """Whether we may still send. Once no, always no: work that has stopped must not find itself half going on."""

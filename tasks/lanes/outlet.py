@@ -21,15 +21,16 @@ AGAIN_S = 30.0
 class Outlet:
     """The sender of a channel, opened when it is first needed and tried again until that succeeds."""
 
-    def __init__(self, channel: str, settings: Settings, opens: Callable[[], Sender]) -> None:
+    def __init__(self, channel: str, settings: Settings, opens: Callable[[], Sender], again_s: float = AGAIN_S) -> None:
         self.sender: Sender | None = None
+        self.again_s = again_s
         self._channel, self._settings, self._opens = channel, settings, opens
-        self._tried_at = -AGAIN_S
+        self._tried_at = -again_s
 
     @property
     def opened(self) -> bool:
         """Whether something can be sent. Tries to open the account where the last try is some time ago."""
-        if self.sender is None and time.monotonic() - self._tried_at >= AGAIN_S:
+        if self.sender is None and time.monotonic() - self._tried_at >= self.again_s:
             self._tried_at = time.monotonic()
             try:
                 self.sender = self._opens()
@@ -44,7 +45,7 @@ class Outlet:
         ends = ends_of(row, self._settings)
         if now_ms() >= ends and not row.facts.ended:
             return refused(row, "expired", "the account could not be opened")
-        return within_life(Wait(now_ms() + int(AGAIN_S * 1000), refusals), ends)
+        return within_life(Wait(now_ms() + int(self.again_s * 1000), refusals), ends)
 
     def told_again(self, row: Delivery) -> Ended | None:
         """As the sender has it. Only where `opened`."""

@@ -6,7 +6,6 @@ from chat4all.model.deliveries import Delivery
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import MessageStore, Waiting
 
-PAGE = 100
 SCAN = 500
 
 Place = tuple[int, int]
@@ -26,8 +25,9 @@ class Finder:
     tells whether the others can be relied on.
     """
 
-    def __init__(self, store: MessageStore, waiting: Waiting) -> None:
-        self._store, self._waiting = store, waiting
+    def __init__(self, store: MessageStore, waiting: Waiting, messages: int) -> None:
+        """`messages`: so many in one read."""
+        self._store, self._waiting, self._most = store, waiting, messages
         self._scans = False
 
     def rows(self, place: Place, limit: Place) -> Found:
@@ -43,7 +43,7 @@ class Finder:
 
     def _through_messages(self, place: Place, limit: Place) -> Found | None:
         first = self._waiting
-        page = self._store.page(first.conversation_id, place[0] - 1, limit[0] + 1, PAGE)
+        page = self._store.page(first.conversation_id, place[0] - 1, limit[0] + 1, self._most)
         if place == (first.seq, first.index) and first.seq not in [message.seq for message in page[:1]]:
             return None
         keys = [
@@ -54,7 +54,7 @@ class Finder:
             and place <= (message.seq, slot.index) <= limit
         ]
         found = self._store.deliveries(keys) if keys else {}
-        return Found([found[key] for key in sorted(found)], (page[-1].seq + 1, 0) if len(page) == PAGE else None)
+        return Found([found[key] for key in sorted(found)], (page[-1].seq + 1, 0) if len(page) == self._most else None)
 
     def _through_lane(self, place: Place, limit: Place) -> Found:
         first = self._waiting

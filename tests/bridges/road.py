@@ -6,13 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import grpc
 
 from bridges.stream import StreamServer
 from bridges.streaming.hub import Limits
+from bridges.streaming.times import TIMES, Times
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
@@ -25,6 +26,7 @@ from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from storage.open import open_log, open_store
 from tasks.outcomes import events
+from tests.between import Between
 
 PARTITIONS = 2
 Options = tuple[tuple[str, int], ...]
@@ -48,12 +50,12 @@ def _id(*parts: str) -> str:
 
 
 class Road:
-    """A log and a store in a folder, and the steps that bring a message into both."""
+    """A log and a store in a folder, and the steps that bring a message into both. `faults`: what befalls their callers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.log: EventLog = open_log(settings)
-        self.store: MessageStore = open_store(settings)
+        self.log_faults, self.faults = Between(open_log(settings)), Between(open_store(settings))
+        self.log, self.store = cast("EventLog", self.log_faults), cast("MessageStore", self.faults)
         self.store.migrate()
         self.log.create(dict.fromkeys(TOPICS, PARTITIONS))
 
@@ -155,9 +157,9 @@ class Road:
 
 
 @asynccontextmanager
-async def serving(road: Road, limits: Limits | None = None) -> AsyncIterator[StreamServer]:
+async def serving(road: Road, limits: Limits | None = None, times: Times = TIMES) -> AsyncIterator[StreamServer]:
     """A stream server over this road, on this loop."""
-    server = StreamServer(road.settings, road.log, road.store, limits)
+    server = StreamServer(road.settings, road.log, road.store, limits, times)
     await server.start()
     try:
         yield server

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
+from bridges.streaming.times import Times
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.failures import Temporary
 from chat4all.services.access import tokens
@@ -101,18 +102,13 @@ def _unread() -> float:
     return REGISTRY.get_sample_value("chat4all_revocations_unread_total") or 0.0
 
 
-async def test_who_cannot_read_revocations_trusts_nobody(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_cannot_read_revocations_trusts_nobody(road: Road) -> None:
     """When the store has not answered for too long, streams end and calls are UNAVAILABLE: not for a moment's outage."""
-    monkeypatch.setattr("chat4all.services.access.revocations.EVERY_S", 0.05)
-    monkeypatch.setattr("chat4all.services.access.revocations.BLIND_S", 1.0)
+    quick = Times(revocations_s=0.05, blind_s=1.0)
     talk = road.conversation("talk", "alice", "bob")
-
-    def away() -> int:
-        raise Temporary("store", "away")
-
-    async with calling(road) as alice, Reader(road, "alice") as reader:
+    async with calling(road, times=quick) as alice, Reader(road, "alice") as reader:
         await reader.caught_up()
-        monkeypatch.setattr(road.store, "generation", away)
+        road.faults.fail("generation", Temporary("store", "away"))
         unread = _unread()
         since = time.monotonic()
         assert await reader.end() is grpc.StatusCode.UNAVAILABLE
@@ -120,7 +116,7 @@ async def test_who_cannot_read_revocations_trusts_nobody(road: Road, monkeypatch
         assert _unread() - unread > 5
         request = pb.SendRequest(conversation_id=talk, text="hello")
         assert await alice.refusal("Send", request) == (grpc.StatusCode.UNAVAILABLE, "unavailable")
-        monkeypatch.undo()
+        road.faults.mend()
         await asyncio.sleep(1.2)
         await alice.call("Send", request)
 

@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from bridges.streaming.feed import Feed, starting_point
 from bridges.streaming.hub import Hub
 from chat4all.model.deliveries import Watermark
@@ -22,9 +20,9 @@ from tests.bridges.road import PARTITIONS, Reader, Road, serving, texts
 ROOT = Path(__file__).parent.parent.parent
 
 
-def here(road: Road, talk: str) -> tuple[int, int, int]:
+def here(road: Road, talk: str, *how: int) -> tuple[int, int, int]:
     """(position, end, published) of the talk's partition for a server that starts now."""
-    start = starting_point(road.log, road.store)
+    start = starting_point(road.log, road.store, *how)
     partition = partition_of(talk, PARTITIONS)
     return start.positions[partition], start.ends[partition], start.published[partition]
 
@@ -43,10 +41,8 @@ def test_without_a_backlog_nothing_is_read_again(road: Road) -> None:
     assert here(road, talk) == (3, 3, last.seq)
 
 
-def test_a_backlog_is_read_from_before_it_began(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_is_read_from_before_it_began(road: Road) -> None:
     """The events since the oldest unfinished message was appended, not the whole log."""
-    monkeypatch.setattr("bridges.streaming.feed.CLOCKS_APART_MS", 0)
-    monkeypatch.setattr("bridges.streaming.feed.BATCH", 2)
     talk = road.conversation("talk", "alice", "bob")
     done = road.say(talk, *(f"{number}" for number in range(40)))
     time.sleep(0.005)
@@ -55,7 +51,7 @@ def test_a_backlog_is_read_from_before_it_began(road: Road, monkeypatch: pytest.
     road.publish(waiting)
     for number in range(9):
         road.tell_position(Watermark(talk, "bob", number + 1, number + 1))
-    position, end, published = here(road, talk)
+    position, end, published = here(road, talk, 0, 2)
     assert (end, published) == (50, done[-1].seq)
     assert 20 <= position <= 40
 
@@ -72,10 +68,10 @@ def test_a_backlog_older_than_the_events(road: Road) -> None:
     assert here(road, talk)[0] == 0
 
 
-async def test_an_absent_log_is_waited_for(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_absent_log_is_waited_for(road: Road) -> None:
     """Polls that fail for a while delay events and lose none."""
     talk = road.conversation("talk", "alice", "bob")
-    really, failures = road.log.follow, [Temporary("away"), Temporary("away")]
+    failures = [Temporary("away"), Temporary("away")]
 
     class Failing:
         def poll(self, _limit: int, _timeout_s: float) -> list[object]:
@@ -84,7 +80,7 @@ async def test_an_absent_log_is_waited_for(road: Road, monkeypatch: pytest.Monke
         def close(self) -> None:
             """Nothing to close."""
 
-    monkeypatch.setattr(road.log, "follow", lambda *place: Failing() if failures else really(*place))
+    road.log_faults.answer("follow", lambda *place: Failing() if failures else road.log_faults.real.follow(*place))
     async with serving(road), Reader(road, "bob") as bob:
         await bob.caught_up()
         await asyncio.to_thread(road.say, talk, "hello")
@@ -92,13 +88,9 @@ async def test_an_absent_log_is_waited_for(road: Road, monkeypatch: pytest.Monke
     assert failures == []
 
 
-async def test_what_cannot_be_followed_ends_the_feed(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_followed_ends_the_feed(road: Road) -> None:
     """An error that waiting does not cure is handed to the process, which ends with it."""
-
-    def follow(*_: object) -> None:
-        raise Mismatch("other_topic", EVENTS)
-
-    monkeypatch.setattr(road.log, "follow", follow)
+    road.log_faults.fail("follow", Mismatch("other_topic", EVENTS))
     feed = Feed(road.log, road.store, starting_point(road.log, road.store), Hub({}))
     feed.start()
     await asyncio.wait([feed.ended], timeout=5)

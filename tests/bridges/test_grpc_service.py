@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from bridges.stream import StreamServer
 from bridges.streaming.grpc_service import draft_of
+from bridges.streaming.times import TIMES, Times
 from chat4all.model.content import Content, Location
 from chat4all.model.content_proto import as_shown, to_proto
 from chat4all.model.drafts import Draft
@@ -56,8 +57,8 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(road: Road, user: str = "alice", token: str = "") -> AsyncIterator[Caller]:
-    async with serving(road), grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}") as channel:
+async def calling(road: Road, user: str = "alice", token: str = "", times: Times = TIMES) -> AsyncIterator[Caller]:
+    async with serving(road, times=times), grpc.aio.insecure_channel(f"127.0.0.1:{road.settings.stream_port}") as channel:
         yield Caller(chat_pb2_grpc.ChatStub(channel), token or road.token(user))
 
 

@@ -5,15 +5,13 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from unittest.mock import patch
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
 import pytest
 
-from bridges import objects
-from bridges.objects import serving
+from bridges.objects import BOUNDS, Bounds, serving
 from chat4all.settings import Settings
 from storage.object_store.folder import FolderStore
 from tests.bridges.road import free_port
@@ -22,12 +20,23 @@ SIZE = 20 << 20
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[FolderStore]:
-    """A store whose URLs are served."""
+async def store(tmp_path: Path, bounds: Bounds) -> AsyncIterator[FolderStore]:
+    """A store whose URLs are served, within these bounds."""
     settings = Settings(data=tmp_path, objects_port=free_port())
     made = FolderStore(settings)
-    async with serving(made, settings):
+    async with serving(made, settings, bounds):
         yield made
+
+
+@pytest.fixture
+def bounds() -> Bounds:
+    """Those of a process; a test asks for others."""
+    return BOUNDS
+
+
+def within(*values: Bounds) -> pytest.MarkDecorator:
+    """Run a test within these bounds, one after the other."""
+    return pytest.mark.parametrize("bounds", values)
 
 
 def large(store: FolderStore) -> str:
@@ -63,15 +72,15 @@ async def test_downloads_that_nobody_reads_stand_in_nobodys_way(store: FolderSto
         each.close()
 
 
+@within(Bounds(patience_s=0.2))
 async def test_a_download_that_stands_still_ends(store: FolderStore) -> None:
     """It is cut off: what was sent is not all, and says so by its length."""
     url = large(store)
-    with patch.object(objects, "PATIENCE_S", 0.2):
-        held = connected(url, get(url))
-        await asyncio.sleep(1.5)
-        held.settimeout(5)
-        came = await asyncio.to_thread(_all, held)
-        held.close()
+    held = connected(url, get(url))
+    await asyncio.sleep(1.5)
+    held.settimeout(5)
+    came = await asyncio.to_thread(_all, held)
+    held.close()
     assert 0 < came < SIZE
 
 
@@ -85,10 +94,8 @@ def _all(held: socket.socket) -> int:
     return came
 
 
-@pytest.mark.parametrize(("patience", "rate"), [(0.2, 0), (5.0, 1 << 20)])
-async def test_an_upload_that_stands_still_or_drips_ends_and_leaves_nothing(
-    store: FolderStore, patience: float, rate: int
-) -> None:
+@within(Bounds(patience_s=0.2, slow_after_s=0.3, least_per_s=0), Bounds(patience_s=5.0, slow_after_s=0.3, least_per_s=1 << 20))
+async def test_an_upload_that_stands_still_or_drips_ends_and_leaves_nothing(store: FolderStore, bounds: Bounds) -> None:
     """408, and no draft of it stays."""
     key = str(uuid4())
     url = store.sign_part(key, store.begin(key), 1, 1000, 60)
@@ -96,35 +103,33 @@ async def test_an_upload_that_stands_still_or_drips_ends_and_leaves_nothing(
     async def drip() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b"x"
-            await asyncio.sleep(0.1 if rate else 5)
+            await asyncio.sleep(0.1 if bounds.least_per_s else 5)
 
-    with patch.multiple(objects, PATIENCE_S=patience, SLOW_AFTER_S=0.3, LEAST_PER_S=rate):
-        async with (
-            aiohttp.ClientSession() as session,
-            session.put(url, data=drip(), headers={"Content-Length": "1000"}) as answer,
-        ):
-            assert (answer.status, json.loads(await answer.read())["code"]) == (408, "request_too_slow")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(url, data=drip(), headers={"Content-Length": "1000"}) as answer,
+    ):
+        assert (answer.status, json.loads(await answer.read())["code"]) == (408, "request_too_slow")
     assert list((store.root / "incoming").iterdir()) == []
 
 
+@within(Bounds(transfers=0))
 async def test_beyond_its_transfers_it_asks_to_come_again(store: FolderStore) -> None:
     """503 with Retry-After, and nothing is begun."""
     url = large(store)
-    with patch.object(objects, "TRANSFERS_MOST", 0):
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /obj", b"GET /healthz HTTP/1.1\r\nHost: a\r\n"])
 async def test_half_a_request_ends(tmp_path: Path, said: bytes) -> None:
     """Who says nothing, or half of it, is let go."""
     settings = Settings(data=tmp_path, objects_port=free_port())
-    with patch.object(objects, "IDLE_S", 0.5):
-        async with serving(FolderStore(settings), settings):
-            half = connected(settings.objects_address, said)
-            half.settimeout(5)
-            assert await asyncio.to_thread(half.recv, 10) == b""
-            half.close()
+    async with serving(FolderStore(settings), settings, Bounds(idle_s=0.5)):
+        half = connected(settings.objects_address, said)
+        half.settimeout(5)
+        assert await asyncio.to_thread(half.recv, 10) == b""
+        half.close()
 
 
 ORIGIN = "https://app.example.com"

@@ -377,7 +377,7 @@ async def test_what_a_full_buffer_let_go_of_is_read_again(one: World) -> None:
     assert states(events) == ["FAILED"] * 9
 
 
-def test_messages_of_many_conversations_come_by_seq(one: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_of_many_conversations_come_by_seq(one: World) -> None:
     """Whatever is held at once, and wherever the pages end."""
     names = [found(one, f"c{number}", "alice") for number in range(7)]
     said = [
@@ -385,8 +385,7 @@ def test_messages_of_many_conversations_come_by_seq(one: World, monkeypatch: pyt
     ]
     one.store.put_messages(said)
     for held in (1, 90, 10_000):
-        monkeypatch.setattr("bridges.streaming.history.MESSAGES_AT_ONCE", held)
-        parts = HistoryReader(one.store, 1).messages("alice", Cursor(positions={0: 20}), {0: 390})
+        parts = HistoryReader(one.store, 1, at_once=held).messages("alice", Cursor(positions={0: 20}), {0: 390})
         assert [each.seq for chunk in parts for each in chunk] == list(range(21, 391))
 
 

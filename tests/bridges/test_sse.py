@@ -10,6 +10,7 @@ import pytest
 
 from bridges.streaming import stream_metrics
 from bridges.streaming.event_json import event_json
+from bridges.streaming.times import Times
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Road, serving
 
@@ -69,20 +70,18 @@ async def test_problems(road: Road, token: str | None, cursor: str, status: int,
         assert (await page.response.json(content_type=None))["code"] == code
 
 
-async def test_a_quiet_stream_beats(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_beats(road: Road) -> None:
     """A comment now and then keeps the connection open."""
-    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.05)
-    async with serving(road), opened(road, road.token("bob")) as page:
+    async with serving(road, times=Times(heartbeat_s=0.05)), opened(road, road.token("bob")) as page:
         assert (await page.block()).keys() == {"id"}
         assert await page.block() == {"": "here"}
         assert await page.block() == {"": "here"}
 
 
-async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road) -> None:
     """Thirty streams that are closed, or cut without a word, are gone within a beat, though there is nothing to tell them."""
-    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.2)
     request = f"GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {road.token('bob')}\r\n\r\n".encode()
-    async with serving(road) as server:
+    async with serving(road, times=Times(heartbeat_s=0.2)) as server:
         for number in range(30):
             reader, writer = await asyncio.open_connection("127.0.0.1", road.settings.events_port)
             writer.write(request)
@@ -96,11 +95,9 @@ async def test_readers_who_come_and_go_are_not_counted_for_long(road: Road, monk
                 await asyncio.sleep(0.05)
 
 
-async def test_half_a_request_ends_and_a_stream_does_not(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_half_a_request_ends_and_a_stream_does_not(road: Road) -> None:
     """Who says nothing, or half a head, is let go; a reader with a quiet stream stays."""
-    monkeypatch.setattr("bridges.streaming.sse.HEARTBEAT_S", 0.4)
-    monkeypatch.setattr("bridges.stream.IDLE_S", 0.5)
-    async with serving(road), opened(road, road.token("bob")) as page:
+    async with serving(road, times=Times(heartbeat_s=0.4, idle_s=0.5)), opened(road, road.token("bob")) as page:
         for said in (b"", b"GET /v1/events HTTP/1.1\r\nX: "):
             reader, writer = await asyncio.open_connection("127.0.0.1", road.settings.events_port)
             writer.write(said)

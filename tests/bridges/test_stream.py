@@ -10,6 +10,7 @@ import pytest
 
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.hub import Limits
+from bridges.streaming.times import Times
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.failures import Temporary
@@ -206,21 +207,21 @@ async def test_a_newer_membership_is_loaded_before_its_message_is_told(road: Roa
         assert texts(await carol.events(1)) == ["for carol"]
 
 
-async def test_an_absent_store_delays_and_loses_nothing(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_absent_store_delays_and_loses_nothing(road: Road) -> None:
     """Events wait for the memberships that they need, in order."""
     talk = road.conversation("talk", "alice", "bob")
     async with serving(road), Reader(road, "bob") as bob:
         await bob.caught_up()
         messages = road.accept(talk, "one", "two")
-        really, failures = road.store.memberships, [Temporary("away"), Temporary("away")]
+        failures = [Temporary("away"), Temporary("away")]
 
         def memberships(names: list[str]) -> object:
             if failures:
                 raise failures.pop()
-            return really(names)
+            return road.faults.real.memberships(names)
 
         road.persist(messages)
-        monkeypatch.setattr(road.store, "memberships", memberships)
+        road.faults.answer("memberships", memberships)
         await asyncio.to_thread(road.publish, messages)
         assert texts(await bob.events(2)) == ["one", "two"]
         assert failures == []
@@ -283,7 +284,7 @@ async def test_what_changed_while_away_is_told_after_the_messages(road: Road) ->
     assert found[2].position.delivered_up_to == delivery.key.seq
 
 
-async def test_what_was_learned_long_ago_is_not_told_again(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_learned_long_ago_is_not_told_again(road: Road) -> None:
     """The time in the cursor bounds what a resume repeats; a minute before it is told again."""
     talk = road.conversation("talk", "alice", "bob")
     delivery, _ = delivered_by_whatsapp(road, talk)
@@ -294,8 +295,7 @@ async def test_what_was_learned_long_ago_is_not_told_again(road: Road, monkeypat
         cursor = alice.cursor
     async with serving(road), Reader(road, "alice", cursor) as alice:
         assert kinds(await alice.caught_up()) == ["conversation", "position", "state"]
-    monkeypatch.setattr("bridges.streaming.history.SLACK_MS", 0)
-    async with serving(road), Reader(road, "alice", cursor) as alice:
+    async with serving(road, times=Times(slack_ms=0)), Reader(road, "alice", cursor) as alice:
         assert await alice.caught_up() == []
 
 
@@ -347,12 +347,11 @@ async def test_a_cursor_of_somewhere_else_is_an_error(road: Road, cursor: str) -
 NARROW = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0))
 
 
-async def test_a_reader_who_takes_nothing_does_not_hold_a_stream(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_who_takes_nothing_does_not_hold_a_stream(road: Road) -> None:
     """A frame that nobody takes in time ends the stream, also during history."""
-    monkeypatch.setattr("bridges.streaming.grpc_service.WRITE_S", 0.2)
     talk = road.conversation("talk", "alice", "bob")
     road.say(talk, *(f"{number} {'x' * 60_000}" for number in range(60)))
-    async with serving(road) as server, Reader(road, "bob", options=NARROW) as bob:
+    async with serving(road, times=Times(write_s=0.2)) as server, Reader(road, "bob", options=NARROW) as bob:
         await bob.frame()
         async with asyncio.timeout(TIMEOUT_S):
             while server.subscribers:

@@ -64,10 +64,9 @@ async def test_an_event_that_leaves_is_the_last_step(road: Road, recorded: Recor
     assert [(each.attributes or {})["kind"] for each in left] == ["message"]
 
 
-def test_the_oldest_sampled_records_are_forgotten_first(recorded: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_sampled_records_are_forgotten_first(recorded: Recording) -> None:
     """What waits to be handed out is bounded."""
-    monkeypatch.setattr(Traces, "MOST", 2)
-    waiting = Traces()
+    waiting = Traces(most=2)
     headers = {trace_context.HEADER: SAMPLED, trace_context.MESSAGE: "m"}
     waiting.add([Record(INCOMING, 0, offset, "k", b"", headers, 1) for offset in range(3)])
     assert len(waiting.take([Range(0, 0, 2)])) == 2

@@ -15,9 +15,8 @@ async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is
     cassandra_server: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on an embedded store."""
-    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
     monkeypatch.setenv("CHAT4ALL_SECRET_FILES", "a secret for tests, long enough to sign files with")
     store = f"cassandra://{cassandra_server.address}/holders_{uuid4().hex[:8]}?replication=1"
     with world(tmp_path, partitions=1, store=store, **QUICK | {"provider_timeout_s": 0.5}) as road:
         road.know(*map(whatsapp, range(10)))
-        await whatever_happens(road, 1, monkeypatch, turns=8)
+        await whatever_happens(road, 1, turns=8)

@@ -11,6 +11,7 @@ from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore
 from tasks.lanes.attempt import Sender
+from tasks.lanes.bounds import Bounds
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.lease import Hold
 from tasks.lanes.outlet import Outlet
@@ -22,6 +23,8 @@ from tests.tasks.world import World, release, take
 LANE = Lane("whatsapp", 0)
 # What a call of a frozen process waits for at most, so that a failing test ends.
 THAW_S = 20.0
+# A key that waits keeps no lane held.
+QUIET = Bounds(soon_s=0.0)
 
 
 class Slow:
@@ -30,11 +33,9 @@ class Slow:
     `holds(name, arguments)` says which; `lost`: nothing of it ever arrives, for the process was killed.
     """
 
-    # Whether the store compares fences; Cassandra does not.
-    compares = True
-
-    def __init__(self, store: MessageStore) -> None:
-        self._store = store
+    def __init__(self, store: MessageStore, compares: bool) -> None:
+        """`compares`: whether the store compares fences; Cassandra does not."""
+        self._store, self._compares = store, compares
         self.holds: Callable[[str, tuple[Any, ...]], bool] = lambda name, given: False
         self.slow: Callable[[str, tuple[Any, ...]], float] = lambda name, given: 0.0
         self.thaw, self.stuck, self.lost = threading.Event(), threading.Event(), False
@@ -47,7 +48,7 @@ class Slow:
                 self.stuck.set()
                 self.thaw.wait(THAW_S)
             time.sleep(self.slow(name, given))
-            if name == "raise_cursor" and not self.compares:
+            if name == "raise_cursor" and not self._compares:
                 given = (*given[:2], 2**62)
             if self.lost:
                 raise Temporary("store", "killed")
@@ -62,9 +63,10 @@ class Process:
     The test takes the lane from it (`lose`) when it lets another process have it.
     """
 
-    def __init__(self, road: World, name: str, channel: Fake | None = None) -> None:
+    def __init__(self, road: World, name: str, channel: Fake | None = None, bounds: Bounds = QUIET) -> None:
+        self.bounds = bounds
         self.pool = ThreadPoolExecutor(6)
-        self.store = cast("Any", Slow(road.store))
+        self.store = cast("Any", Slow(road.store, road.compares))
         parts = road.parts
         self.parts = Parts(parts.settings, parts.log, self.store, parts.partitions, parts.objects)
         self.writer = Writer(self.parts, self.pool)
@@ -89,7 +91,7 @@ class Process:
         """Take the lane, whoever has it, work until it is idle, and release it if it is still ours."""
         store = self.road.store
         state, self.hold = take(store, LANE, self.name)
-        self.lane = LaneWork(state, self.hold, self.store, self.writer, self.outlet, self.pool)
+        self.lane = LaneWork(state, self.hold, self.store, self.writer, self.outlet, self.pool, self.bounds)
         await self.lane.run(linger_s)
         if self.hold.valid():
             self.hold.end()

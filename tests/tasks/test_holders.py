@@ -13,7 +13,8 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, Facts
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Outgoing, Waiting
-from tests.tasks.holders import LANE, Process, Slow
+from tasks.lanes.bounds import Bounds
+from tests.tasks.holders import LANE, Process
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, until, whatsapp, world
 
@@ -41,10 +42,9 @@ class Told(Fake):
 
 
 @pytest.fixture(params=[True, False], ids=["fences-compared", "fences-not-compared"])
-async def road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    monkeypatch.setattr(Slow, "compares", request.param)
-    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
+async def road(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     with world(tmp_path, partitions=1, **QUICK) as made:
+        made.compares = request.param
         made.know(*map(whatsapp, range(10)))
         yield made
 
@@ -282,13 +282,11 @@ class Freezer:
         return self.left < 0 and name == self.name
 
 
-async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPatch, turns: int = 14) -> None:
+async def whatever_happens(road: World, seed: int, turns: int = 14) -> None:
     """Holders in turn, each frozen at a random call, woken or killed at random while others go on, small memory, a provider
     that does what it likes: all ends, each key's first arrivals are in order, and no second call goes uncounted."""
     chance = random.Random(seed)
-    small = {"keys.OF_ONE_KEY": 3, "keys.CATCH_UPS": 3, "lane.IN_MEMORY": 12, "lane.READ_ROWS": 5, "waiting_rows.PAGE": 4}
-    for name, value in small.items():
-        monkeypatch.setattr(f"tasks.lanes.{name}", value)
+    small = Bounds(of_one_key=3, catch_ups=3, in_memory=12, read_rows=5, messages=4, soon_s=0.0)
     arrived: list[Outgoing] = []
     living: list[Process] = []
     for turn in range(turns):
@@ -296,7 +294,7 @@ async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPat
         to = [whatsapp(chance.randrange(3)), whatsapp(9)]
         road.say(*[message(new_id("conversation", chance.randrange(4)), each, to=to) for each in numbers])
         road.run()
-        living.append(Process(road, f"{turn}", Chaos(chance, arrived)))
+        living.append(Process(road, f"{turn}", Chaos(chance, arrived), small))
         living[-1].store.holds = Freezer(chance)
         living[-1].begin(0.02)
         await until(lambda: living[-1].store.stuck.is_set() or living[-1].is_done)
@@ -324,8 +322,6 @@ async def whatever_happens(road: World, seed: int, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is_counted(
-    road: World, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_whoever_freezes_wherever_every_delivery_ends_and_what_is_twice_is_counted(road: World, seed: int) -> None:
     """See `whatever_happens`."""
-    await whatever_happens(road, seed, monkeypatch)
+    await whatever_happens(road, seed)

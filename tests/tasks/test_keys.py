@@ -1,7 +1,6 @@
 """Whose turn it is among a lane's keys: against a model that looks through all of them."""
 
 from typing import Any
-from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from msgspec import Struct
 from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.ports import Waiting
+from tasks.lanes.bounds import Bounds
 from tasks.lanes.keys import Keys, key_of_row, place_of
 from tasks.lanes.timetable import Key
 from tasks.lanes.window import Place
@@ -41,16 +41,10 @@ class KeysMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.small = patch.multiple("tasks.lanes.keys", OF_ONE_KEY=OF_ONE_KEY, CATCH_UPS=CATCH_UPS)
-        self.small.start()
-        self.keys, self.now, self.seq = Keys(LANE), 1000, 0
+        self.keys, self.now, self.seq = Keys(LANE, Bounds(of_one_key=OF_ONE_KEY, catch_ups=CATCH_UPS)), 1000, 0
         self.model: dict[Key, Simple] = {}
         # Rows that were read and have not ended: each must be in memory, or behind the place where its key waits.
         self.left: list[Delivery] = []
-
-    def teardown(self) -> None:
-        """The real sizes again."""
-        self.small.stop()
 
     def of(self, key: Key) -> Simple:
         return self.model.setdefault(key, Simple([]))

@@ -20,8 +20,9 @@ from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
 from chat4all.ports import Waiting
 from chat4all.telemetry.instruments import REGISTRY
-from tasks.lanes.lane import READ_ROWS, LaneWork
-from tasks.lanes.lease import Hold
+from tasks.lanes.bounds import BOUNDS, Bounds
+from tasks.lanes.lane import LaneWork
+from tasks.lanes.lease import STAMPS_SPARED, Hold
 from tasks.lanes.outcome import Done, Outcome, Wait
 from tasks.lanes.writer import Ended, Sent, Tried, Writer
 from tests.tasks.world import World, granted, message, new_id, release, take, threads, until, whatsapp, world
@@ -37,12 +38,13 @@ class Provider:
         self.answer: Callable[[Delivery], float] = lambda row: 0.0
         self.calls = 0
         self.again: list[int] = []
+        self.closed: float | None = None
 
     opened = True
 
     def closed_s(self) -> float | None:
-        """Lets all through."""
-        return None
+        """As told; None lets all through."""
+        return self.closed
 
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Send, unless the answer is to wait so many seconds."""
@@ -72,6 +74,7 @@ class Bench:
     def __init__(self, road: World, executor: Executor) -> None:
         self.road, self.executor, self.provider = road, executor, Provider()
         self.writer = Writer(road.parts, executor)
+        self.bounds, self.spared = BOUNDS, STAMPS_SPARED
         self._hold: Hold | None = None
         self._held = True
         self._holds = 0
@@ -93,9 +96,9 @@ class Bench:
             self._hold.end()
         self._holds += 1
         store = self.road.store
-        state, hold = take(store, Lane("whatsapp", 0), f"holder-{self._holds}")
+        state, hold = take(store, Lane("whatsapp", 0), f"holder-{self._holds}", self.spared)
         self._hold = hold
-        await LaneWork(state, hold, store, self.writer, self.provider, self.executor).run(linger_s)
+        await LaneWork(state, hold, store, self.writer, self.provider, self.executor, self.bounds).run(linger_s)
         if hold.valid():
             assert release(store, hold)
 
@@ -172,11 +175,9 @@ async def test_a_new_holder_finds_all_rows_of_a_waiting_key(bench: Bench) -> Non
     await until(lambda: bench.road.store.waiting(lane) == [])
 
 
-async def test_a_hot_key_does_not_fill_the_memory_of_a_lane(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hot_key_does_not_fill_the_memory_of_a_lane(bench: Bench) -> None:
     """A key with far more rows than one may keep is sent in order, while another that comes last is not kept waiting for it."""
-    monkeypatch.setattr("tasks.lanes.keys.OF_ONE_KEY", 5)
-    monkeypatch.setattr("tasks.lanes.lane.IN_MEMORY", 20)
-    monkeypatch.setattr("tasks.lanes.lane.READ_ROWS", 7)
+    bench.bounds = Bounds(of_one_key=5, in_memory=20, read_rows=7)
     hot = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(150)]
     cold = message(conversation(2), 1, to=[whatsapp(2)])
     order: list[str] = []
@@ -207,14 +208,10 @@ async def test_a_lost_lane_is_left_as_it_is(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(
-    bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_whatever_is_refused_and_whoever_holds_it_ends_once_and_in_order(bench: Bench, seed: int) -> None:
     """Random refusals, small memory, holders that are lost at random, messages that keep coming: each once, each key by seq."""
     chance = random.Random(seed)
-    small = {"keys.OF_ONE_KEY": 3, "lane.IN_MEMORY": 15, "lane.READ_ROWS": 6, "lane.SOON_S": 0.5, "waiting_rows.PAGE": 4}
-    for name, value in small.items():
-        monkeypatch.setattr(f"tasks.lanes.{name}", value)
+    bench.bounds = Bounds(of_one_key=3, in_memory=15, read_rows=6, soon_s=0.5, messages=4)
 
     def answer(row: Delivery) -> float:
         bench.held = bench.held and chance.random() > 0.02
@@ -251,11 +248,9 @@ async def test_what_a_dead_holder_ended_is_told_again(bench: Bench) -> None:
     assert state.cursor == state.fanned
 
 
-async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(bench: Bench) -> None:
     """Lost in the middle of a key with more rows than one may keep: the next holder sends the ones in memory too."""
-    monkeypatch.setattr("tasks.lanes.keys.OF_ONE_KEY", 5)
+    bench.bounds = Bounds(of_one_key=5)
     said = [message(conversation(1), n, to=[whatsapp(1)]) for n in range(40)]
     say(bench, *said)
 
@@ -272,11 +267,9 @@ async def test_a_holder_that_dies_with_a_hot_key_leaves_all_of_it_to_be_found(
     assert bench.provider.sent[conversation(1), whatsapp(1).address] == seqs(bench, *said)
 
 
-async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(bench: Bench) -> None:
     """Two hundred keys are due; while the account lets nothing through, none is looked up; each probe is one delivery."""
-    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
+    bench.bounds = Bounds(soon_s=0.0)
     said = [message(conversation(n), n, to=[whatsapp(n)]) for n in range(200)]
     say(bench, *said)
     bench.provider.answer = lambda row: 3600.0
@@ -287,9 +280,7 @@ async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
     ]
     bench.road.store.record({}, waiting=due)
     bench.provider.answer = lambda row: 0.2
-    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 2.0)
-    closed_s: float | None = 0.2
-    monkeypatch.setattr(bench.provider, "closed_s", lambda: closed_s)
+    bench.bounds, bench.provider.closed = BOUNDS, 0.2
     working = asyncio.create_task(bench.work(0.1))
     # The first look at each, to know when it ends.
     await until(lambda: bench.provider.calls == 400)
@@ -298,24 +289,21 @@ async def test_an_open_breaker_costs_one_try_a_probe_however_many_keys_wait(
     assert not working.done()
 
     def probe(row: Delivery) -> float:
-        nonlocal closed_s
-        closed_s = 0.2
+        bench.provider.closed = 0.2
         return 0.1
 
-    bench.provider.answer, closed_s = probe, 0.0
+    bench.provider.answer, bench.provider.closed = probe, 0.0
     await until(lambda: bench.provider.calls > 400)
     await asyncio.sleep(0.7)
     assert bench.provider.calls == 401
-    bench.provider.answer, closed_s = lambda row: 0.0, None
+    bench.provider.answer, bench.provider.closed = lambda row: 0.0, None
     await working
     assert unsent(bench) == []
 
 
-async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(bench: Bench) -> None:
     """A defect at one key, in memory or waiting: the others go, its tries have growing pauses, and in the end it is sent."""
-    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.05)
+    bench.bounds = Bounds(outage_s=0.05)
     at: list[float] = []
 
     def answer(row: Delivery) -> float:
@@ -335,9 +323,9 @@ async def test_a_key_that_fails_is_tried_less_and_less_often_and_stops_nobody(
     assert all(sent == sorted(sent) for sent in bench.provider.sent.values())
 
 
-async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench) -> None:
     """The error came after the attempt was written: the next try knows of it."""
-    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.05)
+    bench.bounds = Bounds(outage_s=0.05)
     seen: list[int] = []
 
     def answer(row: Delivery) -> float:
@@ -353,9 +341,9 @@ async def test_what_failed_is_read_anew_before_it_is_tried_again(bench: Bench, m
     assert seen == [0, 1]
 
 
-async def test_a_key_that_fails_for_an_unforeseen_reason_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_that_fails_for_an_unforeseen_reason_is_counted(bench: Bench) -> None:
     """Each time that it could not be served; an outage is not counted, and both go out in the end."""
-    monkeypatch.setattr("tasks.lanes.deliverer.OUTAGE_S", 0.01)
+    bench.bounds = Bounds(outage_s=0.01)
     errors: list[Exception] = [Temporary("store"), ValueError("nobody foresaw it"), KeyError("nor this")]
 
     def answer(_row: Delivery) -> float:
@@ -372,33 +360,31 @@ async def test_a_key_that_fails_for_an_unforeseen_reason_is_counted(bench: Bench
     assert (errors, unsent(bench), counted() - before) == ([], [], 2)
 
 
-async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_catch_up_does_not_end_before_the_lane_is_read_to_where_it_was(bench: Bench) -> None:
     """A key that waits at a row beyond the cursor is not done with while the row is still to be read: the wait stays."""
     bench.provider.answer = lambda row: 0.0
     say(bench, *[message(conversation(n % 2), n, to=[whatsapp(n % 2)]) for n in range(6)])
     later = bench.road.rows()[4]
     waits = Waiting(Lane("whatsapp", 0), later.conversation_id, later.address, later.key.seq, 0, now_ms(), 0, 1)
     bench.road.store.record({}, waiting=[waits])
-    read = bench.road.store.lane_rows
 
     def slowly(*given: Any) -> list[Delivery]:
-        if given[2] > 0 and given[-1] == READ_ROWS:
+        if given[2] > 0 and given[-1] == BOUNDS.read_rows:
             time.sleep(0.15)
             assert bench.road.store.waiting(Lane("whatsapp", 0))
-        return read(*given)
+        rows: list[Delivery] = bench.road.faults.real.lane_rows(*given)
+        return rows
 
-    monkeypatch.setattr(bench.road.store, "lane_rows", slowly)
+    bench.road.faults.answer("lane_rows", slowly)
     await bench.work(0.2)
     assert unsent(bench) == []
     assert bench.road.store.waiting(Lane("whatsapp", 0)) == []
     assert bench.provider.sent[later.conversation_id, later.address][-1] == later.key.seq
 
 
-async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Bench) -> None:
     """Stamps of one holder never reach those of the next; the lane is released, and taken anew with fresh ones."""
-    monkeypatch.setattr("tasks.lanes.lease.STAMPS_SPARED", 2**18 - 10)
+    bench.spared = 2**18 - 10
     chance = random.Random(1)
     bench.provider.answer = lambda row: 0.001 if chance.random() < 0.5 else 0.0
     say(bench, *[message(conversation(n % 5), n, to=[whatsapp(n % 5)]) for n in range(60)])

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
-from tasks.lanes import outlet
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.outlet import Outlet
@@ -30,15 +29,13 @@ def refuses() -> Sender:
     raise ValueError("bad credentials")
 
 
-async def test_what_is_to_be_sent_waits_until_the_account_can_be_opened(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_to_be_sent_waits_until_the_account_can_be_opened(road: World) -> None:
     """The lane goes on and is left clean; when the account is there again, all goes out in order, also what ended before."""
-    monkeypatch.setattr(outlet, "AGAIN_S", 0.2)
-    monkeypatch.setattr("tasks.lanes.lane.SOON_S", 0.0)
     road.say(*[message(TALK, n, to=[whatsapp(1)]) for n in range(3)])
     road.run()
     road.store.record({road.rows()[0].key: Facts(attempts=1, sent_at=5, provider_id="p")})
     closed = Process(road, "closed")
-    closed.outlet = Outlet("whatsapp", road.parts.settings, refuses)
+    closed.outlet = Outlet("whatsapp", road.parts.settings, refuses, again_s=0.2)
     await closed.work()
     assert closed.outlet.sender is None
     state = road.store.lanes()[LANE]
@@ -71,7 +68,7 @@ async def test_a_delivery_ends_in_its_time_also_without_an_account(road: World) 
     assert ended.write.facts.refused_reason == "expired"
 
 
-def test_an_account_is_tried_again_now_and_then(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_is_tried_again_now_and_then(road: World) -> None:
     """Not at every delivery; and it is kept once it is open."""
     tries: list[bool] = []
 
@@ -82,6 +79,6 @@ def test_an_account_is_tried_again_now_and_then(road: World, monkeypatch: pytest
     away = Outlet("whatsapp", road.parts.settings, opens)
     assert [away.opened for _ in range(5)] == [False] * 5
     assert len(tries) == 1
-    monkeypatch.setattr(outlet, "AGAIN_S", 0.0)
+    away.again_s = 0.0
     assert [away.opened for _ in range(5)] == [True] * 5
     assert len(tries) == 2

@@ -70,7 +70,7 @@ def test_a_lane_that_is_woken_is_worked_off_and_released(road: World, start: Cal
     assert state.cursor == state.fanned
 
 
-def test_an_account_that_cannot_be_opened_is_shown(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_cannot_be_opened_is_shown(road: World) -> None:
     """1 while its settings are wrong, 0 when they were mended; the channel beside it is none the worse."""
     settings = {"whatsapp": Fake()}
 
@@ -86,7 +86,7 @@ def test_an_account_that_cannot_be_opened_is_shown(road: World, monkeypatch: pyt
     assert [whatsapp_out.opened, telegram.opened] == [True, False]
     assert shown() == {"whatsapp": 0, "telegram": 1}
     settings["telegram"] = Fake()
-    monkeypatch.setattr("tasks.lanes.outlet.AGAIN_S", 0.0)
+    telegram.again_s = 0.0
     assert telegram.opened
     assert shown() == {"whatsapp": 0, "telegram": 0}
     runner.stop()
@@ -188,14 +188,12 @@ def test_a_share_is_of_the_channels_held_lanes() -> None:
     assert share(lanes, "messenger", "me") == 1.0
 
 
-def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
-    road: World, start: Callable[[Fake], LaneRunner], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(road: World, start: Callable[[Fake], LaneRunner]) -> None:
     """A store that answers a beat late: the work ends meanwhile, and the lane is free for the next holder at once."""
-    swap, beating = road.store.swap_lease, threading.Event()
+    beating = threading.Event()
 
     def slow(lane: Lane, seen: Lease, wanted: Lease) -> bool:
-        swapped = swap(lane, seen, wanted)
+        swapped: bool = road.faults.real.swap_lease(lane, seen, wanted)
         fences.add(wanted.fence)
         if seen.holder and wanted.holder:
             beating.set()
@@ -207,7 +205,7 @@ def test_a_beat_under_way_does_not_keep_a_lane_from_being_released(
             await asyncio.get_running_loop().run_in_executor(None, beating.wait, 10)
             return await super().send_text(message)
 
-    monkeypatch.setattr(road.store, "swap_lease", slow)
+    road.faults.answer("swap_lease", slow)
     fences: set[int] = set()
     channel = Waiting()
     say(road, 1)

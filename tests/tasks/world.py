@@ -19,7 +19,7 @@ from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, St
 from chat4all.ports import EventLog, LaneState, Lease, MessageStore
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
-from tasks.lanes.lease import Hold
+from tasks.lanes.lease import STAMPS_SPARED, Hold
 from tasks.resources import Parts, open_parts
 from tasks.stages.batches import Batches
 from tasks.stages.fan_out import fan_out
@@ -63,6 +63,8 @@ class World:
         self.store, self.log = cast("MessageStore", self.faults), cast("EventLog", self.log_faults)
         self.parts = replace(parts, store=self.store, log=self.log)
         self.tries = Tries()
+        # Whether the store compares fences, as far as processes see it that may be frozen.
+        self.compares = True
 
     @property
     def wakes(self) -> Wakes:
@@ -146,12 +148,13 @@ def granted(lane: Lane = Lane("whatsapp", 0)) -> Hold:  # noqa: B008 - frozen
     return Hold(lane, Lease("test", 1, 0), time.monotonic(), LONG_S, taken_over=False)
 
 
-def take(store: MessageStore, lane: Lane, holder: str) -> tuple[LaneState, Hold]:
+def take(store: MessageStore, lane: Lane, holder: str, spared: int = STAMPS_SPARED) -> tuple[LaneState, Hold]:
     """The lane, whoever has it, and how far it is then."""
     seen = store.lanes([lane])[lane].lease
     lease = seen.taken_by(holder, int(time.time() * 1000))
     assert store.swap_lease(lane, seen, lease)
-    return store.lanes([lane])[lane], Hold(lane, lease, time.monotonic(), LONG_S, taken_over=bool(seen.holder))
+    hold = Hold(lane, lease, time.monotonic(), LONG_S, taken_over=bool(seen.holder), spared=spared)
+    return store.lanes([lane])[lane], hold
 
 
 def release(store: MessageStore, hold: Hold) -> bool:

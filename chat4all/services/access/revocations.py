@@ -30,9 +30,15 @@ class Revocations:
     """
 
     def __init__(
-        self, store: Access, on_change: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Access,
+        on_change: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        every_s: float = EVERY_S,
+        blind_s: float = BLIND_S,
     ) -> None:
         self._store = store
+        self._every_s, self._blind_s = every_s, blind_s
         self._on_change = on_change
         self._clock = clock
         self._starting, self._reading = threading.Lock(), threading.Lock()
@@ -46,7 +52,7 @@ class Revocations:
     @property
     def is_blind(self) -> bool:
         """Whether the store was not reached for so long that nothing is certain."""
-        return self._clock() - self._read_at >= BLIND_S
+        return self._clock() - self._read_at >= self._blind_s
 
     def is_void(self, caller: Caller) -> bool:
         """Whether this login has ended. Temporary when that cannot be told."""
@@ -88,7 +94,7 @@ class Revocations:
                     self._watching = watching
 
     def _go_on(self) -> None:
-        while not self._ending.wait(EVERY_S):
+        while not self._ending.wait(self._every_s):
             try:
                 changed = self.read()
             except (Temporary, Unknown) as failure:
