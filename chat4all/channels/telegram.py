@@ -3,7 +3,7 @@
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -16,10 +16,10 @@ from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
-from chat4all.channels import http, telegram_address, telegram_inbound
+from chat4all.channels import http, telegram_address, telegram_inbound, telegram_sending
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields, ident
-from chat4all.model.content import Media
+from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
 from chat4all.settings import Settings
@@ -29,15 +29,22 @@ API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
 # Those that are read, and two that say who may be written to. Reactions come only to who asks for them.
 UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
-MB = 1 << 20
-PHOTOS = ("image/jpeg", "image/png")
-DOCUMENTS = ("application/pdf", "application/zip", "image/gif")
-VIDEOS = ("video/mp4",)
-AUDIO = ("audio/mpeg", "audio/mp4")
 POLL_S = 10
 POLL_LIMIT = 100
+NO_TEXT, UNCHANGED = "no_text", "unchanged"
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
 REASONS = {
+    "no text in the message": NO_TEXT,
+    "message is not modified": UNCHANGED,
+    "method not found": "not_supported",
+    "REACTION_INVALID": "not_supported",
+    "REACTION_EMPTY": "not_supported",
+    "message to edit not found": "target_gone",
+    "message to react not found": "target_gone",
+    "message to delete not found": "target_gone",
+    "MESSAGE_ID_INVALID": "target_gone",
+    "message can't be edited": "too_late",
+    "message can't be deleted": "too_late",
     "bot was blocked": "blocked",
     "user is deactivated": "deactivated",
     "initiate conversation": "not_started",
@@ -87,14 +94,19 @@ class Telegram(Channel):
 
     name = "telegram"
     limits = Limits(
-        text_length=4096,
+        text_length=telegram_sending.TEXT_LENGTH,
         account_per_second=30,
         recipient_interval_s=1,
         recipient_burst=3,
         echoes_reference=False,
         receipts=frozenset(),
-        # By a link Telegram takes these kinds only, and of documents no others.
-        file_bytes=dict.fromkeys(PHOTOS, 5 * MB) | dict.fromkeys((*DOCUMENTS, *VIDEOS, *AUDIO), 20 * MB),
+        file_bytes=telegram_sending.FILE_BYTES,
+        contents=telegram_sending.CONTENTS,
+        choices=telegram_sending.CHOICES,
+        quotes=True,
+        reactions=telegram_sending.REACTIONS,
+        cards_most=1,
+        cards_need_phone=True,
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -155,22 +167,41 @@ class Telegram(Channel):
 
     async def send_text(self, message: Outgoing) -> str:
         """A text, as it is: no markup is read into it."""
-        sent = await _call(self._bot.send_message(message.address, message.text), Unknown)
-        return telegram_address.place(message.address).id_of(sent.message_id)
+        return await self._sent(message, telegram_sending.text(self._bot, message))
 
     async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
-        """A picture, film, sound or document, which Telegram fetches from its link."""
-        caption = message.text or None
-        if file.mime_type in PHOTOS:
-            sending = self._bot.send_photo(message.address, url, caption=caption)
-        elif file.mime_type in VIDEOS:
-            sending = self._bot.send_video(message.address, url, caption=caption)
-        elif file.mime_type in AUDIO:
-            sending = self._bot.send_audio(message.address, url, caption=caption)
-        else:
-            sending = self._bot.send_document(message.address, url, caption=caption)
+        """A picture, film, sound, sticker or document, which Telegram fetches from its link."""
+        return await self._sent(message, telegram_sending.file(self._bot, message, file, url))
+
+    async def send_content(self, message: Outgoing, content: Content) -> str:
+        """A place, a card or choices; or what changes a message that was sent."""
+        if not isinstance(content, MODIFIERS):
+            return await self._sent(message, telegram_sending.content(self._bot, message, content))
+        try:
+            await self._change(telegram_sending.changes(self._bot, message, content))
+        except Permanent as failure:
+            if failure.reason != NO_TEXT or not isinstance(content, Edit):
+                raise
+            await self._change(telegram_sending.caption(self._bot, message, content))
+        # A change has no id of its own at Telegram.
+        return f"{message.targets[-1]}:{type_of(content)}:{message.reference}"
+
+    async def _sent(self, message: Outgoing, sending: Awaitable[Any]) -> str:
         sent = await _call(sending, Unknown)
         return telegram_address.place(message.address).id_of(sent.message_id)
+
+    async def _change(self, calls: Iterable[Awaitable[Any]]) -> None:
+        """A change that was made already is made."""
+        for each in calls:
+            try:
+                await _call(each, Unknown)
+            except Permanent as failure:
+                if failure.reason != UNCHANGED:
+                    raise
+
+    async def answer_press(self, press_id: str) -> None:
+        """The button that was pressed stops to spin."""
+        await _call(self._bot.answer_callback_query(press_id), Temporary)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """getFile, which names a path for the next hour."""
@@ -242,7 +273,7 @@ def _refusal(code: int, description: str, parameters: Mapping[str, Any]) -> Fail
     if code == 429:
         asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
         return Throttled("rate_limit", asked if isinstance(asked, int | float) else 1.0, detail)
-    if code in {401, 404}:
+    if code == 401 or (code == 404 and "method not found" not in description):
         return Temporary("credentials", detail)
     if code == 409:
         return Temporary("another_receiver", detail)

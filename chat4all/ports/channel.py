@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from chat4all.model.content import Content, Media, Reaction, type_of
+from chat4all.model.content import ContactCards, Content, Media, Reaction, type_of
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
@@ -46,6 +46,7 @@ class Limits(Struct, frozen=True):
     contents: the kinds of content, as the API calls them, that it carries as they are beside text and media (`send_content`);
     all else is adapted. choices: those styles of choices that it shows. quotes: a send may answer another message.
     reactions: the emojis that can be one, without what says how to draw them; none: every emoji.
+    cards_most: how many contact cards go in one send. cards_need_phone: it takes none of who has no telephone number.
     """
 
     text_length: int
@@ -62,9 +63,16 @@ class Limits(Struct, frozen=True):
     choices: dict[str, ChoiceLimits] = {}
     quotes: bool = False
     reactions: frozenset[str] = frozenset()
+    cards_most: int = 100
+    cards_need_phone: bool = False
 
     def carries(self, content: Content) -> bool:
-        """Whether the channel carries this as it is, by its kind and, of a reaction, its emoji. Choices are `choices`."""
+        """Whether the channel carries this as it is: by its kind, of a reaction its emoji, of cards what they hold.
+
+        Choices are `choices`.
+        """
+        if isinstance(content, ContactCards) and self.cards_need_phone and not all(each.phones for each in content.cards):
+            return False
         if isinstance(content, Reaction) and self.reactions and content.emoji:
             return "reaction" in self.contents and content.emoji.strip(VARIATION) in self.reactions
         return type_of(content) in self.contents
@@ -256,6 +264,10 @@ class Channel(ABC):
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """Send what is neither words nor a file. As `send_text`; only kinds of `limits.contents`, within their limits."""
         raise NotImplementedError(f"{self.name} carries no {type_of(content)}")
+
+    async def answer_press(self, press_id: str) -> None:
+        """Tell the provider that the press of a button was heard, where it waits for that. Nobody promises it."""
+        raise NotImplementedError(f"{self.name} waits for no answer to {press_id}")
 
     def media_lookup(self, media: str) -> Fetch | None:
         """What to ask the provider before `Inbound.media` can be fetched; None: nothing. Does no I/O."""

@@ -7,7 +7,7 @@ sent: what depends on those is decided there (`tasks/lanes/pointing.py`).
 
 from msgspec.structs import replace
 
-from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, Content, Media, Text, joined_lines
+from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, ContactCards, Content, Media, Text, joined_lines
 from chat4all.model.text_splitting import split
 from chat4all.ports import ChoiceLimits, Limits
 
@@ -23,13 +23,14 @@ def adapted(content: Content, name: str, limits: Limits) -> Parts:
         return () if is_whole else split(spoken, limits.text_length, limits.measure)
     if isinstance(fitting, MODIFIERS):
         return ()
+    pieces = _pieces(fitting, limits)
     if not name:
-        return () if fitting == content else (fitting,)
+        return () if pieces == (content,) else pieces
     if isinstance(fitting, Choices):
         named = carried(replace(fitting, text=f"{name}: {fitting.text}"), limits)
         if named:
             return (named,)
-    return (f"{name}:", fitting)
+    return (f"{name}:", *pieces)
 
 
 def is_native(content: Content, limits: Limits) -> bool:
@@ -44,6 +45,14 @@ def carried(content: Content, limits: Limits) -> Content | None:
     if isinstance(content, (Text, Media, *MODIFIERS)) or limits.carries(content):
         return content
     return None
+
+
+def _pieces(content: Content, limits: Limits) -> Parts:
+    """The sends that it takes: cards may be more than one send carries."""
+    if not isinstance(content, ContactCards):
+        return (content,)
+    cards, most = content.cards, limits.cards_most
+    return tuple(ContactCards(cards[begin : begin + most]) for begin in range(0, len(cards), most))
 
 
 def _in_a_style(choices: Choices, limits: Limits) -> Choices | None:
