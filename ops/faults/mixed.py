@@ -30,7 +30,6 @@ SECONDS = 300.0
 PHONES_S = 30.0
 REPLAY_S = 90.0
 BACK_S = 20.0
-START_S = 90.0
 # Readers who came back with an old cursor stay to the end, and each costs a stream.
 MOST_BACK = 6
 # What a code means: this person cannot be reached, and it was said for good.
@@ -192,18 +191,8 @@ class Mix:
     def restart(self) -> None:
         """Everything is stopped as by Ctrl-C, and started again on the same data."""
         self.run.system.stop()
-        wait_until("everything runs again", self._starts, START_S, 1.0)
-
-    def _starts(self) -> bool:
-        """False where a process that was killed a moment ago has left children that still hold its port."""
         self.run.system.start()
-        try:
-            self.run.system.wait_ready()
-        except RuntimeError:
-            self._done["start_again"] += 1
-            self.run.system.stop()
-            return False
-        return True
+        self.run.system.wait_ready()
 
     def end(self) -> None:
         """After the harm: what failed is sent again, and what was sent is asked for once all has settled."""
