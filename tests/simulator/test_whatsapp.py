@@ -132,9 +132,17 @@ async def test_a_number_tells_what_it_is_asked(world: World) -> None:
     ("kind", "part", "words"),
     [
         ("location", {"latitude": 1.5, "longitude": -2, "name": "Café"}, "Café 1.5, -2"),
-        ("contacts", [{"name": {"formatted_name": "Bia"}}], "Bia"),
+        ("contacts", [{"name": {"formatted_name": "Bia", "first_name": "Bia"}}], "Bia"),
         ("reaction", {"message_id": "wamid.1", "emoji": "👍"}, "👍"),
-        ("interactive", {"type": "button", "body": {"text": "Well?"}, "action": {"buttons": []}}, "Well?"),
+        (
+            "interactive",
+            {
+                "type": "button",
+                "body": {"text": "Well?"},
+                "action": {"buttons": [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}]},
+            },
+            "Well?",
+        ),
     ],
 )
 async def test_every_kind_of_message_arrives(world: World, kind: str, part: Any, words: str) -> None:

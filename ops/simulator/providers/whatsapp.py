@@ -9,7 +9,7 @@ from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched,
 from ops.simulator.providers import graph, whatsapp_sends, whatsapp_webhooks
 from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
 from ops.simulator.providers.templates import Templates
-from ops.simulator.providers.whatsapp_sends import NUMBER, USER_ID, invalid
+from ops.simulator.providers.whatsapp_sends import GROUP, GROUP_ID, NUMBER, USER_ID, invalid
 from ops.simulator.providers.whatsapp_webhooks import BUSINESS, SHOWN_NUMBER
 
 TITLES = {
@@ -81,8 +81,10 @@ class WhatsApp(Provider):
         self._app_secret = settings.secret("whatsapp_app_secret")
 
     def address(self, text: str) -> str:
-        """ "+<digits>", or a user id as it is."""
+        """ "+<digits>", or a user id or "group.<id>" as it is."""
         bare = text.strip().replace(" ", "")
+        if bare.startswith(GROUP) and GROUP_ID.fullmatch(bare.removeprefix(GROUP)):
+            return bare
         if NUMBER.fullmatch(bare):
             return f"+{bare.lstrip('+')}"
         if not USER_ID.fullmatch(bare):
@@ -179,7 +181,7 @@ class WhatsApp(Provider):
         person = whatsapp_webhooks.contact(send.to)
         del person["profile"]
         message = {"id": provider_id} | ({"message_status": "accepted"} if send.kind == "template" else {})
-        contacts = [{"input": send.to} | person]
+        contacts = [{"input": send.to.removeprefix(GROUP)} | person]
         return encode({"messaging_product": "whatsapp", "contacts": contacts, "messages": [message]})
 
     def refused(self, refused: Refused) -> Answer:
@@ -208,9 +210,16 @@ class WhatsApp(Provider):
         told = whatsapp_webhooks.status(arrival, kind, at, code, title, DETAILS.get(code, title))
         return ("statuses", arrival.account, told, whatsapp_webhooks.contact(arrival.to))
 
+    def tells(self, arrival: Arrival, kind: str) -> bool:
+        """Of reactions only that they were sent."""
+        return arrival.kind != "reaction" or kind == "sent"
+
     def said(self, said: Said) -> Any:
-        """A message, and its sender's contact."""
-        return ("messages", said.account, whatsapp_webhooks.message(said), whatsapp_webhooks.contact(said.sender, said.name))
+        """A message or a call, and its sender's contact."""
+        person = whatsapp_webhooks.contact(whatsapp_webhooks.speaker(said), said.name)
+        if said.content.get("type") == "call" and said.content.get("status") in {"missed", "ended"}:
+            return ("calls", said.account, whatsapp_webhooks.call(said), person)
+        return ("messages", said.account, whatsapp_webhooks.message(said), person)
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """Statuses and messages in changes of their own."""

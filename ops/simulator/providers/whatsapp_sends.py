@@ -7,19 +7,27 @@ from typing import Any
 import msgspec
 
 from ops.simulator.media import Shelf
-from ops.simulator.model import Attached, Refused, Send
+from ops.simulator.model import WINDOW_S, Attached, Refused, Send
+from ops.simulator.providers import whatsapp_interactive
 from ops.simulator.providers.templates import Templates
+from ops.simulator.providers.whatsapp_interactive import wrong
 
 NUMBER = re.compile(r"\+?[0-9]{7,15}")
 USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 LONGEST = {"body": 4096, "caption": 1024}
 FILES = ("image", "audio", "video", "document", "sticker")
 CAPTIONED = ("image", "video", "document")
-BUTTONS, ROWS = 3, 10
-BUTTON_LENGTH, ROW_LENGTH = 20, 24
 CALLBACK_LENGTH = 512
+# A group's id says nothing of what it is: the address of one begins so.
+GROUP = "group."
+GROUP_ID = re.compile(r"[A-Za-z0-9+/=_.@-]{1,200}")
+IN_GROUPS = ("text", "template", *FILES)
+EMOJI_LENGTH = 32
+LATITUDE, LONGITUDE = 90, 180
 
 Part = Mapping[str, Any]
+# The words that a person reads, and what it is where it is more than words.
+Shown = tuple[str, dict[str, Any]]
 
 
 def invalid(words: str) -> Refused:
@@ -39,8 +47,15 @@ def body_of(body: bytes) -> dict[str, Any]:
 
 
 def recipient(given: Part) -> str:
-    """Whom it goes to: "+<digits>", or a user id. Refused when it is neither."""
+    """Whom it goes to: "+<digits>", a user id, or "group.<id>". Refused when it is none of them."""
     to, user = given.get("to"), given.get("recipient")
+    kind = given.get("recipient_type", "individual")
+    if kind not in ("individual", "group"):
+        raise invalid("Param recipient_type must be one of {INDIVIDUAL, GROUP}.")
+    if kind == "group":
+        if not isinstance(to, str) or not GROUP_ID.fullmatch(to):
+            raise wrong("Parameter 'to' is not a valid group id.")
+        return f"{GROUP}{to}"
     if isinstance(user, str) and user:
         if not USER_ID.fullmatch(user):
             raise Refused(131009, details="Parameter 'recipient' is not a valid business-scoped user id.")
@@ -55,22 +70,38 @@ def recipient(given: Part) -> str:
 def read(account: str, given: Part, shelf: Shelf, templates: Templates) -> Send:
     """The message that these parameters ask for. Refused with WhatsApp's own code and words."""
     kind = given.get("type", "text")
-    if kind not in READERS:
+    if not isinstance(kind, str) or kind not in READERS:
         names = ", ".join(sorted(each.upper() for each in READERS))
         raise invalid(f"Param type must be one of {{{names}}} - got {str(kind)[:40]!r}.")
-    if given.get("recipient_type", "individual") != "individual":
-        raise invalid("Param recipient_type must be one of {INDIVIDUAL}.")
-    to = recipient(given)
+    to, reference, quoted = recipient(given), _reference(given), _quoted(given)
+    if to.startswith(GROUP) and kind not in IN_GROUPS:
+        raise Refused(131051, details=f"Message type {kind} is currently not supported in groups.")
+    part = _part(given, kind)
+    if kind in FILES:
+        text, link, kept = _file(part, kind, shelf)
+        voice = {"type": "media", "kind": "voice"} if kind == "audio" and part.get("voice") is True else {}
+        return Send(account, to, text, reference, link, kind, kept, content=voice, reply_to=quoted)
+    text, content = _template(templates, part) if kind == "template" else READERS[kind](part)
+    within = None if kind == "template" else WINDOW_S
+    return Send(account, to, text, reference, kind=kind, within_s=within, content=content, reply_to=quoted)
+
+
+def _reference(given: Part) -> str:
     reference = given.get("biz_opaque_callback_data") or ""
     if not isinstance(reference, str) or len(reference) > CALLBACK_LENGTH:
         raise invalid(f"Param biz_opaque_callback_data must be at most {CALLBACK_LENGTH} characters long.")
-    if kind == "template":
-        text = templates.check(_part(given, kind))
-        return Send(account, to, text, reference, kind=kind, within_s=None)
-    if kind in FILES:
-        text, link, kept = _file(_part(given, kind), kind, shelf)
-        return Send(account, to, text, reference, link, kind, kept)
-    return Send(account, to, READERS[kind](_part(given, kind)), reference, kind=kind)
+    return reference
+
+
+def _quoted(given: Part) -> str:
+    """The id of the message that this one answers. Refused when it is none of WhatsApp's."""
+    context = given.get("context")
+    if context is None:
+        return ""
+    quoted = context.get("message_id") if isinstance(context, dict) else None
+    if not isinstance(quoted, str) or not quoted.startswith("wamid."):
+        raise wrong("Parameter 'context['message_id']' is not a valid message id.")
+    return quoted
 
 
 def _part(given: Part, kind: str) -> Part:
@@ -92,11 +123,16 @@ def _words(part: Part, kind: str, name: str) -> str:
     return text
 
 
-def _text(part: Part) -> str:
+def _text(part: Part) -> Shown:
     text = _words(part, "text", "body")
     if not text.strip():
         raise invalid("The parameter text['body'] is required.")
-    return text
+    return text, {}
+
+
+def _template(templates: Templates, part: Part) -> Shown:
+    text = templates.check(part)
+    return text, {"type": "template", "name": part["name"], "language": part["language"]["code"], "text": text}
 
 
 def _file(part: Part, kind: str, shelf: Shelf) -> tuple[str, str, Attached | None]:
@@ -116,62 +152,62 @@ def _file(part: Part, kind: str, shelf: Shelf) -> tuple[str, str, Attached | Non
     return caption, link, None
 
 
-def _location(part: Part) -> str:
+def _location(part: Part) -> Shown:
     try:
-        place = f"{float(part['latitude']):g}, {float(part['longitude']):g}"
+        latitude, longitude = float(part["latitude"]), float(part["longitude"])
     except (KeyError, TypeError, ValueError):
         raise invalid("Param location['latitude'] and location['longitude'] must be numbers.") from None
-    return " ".join(str(each) for each in (part.get("name"), part.get("address"), place) if each)
+    if not abs(latitude) <= LATITUDE or not abs(longitude) <= LONGITUDE:
+        raise wrong("Param location['latitude'] or location['longitude'] is out of range.")
+    named = {name: str(part[name]) for name in ("name", "address") if part.get(name)}
+    content = {"type": "location", "latitude": latitude, "longitude": longitude} | named
+    return " ".join((*named.values(), f"{latitude:g}, {longitude:g}")), content
 
 
-def _contacts(part: Part) -> str:
-    try:
-        return ", ".join(str(each["name"]["formatted_name"]) for each in part["contacts"])
-    except (KeyError, TypeError):
-        raise invalid("Param contacts[0]['name']['formatted_name'] is required.") from None
+def _contacts(part: Part) -> Shown:
+    people = part["contacts"]
+    if not people or not all(isinstance(each, dict) for each in people):
+        raise invalid("Param contacts must be an array of contacts.")
+    cards = [_card(each, number) for number, each in enumerate(people)]
+    return ", ".join(each["name"] for each in cards), {"type": "contact_cards", "cards": cards}
 
 
-def _reaction(part: Part) -> str:
-    if not part.get("message_id"):
+def _card(person: Part, number: int) -> dict[str, Any]:
+    name = person.get("name")
+    if not isinstance(name, dict) or not name.get("formatted_name"):
+        raise invalid(f"Param contacts[{number}]['name']['formatted_name'] is required.")
+    if not any(name.get(each) for each in NAMES):
+        raise wrong(f"contacts[{number}]['name'] must have one of {', '.join(NAMES)} beside formatted_name.")
+    card: dict[str, Any] = {"name": str(name["formatted_name"])}
+    for field, inner in (("phones", "phone"), ("emails", "email"), ("urls", "url"), ("addresses", "street")):
+        if found := [str(each[inner]) for each in person.get(field) or [] if isinstance(each, dict) and each.get(inner)]:
+            card[field] = found
+    return card
+
+
+def _reaction(part: Part) -> Shown:
+    target, emoji = part.get("message_id"), part.get("emoji")
+    if not target:
         raise invalid("The parameter reaction['message_id'] is required.")
-    return str(part.get("emoji", ""))
+    if not isinstance(emoji, str):
+        raise invalid("The parameter reaction['emoji'] is required.")
+    if len(emoji) > EMOJI_LENGTH or emoji.isalnum():
+        raise wrong("reaction['emoji'] must be one emoji.")
+    return emoji or "(took a reaction back)", {"type": "reaction", "target": str(target), "emoji": emoji}
 
 
-def _interactive(part: Part) -> str:
-    action, body = part.get("action"), part.get("body")
-    if not isinstance(action, dict) or not isinstance(body, dict):
-        raise invalid("The parameters interactive['body'] and interactive['action'] are required.")
-    text = str(body.get("text", ""))
-    if not 1 <= len(text) <= LONGEST["body"]:
-        raise invalid("Param interactive['body']['text'] must be between 1 and 4096 characters long.")
-    _buttons(action.get("buttons") or [])
-    _rows([row for each in action.get("sections") or [] for row in each.get("rows") or []])
-    return text
+def _interactive(part: Part) -> Shown:
+    shown = whatsapp_interactive.read(part)
+    return shown["text"], shown
 
 
-def _buttons(buttons: list[Any]) -> None:
-    if len(buttons) > BUTTONS:
-        raise Refused(131009, details=f"Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: {BUTTONS}")
-    titles = [str(each.get("reply", {}).get("title", "")) for each in buttons]
-    if any(not 1 <= len(each) <= BUTTON_LENGTH for each in titles):
-        raise Refused(131009, details=f"Button title length invalid. Min length: 1, Max length: {BUTTON_LENGTH}")
-    if len(set(titles)) < len(titles):
-        raise Refused(131009, details="Duplicated button titles are not allowed")
-
-
-def _rows(rows: list[Any]) -> None:
-    if len(rows) > ROWS:
-        raise Refused(131009, details=f"Total row count exceed max allowed count: {ROWS}")
-    if any(not 1 <= len(str(each.get("title", ""))) <= ROW_LENGTH for each in rows):
-        raise Refused(131009, details=f"Row title is invalid. Min length: 1, Max length: {ROW_LENGTH}")
-
-
-READERS: dict[str, Callable[[Part], str]] = {
+NAMES = ("first_name", "last_name", "middle_name", "suffix", "prefix")
+READERS: dict[str, Callable[[Part], Shown]] = {
     "text": _text,
     "location": _location,
     "contacts": _contacts,
     "reaction": _reaction,
     "interactive": _interactive,
-    # These two are read with what the account keeps: files and templates.
+    # These are read with what the account keeps: files and templates.
     **dict.fromkeys((*FILES, "template"), _text),
 }

@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from ops.simulator.model import Arrival, Attached, Said
+from ops.simulator.providers import whatsapp_said
 from ops.simulator.providers.provider import encode
+from ops.simulator.providers.whatsapp_sends import GROUP
 
 SHOWN_NUMBER = "15550000001"
 BUSINESS = "200000000000001"
@@ -18,6 +20,10 @@ PRICES = {
     "utility": {"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"},
     "service": {"billable": False, "pricing_model": "PMP", "category": "service", "type": "free_customer_service"},
 }
+# What people call it, where WhatsApp sends it as something else.
+SENT_AS = {"voice": "audio", "animation": "video"}
+# Most is told in one field.
+FIELDS = {"calls": "calls"}
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
 
@@ -28,29 +34,37 @@ def user_id(number: str) -> str:
 
 
 def contact(address: str, name: str = "") -> dict[str, Any]:
-    """Who somebody is: a number and a user id, or the user id alone of who shows no number."""
+    """Who somebody is: a number and a user id, or the user id alone of who shows no number; a group has its id."""
     profile = {"name": name or address}
+    if address.startswith(GROUP):
+        return {"profile": profile, "wa_id": address.removeprefix(GROUP)}
     if address.startswith("+"):
         return {"profile": profile, "wa_id": address.lstrip("+"), "user_id": user_id(address)}
     return {"profile": profile, "user_id": address}
 
 
+def speaker(said: Said) -> str:
+    """Who wrote: in a group a person whose number follows from the name."""
+    if not said.sender.startswith(GROUP):
+        return said.sender
+    return f"+1555{int(hashlib.sha256(said.name.encode()).hexdigest()[:8], 16) % 10_000_000:07d}"
+
+
 def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details: str) -> dict[str, Any]:
     """One status of a message."""
-    by_number = arrival.to.startswith("+")
-    told: dict[str, Any] = {
-        "id": arrival.provider_id,
-        "status": kind,
-        "timestamp": str(at // 1000),
-        "recipient_id": arrival.to.lstrip("+"),
-        "recipient_user_id": user_id(arrival.to) if by_number else arrival.to,
-    }
+    told: dict[str, Any] = {"id": arrival.provider_id, "status": kind, "timestamp": str(at // 1000)} | _recipient(arrival.to)
     if arrival.reference:
         told["biz_opaque_callback_data"] = arrival.reference
     if code:
         error = {"code": code, "title": title, "message": title, "error_data": {"details": details}, "href": ERRORS_PAGE}
         return told | {"errors": [error]}
     return told | _price(arrival)
+
+
+def _recipient(to: str) -> dict[str, str]:
+    if to.startswith(GROUP):
+        return {"recipient_id": to.removeprefix(GROUP), "recipient_type": "group"}
+    return {"recipient_id": to.lstrip("+"), "recipient_user_id": user_id(to) if to.startswith("+") else to}
 
 
 def _price(arrival: Arrival) -> dict[str, Any]:
@@ -65,21 +79,31 @@ def _conversation(to: str, day: int, category: str) -> dict[str, Any]:
 
 
 def message(said: Said) -> dict[str, Any]:
-    """What a person writes."""
-    told: dict[str, Any] = {"id": said.provider_id, "timestamp": str(said.at // 1000)}
-    if said.sender.startswith("+"):
-        told |= {"from": said.sender.lstrip("+"), "from_user_id": user_id(said.sender)}
-    else:
-        told["from_user_id"] = said.sender
-    told |= _file(said.attached, said.text) if said.attached else {"type": "text", "text": {"body": said.text}}
-    if said.reply_to:
-        told["context"] = {"from": SHOWN_NUMBER, "id": said.reply_to}
-    return told
+    """What a person writes or does."""
+    told: dict[str, Any] = {"id": said.provider_id, "timestamp": str(said.at // 1000)} | _sender(said)
+    told |= _file(said.attached, said.text) if said.attached else whatsapp_said.of(said.content, said.text)
+    context = whatsapp_said.context(said.content, said.reply_to, SHOWN_NUMBER)
+    beside = {"context": context, "referral": said.content.get("referral")}
+    return told | {name: each for name, each in beside.items() if each}
+
+
+def _sender(said: Said) -> dict[str, str]:
+    sender = speaker(said)
+    told = {"from": sender.lstrip("+"), "from_user_id": user_id(sender)} if sender.startswith("+") else {"from_user_id": sender}
+    return told | ({"group_id": said.sender.removeprefix(GROUP)} if said.sender.startswith(GROUP) else {})
+
+
+def call(said: Said) -> dict[str, Any]:
+    """A person's call that ended, taken or not."""
+    taken = said.content.get("status") == "ended"
+    told = {"id": f"wacid.{said.provider_id.removeprefix('wamid.')}", "to": SHOWN_NUMBER, "event": "terminate"}
+    told |= {"direction": "USER_INITIATED", "timestamp": str(said.at // 1000), "status": "COMPLETED" if taken else "FAILED"}
+    return told | _sender(said) | ({"duration": said.content.get("seconds", 1)} if taken else {})
 
 
 def _file(attached: Attached, words: str) -> dict[str, Any]:
     kind = attached.kind or attached.mime_type.partition("/")[0]
-    kind = "sticker" if attached.mime_type == "image/webp" and not attached.kind else kind
+    kind = "sticker" if attached.mime_type == "image/webp" and not attached.kind else SENT_AS.get(kind, kind)
     kind = kind if kind in {"image", "audio", "video", "sticker"} else "document"
     digest = base64.b64encode(bytes.fromhex(attached.sha256)).decode()
     part: dict[str, Any] = {"id": attached.media_id, "mime_type": attached.mime_type, "sha256": digest}
@@ -88,7 +112,7 @@ def _file(attached: Attached, words: str) -> dict[str, Any]:
     if kind == "document":
         part["filename"] = attached.filename
     if kind == "audio":
-        part["voice"] = attached.mime_type.startswith("audio/ogg")
+        part["voice"] = attached.kind == "voice" or (not attached.kind and attached.mime_type.startswith("audio/ogg"))
     return {"type": kind, kind: part}
 
 
@@ -100,5 +124,5 @@ def body(contents: Sequence[tuple[str, str, dict[str, Any], dict[str, Any]]]) ->
         value = values.setdefault((account, what), {"messaging_product": "whatsapp", "metadata": metadata, "contacts": []})
         value["contacts"].append(person)
         value.setdefault(what, []).append(item)
-    changes = [{"field": "messages", "value": value} for value in values.values()]
+    changes = [{"field": FIELDS.get(what, "messages"), "value": value} for (_, what), value in values.items()]
     return encode({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": changes}]})
