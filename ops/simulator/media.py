@@ -62,7 +62,7 @@ class Gallery:
         self._kept: dict[str, tuple[str, bytes]] = {}
 
     def keep(self, name: str, fetched: Fetched) -> None:
-        """Keep it if it is a picture that is small enough."""
+        """Keep it if the page shows it and it is small enough."""
         if fetched.content:
             self._kept[name] = (fetched.mime_type, fetched.content)
             if len(self._kept) > SHOWN:
@@ -77,9 +77,14 @@ class Gallery:
         self._kept.clear()
 
 
-def is_picture(mime_type: str) -> bool:
-    """Whether browsers show it as a picture and nothing else: an SVG may hold more than a picture."""
-    return mime_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}
+SHOWN_TYPES = frozenset({
+    "image/jpeg", "image/png", "image/gif", "image/webp", "audio/ogg", "audio/mpeg", "audio/mp4", "audio/aac", "audio/wav",
+})  # fmt: skip
+
+
+def is_shown(mime_type: str) -> bool:
+    """Whether browsers show or play it, and nothing else: an SVG may hold more than a picture."""
+    return mime_type.partition(";")[0].strip() in SHOWN_TYPES
 
 
 async def fetch(url: str) -> Fetched | None:
@@ -90,11 +95,11 @@ async def fetch(url: str) -> Fetched | None:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             if answer.status != 200:
                 return None
-            picture = is_picture(answer.content_type)
+            shown = is_shown(answer.content_type)
             async for chunk in answer.content.iter_chunked(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
-                if picture and size <= SHOWN_BYTES:
+                if shown and size <= SHOWN_BYTES:
                     kept += chunk
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None

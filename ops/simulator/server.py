@@ -14,7 +14,7 @@ from chat4all.telemetry import logs
 from ops.simulator.control import Control, Wrong, encode
 from ops.simulator.desk import Desk, Dropped
 from ops.simulator.feed import Feed
-from ops.simulator.media import is_picture
+from ops.simulator.media import is_shown
 from ops.simulator.model import Answer, Arrival, Call, Clock, Said
 from ops.simulator.providers import open_providers
 from ops.simulator.record import Record
@@ -89,13 +89,13 @@ class Simulator:
         return _response(Answer(b'{"error":"nothing here"}', 404))
 
     def _picture(self, channel: str, name: str) -> web.Response:
-        """A picture that was sent to a person, by the message's id, or by a person, by the file's."""
+        """A picture or a sound that was sent to a person, by the message's id, or by a person, by the file's."""
         desk = self.desks.get(channel)
         attached = desk.provider.shelf.known(name) if desk else None
         found = desk.gallery.get(name) if desk else None
         if desk and attached:
             found = attached.mime_type, desk.provider.shelf.content(name) or b""
-        if found is None or not is_picture(found[0]):
+        if found is None or not is_shown(found[0]):
             return web.Response(status=404)
         headers = {"Content-Type": found[0], "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return web.Response(body=found[1], headers=headers)
