@@ -44,7 +44,7 @@ WHATSAPP = [
     ("too many words", text("whatsapp", ANA, FACE * 4097), 400, 100, "at most 4096 characters"),
     ("words that are a number", whatsapp("text", {"body": 7}), 400, 100, "must be a string"),
     ("a kind that nobody knows", whatsapp("pigeon", {}), 400, 100, "Param type must be one of"),
-    ("a crowd", whatsapp("text", {"body": "oi"}, recipient_type="group"), 400, 100, "recipient_type"),
+    ("a crowd", whatsapp("text", {"body": "oi"}, recipient_type="crowd"), 400, 100, "recipient_type"),
     ("no part", {"messaging_product": "whatsapp", "to": ANA, "type": "image"}, 400, 100, "parameter image is required"),
     ("no file", whatsapp("image", {}), 400, 100, "image['link'] is required"),
     ("a link that is none", whatsapp("image", {"link": "cat.png"}), 400, 100, "not a valid URL"),
