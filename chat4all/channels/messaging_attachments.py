@@ -20,6 +20,7 @@ SHARED = {
 STORIES = {"story_mention": "mention", "ig_story": "share"}
 # What nobody reads in the words of an attachment.
 BESIDE = ("template_type", "image_url", "sharable", "type", "id", "retailer_id")
+SAID = ("title", "url", "product", "elements", "text", "buttons")
 SHARED_IDS = ("ig_post_media_id", "reel_video_id", "story_media_id", "retailer_id", "id")
 
 
@@ -119,7 +120,8 @@ def _shared(kind: str, attachment: dict[str, Any], url: str) -> Content | None:
     title = _title(attachment) or ", ".join(filter(None, (words(each.get("title")) for each in cards)))
     url = url or words(card.get("item_url")) or words(card.get("url"))
     subtitles = joined(*(each.get("subtitle") for each in cards), by=", ")
-    text = joined(subtitles, gist(_rest(payload, cards), *BESIDE, *SHARED_IDS))
+    buttons = [f"[{title}]" for each in items(payload.get("buttons")) if (title := words(fields(each).get("title")))]
+    text = joined(payload.get("text"), subtitles, *buttons, gist(_rest(payload, cards), *BESIDE, *SHARED_IDS))
     if kind not in SHARED or not (title or url or text):
         return None
     ids = (ident(each.get(name)) for each in (payload, card) for name in SHARED_IDS)
@@ -128,7 +130,7 @@ def _shared(kind: str, attachment: dict[str, Any], url: str) -> Content | None:
 
 def _rest(payload: dict[str, Any], cards: Sequence[dict[str, Any]]) -> list[Any]:
     """What a payload says beside its titles and its links."""
-    plain = {name: each for name, each in payload.items() if name not in ("title", "url", "product", "elements")}
+    plain = {name: each for name, each in payload.items() if name not in SAID}
     known = ("title", "subtitle", "item_url", "url")
     return [plain, *({name: each for name, each in card.items() if name not in known} for card in cards)]
 

@@ -287,6 +287,30 @@ def test_an_echo_that_overtakes_the_answer_tells_that_it_was_sent(provider: Prov
     assert (colleague.payload.as_text(), colleague.conversation_id) == ("I am on it", ours.conversation_id)
 
 
+@pytest.mark.parametrize("as_template", [False, True])
+def test_an_echo_of_choices_is_ours(provider: Provider, as_template: bool) -> None:
+    """The question comes back alone, or in a template with its buttons: no colleague wrote it, and it tells that it was sent."""
+    driver = provider.driver
+    driver.service("crm", "send", "manage")
+    options = [{"id": "a", "title": "Tea"}, {"id": "b", "title": "Coffee"}]
+    asked = {"type": "choices", "text": "Tea or\ncoffee?", "options": options}
+    driver.ask("crm", "POST", "/v1/messages", {"payload": asked, "to": ["instagram:6789012345"]}, 202)
+    [ours] = driver.process()
+    row = driver.rows(ours)[0]
+    driver.parts.store.record({row.key: Facts(attempts=1, attempted_at=now_ms())})
+    echo = instagram_echo("m_1", "Tea or coffee?")
+    if as_template:
+        message = echo["entry"][0]["messaging"][0]["message"]
+        buttons = [{"type": "postback", "title": each["title"], "payload": "p"} for each in options]
+        template = {"template_type": "button", "text": message.pop("text"), "buttons": buttons}
+        message["attachments"] = [{"type": "template", "payload": template}]
+    provider.posts("instagram", echo)
+    assert driver.records() == [ours]
+    [told] = driver.statuses()
+    assert isinstance(told, ProviderReceipt)
+    assert (told.provider_id, told.reference) == ("m_1", str(row.key))
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Contact and conversation stay, answers go to the new number; also where words from it came before the news."""

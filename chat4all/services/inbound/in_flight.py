@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from unicodedata import normalize
 
-from chat4all.model.content import Media
+from chat4all.model.content import Choices, Media
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.model.records import partition_of
 from chat4all.model.slots import delivery_key, slots
@@ -81,12 +81,17 @@ def _is_open(row: Delivery, echo: Inbound) -> bool:
 
 
 def _says(row: Delivery, echo: Inbound) -> bool:
-    """Whether this is what was sent. Files go as they are, or as words with a link that differs each time."""
+    """Whether this is what was sent. Files go as they are, or as words with a link that differs each time.
+
+    Of choices the question comes back, with the answers or without.
+    """
     name = f"{row.sender_name}: " if row.sender_name else ""
     text, echoed = (
         _plain(f"{name}{_words(row)}"),
         _plain(echo.text),
     )
+    if isinstance(row.payload, Choices):
+        return _plain(row.payload.text) in echoed
     if not isinstance(row.payload, Media):
         return echoed == text
     return echoed.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)

@@ -29,6 +29,8 @@ class Instagram(MessagingProvider):
     stranger_words = "The requested user cannot be found."
     simulated_account = "17841400000000001"
     longest = 1000
+    cuts_titles = True
+    reactions = frozenset({"love"})
 
     def length(self, text: str) -> int:
         """In bytes of UTF-8."""

@@ -5,10 +5,13 @@ from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from chat4all.model.content import Content, shown, words_of
 from chat4all.settings import Settings
 from ops.simulator.model import WINDOW_S, Answer, Arrival, Call, Clock, Fetched, Refused, Said, Send
-from ops.simulator.providers import graph
+from ops.simulator.providers import graph, messaging_people
+from ops.simulator.providers import messaging_sends as sends
 from ops.simulator.providers.provider import Provider, encode, is_digits, largest
 
 TITLES = {
@@ -41,6 +44,7 @@ class _Message(Struct, frozen=True):
     text: str = ""
     attachment: _Attachment | None = None
     metadata: str = ""
+    quick_replies: list[sends.QuickReply] = []
 
 
 class _Send(Struct, frozen=True):
@@ -49,6 +53,8 @@ class _Send(Struct, frozen=True):
     sender_action: str = ""
     messaging_type: str = "RESPONSE"
     tag: str = ""
+    payload: sends.ActionPayload = sends.ActionPayload()
+    reply_to: sends.ReplyTo = sends.ReplyTo()
 
 
 _send = msgspec.json.Decoder(_Send).decode
@@ -58,6 +64,8 @@ class MessagingProvider(Provider):
     """One account. `webhook_object` names the kind of account in webhooks; `error_kind` is the type of its own errors.
 
     `longest`: of a text, in `unit`. `window_error` and `stranger_error` are (code, subcode, HTTP status).
+    `cuts_titles`: of quick replies; else long ones are refused. `reactions`: those that the account can give; none: every
+    emoji.
     """
 
     webhook_object: ClassVar[str]
@@ -67,6 +75,8 @@ class MessagingProvider(Provider):
     stranger_words: ClassVar[str]
     simulated_account: ClassVar[str]
     longest: ClassVar[int]
+    cuts_titles: ClassVar[bool] = False
+    reactions: ClassVar[frozenset[str]] = frozenset()
     too_fast = (613, 613)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -121,23 +131,38 @@ class MessagingProvider(Provider):
         if send.messaging_type not in TYPES:
             raise Refused(100, words=f"(#100) Param messaging_type must be one of {{{', '.join(sorted(TYPES))}}}")
         if send.message is None:
-            return self._act(send)
-        return self._message(account, send, send.message)
+            return self._act(account, send)
+        if send.sender_action:
+            raise sends.invalid("Cannot send both message and sender_action in one call")
+        taken = self._message(account, send, send.message, body)
+        return replace(taken, reply_to=send.reply_to.mid) if send.reply_to.mid else taken
 
-    def _act(self, send: _Send) -> Answer:
-        """Typing, or seen."""
-        if send.sender_action not in {"typing_on", "typing_off", "mark_seen", "react", "unreact"}:
+    def _act(self, account: str, send: _Send) -> Send | Answer:
+        """Typing, or seen; or a reaction."""
+        if send.sender_action in {"react", "unreact"}:
+            return self._typed(account, send, sends.reaction(send.sender_action, send.payload, self.reactions), "reaction")
+        if send.sender_action not in {"typing_on", "typing_off", "mark_seen"}:
             raise Refused(100, words="(#100) The parameter message is required")
         return Answer(encode({"recipient_id": send.recipient.id}))
 
-    def _message(self, account: str, send: _Send, message: _Message) -> Send:
-        within = AGENT_WINDOW_S if (send.messaging_type, send.tag) == ("MESSAGE_TAG", "HUMAN_AGENT") else WINDOW_S
+    def _typed(self, account: str, send: _Send, content: Content, kind: str) -> Send:
+        reference = send.message.metadata if send.message else ""
+        words = words_of(content)
+        return Send(account, send.recipient.id, words, reference, kind=kind, content=shown(content), within_s=_within(send))
+
+    def _message(self, account: str, send: _Send, message: _Message, body: bytes) -> Send:
+        within = _within(send)
+        if message.attachment is not None and message.attachment.type == "template":
+            return self._typed(account, send, sends.template(body), "template")
         if message.attachment is not None:
             return self._file(account, send, message.attachment, within)
         if not message.text:
             raise Refused(100, words="(#100) Param message[text] must be a non-empty UTF-8 encoded string")
         if self.length(message.text) > self.longest:
             raise Refused(100, words=f"(#100) Length of param message[text] must be less than or equal to {self.longest}")
+        if message.quick_replies:
+            choices = sends.quick_replies(message.text, message.quick_replies, self.cuts_titles)
+            return self._typed(account, send, choices, "text")
         return Send(account, send.recipient.id, message.text, message.metadata, within_s=within)
 
     def _file(self, account: str, send: _Send, attachment: _Attachment, within: float) -> Send:
@@ -156,8 +181,14 @@ class MessagingProvider(Provider):
         return f"m_{super().new_id(address)}"
 
     def taken(self, send: Send, provider_id: str) -> bytes:
-        """The recipient and the message's id."""
+        """The recipient and the message's id; an action has none."""
+        if send.kind == "reaction":
+            return encode({"recipient_id": send.to})
         return encode({"recipient_id": send.to, "message_id": provider_id})
+
+    def tells(self, arrival: Arrival, kind: str) -> bool:
+        """Nobody is told what becomes of a reaction."""
+        return arrival.kind != "reaction"
 
     def refused(self, refused: Refused) -> Answer:
         """The Graph API's envelope; code 10 is about the window here."""
@@ -192,23 +223,19 @@ class MessagingProvider(Provider):
     def echo(self, arrival: Arrival) -> dict[str, Any]:
         """A message of ours, told back to us."""
         said: dict[str, Any] = {"mid": arrival.provider_id, "is_echo": True}
+        if arrival.reply_to:
+            said["reply_to"] = {"mid": arrival.reply_to}
+        if arrival.kind == "template":
+            return said | {"attachments": [{"type": "template", "payload": sends.template_of(arrival.content)}]}
         if arrival.media:
             return said | {"attachments": [{"type": arrival.kind, "payload": {"url": arrival.media}}]}
-        return said | {"text": arrival.text}
+        return said | {"text": arrival.content.get("text", arrival.text)}
 
     def said(self, said: Said) -> Any:
-        """A message event."""
-        message: dict[str, Any] = {"mid": said.provider_id}
-        if said.text or not said.attached:
-            message["text"] = said.text
-        if said.attached:
-            kind = said.attached.kind or said.attached.mime_type.partition("/")[0]
-            kind = kind if kind in KINDS else "file"
-            message["attachments"] = [{"type": kind, "payload": {"url": self.shelf.url(said.attached.media_id)}}]
-        if said.reply_to:
-            message["reply_to"] = {"mid": said.reply_to}
-        event = {"sender": {"id": said.sender}, "recipient": {"id": said.account}, "timestamp": said.at, "message": message}
-        return said.account, event
+        """What a person writes or does."""
+        link = self.shelf.url(said.attached.media_id) if said.attached else ""
+        told = messaging_people.event(said, link)
+        return said.account, {"sender": {"id": said.sender}, "recipient": {"id": said.account}, "timestamp": said.at, **told}
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """One entry for each account that is spoken of."""
@@ -221,3 +248,7 @@ class MessagingProvider(Provider):
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
         return graph.hub_signature(self._app_secret, body)
+
+
+def _within(send: _Send) -> float:
+    return AGENT_WINDOW_S if (send.messaging_type, send.tag) == ("MESSAGE_TAG", "HUMAN_AGENT") else WINDOW_S
