@@ -289,7 +289,7 @@ def test_an_echo_that_overtakes_the_answer_tells_that_it_was_sent(provider: Prov
 
 @pytest.mark.parametrize("as_template", [False, True])
 def test_an_echo_of_choices_is_ours(provider: Provider, as_template: bool) -> None:
-    """The question comes back alone, or in a template with its buttons: no colleague wrote it, and it tells that it was sent."""
+    """The question comes back alone, or in a template with buttons: no colleague wrote it, and it says that it was sent."""
     driver = provider.driver
     driver.service("crm", "send", "manage")
     options = [{"id": "a", "title": "Tea"}, {"id": "b", "title": "Coffee"}]
