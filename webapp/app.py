@@ -1,15 +1,16 @@
 """The gateway: an application factory that wires and registers. Called in each worker process, after fork."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import jsonify, request
 from flask_openapi3.openapi import OpenAPI
 from limits.storage import Storage
+from msgspec import Struct
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.records import TOPICS
-from chat4all.ports import Channel, EventLog, MessageStore, Waker
+from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
@@ -49,11 +50,25 @@ LARGE = ("messages.send_batch", "callbacks.webhook")
 STREAMED = ("files.upload", "objects.bring")
 
 
+class Ports(Struct, frozen=True):
+    """What a gateway keeps things in."""
+
+    log: EventLog
+    store: MessageStore
+    objects: ObjectStore
+
+
+def open_ports(settings: Settings) -> Ports:
+    """Those that the settings name."""
+    return Ports(open_log(settings), open_store(settings), open_objects(settings))
+
+
 def create_app(
     settings: Settings | None = None,
     channels: Mapping[str, Channel] | None = None,
     counters: Storage | None = None,
     waker: Waker | None = None,
+    opens: Callable[[Settings], Ports] = open_ports,
 ) -> OpenAPI:
     """A gateway on these settings, or on those of the environment. What is not given is made as they say."""
     settings = settings or load()
@@ -72,7 +87,7 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     tracing.init(app, settings)
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
-    app.extensions[KEY] = open_gateway(settings, channels, counters, waker)
+    app.extensions[KEY] = open_gateway(settings, opens(settings), channels, counters, waker)
     cors.init(app, settings)
     app.before_request(_limit_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
@@ -88,11 +103,14 @@ def create_app(
 
 
 def open_gateway(
-    settings: Settings, channels: Mapping[str, Channel] | None, counters: Storage | None, waker: Waker | None
+    settings: Settings,
+    ports: Ports,
+    channels: Mapping[str, Channel] | None,
+    counters: Storage | None,
+    waker: Waker | None,
 ) -> Gateway:
-    """Open the ports of this process, making what is missing, and what is built on them."""
-    log: EventLog = open_log(settings)
-    store: MessageStore = open_store(settings)
+    """Make ready the ports of this process, and what is built on them."""
+    log, store = ports.log, ports.store
     store.migrate()
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
@@ -104,7 +122,7 @@ def open_gateway(
         channels=opened,
         acceptor=acceptor,
         webhooks=Webhooks(store, Arrivals(store, acceptor)),
-        objects=open_objects(settings),
+        objects=ports.objects,
         logins=Logins(store, settings),
         revocations=revocations,
         admission=Admission(settings.secret("jwt"), revocations),

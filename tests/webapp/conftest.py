@@ -9,7 +9,7 @@ from limits.storage import MemoryStorage
 from chat4all.settings import Settings
 from tests.wakes import Wakes
 from tests.webapp.channels import both
-from tests.webapp.driver import Driver
+from tests.webapp.driver import Driver, watched
 from tests.webapp.uploading import uploads
 from webapp.app import create_app
 
@@ -25,7 +25,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Driver]]:
     started: list[Driver] = []
 
     def begin(**changed: object) -> Driver:
-        driver = Driver(create_app(settings.model_copy(update=changed), both(), MemoryStorage(), Wakes()))
+        driver = Driver(create_app(settings.model_copy(update=changed), both(), MemoryStorage(), Wakes(), watched))
         started.append(driver)
         return driver
 

@@ -1,7 +1,7 @@
 """Drives a gateway in a test: requests by somebody, webhooks, and the pipeline's part on the store, done by hand."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -13,11 +13,21 @@ from chat4all.model.records import INCOMING, STATUS, Range, Status, partition_of
 from chat4all.ports import Handle, Registration
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import create_client
+from chat4all.settings import Settings
+from tests.between import Between
 from tests.wakes import Wakes
 from tests.webapp.channels import SIGNATURE
+from webapp.app import Ports, open_ports
 from webapp.requests.gateway import KEY, Gateway
 
 PASSWORD = "correct horse"
+
+
+def watched(settings: Settings) -> Ports:
+    """The ports of a gateway, each with something between that a test can make fail."""
+    opened = open_ports(settings)
+    between: list[Any] = [Between(each) for each in (opened.log, opened.store, opened.objects)]
+    return Ports(*between)
 
 
 class Driver:
@@ -26,6 +36,10 @@ class Driver:
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.parts: Gateway = app.extensions[KEY]
+        # What befalls whoever calls the ports, where they were opened by `watched`.
+        self.faults, self.log_faults, self.object_faults = (
+            cast("Between", each) for each in (self.parts.store, self.parts.log, self.parts.objects)
+        )
         self.client = app.test_client()
         self.tokens: dict[str, str] = {}
         self._processed: dict[int, int] = {}

@@ -24,15 +24,11 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
     return lines
 
 
-def test_health_and_readiness(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_and_readiness(gateway: Driver) -> None:
     """The process answers; it is ready while log and store do."""
     assert gateway.ask(None, "GET", "/healthz") == {"status": "ok"}
     assert gateway.ask(None, "GET", "/readyz") == {"status": "ok"}
-
-    def fail(_: object) -> str:
-        raise Temporary("store_down")
-
-    monkeypatch.setattr(type(gateway.parts.store), "check", fail)
+    gateway.faults.fail("check", Temporary("store_down"))
     assert gateway.refused(None, "GET", "/readyz", expect=503)[0] == "unavailable"
     assert gateway.ask(None, "GET", "/healthz") == {"status": "ok"}
 
@@ -45,16 +41,10 @@ def test_unknown_paths_and_methods_are_problems(gateway: Driver) -> None:
     assert "POST" in answer.headers["Allow"]
 
 
-def test_an_internal_error_shows_nothing_of_the_inside(
-    gateway: Driver, monkeypatch: pytest.MonkeyPatch, logged: Logged
-) -> None:
+def test_an_internal_error_shows_nothing_of_the_inside(gateway: Driver, logged: Logged) -> None:
     """The caller gets an id, under which the log has the rest."""
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("the inside")
-
     gateway.people("alice")
-    monkeypatch.setattr(type(gateway.parts.store), "conversation_page", fail)
+    gateway.faults.fail("conversation_page", RuntimeError("the inside"))
     problem = gateway.ask("alice", "GET", "/v1/conversations", expect=500)
     assert (problem["code"], problem["title"]) == ("internal", "Internal error")
     assert "inside" not in json.dumps(problem)

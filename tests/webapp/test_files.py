@@ -15,7 +15,6 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Media
 from chat4all.model.files import FileStatus
 from chat4all.services.files.file_lifecycle import FileLifecycle
-from storage.object_store.folder import FolderStore
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 
 DATA = random_bytes(2 * PART + 1000)
@@ -68,16 +67,15 @@ def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
     """Whoever comes second, and whatever the worker has done meanwhile, gets the same answer; another checksum does not."""
     begun = uploads.begin(len(DATA))
     uploads.bring(begun, DATA)
-    real = FolderStore.parts
-    twins = iter([True])
+    faults = uploads.driver.object_faults
 
-    def parts(self: Any, *given: Any) -> Any:
-        if next(twins, False):
-            assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
-        return real(self, *given)
-
-    with patch.object(type(uploads.driver.parts.objects), "parts", parts):
+    def parts(*given: Any) -> Any:
+        faults.mend()
         assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
+        return faults.real.parts(*given)
+
+    faults.answer("parts", parts)
+    assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
     other = uploads.begin(len(DATA))
     uploads.bring(other, DATA)
     verify = FileLifecycle.verify
@@ -408,13 +406,14 @@ def test_a_file_that_is_sent_while_it_expires_is_either_kept_or_refused(uploads:
     """A reference that is taken after the mark does not hold."""
     file_id = uploads.whole(b"tea")
     store = uploads.driver.parts.store
-    real = store.hold_objects
+    faults = uploads.driver.faults
 
     def late(wanted: Any, at: int) -> list[bool]:
         file = store.files([file_id])[file_id]
         store.swap_file(replace(file, version=file.version + 1, status=FileStatus.EXPIRING))
-        return real(wanted, at)
+        held: list[bool] = faults.real.hold_objects(wanted, at)
+        return held
 
-    with patch.object(store, "hold_objects", late):
-        assert _send(uploads, file_id, 422)["code"] == "unknown_file"
+    faults.answer("hold_objects", late)
+    assert _send(uploads, file_id, 422)["code"] == "unknown_file"
     assert uploads.driver.records() == []

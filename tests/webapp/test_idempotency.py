@@ -66,15 +66,16 @@ def test_what_was_refused_may_be_said_again_mended(gateway: Driver) -> None:
     path = "/v1/conversations"
     assert keyed(gateway, "alice", path, {"type": "group", "members": ["nobody"]})[0] == 422
     body = {"type": "group", "members": ["bob"]}
-    with patch.object(type(gateway.parts.store), "add_conversations", side_effect=Temporary("store")):
-        assert keyed(gateway, "alice", path, body)[0] == 503
+    gateway.faults.fail("add_conversations", Temporary("store"))
+    assert keyed(gateway, "alice", path, body)[0] == 503
+    gateway.faults.mend()
     assert keyed(gateway, "alice", path, body)[0] == 201
 
 
 def test_who_comes_while_it_is_worked_on_is_told_to_come_again(gateway: Driver) -> None:
     """Until then nobody knows what to answer; after a minute whoever worked on it has died."""
     path, body = "/v1/conversations", {"type": "group", "members": ["bob"]}
-    with patch.object(type(gateway.parts.store), "swap_request", return_value=True):
+    with gateway.faults.instead("swap_request", lambda *_: True):
         assert keyed(gateway, "alice", path, body)[0] == 201
         assert (keyed(gateway, "alice", path, body)[1]["code"]) == "request_under_way"
     with patch("webapp.requests.idempotency.WORKING_MS", 0):
@@ -171,8 +172,9 @@ def test_a_form_brought_again_is_the_same_file(uploads: Uploads) -> None:
 def test_a_form_that_was_refused_or_cut_off_leaves_its_key_free(uploads: Uploads) -> None:
     """A client mends it, or brings it again."""
     assert uploads.form(b"", key="tea").status_code == 422
-    with patch.object(type(uploads.driver.parts.objects), "put", side_effect=Temporary("disk")):
-        assert uploads.form(b"tea", key="tea").status_code == 503
+    uploads.driver.object_faults.fail("put", Temporary("disk"))
+    assert uploads.form(b"tea", key="tea").status_code == 503
+    uploads.driver.object_faults.mend()
     assert uploads.form(b"tea", key="tea").status_code == 201
 
 
@@ -180,7 +182,6 @@ def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytes
     """So that nobody takes it for dead, however long it takes: others are told to come again."""
     seen: list[int] = []
     monkeypatch.setattr(idempotency, "now_ms", lambda: 50_000 * (len(seen) + 1))
-    take = uploads.driver.parts.objects.put
 
     def slowly(key: str, chunks: Iterable[bytes]) -> None:
         def slow() -> Iterator[bytes]:
@@ -188,10 +189,10 @@ def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytes
                 yield chunk
                 seen.append(uploads.form(data, key="tea").status_code)
 
-        take(key, slow())
+        uploads.driver.object_faults.real.put(key, slow())
 
     data = bytes(1 << 20)
-    monkeypatch.setattr(uploads.driver.parts.objects, "put", slowly)
+    uploads.driver.object_faults.answer("put", slowly)
     first = uploads.form(data, key="tea")
     assert first.status_code == 201
     assert len(seen) > 2
@@ -201,7 +202,7 @@ def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytes
 def test_of_two_in_the_same_moment_one_is_done(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are alike to the millisecond; still only one of them is whoever was first."""
     monkeypatch.setattr(idempotency, "now_ms", lambda: 5)
-    with patch.object(type(gateway.parts.store), "swap_request", return_value=True):
+    with gateway.faults.instead("swap_request", lambda *_: True):
         body = {"type": "group", "members": ["bob"]}
         assert keyed(gateway, "alice", "/v1/conversations", body)[0] == 201
         assert keyed(gateway, "alice", "/v1/conversations", body)[1]["code"] == "request_under_way"
@@ -209,9 +210,14 @@ def test_of_two_in_the_same_moment_one_is_done(gateway: Driver, monkeypatch: pyt
 
 def test_nobody_can_try_passwords_on_what_is_kept(gateway: Driver) -> None:
     """What is kept of a registration is a digest that needs the server's secret."""
-    body, store = {"user_id": "zoe", "password": "a long password"}, gateway.parts.store
-    with patch.object(store, "begin_request", wraps=store.begin_request) as begun:
-        assert keyed(gateway, None, "/v1/users", body)[0] == 201
-    kept = begun.call_args.args[2]
+    body, begun = {"user_id": "zoe", "password": "a long password"}, list[Any]()
+
+    def begin(*given: Any) -> Any:
+        begun.append(given)
+        return gateway.faults.real.begin_request(*given)
+
+    gateway.faults.answer("begin_request", begin)
+    assert keyed(gateway, None, "/v1/users", body)[0] == 201
+    kept = begun[-1][2]
     assert body_digest("POST", "/v1/users", body | {"display_name": ""}) not in kept
     assert "a long password" not in kept
