@@ -52,6 +52,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     such records, lanes deliver them. `renditions`: the parts that it goes in where a channel cannot carry it as it is: words,
     or content that has been adapted. `reply_to`: the message_id of what it answers, in this conversation. `origin`: of what a
     provider brought. `referral`: the ad, product or link that the person came from.
+    `by_channel`: of an edit, whose recipients are its target's, which rendition goes where, as `Recipient.rendition`.
     """
 
     message_id: str
@@ -74,6 +75,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     origin: Origin | None = None
     forwarded: bool = False
     referral: dict[str, str] = {}
+    by_channel: dict[str, int] = {}
 
     def placed(self, seq: int, trace: str = "") -> "Message":
         """The same message at its place in the log, with the trace context that its record carries."""

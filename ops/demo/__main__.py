@@ -1,4 +1,4 @@
-"""`python -m ops.demo`: people chat, here and across platforms, and a file travels. Under load: kill, failover, scale, load."""
+"""`python -m ops.demo`: people chat, here and across platforms, with files and more. Under load: kill, failover, scale, load."""
 
 import sys
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 from chat4all.cli.running import beside_running
 from chat4all.settings import SettingsError
-from ops.demo import across, chat, failover, files, kill, load, scale
+from ops.demo import across, chat, contents, failover, files, kill, load, scale
 from ops.harness.guard import RealPeople, refuse_real
 from ops.harness.system import Running
 
@@ -15,6 +15,7 @@ STORIES = {
     "chat": chat.tell,
     "across": across.tell,
     "files": files.tell,
+    "contents": contents.tell,
     "kill": kill.tell,
     "failover": failover.tell,
     "scale": scale.tell,

@@ -36,7 +36,7 @@ class Person(Struct, frozen=True):
 DIEGO = Person("Diego", "whatsapp", "+5511988880001")
 INES = Person("Inês", "instagram", "6789000001", "ines")
 TOMAS = Person("Tomás", "telegram", "70001001")
-COLOURS = {"whatsapp": "green", "instagram": "magenta", "telegram": "cyan"}
+COLOURS = {"whatsapp": "green", "instagram": "magenta", "telegram": "cyan", "messenger": "blue"}
 
 
 def tell(system: Running, console: Console) -> bool:
@@ -114,7 +114,7 @@ class Story:
     def _says(self, person: Person, words: str, to: list[Person], name: str = "", **more: str) -> None:
         before = {each: len(self._phones.sent(each.channel, each.address)) for each in to}
         self._phones.write(person.channel, person.address, words, name=person.name, **more)
-        self._console.print(f"{_called(person)} says: {words}")
+        self._console.print(f"{called(person)} says: {words}")
         for each in to:
             self._shows(each, name + words, before[each])
 
@@ -132,7 +132,7 @@ class Story:
             return bool(found)
 
         wait_until(f"{person.name}'s phone shows it", came, PATIENCE_S, 0.05)
-        self._console.print(f"   {_called(person)}'s phone shows: {found[0]['text']}")
+        self._console.print(f"   {called(person)}'s phone shows: {found[0]['text']}")
         return found[0]
 
     def _alice_sees(self, talk: str, words: str) -> None:
@@ -160,7 +160,8 @@ class Story:
             )
 
 
-def _called(person: Person) -> str:
+def called(person: Person) -> str:
+    """Their name as it is printed, with where they are."""
     return f"[bold {COLOURS[person.channel]}]{person.name}[/] [dim]({person.channel})[/]"
 
 

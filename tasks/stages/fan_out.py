@@ -18,7 +18,7 @@ from tasks.outcomes.events import as_one, learned, message_event, rejected_event
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
-from tasks.stages.targets import aimed, pointer
+from tasks.stages.targets import Aimed, aimed
 
 log = logs.logger(__name__)
 
@@ -27,8 +27,8 @@ ROWS_AT_ONCE = 1000
 REJECTED = "message_id_conflict"
 
 
-def rows_of(message: Message, partitions: int, target: Message | None = None) -> Iterator[Delivery]:
-    """The delivery rows of a message: the same whenever it is asked, for all was frozen. `target`: what it points at."""
+def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Iterator[Delivery]:
+    """The delivery rows of a message: the same whenever it is asked, for all was frozen. `aims`: what its batch points at."""
     partition = partition_of(message.conversation_id, partitions)
     for slot in slots(message):
         recipient = slot.recipient
@@ -50,7 +50,7 @@ def rows_of(message: Message, partitions: int, target: Message | None = None) ->
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
             asks=isinstance(message.payload, Choices),
-            about=pointer(target, recipient, partitions) if target and not slot.part else None,
+            about=aims.pointer(message, recipient, partitions) if aims and not slot.part else None,
         )
 
 
@@ -69,7 +69,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     rows: list[Delivery] = []
     again: dict[DeliveryKey, Facts] = {}
     for message in live:
-        of_message = list(rows_of(message, partitions, aims.targets.get((message.conversation_id, message.message_id))))
+        of_message = list(rows_of(message, partitions, aims))
         rows += of_message
         if message.resend_of:
             again.update(resent(message, row) for row in of_message)

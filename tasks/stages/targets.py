@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.content import MODIFIERS, Deletion, Edit, words_of
+from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Pointer
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.modifiers import Modification
@@ -26,12 +27,22 @@ WORDS_MOST = 1000
 class Aimed(Struct, frozen=True):
     """The messages of a batch with the recipients of modifiers, less those that may not be, and what each points at.
 
-    `refused`: (message, why). `targets`: by the place (conversation, message_id) of what points.
+    `refused`: (message, why). `targets`: by the place (conversation, message_id) of what points. `readers`: the memberships
+    of conversations whose members changed in between.
     """
 
     messages: list[Message]
     refused: list[tuple[Message, str]]
     targets: dict[Place, Message]
+    readers: Mapping[str, Membership] = {}
+
+    def pointer(self, message: Message, recipient: Recipient, partitions: int) -> Pointer | None:
+        """What this message points at, as this recipient of it knows that; None: it points at nothing."""
+        target = self.targets.get(_place(message))
+        if target is None or (isinstance(message.payload, MODIFIERS) and recipient.rendition):
+            return None
+        found = _pointer(target, recipient, partitions)
+        return found if _may_read(self.readers, target, message, recipient.user_id) else replace(found, words="")
 
     def modifications(self) -> list[Modification]:
         """What these messages say of their targets, as facts of those."""
@@ -57,23 +68,25 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
     if not pointing:
         return Aimed(list(messages), [], {})
     targets = _targets(store, messages, pointing)
-    deleting = [each for each in messages if _is_of_another(each, targets)]
-    owners = _owners(store, deleting)
+    readers = _readers(store, messages, targets)
     kept, refused = [], []
     for message in messages:
         target = targets.get(_place(message))
-        why = _fault(message, target, owners)
+        if target and not message.origin and not _may_read(readers, target, message, message.sender):
+            target = None
+            targets.pop(_place(message))
+        why = _fault(message, target, readers)
         if why:
             refused.append((message, why))
         elif isinstance(message.payload, MODIFIERS) and target and not message.resend_of:
             kept.append(replace(message, recipients=_recipients(message, target)))
         else:
             kept.append(message)
-    return Aimed(kept, refused, targets)
+    return Aimed(kept, refused, targets, readers)
 
 
-def pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
-    """The target as this recipient of another message knows it."""
+def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
+    """The target as this recipient of another message knows it, with its words."""
     words, origin = words_of(target.payload)[:WORDS_MOST], target.origin
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
         return Pointer(target.message_id, words, (origin.provider_id,))
@@ -111,34 +124,51 @@ def _targets(store: MessageStore, messages: Sequence[Message], pointing: Mapping
     return found
 
 
-def _fault(message: Message, target: Message | None, owners: Mapping[str, str]) -> str:
+def _fault(message: Message, target: Message | None, readers: Mapping[str, Membership]) -> str:
     """Why a modifier may not be; empty: it may. What a provider brought has happened, whatever we know of it."""
     if not isinstance(message.payload, MODIFIERS) or message.resend_of or message.origin:
         return ""
     if target is None:
         return UNKNOWN_TARGET
-    is_theirs = message.sender == target.sender
+    is_theirs = _is_own(message, target)
     if isinstance(message.payload, Edit) and not is_theirs:
         return NOT_ALLOWED
-    if isinstance(message.payload, Deletion) and not is_theirs and owners.get(message.conversation_id) != message.sender:
-        return NOT_ALLOWED
+    if isinstance(message.payload, Deletion) and not is_theirs:
+        home = readers.get(message.conversation_id)
+        return "" if home and home.conversation.owner == message.sender else NOT_ALLOWED
     return ""
 
 
-def _is_of_another(message: Message, targets: Mapping[Place, Message]) -> bool:
-    target = targets.get(_place(message))
-    return isinstance(message.payload, Deletion) and target is not None and target.sender != message.sender
+def _readers(store: MessageStore, messages: Iterable[Message], targets: Mapping[Place, Message]) -> dict[str, Membership]:
+    """The memberships that decide something: who is there now may not have been there then, and owners may delete."""
+    names = {
+        each.conversation_id
+        for each in messages
+        if (target := targets.get(_place(each)))
+        and (
+            target.members_version != each.members_version or (isinstance(each.payload, Deletion) and not _is_own(each, target))
+        )
+    }
+    return store.memberships(list(names)) if names else {}
 
 
-def _owners(store: MessageStore, deleting: Iterable[Message]) -> dict[str, str]:
-    """Who owns these conversations: an owner may take back what others said."""
-    names = list({each.conversation_id for each in deleting})
-    return {name: each.conversation.owner for name, each in store.memberships(names).items()} if names else {}
+def _is_own(message: Message, target: Message) -> bool:
+    return message.sender == target.sender
+
+
+def _may_read(readers: Mapping[str, Membership], target: Message, message: Message, user_id: str) -> bool:
+    """Whether this member may read the target. Where nobody came or went in between, whoever is there may."""
+    if target.members_version == message.members_version:
+        return True
+    home = readers.get(message.conversation_id)
+    return home is not None and home.may_read(user_id, target.members_version)
 
 
 def _recipients(message: Message, target: Message) -> tuple[Recipient, ...]:
     """Where the target went, and where it came from, but for who modifies it."""
     came = target.origin
     home = [Recipient(target.sender, came.channel, came.address)] if came and not came.app else []
-    there = [replace(each, rendition=0) for each in (*target.recipients, *home) if each.user_id != message.sender]
+    numbers = message.by_channel
+    everybody = (*target.recipients, *home)
+    there = [replace(each, rendition=numbers.get(each.channel, 0)) for each in everybody if each.user_id != message.sender]
     return tuple({(each.channel, each.address): each for each in there if each.address}.values())

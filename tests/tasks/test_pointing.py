@@ -167,3 +167,13 @@ async def test_a_rerun_makes_the_same_rows(bench: Bench) -> None:
     assert bench.road.rows() == before
     [_, kept] = bench.road.store.page(TALK, None, None, 10)
     assert [each.address for each in kept.recipients] == [ANA.address, BRUNO.address]
+
+
+async def test_words_that_are_too_long_for_one_send_are_told_in_several(bench: Bench) -> None:
+    """An edit of what the channel could show: nothing is cut off, in order, whatever it can change."""
+    edit = replace(
+        pointing(Edit(Text("one two three"), target())), renditions=(("✎ one", "two", "three"),), by_channel={"whatsapp": 1}
+    )
+    sent = await carried(bench, first(), edit)
+    assert [text for address, text in sent if address == ANA.address] == ["meet me there", "✎ one", "two", "three"]
+    assert bench.channel.changed == []  # type: ignore[attr-defined]

@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import MODIFIERS, Content
+from chat4all.model.content import MODIFIERS, Content, Edit
 from chat4all.model.conversations import Identity, Membership, User, UserKind
 from chat4all.model.messages import Message, Origin
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.recipients import freeze, speaker
-from chat4all.services.acceptance.renditions import rendered
+from chat4all.services.acceptance.renditions import long_edits, rendered
 from chat4all.services.directory import People
 
 
@@ -80,6 +80,9 @@ def _made(
         goes_out = outside or isinstance(proposal.payload, MODIFIERS)
         name = speaker(proposal.membership, users[proposal.sender]) if goes_out else ""
     recipients, renditions = rendered(proposal.payload, name, outside, channels)
+    by_channel: dict[str, int] = {}
+    if isinstance(proposal.payload, Edit):
+        by_channel, renditions = long_edits(proposal.payload, name, channels)
     return Message(
         message_id=proposal.message_id,
         conversation_id=proposal.membership.conversation.conversation_id,
@@ -96,4 +99,5 @@ def _made(
         origin=proposal.origin,
         forwarded=proposal.forwarded,
         referral=proposal.referral,
+        by_channel=by_channel,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import Content, Media
+from chat4all.model.content import Content, Edit, Media, Text
 from chat4all.model.messages import Recipient
 from chat4all.model.text_splitting import split
 from chat4all.ports import Channel, Limits
@@ -18,18 +18,28 @@ def rendered(
     payload: Content, name: str, recipients: Sequence[Recipient], channels: Mapping[str, Channel]
 ) -> tuple[tuple[Recipient, ...], Renditions]:
     """The recipients, each told which rendition is theirs, and the renditions: one per distinct list of parts."""
-    renditions: list[Parts] = []
-    number = dict.fromkeys((each.channel for each in recipients if each.address), 0)
-    for each in number:
-        parts = _parts(payload, name, channels[each].limits)
-        if parts:
-            if parts not in renditions:
-                renditions.append(parts)
-            number[each] = renditions.index(parts) + 1
+    names = dict.fromkeys(each.channel for each in recipients if each.address)
+    number, renditions = _numbered({each: _parts(payload, name, channels[each].limits) for each in names})
     if not renditions:
         return tuple(recipients), ()
-    rendered_recipients = [replace(each, rendition=number[each.channel]) if each.address else each for each in recipients]
-    return tuple(rendered_recipients), tuple(renditions)
+    return tuple(
+        replace(each, rendition=number.get(each.channel, 0)) if each.address else each for each in recipients
+    ), renditions
+
+
+def long_edits(edit: Edit, name: str, channels: Mapping[str, Channel]) -> tuple[dict[str, int], Renditions]:
+    """Which rendition goes to each channel where the new words need several sends: there they are told as words."""
+    spoken = Text(edit.as_text())
+    return _numbered({channel: adapted(spoken, name, each.limits) for channel, each in channels.items()})
+
+
+def _numbered(parts: Mapping[str, Parts]) -> tuple[dict[str, int], Renditions]:
+    """Each channel's rendition, counted from 1, and the distinct ones. Channels that need none are left out."""
+    renditions: list[Parts] = []
+    for each in parts.values():
+        if each and each not in renditions:
+            renditions.append(each)
+    return {channel: renditions.index(each) + 1 for channel, each in parts.items() if each}, tuple(renditions)
 
 
 def _parts(payload: Content, name: str, limits: Limits) -> Parts:
