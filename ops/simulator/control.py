@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from ops.simulator.behaviour import Behaviour
-from ops.simulator.desk import Desk
+from ops.simulator.channel import SimulatedChannel
 from ops.simulator.feed import Feed
 from ops.simulator.model import Answer, Arrival, Clock, Said
 from ops.simulator.providers.provider import is_digits
@@ -75,10 +75,10 @@ class Wrong(Exception):
 
 
 class Control:
-    """All desks, the record they share, and the feed of the phones page."""
+    """All channels, the record they share, and the feed of the phones page."""
 
-    def __init__(self, desks: Mapping[str, Desk], record: Record, feed: Feed, clock: Clock) -> None:
-        self._desks = desks
+    def __init__(self, channels: Mapping[str, SimulatedChannel], record: Record, feed: Feed, clock: Clock) -> None:
+        self._channels = channels
         self._clock = clock
         self._feed = feed
         self._record = record
@@ -90,7 +90,7 @@ class Control:
             ("GET", "stats"): lambda: Answer(encode(self.stats())),
             ("POST", "inbound"): lambda: self._says(_inbound(body)),
             ("PUT", "behaviour"): lambda: self._behave(body),
-            ("GET", "behaviour"): lambda: Answer(encode({name: desk.behaviour for name, desk in self._desks.items()})),
+            ("GET", "behaviour"): lambda: Answer(encode({name: each.behaviour for name, each in self._channels.items()})),
             ("GET", "clock"): self._tell_time,
             ("PUT", "clock"): lambda: self._move_clock(_ahead(body)),
             ("GET", "templates"): self._list_templates,
@@ -112,7 +112,7 @@ class Control:
         return self._tell_time()
 
     def _account_templates(self) -> Templates:
-        provider = self._desk("whatsapp").provider
+        provider = self._channel("whatsapp").provider
         assert isinstance(provider, WhatsApp)  # noqa: S101
         return provider.templates
 
@@ -125,51 +125,51 @@ class Control:
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Counts by channel; `waiting` are updates that no webhook has taken yet."""
-        return {name: {**desk.counts, "waiting": desk.outbox.waiting()} for name, desk in self._desks.items()}
+        return {name: {**each.counts, "waiting": each.outbox.waiting()} for name, each in self._channels.items()}
 
-    def _desk(self, channel: str) -> Desk:
-        if channel not in self._desks:
-            raise Wrong(f"no channel {channel!r}; known: {', '.join(self._desks)}")
-        return self._desks[channel]
+    def _channel(self, channel: str) -> SimulatedChannel:
+        if channel not in self._channels:
+            raise Wrong(f"no channel {channel!r}; known: {', '.join(self._channels)}")
+        return self._channels[channel]
 
     def _sent(self, query: Mapping[str, str]) -> Answer:
         channel, to = query.get("channel", ""), query.get("to", "")
         if channel:
             # In a query a "+" that was not escaped arrives as a space.
-            to = self._desk(channel).provider.address(to) if to else ""
+            to = self._channel(channel).provider.address(to) if to else ""
         after = int(query["after"]) if is_digits(query.get("after", "")) else 0
         arrivals = list(self._record.sent(channel, to, after))
         return Answer(encode(_Sent(arrivals, after + len(arrivals))))
 
     def _says(self, inbound: Inbound) -> Answer:
-        desk = self._desk(inbound.channel)
-        sender = desk.provider.address(inbound.sender)
-        file = inbound.file
+        simulated = self._channel(inbound.channel)
+        sender = simulated.provider.address(inbound.sender)
+        file, kept = inbound.file, simulated.provider.media_store
         said = Said(
             channel=inbound.channel,
-            account=desk.provider.account,
+            account=simulated.provider.account,
             sender=sender,
             text=inbound.text,
-            provider_id=inbound.provider_id or desk.provider.new_id(sender),
+            provider_id=inbound.provider_id or simulated.provider.new_id(sender),
             at=self._clock.now(),
             name=inbound.name,
             reply_to=inbound.reply_to,
-            attached=desk.provider.shelf.put(file.filename, file.mime_type, file.content, file.kind) if file else None,
+            attached=kept.put(file.filename, file.mime_type, file.content, file.kind) if file else None,
             content=inbound.content,
         )
-        desk.says(said)
+        simulated.says(said)
         return Answer(encode({"provider_id": said.provider_id}), 202)
 
     def _behave(self, body: bytes) -> Answer:
-        desk = self._desk(_chosen(body).channel)
+        simulated = self._channel(_chosen(body).channel)
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         del fields["channel"]
-        desk.behave(msgspec.json.decode(encode(fields), type=Behaviour))
-        return Answer(encode(desk.behaviour))
+        simulated.behave(msgspec.json.decode(encode(fields), type=Behaviour))
+        return Answer(encode(simulated.behaviour))
 
     def _reset(self) -> Answer:
-        for desk in self._desks.values():
-            desk.forget()
+        for simulated in self._channels.values():
+            simulated.forget()
         self._record.clear()
         self._clock.ahead_ms = 0
         self._account_templates().set([])

@@ -15,7 +15,7 @@ SHOWN = 40
 MEDIA_IDS = 10**15
 
 
-class Shelf:
+class MediaStore:
     """Files that one provider was given, by id. Ids are digits, as Meta's are."""
 
     def __init__(self, base_url: str) -> None:

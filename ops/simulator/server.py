@@ -11,8 +11,8 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
+from ops.simulator.channel import Dropped, SimulatedChannel
 from ops.simulator.control import Control, Wrong, encode
-from ops.simulator.desk import Desk, Dropped
 from ops.simulator.feed import Feed
 from ops.simulator.media import is_shown
 from ops.simulator.model import Answer, Arrival, Call, Clock, Said
@@ -33,17 +33,17 @@ class Simulator:
         self.record = Record(settings.data / "simulator")
         self.feed = Feed()
         base, clock = gateway_url or settings.gateway_url, Clock()
-        self.desks = {
-            name: Desk(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show, clock)
+        self.channels = {
+            name: SimulatedChannel(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show, clock)
             for name, provider in open_providers(settings, clock).items()
         }
-        self.control = Control(self.desks, self.record, self.feed, clock)
+        self.control = Control(self.channels, self.record, self.feed, clock)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, port: int | None = None) -> int:
         """Listen; the port that was taken (0 chooses a free one)."""
-        for desk in self.desks.values():
-            desk.start()
+        for simulated in self.channels.values():
+            simulated.start()
         # The low-level server: no routes, no middleware. It is called for every message of every load test.
         server = web.Server(self._handle, request_factory=_large, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1)
@@ -57,18 +57,18 @@ class Simulator:
         """Stop listening and telling."""
         if self._runner is not None:
             await self._runner.cleanup()
-        for desk in self.desks.values():
-            await desk.close()
+        for simulated in self.channels.values():
+            await simulated.close()
         self.record.close()
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         body = await request.read()
         first, *path = request.path.lstrip("/").split("/")
-        desk = self.desks.get(first)
+        simulated = self.channels.get(first)
         try:
-            if desk is not None:
+            if simulated is not None:
                 place = tuple(each for each in path if each)
-                return _response(await desk.call(Call(request.method, place, request.headers, request.query, body)))
+                return _response(await simulated.call(Call(request.method, place, request.headers, request.query, body)))
             if first == "control":
                 return _response(self.control.call(request.method, "/".join(path), request.query, body))
         except Wrong as wrong:
@@ -90,11 +90,11 @@ class Simulator:
 
     def _picture(self, channel: str, name: str) -> web.Response:
         """A picture or a sound that was sent to a person, by the message's id, or by a person, by the file's."""
-        desk = self.desks.get(channel)
-        attached = desk.provider.shelf.known(name) if desk else None
-        found = desk.gallery.get(name) if desk else None
-        if desk and attached:
-            found = attached.mime_type, desk.provider.shelf.content(name) or b""
+        simulated = self.channels.get(channel)
+        attached = simulated.provider.media_store.known(name) if simulated else None
+        found = simulated.gallery.get(name) if simulated else None
+        if simulated and attached:
+            found = attached.mime_type, simulated.provider.media_store.content(name) or b""
         if found is None or not is_shown(found[0]):
             return web.Response(status=404)
         headers = {"Content-Type": found[0], "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
@@ -103,7 +103,10 @@ class Simulator:
     async def _events(self, request: BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        known: list[Arrival | Said] = [*self.record.sent(), *(said for desk in self.desks.values() for said in desk.said)]
+        known: list[Arrival | Said] = [
+            *self.record.sent(),
+            *(said for each in self.channels.values() for said in each.said),
+        ]
         async with contextlib.aclosing(self.feed.events(known)) as events:
             with contextlib.suppress(ConnectionError):
                 async for event in events:

@@ -88,7 +88,7 @@ class Place:
 
     def held(self) -> int:
         """How many updates Telegram still keeps for us."""
-        return len(self.simulator.desks["telegram"]._held._updates)
+        return len(self.simulator.channels["telegram"]._held._updates)
 
     def close(self) -> None:
         self.log.close()
@@ -126,7 +126,7 @@ class Unwilling:
 async def test_what_people_write_is_fetched_in_order(place: Place) -> None:
     """Before the poller began and while it runs: each once, in order, and acknowledged."""
     async with place.polling():
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one", "two")
         await until(lambda: len(place.texts()) == 2)
         await place.write("three")
@@ -142,7 +142,7 @@ async def test_a_file_is_asked_for_at_once(place: Place) -> None:
             return replace(super().accept_updates(updates, headers), files=("a-file",))
 
     async with place.polling(WithFile(place, iter(()))):
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one")
         await until(lambda: place.wakes.files == [("fetch_media", "a-file")])
 
@@ -158,7 +158,7 @@ async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> Non
 
     unwilling = Unwilling(place, failures())
     async with place.polling(unwilling):
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one")
         await until(lambda: place.texts() == ["one"])
         await until(lambda: place.held() == 0)
@@ -169,7 +169,7 @@ async def test_a_killed_poller_loses_and_doubles_nothing(place: Place) -> None:
     """Killed between fetching and accepting: the next one gets the same updates, and they are the same messages."""
     stuck = Unwilling(place, iter([Temporary("log_away")] * 1000))
     async with place.polling(stuck):
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one", "two")
         await until(lambda: sum(stuck.asked) >= 2)
     async with place.polling():
@@ -180,7 +180,7 @@ async def test_a_killed_poller_loses_and_doubles_nothing(place: Place) -> None:
 async def test_two_pollers_take_turns_and_lose_nothing(place: Place) -> None:
     """Telegram lets only the newest fetch go on: both go on trying, and every message is there under one id."""
     async with place.polling(), place.polling():
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         for number in range(20):
             await place.write(f"{number}")
         await until(lambda: {each.payload.as_text() for each in place.records()} == {str(number) for number in range(20)})
@@ -191,7 +191,7 @@ async def test_two_pollers_take_turns_and_lose_nothing(place: Place) -> None:
 async def test_a_webhook_that_somebody_sets_is_taken_away_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a webhook set Telegram answers no fetch: the poller takes it away and goes on."""
     monkeypatch.setattr("chat4all.channels.telegram.POLL_S", 0.2)
-    provider = place.simulator.desks["telegram"].provider
+    provider = place.simulator.channels["telegram"].provider
     async with place.polling():
         await until(lambda: provider.polled)
         await place.write("one")
@@ -212,7 +212,7 @@ async def test_an_update_that_cannot_be_accepted_keeps_no_other_away(place: Plac
             return super().accept_updates(updates, headers)
 
     async with place.polling(Picky(place, iter(()))):
-        await until(lambda: place.simulator.desks["telegram"].provider.polled)
+        await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one", "bad", "two")
         await until(lambda: place.texts() == ["one", "two"])
         await until(lambda: place.held() == 0)

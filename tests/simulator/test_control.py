@@ -94,13 +94,13 @@ async def test_a_killed_simulator_has_lost_nothing(world: World, unused_tcp_port
     waiting = await whatsapp.send_text(Outgoing(ANA, "kept", "r1"))
     telegram = await world.channels["telegram"].send_text(Outgoing("123456", "kept", "r2"))
     # Nobody tells the first one to stop: a killed process is not told either.
-    gateway_url = world.simulator.desks["whatsapp"].outbox.url.rpartition("/channels/")[0]
+    gateway_url = world.simulator.channels["whatsapp"].outbox.url.rpartition("/channels/")[0]
     second = Simulator(world.settings, gateway_url)
     await second.start(unused_tcp_port_factory())
     try:
         assert [each.provider_id for each in second.record.sent()] == [settled, waiting, telegram]
         await until(lambda: world.gateway.receipts(waiting) == ["sent", "delivered", "read"])
-        assert second.desks["whatsapp"].provider.new_id(ANA) not in {settled, waiting}
-        assert second.desks["telegram"].provider.new_id("123456") > telegram
+        assert second.channels["whatsapp"].provider.new_id(ANA) not in {settled, waiting}
+        assert second.channels["telegram"].provider.new_id("123456") > telegram
     finally:
         await second.close()

@@ -62,8 +62,8 @@ async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> 
     async with serving(behind) as url:
         file = Media("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
         await world.channels[channel].send_file(Outgoing(PEOPLE[channel], "", "r"), file, f"{url}/tea.pdf")
-        desk = world.simulator.desks[channel]
-        await until(lambda: desk.counts["media_fetched"] == 1)
+        simulated = world.simulator.channels[channel]
+        await until(lambda: simulated.counts["media_fetched"] == 1)
         [arrival] = await world.sent(channel=channel)
     assert (arrival["media_size"], arrival["media_sha256"]) == (len(DATA), hashlib.sha256(DATA).hexdigest())
 

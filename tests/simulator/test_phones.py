@@ -184,7 +184,7 @@ async def test_only_pictures_are_served(world: World) -> None:
     for mime_type in ("text/html", "image/svg+xml"):
         file = {"filename": "x", "mime_type": mime_type, "content": b64encode(b"<script>").decode()}
         await world.says("telegram", "70001001", "x", file=file)
-    for said in world.simulator.desks["telegram"].said:
+    for said in world.simulator.channels["telegram"].said:
         assert said.attached is not None
         url = f"{world.settings.simulator_url}/phones/pictures/telegram/{said.attached.media_id}"
         async with world.session.get(url) as answer:

@@ -98,7 +98,7 @@ class MessagingProvider(Provider):
     def call(self, call: Call) -> Send | Answer:
         """POST messages; the account and its subscriptions are for whoever connects."""
         if call.path[:1] == ("media",) and len(call.path) == 2:
-            return self.shelf.answer(call.path[1])
+            return self.media_store.answer(call.path[1])
         words = "An access token is required to request this resource."
         graph.authorize(call, self._token, Refused(104, 401, words=words, kind="OAuthException"))
         if len(call.path) < 2:
@@ -233,7 +233,7 @@ class MessagingProvider(Provider):
 
     def said(self, said: Said) -> Any:
         """What a person writes or does."""
-        link = self.shelf.url(said.attached.media_id) if said.attached else ""
+        link = self.media_store.url(said.attached.media_id) if said.attached else ""
         told = messaging_people.event(said, link)
         return said.account, {"sender": {"id": said.sender}, "recipient": {"id": said.account}, "timestamp": said.at, **told}
 

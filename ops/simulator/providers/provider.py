@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from chat4all.settings import Settings
-from ops.simulator.media import Shelf
+from ops.simulator.media import MediaStore
 from ops.simulator.model import Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send
 
 encode = msgspec.json.Encoder().encode
@@ -40,7 +40,7 @@ class Provider(ABC):
     drops_pending: bool = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.shelf = Shelf(f"{settings.simulator_url}/{self.name}")
+        self.media_store = MediaStore(f"{settings.simulator_url}/{self.name}")
         self.clock = clock
         self.pending: Callable[[], int] = int
         self._start = secrets.token_hex(6)

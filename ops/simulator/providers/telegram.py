@@ -88,7 +88,7 @@ class Telegram(Provider):
         self._authorize(call.path)
         if call.path[0] == "file":
             media_id = call.path[-1].partition(".")[0]
-            return self.shelf.answer(media_id)
+            return self.media_store.answer(media_id)
         try:
             given, files = forms.fields(call)
         except forms.Unreadable:
@@ -155,10 +155,10 @@ class Telegram(Provider):
         chat = _chat(given)
         if len(caption) > LONGEST_CAPTION:
             raise bad("message caption is too long")
-        kept = uploaded or self.shelf.known(link)
+        kept = uploaded or self.media_store.known(link)
         if kept is None and not link.startswith(("http://", "https://")):
             raise bad("wrong file identifier/HTTP URL specified")
-        media = self.shelf.url(kept.media_id) if kept else link
+        media = self.media_store.url(kept.media_id) if kept else link
         return Send(self.account, chat, caption, media=media, kind=kind, uploaded=kept, within_s=None)
 
     def _uploaded(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Attached | None:
@@ -170,10 +170,10 @@ class Telegram(Provider):
             raise bad("file must be non-empty")
         if len(file.content) > UPLOAD_BYTES.get(kind, LARGEST_UPLOAD):
             raise Refused(413, 413, words="Request Entity Too Large")
-        return self.shelf.put(file.filename, file.mime_type, file.content, kind)
+        return self.media_store.put(file.filename, file.mime_type, file.content, kind)
 
     def _place(self, given: Mapping[str, Any]) -> Answer:
-        attached = self.shelf.known(str(given.get("file_id") or ""))
+        attached = self.media_store.known(str(given.get("file_id") or ""))
         if attached is None:
             raise bad("invalid file_id")
         if attached.size > DOWNLOAD_BYTES:

@@ -102,7 +102,7 @@ class WhatsApp(Provider):
                 return self._upload(call)
             case "POST", (_, _) | (_, _, "subscribed_apps" | "register"):
                 return Answer(encode({"success": True}))
-            case "DELETE", (_, name) if self.shelf.forget(name):
+            case "DELETE", (_, name) if self.media_store.forget(name):
                 return Answer(encode({"success": True}))
             case "GET", (_, _) | (_, _, _):
                 return self._told(call)
@@ -113,7 +113,7 @@ class WhatsApp(Provider):
     def _told(self, call: Call) -> Answer:
         """What somebody asks for, and changes nothing."""
         if call.path[0] == "media":
-            return self.shelf.answer(call.path[1])
+            return self.media_store.answer(call.path[1])
         if call.path[1] == "debug_token":
             return Answer(encode({"data": {"app_id": "1", "is_valid": True, "scopes": SCOPES, "expires_at": 0}}))
         return self._object(call, call.path[1]) if len(call.path) == 2 else self._edge(call.path[2])
@@ -126,7 +126,7 @@ class WhatsApp(Provider):
             if not given.get("message_id"):
                 raise invalid("The parameter message_id is required.")
             return Answer(encode({"success": True}))
-        send = whatsapp_sends.read(account, given, self.shelf, self.templates)
+        send = whatsapp_sends.read(account, given, self.media_store, self.templates)
         self._accounts.add(account)
         return send
 
@@ -142,7 +142,7 @@ class WhatsApp(Provider):
 
     def _object(self, call: Call, name: str) -> Answer:
         """A file, the business account, or a number: ids say nothing of what they are the ids of."""
-        attached = self.shelf.known(name)
+        attached = self.media_store.known(name)
         if attached:
             return Answer(encode(self._page(attached)))
         fields = [each.partition("{")[0] for each in call.query.get("fields", "").split(",") if each]
@@ -155,7 +155,11 @@ class WhatsApp(Provider):
 
     def _page(self, attached: Attached) -> dict[str, Any]:
         named = {"id": attached.media_id, "mime_type": attached.mime_type, "sha256": attached.sha256}
-        return named | {"file_size": attached.size, "url": self.shelf.url(attached.media_id), "messaging_product": "whatsapp"}
+        return named | {
+            "file_size": attached.size,
+            "url": self.media_store.url(attached.media_id),
+            "messaging_product": "whatsapp",
+        }
 
     def _upload(self, call: Call) -> Answer:
         """A file to send later by its id."""
@@ -170,7 +174,7 @@ class WhatsApp(Provider):
         most = next((size for kind in self.takes.values() if (size := largest(kind, mime_type))), DOCUMENT_BYTES)
         if not file.content or len(file.content) > most:
             raise invalid(f"Param file must be between 1 and {most} bytes.")
-        return Answer(encode({"id": self.shelf.put(file.filename, mime_type, file.content).media_id}))
+        return Answer(encode({"id": self.media_store.put(file.filename, mime_type, file.content).media_id}))
 
     def new_id(self, address: str) -> str:
         """wamid.<unique>."""

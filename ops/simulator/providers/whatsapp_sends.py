@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ops.simulator.media import Shelf
+from ops.simulator.media import MediaStore
 from ops.simulator.model import WINDOW_S, Attached, Refused, Send
 from ops.simulator.providers import whatsapp_interactive
 from ops.simulator.providers.templates import Templates
@@ -67,7 +67,7 @@ def recipient(given: Part) -> str:
     return f"+{to.lstrip('+')}"
 
 
-def read(account: str, given: Part, shelf: Shelf, templates: Templates) -> Send:
+def read(account: str, given: Part, media_store: MediaStore, templates: Templates) -> Send:
     """The message that these parameters ask for. Refused with WhatsApp's own code and words."""
     kind = given.get("type", "text")
     if not isinstance(kind, str) or kind not in READERS:
@@ -78,7 +78,7 @@ def read(account: str, given: Part, shelf: Shelf, templates: Templates) -> Send:
         raise Refused(131051, details=f"Message type {kind} is currently not supported in groups.")
     part = _part(given, kind)
     if kind in FILES:
-        text, link, kept = _file(part, kind, shelf)
+        text, link, kept = _file(part, kind, media_store)
         voice = {"type": "media", "kind": "voice"} if kind == "audio" and part.get("voice") is True else {}
         return Send(account, to, text, reference, link, kind, kept, content=voice, reply_to=quoted)
     text, content = _template(templates, part) if kind == "template" else READERS[kind](part)
@@ -135,16 +135,16 @@ def _template(templates: Templates, part: Part) -> Shown:
     return text, {"type": "template", "name": part["name"], "language": part["language"]["code"], "text": text}
 
 
-def _file(part: Part, kind: str, shelf: Shelf) -> tuple[str, str, Attached | None]:
-    """The caption, and where the file is: behind its link, or on the shelf under its id."""
+def _file(part: Part, kind: str, media_store: MediaStore) -> tuple[str, str, Attached | None]:
+    """The caption, and where the file is: behind its link, or in the media store under its id."""
     if part.get("caption") and kind not in CAPTIONED:
         raise invalid(f'Unexpected key "caption" on param "{kind}".')
     caption, link, media_id = _words(part, kind, "caption"), part.get("link"), part.get("id")
     if media_id:
-        kept = shelf.known(str(media_id))
+        kept = media_store.known(str(media_id))
         if kept is None:
             raise invalid(f"Param {kind}['id'] is not a valid whatsapp business account media attachment ID")
-        return caption, shelf.url(kept.media_id), kept
+        return caption, media_store.url(kept.media_id), kept
     if not link:
         raise invalid(f"Either the parameter {kind}['id'] or {kind}['link'] is required.")
     if not isinstance(link, str) or not link.startswith(("http://", "https://")):

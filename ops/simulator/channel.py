@@ -22,7 +22,7 @@ class Dropped(Exception):
     """The send was taken, and its answer must be lost: close the connection."""
 
 
-class Desk:
+class SimulatedChannel:
     """A provider with its behaviour. `shown` is called with what the phones page shows: an Arrival or a Said."""
 
     def __init__(
@@ -142,7 +142,7 @@ class Desk:
         if not send.media:
             return None
         if send.uploaded:
-            content = self.provider.shelf.content(send.uploaded.media_id) or b""
+            content = self.provider.media_store.content(send.uploaded.media_id) or b""
             return Fetched(send.uploaded.size, send.uploaded.sha256, send.uploaded.mime_type, content)
         found = await self._fetch(send.media)
         refused = self.provider.unfit(send, found)
