@@ -11,6 +11,8 @@ from chat4all.services.acceptance.channel_matrix import contents
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "channels.md"
 BEGIN, END = "<!-- made by python -m ops.channels -->", "<!-- end -->"
 MB = 1 << 20
+# So many reactions are named one by one.
+FEW = 5
 
 
 def declared() -> dict[str, Limits]:
@@ -30,6 +32,7 @@ def tables(channels: dict[str, Limits]) -> str:
         "text": [f"{each.text_length:,} {each.text_unit}" for each in channels.values()],
         "words beside a file": [f"{each.caption_length:,}" for each in channels.values()],
         "`reply_to` is a quote": ["yes" if each.quotes else "no" for each in channels.values()],
+        "reactions": [_reactions(each) for each in channels.values()],
         "states that it reports": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
     }
     styles = {f"choices: {style}": [_choices(each, style) for each in channels.values()] for style in CHOICE_STYLES}
@@ -40,6 +43,13 @@ def tables(channels: dict[str, Limits]) -> str:
 def _table(what: str, channels: dict[str, Limits], rows: dict[str, list[str]]) -> str:
     head = [f"| {what} | {' | '.join(channels)} |", "|---" * (len(channels) + 1) + "|"]
     return "\n".join([*head, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
+def _reactions(limits: Limits) -> str:
+    if "reaction" not in limits.contents:
+        return "-"
+    few = 0 < len(limits.reactions) <= FEW
+    return ", ".join(sorted(limits.reactions)) if few else f"{len(limits.reactions) or 'all'} emojis"
 
 
 def _choices(limits: Limits, style: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Edit, first_words, type_of, words_of
+from chat4all.model.content import MODIFIERS, Edit, first_words, words_of
 from chat4all.model.deliveries import Delivery, DeliveryKey, Pointer, State, state
 from chat4all.ports import Limits, MessageStore, Outgoing
 
@@ -62,7 +62,7 @@ def goes_as_it_is(row: Delivery, limits: Limits) -> bool:
     ids = row.about.provider_ids if row.about else ()
     if isinstance(row.payload, Edit) and len(ids) > 1:
         return False
-    return bool(ids) and type_of(row.payload) in limits.contents
+    return bool(ids) and limits.carries(row.payload)
 
 
 def in_words(row: Delivery, limits: Limits) -> str:

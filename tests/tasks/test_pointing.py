@@ -94,6 +94,17 @@ async def test_a_reaction_goes_to_whom_its_target_went_and_to_where_it_came_from
         assert sent[1][1] == "Bruno: 👍 to “meet me there”"
 
 
+@pytest.mark.parametrize(("emoji", "as_it_is"), [("❤️", True), ("❤", True), ("👍", False), ("", True)])
+async def test_a_reaction_that_a_channel_does_not_have_is_told_in_words(bench: Bench, emoji: str, as_it_is: bool) -> None:
+    """Some have the heart alone: every other emoji is said, and not turned into a heart."""
+    bench.channel.limits = replace(bench.channel.limits, reactions=frozenset({"❤"}))
+    sent = await carried(bench, from_ana(), pointing(Reaction(target(), emoji), sender=BRUNO.user_id))
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    assert len(changed) == (1 if as_it_is and can(bench) else 0)
+    if not changed:
+        assert sent[1][1] == f"{emoji or '[took a reaction back]'} to “meet me there”"
+
+
 @pytest.mark.parametrize("content", [Edit(Text("meet me here"), target()), Deletion(target())])
 async def test_a_change_names_what_each_address_knows_the_target_by(bench: Bench, content: Content) -> None:
     """To each of them with the id that the provider gave its own delivery; elsewhere in words, never those taken back."""
