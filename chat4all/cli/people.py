@@ -6,15 +6,16 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
+from chat4all.cli.contents import AsJson, payload_of, repeatable
 from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
 from chat4all.cli.session import SERVERS, forget, kept
 from chat4all.client import ApiError, Client, Stream
+from chat4all.model.content import CHOICE_STYLES
 from chat4all.model.ids import is_uuid, private_conversation_id
 from chat4all.v1 import chat_pb2 as pb
 
 app = typer.Typer()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 Password = Annotated[str, typer.Option(envvar="CHAT4ALL_PASSWORD", help="Asked for when left out.")]
 
 
@@ -65,22 +66,25 @@ def logout() -> None:
 @app.command()
 def send(
     to: Annotated[str, typer.Argument(help="A user, a conversation's id, or channel:address.")],
-    text: Annotated[list[str], typer.Argument(help="The words; - reads them from standard input.")],
+    text: Annotated[list[str] | None, typer.Argument(help="The words; - reads them from standard input.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Send on this channel as well; all: on every one.")] = None,
     message_id: Annotated[str, typer.Option("--id", help="A UUID: sent again with it, it is the same message.")] = "",
     wait: Annotated[float, typer.Option(help="Wait up to so many seconds until it is stored, and show it.")] = 0,
+    location: Annotated[str, typer.Option(help="A place in place of words: latitude,longitude[,name].")] = "",
+    option: Annotated[list[str] | None, typer.Option(help="A choice below them: title, or id=title. Repeat it.")] = None,
+    choices: Annotated[str, typer.Option(help=f"How choices show: {', '.join(CHOICE_STYLES)}.")] = CHOICE_STYLES[0],
+    reply_to: Annotated[str, typer.Option(help="The id of the message that this answers.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send a message."""
+    """Send a message: words, a place, or a question with choices."""
     client = SERVERS.client()
-    said = sys.stdin.read() if text == ["-"] else " ".join(text)
+    said = sys.stdin.read() if text == ["-"] else " ".join(text or ())
+    payload = payload_of(said, location, option or (), choices)
     where = {"conversation_id": to} if is_uuid(to) else {"to": to}
-    try:
-        sent = client.send(said, **where, channels=channel, message_id=message_id)
-    except ApiError as error:
-        if error.may_pass and error.message_id:
-            error.add_note(f"it may have been accepted; repeat it with --id {error.message_id}")
-        raise
+    with repeatable():
+        sent = client.send(
+            "" if payload else said, **where, channels=channel, message_id=message_id, payload=payload, reply_to=reply_to
+        )
     if wait:
         _show(client.message(sent.message_id, wait), as_json)
     elif as_json:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import typer
 
+from chat4all.client import content_of
+from chat4all.model.content import Content, Media, words_of
 from chat4all.v1 import chat_pb2 as pb
 
 MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗"}
@@ -38,10 +40,11 @@ def clock_of(rfc3339: str) -> str:
     return datetime.fromisoformat(rfc3339).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def words(text: str, filename: str) -> str:
-    """A payload in a line."""
-    shown = printable(text)
-    return f"[{printable(filename) or 'file'}] {shown}".rstrip() if filename else shown
+def words(content: Content, reply_to: str = "") -> str:
+    """What a message says, in a line; in front the beginning of the id of what it answers or changes."""
+    about = reply_to or getattr(content, "target", "")
+    said = f"[{content.filename or content.kind or 'file'}] {content.text}" if isinstance(content, Media) else words_of(content)
+    return printable(f"{f'↩ {about[:8]}: ' if about else ''}{said}".rstrip())
 
 
 def event_line(event: pb.Event) -> str:
@@ -49,8 +52,8 @@ def event_line(event: pb.Event) -> str:
     kind = event.WhichOneof("kind")
     if kind == "message":
         one = event.message
-        name = one.file.filename or one.file.file_id
-        return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {one.sender}: {words(one.text, name)}"
+        said = words(content_of(one), one.reply_to)
+        return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {one.sender}: {said}"
     at = clock(event.at_ms)
     if kind == "state":
         state = event.state
@@ -71,10 +74,9 @@ def event_line(event: pb.Event) -> str:
 
 def message_line(message: dict[str, Any]) -> str:
     """A message of history in a line."""
-    payload = message["payload"]
-    name = payload.get("filename") or payload.get("file_id", "")
     mark = MARKS.get(message["status"], message["status"])
-    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {words(payload.get('text', ''), name)}  {mark}"
+    said = words(content_of(message), message.get("reply_to", ""))
+    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {said}  {mark}"
 
 
 def timeline(message: dict[str, Any]) -> list[str]:
@@ -87,7 +89,8 @@ def timeline(message: dict[str, Any]) -> list[str]:
         why = f"  {delivery['reason']}" if delivery.get("reason") else ""
         tries = f"  {delivery['attempts']} attempts" if delivery["attempts"] > 1 else ""
         part = f" part {delivery['part']} of {delivery['parts']}" if delivery.get("parts") else ""
-        lines.append(f"  {delivery['channel']} to {delivery['recipient']}{part}: {delivery['status']}{why}{tries}")
+        kind = f" as {delivery['sent_as']}" if delivery.get("sent_as") else ""
+        lines.append(f"  {delivery['channel']} to {delivery['recipient']}{part}{kind}: {delivery['status']}{why}{tries}")
         for step in delivery["history"]:
             reason = f"  {step['reason']}" if step.get("reason") else ""
             lines.append(f"    {step['status']:<10} {clock_of(step['at'])}{reason}")

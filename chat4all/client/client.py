@@ -6,47 +6,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from msgspec import Struct
-
 from chat4all.client.access_calls import AccessCalls
+from chat4all.client.bodies import Sent, message
 from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait_s
+from chat4all.client.content_calls import ContentCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 
 
-class Sent(Struct, frozen=True):
-    """An accepted message: durable."""
-
-    message_id: str
-    conversation_id: str
-
-
-def message(
-    text: str = "",
-    *,
-    to: str = "",
-    conversation_id: str = "",
-    channels: Sequence[str] | None = None,
-    message_id: str = "",
-    file_id: str = "",
-    **more: Any,
-) -> dict[str, Any]:
-    """The body of a message, with an id made here unless given: whoever sends it again sends the same message.
-
-    `to`: a user id or channel:address; beside a conversation it limits external delivery. `more`: metadata, from.
-    """
-    payload = {"type": "file", "file_id": file_id, "text": text} if file_id else {"type": "text", "text": text}
-    body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": payload, **more}
-    if to:
-        body["to"] = [to]
-    if conversation_id:
-        body["conversation_id"] = conversation_id
-    if channels is not None:
-        body["channels"] = list(channels)
-    return body
-
-
-class Client(AccessCalls):
+class Client(AccessCalls, ContentCalls):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.

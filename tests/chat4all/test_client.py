@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from chat4all.client import ApiError, Client, Sent, Tokens, connection, message
+from chat4all.client import ApiError, Client, Sent, Tokens, connection, content_of, message
 from chat4all.client.connection import wait_s
+from chat4all.model.content import Location, Media, Text
+from chat4all.v1 import chat_pb2 as pb
 
 Answer = tuple[int, dict[str, Any]] | tuple[int, dict[str, Any], dict[str, str]] | None
 
@@ -103,6 +105,62 @@ def test_a_message_is_sent_again_with_its_id(
     assert all(body == bodies[0] for body in bodies)
     assert bodies[0] | {"message_id": ""} == {"message_id": "", "to": ["bob"], "payload": {"type": "text", "text": "hello"}}
     assert len(waits) == len(failures)
+
+
+ABOUT = {"type": "reaction", "target": "m", "emoji": "👍"}
+
+
+@pytest.mark.parametrize(
+    ("call", "payload"),
+    [
+        (lambda client: client.send("hello", to="bob"), {"type": "text", "text": "hello"}),
+        (lambda client: client.send(payload={"type": "song"}, to="bob"), {"type": "song"}),
+        (lambda client: client.send(payload=Location(1, 2), to="bob"), {"type": "location", "latitude": 1, "longitude": 2}),
+        (lambda client: client.send(payload=Media("f", "look", kind="voice"), to="bob"),
+         {"type": "media", "file_id": "f", "caption": "look", "kind": "voice"}),
+        (lambda client: client.send(payload=Media("f"), to="bob"), {"type": "media", "file_id": "f"}),
+        (lambda client: client.send_location(1, 2, "Home", to="bob"),
+         {"type": "location", "latitude": 1, "longitude": 2, "name": "Home"}),
+        (lambda client: client.ask("Tea?", {"y": "Yes"}, to="bob"),
+         {"type": "choices", "text": "Tea?", "options": [{"id": "y", "title": "Yes"}]}),
+        (lambda client: client.ask("Tea?", ["Yes"], "list", to="bob"),
+         {"type": "choices", "text": "Tea?", "options": [{"id": "Yes", "title": "Yes"}], "style": "list"}),
+        (lambda client: client.react("m", "👍", "c"), ABOUT),
+        (lambda client: client.edit("m", "Hi", "c"),
+         {"type": "edit", "target": "m", "content": {"type": "text", "text": "Hi"}}),
+        (lambda client: client.delete("m", "c"), {"type": "deletion", "target": "m"}),
+    ],
+)  # fmt: skip
+def test_content_is_sent_as_the_api_has_it(gateway: Gateway, client: Client, call: Any, payload: dict[str, Any]) -> None:
+    """Given as content or as the API writes it, or by the call of its kind."""
+    gateway.answers = [(202, ACCEPTED)]
+    assert call(client) == Sent("m", "c")
+    [(_, _, body, _)] = gateway.requests
+    assert body["payload"] == payload
+
+
+def test_what_a_message_is_about_is_looked_for(gateway: Gateway, client: Client) -> None:
+    """Its conversation, where it is not given; and what is answered goes beside the payload."""
+    gateway.answers = [(200, {"message_id": "m", "conversation_id": "c"}), (202, ACCEPTED), (202, ACCEPTED)]
+    client.react("m", "👍")
+    client.send("Of course", conversation_id="c", reply_to="m")
+    _, (_, _, reaction, _), (_, _, answer, _) = gateway.requests
+    assert (reaction["conversation_id"], reaction["payload"]) == ("c", ABOUT)
+    assert answer["reply_to"] == "m"
+
+
+def test_words_and_a_payload_are_two_messages() -> None:
+    """Whoever gives both is told, before anything is sent."""
+    with pytest.raises(ValueError, match="not both"):
+        message("hello", payload=Location(1, 2))
+
+
+def test_what_came_is_given_as_content() -> None:
+    """Of the stream and of history alike."""
+    event = pb.MessageEvent(text="📍", content=pb.Content(location=pb.Location(latitude=0, longitude=2)))
+    assert content_of(event) == Location(0, 2)
+    assert content_of({"payload": {"type": "media", "file_id": "f", "caption": "look"}}) == Media("f", "look")
+    assert content_of(pb.MessageEvent(text="hello")) == Text("hello")
 
 
 def test_retry_after_is_honoured(gateway: Gateway, client: Client, waits: list[float]) -> None:

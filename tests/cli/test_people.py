@@ -5,17 +5,37 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import given
 
-from chat4all.cli.printing import printable
+from chat4all.cli.printing import event_line, message_line, printable, words
 from chat4all.cli.session import Servers, kept
+from chat4all.model.content import (
+    Choices,
+    Content,
+    Deletion,
+    Edit,
+    Location,
+    Media,
+    Option,
+    Reaction,
+    Text,
+    Unsupported,
+    shown,
+)
 from chat4all.model.ids import private_conversation_id
+from chat4all.model.messages import Message
+from chat4all.model.records import INCOMING, Range, read_message
 from chat4all.services.access import tokens
 from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings
+from chat4all.v1 import chat_pb2 as pb
+from tasks.outcomes.events import message_event
 from tests.bridges.road import Background, Road, settings_in
 from tests.cli.commands import Typed, gateway, quiet
+from tests.contents import contents
 
 PASSWORD = "a long password"
 MESSAGE_ID = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
@@ -123,6 +143,87 @@ def test_send_and_look(typed: Typed, road: Road) -> None:
     assert lines[0] == f"{message['message_id']}  SENT"
     assert lines[2] == "  chat4all to alice: SENT"
     assert typed.fine("read", "bob") == f"read up to {message['seq']}\n"
+
+
+SENT = [
+    (("--location", "-23.5,-46.6,MASP"), Location(-23.5, -46.6, "MASP")),
+    (("--location", "0,0"), Location(0, 0)),
+    (("Tea?", "--option", "y=Yes", "--option", "No"), Choices("Tea?", (Option("y", "Yes"), Option("No", "No")))),
+    (("Tea?", "--option", "y=Yes", "--choices", "list"), Choices("Tea?", (Option("y", "Yes"),), "list")),
+]
+
+
+@pytest.mark.parametrize(("options", "content"), SENT)
+def test_places_and_choices_are_sent(typed: Typed, road: Road, options: tuple[str, ...], content: Content) -> None:
+    """As what they are."""
+    typed.fine("register", "bob")
+    typed.fine("register", "alice")
+    typed.fine("send", "bob", *options)
+    [message] = newest(road)
+    assert message.payload == content
+
+
+@pytest.mark.parametrize("place", ["here", "1", "1,east", ","])
+def test_a_place_that_is_none_is_an_error(typed: Typed, place: str) -> None:
+    """With the right way to write one."""
+    typed.fine("register", "alice")
+    assert "such as 52.52,13.4,Berlin" in typed.error("send", "bob", "--location", place)
+
+
+def test_messages_are_answered_changed_and_reacted_to(typed: Typed, road: Road) -> None:
+    """By their ids; the conversation is looked up."""
+    typed.fine("register", "bob")
+    typed.fine("register", "alice")
+    talk = road.conversation("talk", "alice", "bob")
+    [known] = road.say(talk, "Hello", sender="alice")
+    typed.fine("send", talk, "Of course", "--reply-to", known.message_id)
+    typed.fine("react", known.message_id, "👍")
+    typed.fine("react", known.message_id, "")
+    typed.fine("edit", known.message_id, "Hello", "Bob")
+    typed.fine("delete", known.message_id, "--conversation", talk)
+    answer, *changes = newest(road)[-5:]
+    assert (answer.reply_to, answer.payload) == (known.message_id, Text("Of course"))
+    target = known.message_id
+    assert [each.payload for each in changes] == [
+        Reaction(target, "👍"), Reaction(target, ""), Edit(Text("Hello Bob"), target), Deletion(target),
+    ]  # fmt: skip
+    assert {each.conversation_id for each in changes} == {talk}
+
+
+PRINTED = [
+    (Text("a\x1b[2Jb"), "a·[2Jb"),
+    (Media("f", "look", "cat\x07.png", "image/png"), "[cat·.png] look"),
+    (Media("f", "", kind="voice"), "[voice]"),
+    (Location(1, 2, "Home"), "📍 Home⏎https://maps.google.com/?q=1.0,2.0"),
+    (Choices("Tea?", (Option("y", "Yes"), Option("n", "No"))), "Tea?⏎1. Yes⏎2. No"),
+    (Reaction("7f1c0f9a-58b7", "👍"), "↩ 7f1c0f9a: 👍"),
+    (Edit(Text("Hi"), "7f1c0f9a-58b7"), "↩ 7f1c0f9a: ✎ Hi"),
+    (Deletion("7f1c0f9a-58b7"), "↩ 7f1c0f9a: [took a message back]"),
+    (Unsupported("dice", "a \u202e die"), "a · die"),
+]
+
+
+@pytest.mark.parametrize(("content", "line"), PRINTED, ids=[type(each).__name__ for each, _ in PRINTED])
+def test_every_kind_is_a_readable_line(content: Content, line: str) -> None:
+    """Live and in history alike, and nothing in it moves a cursor."""
+    message = Message("m", "c", "bob", content, 1, 5)
+    event = pb.Event.FromString(message_event(message, 2).body)
+    assert event_line(event).endswith(f"bob: {line}")
+    history = {"sender": "bob", "status": "SENT", "accepted_at": "2026-01-01T00:00:00Z", "payload": shown(content)}
+    assert message_line(history).endswith(f"bob: {line}  ✓")
+
+
+@given(contents(*get_args(Content)))
+def test_nothing_that_people_send_gets_through_to_the_terminal(content: Content) -> None:
+    """Of whatever kind."""
+    assert words(content, "\x1b").isprintable()
+
+
+def newest(road: Road) -> list[Message]:
+    """All messages in the log, in the order of their conversation."""
+    spans = road.log.ends(INCOMING)
+    ranges = [Range(each, first, end - 1) for each, (first, end) in spans.items() if end > first]
+    return [read_message(each) for each in road.log.read(INCOMING, ranges, 5)]
 
 
 def test_words_from_standard_input(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

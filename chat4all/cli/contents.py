@@ -1,0 +1,79 @@
+"""What commands send beside words, and the commands for what is about another message: react, edit, delete."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from chat4all.cli.printing import say, say_json
+from chat4all.cli.session import SERVERS
+from chat4all.client import ApiError, Sent
+from chat4all.model.content import Choices, Location, Option
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
+Target = Annotated[str, typer.Argument(help="A message's id.")]
+Where = Annotated[str, typer.Option("--conversation", help="Its conversation, where several have such an id.")]
+
+
+def payload_of(text: str, location: str, options: Sequence[str], style: str) -> Location | Choices | None:
+    """What these options of `send` say beside words; None: nothing. ApiError when they make no sense."""
+    if location and (text or options):
+        raise ApiError(0, "bad_location", "--location stands in place of words and choices")
+    if location:
+        return _place(location)
+    return Choices(text, tuple(map(_option, options)), style) if options else None
+
+
+def _place(location: str) -> Location:
+    latitude, _, rest = location.partition(",")
+    longitude, _, name = rest.partition(",")
+    try:
+        return Location(float(latitude), float(longitude), name.strip())
+    except ValueError:
+        raise ApiError(0, "bad_location", "--location latitude,longitude[,name], such as 52.52,13.4,Berlin") from None
+
+
+def _option(option: str) -> Option:
+    name, divided, title = option.partition("=")
+    return Option(name, title if divided else name)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Says how to send a message again that may have been accepted."""
+    try:
+        yield
+    except ApiError as error:
+        if error.may_pass and error.message_id:
+            error.add_note(f"it may have been accepted; repeat it with --id {error.message_id}")
+        raise
+
+
+@app.command()
+def react(
+    message: Target,
+    emoji: Annotated[str, typer.Argument(help='One emoji; "" takes the reaction back.')],
+    conversation: Where = "",
+    as_json: AsJson = False,
+) -> None:
+    """React to a message."""
+    _say(SERVERS.client().react(message, emoji, conversation), as_json)
+
+
+@app.command()
+def edit(message: Target, text: list[str], conversation: Where = "", as_json: AsJson = False) -> None:
+    """Say a message of yours in other words."""
+    _say(SERVERS.client().edit(message, " ".join(text), conversation), as_json)
+
+
+@app.command()
+def delete(message: Target, conversation: Where = "", as_json: AsJson = False) -> None:
+    """Take a message back."""
+    _say(SERVERS.client().delete(message, conversation), as_json)
+
+
+def _say(sent: Sent, as_json: bool) -> None:
+    say_json(sent) if as_json else say(f"accepted {sent.message_id} in {sent.conversation_id}")

@@ -1,0 +1,69 @@
+"""What a message says, as the API takes it; and what one that came says, as content."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.model.content import Content, Media, read_shown, shown
+from chat4all.model.content_proto import payload_of
+from chat4all.v1 import chat_pb2 as pb
+
+
+class Sent(Struct, frozen=True):
+    """An accepted message: durable."""
+
+    message_id: str
+    conversation_id: str
+
+
+def message(
+    text: str = "",
+    *,
+    to: str = "",
+    conversation_id: str = "",
+    channels: Sequence[str] | None = None,
+    message_id: str = "",
+    file_id: str = "",
+    payload: Content | Mapping[str, Any] | None = None,
+    reply_to: str = "",
+    **more: Any,
+) -> dict[str, Any]:
+    """The body of a message, with an id made here unless given: whoever sends it again sends the same message.
+
+    `to`: a user id or channel:address; beside a conversation it limits external delivery. `payload`: what is neither words
+    nor a file, as content or as the API writes it. `reply_to`: the message_id of what this answers. `more`: metadata, from,
+    adapt.
+    """
+    body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": _payload(text, file_id, payload), **more}
+    if to:
+        body["to"] = [to]
+    if conversation_id:
+        body["conversation_id"] = conversation_id
+    if channels is not None:
+        body["channels"] = list(channels)
+    if reply_to:
+        body["reply_to"] = reply_to
+    return body
+
+
+def _payload(text: str, file_id: str, payload: Content | Mapping[str, Any] | None) -> dict[str, Any]:
+    if payload is None:
+        return {"type": "file", "file_id": file_id, "text": text} if file_id else {"type": "text", "text": text}
+    if text or file_id:
+        raise ValueError("a payload, or text and file_id: not both")
+    if isinstance(payload, Mapping):
+        return dict(payload)
+    if isinstance(payload, Media):
+        said = {"type": "media", "file_id": payload.file_id, "caption": payload.text, "kind": payload.kind}
+        return {name: value for name, value in said.items() if value}
+    plain: dict[str, Any] = msgspec.to_builtins(shown(payload))
+    return plain
+
+
+def content_of(message: pb.MessageEvent | Mapping[str, Any]) -> Content:
+    """What a message says: of a stream's `event.message`, or of one that a call gave. Of kinds not known here, the words."""
+    payload = payload_of(message) if isinstance(message, pb.MessageEvent) else message["payload"]
+    return read_shown(payload)
