@@ -88,7 +88,7 @@ def _shows(message: Accepted | None, text: str) -> bool:
     """Where several share a conversation the speaker's name stands in front."""
     if message is None or not message.text or not text:
         return True
-    return text == message.text or text.endswith(f": {message.text}")
+    return text == message.text or text.endswith((f": {message.text}", f"\n{message.text}"))
 
 
 def unexplained(history: History) -> list[Ended]:

@@ -20,6 +20,20 @@ COLD_EACH = 3
 PER_SECOND = 300.0
 AGAIN_S = 0.2
 GIVE_UP_S = 150.0
+# Of so many messages of a conversation in a row one is a place, one offers choices, one is a card.
+KINDS_EACH = 10
+# Every so many-th answers the one before.
+REPLY_EACH = 4
+
+
+def content(words: str, place: int) -> dict[str, Any]:
+    """What the message at this place of its conversation says: mostly words, and of everything else something."""
+    kinds: dict[int, dict[str, Any]] = {
+        3: {"type": "location", "latitude": -23.56, "longitude": -46.65, "name": words},
+        6: {"type": "choices", "text": words, "options": [{"id": "1", "title": "Yes"}, {"id": "2", "title": "No"}]},
+        9: {"type": "contact_cards", "cards": [{"name": words, "phones": ["+5511999990000"]}]},
+    }
+    return kinds.get(place % KINDS_EACH, {"type": "text", "text": words})
 
 
 class Request(Struct, frozen=True):
@@ -47,6 +61,7 @@ class Load:
         self.given_up: list[str] = []
         self.begun_at = 0
         self._place, self._crowd, self._seed, self.per_second = place, crowd, seed, per_second
+        self._last: dict[str, str] = {}
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(n,), name=f"sender-{n}") for n in range(SENDERS)]
 
@@ -83,13 +98,17 @@ class Load:
     def _message(self, talk: Talk, places: dict[str, int]) -> tuple[Accepted, dict[str, Any]]:
         message_id, place = str(uuid4()), places[talk.conversation_id]
         places[talk.conversation_id] += 1
+        payload = content(f"{message_id} {place}", place)
         body: dict[str, Any] = {
             "message_id": message_id,
             "conversation_id": talk.conversation_id,
             "from": talk.writers[place % len(talk.writers)],
-            "payload": {"type": "text", "text": f"{message_id} {place}"},
+            "payload": payload,
         }
-        words = body["payload"]["text"]
+        if place % REPLY_EACH == 0 and talk.conversation_id in self._last:
+            body["reply_to"] = self._last[talk.conversation_id]
+        self._last[talk.conversation_id] = message_id
+        words = payload["text"] if payload["type"] == "text" else ""
         return Accepted(message_id, talk.conversation_id, place, frozenset(talk.members), talk.addresses, text=words), body
 
     def _say(self, api: Any, said: list[tuple[Accepted, dict[str, Any]]]) -> None:

@@ -46,9 +46,10 @@ class Outcome:
         conversations = {each.message_id: each.conversation_id for each in self.accepted}
         found = []
         for each in self._sent:
-            named = UUID.search(str(each["text"]))
-            if named and named[0] in conversations:
-                found.append(Arrival(_address(each), conversations[named[0]], named[0], int(each["at"]), str(each["text"])))
+            # What a message quotes stands before its own words.
+            name = (UUID.findall(str(each["text"])) or [""])[-1]
+            if name in conversations:
+                found.append(Arrival(_address(each), conversations[name], name, int(each["at"]), str(each["text"])))
         return found
 
     def seen(self) -> list[Arrival]:
