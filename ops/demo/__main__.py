@@ -1,4 +1,4 @@
-"""`python -m ops.demo`: people chat, here and across platforms, with files and more. Under load: kill, failover, scale, load."""
+"""`python -m ops.demo`: people chat, here and across platforms, with files and more. Under load: kill, failover, scale."""
 
 import sys
 
