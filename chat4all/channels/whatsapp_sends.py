@@ -88,7 +88,9 @@ def _media_kind(file: Media) -> str:
 
 
 def _choices(message: Outgoing, choices: Choices) -> dict[str, Any]:
-    if choices.style == "list":
+    titles = [each.title for each in choices.options]
+    if choices.style == "list" or len(set(titles)) < len(titles):
+        # Buttons must not be called the same; rows may.
         return _interactive("list", _list(message.reference, choices), choices)
     if not choices.options:
         [link] = choices.links
@@ -103,9 +105,9 @@ def _choices(message: Outgoing, choices: Choices) -> dict[str, Any]:
 
 def _interactive(kind: str, action: dict[str, Any], choices: Choices) -> dict[str, Any]:
     part: dict[str, Any] = {"type": kind, "body": {"text": choices.text}, "action": action}
-    if choices.header:
+    if choices.header.strip():
         part["header"] = {"type": "text", "text": choices.header}
-    if choices.footer:
+    if choices.footer.strip():
         part["footer"] = {"text": choices.footer}
     return part
 
@@ -124,7 +126,7 @@ def _list(reference: str, choices: Choices) -> dict[str, Any]:
 
 def _row(reference: str, number: int, option: Option) -> dict[str, str]:
     row = {"id": token(reference, number), "title": option.title}
-    return row | {"description": option.description} if option.description else row
+    return row | {"description": option.description} if option.description.strip() else row
 
 
 def _form(message: Outgoing, form: Form) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def _form(message: Outgoing, form: Form) -> dict[str, Any]:
     if form.screen or form.data:
         data = {"data": form.data} if form.data else {}
         parameters |= {"flow_action": "navigate", "flow_action_payload": {"screen": form.screen or FIRST_SCREEN} | data}
-    body = {"text": form.text or form.button or "…"}
+    body = {"text": next(each for each in (form.text, form.button, "…") if each.strip())}
     return {"type": "flow", "body": body, "action": {"name": "flow", "parameters": parameters}}
 
 
@@ -160,7 +162,8 @@ def _template(template: Template) -> dict[str, Any]:
 
 
 def _words(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
+    """A template's places hold no line breaks, tabs or rows of blanks."""
+    return {"type": "text", "text": " ".join(text.split())}
 
 
 def _header(given: str) -> dict[str, Any]:

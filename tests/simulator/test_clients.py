@@ -110,6 +110,73 @@ async def test_pywa_reads_messages_and_statuses(world: World) -> None:
     assert statuses[0].pricing is not None and not statuses[0].pricing.billable
 
 
+async def test_pywa_sends_content(world: World) -> None:
+    """Lists, links, flows, reactions, cards, voice notes and stickers are taken, each as what it is."""
+
+    def talk() -> None:
+        with Whatsapp(world) as client:
+            rows = [wa.SectionRow("Friday", "f", "early"), wa.SectionRow("Monday", "m")]
+            client.send_message(ANA, "When?", buttons=wa.SectionList("Pick", [wa.Section("Days", rows)]))
+            client.send_message(
+                ANA, "Look", buttons=wa.URLButton("Open", "https://shop.example"), reply_to_message_id="wamid.1"
+            )
+            flow = wa.FlowButton("Book", flow_id="7", flow_action_type=wa.FlowActionType.NAVIGATE, flow_action_screen="DAY")
+            client.send_message(ANA, "Book", buttons=flow)
+            client.send_reaction(ANA, "👍", "wamid.1")
+            client.send_contact(ANA, [wa.Contact(name=wa.Contact.Name("Rui Melo", "Rui"))])
+            client.send_voice(ANA, b"OggS" + PNG, mime_type="audio/ogg")
+            client.send_sticker(ANA, PNG, mime_type="image/webp")
+
+    await asyncio.to_thread(talk)
+    arrived = await world.sent(channel="whatsapp", to=f"+{ANA}")
+    contents = [each.get("content", {}) for each in arrived]
+    assert [each.get("type", "") for each in contents] == [
+        "choices", "choices", "form", "reaction", "contact_cards", "media", "",
+    ]  # fmt: skip
+    assert contents[0]["options"][0] == {"id": "f", "title": "Friday", "description": "early", "section": "Days"}
+    assert (contents[1]["links"], arrived[1]["reply_to"]) == ([{"title": "Open", "url": "https://shop.example"}], "wamid.1")
+    assert (contents[5]["kind"], arrived[6]["kind"]) == ("voice", "sticker")
+
+
+async def test_pywa_reads_content(world: World) -> None:
+    """Places, cards, reactions, answers, forms, orders and what is passed on are what pywa takes them for."""
+    said: list[dict[str, Any]] = [
+        {"type": "location", "latitude": 1.5, "longitude": -2, "name": "Café"},
+        {"type": "contact_cards", "cards": [{"name": "Rui Melo", "phones": ["+351 911000000"]}]},
+        {"type": "reaction", "target": "wamid.1", "emoji": "👍"},
+        {"type": "order", "items": [{"product_id": "RICE", "quantity": 3, "price": 2.25, "currency": "EUR"}]},
+        {"type": "text", "forwarded": True},
+        {"type": "answer", "target": "wamid.1", "option": "y", "title": "Yes"},
+        {"type": "answer", "target": "wamid.1", "option": "f", "title": "Friday", "style": "list"},
+        {"type": "form", "target": "wamid.1", "token": "t", "answers": {"day": "Friday"}},
+    ]
+    # pywa reads one message of a webhook: each comes in its own.
+    for number, each in enumerate(said, 1):
+        await world.says("whatsapp", f"+{ANA}", "oi", content=each, name="Ana")
+        await until(lambda number=number: len(world.gateway.said) == number)  # type: ignore[misc]
+    messages: list[Any] = []
+    others: list[Any] = []
+
+    def listen() -> None:
+        with Whatsapp(world) as client:
+            client.on_message()(lambda _, message: messages.append(message))
+            client.on_callback_button()(lambda _, pressed: others.append(("button", pressed.data, pressed.title)))
+            client.on_callback_selection()(lambda _, chosen: others.append(("row", chosen.data, chosen.title)))
+            client.on_flow_completion()(lambda _, form: others.append(("form", form.token, form.response["day"])))
+            for _, headers, body in world.gateway.heard:
+                assert client.webhook_update_validator(body, headers["x-hub-signature-256"]) is None
+                assert client.webhook_update_handler(body) == ("ok", 200)
+
+    await asyncio.to_thread(listen)
+    place, cards, reaction, order, passed_on = messages
+    assert (place.location.latitude, place.location.name) == (1.5, "Café")
+    assert (cards.contacts[0].name.formatted_name, cards.contacts[0].phones[0].wa_id) == ("Rui Melo", "351911000000")
+    assert (reaction.reaction.emoji, reaction.reaction.message_id) == ("👍", "wamid.1")
+    assert (order.order.products[0].sku, order.order.products[0].quantity) == ("RICE", 3)
+    assert passed_on.forwarded
+    assert others == [("button", "y", "Yes"), ("row", "f", "Friday"), ("form", "t", "Friday")]
+
+
 def _say(world: World, *texts: str) -> None:
     with Whatsapp(world) as client:
         for text in texts:
