@@ -27,6 +27,12 @@ def _record(each: dict[str, Any]) -> Record:
     return Record(each["topic"], each["partition"], each["offset"], each["key"], value, each["headers"], each["at"])
 
 
+def of_version_3() -> list[tuple[Record, bytes]]:
+    """Records of messages of every kind of content that came with version 3, each with the event that readers got of it."""
+    kept = json.loads((THEN.parent / "version3" / "records.json").read_text())
+    return [(_record(each), b64decode(each["event"])) for each in kept]
+
+
 def restore(folder: Path, *, store: bool = True) -> None:
     """Make `folder` the data folder of then: its log, and its store unless it is to be made again from the log."""
     (folder / "log").mkdir(parents=True)

@@ -25,7 +25,8 @@ from chat4all.model.records import (
 from chat4all.services.access import tokens
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes import dead_letters
-from tests.golden.past import golden
+from tasks.outcomes.events import message_event
+from tests.golden.past import golden, of_version_3
 from tests.golden.past import records as kept
 from tests.tasks.declared import declared
 
@@ -57,6 +58,18 @@ def test_a_message_record_is_read_and_written_again_as_it_was(record: Record) ->
     again = incoming_record(read_message(record), 2, {})
     assert (again.value, again.key, again.partition) == (record.value, record.key, record.partition)
     assert again.headers["recipients"] == record.headers["recipients"]
+
+
+@pytest.mark.parametrize(("record", "event"), of_version_3(), ids=[str(each.offset) for each, _ in of_version_3()])
+def test_a_message_of_version_3_is_read_and_written_again_as_it_was(record: Record, event: bytes) -> None:
+    """The same bytes come out, with the version that keeps older code from it, and readers are told the same."""
+    message = read_message(record)
+    again = incoming_record(message, 2, {})
+    assert (again.value, again.key, again.partition) == (record.value, record.key, record.partition)
+    assert again.headers == record.headers
+    assert again.headers["v"] == "3"
+    told = pb.Event.FromString(event)
+    assert message_event(message.placed(told.message.seq), 2).body == event
 
 
 @pytest.mark.parametrize("record", kept(STATUS), ids=lambda each: f"{each.partition}-{each.offset}")
