@@ -23,7 +23,7 @@ from chat4all.model.content import (
 from chat4all.ports import Outgoing
 from chat4all.services.acceptance.adaptation import adapted
 from chat4all.services.acceptance.content_checks import content_fault
-from ops.simulator.media import Shelf
+from ops.simulator.media import MediaStore
 from ops.simulator.providers import templates
 from ops.simulator.providers import whatsapp_sends as taken
 
@@ -72,4 +72,4 @@ def test_what_may_be_sent_is_taken(content: Content, name: str) -> None:
         known = templates.Templates()
         known.set([ORDER])
         body = msgspec.json.decode(msgspec.json.encode({"to": "+5511999990000", "type": kind, kind: sent}))
-        assert taken.read("1", body, Shelf(""), known).kind == kind
+        assert taken.read("1", body, MediaStore(""), known).kind == kind
