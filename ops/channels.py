@@ -56,7 +56,8 @@ def _choices(limits: Limits, style: str) -> str:
     shows = limits.choices.get(style)
     if not shows:
         return "-"
-    links = f", or {shows.links} links" if shows.links else ""
+    how = "or {} links" if shows.links_alone else "up to {} of them links"
+    links = f", {how.format(shows.links)}" if shows.links else ""
     below = f", descriptions of {shows.description_length}" if shows.description_length else ""
     return f"{shows.options} titles of {shows.title_length}{below}{links}; question of {shows.text_length:,}"
 
