@@ -14,6 +14,11 @@ class Numbers:
         text = path.read_text() if path.exists() else ""
         self._last = self._ceiling = int(text) if text.isascii() and text.isdigit() else 0
 
+    @property
+    def last(self) -> int:
+        """The last that was given, or may have been by a process before this one."""
+        return self._last
+
     def next(self) -> int:
         """The next number."""
         self._last += 1

@@ -10,12 +10,12 @@ from ops.simulator import forms
 from ops.simulator.held import ANOTHER_FETCH
 from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Poll, Refused, Said, Send
 from ops.simulator.numbers import Numbers
-from ops.simulator.providers import telegram_messages
+from ops.simulator.providers import telegram_chats, telegram_messages, telegram_said, telegram_sends
 from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
+from ops.simulator.providers.telegram_chats import Chats, bad
 from ops.simulator.providers.telegram_hook import Hook
 from ops.simulator.providers.telegram_messages import BOT, BOT_USER
 
-CHAT = re.compile(r"-?[0-9]{1,19}")
 TOKEN = re.compile(r"bot[0-9]+:[A-Za-z0-9_-]+")
 LONGEST_TEXT, LONGEST_CAPTION, LONGEST_BYTES = 4096, 1024, 1 << 15
 LONGEST_POLL_S = 50
@@ -27,7 +27,7 @@ LARGEST_UPLOAD = 50 * MB
 # sendPhoto and its like: the parameter is named as the method.
 KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
 SENDING = {f"send{kind}": kind for kind in KINDS}
-DONE = {"sendchataction", "answercallbackquery", "setmycommands", "deletemycommands", "setmessagereaction"}
+DONE = {"sendchataction", "setmycommands", "deletemycommands"}
 ABILITIES = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
 CODES = {
     400: "Bad Request: chat not found",
@@ -37,11 +37,6 @@ CODES = {
     409: ANOTHER_FETCH,
 }
 ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-
-
-def bad(words: str) -> Refused:
-    """A 400 in Telegram's words."""
-    return Refused(400, words=f"Bad Request: {words}")
 
 
 class Telegram(Provider):
@@ -66,6 +61,7 @@ class Telegram(Provider):
         self.account = BOT
         self._bot = f"bot{BOT}:{settings.secret('telegram_token')}".encode()
         self._ids = Numbers(settings.data / "simulator" / "telegram.txt")
+        self.chats = Chats(self._ids)
         self._was_set = False
         self.webhooks = Hook(f"{settings.gateway_url}/channels/telegram/webhook", settings.secret("telegram_webhook_secret"))
 
@@ -79,9 +75,7 @@ class Telegram(Provider):
 
     def address(self, text: str) -> str:
         """A chat's id, as it is."""
-        if not CHAT.fullmatch(text.strip()):
-            raise ValueError("not an address: the id of a chat such as 123456789")
-        return text.strip()
+        return telegram_chats.place(text).address
 
     def call(self, call: Call) -> Send | Answer | Poll:
         """Methods are called with GET or POST, with a query, a form or JSON; their names may be written in any case."""
@@ -98,6 +92,8 @@ class Telegram(Provider):
             return self._text(given)
         if method in SENDING:
             return self._file(SENDING[method], given, files)
+        if method in telegram_sends.METHODS:
+            return telegram_sends.send(method, given, self.chats)
         return self._other(method, given)
 
     def _authorize(self, path: Sequence[str]) -> None:
@@ -115,10 +111,16 @@ class Telegram(Provider):
             return self._poll(given)
         if method in {"setwebhook", "deletewebhook"}:
             return self._set_webhook(given if method == "setwebhook" else {**given, "url": ""})
+        if method == "answercallbackquery":
+            self.chats.answer(str(given.get("callback_query_id") or ""))
         told: dict[str, Callable[[], Any]] = {
+            "answercallbackquery": lambda: True,
             "getme": lambda: BOT_USER | ABILITIES,
             "getwebhookinfo": lambda: self.webhooks.info(self.pending()),
-            "getchat": lambda: telegram_messages.chat_of(_chat(given)) | {"accent_color_id": 0, "max_reaction_count": 11},
+            "getchat": lambda: (
+                telegram_messages.chat_of(telegram_sends.place_of(given, self.chats).address)
+                | {"accent_color_id": 0, "max_reaction_count": 11}
+            ),
             **dict.fromkeys(DONE, lambda: True),
         }
         if method not in told:
@@ -140,26 +142,30 @@ class Telegram(Provider):
             raise bad("text is too long")
         if str(given.get("parse_mode") or "").lower() not in PARSE_MODES:
             raise bad("unsupported parse_mode")
-        chat = _chat(given)
+        where = telegram_sends.place_of(given, self.chats)
         if not text.strip():
             raise bad("text must be non-empty")
         if len(text) > LONGEST_TEXT:
             raise bad("message is too long")
-        return Send(self.account, chat, text, within_s=None)
+        shown = telegram_sends.shown(given, text)
+        quoted = telegram_sends.quoted(given, where, self.chats)
+        return Send(self.account, where.address, text, within_s=None, content=shown, reply_to=quoted)
 
     def _file(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Send:
         caption, uploaded = str(given.get("caption") or ""), self._uploaded(kind, given, files)
         link = str(given.get(kind) or "")
         if uploaded is None and not link:
             raise bad(f"there is no {kind} in the request")
-        chat = _chat(given)
+        where = telegram_sends.place_of(given, self.chats)
         if len(caption) > LONGEST_CAPTION:
             raise bad("message caption is too long")
         kept = uploaded or self.media_store.known(link)
         if kept is None and not link.startswith(("http://", "https://")):
             raise bad("wrong file identifier/HTTP URL specified")
         media = self.media_store.url(kept.media_id) if kept else link
-        return Send(self.account, chat, caption, media=media, kind=kind, uploaded=kept, within_s=None)
+        quoted = telegram_sends.quoted(given, where, self.chats)
+        content = {"type": "media", "kind": kind} if kind in {"voice", "animation", "sticker"} else {}
+        return Send(self.account, where.address, caption, "", media, kind, kept, None, content, quoted)
 
     def _uploaded(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Attached | None:
         """The file that came with the call: under its own name, or under the one that attach://… says."""
@@ -190,12 +196,26 @@ class Telegram(Provider):
 
     def new_id(self, address: str) -> str:
         """<chat>:<message_id>, which is how Telegram's ids are told apart."""
-        return f"{address}:{self._ids.next()}"
+        return telegram_chats.place(address).id_of(self._ids.next())
 
     def taken(self, send: Send, provider_id: str) -> bytes:
-        """The message as it was sent."""
-        message_id = int(provider_id.rpartition(":")[2])
-        return encode({"ok": True, "result": telegram_messages.sent(send, message_id, self.clock.now())})
+        """The message as it was sent, or as it is after a change; of other changes, that they are made."""
+        if send.kind in telegram_sends.DONE:
+            for each in send.content.get("targets", []):
+                self.chats.drop(each)
+            return encode({"ok": True, "result": True})
+        if send.kind == "edit":
+            return encode({"ok": True, "result": self._changed(send.content["target"], send)})
+        message = telegram_messages.sent(send, int(provider_id.rpartition(":")[2]), self.clock.now())
+        return encode({"ok": True, "result": self.chats.keep(provider_id, message)})
+
+    def _changed(self, target: str, send: Send) -> dict[str, Any]:
+        """A message with other words. Buttons that are not sent again are gone."""
+        number, now = int(target.rpartition(":")[2]), self.clock.now()
+        known = self.chats.find(target) or telegram_messages.sent(Send(send.account, send.to, send.text), number, now)
+        rest = {name: each for name, each in known.items() if name != "reply_markup"}
+        words = {"text" if "text" in rest else "caption": send.text, "edit_date": now // 1000}
+        return self.chats.keep(target, rest | words)
 
     def refused(self, refused: Refused) -> Answer:
         """ok: false, and retry_after in the body."""
@@ -227,10 +247,11 @@ class Telegram(Provider):
         raise NotImplementedError
 
     def said(self, said: Said) -> Any:
-        """An update with a message."""
-        if not self.webhooks.allows("message"):
+        """An update of what a person writes or does. As long as nobody said which, all kinds are told."""
+        update = telegram_said.update(said, self.chats)
+        if update is None or (self._was_set and not self.webhooks.allows(update[0])):
             return None
-        return {"update_id": self._ids.next(), "message": telegram_messages.said(said)}
+        return {"update_id": self._ids.next(), update[0]: update[1]}
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """One update."""
@@ -248,17 +269,6 @@ class Telegram(Provider):
 def _ok(result: Any, description: str = "") -> Answer:
     told = {"ok": True, "result": result}
     return Answer(encode(told | {"description": description} if description else told))
-
-
-def _chat(given: Mapping[str, Any]) -> str:
-    """The chat that is written to. A name, however true, is nobody here: private chats have none."""
-    named = given.get("chat_id")
-    chat = "" if named is None else str(named).strip()
-    if not chat:
-        raise bad("chat_id is empty")
-    if not CHAT.fullmatch(chat) or int(chat) == 0 or not -(1 << 63) <= int(chat) < 1 << 63:
-        raise bad("chat not found")
-    return chat
 
 
 def _whole(given: Mapping[str, Any], name: str, default: int) -> int:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ops.simulator.model import Attached, Said, Send
+from ops.simulator.providers.telegram_chats import place
 
 BOT = "1000000001"
 BOT_USER = {"id": int(BOT), "is_bot": True, "first_name": "Simulated", "username": "simulated_bot"}
@@ -28,11 +29,27 @@ FOLDERS = {
 }
 
 
-def chat_of(chat: str) -> dict[str, Any]:
+def chat_of(address: str) -> dict[str, Any]:
     """A chat by its id: groups have negative ones, and supergroups begin with -100."""
+    where = place(address)
+    chat = where.chat
     if not chat.startswith("-"):
         return {"id": int(chat), "type": "private", "first_name": f"Person {chat}"}
-    return {"id": int(chat), "type": "supergroup" if chat.startswith("-100") else "group", "title": f"Group {chat[1:]}"}
+    forum = {"is_forum": True} if where.topic else {}
+    return {"id": int(chat), "type": "supergroup" if chat.startswith("-100") else "group", "title": f"Group {chat[1:]}"} | forum
+
+
+def _beside(address: str) -> dict[str, Any]:
+    """What a message has beside its chat: a topic of it, or whose chat it is."""
+    where = place(address)
+    topic = {"message_thread_id": int(where.topic), "is_topic_message": True} if where.topic else {}
+    return topic | ({"business_connection_id": where.business} if where.business else {})
+
+
+def sender(said: Said) -> dict[str, Any]:
+    """Who writes: in a group somebody of it."""
+    chat = place(said.sender).chat
+    return {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
 
 
 def kind_of(attached: Attached) -> str:
@@ -66,21 +83,47 @@ def _part(kind: str, attached: Attached) -> Any:
 
 def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
     """A bot's own message, as the answer to its sending has it."""
-    message = {"message_id": message_id, "from": BOT_USER, "chat": chat_of(send.to), "date": at // 1000}
+    message = {"message_id": message_id, "from": BOT_USER, "chat": chat_of(send.to), "date": at // 1000} | _beside(send.to)
+    if send.reply_to:
+        message["reply_to_message"] = _answered(send.reply_to, message)
     if send.kind == "text":
-        return message | {"text": send.text}
+        return message | {"text": send.text} | _markup(send.content)
+    if send.kind in {"location", "venue"}:
+        where = {each: send.content[each] for each in ("latitude", "longitude")}
+        named = {"title": send.content.get("name", ""), "address": send.content.get("address", "")}
+        return message | {"location": where} | ({"venue": {"location": where, **named}} if send.kind == "venue" else {})
+    if send.kind == "contact":
+        [card] = send.content["cards"]
+        return message | {"contact": {"phone_number": card["phones"][0], "first_name": card["name"]}}
     if send.text:
         message["caption"] = send.text
     attached = send.uploaded or Attached(send.media.rpartition("/")[2], "file", "application/octet-stream", 0, "")
     return message | {send.kind: _part(send.kind, attached)}
 
 
+def _answered(provider_id: str, message: dict[str, Any]) -> dict[str, Any]:
+    return {"message_id": int(provider_id.rpartition(":")[2]), "chat": message["chat"], "date": message["date"]}
+
+
+def _markup(content: dict[str, Any]) -> dict[str, Any]:
+    """The buttons below it. Keyboards are shown to people, and to nobody else."""
+    if content.get("style") != "buttons":
+        return {}
+    rows = [[{"text": each["title"], "callback_data": each["id"]}] for each in content["options"]]
+    rows += [[{"text": each["title"], "url": each["url"]}] for each in content["links"]]
+    return {"reply_markup": {"inline_keyboard": rows}}
+
+
 def said(said: Said) -> dict[str, Any]:
     """What a person writes."""
-    chat, _, message_id = said.provider_id.rpartition(":")
-    sender = {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
-    message: dict[str, Any] = {"message_id": int(message_id), "from": sender, "chat": chat_of(chat), "date": said.at // 1000}
-    if said.name and not chat.startswith("-"):
+    message: dict[str, Any] = {
+        "message_id": int(said.provider_id.rpartition(":")[2]),
+        "from": sender(said),
+        "chat": chat_of(said.sender),
+        "date": said.at // 1000,
+        **_beside(said.sender),
+    }
+    if said.name and message["chat"]["type"] == "private":
         message["chat"]["first_name"] = said.name
     if said.attached:
         kind = kind_of(said.attached)
@@ -88,8 +131,7 @@ def said(said: Said) -> dict[str, Any]:
         if said.text and kind != "sticker":
             message["caption"] = said.text
     else:
-        message["text"] = said.text
+        message["text"] = said.content.get("text") or said.text
     if said.reply_to:
-        answered = int(said.reply_to.rpartition(":")[2])
-        message["reply_to_message"] = {"message_id": answered, "chat": message["chat"], "date": said.at // 1000}
+        message["reply_to_message"] = _answered(said.reply_to, message)
     return message
