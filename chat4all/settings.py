@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     # Times.
     append_timeout_s: Seconds = Field(2.0, description="How long a request waits for the log; then 503.")
     provider_timeout_s: Seconds = Field(5.0, description="One call to a provider.")
+    provider_upload_rate: Count = Field(
+        128 << 10, description="Bytes per second that a file must make on its way to a provider; its time limit follows."
+    )
     lease_s: Seconds = Field(5.0, description="A lane's lease: how long an unchanged one is respected.")
     linger_ms: Count = Field(250, description="How long an idle lane is held before it is released.")
     batch_resend_s: Seconds = Field(5.0, description="Without a beat for so long, a batch is handed out again; doubling to 60.")

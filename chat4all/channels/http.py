@@ -1,6 +1,7 @@
 """The HTTP client of the channels: one kept-alive session per account; maps each way a call can fail to a kind of failure."""
 
 from math import isfinite
+from typing import Any
 
 import aiohttp
 from msgspec import Struct
@@ -36,6 +37,11 @@ class Http:
         """Send JSON. Temporary when nothing left; Unknown when it left and no whole answer came."""
         return await self._call("POST", url, body, Unknown)
 
+    async def upload(self, url: URL, form: aiohttp.MultipartWriter, seconds: float) -> Answer:
+        """Send a form with a file within so many seconds. Temporary when no answer came: it may be sent again."""
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=self._timeout.connect)
+        return await self._call("POST", url, form, Temporary, timeout=timeout, headers={"Content-Type": form.content_type})
+
     async def get(self, url: URL) -> Answer:
         """Ask. Temporary when no answer came: asking changes nothing."""
         return await self._call("GET", url, None, Temporary)
@@ -46,9 +52,9 @@ class Http:
         if session is not None:
             await session.close()
 
-    async def _call(self, method: str, url: URL, body: bytes | None, lost: type[Failure]) -> Answer:
+    async def _call(self, method: str, url: URL, body: Any, lost: type[Failure], **how: Any) -> Answer:
         try:
-            async with self._open().request(method, url, data=body, allow_redirects=False) as response:
+            async with self._open().request(method, url, data=body, allow_redirects=False, **how) as response:
                 return Answer(response.status, await response.read(), _seconds(response.headers.get("Retry-After", "")))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise Temporary("unreachable", type(error).__name__) from None

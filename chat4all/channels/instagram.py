@@ -55,6 +55,7 @@ class Instagram(MessagingChannel):
             "video/": 25 * MB,
             "application/pdf": 25 * MB,
         },
+        # Its API with the account's own login has no uploads: a file goes by its link.
         caption_length=0,
         contents=frozenset({"reaction"}),
         choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from chat4all.channels import messaging_inbound, messaging_outbound, meta
+from chat4all.channels import messaging_inbound, messaging_media, messaging_outbound, meta
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident
@@ -19,7 +19,7 @@ from chat4all.channels.provider_times import at_ms, is_time
 from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Inbound, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import Account, Aside, Inbound, MediaSource, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
 
 MB = 1 << 20
@@ -202,13 +202,10 @@ class MessagingChannel(meta.MetaChannel):
         """A text."""
         return await self._send(message, {"text": message.text})
 
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> Taken:
-        """A file by its link. There are no captions: with words, the link goes into their text, for a send is one call."""
-        if message.text:
-            return await self._send(message, {"text": f"{message.text}\n{url}"})
-        kind = file.mime_type.partition("/")[0]
-        kind = kind if kind in {"image", "audio", "video"} else "file"
-        return await self._send(message, {"attachment": {"type": kind, "payload": {"url": url}}})
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
+        """A file alone, for there are no captions: words beside it are a part of their own."""
+        payload = messaging_media.payload(source)
+        return await self._send(message, {"attachment": {"type": messaging_media.kind_of(file), "payload": payload}})
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """Choices, and what the account feels about a message: there it has one reaction, the newest."""

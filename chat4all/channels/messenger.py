@@ -6,15 +6,18 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import messaging_inbound, meta
+from chat4all.channels import messaging_inbound, messaging_media, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident, items, words
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
 from chat4all.channels.messaging_outbound import BUTTONS, quick_replies
 from chat4all.channels.meta import Verdict
+from chat4all.model.content import Media
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Permanent, Temporary
-from chat4all.ports import Limits, Outgoing, Update
+from chat4all.ports import Body, Limits, Outgoing, Update, Uploaded
+
+FILES = {"image/": 8 * MB, "": 25 * MB}
 
 TEXT_MOST = 2000
 
@@ -44,7 +47,8 @@ class Messenger(MessagingChannel):
         recipient_burst=UNPACED_BURST,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered"}),
-        file_bytes={"image/": 8 * MB, "": 25 * MB},
+        file_bytes=FILES,
+        upload_bytes=FILES,
         caption_length=0,
         bare_receipts=True,
         contents=frozenset({"reaction"}),
@@ -74,6 +78,14 @@ class Messenger(MessagingChannel):
             "messaging_type": "RESPONSE",
             "message": {**content, "metadata": message.reference},
         }
+
+    def shown_as(self, file: Media) -> str:
+        """What kind it is, and the name that came with it, which people see."""
+        return f"{messaging_media.kind_of(file)} {file.filename}"
+
+    async def upload(self, file: Media, body: Body) -> Uploaded:
+        """To the page's attachments."""
+        return await messaging_media.upload(self._http, self._account_url, file, body, self.verdicts)
 
     def echoed(self, event: Event, message: dict[str, Any]) -> Iterable[Update]:
         """Our reference says which send it was; an echo without one was sent by somebody else for the page."""

@@ -16,12 +16,24 @@ from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
-from chat4all.channels import http, telegram_address, telegram_inbound, telegram_sending
+from chat4all.channels import http, telegram_address, telegram_inbound, telegram_media, telegram_sending
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields, ident
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Account, Channel, Fetch, Limits, Outgoing, Unreadable, Update
+from chat4all.ports import (
+    Account,
+    Body,
+    Channel,
+    Fetch,
+    FileLink,
+    Limits,
+    MediaSource,
+    Outgoing,
+    Taken,
+    Unreadable,
+    Update,
+)
 from chat4all.settings import Settings
 
 SIMULATED_BOT = "1000000001"
@@ -93,6 +105,7 @@ class Telegram(Channel):
     """One bot."""
 
     name = "telegram"
+    carries_bytes = True
     limits = Limits(
         text_length=telegram_sending.TEXT_LENGTH,
         account_per_second=30,
@@ -101,6 +114,7 @@ class Telegram(Channel):
         echoes_reference=False,
         receipts=frozenset(),
         file_bytes=telegram_sending.FILE_BYTES,
+        upload_bytes=telegram_media.BY_UPLOAD,
         contents=telegram_sending.CONTENTS,
         choices=telegram_sending.CHOICES,
         quotes=True,
@@ -169,9 +183,17 @@ class Telegram(Channel):
         """A text, as it is: no markup is read into it."""
         return await self._sent(message, telegram_sending.text(self._bot, message))
 
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
-        """A picture, film, sound, sticker or document, which Telegram fetches from its link."""
-        return await self._sent(message, telegram_sending.file(self._bot, message, file, url))
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
+        """A picture, film, sound, voice note, sticker or document: its bytes, what Telegram calls it, or its link."""
+        kind = telegram_sending.kind_of(file, message.text, by_link=isinstance(source, FileLink))
+        what, how = telegram_media.given(file, source), telegram_media.limit(source)
+        sent = await _call(telegram_sending.file(self._bot, message, kind, what, how), Unknown)
+        provider_id = telegram_address.place(message.address).id_of(sent.message_id)
+        return Taken(provider_id, uploaded=telegram_media.uploaded(kind, sent) if isinstance(source, Body) else None)
+
+    def shown_as(self, file: Media) -> str:
+        """By which method it goes, for an id is good for that one only, and the name that came with it, which people see."""
+        return f"{telegram_sending.kind_of(file, file.text)} {file.filename}"
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """A place, a card or choices; or what changes a message that was sent."""

@@ -40,6 +40,7 @@ TEXT_LENGTH = 4096
 VCARD_BYTES = 2048
 MB = 1 << 20
 STICKER_BYTES = MB // 2
+PHOTO_BYTES = 10 * MB
 # By a link Telegram takes these kinds only, and of documents no others.
 PICTURES = ("image/jpeg", "image/png", "image/webp")
 DOCUMENTS = ("application/pdf", "application/zip", "image/gif")
@@ -72,21 +73,24 @@ def text(bot: AsyncTeleBot, message: Outgoing) -> Awaitable[Any]:
     return bot.send_message(text=message.text, **_beside(message))
 
 
-def file(bot: AsyncTeleBot, message: Outgoing, file: Media, url: str) -> Awaitable[Any]:
-    """A file that Telegram fetches from its link, shown as its sender meant it, as far as Telegram takes links for that."""
-    kind = kind_of(file, message.text)
+def file(bot: AsyncTeleBot, message: Outgoing, kind: str, what: Any, how: dict[str, Any]) -> Awaitable[Any]:
+    """A file as `kind_of` says: its link, what Telegram calls it, or its name and bytes."""
     caption = {"caption": message.text} if message.text else {}
-    sending: Awaitable[Any] = getattr(bot, f"send_{kind}")(**{kind: url}, **caption, **_beside(message))
+    sending: Awaitable[Any] = getattr(bot, f"send_{kind}")(**{kind: what}, **caption, **how, **_beside(message))
     return sending
 
 
-def kind_of(file: Media, caption: str) -> str:
+def kind_of(file: Media, caption: str, by_link: bool = False) -> str:
     """What the method is called after. A sticker has no words, and no sound but Ogg is a voice by a link."""
     mime_type = file.mime_type.partition(";")[0].strip()
+    if file.kind == "document" or (mime_type in PICTURES and file.size > PHOTO_BYTES):
+        return "document"
+    if file.kind == "voice" and mime_type in AUDIO and not by_link:
+        return "voice"
     if mime_type == "image/webp" and file.kind == "sticker" and not caption and file.size <= STICKER_BYTES:
         return "sticker"
     if mime_type == "image/gif" or (mime_type in VIDEOS and file.kind == "animation"):
-        return "document" if file.kind == "document" else "animation"
+        return "animation"
     named = {"photo": PICTURES, "video": VIDEOS, "audio": AUDIO, "voice": VOICES}
     return next((kind for kind, types in named.items() if mime_type in types), "document")
 

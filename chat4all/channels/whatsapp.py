@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import meta, whatsapp_inbound, whatsapp_sends
+from chat4all.channels import meta, whatsapp_inbound, whatsapp_media, whatsapp_sends
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
@@ -22,7 +22,20 @@ from chat4all.channels.whatsapp_account import WhatsAppAccount
 from chat4all.model.content import Content, Media, Template
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Fetch, Limits, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import (
+    Account,
+    Aside,
+    Body,
+    Fetch,
+    Limits,
+    MediaSource,
+    Outgoing,
+    Taken,
+    Unclaimed,
+    Unreadable,
+    Update,
+    Uploaded,
+)
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
@@ -63,7 +76,6 @@ VERDICTS = meta.COMMON | {
     133010: Verdict(Temporary, "credentials"),
     133015: Verdict(Temporary, "credentials"),
 }
-MB = 1 << 20
 # Fields of a value that hold something for us.
 VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
 READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
@@ -143,9 +155,8 @@ class WhatsApp(meta.MetaChannel):
         recipient_burst=45,
         echoes_reference=True,
         receipts=frozenset({"sent", "delivered", "read", "failed"}),
-        file_bytes=dict.fromkeys(whatsapp_sends.IMAGES, 5 * MB)
-        | dict.fromkeys((*whatsapp_sends.VIDEOS, *whatsapp_sends.AUDIO), 16 * MB)
-        | {"": 100 * MB},
+        file_bytes=whatsapp_media.BY_LINK,
+        upload_bytes=whatsapp_media.BY_UPLOAD,
         contents=whatsapp_sends.CONTENTS,
         choices=whatsapp_sends.CHOICES,
         quotes=True,
@@ -242,9 +253,9 @@ class WhatsApp(meta.MetaChannel):
         """A text; links in it get their preview."""
         return await self._send(message, type="text", text=_Text(message.text))
 
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> Taken:
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
         """A picture, sound, film, voice note or sticker where WhatsApp shows the type, and a document for all else."""
-        kind, part = whatsapp_sends.file_part(message, file, url)
+        kind, part = whatsapp_sends.file_part(message, file, source)
         return await self._send(message, type=kind, **{kind: part})
 
     async def send_content(self, message: Outgoing, content: Content) -> Taken:
@@ -253,6 +264,14 @@ class WhatsApp(meta.MetaChannel):
             return await self._send(message, type="text", text=_Text(content.as_text()))
         kind, part = whatsapp_sends.part_of(message, content)
         return await self._send(message, type=kind, **{kind: part})
+
+    def shown_as(self, file: Media) -> str:
+        """Its type. The name goes with each message."""
+        return file.mime_type
+
+    async def upload(self, file: Media, body: Body) -> Uploaded:
+        """To the number's media."""
+        return await whatsapp_media.upload(self._http, self._number, file, body, VERDICTS)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """The media's own page, which names a URL for the next minutes."""

@@ -20,7 +20,7 @@ from chat4all.model.content import (
     first_words,
 )
 from chat4all.model.option_tokens import token
-from chat4all.ports import ChoiceLimits, Outgoing
+from chat4all.ports import ChoiceLimits, FileLink, MediaSource, Outgoing, Uploaded
 
 IMAGES = ("image/jpeg", "image/png")
 VIDEOS = ("video/mp4", "video/3gpp")
@@ -61,13 +61,15 @@ def part_of(message: Outgoing, content: Content) -> Part:
     raise NotImplementedError(f"WhatsApp carries no {type(content).__name__}")
 
 
-def file_part(message: Outgoing, file: Media, url: str) -> Part:
+def file_part(message: Outgoing, file: Media, source: MediaSource) -> Part:
     """A picture, sound, film, voice note or sticker where WhatsApp shows the type as that, and a document for all else."""
     kind = _media_kind(file)
     if message.text and kind not in CAPTIONED:
         # Sounds and stickers have no captions, and words must not be lost.
         kind = "document"
-    media: dict[str, Any] = {"link": url}
+    media: dict[str, Any] = {"link": source.url} if isinstance(source, FileLink) else {}
+    if isinstance(source, Uploaded):
+        media = {"id": source.handle}
     if message.text:
         media["caption"] = message.text
     if kind == "document" and file.filename:

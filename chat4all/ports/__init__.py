@@ -25,6 +25,7 @@ from chat4all.ports.directory import Arrived, Directory, Spoken
 from chat4all.ports.event_log import Consumer, EventLog, Topic
 from chat4all.ports.files import Files
 from chat4all.ports.history import History, Registration, Span
+from chat4all.ports.media_source import Body, FileLink, MediaSource
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
@@ -36,6 +37,7 @@ __all__ = [
     "Account",
     "Arrived",
     "Aside",
+    "Body",
     "Change",
     "Changes",
     "Channel",
@@ -47,6 +49,7 @@ __all__ = [
     "EventLog",
     "Expired",
     "Fetch",
+    "FileLink",
     "Files",
     "Handle",
     "History",
@@ -54,6 +57,7 @@ __all__ = [
     "LaneState",
     "Lease",
     "Limits",
+    "MediaSource",
     "MessageStore",
     "Moved",
     "ObjectStore",

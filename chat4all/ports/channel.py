@@ -10,6 +10,8 @@ from chat4all.model.content import ContactCards, Content, Media, Reaction, type_
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
+from chat4all.ports.media_source import Body, MediaSource
+from chat4all.ports.uploads import Uploaded
 
 # Asks for an emoji in colour, or plain.
 VARIATION = "\ufe0f\ufe0e"
@@ -41,8 +43,9 @@ class Limits(Struct, frozen=True):
     interval, with so many at once before; all above 0. echoes_reference: receipts carry `Outgoing.reference` back, so an
     unknown outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
     bare_receipts: some come without the reference although others have it, and are found by the provider's id.
-    file_bytes: the largest file that it takes, by the beginning of the media type, the longest that fits ("image/jpeg",
-    "video/", "" for all else); where nothing fits it takes none. caption_length: of the words beside a file, in `text_unit`.
+    file_bytes: the largest file that it fetches from a link, by the beginning of the media type, the longest that fits
+    ("image/jpeg", "video/", "" for all else); where nothing fits it takes none. upload_bytes: the same of what it is given.
+    caption_length: of the words beside a file, in `text_unit`.
     contents: the kinds of content, as the API calls them, that it carries as they are beside text and media (`send_content`);
     all else is adapted. choices: those styles of choices that it shows. quotes: a send may answer another message.
     reactions: the emojis that can be one, without what says how to draw them; none: every emoji.
@@ -58,6 +61,7 @@ class Limits(Struct, frozen=True):
     text_unit: str = "characters"
     bare_receipts: bool = False
     file_bytes: dict[str, int] = {}
+    upload_bytes: dict[str, int] = {}
     caption_length: int = 1024
     contents: frozenset[str] = frozenset()
     choices: dict[str, ChoiceLimits] = {}
@@ -82,10 +86,22 @@ class Limits(Struct, frozen=True):
         return len(text.encode()) if self.text_unit == "bytes" else len(text)
 
     def takes(self, mime_type: str, size: int, caption: str) -> bool:
-        """Whether the provider takes this file with these words; else it goes as a text with a link."""
-        fitting = [each for each in self.file_bytes if mime_type.startswith(each)]
-        most = self.file_bytes[max(fitting, key=len)] if fitting else 0
-        return size <= most and self.measure(caption) <= self.caption_length
+        """Whether the provider takes this file with these words in some way; else it goes as a text with a link."""
+        fits = self.takes_upload(mime_type, size) or self.takes_link(mime_type, size)
+        return fits and self.measure(caption) <= self.caption_length
+
+    def takes_upload(self, mime_type: str, size: int) -> bool:
+        """Whether it takes the file's bytes."""
+        return size <= _most(self.upload_bytes, mime_type)
+
+    def takes_link(self, mime_type: str, size: int) -> bool:
+        """Whether it fetches the file from a link."""
+        return size <= _most(self.file_bytes, mime_type)
+
+
+def _most(sizes: dict[str, int], mime_type: str) -> int:
+    fitting = [each for each in sizes if mime_type.startswith(each)]
+    return sizes[max(fitting, key=len)] if fitting else -1
 
 
 class Account(Struct, frozen=True):
@@ -110,15 +126,19 @@ class Outgoing(Struct, frozen=True):
 
 
 class Taken(str):
-    """The provider's id of what it took. `names`: what its answer calls the address, the address itself perhaps among them."""
+    """The provider's id of what it took. `names`: what its answer calls the address, the address itself perhaps among them.
 
-    __slots__ = ("names",)
+    `uploaded`: what it calls the file whose bytes the send carried, to be named in the next.
+    """
+
+    __slots__ = ("names", "uploaded")
     names: tuple[str, ...]
+    uploaded: Uploaded | None
 
-    def __new__(cls, provider_id: str, names: tuple[str, ...] = ()) -> "Taken":
+    def __new__(cls, provider_id: str, names: tuple[str, ...] = (), uploaded: Uploaded | None = None) -> "Taken":
         """An id with these names."""
         taken = super().__new__(cls, provider_id)
-        taken.names = names
+        taken.names, taken.uploaded = names, uploaded
         return taken
 
 
@@ -206,7 +226,7 @@ class Channel(ABC):
     `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
     hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
     `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
-    None: as the deployment's settings say.
+    None: as the deployment's settings say. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
     """
 
     name: ClassVar[str]
@@ -215,6 +235,7 @@ class Channel(ABC):
     retries: RetryPolicy | None = None
     polls: bool = False
     media_from: Allowed = Allowed()
+    carries_bytes: ClassVar[bool] = False
 
     @abstractmethod
     def address(self, text: str) -> str:
@@ -255,11 +276,23 @@ class Channel(ABC):
         """
 
     @abstractmethod
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
-        """Send a file that the provider may fetch at `url`, with `message.text` as its caption. As `send_text`.
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
+        """Send a file, with `message.text` as its caption. As `send_text`; within `source.seconds` where it carries a Body.
 
-        Only what `limits.takes`: for all else the core sends a text with a link.
+        Only what `limits.takes`: for all else the core sends a text with a link. `source` is Uploaded as `upload` gave it, or
+        a Body where `carries_bytes`; else a FileLink.
         """
+
+    def shown_as(self, file: Media) -> str:
+        """What an upload of this file is told to be, and the name that people see of it: `UploadPlace.shown_as`."""
+        return f"{file.shown_as} {file.filename}"
+
+    async def upload(self, file: Media, body: Body) -> Uploaded:
+        """Give the provider the bytes, to be named in sends. Only what `limits.takes_upload`, and unless `carries_bytes`.
+
+        One request, within `body.seconds`. It reaches nobody, and may be repeated. Raises as `send_text`.
+        """
+        raise NotImplementedError(f"{self.name} takes no uploads")
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """Send what is neither words nor a file. As `send_text`; only kinds of `limits.contents`, within their limits."""

@@ -224,6 +224,24 @@ ATTEMPTS = Counter(
 ATTEMPT_SECONDS = Histogram(
     "chat4all_attempt_seconds", "One call to the provider.", "channel", buckets=CALLS, where=(CHANNELS,)
 )
+PROVIDER_UPLOADS = Counter(
+    "chat4all_provider_uploads_total",
+    "Files given to a provider before they are sent: uploaded, failed (tried again), refused (it goes in another way); "
+    "again: the provider refused what was uploaded long ago.",
+    "channel",
+    "outcome",
+    where=(CHANNELS,),
+)
+PROVIDER_UPLOAD_BYTES = Counter(
+    "chat4all_provider_upload_bytes_total", "Bytes of the files that were uploaded.", "channel", where=(CHANNELS,)
+)
+PROVIDER_UPLOAD_SECONDS = Histogram(
+    "chat4all_provider_upload_seconds",
+    "One upload to a provider, from its first byte to its answer.",
+    "channel",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+    where=(CHANNELS,),
+)
 THROTTLED = Counter(
     "chat4all_throttled_total",
     "Sends that were put off: the provider said so, pace (its limit for one address), or breaker (open).",

@@ -13,7 +13,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, State, state
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Handle
+from chat4all.ports import Channel, Handle, MediaSource
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
@@ -24,6 +24,7 @@ from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, not_sen
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_modifier, is_open, resolved
+from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.outcomes.dead_letters import delivery_letter
@@ -51,10 +52,10 @@ class Sender:
     def __init__(self, parts: Parts, channel: Channel, writer: Writer, executor: Executor) -> None:
         self._retries = channel.retries or parts.settings.retry_policy
         self.throttle = Throttle(channel.name, channel.limits, self._retries)
-        self.calls = Calls(channel, parts)
+        self.calls = Calls(channel, parts, ProviderUploads(channel, parts, executor))
         self._parts, self._channel, self._writer, self._executor = parts, channel, writer, executor
         self._owners = Owners(parts.store, executor)
-        self._graces = Graces(max(self._retries.unknown_grace_s, self.calls.limit_s))
+        self._graces = Graces()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._names = Names()
         self._given_up: set[DeliveryKey] = set()
@@ -93,6 +94,7 @@ class Sender:
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""
         await self._owners.close()
+        await self.calls.uploads.close()
         await self._channel.close()
 
     # Before the call
@@ -100,7 +102,8 @@ class Sender:
     async def _reconciled(self, row: Delivery, refusals: int) -> tuple[Wait | None, Delivery]:
         """An earlier call's outcome is unknown: look whether a receipt told it, and give it time to, before sending again."""
         rows = await self._asked(self._parts.store.deliveries, [row.key])
-        row, left_ms = rows[row.key], self._graces.left_ms(row)
+        row = rows[row.key]
+        left_ms = self._graces.left_ms(row, max(self._retries.unknown_grace_s, self.calls.most_s(row)))
         if row.facts.ended or left_ms <= 0:
             self._graces.end(row.key)
             return None, row
@@ -136,6 +139,18 @@ class Sender:
             if payload is None:
                 return Wait(now_ms() + FILE_MS, refusals)
             row = replace(row, payload=payload)
+        if not isinstance(row.payload, Media):
+            return await self._in_turn(row, refusals, hold)
+        try:
+            async with self.calls.uploads.source(row.payload, row.sender_name) as source:
+                return await self._in_turn(row, refusals, hold, source)
+        except Later as later:
+            return Wait(later.at, refusals)
+        except Permanent as failure:
+            return refused(row, failure.reason, failure.detail)
+
+    async def _in_turn(self, row: Delivery, refusals: int, hold: Hold, source: MediaSource | None = None) -> Outcome:
+        """Try it when its turn has come. `source`: how a file goes out."""
         away_s = await self.throttle.clear(row.address)
         if away_s:
             return Wait(now_ms() + int(away_s * 1000) + 1, refusals)
@@ -145,7 +160,7 @@ class Sender:
                 return Wait(now_ms() + int(away_s * 1000) + 1, refusals)
             if not hold.goes_on():
                 return Wait(now_ms(), refusals)
-            return await self._send(row, refusals, hold)
+            return await self._send(row, refusals, hold, source)
 
     async def _fetched(self, payload: Media) -> Media | Text | None:
         """What a file that a provider brought has come to; None while it is on its way."""
@@ -154,7 +169,7 @@ class Sender:
 
     # The call
 
-    async def _send(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
+    async def _send(self, row: Delivery, refusals: int, hold: Hold, source: MediaSource | None) -> Outcome:
         """Write that it is begun, look at the address and at the lease once more, and call."""
         self.throttle.sent(row.address)
         resends = row.facts.attempts - row.facts.refusals
@@ -169,7 +184,7 @@ class Sender:
             return refused(row, "identity_moved")
         row = row if to == row.address else replace(row, address=to)
         with _step(row) as step:
-            outcome = await self._call(row, refusals)
+            outcome = await self._call(row, refusals, source)
             step.set(outcome=in_a_word(outcome, refusals))
         if isinstance(outcome, Done) and isinstance(outcome.write, GivenUp) and not hold.valid():
             # The next holder may have sent it meanwhile: then it has not failed. It will hear the same, if it asks.
@@ -184,9 +199,13 @@ class Sender:
             return row.address
         return await self._asked(successor, self._parts.store, *place, row.user_id)
 
-    async def _call(self, row: Delivery, refusals: int) -> Outcome:
+    async def _call(self, row: Delivery, refusals: int, source: MediaSource | None) -> Outcome:
         try:
-            provider_id = await self.calls.post(row)
+            provider_id = await self.calls.post(row, source)
+        except Forgotten:
+            self.calls.came_to("temporary")
+            self.throttle.succeeded()
+            return Wait(now_ms(), refusals, not_sent(row))
         except Throttled as failure:
             self.calls.came_to("throttled")
             self.throttle.asked_to_wait()

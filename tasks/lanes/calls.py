@@ -5,36 +5,50 @@ import time
 
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
-from chat4all.ports import Channel
+from chat4all.model.failures import Permanent
+from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.telemetry import metrics
-from tasks.lanes.outgoing_files import post_file
+from tasks.lanes.outgoing_files import CALL_SLACK, post_file
 from tasks.lanes.pointing import goes_as_it_is, in_words, is_modifier, outgoing
+from tasks.lanes.provider_uploads import Forgotten, ProviderUploads
 from tasks.resources import Parts
 
-# What a channel may take beyond the limit that it keeps itself before it is cut off.
-CALL_SLACK = 1.2
 # Providers' ids are some hundred characters long at most. A store would refuse longer ones for good.
 ID_MOST = 1000
 OUTCOMES = ("sent", "throttled", "temporary", "permanent", "unknown")
 
 
 class Calls:
-    """Calls of one account. `under_way`: how many there are now. `limit_s`: how long each may take."""
+    """Calls of one account. `under_way`: how many there are now. `limit_s`: how long each may take that carries no file.
 
-    def __init__(self, channel: Channel, parts: Parts) -> None:
+    `uploads`: the files at the provider.
+    """
+
+    def __init__(self, channel: Channel, parts: Parts, uploads: ProviderUploads) -> None:
         self.limit_s = parts.settings.provider_timeout_s * CALL_SLACK
         self.under_way = 0
+        self.uploads = uploads
         self._channel, self._parts = channel, parts
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
         self._put_seconds = metrics.ATTEMPT_SECONDS.of(channel.name)
 
-    async def post(self, row: Delivery) -> str:
-        """Send; the provider's id, as it can be kept. Raises what the channel raises, and TimeoutError."""
+    def most_s(self, row: Delivery) -> float:
+        """How long a call of this delivery may take, whichever process makes it: the longer where it may carry a file."""
+        sizes = self._channel.limits.upload_bytes
+        if not (self._channel.carries_bytes and sizes and isinstance(row.payload, Media)):
+            return self.limit_s
+        return self.uploads.seconds(row.payload.size or max(sizes.values())) * CALL_SLACK
+
+    async def post(self, row: Delivery, source: MediaSource | None = None) -> str:
+        """Send; the provider's id, as it can be kept. `source`: how a file goes out; None: as words with a link.
+
+        Raises what the channel raises, Forgotten, and TimeoutError.
+        """
         begun = time.perf_counter()
         self.under_way += 1
         try:
-            async with asyncio.timeout(self.limit_s):
-                return id_of_provider(await self._post(row))
+            async with asyncio.timeout(source.seconds * CALL_SLACK if isinstance(source, Body) else self.limit_s):
+                return id_of_provider(await self._post(row, source))
         finally:
             self.under_way -= 1
             self._put_seconds(time.perf_counter() - begun)
@@ -43,15 +57,27 @@ class Calls:
         """Count how a call ended: one of OUTCOMES."""
         self._outcomes[outcome].add()
 
-    async def _post(self, row: Delivery) -> str:
+    async def _post(self, row: Delivery, source: MediaSource | None) -> str:
         channel, limits, content = self._channel, self._channel.limits, row.payload
         if isinstance(content, Text):
             return await channel.send_text(outgoing(row, text_of(row, content), limits))
         if isinstance(content, Media):
-            return await post_file(channel, self._parts, row, content)
+            return await self._post_file(row, content, source)
         if is_modifier(row) and not goes_as_it_is(row, limits):
             return await channel.send_text(outgoing(row, in_words(row, limits), limits))
         return await channel.send_content(outgoing(row, content.as_text(), limits), content)
+
+    async def _post_file(self, row: Delivery, file: Media, source: MediaSource | None) -> str:
+        key = self.uploads.place(file, row.sender_name)
+        try:
+            sent = await post_file(self._channel, self._parts, row, file, source)
+        except Permanent as failure:
+            if source and self.uploads.refused(key, source, failure):
+                raise Forgotten(failure.reason, failure.detail) from None
+            raise
+        if isinstance(sent, Taken) and sent.uploaded:
+            self.uploads.sent(key, sent.uploaded)
+        return sent
 
 
 def text_of(row: Delivery, content: Text) -> str:

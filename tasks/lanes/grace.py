@@ -14,29 +14,32 @@ LONG_AGO_MS = 3_600_000
 class Graces:
     """Until when each such call is waited for, on this process's own clock.
 
-    The time of day of who made the call may be another than ours: a wrong clock must cost patience, not a second send. A call
-    that another process made may still be under way there, so it has `others_s`.
+    The time of day of who made the call may be another than ours: a wrong clock must cost patience, not a second send.
     """
 
     # Those that are long over are forgotten when there are more: some MB, looked through rarely.
     FORGET_ABOVE = 50_000
+    LONG_OVER_S = 60.0
 
-    def __init__(self, others_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._others_s, self._clock = others_s, clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._until: dict[DeliveryKey, float] = {}
 
     def begin(self, key: DeliveryKey, grace_s: float) -> None:
         """The outcome of a call is unknown from now on."""
         self._until[key] = self._clock() + grace_s
         if len(self._until) > self.FORGET_ABOVE:
-            self._until = {each: until for each, until in self._until.items() if until > self._clock() - self._others_s}
+            self._until = {each: until for each, until in self._until.items() if until > self._clock() - self.LONG_OVER_S}
 
-    def left_ms(self, row: Delivery) -> int:
-        """What is left of the grace, which begins now for a call that another process made; 0 long after it by any clock."""
+    def left_ms(self, row: Delivery, others_s: float) -> int:
+        """What is left of the grace; 0 long after it by any clock.
+
+        It begins now for a call that another process made: that may still be under way there, for `others_s`.
+        """
         if row.key not in self._until:
-            if now_ms() - row.facts.attempted_at > LONG_AGO_MS:
+            if now_ms() - row.facts.attempted_at > max(LONG_AGO_MS, others_s * 1000):
                 return 0
-            self.begin(row.key, self._others_s)
+            self.begin(row.key, others_s)
         return max(0, ceil((self._until[row.key] - self._clock()) * 1000))
 
     def end(self, key: DeliveryKey) -> None:

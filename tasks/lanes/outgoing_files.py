@@ -1,4 +1,4 @@
-"""How a file is sent: by a link that the provider fetches, or, where the channel does not take it, as a text with a link."""
+"""How a file is sent: by what it was uploaded as, by a link, or, where the channel does not take it, as a text with a link."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,13 @@ from msgspec import Struct
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.files import FileStatus, name_of_link
-from chat4all.ports import Channel, MessageStore
+from chat4all.ports import Channel, MediaSource, MessageStore
 from chat4all.services.acceptance.attachments import caption, with_link
 from tasks.lanes.pointing import outgoing
 from tasks.resources import Parts
+
+# What a channel may take beyond the limit that it keeps itself before it is cut off.
+CALL_SLACK = 1.2
 
 
 class Pending(Struct, frozen=True):
@@ -31,12 +34,11 @@ def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | 
     return ask
 
 
-async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Media) -> str:
-    """Send a file; the provider's id. The URL is signed anew at each attempt, for the store's public address."""
-    words, objects = caption(payload, row.sender_name), parts.objects
-    if channel.limits.takes(payload.mime_type, payload.size, words):
-        url = objects.sign_get(payload.object_key, payload.filename, payload.mime_type, parts.settings.presigned_s)
-        return await channel.send_file(outgoing(row, words, channel.limits, channel.limits.caption_length), payload, url)
+async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Media, source: MediaSource | None) -> str:
+    """Send a file; the provider's id. URLs are signed anew at each attempt, for the store's public address."""
+    words = caption(payload, row.sender_name)
+    if source:
+        return await channel.send_file(outgoing(row, words, channel.limits, channel.limits.caption_length), payload, source)
     name = name_of_link(payload.filename)
-    url = objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
+    url = parts.objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
     return await channel.send_text(outgoing(row, with_link(words, payload, url), channel.limits))

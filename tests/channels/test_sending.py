@@ -13,7 +13,7 @@ from aiohttp.web_request import BaseRequest
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.content import Media
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Outgoing, Taken
+from chat4all.ports import Channel, FileLink, Outgoing, Taken
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels.conftest import Open, serving
@@ -184,7 +184,7 @@ async def test_whatsapps_wire_format(opened: Open) -> None:
         opened,
         lambda each: each.send_text(outgoing("whatsapp")),
         lambda each: each.send_text(Outgoing("US.1234", WORDS, "r")),
-        lambda each: each.send_file(outgoing("whatsapp"), PDF, "https://files.example/1"),
+        lambda each: each.send_file(outgoing("whatsapp"), PDF, FileLink("https://files.example/1")),
     )
     path, body = seen[0]
     assert path == "/v23.0/100000000000001/messages"
@@ -202,20 +202,18 @@ async def test_whatsapps_wire_format(opened: Open) -> None:
 
 
 async def test_instagrams_wire_format(opened: Open) -> None:
-    """A recipient and a message; a file is an attachment, and with words a link."""
+    """A recipient and a message; a file is an attachment, alone."""
     seen = await captured(
         "instagram",
         opened,
         lambda each: each.send_text(outgoing("instagram")),
-        lambda each: each.send_file(outgoing("instagram", ""), PICTURE, "https://files.example/1"),
-        lambda each: each.send_file(outgoing("instagram"), PICTURE, "https://files.example/1"),
+        lambda each: each.send_file(outgoing("instagram", ""), PICTURE, FileLink("https://files.example/1")),
     )
     assert seen[0] == (
         "/v23.0/17841400000000001/messages",
         {"recipient": {"id": "6789012345"}, "message": {"text": WORDS}},
     )
     assert seen[1][1]["message"] == {"attachment": {"type": "image", "payload": {"url": "https://files.example/1"}}}
-    assert seen[2][1]["message"] == {"text": f"{WORDS}\nhttps://files.example/1"}
 
 
 async def test_messengers_wire_format(opened: Open) -> None:
@@ -235,8 +233,8 @@ async def test_telegrams_wire_format(opened: Open, settings: Settings) -> None:
         "telegram",
         opened,
         lambda each: each.send_text(outgoing("telegram", "*_[words](")),
-        lambda each: each.send_file(outgoing("telegram"), PICTURE, "https://files.example/1"),
-        lambda each: each.send_file(outgoing("telegram"), PDF, "https://files.example/2"),
+        lambda each: each.send_file(outgoing("telegram"), PICTURE, FileLink("https://files.example/1")),
+        lambda each: each.send_file(outgoing("telegram"), PDF, FileLink("https://files.example/2")),
     )
     bot = f"/bot1000000001:{settings.secret('telegram_token')}"
     assert seen[0] == (f"{bot}/sendMessage", {"chat_id": "123456", "text": "*_[words]("})

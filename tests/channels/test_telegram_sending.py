@@ -29,7 +29,7 @@ from chat4all.model.content import (
     Text,
 )
 from chat4all.model.failures import Permanent
-from chat4all.ports import Outgoing
+from chat4all.ports import FileLink, Outgoing
 from chat4all.services.acceptance.adaptation import adapted
 from chat4all.settings import Settings
 from tests.channels.conftest import Open, serving
@@ -74,7 +74,7 @@ async def ours(opened: Open, message: Outgoing, content: Content, answer: Any = 
     async with serving(handler) as url:
         channel = opened("telegram", url)
         if isinstance(content, Media):
-            await channel.send_file(message, content, URL)
+            await channel.send_file(message, content, FileLink(URL))
         elif isinstance(content, Text):
             await channel.send_text(message)
         else:

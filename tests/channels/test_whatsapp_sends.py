@@ -29,7 +29,7 @@ from chat4all.model.content import (
     TemplateParameters,
     type_of,
 )
-from chat4all.ports import Channel, Outgoing
+from chat4all.ports import Channel, FileLink, Outgoing
 from chat4all.services.acceptance.adaptation import carried
 from chat4all.settings import Settings
 from tests.channels.conftest import Open, serving
@@ -189,7 +189,7 @@ FILES: dict[str, tuple[Media, str, Callable[[Pywa], Any]]] = {
 async def test_pywa_sends_the_same_file_and_quotes_the_same(name: str, opened: Open) -> None:
     """Pictures, voice notes, stickers and documents; each as the answer to a message."""
     file, words, theirs = FILES[name]
-    ours = await sent(opened, lambda each: each.send_file(outgoing(words, reply_to="wamid.THEIRS"), file, URL))
+    ours = await sent(opened, lambda each: each.send_file(outgoing(words, reply_to="wamid.THEIRS"), file, FileLink(URL)))
     assert ours == full(pywas(theirs))
 
 
@@ -208,7 +208,7 @@ async def test_pywa_sends_the_same_file_and_quotes_the_same(name: str, opened: O
 )
 async def test_what_whatsapp_does_not_show_goes_as_a_document(file: Media, words: str, kind: str, opened: Open) -> None:
     """No words are lost, and nothing is called what it is not."""
-    body = await sent(opened, lambda each: each.send_file(outgoing(words), file, URL))
+    body = await sent(opened, lambda each: each.send_file(outgoing(words), file, FileLink(URL)))
     assert (body["type"], body[kind].get("caption", ""), body[kind].get("voice")) == (kind, words, None)
 
 

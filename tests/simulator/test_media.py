@@ -13,7 +13,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Media
 from chat4all.model.failures import Permanent
 from chat4all.model.files import StoredFile
-from chat4all.ports import Inbound, Outgoing
+from chat4all.ports import FileLink, Inbound, Outgoing
 from tasks.files.media import Fetcher
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
@@ -61,7 +61,7 @@ async def test_what_is_sent_by_link_is_looked_at(world: World, channel: str) -> 
 
     async with serving(behind) as url:
         file = Media("f", "", "tea.pdf", "application/pdf", len(DATA), "k")
-        await world.channels[channel].send_file(Outgoing(PEOPLE[channel], "", "r"), file, f"{url}/tea.pdf")
+        await world.channels[channel].send_file(Outgoing(PEOPLE[channel], "", "r"), file, FileLink(f"{url}/tea.pdf"))
         simulated = world.simulator.channels[channel]
         await until(lambda: simulated.counts["media_fetched"] == 1)
         [arrival] = await world.sent(channel=channel)
@@ -91,7 +91,7 @@ async def test_a_file_that_the_provider_does_not_take(world: World, channel: str
 
     opened = world.channels[channel]
     async with serving(behind) as url:
-        sending = opened.send_file(Outgoing(PEOPLE[channel], "", "r"), FILES[why], f"{url}/file")
+        sending = opened.send_file(Outgoing(PEOPLE[channel], "", "r"), FILES[why], FileLink(f"{url}/file"))
         if channel == "whatsapp":
             provider_id = await sending
             await until(lambda: world.gateway.receipts(provider_id) == ["failed"])

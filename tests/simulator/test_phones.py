@@ -13,7 +13,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from chat4all.model.content import Media
-from chat4all.ports import Outgoing
+from chat4all.ports import FileLink, Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World
 
@@ -161,7 +161,7 @@ async def test_pictures_are_shown(world: World, browser: Browser, tmp_path: Path
         for channel, to in (("whatsapp", ANA), ("telegram", "70001001")):
             sent = Outgoing(to, "ours", "r")
             await world.channels[channel].send_file(
-                sent, Media("f", "", "dog.png", "image/png", len(png), "k"), f"{url}/dog.png"
+                sent, Media("f", "", "dog.png", "image/png", len(png), "k"), FileLink(f"{url}/dog.png")
             )
         page = await look(world, browser)
         await expect(page.locator(".bubble img")).to_have_count(3)

@@ -9,7 +9,7 @@ from aiohttp import web
 from chat4all.channels import CHANNELS
 from chat4all.model.content import Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Outgoing
+from chat4all.ports import FileLink, Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
 
@@ -186,11 +186,11 @@ async def test_a_file_arrives_as_its_link(world: World, channel: str) -> None:
         return web.Response(body=b"PNG..", content_type="image/png")
 
     async with serving(behind) as url:
-        provider_id = await opened.send_file(outgoing(channel, ""), file, f"{url}/1")
+        provider_id = await opened.send_file(outgoing(channel, ""), file, FileLink(f"{url}/1"))
         [arrived] = await world.sent(channel=channel)
     assert (arrived["provider_id"], arrived["media"], arrived["kind"] in {"image", "photo"}) == (provider_id, f"{url}/1", True)
     with pytest.raises(Permanent):
-        await opened.send_file(outgoing(channel, ""), file, "")
+        await opened.send_file(outgoing(channel, ""), file, FileLink(""))
     with pytest.raises(Permanent):
         await opened.send_text(outgoing(channel, ""))
 

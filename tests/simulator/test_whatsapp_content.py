@@ -29,7 +29,7 @@ from chat4all.model.content import (
     shown,
     type_of,
 )
-from chat4all.ports import ChoiceLimits, Outgoing
+from chat4all.ports import ChoiceLimits, FileLink, Outgoing
 from tests.simulator.calling import graph
 from tests.simulator.conftest import World, until
 
@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
 async def test_a_voice_note_is_one_and_a_sticker_too(world: World) -> None:
     """By id of what was uploaded they would be the same; here the link is not looked at before the answer."""
     channel = world.channels["whatsapp"]
-    link = "http://127.0.0.1:1/file"
+    link = FileLink("http://127.0.0.1:1/file")
     await channel.send_file(outgoing(), Media("f", mime_type="audio/ogg", kind="voice"), link)
     await channel.send_file(outgoing(), Media("f", mime_type="image/webp", size=9, kind="sticker"), link)
     sent = await world.sent()

@@ -16,7 +16,7 @@ from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, State, state
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Channel, Limits, Outgoing, Taken, Update
+from chat4all.ports import Account, Channel, Limits, MediaSource, Outgoing, Taken, Update
 from chat4all.services.inbound.address_changes import follow
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lease import Hold
@@ -62,7 +62,7 @@ class Fake(Channel):
         self.arrived.append(message)
         return f"id-{len(self.arrived)}"
 
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
         return await self.send_text(message)
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from chat4all.model.content import Media
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
-from chat4all.ports import Limits, Registration
+from chat4all.ports import FileLink, Limits, MediaSource, Registration
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry.instruments import REGISTRY
 from tasks.files import file_tasks
@@ -307,7 +307,7 @@ class Out:
 
     def __init__(self, road: World, channel: Fake, sender: Sender, writer: Writer) -> None:
         self.road, self.channel, self.sender, self.writer = road, channel, sender, writer
-        self.files: list[tuple[str, Media, str]] = []
+        self.files: list[tuple[str, Media, MediaSource]] = []
 
     async def attempt(self, payload: Media, **more: Any) -> Any:
         self.road.know(whatsapp(1))
@@ -327,8 +327,8 @@ async def out(road: World) -> AsyncIterator[Out]:
         channel.limits = LIMITS
         made = Out(road, channel, Sender(road.parts, channel, writer, executor), writer)
 
-        async def send_file(outgoing: Any, file: Media, url: str) -> str:
-            made.files.append((outgoing.text, file, url))
+        async def send_file(outgoing: Any, file: Media, source: MediaSource) -> str:
+            made.files.append((outgoing.text, file, source))
             return "id-file"
 
         channel.send_file = send_file  # type: ignore[method-assign, assignment]
@@ -345,9 +345,10 @@ def payload(size: int = 900, text: str = "look", name: str = "chá.png") -> Medi
 async def test_a_file_within_the_limits_goes_by_its_link(out: Out) -> None:
     """With its caption, and a URL that is signed for this attempt."""
     assert isinstance(await out.attempt(payload()), Done)
-    [(text, file, url)] = out.files
+    [(text, file, source)] = out.files
+    assert isinstance(source, FileLink)
     assert (text, file.filename) == ("look", "chá.png")
-    assert f"/objects/{file.object_key}?" in url
+    assert f"/objects/{file.object_key}?" in source.url
 
 
 @pytest.mark.parametrize("wanted", [payload(size=1001), payload(text="a caption beyond it")])

@@ -8,7 +8,7 @@ from typing import Any
 
 from chat4all.model.content import Media
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Channel, Inbound, Limits, Moved, Outgoing, Unclaimed, Unreadable, Update
+from chat4all.ports import Account, Channel, Inbound, Limits, MediaSource, Moved, Outgoing, Unclaimed, Unreadable, Update
 
 SIGNATURE = "not a secret"
 
@@ -62,7 +62,7 @@ class PlainChannel(Channel):
     async def send_text(self, message: Outgoing) -> str:
         return "sent"
 
-    async def send_file(self, message: Outgoing, file: Media, url: str) -> str:
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
         return "sent"
 
     async def close(self) -> None:

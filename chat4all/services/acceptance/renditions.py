@@ -45,19 +45,26 @@ def _numbered(parts: Mapping[str, Parts]) -> tuple[dict[str, int], Renditions]:
 def _parts(payload: Content, name: str, limits: Limits) -> Parts:
     """The parts that it goes in; none: it goes as it is. In groups the speaker's name stands in front.
 
-    Words that fit neither beside a file nor beside the link that stands for it follow the file.
+    Words that do not fit beside a file, or beside the link that stands for one that the channel does not take, follow it.
     """
     if not isinstance(payload, Media):
         return adapted(payload, name, limits)
-    if not payload.text or _fit_beside(payload, name, limits):
-        return ()
-    spoken = f"{name}: {payload.text}" if name else payload.text
-    return ("", *split(spoken, limits.text_length, limits.measure))
-
-
-def _fit_beside(payload: Media, name: str, limits: Limits) -> bool:
     words = caption(payload, name)
-    if limits.measure(with_link(words, payload, "x" * LINK_MOST)) <= limits.text_length:
-        return True
-    # Of what a provider brought the size is not known yet: it may have to go as a link.
-    return bool(payload.object_key) and limits.takes(payload.mime_type, payload.size, words)
+    if limits.takes(payload.mime_type, payload.size, ""):
+        alone, follow = replace(payload, text=""), split(words, limits.text_length, limits.measure)
+        if _fits(payload, words, limits):
+            return ()
+        return (alone, *follow) if payload.text else (Text(words), alone)
+    if not payload.text or _fits_with_link(payload, words, limits):
+        return ()
+    return ("", *split(words, limits.text_length, limits.measure))
+
+
+def _fits(payload: Media, words: str, limits: Limits) -> bool:
+    """Whether they fit beside it. Of what a provider brought the size is not known yet: it may have to go as a link."""
+    fits = limits.measure(words) <= limits.caption_length
+    return fits and (bool(payload.object_key) or _fits_with_link(payload, words, limits))
+
+
+def _fits_with_link(payload: Media, words: str, limits: Limits) -> bool:
+    return limits.measure(with_link(words, payload, "x" * LINK_MOST)) <= limits.text_length

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chat4all.model.content import Content, shown, words_of
 from chat4all.settings import Settings
 from ops.simulator.model import WINDOW_S, Answer, Arrival, Call, Clock, Fetched, Refused, Said, Send
-from ops.simulator.providers import graph, messaging_people
+from ops.simulator.providers import attachments, graph, messaging_people
 from ops.simulator.providers import messaging_sends as sends
 from ops.simulator.providers.provider import Provider, encode, is_digits, largest
 
@@ -33,6 +33,7 @@ class _Recipient(Struct, frozen=True):
 
 class _Payload(Struct, frozen=True):
     url: str = ""
+    attachment_id: str = ""
 
 
 class _Attachment(Struct, frozen=True):
@@ -65,7 +66,7 @@ class MessagingProvider(Provider):
 
     `longest`: of a text, in `unit`. `window_error` and `stranger_error` are (code, subcode, HTTP status).
     `cuts_titles`: of quick replies; else long ones are refused. `reactions`: those that the account can give; none: every
-    emoji.
+    emoji. `keeps_attachments`: files can be uploaded, and named in messages.
     """
 
     webhook_object: ClassVar[str]
@@ -78,6 +79,7 @@ class MessagingProvider(Provider):
     cuts_titles: ClassVar[bool] = False
     reactions: ClassVar[frozenset[str]] = frozenset()
     too_fast = (613, 613)
+    keeps_attachments: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(settings, clock)
@@ -109,6 +111,8 @@ class MessagingProvider(Provider):
         match call.method, call.path[2:]:
             case "POST", ("messages",):
                 return self._read(account, call.body)
+            case "POST", ("message_attachments",) if self.keeps_attachments:
+                return attachments.upload(call, self.media_store, dict(self.takes))
             case "POST", ("subscribed_apps",):
                 return Answer(encode({"success": True}))
             case "GET", ("subscribed_apps",):
@@ -169,11 +173,14 @@ class MessagingProvider(Provider):
         if attachment.type not in KINDS:
             allowed = ", ".join(KINDS)
             raise Refused(100, words=f"(#100) Param message[attachment][type] must be one of {{{allowed}}}")
-        url = attachment.payload.url
+        assert send.message is not None  # noqa: S101
+        reference, url = send.message.metadata, attachment.payload.url
+        if attachment.payload.attachment_id and self.keeps_attachments:
+            kept = attachments.known(self.media_store, attachment.payload.attachment_id, attachment.type)
+            link = self.media_store.url(kept.media_id)
+            return Send(account, send.recipient.id, "", reference, link, attachment.type, kept, within_s=within)
         if not url.startswith(("http://", "https://")):
             raise Refused(100, words="(#100) Param message[attachment][payload][url] should represent a valid URL")
-        assert send.message is not None  # noqa: S101
-        reference = send.message.metadata
         return Send(account, send.recipient.id, "", reference, url, attachment.type, within_s=within)
 
     def new_id(self, address: str) -> str:

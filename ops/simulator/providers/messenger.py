@@ -18,6 +18,7 @@ class Messenger(MessagingProvider):
         "video": {"video/": 25 * MB},
         "file": {"": 25 * MB},
     }
+    keeps_attachments = True
     webhook_object = "page"
     window_error = (10, 2018278, 400)
     stranger_error = (100, 2018001, 400)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from chat4all.settings import Settings
-from ops.simulator import forms
 from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Refused, Said, Send
-from ops.simulator.providers import graph, whatsapp_sends, whatsapp_webhooks
+from ops.simulator.providers import graph, whatsapp_media, whatsapp_sends, whatsapp_webhooks
 from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
 from ops.simulator.providers.templates import Templates
 from ops.simulator.providers.whatsapp_sends import GROUP, GROUP_ID, NUMBER, USER_ID, invalid
@@ -99,7 +98,7 @@ class WhatsApp(Provider):
             case "POST", (_, account, "messages"):
                 return self._message(account, call.body)
             case "POST", (_, _, "media"):
-                return self._upload(call)
+                return whatsapp_media.upload(call, self.media_store)
             case "POST", (_, _) | (_, _, "subscribed_apps" | "register"):
                 return Answer(encode({"success": True}))
             case "DELETE", (_, name) if self.media_store.forget(name):
@@ -160,21 +159,6 @@ class WhatsApp(Provider):
             "url": self.media_store.url(attached.media_id),
             "messaging_product": "whatsapp",
         }
-
-    def _upload(self, call: Call) -> Answer:
-        """A file to send later by its id."""
-        try:
-            given, files = forms.fields(call)
-        except forms.Unreadable:
-            raise invalid("The body cannot be read as a form.") from None
-        file = files.get("file")
-        if file is None or given.get("messaging_product") != "whatsapp":
-            raise invalid("The parameters file and messaging_product are required.")
-        mime_type = str(given.get("type") or file.mime_type)
-        most = next((size for kind in self.takes.values() if (size := largest(kind, mime_type))), DOCUMENT_BYTES)
-        if not file.content or len(file.content) > most:
-            raise invalid(f"Param file must be between 1 and {most} bytes.")
-        return Answer(encode({"id": self.media_store.put(file.filename, mime_type, file.content).media_id}))
 
     def new_id(self, address: str) -> str:
         """wamid.<unique>."""

@@ -1,0 +1,35 @@
+"""Files on Telegram: how one is given to it, and what it calls one that was sent."""
+
+from math import ceil
+from typing import Any
+
+from chat4all.channels.multipart import FilePayload
+from chat4all.model.clock import DAY_MS, now_ms
+from chat4all.model.content import Media
+from chat4all.ports import Body, FileLink, MediaSource, Uploaded
+
+# Any type; a picture beyond what is shown as one goes as a document.
+BY_UPLOAD = {"": 50 << 20}
+# Telegram names no end; after this time a file is given to it again.
+KEPT_MS = 90 * DAY_MS
+
+
+def given(file: Media, source: MediaSource) -> Any:
+    """What the library is given in the file's place: a link, what it was uploaded as, or its name and bytes."""
+    if isinstance(source, Body):
+        return (file.filename or "file", FilePayload(source, file.mime_type))
+    return source.url if isinstance(source, FileLink) else source.handle
+
+
+def limit(source: MediaSource) -> dict[str, Any]:
+    """The time limit of a call that carries a file."""
+    return {"timeout": ceil(source.seconds)} if isinstance(source, Body) else {}
+
+
+def uploaded(kind: str, sent: Any) -> Uploaded | None:
+    """What Telegram calls the file of a message that it sent. It may have made something else of it than was asked for."""
+    kept = getattr(sent, kind, None)
+    largest = kept[-1] if isinstance(kept, list) and kept else kept
+    handle = getattr(largest, "file_id", "")
+    now = now_ms()
+    return Uploaded(handle, now, now + KEPT_MS) if isinstance(handle, str) and handle else None
