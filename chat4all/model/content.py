@@ -321,24 +321,9 @@ class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
         return self.text or f"[{self.kind or 'not supported'}]"
 
 
-Content = (
-    Text
-    | Media
-    | Location
-    | ContactCards
-    | Choices
-    | Form
-    | Answer
-    | Template
-    | Reaction
-    | Edit
-    | Deletion
-    | Order
-    | SharedPost
-    | Story
-    | Call
-    | Unsupported
-)
+# What callers send beside words and files. All other kinds are brought by providers only.
+Composed = Location | ContactCards | Choices | Form | Answer | Template | Reaction | Edit | Deletion
+Content = Text | Media | Composed | Order | SharedPost | Story | Call | Unsupported
 # Facts about another message, of the same conversation: its `target`.
 Modifier = Reaction | Edit | Deletion
 MODIFIERS = (Reaction, Edit, Deletion)

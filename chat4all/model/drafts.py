@@ -6,22 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import (
-    MODIFIERS,
-    Answer,
-    Choices,
-    ContactCards,
-    Content,
-    Deletion,
-    Edit,
-    Form,
-    Location,
-    Media,
-    Reaction,
-    Template,
-    Text,
-    type_of,
-)
+from chat4all.model.content import MODIFIERS, Answer, Composed, Content, Media, Text, type_of
 
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
@@ -46,8 +31,8 @@ class FileDraft(Struct, frozen=True, tag="file"):
     text: str = ""
 
 
-# What people may send. All other kinds are brought by providers only.
-Sendable = Text | MediaDraft | Location | ContactCards | Choices | Form | Answer | Template | Reaction | Edit | Deletion
+# What callers may send.
+Sendable = Text | MediaDraft | Composed
 _read: Any = Sendable | FileDraft
 PLACE = re.compile(r" - at `\$\.?(.*)`$")
 
