@@ -24,7 +24,7 @@ from chat4all.model.content import (
     Text,
 )
 from chat4all.model.failures import Permanent
-from chat4all.ports import Inbound, Outgoing
+from chat4all.ports import FileLink, Inbound, Outgoing
 from ops.simulator.providers.telegram import Telegram
 from tests.channels import payloads
 from tests.channels.conftest import serving
@@ -272,7 +272,7 @@ async def test_a_voice_note_and_a_sticker_are_shown_as_such(world: World) -> Non
     async with serving(handler) as url:
         for kind, mime_type in (("voice", "audio/ogg"), ("sticker", "image/webp")):
             file = Media("f", mime_type=mime_type, kind=kind, size=9)
-            await world.channels["telegram"].send_file(to(), file, f"{url}/?type={mime_type}")
+            await world.channels["telegram"].send_file(to(), file, FileLink(f"{url}/?type={mime_type}"))
     assert [(each["kind"], each["content"]["kind"]) for each in await world.sent()] == [
         ("voice", "voice"),
         ("sticker", "sticker"),
