@@ -1,7 +1,7 @@
 """The lag of the stages behind the log, read from log and store at each scrape; nothing is counted in between."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import Range
@@ -16,8 +16,11 @@ READ_S = 2.0
 class Lag:
     """Looks at these topics."""
 
-    def __init__(self, log: EventLog, store: MessageStore, topics: Sequence[str]) -> None:
-        self._log, self._store, self._topics = log, store, topics
+    def __init__(
+        self, log: EventLog, store: MessageStore, topics: Sequence[str], clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: seconds since 1970."""
+        self._log, self._store, self._topics, self._clock = log, store, topics, clock
 
     def show(self) -> None:
         """Let every scrape look."""
@@ -52,5 +55,5 @@ class Lag:
         except RangeLost:
             # Trimmed, or replaced, while we looked.
             found = {}
-        now = time.time()
+        now = self._clock()
         return {partition: max(0.0, now - found[partition] / 1000) if partition in found else 0.0 for partition in spans}

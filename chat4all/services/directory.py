@@ -1,6 +1,6 @@
 """Users and conversations, made when they are first needed. It caches only values that never change once they are known."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -29,9 +29,13 @@ def _renamed(name: str, user: User) -> User:
 
 
 class People:
-    """Looks up and founds, many at once. Thread-safe: of users only names change, all else is asked of the store."""
+    """Looks up and founds, many at once. Thread-safe: of users only names change, all else is asked of the store.
 
-    def __init__(self, store: MessageStore, channels: Mapping[str, Channel]) -> None:
+    `clock`: ms UTC.
+    """
+
+    def __init__(self, store: MessageStore, channels: Mapping[str, Channel], clock: Callable[[], int] = now_ms) -> None:
+        self.clock = clock
         self._store = store
         self.channels = channels
         self._users: dict[str, User] = {}
@@ -61,7 +65,7 @@ class People:
         """The channel's inbox user, registered."""
         name = inbox_id(channel)
         if name not in self._users:
-            self._keep({name: self._store.add_users([User(name, UserKind.INBOX, now_ms(), f"{channel} inbox")])[0]})
+            self._keep({name: self._store.add_users([User(name, UserKind.INBOX, self.clock(), f"{channel} inbox")])[0]})
         return name
 
     def owners(self, wanted: Mapping[Address, str]) -> dict[Address, str]:
@@ -71,7 +75,7 @@ class People:
         return owned | self._make_contacts(free) if free else owned
 
     def _make_contacts(self, free: Mapping[Address, str]) -> dict[Address, str]:
-        now = now_ms()
+        now = self.clock()
         ids = {place: self._unused(place, now) for place in free}
         made = [User(ids[place], UserKind.CONTACT, now, cleaned(called)) for place, called in free.items()]
         self._keep({each.user_id: each for each in self._store.add_users(made)})
@@ -112,7 +116,7 @@ class People:
 
     def found_pairs(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Membership]:
         """Private conversations by id with (owner, other); those that exist stay as they are."""
-        now = now_ms()
+        now = self.clock()
         founded = [
             (Conversation(each, ConversationType.PRIVATE, owner, now), (owner, other)) for each, (owner, other) in pairs.items()
         ]

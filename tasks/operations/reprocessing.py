@@ -58,7 +58,7 @@ def place(text: str) -> tuple[str, Range]:
     return topic, found
 
 
-def batches(parts: Parts, topic: str, span: Range, stage: str = "") -> list[BatchRef]:
+def batches(parts: Parts, topic: str, span: Range, stage: str = "", most: int = CHAINS_MOST) -> list[BatchRef]:
     """The chains that run a range again. Permanent when it is not done yet or too much; RangeLost when it is gone."""
     stages = [each.name for each in STAGES[topic]]
     if stage and stage not in stages:
@@ -71,8 +71,8 @@ def batches(parts: Parts, topic: str, span: Range, stage: str = "") -> list[Batc
     if span.first < kept:
         raise RangeLost("range_lost", f"{topic}:{span.partition} begins at {kept} now")
     size = parts.settings.batch_records
-    if span.last - span.first >= size * CHAINS_MOST:
-        raise Permanent("too_much", f"at most {size * CHAINS_MOST} records at once")
+    if span.last - span.first >= size * most:
+        raise Permanent("too_much", f"at most {size * most} records at once")
     firsts = range(span.first, span.last + 1, size)
     spans = [Range(span.partition, first, min(first + size - 1, span.last)) for first in firsts]
     return [BatchRef(topic, (each,), replay=True) for each in spans]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from chat4all.services.acceptance.acceptance import Accepted, Acceptor, Caller, 
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.settings import Settings
 from storage.open import open_log, open_store
+from tests.between import Between
 from tests.webapp.channels import both
 
 CRM = Caller("crm", UserKind.CLIENT, frozenset({"send"}))
@@ -25,7 +27,8 @@ class Desk:
     """A log, a store and an acceptor on them, with alice, bob and a service client."""
 
     def __init__(self, settings: Settings) -> None:
-        self.log: EventLog = open_log(settings)
+        self.log_faults = Between(open_log(settings))
+        self.log = cast("EventLog", self.log_faults)
         self.store: MessageStore = open_store(settings)
         self.store.migrate()
         self.log.create(dict.fromkeys(TOPICS, 2))
@@ -49,16 +52,15 @@ def said(text: str = "hello", **more: object) -> Draft:
     return Draft(Text(text), **more)  # type: ignore[arg-type]
 
 
-def test_one_batch_is_one_append(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_batch_is_one_append(desk: Desk) -> None:
     """However many messages and new conversations, the log is waited for once."""
-    calls = []
-    append = type(desk.log).append
+    calls: list[int] = []
 
-    def counted(log: EventLog, records: list[object], timeout_s: float) -> list[int]:
+    def counted(records: list[object], timeout_s: float) -> Any:
         calls.append(len(records))
-        return append(log, records, timeout_s)  # type: ignore[arg-type]
+        return desk.log_faults.real.append(records, timeout_s)
 
-    monkeypatch.setattr(type(desk.log), "append", counted)
+    desk.log_faults.answer("append", counted)
     answers = desk.acceptor.accept(CRM, [said(to=["alice"]), said(to=["bob"]), said(to=["alice"])])
     assert all(isinstance(each, Accepted) for each in answers)
     assert calls == [5]

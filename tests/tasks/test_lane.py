@@ -399,7 +399,7 @@ async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Be
 
 async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that nobody can read ends the work; a call that was begun is finished, and what it came to is durable."""
-    pages, began, sends = bench.road.store.lane_rows, asyncio.Event(), bench.provider.attempt
+    began, sends = asyncio.Event(), bench.provider.attempt
 
     async def slowly(row: Delivery, refusals: int, hold: Hold) -> Outcome:
         began.set()
@@ -409,10 +409,10 @@ async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench, monkeypa
     def page(lane: Lane, after: tuple[int, int], *more: Any) -> Any:
         if after[0] > 0:
             raise ValueError("nobody foresaw this")
-        return pages(lane, after, *more)
+        return bench.road.faults.real.lane_rows(lane, after, *more)
 
     monkeypatch.setattr(bench.provider, "attempt", slowly)
-    monkeypatch.setattr(bench.road.store, "lane_rows", page)
+    bench.road.faults.answer("lane_rows", page)
     say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
     state, hold = take(bench.road.store, Lane("whatsapp", 0), "holder")
     work = LaneWork(state, hold, bench.road.store, bench.writer, bench.provider, bench.executor)

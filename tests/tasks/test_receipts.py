@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -136,8 +135,10 @@ def test_a_rerun_tells_what_the_first_run_died_before_telling(road: World) -> No
     """The facts and the id were written, then the process died: the second run publishes, and applies what was parked."""
     (row,) = road.rows()
     road.report(receipt("delivered", 2000), receipt("sent", 1000, reference=str(row.key)))
-    with patch("tasks.stages.receipts.tell", side_effect=Temporary("died")), pytest.raises(Temporary):
+    road.log_faults.fail("append", Temporary("died"))
+    with pytest.raises(Temporary):
         road.receive()
+    road.log_faults.mend()
     road.store.record({row.key: Facts(sent_at=1000, provider_id="wamid.1")})
     road.receive()
     assert state(road.rows()[0].facts) is State.DELIVERED

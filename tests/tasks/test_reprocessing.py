@@ -85,7 +85,7 @@ def test_a_rerun_writes_again_what_was_lost(road: World) -> None:
     assert (len(road.rows()), len(road.store.page(TALK, None, None, 10))) == (1, 1)
 
 
-def test_long_ranges_are_cut_into_batches(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_ranges_are_cut_into_batches(road: World) -> None:
     """Each chain carries what a batch may; too many of them would keep the live ones waiting, and are refused."""
     settings = road.parts.settings.model_copy(update={"batch_records": 4})
     parts = replace(road.parts, settings=settings)
@@ -95,9 +95,8 @@ def test_long_ranges_are_cut_into_batches(road: World, monkeypatch: pytest.Monke
         (Range(0, 5, 8),),
         (Range(0, 9, 9),),
     ]
-    monkeypatch.setattr(reprocessing, "CHAINS_MOST", 2)
     with pytest.raises(Permanent, match="too_much"):
-        reprocessing.batches(parts, INCOMING, Range(0, 1, 9))
+        reprocessing.batches(parts, INCOMING, Range(0, 1, 9), most=2)
 
 
 @pytest.mark.parametrize(

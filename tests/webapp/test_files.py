@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Media
-from chat4all.model.files import FileStatus
-from chat4all.services.files.file_lifecycle import FileLifecycle
+from chat4all.model.files import FileStatus, StoredFile
 from tests.webapp.uploading import PART, Uploads, digest, random_bytes
 
 DATA = random_bytes(2 * PART + 1000)
@@ -78,11 +77,17 @@ def test_two_completes_at_once_are_one(uploads: Uploads) -> None:
     assert uploads.complete(begun["file_id"], digest(DATA))["status"] == "ready"
     other = uploads.begin(len(DATA))
     uploads.bring(other, DATA)
-    verify = FileLifecycle.verify
     uploads.sleep()
-    with patch.object(FileLifecycle, "verify", lambda *given: verify(*given) and None):
-        assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
-        assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
+
+    def lost(wanted: StoredFile) -> bool:
+        """The answer of a store that took a change and was not heard."""
+        uploads.driver.faults.mend()
+        uploads.driver.faults.real.swap_file(wanted)
+        return False
+
+    uploads.driver.faults.answer("swap_file", lost)
+    assert uploads.complete(other["file_id"], digest(DATA), expect=202)["status"] == "verifying"
+    assert uploads.complete(other["file_id"], digest(b"x"), expect=409)["code"] == "already_completing"
 
 
 def test_a_few_wait_for_a_worker_and_others_are_told_to_ask_again(uploads: Uploads) -> None:

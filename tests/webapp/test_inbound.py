@@ -100,12 +100,12 @@ def test_an_address_that_changes_its_owner_takes_no_conversation_along(gateway: 
     assert gateway.writes("whatsapp", CARLA, "again", "p2").conversation_id == record.conversation_id
 
 
-def test_an_address_that_is_free_again_is_a_new_contact(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_is_free_again_is_a_new_contact(gateway: Driver) -> None:
     """Taken from a contact and released later, it may be anybody's: the old contact's conversations stay closed to them."""
     old = sent(gateway, "alice", CARLA, "w1", 10)
     home = gateway.writes("instagram", CARLA, "hi", "p0").conversation_id
     later = now_ms() + 120_000
-    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: later)
+    gateway.parts.people.clock = lambda: later
     for channel in ("whatsapp", "instagram"):
         path = f"/v1/users/eve/identities/{channel}"
         gateway.ask("crm", "PUT", path, {"address": CARLA})
@@ -208,16 +208,12 @@ def test_a_webhook_of_many_parts_is_durable_as_a_whole(gateway: Driver) -> None:
     assert gateway.statuses() == [ProviderReceipt("whatsapp", ACCOUNT, "w1", "delivered", 1_700_000_000_000)]
 
 
-def test_a_provider_hears_200_only_when_all_is_durable(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_hears_200_only_when_all_is_durable(gateway: Driver) -> None:
     """Else it is told to bring it again, and that time it goes the same way."""
-
-    def fail(*_: object) -> list[int]:
-        raise Unknown("log_timeout")
-
     part = {"type": "inbound", "address": CARLA, "text": "one", "provider_id": "p1"}
-    with monkeypatch.context() as patched:
-        patched.setattr(type(gateway.parts.log), "append", fail)
-        answer = gateway.webhook("whatsapp", part)
+    gateway.log_faults.fail("append", Unknown("log_timeout"))
+    answer = gateway.webhook("whatsapp", part)
+    gateway.log_faults.mend()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert gateway.records() == []
     assert gateway.webhook("whatsapp", part).status_code == 200

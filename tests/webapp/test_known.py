@@ -4,13 +4,11 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import patch
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import pytest
 
 from chat4all.model.ids import contact_id, made_id, provider_message_id
-from chat4all.services.acceptance import attachments
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
 
@@ -111,8 +109,8 @@ def test_a_file_that_expired_since_is_not_looked_at_again(uploads: Uploads) -> N
     }
     told = uploads.driver.ask("ana", "POST", "/v1/messages", body, 202)
     uploads.driver.process()
-    with patch.object(attachments, "found", return_value={}):
-        assert uploads.driver.ask("ana", "POST", "/v1/messages", body, 202) == told
+    uploads.driver.faults.answer("files", lambda _ids: {})
+    assert uploads.driver.ask("ana", "POST", "/v1/messages", body, 202) == told
     assert len(uploads.driver.records()) == 1
 
 
@@ -123,8 +121,8 @@ def test_a_copy_of_what_is_refused_is_refused(uploads: Uploads) -> None:
         "conversation_id": uploads.conversation,
         "payload": {"type": "file", "file_id": uploads.whole(b"tea")},
     }
-    with patch.object(attachments, "hold", side_effect=lambda store, works, files: [False] * len(works)):
-        results = uploads.driver.ask("ana", "POST", "/v1/messages:batch", {"messages": [body, body]})["results"]
+    uploads.driver.faults.answer("hold_objects", lambda wanted, _at: [False] * len(wanted))
+    results = uploads.driver.ask("ana", "POST", "/v1/messages:batch", {"messages": [body, body]})["results"]
     assert [each["status"] for each in results] == ["error", "error"]
     assert uploads.driver.records() == []
 

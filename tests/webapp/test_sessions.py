@@ -66,9 +66,9 @@ def ends_elsewhere(driver: Driver, token: str) -> None:
         time.sleep(0.05)
 
 
-def later(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
+def later(driver: Driver, ms: int) -> None:
     """For whoever renews a login it is so much later."""
-    monkeypatch.setattr("chat4all.services.access.logins.now_ms", lambda: int(time.time() * 1000) + ms)
+    driver.parts.logins.clock = lambda: int(time.time() * 1000) + ms
 
 
 def test_tokens_are_not_to_be_kept_by_anybody_between(gateway: Driver) -> None:
@@ -95,24 +95,24 @@ def test_a_refresh_token_is_good_once(gateway: Driver) -> None:
     log_in(gateway)
 
 
-def test_a_renewal_whose_answer_was_lost_is_answered_again(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renewal_whose_answer_was_lost_is_answered_again(gateway: Driver) -> None:
     """For a minute, as long as nobody used what it gave; both answers are the same renewal. After that it is reuse."""
     first = log_in(gateway)
     lost, got = (renew(gateway, first["refresh_token"]) for _ in range(2))
-    later(monkeypatch, LOST_ANSWER_MS - 1000)
+    later(gateway, LOST_ANSWER_MS - 1000)
     once_more = renew(gateway, first["refresh_token"])
     third = renew(gateway, got["refresh_token"])
     assert works(gateway, third["access_token"])
     assert renew(gateway, lost["refresh_token"])["access_token"]
-    later(monkeypatch, 2 * LOST_ANSWER_MS + 1000)
+    later(gateway, 2 * LOST_ANSWER_MS + 1000)
     assert renew(gateway, once_more["refresh_token"], 401)["code"] == "token_reused"
 
 
-def test_a_renewal_that_was_not_asked_again_in_time_is_reuse(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renewal_that_was_not_asked_again_in_time_is_reuse(gateway: Driver) -> None:
     """A minute later the answer is not lost any more."""
     first = log_in(gateway)
     renew(gateway, first["refresh_token"])
-    later(monkeypatch, LOST_ANSWER_MS + 1000)
+    later(gateway, LOST_ANSWER_MS + 1000)
     assert renew(gateway, first["refresh_token"], 401)["code"] == "token_reused"
 
 
@@ -327,7 +327,7 @@ def of_then(kind: str) -> str:
     return str(given[0]["token"])
 
 
-def test_a_login_of_then_goes_on_and_rotates_from_now_on(past: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_of_then_goes_on_and_rotates_from_now_on(past: Driver) -> None:
     """Its access token is good, its refresh token once; again later it ends what came of it."""
     assert works(past, of_then("access"))
     renewed = renew(past, of_then("refresh"))

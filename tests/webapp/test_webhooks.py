@@ -312,7 +312,7 @@ def test_an_echo_of_choices_is_ours(provider: Provider, as_template: bool) -> No
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_number_is_the_same_person(provider: Provider, known: bool) -> None:
     """Contact and conversation stay, answers go to the new number; also where words from it came before the news."""
     driver = provider.driver
     driver.service("crm", "send", "manage")
@@ -330,7 +330,7 @@ def test_a_new_number_is_the_same_person(provider: Provider, known: bool, monkey
     assert [each.address for each in sent.recipients] == ["+5511977770000"]
     assert driver.parts.store.forwards([("whatsapp", "+5511988880000")]) == {("whatsapp", "+5511988880000"): "+5511977770000"}
     tomorrow = now_ms() + 86_400_000
-    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: tomorrow)
+    driver.parts.people.clock = lambda: tomorrow
     words = whatsapp("wamid.9", "who are you?", sender="5511988880000")
     words["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(now_ms() // 1000 + 60)
     provider.posts("whatsapp", words)
@@ -362,9 +362,7 @@ def test_a_group_that_becomes_a_supergroup_stays_one_conversation(provider: Prov
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "telegram"])
-def test_words_that_the_news_overtook_are_still_theirs(
-    provider: Provider, channel: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_that_the_news_overtook_are_still_theirs(provider: Provider, channel: str) -> None:
     """Written from the old address before it was left, and brought after the news: the same person and conversation."""
     old = "5511988880000" if channel == "whatsapp" else "-5550001"
 
@@ -378,7 +376,7 @@ def test_words_that_the_news_overtook_are_still_theirs(
     body, _ = payloads.webhook(channel, "number_change" if channel == "whatsapp" else "supergroup")
     provider.posts(channel, body)
     tomorrow = now_ms() + 86_400_000
-    monkeypatch.setattr("chat4all.services.directory.now_ms", lambda: tomorrow)
+    provider.driver.parts.people.clock = lambda: tomorrow
     writes(2)
     records = {each.payload.as_text(): each for each in provider.driver.records()}
     assert (records["2"].conversation_id, records["2"].sender) == (records["1"].conversation_id, records["1"].sender)

@@ -38,9 +38,10 @@ class Pair(Struct, frozen=True):
 
 
 class Logins:
-    """The logins of a deployment."""
+    """The logins of a deployment. `clock`: ms UTC."""
 
-    def __init__(self, store: MessageStore, settings: Settings) -> None:
+    def __init__(self, store: MessageStore, settings: Settings, clock: Callable[[], int] = now_ms) -> None:
+        self.clock = clock
         self._store = store
         self._settings = settings
         # A token cannot outlive this, so what made it void need not be kept longer.
@@ -48,7 +49,7 @@ class Logins:
 
     def begin(self, user: User, generation: int, agent: str = "") -> Pair:
         """A new login. `generation`: as it was before the user was read and their secret checked."""
-        now = now_ms()
+        now = self.clock()
         self._make_room(user.user_id, now)
         if user.kind is UserKind.CLIENT:
             # One of an older release is not listed yet.
@@ -89,7 +90,7 @@ class Logins:
         if user is None or user.disabled_at or caller.generation < user.valid_from:
             raise BadToken(SAID, tokens.REVOKED)
         for _ in range(TRIES):
-            session, now = self._session(said), now_ms()
+            session, now = self._session(said), self.clock()
             if session is None or not session.is_good(now, user.valid_from):
                 raise BadToken(SAID, tokens.REVOKED)
             if said.turn == session.turn:
@@ -104,7 +105,7 @@ class Logins:
         raise Temporary("store", "others keep renewing this login")
 
     def _session(self, said: tokens.Token) -> Session | None:
-        who, session_id, now = said.caller.user_id, said.caller.session, now_ms()
+        who, session_id, now = said.caller.user_id, said.caller.session, self.clock()
         found = self._store.session(who, session_id)
         if found is None and session_id.startswith(OLD_PREFIX):
             found = self._store.add_session(Session(who, session_id, now, now, max(said.expires_at, self._ends(now))))
@@ -114,7 +115,7 @@ class Logins:
         """End the login that a token names. One that is not kept any more is made void all the same."""
         session = self._store.session(user_id, session_id)
         if session is None and session_id.startswith(OLD_PREFIX):
-            now = now_ms()
+            now = self.clock()
             session = self._store.add_session(Session(user_id, session_id, now, now, self._ends(now)))
         if session:
             self.end(session, LOGOUT)
@@ -133,7 +134,7 @@ class Logins:
 
     def sessions(self, user: User) -> list[Session]:
         """The user's logins that go on."""
-        now = now_ms()
+        now = self.clock()
         return [each for each in self._store.sessions(user.user_id) if each.is_good(now, user.valid_from)]
 
     def end_all(self, user_id: str, change: Callable[[User], User] = lambda user: user) -> User | None:
