@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from chat4all.model.content import Content
 
@@ -137,6 +138,26 @@ class Pointer(Struct, frozen=True, omit_defaults=True):
     words: str = ""
     provider_ids: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+
+
+# Somebody wants a delivery not to be sent: its message was deleted, or its words were replaced, before that.
+TAKEN_BACK, REPLACED = "taken_back", "replaced"
+WITHDRAWALS = frozenset({TAKEN_BACK, REPLACED})
+
+
+class Withdrawn(Struct, frozen=True):
+    """The fact that a delivery is not to be sent, since `at`, for a `reason` of `WITHDRAWALS`. `by`: what says so, an id.
+
+    It is no end and no state: a call that is under way may still reach the person. The lane's holder ends the delivery.
+    """
+
+    at: int
+    reason: str
+    by: str = ""
+
+    def first(self, other: "Withdrawn") -> "Withdrawn":
+        """The one that stands of two: the earlier. Commutative, associative, idempotent."""
+        return min(self, other, key=astuple)
 
 
 class Delivery(Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
 
@@ -111,6 +111,17 @@ class Deliveries(ABC):
         the higher one. A store may forget the stamp of a row that is removed: then an older wait may come back, which costs
         a look at deliveries that have ended.
         """
+
+    @abstractmethod
+    def withdraw(self, withdrawn: Mapping[DeliveryKey, Withdrawn]) -> None:
+        """These are not to be sent any more; they need not exist yet. Of several facts the first stands (`Withdrawn.first`).
+
+        Kept for longer than the rows.
+        """
+
+    @abstractmethod
+    def withdrawn(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Withdrawn]:
+        """Those of them that are not to be sent. Asked before every call to a provider, and hardly ever answered."""
 
     @abstractmethod
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
 import msgspec
+from msgspec.structs import astuple
 
-from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.retention import Retention
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Handle, Waiting
@@ -40,6 +41,8 @@ LANE_ROWS = (
 )
 HANDLE = "INSERT INTO handles (channel, account, provider_id, delivery) VALUES (?, ?, ?, ?) USING TTL ?"
 HANDLED = Lookup("delivery", "handles", "channel", "account", "provider_id")
+WITHDRAW = "INSERT INTO withdrawals (delivery, at, reason, said_by) VALUES (?, ?, ?, ?) USING TTL ?"
+WITHDRAWN = "SELECT delivery, at, reason, said_by FROM withdrawals WHERE delivery IN ? PER PARTITION LIMIT 1"
 SPOKEN = "UPDATE last_conversations USING TIMESTAMP ? SET conversation_id = ? WHERE channel = ? AND address = ?"
 
 _delivery = msgspec.json.Decoder(Delivery).decode
@@ -146,6 +149,17 @@ class CassandraDeliveries(CassandraLanes, CassandraParking):
         known += [self._outcome(key, seen) for key, seen in facts.items() if _lasts(seen)]
         self._db.put([*cassandra_changes.puts(changes), *known])
         self._write_waiting(waiting, resumed)
+
+    def withdraw(self, withdrawn: Mapping[DeliveryKey, Withdrawn]) -> None:
+        ttl_s = self._keep_s and self._keep_s + DAY_S
+        self._db.put(
+            (("withdrawals", str(key)), WITHDRAW, (str(key), *astuple(each), ttl_s)) for key, each in withdrawn.items()
+        )
+
+    def withdrawn(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Withdrawn]:
+        names = [str(key) for key in dict.fromkeys(keys)]
+        calls = [(WITHDRAWN, (names[start : start + TOGETHER],)) for start in range(0, len(names), TOGETHER)]
+        return {DeliveryKey.parse(text): Withdrawn(*row) for rows in self._db.all(calls) for text, *row in rows}
 
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
         found = HANDLED(self._db, ids)

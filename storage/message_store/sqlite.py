@@ -25,7 +25,7 @@ from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 

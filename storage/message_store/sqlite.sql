@@ -1,4 +1,4 @@
--- The embedded message store, schema version 13. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 14. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -411,3 +411,11 @@ CREATE TABLE IF NOT EXISTS raw_parts (
     body            BLOB NOT NULL,
     PRIMARY KEY (conversation_id, message_id)
 );
+
+-- Since version 14: deliveries that are not to be sent any more. `delivery` is a DeliveryKey as text.
+CREATE TABLE IF NOT EXISTS withdrawals (
+    delivery TEXT PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    reason   TEXT NOT NULL,
+    said_by  TEXT NOT NULL
+) WITHOUT ROWID;

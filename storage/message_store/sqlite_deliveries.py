@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from chat4all.model.clock import now_ms
-from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
@@ -37,6 +38,15 @@ SPOKEN = Write(
     "WHERE (excluded.at, excluded.conversation_id) > (at, conversation_id)",
     4,
 )
+WITHDRAW = Write(
+    "INSERT INTO withdrawals VALUES {rows} "
+    "ON CONFLICT DO UPDATE SET at = excluded.at, reason = excluded.reason, said_by = excluded.said_by "
+    "WHERE (excluded.at, excluded.reason, excluded.said_by) < (at, reason, said_by)",
+    4,
+)
+WITHDRAWN = Lookup("at, reason, said_by", "CROSS JOIN withdrawals USING (delivery)", "delivery")
+# Hardly ever is there one, and this is asked before every call.
+ANY_WITHDRAWN = "SELECT EXISTS (SELECT 1 FROM withdrawals WHERE delivery > '')"
 WAITING_COLUMNS = "conversation_id, address, seq, idx, retry_at, refusals, stamp"
 WAIT = Write(
     f"INSERT INTO waiting (channel, partition, {WAITING_COLUMNS}) VALUES {{rows}} "  # noqa: S608
@@ -147,6 +157,14 @@ class SQLiteDeliveries(Deliveries):
             (WAIT, [(*_waiting_key(each), *_waits(each)) for each in waiting]),
             (sqlite_changes.NOTE, sqlite_changes.rows(changes)),
         )
+
+    def withdraw(self, withdrawn: Mapping[DeliveryKey, Withdrawn]) -> None:
+        self._db.put((WITHDRAW, [(str(key), *astuple(each)) for key, each in withdrawn.items()]))
+
+    def withdrawn(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Withdrawn]:
+        with self._db.read() as db:
+            found = WITHDRAWN(db, [(str(key),) for key in keys]) if db.execute(ANY_WITHDRAWN).fetchone()[0] else []
+        return {DeliveryKey.parse(text): Withdrawn(*row) for (text,), row in found}
 
     def handles(self, ids: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], DeliveryKey]:
         with self._db.read() as db:

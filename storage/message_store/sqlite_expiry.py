@@ -58,7 +58,7 @@ DELETE FROM parked WHERE (channel, account, provider_id, kind, at, reason, refer
 
 
 # What was said of a message goes after it, by the most that clocks may differ: without its deletion it would have words again.
-HISTORY = {"messages": 0, "modifications": DAY_MS}
+HISTORY = {"messages": 0, "modifications": DAY_MS, "withdrawals": DAY_MS}
 # Nothing of the history goes while a delivery row is left that is as old: lanes find what waits through its message.
 OLDEST_DELIVERY = """
 SELECT min((SELECT json_extract(body, '$.accepted_at') FROM deliveries AS d
@@ -100,6 +100,7 @@ def _chosen(kept: Retention) -> Iterator[Old]:
         ("messages", kept.messages, "messages", "conversation_id, seq", "json_extract(body, '$.accepted_at') < ?"),
         ("modifications", kept.messages, "modifications", "conversation_id, target_seq, kind, sender", AT),
         ("raw_parts", kept.messages, "raw_parts", "conversation_id, message_id", AT),
+        ("withdrawals", kept.deliveries, "withdrawals", "delivery", AT),
         ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
         ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
         ("webhooks", kept.letters, "letter_bodies", "letter_id", AT),

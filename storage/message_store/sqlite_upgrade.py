@@ -16,6 +16,7 @@ BY_AGE: tuple[tuple[str, str, str, Callable[[Retention], int]], ...] = (
     ("messages_by_age", "messages", "json_extract(body, '$.accepted_at')", lambda kept: kept.messages),
     ("modifications_by_age", "modifications", "at", lambda kept: kept.messages),
     ("raw_parts_by_age", "raw_parts", "at", lambda kept: kept.messages),
+    ("withdrawals_by_age", "withdrawals", "at", lambda kept: kept.deliveries),
     ("message_ids_by_age", "message_ids", "at", lambda kept: kept.ids),
     ("handles_by_age", "handles", "at", lambda kept: kept.handles),
 )

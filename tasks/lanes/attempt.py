@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Media, Text
-from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, State, state
+from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, reason
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Channel, Handle, MediaSource
 from chat4all.services.inbound.address_changes import follow, successor
@@ -20,14 +21,13 @@ from tasks.lanes.aliases import Names
 from tasks.lanes.calls import Calls
 from tasks.lanes.grace import Graces
 from tasks.lanes.lease import Hold
-from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, not_sent, refused, within_life
+from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_modifier, is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
-from tasks.outcomes.dead_letters import delivery_letter
 from tasks.resources import Parts
 from tasks.stages.stage import described
 
@@ -58,7 +58,7 @@ class Sender:
         self._graces = Graces()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._names = Names()
-        self._given_up: set[DeliveryKey] = set()
+        self._given_up: dict[DeliveryKey, str] = {}
 
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Try once, if it is time and the lane is ours. `refusals` in a row before this one."""
@@ -68,8 +68,9 @@ class Sender:
                 return waits
         if row.facts.ended:
             return Done(self.told_again(row))
-        if row.part and await self._is_pointless(row):
-            outcome: Outcome = refused(row, "part_failed")
+        pointless = await self._pointless(row) if row.part else ""
+        if pointless:
+            outcome: Outcome = refused(row, pointless)
         elif is_open(row):
             outcome = await self._pointing(row, refusals, hold)
         else:
@@ -87,8 +88,7 @@ class Sender:
         if facts.attempts and facts.provider_id:
             return self._findable(row, facts, facts.sent_at)
         if facts.attempts and facts.refused_at:
-            letter = delivery_letter(row, facts.refused_at, facts.refused_reason)
-            return GivenUp(row, Facts(), facts.refused_at, letter)
+            return GivenUp(row, Facts(), facts.refused_at, letter_of(row, facts.refused_at, facts.refused_reason))
         return None
 
     async def close(self) -> None:
@@ -109,18 +109,20 @@ class Sender:
             return None, row
         return Wait(now_ms() + self._look_again_ms(left_ms), refusals), row
 
-    async def _is_pointless(self, row: Delivery) -> bool:
-        """Whether a part before this one will never arrive: half of a message may say something else than all of it."""
+    async def _pointless(self, row: Delivery) -> str:
+        """Why not to send this, where the part before it will never arrive: half a message may say something else than all."""
         before = row.siblings()[row.part - 1]
-        if before in self._given_up:
-            return True
-        kept = await self._asked(self._parts.store.deliveries, [before])
-        return before in kept and state(kept[before].facts) is State.FAILED
+        why = self._given_up.get(before, "")
+        if not why:
+            kept = await self._asked(self._parts.store.deliveries, [before])
+            why = reason(kept[before].facts) if before in kept else ""
+        return why if why in WITHDRAWALS else "part_failed" if why else ""
 
     def _remember(self, write: Ended | None) -> None:
         """A part that was refused: the store may not have it yet when the next part's turn comes."""
         if isinstance(write, GivenUp) and write.facts.refused_at:
-            self._given_up = {write.row.key} | (self._given_up if len(self._given_up) < GIVEN_UP_MOST else set())
+            older = self._given_up if len(self._given_up) < GIVEN_UP_MOST else {}
+            self._given_up = older | {write.row.key: write.facts.refused_reason}
 
     async def _pointing(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Find what the provider calls the message that it is about. Nobody hears of a change to what never got there."""
@@ -176,10 +178,13 @@ class Sender:
         begun = Facts(attempts=row.facts.attempts + 1, attempted_at=now_ms(), resends=resends)
         row = row.seen(begun)
         await self._writer.write(Tried(row, begun))
-        to = await self._address(row)
+        standing = await self._owners.look(row)
+        to = await self._address(row, standing.owner)
         if not hold.valid():
             # Whoever holds the lane now may have begun an attempt of the same number: it is not ours to say what it came to.
             return Wait(now_ms(), refusals)
+        if standing.withdrawn:
+            return refused(row, standing.withdrawn.reason)
         if not to:
             return refused(row, "identity_moved")
         row = row if to == row.address else replace(row, address=to)
@@ -191,13 +196,11 @@ class Sender:
             return Wait(now_ms(), refusals)
         return outcome
 
-    async def _address(self, row: Delivery) -> str:
+    async def _address(self, row: Delivery, owner: Identity | None) -> str:
         """Where to send to now: there, while it is still that user's, or where they have gone from there. Empty: nowhere."""
-        place = (row.key.lane.channel, row.address)
-        owner = await self._owners.owner(*place)
         if owner and owner.user_id == row.user_id and owner.verified:
             return row.address
-        return await self._asked(successor, self._parts.store, *place, row.user_id)
+        return await self._asked(successor, self._parts.store, row.key.lane.channel, row.address, row.user_id)
 
     async def _call(self, row: Delivery, refusals: int, source: MediaSource | None) -> Outcome:
         try:

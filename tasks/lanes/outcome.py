@@ -4,7 +4,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.deliveries import Delivery, Facts
+from chat4all.model.deliveries import WITHDRAWALS, Delivery, Facts
+from chat4all.ports import DeadLetter
 from chat4all.settings import Settings
 from tasks.lanes.writer import Ended, GivenUp, Tried
 from tasks.outcomes.dead_letters import delivery_letter
@@ -45,7 +46,12 @@ def refused(row: Delivery, reason: str, detail: str = "") -> Done:
     """We give it up."""
     at = now_ms()
     facts = Facts(refused_at=at, refused_reason=reason)
-    return Done(GivenUp(row, facts, at, delivery_letter(row, at, reason, detail)))
+    return Done(GivenUp(row, facts, at, letter_of(row, at, reason, detail)))
+
+
+def letter_of(row: Delivery, at: int, reason: str, detail: str = "") -> DeadLetter | None:
+    """The dead letter of a delivery that we gave up. Who withdrew it wanted that: there is nothing to look into."""
+    return None if reason in WITHDRAWALS else delivery_letter(row, at, reason, detail)
 
 
 def not_sent(row: Delivery) -> Tried:

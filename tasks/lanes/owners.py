@@ -1,35 +1,47 @@
-"""Looks up which users own addresses, for many at once."""
+"""Looks once more before calls, for many at once: which users own the addresses, and which deliveries were withdrawn."""
 
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 
+from msgspec import Struct
+
 from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import Delivery, DeliveryKey, Withdrawn
 from chat4all.ports import MessageStore
 from tasks.lanes.writer import insist
 
 Address = tuple[str, str]
-Found = Mapping[Address, Identity]
+Asked = dict[DeliveryKey, Address]
+
+
+class Standing(Struct, frozen=True):
+    """What is so before a call: whose the address is now (None: nobody's), and whether the delivery is still to be sent."""
+
+    owner: Identity | None
+    withdrawn: Withdrawn | None
+
+
+Found = Mapping[DeliveryKey, Standing]
 
 
 class Owners:
-    """Answers for one process's attempts. What is asked in one turn of the loop is one read, begun after all was asked.
+    """Answers for one process's attempts. What is asked in one turn of the loop is one look, begun after all was asked.
 
     An outage is waited out: who asks has written down an attempt, whose outcome would be unknown otherwise.
     """
 
     def __init__(self, store: MessageStore, executor: Executor) -> None:
         self._store, self._executor = store, executor
-        self._next: tuple[set[Address], asyncio.Task[Found]] | None = None
+        self._next: tuple[Asked, asyncio.Task[Found]] | None = None
         self._reads: set[asyncio.Task[Found]] = set()
 
-    async def owner(self, channel: str, address: str) -> Identity | None:
-        """Whose this address is now; None: nobody's. CancelledError once it is closed."""
-        place = (channel, address)
+    async def look(self, row: Delivery) -> Standing:
+        """How it stands with this delivery: who withdrew it before this was asked is heard. CancelledError once closed."""
         asked, read = self._next = self._next or self._begun()
-        asked.add(place)
+        asked[row.key] = (row.key.lane.channel, row.address)
         # Others ask with us: who is cancelled does not take their answer away.
-        return (await asyncio.shield(read)).get(place)
+        return (await asyncio.shield(read))[row.key]
 
     async def close(self) -> None:
         """Read no more. Nobody asks any more, or who asks is to end."""
@@ -37,17 +49,22 @@ class Owners:
             each.cancel()
         await asyncio.gather(*self._reads, return_exceptions=True)
 
-    def _begun(self) -> tuple[set[Address], "asyncio.Task[Found]"]:
-        asked: set[Address] = set()
+    def _begun(self) -> tuple[Asked, "asyncio.Task[Found]"]:
+        asked: Asked = {}
         # It begins to run in the loop's next turn.
         read = asyncio.get_running_loop().create_task(self._read(asked))
         self._reads.add(read)
         read.add_done_callback(self._over)
         return asked, read
 
-    async def _read(self, asked: set[Address]) -> Found:
+    async def _read(self, asked: Asked) -> Found:
         self._next = None
-        return await insist(self._executor, lambda: self._store.owners(list(asked)), addresses=len(asked))
+        return await insist(self._executor, lambda: self._standing(asked), deliveries=len(asked))
+
+    def _standing(self, asked: Asked) -> Found:
+        owners = self._store.owners(list(dict.fromkeys(asked.values())))
+        withdrawn = self._store.withdrawn(list(asked))
+        return {key: Standing(owners.get(address), withdrawn.get(key)) for key, address in asked.items()}
 
     def _over(self, read: "asyncio.Task[Found]") -> None:
         self._reads.discard(read)

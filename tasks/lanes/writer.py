@@ -55,12 +55,12 @@ class Sent(Struct, frozen=True):
 
 
 class GivenUp(Struct, frozen=True):
-    """We gave it up, at `at` (ms UTC)."""
+    """We gave it up, at `at` (ms UTC). `letter`: none where somebody had withdrawn it."""
 
     row: Delivery
     facts: Facts
     at: int
-    letter: DeadLetter
+    letter: DeadLetter | None
 
 
 class Waits(Struct, frozen=True):
@@ -174,7 +174,7 @@ def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], objec
     if any(row.parts > 1 for row, _ in ended):
         rows = as_one(store, [row for row, _ in ended])
         events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, ended, strict=True) if row.facts.ended]
-    bury(store, [each.letter for each in steps if isinstance(each, GivenUp)])
+    bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter])
     moved((each.row, each.row.seen(each.facts)) for each in steps)
     tell(store, parts.log, events + _parked(parts, sent), now)
 

@@ -133,6 +133,7 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
     wanted = dict.fromkeys(_first_key(key, said.get((row.conversation_id, key.seq))) for key, row in rows.items())
     left = [Left(str(key), "unknown delivery") for key in keys if key not in rows]
     rows = store.deliveries(list(wanted)) if wanted else {}
+    withdrawn = store.withdrawn(list(rows)) if rows else {}
     said = _messages(store, rows.values())
     again = {key: key.resend(row.facts.resent_as) for key, row in rows.items() if row.facts.resent_as}
     newest = store.deliveries(list(again.values())) if again else {}
@@ -142,6 +143,8 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
         message = said.get((row.conversation_id, key.seq)) if row else None
         if row is None or message is None:
             left.append(Left(str(key), "its message is not stored any more"))
+        elif key in withdrawn:
+            left.append(Left(str(key), f"{withdrawn[key].reason}: it is not to be sent any more"))
         else:
             firsts.append(_First(row, message, newest.get(again.get(key, key))))
     return firsts, left

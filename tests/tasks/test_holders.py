@@ -261,7 +261,7 @@ class Chaos(Fake):
 class Freezer:
     """Holds a process at some call of its choice."""
 
-    CALLS = (
+    CALLS: tuple[str, ...] = (
         "record",
         "record",
         "record",

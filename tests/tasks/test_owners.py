@@ -1,4 +1,4 @@
-"""Whose an address is: many ask at once, one read answers; and it ends quietly."""
+"""Whose an address is, and what was withdrawn: many ask at once, one read answers; and it ends quietly."""
 
 import asyncio
 import gc
@@ -8,10 +8,13 @@ from typing import Any, cast
 import pytest
 
 from chat4all.model.conversations import Identity
+from chat4all.model.deliveries import TAKEN_BACK, DeliveryKey, Lane, Withdrawn
 from chat4all.model.failures import Temporary
 from tasks.lanes.owners import Owners
+from tests.contracts.stores import delivery
 from tests.tasks.world import threads, until
 
+ROWS = [delivery(DeliveryKey(Lane("whatsapp", 0), 5, number), address=f"+55{number}") for number in range(5)]
 PLACES = [("whatsapp", f"+55{number}") for number in range(5)]
 
 
@@ -27,6 +30,9 @@ class Store:
         if self.failure:
             raise self.failure
         return {place: Identity(*place, user_id=f"user {place[1]}", since=0) for place in places}
+
+    def withdrawn(self, keys: list[DeliveryKey]) -> dict[DeliveryKey, Withdrawn]:
+        return {key: Withdrawn(5, TAKEN_BACK) for key in keys if key.index == 1}
 
 
 @pytest.fixture
@@ -45,9 +51,10 @@ async def test_who_asks_in_one_turn_is_answered_by_one_read(said: list[dict[str,
     async with threads() as executor:
         store = Store()
         owners = await opened(store, executor, said)
-        found = await asyncio.gather(*(owners.owner(*place) for place in PLACES))
-        assert [each and each.address for each in found] == [address for _, address in PLACES]
-        await owners.owner(*PLACES[0])
+        found = await asyncio.gather(*(owners.look(row) for row in ROWS))
+        assert [each.owner and each.owner.address for each in found] == [address for _, address in PLACES]
+        assert [each.withdrawn for each in found] == [None, Withdrawn(5, TAKEN_BACK), None, None, None]
+        await owners.look(ROWS[0])
         assert [sorted(each) for each in store.asked] == [PLACES, PLACES[:1]]
 
 
@@ -57,7 +64,7 @@ async def test_an_outage_ends_with_who_waits_it_out(said: list[dict[str, Any]]) 
         store = Store()
         store.failure = Temporary("store", "away")
         owners = await opened(store, executor, said)
-        asking = [asyncio.create_task(owners.owner(*place)) for place in PLACES]
+        asking = [asyncio.create_task(owners.look(row)) for row in ROWS]
         await until(lambda: len(store.asked) > 0)
         asking[0].cancel()
         await owners.close()
@@ -75,8 +82,8 @@ async def test_an_error_is_told_to_who_asks_and_to_nobody_else(said: list[dict[s
         store.failure = ValueError("nobody foresaw this")
         owners = await opened(store, executor, said)
         with pytest.raises(ValueError, match="foresaw"):
-            await owners.owner(*PLACES[0])
-        asking = asyncio.create_task(owners.owner(*PLACES[1]))
+            await owners.look(ROWS[0])
+        asking = asyncio.create_task(owners.look(ROWS[1]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         asking.cancel()
