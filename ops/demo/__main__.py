@@ -21,7 +21,7 @@ STORIES = {
     "scale": scale.tell,
     "load": load.tell,
 }
-USUAL = ("chat", "across", "files")
+USUAL = ("chat", "across", "files", "contents")
 
 
 def main() -> int:

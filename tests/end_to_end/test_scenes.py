@@ -17,7 +17,7 @@ from rich.console import Console
 
 from chat4all.channels import CHANNELS
 from chat4all.client import Client, Tokens
-from ops.demo import across, files
+from ops.demo import across, contents, files
 from ops.harness.api import Api
 from ops.harness.readers import Readers
 from ops.harness.system import System
@@ -118,6 +118,17 @@ def test_the_demo_sends_a_file(system: System) -> None:
     shown = io.StringIO()
     assert files.tell(system, Console(file=shown, width=120))
     assert shown.getvalue().count("the same") == 3
+
+
+def test_the_demo_tells_of_more_than_words(system: System) -> None:
+    """What `make demo` shows of an album, a reaction, a list, an edit and a voice note, from platform to platform."""
+    told = io.StringIO()
+    assert contents.tell(system, Console(file=told, width=120))
+    lines = told.getvalue()
+    assert "at the picture that he sent" in lines
+    assert "Alice's program reads: day-2, to her question" in lines
+    assert "in the history: Then Saturday!" in lines
+    assert lines.count("in its place") == 1, "Telegram changes the message itself"
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
