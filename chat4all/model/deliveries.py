@@ -143,6 +143,8 @@ class Pointer(Struct, frozen=True, omit_defaults=True):
 # Somebody wants a delivery not to be sent: its message was deleted, or its words were replaced, before that.
 TAKEN_BACK, REPLACED = "taken_back", "replaced"
 WITHDRAWALS = frozenset({TAKEN_BACK, REPLACED})
+# A message is taken back that was never sent: nobody has to be told.
+NOTHING_TO_DO = "nothing_to_do"
 
 
 class Withdrawn(Struct, frozen=True):

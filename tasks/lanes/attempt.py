@@ -24,7 +24,7 @@ from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
-from tasks.lanes.pointing import is_modifier, is_open, resolved
+from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
@@ -129,9 +129,7 @@ class Sender:
         # What ended just before this one in its key may not be written yet: writes are done in order, so an empty one waits.
         await self._writer.write(Waits(()))
         known = await self._asked(resolved(self._parts.store, row))
-        if known is None and is_modifier(row):
-            return refused(row, "target_not_sent")
-        return await self._tried(known or row, refusals, hold)
+        return refused(row, known) if isinstance(known, str) else await self._tried(known, refusals, hold)
 
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):

@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.deliveries import WITHDRAWALS, Delivery, Facts
+from chat4all.model.deliveries import NOTHING_TO_DO, WITHDRAWALS, Delivery, Facts
 from chat4all.ports import DeadLetter
 from chat4all.settings import Settings
 from tasks.lanes.writer import Ended, GivenUp, Tried
@@ -51,7 +51,7 @@ def refused(row: Delivery, reason: str, detail: str = "") -> Done:
 
 def letter_of(row: Delivery, at: int, reason: str, detail: str = "") -> DeadLetter | None:
     """The dead letter of a delivery that we gave up. Who withdrew it wanted that: there is nothing to look into."""
-    return None if reason in WITHDRAWALS else delivery_letter(row, at, reason, detail)
+    return None if reason in WITHDRAWALS or reason == NOTHING_TO_DO else delivery_letter(row, at, reason, detail)
 
 
 def not_sent(row: Delivery) -> Tried:

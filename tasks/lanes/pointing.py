@@ -8,16 +8,32 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from chat4all.model.content import MODIFIERS, Edit, first_words, words_of
-from chat4all.model.deliveries import Delivery, DeliveryKey, Pointer, State, state
+from chat4all.model.deliveries import (
+    NOTHING_TO_DO,
+    REPLACED,
+    WITHDRAWALS,
+    Delivery,
+    DeliveryKey,
+    Pointer,
+    State,
+    reason,
+    state,
+)
 from chat4all.ports import Limits, MessageStore, Outgoing
 
 QUOTED = "> "
 
 
-def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | None]:
-    """Asks what the provider calls the message that this row points at; None: it never got there. Blocks."""
+TARGET_NOT_SENT = "target_not_sent"
 
-    def ask() -> Delivery | None:
+
+def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | str]:
+    """Asks what the provider calls the message that this row points at; a reason: there is nothing to send. Blocks.
+
+    An edit of what was withdrawn for it goes out as the message itself.
+    """
+
+    def ask() -> Delivery | str:
         about = row.about or Pointer("")
         keys = [DeliveryKey.parse(each) for each in about.deliveries]
         rows = store.deliveries(keys) if keys else {}
@@ -25,11 +41,17 @@ def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | None
         resent = store.deliveries(list(again.values())) if again else {}
         facts = [each.facts for key in keys if key in rows for each in (rows[key], resent.get(again.get(key, key))) if each]
         ids = tuple(dict.fromkeys(each.provider_id for each in facts if each.provider_id))
-        if not ids and facts and all(state(each) is State.FAILED for each in facts):
-            return None
+        if not ids and is_modifier(row) and facts and all(state(each) is State.FAILED for each in facts):
+            return _of_what_was_not_sent(row, {reason(each) for each in facts})
         return replace(row, about=replace(about, provider_ids=ids))
 
     return ask
+
+
+def _of_what_was_not_sent(row: Delivery, reasons: set[str]) -> Delivery | str:
+    if isinstance(row.payload, Edit) and REPLACED in reasons:
+        return replace(row, payload=row.payload.content, about=None)
+    return NOTHING_TO_DO if reasons & WITHDRAWALS else TARGET_NOT_SENT
 
 
 def is_open(row: Delivery) -> bool:

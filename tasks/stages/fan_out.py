@@ -15,6 +15,7 @@ from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
 from tasks.outcomes.events import as_one, learned, message_event, rejected_event, state_event, tell
+from tasks.outcomes.withdrawals import withdraw
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
@@ -74,6 +75,8 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         if message.resend_of:
             again.update(resent(message, row) for row in of_message)
     _write_rows(parts, batch, rows, again)
+    for keys, why in aims.withdrawals(partitions):
+        withdraw(store, keys, why)
     events = [message_event(each, partitions) for each in live if not each.resend_of]
     events += [
         rejected_event(each, REJECTED, partitions)

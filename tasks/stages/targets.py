@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Deletion, Edit, words_of
+from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Text, words_of
 from chat4all.model.conversations import Membership
-from chat4all.model.deliveries import Pointer
+from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.modifiers import Modification
 from chat4all.model.records import partition_of
@@ -43,6 +43,17 @@ class Aimed(Struct, frozen=True):
             return None
         found = _pointer(target, recipient, partitions)
         return found if _may_read(self.readers, target, message, recipient.user_id) else replace(found, words="")
+
+    def withdrawals(self, partitions: int) -> list[tuple[list[DeliveryKey], Withdrawn]]:
+        """What is not to be sent any more, because it was taken back, or other words take its place, before it went out."""
+        found = ((each, self.targets.get(_place(each))) for each in self.messages if not each.resend_of)
+        return [
+            (keys, Withdrawn(message.accepted_at, why, message.message_id))
+            for message, target in found
+            if target
+            and (why := _withdraws(message.payload, target.payload))
+            and (keys := _withdrawn_keys(message, target, partitions))
+        ]
 
     def modifications(self) -> list[Modification]:
         """What these messages say of their targets, as facts of those."""
@@ -97,6 +108,25 @@ def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
         if (slot.recipient.channel, slot.recipient.address) == (recipient.channel, recipient.address)
     ]
     return Pointer(target.message_id, words, (), tuple(map(str, keys)))
+
+
+def _withdraws(modifier: Content, target: Content) -> str:
+    """Why what still waits of the target is not to be sent; empty: it is. No words take the place of a file."""
+    if isinstance(modifier, Deletion):
+        return TAKEN_BACK
+    is_words = isinstance(modifier, Edit) and isinstance(modifier.content, Text) and isinstance(target, Text)
+    return REPLACED if is_words else ""
+
+
+def _withdrawn_keys(message: Message, target: Message, partitions: int) -> list[DeliveryKey]:
+    """The target's deliveries. Of an edit only those that go in one send, as the new words do: they take its place."""
+    partition = partition_of(target.conversation_id, partitions)
+    taken = isinstance(message.payload, Deletion)
+    return [
+        delivery_key(target, slot, partition)
+        for slot in slots(target)
+        if taken or (slot.parts == 1 and slot.recipient.channel not in message.by_channel)
+    ]
 
 
 def _place(message: Message) -> Place:

@@ -130,7 +130,7 @@ async def arrived(world: World, content: Content, channel: Channel) -> tuple[lis
     parts: Any = SimpleNamespace(settings=world.settings)
     for slot in slots(message):
         row = Delivery(delivery_key(message, slot, 0), "c", "m", "bob", address, slot.payload, 1, about=about)
-        await Calls(channel, parts).post(row)
+        await Calls(channel, parts, parts).post(row)
     return (await world.sent(channel=channel.name))[before:], target
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.clock import now_ms
 from chat4all.model.content import Content, Deletion, Edit, Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Permanent
 from chat4all.model.messages import Message, Origin
 from chat4all.ports import Limits, Outgoing
+from chat4all.services.dead_letters import scan
 from tasks.lanes.writer import Writer
 from tests.tasks.test_message_parts import Bench, Scripted
 from tests.tasks.world import message, new_id, threads, whatsapp, world
@@ -72,11 +74,11 @@ def target() -> str:
 
 
 async def carried(bench: Bench, *said: Message) -> list[tuple[str, str]]:
-    """Bring them all the way; address and text of each send, in order."""
+    """Bring them all the way, one after the other; address and text of each send, in order."""
     for each in said:
         bench.road.say(each)
-    bench.road.run()
-    await bench.work()
+        bench.road.run()
+        await bench.work()
     return [(each.address, each.text) for each in bench.channel.arrived]
 
 
@@ -188,3 +190,24 @@ async def test_words_that_are_too_long_for_one_send_are_told_in_several(bench: B
     sent = await carried(bench, first(), edit)
     assert [text for address, text in sent if address == ANA.address] == ["meet me there", "✎ one", "two", "three"]
     assert bench.channel.changed == []  # type: ignore[attr-defined]
+
+
+async def test_what_is_taken_back_while_it_waits_is_never_sent(bench: Bench) -> None:
+    """Nobody reads the words, nobody is told that something was taken back, and nothing of it is a trouble to look into."""
+    bench.road.say(first(), pointing(Deletion(target())))
+    sent = await carried(bench, message(TALK, 3, "hello", to=[ANA]))
+    assert [text for _, text in sent] == ["hello"]
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["taken_back", "nothing_to_do", ""]
+    assert list(scan(bench.road.store, 0, now_ms() + 1)) == []
+
+
+async def test_what_is_edited_while_it_waits_goes_out_as_it_is_now(bench: Bench) -> None:
+    """The new words as the message itself, once, where they fit in its place; a file goes, and then its new words."""
+    bench.road.say(first(sender_name="Alice"), pointing(Edit(Text("meet me here"), target()), sender_name="Alice"))
+    bench.road.run()
+    await bench.work()
+    sent = [(each.address, each.text) for each in bench.channel.arrived]
+    assert sorted(sent) == [(ANA.address, "Alice: meet me here"), (BRUNO.address, "Alice: meet me here")]
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["replaced", ""]
