@@ -62,9 +62,6 @@ class StreamServer:
         self._pool = ThreadPoolExecutor(THREADS, "past")
         self._calls = ThreadPoolExecutor(THREADS, "calls")
         self._authenticator = Authenticator(settings, store, self._calls, times)
-        spans = tracing.spans()
-        interceptors: list[Any] = [AuthenticatedReflection(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
-        self._server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         # What was begun, to be ended in reverse.
         self._let_go = AsyncExitStack()
         self._let_go.callback(self._calls.shutdown, cancel_futures=True)
@@ -122,15 +119,18 @@ class StreamServer:
         return Acceptor(self._store, self._log, self._settings, channels)
 
     async def _serve_grpc(self, chat: Chat) -> None:
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self._server.add_generic_rpc_handlers((chat.handler(),))
+        spans = tracing.spans()
+        interceptors: list[Any] = [AuthenticatedReflection(self._authenticator), *([spans.grpc_interceptor()] if spans else [])]
+        server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        server.add_generic_rpc_handlers((chat.handler(),))
         try:
-            self._server.add_insecure_port(f"{self._settings.host}:{self._settings.stream_port}")
+            server.add_insecure_port(f"{self._settings.host}:{self._settings.stream_port}")
         except RuntimeError as error:
             raise OSError(f"CHAT4ALL_STREAM_PORT: port {self._settings.stream_port} cannot be listened on") from error
-        self._let_go.push_async_callback(self._server.stop, GRACE_S)
-        await self._server.start()
+        self._let_go.push_async_callback(server.stop, GRACE_S)
+        await server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 

@@ -6,7 +6,9 @@ the broker is there or not. A process that has not reached the store for 30 s ac
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
 
 from chat4all.model.callers import Caller
 from chat4all.model.failures import Temporary, Unknown
@@ -21,6 +23,14 @@ EVERY_S = 1.0
 BLIND_S = 30.0
 # How often all revocations that are kept are read, so that the others are forgotten.
 ANEW_S = 3600.0
+
+
+class Known(Struct, frozen=True):
+    """What the store had said at a generation: sessions that have ended, and by user up to which generation theirs have."""
+
+    generation: int = 0
+    sessions: frozenset[str] = frozenset()
+    users: Mapping[str, int] = {}
 
 
 class Revocations:
@@ -44,10 +54,8 @@ class Revocations:
         self._starting, self._reading = threading.Lock(), threading.Lock()
         self._ending = threading.Event()
         self._watching: threading.Thread | None = None
-        self._generation = 0
+        self._known = Known()
         self._begun = self._read_at = float("-inf")
-        self._sessions: frozenset[str] = frozenset()
-        self._users: dict[str, int] = {}
 
     @property
     def is_blind(self) -> bool:
@@ -59,7 +67,8 @@ class Revocations:
         self._watch()
         if self.is_blind:
             raise Temporary("store", "which logins have ended is not known")
-        return caller.session in self._sessions or caller.generation < self._users.get(caller.user_id, 0)
+        known = self._known
+        return caller.session in known.sessions or caller.generation < known.users.get(caller.user_id, 0)
 
     def read(self) -> bool:
         """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""
@@ -67,22 +76,21 @@ class Revocations:
             now = self._clock()
             # From time to time all of it anew, so that what the store has forgotten is forgotten here too.
             anew = now - self._begun >= ANEW_S
-            changed = anew or self._store.generation() != self._generation
+            changed = anew or self._store.generation() != self._known.generation
             if changed:
-                self._take(0 if anew else self._generation)
+                self._take(Known() if anew else self._known)
                 self._begun = now if anew else self._begun
             self._read_at = now
             return changed
 
-    def _take(self, after: int) -> None:
-        number, revoked = self._store.revocations(after)
-        users = dict(self._users) if after else {}
+    def _take(self, before: Known) -> None:
+        number, revoked = self._store.revocations(before.generation)
+        users = dict(before.users)
         for each in revoked:
             if each.user_id:
                 users[each.user_id] = max(each.before, users.get(each.user_id, 0))
         sessions = frozenset(each.session_id for each in revoked if each.session_id)
-        self._sessions, self._users = (self._sessions | sessions if after else sessions), users
-        self._generation = number
+        self._known = Known(number, before.sessions | sessions, users)
 
     def _watch(self) -> None:
         if self._watching is None:
