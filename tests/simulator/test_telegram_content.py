@@ -131,6 +131,14 @@ async def test_a_message_is_reacted_to_edited_and_deleted(world: World) -> None:
         assert caught.value.reason == reason
 
 
+async def test_a_poll_is_what_was_asked(world: World) -> None:
+    """With its options, whichever way they are written."""
+    status, answer = await bot(world, "sendPoll", chat_id=CAIO, question="When?", options=["Nine", {"text": "Ten"}])
+    poll = answer["result"]["poll"]
+    assert (status, poll["question"], [each["text"] for each in poll["options"]]) == (200, "When?", ["Nine", "Ten"])
+    assert (await world.sent())[-1]["content"] == {"type": "poll", "question": "When?", "options": ["Nine", "Ten"]}
+
+
 async def test_an_answer_quotes_and_goes_also_when_the_quoted_is_gone(world: World) -> None:
     """reply_parameters name what is answered; a message that never was is not a reason to be silent."""
     asked = await world.says("telegram", CAIO, "open?")
@@ -246,6 +254,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("sendMessage", {"text": "?", "business_connection_id": "nobody"}, "business connection not found"),
     ("sendContact", {"first_name": "Rui"}, "phone number must be non-empty"),
     ("sendContact", {"first_name": "Rui", "phone_number": "1", "vcard": "x" * 2049}, "vCard is too long"),
+    ("sendPoll", {"options": ["a", "b"]}, "poll question must be non-empty and have at most 300 characters"),
+    ("sendPoll", {"question": "?", "options": ["a"]}, "poll must have 2 to 12 options"),
+    ("sendPoll", {"question": "?", "options": ["a", {"text": "b" * 101}]},
+     "poll options must be non-empty and have at most 100 characters"),
     ("setMessageReaction", {"message_id": 999999999, "reaction": []}, "message to react not found"),
     ("editMessageText", {"message_id": 999999999, "text": "x"}, "message to edit not found"),
     ("deleteMessage", {"message_id": 999999999}, "message to delete not found"),

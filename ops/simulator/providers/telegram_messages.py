@@ -92,6 +92,11 @@ def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
         where = {each: send.content[each] for each in ("latitude", "longitude")}
         named = {"title": send.content.get("name", ""), "address": send.content.get("address", "")}
         return message | {"location": where} | ({"venue": {"location": where, **named}} if send.kind == "venue" else {})
+    if send.kind == "poll":
+        options = [{"text": each, "voter_count": 0} for each in send.content["options"]]
+        known = {"question": send.content["question"], "allows_multiple_answers": send.content.get("multiple", False)}
+        state = {"total_voter_count": 0, "is_closed": False, "is_anonymous": True, "type": "regular"}
+        return message | {"poll": {"id": str(message_id), **known, "options": options, **state}}
     if send.kind == "contact":
         [card] = send.content["cards"]
         return message | {"contact": {"phone_number": card["phones"][0], "first_name": card["name"]}}

@@ -16,6 +16,7 @@ CALLBACK_BYTES = 64
 BUTTONS_MOST = 100
 VCARD_BYTES = 2048
 DELETED_MOST = 100
+QUESTION_LENGTH, OPTION_LENGTH, OPTIONS_MOST = 300, 100, 12
 TEXT_LENGTH, CAPTION_LENGTH = 4096, 1024
 SCHEMES = ("http://", "https://", "tg://")
 # What a call answers with: the message, or that it is done.
@@ -117,6 +118,24 @@ def _contact(given: Given, _where: Place, _chats: Chats) -> Asked:
     return "contact", f"{name}, {phone}", {"type": "contact_cards", "cards": [{"name": name, "phones": [phone]}]}
 
 
+def _poll(given: Given, _where: Place, _chats: Chats) -> Asked:
+    question, options = str(given.get("question") or "").strip(), _options(given)
+    if not 0 < len(question) <= QUESTION_LENGTH:
+        raise bad(f"poll question must be non-empty and have at most {QUESTION_LENGTH} characters")
+    if not 2 <= len(options) <= OPTIONS_MOST:
+        raise bad(f"poll must have 2 to {OPTIONS_MOST} options")
+    if not all(0 < len(each) <= OPTION_LENGTH for each in options):
+        raise bad(f"poll options must be non-empty and have at most {OPTION_LENGTH} characters")
+    multiple = {"multiple": True} if str(given.get("allows_multiple_answers")).lower() == "true" else {}
+    return "poll", f"{question}: {' / '.join(options)}", {"type": "poll", "question": question, "options": options, **multiple}
+
+
+def _options(given: Given) -> list[str]:
+    """Their texts; older clients write nothing else of them."""
+    options = _json(given, "options", list, "can't parse options JSON object")
+    return [str(each.get("text") or "" if isinstance(each, dict) else each).strip() for each in options]
+
+
 def _reaction(given: Given, where: Place, chats: Chats) -> Asked:
     target = _target(given, where, chats, "message to react not found")
     reactions = _json(given, "reaction", list, "can't parse reaction types JSON object")
@@ -182,6 +201,7 @@ METHODS: dict[str, Callable[[Given, Place, Chats], Asked]] = {
     "sendlocation": _location,
     "sendvenue": _venue,
     "sendcontact": _contact,
+    "sendpoll": _poll,
     "setmessagereaction": _reaction,
     "editmessagetext": lambda given, where, chats: _edit(given, where, chats, "text", TEXT_LENGTH),
     "editmessagecaption": lambda given, where, chats: _edit(given, where, chats, "caption", CAPTION_LENGTH),
