@@ -37,7 +37,7 @@ LONGEST_OUTAGE_S = 5.0
 class Poller:
     """One channel's loop: fetch, make durable, fetch again. `run` ends by being cancelled, and takes nothing with it.
 
-    `waker`: told of files that a worker is to fetch.
+    `waker`: told of files that a worker is to fetch, and of buttons that wait for an answer.
     """
 
     def __init__(
@@ -87,6 +87,8 @@ class Poller:
             else:
                 for file_id in handled.files:
                     await asyncio.to_thread(self._waker.wake_file, "fetch_media", file_id)
+                for press_id in handled.presses:
+                    await asyncio.to_thread(self._waker.wake_press, self._channel.name, press_id)
                 return
             await asyncio.sleep(pauses.failed())
 

@@ -65,6 +65,10 @@ class Worker:
         channel, _, partition = lane.partition(":")
         self._lanes.get().wake(Lane(channel, int(partition)))
 
+    def answer_press(self, channel: str, press_id: str) -> None:
+        """Tell a provider that the press of a button was heard."""
+        self._lanes.get().answer_press(channel, press_id)
+
     def look_at_lanes(self, queues: set[str]) -> None:
         """A worker that starts looks at the lanes of its queues at once: one that died may have left them."""
         for lane in self._parts.store.lanes():
@@ -110,6 +114,10 @@ def declare(app: Celery, worker: Once[Worker]) -> None:
     @task(name="deliver")
     def deliver(lane: str) -> None:
         worker.get().deliver(lane)
+
+    @task(name="answer_press")
+    def answer_press(channel: str, press_id: str) -> None:
+        worker.get().answer_press(channel, press_id)
 
     @task(name="verify_file")
     def verify_file(file_id: str) -> None:

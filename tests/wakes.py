@@ -11,6 +11,7 @@ class Wakes:
     def __init__(self, work: Callable[[str, str], None] = lambda task, file_id: None) -> None:
         self.lanes: list[Lane] = []
         self.files: list[tuple[str, str]] = []
+        self.presses: list[tuple[str, str]] = []
         self.work = work
 
     def wake_lanes(self, lanes: Iterable[Lane]) -> None:
@@ -19,3 +20,6 @@ class Wakes:
     def wake_file(self, task: str, file_id: str) -> None:
         self.files.append((task, file_id))
         self.work(task, file_id)
+
+    def wake_press(self, channel: str, press_id: str) -> None:
+        self.presses.append((channel, press_id))

@@ -41,11 +41,6 @@ def read(update: object, account: str) -> Sequence[Update]:
     return [Aside("passed_over", passed) if passed else Unreadable("unknown update")]
 
 
-def pressed(update: object) -> str:
-    """The id of the press of a button that this update tells; empty: none. It spins until it is answered."""
-    return ident(fields(update, "callback_query").get("id"))
-
-
 def _digest(update: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(update, order="deterministic")).hexdigest()[:20]
 
@@ -174,6 +169,7 @@ def _pressed(press: dict[str, Any], account: str, _mark: str) -> Iterator[Update
         content=content,
         about=about,
         option=data,
+        press=number,
         **_who(message, where, press.get("from")),
     )
 

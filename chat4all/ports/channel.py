@@ -156,6 +156,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     is left empty: `about` is the provider id of what a reaction, an edit, a deletion or an answer points at. `option`: what
     came back of a choice that was sent (`option_tokens`). `kind`: how the media is meant (`Media.kind`). `forwarded`: the
     person passes on what somebody else wrote. `raw`: what the provider sent of it, where there was no type for it.
+    `press`: the button that was pressed waits for `Channel.answer_press` with this.
     """
 
     channel: str
@@ -180,6 +181,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     kind: str = ""
     forwarded: bool = False
     raw: bytes = b""
+    press: str = ""
 
 
 class Moved(Struct, frozen=True):

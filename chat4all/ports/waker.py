@@ -23,6 +23,9 @@ class Waker(Protocol):
     def wake_file(self, task: str, file_id: str) -> None:
         """There is something to do for a file. `task`: verify_file or fetch_media."""
 
+    def wake_press(self, channel: str, press_id: str) -> None:
+        """A button was pressed that waits for an answer (`Inbound.press`). Nobody looks for those whose wake-up was lost."""
+
 
 class Nobody:
     """Wakes nobody: for a process that leaves lanes and files to the sweeps."""
@@ -32,6 +35,9 @@ class Nobody:
 
     def wake_file(self, task: str, file_id: str) -> None:
         """Left to `sweep_files`."""
+
+    def wake_press(self, channel: str, press_id: str) -> None:
+        """The button goes on waiting, for as long as the provider lets it."""
 
 
 NOBODY = Nobody()

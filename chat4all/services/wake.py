@@ -15,6 +15,8 @@ log = logs.logger(__name__)
 
 # Who answers a request waits no longer than this for the broker: the sweeps make up for it.
 TIMEOUT_S = 1.0
+# How long a button waits for its answer, about.
+PRESS_S = 60.0
 BROKEN = (OperationalError, OSError)
 
 
@@ -42,6 +44,14 @@ class CeleryWaker:
         except BROKEN as error:
             metrics.BROKER_FAILURES.add()
             log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
+
+    def wake_press(self, channel: str, press_id: str) -> None:
+        """One message, which is of no use to anybody after a minute."""
+        try:
+            self._app.send_task("answer_press", args=(channel, press_id), queue=queue_of(channel), expires=PRESS_S)
+        except BROKEN as error:
+            metrics.BROKER_FAILURES.add()
+            log.warning("press_unanswered", channel=channel, reason=type(error).__name__)
 
 
 def wake_free(waker: Waker, store: MessageStore, lanes: Sequence[Lane]) -> None:

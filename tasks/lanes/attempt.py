@@ -91,6 +91,10 @@ class Sender:
             return GivenUp(row, Facts(), facts.refused_at, letter_of(row, facts.refused_at, facts.refused_reason))
         return None
 
+    async def answer_press(self, press_id: str) -> None:
+        """As the channel does it: beside all deliveries."""
+        await self._channel.answer_press(press_id)
+
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""
         await self._owners.close()

@@ -1,10 +1,12 @@
 """The sender of a channel, opened when it is first needed. While its account cannot be opened, only its own deliveries wait."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
+from chat4all.model.failures import Failure
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
 from tasks.lanes.attempt import Sender
@@ -77,6 +79,16 @@ class Outlets:
     def unopened(self) -> dict[str, bool]:
         """Whether each channel's account could not be opened."""
         return {channel: each.sender is None for channel, each in list(self._outlets.items())}
+
+    async def answer_press(self, channel: str, press_id: str) -> None:
+        """Tell the provider that the press of a button was heard: once, and nobody promises it."""
+        outlet = self.of(channel)
+        try:
+            if outlet.opened and outlet.sender:
+                async with asyncio.timeout(self._settings.provider_timeout_s):
+                    await outlet.sender.answer_press(press_id)
+        except (Failure, TimeoutError, NotImplementedError) as error:
+            log.info("press_unanswered", channel=channel, reason=getattr(error, "reason", type(error).__name__))
 
     async def close(self) -> None:
         """Let go of their connections."""

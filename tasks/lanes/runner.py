@@ -86,6 +86,10 @@ class LaneRunner:
         """Look at this lane soon. Does not block; from any thread."""
         self._loop.call_soon_threadsafe(self._woken, lane)
 
+    def answer_press(self, channel: str, press_id: str) -> None:
+        """Tell a provider that the press of a button was heard. Does not block; from any thread."""
+        asyncio.run_coroutine_threadsafe(self.outlets.answer_press(channel, press_id), self._loop)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._always = [self._loop.create_task(each) for each in (self._writer.run(), self._poll(), self._divide())]

@@ -23,6 +23,7 @@ from chat4all.services.dead_letters import scan
 from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.settings import Settings, SettingsError
+from ops.simulator.providers.telegram import Telegram
 from ops.simulator.server import Simulator
 from storage.open import open_log, open_store
 from tests.wakes import Wakes
@@ -68,10 +69,10 @@ class Place:
             await asyncio.gather(running, return_exceptions=True)
             await channel.close()
 
-    async def write(self, *texts: str) -> None:
+    async def write(self, *texts: str, **more: Any) -> None:
         async with aiohttp.ClientSession() as session:
             for text in texts:
-                body = {"channel": "telegram", "from": "123456", "text": text}
+                body = {"channel": "telegram", "from": "123456", "text": text, **more}
                 async with session.post(f"{self.settings.simulator_url}/control/inbound", json=body) as answer:
                     assert answer.status == 202
 
@@ -145,6 +146,21 @@ async def test_a_file_is_asked_for_at_once(place: Place) -> None:
         await until(lambda: place.simulator.channels["telegram"].provider.polled)
         await place.write("one")
         await until(lambda: place.wakes.files == [("fetch_media", "a-file")])
+
+
+async def test_a_press_is_told_to_a_worker(place: Place) -> None:
+    """A button that was pressed waits for an answer, which a worker gives."""
+    telegram = place.simulator.channels["telegram"].provider
+    assert isinstance(telegram, Telegram)
+    asked = {"chat_id": "123456", "text": "?", "reply_markup": {"inline_keyboard": [[{"text": "Rye", "callback_data": "r"}]]}}
+    async with place.polling():
+        await until(lambda: telegram.polled)
+        url = f"{place.settings.simulator_url}/telegram/bot1000000001:{place.settings.secret('telegram_token')}/sendMessage"
+        async with aiohttp.ClientSession() as session, session.post(url, json=asked) as answer:
+            number = (await answer.json())["result"]["message_id"]
+        await place.write("", content={"type": "answer", "target": f"123456:{number}", "option": "r"})
+        await until(lambda: len(place.wakes.presses) == 1)
+    assert (place.texts(), place.wakes.presses) == (["Rye"], [("telegram", next(iter(telegram.chats.presses)))])
 
 
 async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> None:

@@ -20,6 +20,7 @@ from chat4all.services.dead_letters import scan
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels import test_mutations as mutations
+from tests.wakes import Wakes
 from tests.webapp.driver import Driver
 from webapp.app import create_app
 
@@ -31,7 +32,8 @@ class Provider:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.driver = Driver(create_app(settings, {name: open_channel(name, settings) for name in CHANNELS}, MemoryStorage()))
+        self.wakes, channels = Wakes(), {name: open_channel(name, settings) for name in CHANNELS}
+        self.driver = Driver(create_app(settings, channels, MemoryStorage(), self.wakes))
         if not self.driver.parts.store.users(["boss"]):
             self.driver.service("boss", "admin")
         self.driver.tokens["boss"] = self.driver.token(self.driver.parts.store.users(["boss"])["boss"])
@@ -202,6 +204,14 @@ def test_readers_see_who_of_a_group_wrote(provider: Provider) -> None:
     assert provider.driver.parts.store.users([first.sender])[first.sender].display_name == "Bakers"
     history = provider.ask("GET", f"/v1/conversations/{first.conversation_id}/messages")["messages"]
     assert [each["sender_name"] for each in history] == ["Ines", "Tomas"]
+
+
+def test_a_press_is_a_message_and_a_worker_answers_it(provider: Provider) -> None:
+    """What the button says is kept as an answer, and a worker of the channel is told that the button waits."""
+    press = {"id": "4711", "from": {"id": 123456, "is_bot": False, "first_name": "Caio"}, "chat_instance": "1", "data": "more"}
+    provider.posts("telegram", {"update_id": 1, "callback_query": press})
+    assert provider.texts() == ["more"]
+    assert provider.wakes.presses == [("telegram", "4711")]
 
 
 def test_a_group_that_is_forwarded_says_who_of_it_speaks(provider: Provider) -> None:

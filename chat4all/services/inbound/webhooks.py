@@ -29,7 +29,7 @@ OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
 class Handled(Struct, frozen=True):
     """What came of webhooks: counts of what is durable, the ids of files to fetch, and what was kept of the rest.
 
-    `unreadable`: reasons; `unclaimed`: accounts.
+    `unreadable`: reasons; `unclaimed`: accounts; `presses`: buttons that wait for an answer (`Inbound.press`).
     """
 
     messages: int
@@ -37,6 +37,7 @@ class Handled(Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
     unclaimed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    presses: tuple[str, ...] = ()
 
 
 class Webhooks:
@@ -66,6 +67,7 @@ class Webhooks:
             tuple(each.reason for each in rest if isinstance(each, Unreadable)),
             tuple(dict.fromkeys(each.account for each in rest if isinstance(each, Unclaimed))),
             counts.files,
+            tuple(each.press for each in updates if isinstance(each, Inbound) and each.press),
         )
 
     def again(self, channel: Channel, letter_id: str, dry_run: bool = False) -> Handled | None:
