@@ -13,6 +13,8 @@ from chat4all.services.directory import People
 from chat4all.services.inbound.in_flight import under_way
 from chat4all.services.inbound.inbound_message import Arrival
 
+NOTHING = ("", "", "")
+
 
 class ConversationMatch:
     """Finds and founds conversations for arrivals, many at once."""
@@ -92,20 +94,23 @@ class ConversationMatch:
         return dict(self._store.memberships(list(ids))) if ids else {}
 
     def _replied_to(self, arrivals: Sequence[Arrival]) -> dict[str, str]:
-        """By message_id, the conversation of the message replied to: only if that one went to this very person's address."""
-        asked = {
-            arrival.message_id: (arrival.inbound.channel, arrival.inbound.account, arrival.inbound.reply_to)
-            for arrival in arrivals
-            if arrival.inbound.reply_to
-        }
+        """By message_id, the conversation of the message that it answers or is about.
+
+        Only if that one went to this very person's address, or came from this person.
+        """
+        asked = {arrival.message_id: name for arrival in arrivals if (name := _named_by(arrival))}
         keys = self._store.handles(list(set(asked.values()))) if asked else {}
         rows = self._store.deliveries(list(keys.values())) if keys else {}
+        own = set(asked.values()) - keys.keys()
+        arrived = self._store.arrived(list(own)) if own else {}
         replied = {}
         for arrival in arrivals:
-            key = keys.get(asked.get(arrival.message_id, ("", "", "")))
-            row = rows.get(key) if key else None
+            name = asked.get(arrival.message_id, NOTHING)
+            row, before = rows.get(keys[name]) if name in keys else None, arrived.get(name)
             if row and (row.key.lane.channel, row.address) in arrival.places:
                 replied[arrival.message_id] = row.conversation_id
+            elif before and before.sender == arrival.owner:
+                replied[arrival.message_id] = before.conversation_id
         return replied
 
     def keep_to_first(self, arrivals: Sequence[Arrival]) -> None:
@@ -137,6 +142,13 @@ class ConversationMatch:
                 arrival.membership, arrival.owner = home, sender
             else:
                 arrival.repeat = (first.conversation_id, arrival.message_id) in stored
+
+
+def _named_by(arrival: Arrival) -> tuple[str, str, str] | None:
+    """What a provider calls the message that this one answers, or is about; None: it names none."""
+    inbound = arrival.inbound
+    name = inbound.reply_to or inbound.about
+    return (inbound.channel, inbound.account, name) if name else None
 
 
 def _taken(arrival: Arrival, ids: Sequence[str], known: Mapping[str, Membership]) -> Membership | None:
