@@ -33,11 +33,13 @@ class AccountSettings(BaseSettings):
     unknown_grace_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_UNKNOWN_GRACE_S.")
     breaker_failures: int | None = Field(None, ge=1, description="In place of CHAT4ALL_BREAKER_FAILURES.")
     breaker_probe_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BREAKER_PROBE_S.")
+    uploads: bool = Field(True, description="Whether the provider is given the bytes of files; false: links, and nothing else.")
 
     def limits(self, provider: Limits, real: bool) -> Limits:
         """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead."""
         paced = provider if real else _unpaced(provider)
-        return self._over(paced)
+        given = paced if self.uploads else msgspec.structs.replace(paced, upload_bytes={})
+        return self._over(given)
 
     def retries(self, deployment: RetryPolicy) -> RetryPolicy:
         """The deployment's policy, and what the environment says of this channel instead."""

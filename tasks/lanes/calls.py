@@ -27,6 +27,7 @@ class Calls:
     def __init__(self, channel: Channel, parts: Parts, uploads: ProviderUploads) -> None:
         self.limit_s = parts.settings.provider_timeout_s * CALL_SLACK
         self.under_way = 0
+        self._ends = 0.0
         self.uploads = uploads
         self._channel, self._parts = channel, parts
         self._outcomes = {each: metrics.ATTEMPTS.of(channel.name, each) for each in OUTCOMES}
@@ -39,6 +40,10 @@ class Calls:
             return self.limit_s
         return self.uploads.seconds(row.payload.size or max(sizes.values())) * CALL_SLACK
 
+    def left_s(self) -> float:
+        """How long those that are under way may still take."""
+        return max(0.0, self._ends - time.monotonic()) if self.under_way else 0.0
+
     async def post(self, row: Delivery, source: MediaSource | None = None) -> str:
         """Send; the provider's id, as it can be kept. `source`: how a file goes out; None: as words with a link.
 
@@ -46,8 +51,10 @@ class Calls:
         """
         begun = time.perf_counter()
         self.under_way += 1
+        limit_s = source.seconds * CALL_SLACK if isinstance(source, Body) else self.limit_s
+        self._ends = max(self._ends, time.monotonic() + limit_s)
         try:
-            async with asyncio.timeout(source.seconds * CALL_SLACK if isinstance(source, Body) else self.limit_s):
+            async with asyncio.timeout(limit_s):
                 return id_of_provider(await self._post(row, source))
         finally:
             self.under_way -= 1

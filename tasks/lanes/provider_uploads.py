@@ -107,6 +107,8 @@ class ProviderUploads:
 
     def sent(self, key: UploadPlace, uploaded: Uploaded) -> None:
         """A send carried the file: the next ones name it. Does not wait for the store: what was sent comes first."""
+        self._count("uploaded").add()
+        self._memory.remember(key, uploaded)
         self._spawn(self._memory.note(key, uploaded))
 
     def refused(self, key: UploadPlace, source: MediaSource, failure: Permanent) -> bool:

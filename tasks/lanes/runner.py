@@ -80,7 +80,8 @@ class LaneRunner:
 
     @property
     def _patience_s(self) -> float:
-        return self._parts.settings.provider_timeout_s + STOP_S
+        longest_s = max((each.calls.left_s() for _, each in self.outlets.senders()), default=0.0)
+        return max(self._parts.settings.provider_timeout_s, longest_s) + STOP_S
 
     def wake(self, lane: Lane) -> None:
         """Look at this lane soon. Does not block; from any thread."""

@@ -44,9 +44,13 @@ class UploadMemory:
         _keep(self._known, place, found)
         return found
 
-    async def note(self, place: UploadPlace, uploaded: Uploaded) -> None:
-        """It is there from now on. Known here at once, and to others when the store has it."""
+    def remember(self, place: UploadPlace, uploaded: Uploaded) -> None:
+        """It is there from now on, for this process."""
         _keep(self._known, place, uploaded)
+
+    async def note(self, place: UploadPlace, uploaded: Uploaded) -> None:
+        """The same, and for others when the store has it."""
+        self.remember(place, uploaded)
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._store.note_uploads, {place: uploaded})
         except Temporary as outage:

@@ -164,6 +164,14 @@ CASES: dict[str, Case] = {
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "3x30"},
         {"channel": "messenger", "why": "not_public"},
     ),
+    "ProviderUploadsFail": Case(
+        {'chat4all_provider_uploads_total{channel="whatsapp", outcome="failed"}': "0+2x30"},
+        {
+            'chat4all_provider_uploads_total{channel="whatsapp", outcome="failed"}': "0+2x30",
+            'chat4all_provider_uploads_total{channel="whatsapp", outcome="uploaded"}': "0+1x30",
+        },
+        WHATSAPP,
+    ),
     "ProcessDown": Case(
         {'up{job="bridge", instance="a"}': "1 1 0x30"},
         {'up{job="bridge", instance="a"}': "1x30"},

@@ -1,18 +1,27 @@
 """A file's bytes reach each provider in the provider's own way, without a link to ours; what it does not take it refuses."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from chat4all.channels import CHANNELS
+from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.content import Media
 from chat4all.model.failures import Permanent
+from chat4all.model.messages import Recipient
 from chat4all.ports import Body, Channel, Outgoing, Taken, Uploaded
+from chat4all.services.acceptance.renditions import rendered
+from tasks.lanes.attempt import Sender
+from tasks.lanes.outcome import Done
+from tasks.lanes.writer import Writer
 from tests.simulator.conftest import World
+from tests.tasks.world import granted, message, new_id, threads
+from tests.tasks.world import world as road
 
 PEOPLE = {"whatsapp": "+5511999990001", "instagram": "6789012345", "telegram": "123456789", "messenger": "7789012345"}
 BYTES = b"\x89PNG 0123456789" * 50_000
@@ -150,3 +159,42 @@ async def test_a_page_wants_the_file_that_it_was_promised(world: World) -> None:
     with pytest.raises(Permanent):
         to = Outgoing(PEOPLE["messenger"], "", "r")
         await world.channels["messenger"].send_file(to, a_file("image/png"), Uploaded(attachment_id, 1, 2))
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "telegram", "messenger"])
+async def test_a_picture_with_words_needs_no_address_of_ours(world: World, channel: str, tmp_path: Path) -> None:
+    """From acceptance to the phone: two people get the picture and its words, uploaded once, and nothing fetches from us."""
+    opened, first = world.channels[channel], int(PEOPLE[channel].lstrip("+"))
+    plus = "+" if channel == "whatsapp" else ""
+    to = [Recipient(f"c{n}", channel, opened.address(f"{plus}{first + n}")) for n in (1, 2)]
+    payload = replace(a_file("image/png"), text="our garden", object_key=new_id("key"))
+    numbered, renditions = rendered(payload, "", to, world.channels)
+    with road(tmp_path / "road") as made:
+        async with threads() as executor:
+            made.parts.objects.put(payload.object_key, [BYTES])
+            made.know(*to)
+            said = message(new_id("talk"), 1, to=numbered, renditions=renditions)
+            made.say(replace(said, payload=payload))
+            made.run()
+            writer = Writer(made.parts, executor)
+            writing, sender = asyncio.create_task(writer.run()), Sender(made.parts, opened, writer, executor)
+            for row in made.rows(channel):
+                assert isinstance(await sender.attempt(row, 0, granted(row.key.lane)), Done)
+            await sender.calls.uploads.close()
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+    arrived = await world.sent(channel=channel)
+    for person in to:
+        mine = [each for each in arrived if each["to"] == person.address]
+        assert [each["media_sha256"] for each in mine if each.get("media")] == [hashlib.sha256(BYTES).hexdigest()]
+        assert "".join(each["text"] for each in mine) == "our garden"
+    assert len({each["media"] for each in arrived if each.get("media")}) == 1
+    assert world.simulator.channels[channel].counts["media_fetched"] == 0
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_an_operator_may_want_links_only(channel: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is uploaded, and the limits of links hold."""
+    monkeypatch.setenv(f"{channel.upper()}_UPLOADS", "false")
+    limits = open_channel(channel, world.settings).limits
+    assert (limits.upload_bytes, limits.file_bytes) == ({}, world.channels[channel].limits.file_bytes)

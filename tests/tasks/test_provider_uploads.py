@@ -21,7 +21,7 @@ from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Outcome, Wait
 from tasks.lanes.writer import Writer
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
+from tests.tasks.world import World, granted, message, new_id, threads, until, whatsapp, world
 
 TALK = new_id("conversation", 1)
 BYTES = b"0123456789" * 90
@@ -289,6 +289,20 @@ async def test_a_file_whose_bytes_are_gone(road: World) -> None:
         made.say(gone)
         await made.until_done()
         assert made.road.rows()[-1].facts.refused_reason == "no_object"
+
+
+async def test_who_stops_gives_a_call_that_carries_a_file_its_time(road: World) -> None:
+    """It would be cut off otherwise, and sent a second time."""
+    async with way(road, Carrying()) as made:
+        assert made.sender.calls.left_s() == 0
+        made.channel.open.clear()
+        made.say(picture(road))
+        trying = asyncio.create_task(made.attempt())
+        await until(lambda: made.channel.at_once == 1)
+        assert 0 < made.sender.calls.left_s() <= made.sender.calls.most_s(made.road.rows()[-1])
+        made.channel.open.set()
+        await trying
+        assert made.sender.calls.left_s() == 0
 
 
 async def test_a_call_that_carries_a_file_has_time_by_its_size(road: World) -> None:
