@@ -35,6 +35,7 @@ def tables(channels: dict[str, Limits]) -> str:
         "reactions": [_reactions(each) for each in channels.values()],
         "states that it reports": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
     }
+    fits["sends of the account"] = [_rate(each) for each in channels.values()]
     styles = {f"choices: {style}": [_choices(each, style) for each in channels.values()] for style in CHOICE_STYLES}
     files = {"files": [_files(each) for each in channels.values()]}
     return f"{matrix}\n\n{_table('limit', channels, fits | styles | files)}"
@@ -43,6 +44,11 @@ def tables(channels: dict[str, Limits]) -> str:
 def _table(what: str, channels: dict[str, Limits], rows: dict[str, list[str]]) -> str:
     head = [f"| {what} | {' | '.join(channels)} |", "|---" * (len(channels) + 1) + "|"]
     return "\n".join([*head, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
+def _rate(limits: Limits) -> str:
+    slower = ", ".join(f"{kind} {rate:g}" for kind, rate in limits.files_per_second.items())
+    return f"{limits.account_per_second:g} a second" + (f"; {slower}" if slower else "")
 
 
 def _reactions(limits: Limits) -> str:

@@ -94,4 +94,5 @@ def _unpaced(limits: Limits) -> Limits:
         account_per_second=UNPACED_PER_SECOND,
         recipient_interval_s=UNPACED_INTERVAL_S,
         recipient_burst=UNPACED_BURST,
+        files_per_second={},
     )

@@ -10,7 +10,7 @@ from chat4all.channels import messaging_inbound, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
-from chat4all.channels.messaging_outbound import BUTTONS, quick_replies
+from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.ports import Limits, Update
@@ -39,11 +39,11 @@ class Instagram(MessagingChannel):
     """One professional account."""
 
     name = "instagram"
-    # No limit between sends to one person is known.
+    # No limit between sends to one person is known. An account that logs in through a page has 300 a second.
     limits = Limits(
         text_length=TEXT_MOST,
         text_unit="bytes",
-        account_per_second=300,
+        account_per_second=100,
         recipient_interval_s=UNPACED_INTERVAL_S,
         recipient_burst=UNPACED_BURST,
         echoes_reference=False,
@@ -60,6 +60,7 @@ class Instagram(MessagingChannel):
         contents=frozenset({"reaction"}),
         choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},
         quotes=True,
+        files_per_second=FILES_PER_SECOND,
         reactions=frozenset({LOVE}),
     )
     verdicts = meta.COMMON | {

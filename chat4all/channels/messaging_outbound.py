@@ -9,6 +9,8 @@ from chat4all.ports import ChoiceLimits
 # Titles are cut without a word at 20 characters, and tokens have 1,000 for their payload.
 TITLE_MOST = 20
 BUTTONS = ChoiceLimits(options=3, title_length=TITLE_MOST, text_length=640, links=3, links_alone=False)
+# Sounds and films.
+FILES_PER_SECOND: dict[str, float] = dict.fromkeys(("audio", "voice", "video", "animation"), 10)
 
 
 def quick_replies(text_length: int) -> ChoiceLimits:

@@ -48,7 +48,8 @@ class Limits(Struct, frozen=True):
     caption_length: of the words beside a file, in `text_unit`.
     contents: the kinds of content, as the API calls them, that it carries as they are beside text and media (`send_content`);
     all else is adapted. choices: those styles of choices that it shows. quotes: a send may answer another message.
-    reactions: the emojis that can be one, without what says how to draw them; none: every emoji.
+    reactions: the emojis that can be one, without what says how to draw them; none: every emoji. files_per_second: of
+    files of these kinds (`Media.shown_as`) fewer go than account_per_second says.
     cards_most: how many contact cards go in one send. cards_need_phone: it takes none of who has no telephone number.
     """
 
@@ -67,8 +68,16 @@ class Limits(Struct, frozen=True):
     choices: dict[str, ChoiceLimits] = {}
     quotes: bool = False
     reactions: frozenset[str] = frozenset()
+    files_per_second: dict[str, float] = {}
     cards_most: int = 100
     cards_need_phone: bool = False
+
+    def cost(self, content: Content) -> float:
+        """How many sends of account_per_second this one counts as."""
+        if not self.files_per_second or not isinstance(content, Media):
+            return 1.0
+        rate = self.files_per_second.get(content.shown_as, self.account_per_second)
+        return max(1.0, self.account_per_second / rate)
 
     def carries(self, content: Content) -> bool:
         """Whether the channel carries this as it is: by its kind, of a reaction its emoji, of cards what they hold.

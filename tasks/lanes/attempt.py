@@ -155,7 +155,7 @@ class Sender:
 
     async def _in_turn(self, row: Delivery, refusals: int, hold: Hold, source: MediaSource | None = None) -> Outcome:
         """Try it when its turn has come. `source`: how a file goes out."""
-        away_s = await self.throttle.clear(row.address)
+        away_s = await self.throttle.clear(row.address, self._channel.limits.cost(row.payload))
         if away_s:
             return Wait(now_ms() + int(away_s * 1000) + 1, refusals)
         async with self._in_flight:

@@ -102,8 +102,11 @@ class Throttle:
         self.rate = AsyncLimiter(max(1.0, limits.account_per_second * RATE_PERIOD_S), RATE_PERIOD_S)
         self._channel = channel
 
-    async def clear(self, address: str) -> float:
-        """Wait for this send's turn. 0 when it has come, else the seconds to stay away, which are too many to wait here."""
+    async def clear(self, address: str, cost: float = 1.0) -> float:
+        """Wait for this send's turn. 0 when it has come, else the seconds to stay away, which are too many to wait here.
+
+        `cost`: how many sends of the account's rate it counts as.
+        """
         wait = self.pace.wait(address, time.monotonic())
         if wait > SHORT_S:
             self._put_off("pace")
@@ -115,7 +118,7 @@ class Throttle:
             self._put_off("breaker")
             return _spread(left)
         # Half of the rate is the whole rate at twice the price.
-        await self.rate.acquire(min(self.rate.max_rate, 1 / self.share))
+        await self.rate.acquire(min(self.rate.max_rate, cost / self.share))
         return 0.0
 
     def enter(self) -> float:

@@ -1,10 +1,15 @@
 """Backoff, breaker and pace: pure rules, with the clock passed in."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from chat4all.model.content import Media, Text
+from chat4all.model.retry_policy import RetryPolicy
 from chat4all.ports import Limits
-from tasks.lanes.throttle import Breaker, Pace, backoff
+from tasks.lanes.throttle import RATE_PERIOD_S, Breaker, Pace, Throttle, backoff
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
@@ -34,6 +39,23 @@ def test_a_success_in_between_keeps_a_breaker_closed() -> None:
     breaker.succeeded()
     breaker.failed(1)
     assert not breaker.is_open
+
+
+async def test_what_costs_more_goes_slower() -> None:
+    """A film that counts as ten sends leaves no room for another within the period; words are not held back by its price."""
+    costly = Limits(4096, 40, 0, 1, False, frozenset(), files_per_second={"video": 4})
+    throttle = Throttle("messenger", costly, RetryPolicy(1, 1, 1, 5, 1))
+    film, words = (costly.cost(each) for each in (Media("f", mime_type="video/mp4"), Text("oi")))
+    assert (film, words, costly.cost(Media("f", mime_type="image/png"))) == (10, 1, 1)
+    assert replace(costly, account_per_second=2).cost(Media("f", kind="video")) == 1
+    began = time.monotonic()
+    for _ in range(10):
+        await throttle.clear("1", words)
+    quick, began = time.monotonic() - began, time.monotonic()
+    for _ in range(3):
+        await throttle.clear("1", film)
+    assert time.monotonic() - began > 2 * RATE_PERIOD_S > 0.1
+    assert quick < time.monotonic() - began
 
 
 def limits(interval: float, burst: int) -> Limits:
