@@ -11,18 +11,18 @@ from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items,
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
 from chat4all.model.content import ContactCards, Content, Form, Location, Story, Unsupported, first_words
 
-# A file's kind: what it is called in words, and as which kind of media it is shown. With an animation comes a document beside
-# it, for old clients, and with a photo that moves the photo.
+# As which kind of media a file is shown. With an animation comes a document beside it, for old clients, and with a photo that
+# moves the photo.
 MEDIA = {
-    "live_photo": ("video", "video"),
-    "photo": ("picture", "image"),
-    "animation": ("animation", "animation"),
-    "document": ("document", "document"),
-    "voice": ("sound", "voice"),
-    "audio": ("sound", "audio"),
-    "video": ("video", "video"),
-    "video_note": ("video", "video"),
-    "sticker": ("sticker", "sticker"),
+    "live_photo": "video",
+    "photo": "image",
+    "animation": "animation",
+    "document": "document",
+    "voice": "voice",
+    "audio": "audio",
+    "video": "video",
+    "video_note": "video",
+    "sticker": "sticker",
 }
 RAW_MOST = 64 << 10
 QUOTED_MOST = 200
@@ -134,12 +134,10 @@ def _media(kind: str, raw: object, caption: str) -> Said | None:
     file_id = ident(part.get("file_id"))
     if not file_id:
         return None
-    called_as, shown_as = MEDIA[kind]
     filename = words(part.get("file_name"))
     mime_type = words(part.get("mime_type")) or ("image/jpeg" if kind == "photo" else "")
     piece = joined(part.get("performer"), part.get("title"), by=" - ")
-    text = joined(f"[{called_as}]", part.get("emoji"), piece, filename, caption)
-    return Said(text, Media(file_id, mime_type, filename), kind=shown_as)
+    return Said(joined(part.get("emoji"), piece, caption), Media(file_id, mime_type, filename), kind=MEDIA[kind])
 
 
 def called(user: object) -> str:
