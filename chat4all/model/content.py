@@ -42,8 +42,9 @@ class Media(Struct, frozen=True, tag="file", omit_defaults=True):
     kind: str = ""
 
     def as_text(self) -> str:
-        """The words beside it, or its name."""
-        return self.text or f"[{self.filename or self.shown_as}]"
+        """The words beside it; else a document's name, or what it is."""
+        named = self.filename if self.shown_as == "document" else ""
+        return self.text or f"[{named or self.shown_as}]"
 
     @property
     def shown_as(self) -> str:
