@@ -94,5 +94,6 @@ def _unpaced(limits: Limits) -> Limits:
         account_per_second=UNPACED_PER_SECOND,
         recipient_interval_s=UNPACED_INTERVAL_S,
         recipient_burst=UNPACED_BURST,
+        recipient_paces={},
         files_per_second={},
     )

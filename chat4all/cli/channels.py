@@ -101,6 +101,8 @@ def limits(each: Limits) -> list[str]:
         found.append(f"{each.account_per_second:g} messages/s in all")
     if each.recipient_interval_s > NOTHING_S:
         found.append(f"one in {each.recipient_interval_s:g} s to a person, {each.recipient_burst} at once before that")
+    for beginning, (interval_s, burst) in each.recipient_paces.items():
+        found.append(f"one in {interval_s:g} s to an address that begins with {beginning!r}, {burst} at once before that")
     return found
 
 

@@ -40,8 +40,9 @@ class Limits(Struct, frozen=True):
 
     text_length: of one message, in `text_unit` ("characters" or UTF-8 "bytes").
     account_per_second: sends of one account. recipient_interval_s, recipient_burst: sends to one address: one per
-    interval, with so many at once before; all above 0. echoes_reference: receipts carry `Outgoing.reference` back, so an
-    unknown outcome can be reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
+    interval, with so many at once before; all above 0. recipient_paces: the same two for addresses that begin so, in place of
+    those: such as groups. echoes_reference: receipts carry `Outgoing.reference` back, so an unknown outcome can be
+    reconciled. receipts: which of sent, delivered, read, failed the provider ever tells.
     bare_receipts: some come without the reference although others have it, and are found by the provider's id.
     file_bytes: the largest file that it fetches from a link, by the beginning of the media type, the longest that fits
     ("image/jpeg", "video/", "" for all else); where nothing fits it takes none. upload_bytes: the same of what it is given.
@@ -70,6 +71,7 @@ class Limits(Struct, frozen=True):
     reactions: frozenset[str] = frozenset()
     files_per_second: dict[str, float] = {}
     cards_most: int = 100
+    recipient_paces: dict[str, tuple[float, int]] = {}
     cards_need_phone: bool = False
 
     def cost(self, content: Content) -> float:

@@ -72,21 +72,33 @@ class Pace:
     FORGET_ABOVE = 50_000
 
     def __init__(self, limits: Limits) -> None:
-        self._interval = limits.recipient_interval_s
-        self._ahead = limits.recipient_interval_s * (limits.recipient_burst - 1)
+        self._usual = _pace(limits.recipient_interval_s, limits.recipient_burst)
+        self._others = [(beginning, _pace(*other)) for beginning, other in limits.recipient_paces.items()]
         self._next: dict[str, float] = {}
 
     def wait(self, address: str, now: float) -> float:
         """Seconds until a send to this address may go."""
-        return max(0.0, self._next.get(address, 0.0) - self._ahead - now)
+        _, ahead = self._of(address)
+        return max(0.0, self._next.get(address, 0.0) - ahead - now)
 
     def sent(self, address: str, now: float) -> None:
         """A send to this address goes out now."""
-        if not self._interval:
+        interval, _ = self._of(address)
+        if not interval:
             return
-        self._next[address] = max(self._next.get(address, 0.0), now) + self._interval
+        self._next[address] = max(self._next.get(address, 0.0), now) + interval
         if len(self._next) > self.FORGET_ABOVE:
             self._next = {each: at for each, at in self._next.items() if at > now}
+
+    def _of(self, address: str) -> tuple[float, float]:
+        """The interval of this address, and how far it may run ahead (seconds)."""
+        if self._others:
+            return next((pace for beginning, pace in self._others if address.startswith(beginning)), self._usual)
+        return self._usual
+
+
+def _pace(interval_s: float, burst: int) -> tuple[float, float]:
+    return interval_s, interval_s * (burst - 1)
 
 
 class Throttle:

@@ -102,6 +102,7 @@ def test_the_simulator_is_not_real_and_not_paced(channel: str, settings: Setting
     assert not opened.account.real
     assert opened.limits.account_per_second >= 10_000
     assert 0 < opened.limits.recipient_interval_s < 0.001
+    assert opened.limits.recipient_paces == {}
     assert opened.limits.cost(Media("f", kind="video")) == 1
     assert opened.limits.text_length == type(opened).limits.text_length
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chat4all.channels.telegram import Telegram
 from chat4all.model.content import Media, Text
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.ports import Limits
@@ -70,6 +71,21 @@ def test_pace_allows_a_burst_and_then_one_per_interval() -> None:
         pace.sent("a", 0)
     assert (pace.wait("a", 0), pace.wait("b", 0)) == (6, 0)
     assert pace.wait("a", 6) == 0
+
+
+def test_a_telegram_group_gets_no_more_than_twenty_in_any_minute() -> None:
+    """Whoever always waits as told; a person, whose id is no group's, is not kept up by that."""
+    pace, times = Pace(Telegram.limits), []
+    now = 0.0
+    while now < 200:
+        now += pace.wait("-1005550001", now)
+        pace.sent("-1005550001", now)
+        times.append(now)
+    assert max(sum(begin <= each < begin + 60 for each in times) for begin in times) in {19, 20}
+    for _ in range(3):
+        assert pace.wait("123456", now) == 0
+        pace.sent("123456", now)
+    assert 0 < pace.wait("123456", now) <= 1
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.integers(1, 5))
