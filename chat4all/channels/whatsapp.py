@@ -227,8 +227,8 @@ class WhatsApp(meta.MetaChannel):
         status = fields(raw)
         provider_id, said = ident(status.get("id")), words(status.get("status"))
         kind = KINDS.get(said)
-        if said == "deleted" or words(status.get("type")) == "call":
-            return Aside("passed_over", "status_deleted" if said == "deleted" else "call_status")
+        if passed := _passed_over(status, said):
+            return Aside("passed_over", passed)
         if kind is None or not provider_id:
             return Unreadable("unknown status" if said and provider_id else "status")
         return ProviderReceipt(
@@ -317,6 +317,16 @@ def canonical(digits: str) -> str:
     if not phonenumbers.is_possible_number(number):
         return whatsapp_inbound.number(digits)
     return whatsapp_inbound.number(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _passed_over(status: dict[str, Any], said: str) -> str:
+    """Why a status says nothing of a delivery; empty: it does. In a group that one of its people got nothing is no failure."""
+    if said == "deleted":
+        return "status_deleted"
+    if words(status.get("type")) == "call":
+        return "call_status"
+    one = ident(status.get("recipient_participant_id")) or ident(status.get("recipient_participant_user_id"))
+    return "status_of_one_in_a_group" if one and said == "failed" else ""
 
 
 def _reason(errors: Sequence[object]) -> str:
