@@ -1,7 +1,8 @@
 """Content of every kind, as hypothesis makes it: by the types of its fields, so that a new kind needs no line here."""
 
+import re
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -46,7 +47,18 @@ def _struct(kind: type) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(needed, optional=optional).map(lambda fields: kind(**fields))
 
 
+def _bounded(annotation: Any, bounds: Any) -> st.SearchStrategy[Any]:
+    """Within the bounds that its field declares (`msgspec.Meta`)."""
+    least, most = bounds.min_length or 0, bounds.max_length or 20
+    if annotation is str:
+        text = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=most)
+        return text.filter(re.compile(bounds.pattern or "").search)
+    return st.lists(_of(get_args(annotation)[0]), min_size=least, max_size=most).map(tuple)
+
+
 def _of(annotation: Any, *, at_least: bool = False) -> st.SearchStrategy[Any]:
+    if get_origin(annotation) is Annotated:
+        return _bounded(*get_args(annotation))
     if annotation in PLAIN:
         return PLAIN[annotation]
     if isinstance(annotation, UnionType):

@@ -136,7 +136,12 @@ async def test_a_poll_is_what_was_asked(world: World) -> None:
     status, answer = await bot(world, "sendPoll", chat_id=CAIO, question="When?", options=["Nine", {"text": "Ten"}])
     poll = answer["result"]["poll"]
     assert (status, poll["question"], [each["text"] for each in poll["options"]]) == (200, "When?", ["Nine", "Ten"])
-    assert (await world.sent())[-1]["content"] == {"type": "poll", "question": "When?", "options": ["Nine", "Ten"]}
+    told = {"type": "poll", "question": "When?", "options": ["Nine", "Ten"]}
+    assert (await world.sent())[-1]["content"] == told
+    await world.says("telegram", CAIO, "", content=told)
+    assert len(await heard(world)) == 1
+    message = theirs(world).message
+    assert message is not None and message.poll is not None and message.poll.question == "When?"
 
 
 async def test_an_answer_quotes_and_goes_also_when_the_quoted_is_gone(world: World) -> None:

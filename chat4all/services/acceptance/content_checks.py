@@ -36,12 +36,16 @@ TIME_MOST = 2**53
 
 def content_fault(payload: Sendable, text_limit: int) -> Wrong | None:
     """What is wrong with it: the first such thing, or None. `text_limit`: characters that it may have in words."""
-    for wrong in FAULTS[type(payload)](payload):
+    for wrong in FAULTS.get(type(payload), _nothing)(payload):
         return wrong
     field = "text" if isinstance(payload, Text) else "caption" if isinstance(payload, MediaDraft) else ""
     if len(payload.as_text()) > text_limit:
         return ("text_too_long", f"at most {text_limit} characters", field)
     return None
+
+
+def _nothing(_payload: Sendable) -> Iterable[Wrong]:
+    return ()
 
 
 def data_of(payload: Sendable) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def _one_of(names: Iterable[str], field: str) -> Wrong:
     return ("invalid", f"one of {', '.join(names)}", field)
 
 
-# A kind that may be sent, and what can be wrong with it.
+# What can be wrong with a kind beside the types and bounds of its fields.
 FAULTS: dict[type, Callable[[Any], Iterable[Wrong]]] = {
     Text: _text,
     MediaDraft: _media,

@@ -93,10 +93,7 @@ def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
         named = {"title": send.content.get("name", ""), "address": send.content.get("address", "")}
         return message | {"location": where} | ({"venue": {"location": where, **named}} if send.kind == "venue" else {})
     if send.kind == "poll":
-        options = [{"text": each, "voter_count": 0} for each in send.content["options"]]
-        known = {"question": send.content["question"], "allows_multiple_answers": send.content.get("multiple", False)}
-        state = {"total_voter_count": 0, "is_closed": False, "is_anonymous": True, "type": "regular"}
-        return message | {"poll": {"id": str(message_id), **known, "options": options, **state}}
+        return message | {"poll": poll(send.content, message_id)}
     if send.kind == "contact":
         [card] = send.content["cards"]
         return message | {"contact": {"phone_number": card["phones"][0], "first_name": card["name"]}}
@@ -104,6 +101,16 @@ def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
         message["caption"] = send.text
     attached = send.uploaded or Attached(send.media.rpartition("/")[2], "file", "application/octet-stream", 0, "")
     return message | {send.kind: _part(send.kind, attached)}
+
+
+def poll(content: dict[str, Any], number: int) -> dict[str, Any]:
+    """A poll that nobody has voted in."""
+    texts = enumerate(content["options"], 1)
+    options = [{"text": each, "voter_count": 0, "persistent_id": str(place)} for place, each in texts]
+    asked = {"question": content["question"], "allows_multiple_answers": content.get("multiple", False)}
+    state = {"total_voter_count": 0, "is_closed": False, "is_anonymous": True, "type": "regular"}
+    state |= {"allows_revoting": True, "members_only": False}
+    return {"id": str(number), **asked, "options": options, **state}
 
 
 def _answered(provider_id: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,10 @@ def _story(content: Content, said: Said) -> Content:
     return {"story": {"id": int(content.get("provider_id") or 1), "chat": telegram_messages.chat_of(said.sender)}}
 
 
+def _poll(content: Content, said: Said) -> Content:
+    return {"poll": telegram_messages.poll(content, int(said.provider_id.rpartition(":")[2]))}
+
+
 def _unsupported(content: Content, _said: Said) -> Content:
     kind = content.get("kind") or "dice"
     return {kind: content.get("raw", {"emoji": "🎲", "value": 3} if kind == "dice" else {})}
@@ -132,6 +136,7 @@ MAKERS: dict[str, Callable[[Content, Said], Content]] = {
     "contact_cards": _contact,
     "form": _form,
     "story": _story,
+    "poll": _poll,
     "unsupported": _unsupported,
     "answer": _key,
 }
