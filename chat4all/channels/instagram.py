@@ -20,6 +20,7 @@ TEXT_MOST = 1000
 LOVE = "❤"
 # Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
 AUDIO = ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/wav", "audio/x-wav")
+FILMS = ("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm")
 
 
 class InstagramSettings(MessagingSettings):
@@ -52,7 +53,7 @@ class Instagram(MessagingChannel):
             "image/jpeg": 8 * MB,
             "image/png": 8 * MB,
             **dict.fromkeys(AUDIO, 25 * MB),
-            "video/": 25 * MB,
+            **dict.fromkeys(FILMS, 25 * MB),
             "application/pdf": 25 * MB,
         },
         # Its API with the account's own login has no uploads: a file goes by its link.
@@ -76,6 +77,7 @@ class Instagram(MessagingChannel):
     real_url = "https://graph.instagram.com"
     simulated_account = "17841400000000001"
     own_settings = InstagramSettings
+    documents = False
 
     def reaction_name(self, emoji: str) -> str:
         """The heart's name."""

@@ -84,7 +84,7 @@ _profile = msgspec.json.Decoder(dict[str, Any]).decode
 class MessagingChannel(meta.MetaChannel):
     """One account on Meta's messaging platform. A subclass says where, with which limits, and what receipts mean.
 
-    `fields`: the webhook fields to subscribe to. `verdicts`: its error codes.
+    `fields`: the webhook fields to subscribe to. `verdicts`: its error codes. `documents`: files of any type may go as such.
     """
 
     verdicts: ClassVar[Mapping[int | tuple[int, int], Verdict]]
@@ -92,6 +92,7 @@ class MessagingChannel(meta.MetaChannel):
     real_url: ClassVar[str]
     simulated_account: ClassVar[str]
     own_settings: ClassVar[type[MessagingSettings]]
+    documents: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
         own = load(self.own_settings)
@@ -205,7 +206,9 @@ class MessagingChannel(meta.MetaChannel):
     async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
         """A file alone, for there are no captions: words beside it are a part of their own."""
         payload = messaging_media.payload(source)
-        return await self._send(message, {"attachment": {"type": messaging_media.kind_of(file), "payload": payload}})
+        return await self._send(
+            message, {"attachment": {"type": messaging_media.kind_of(file, self.documents), "payload": payload}}
+        )
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """Choices, and what the account feels about a message: there it has one reaction, the newest."""

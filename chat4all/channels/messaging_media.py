@@ -19,10 +19,15 @@ from chat4all.ports import Body, FileLink, MediaSource, Uploaded
 KEPT_MS = 89 * DAY_MS
 
 
-def kind_of(file: Media) -> str:
-    """The platform's word for it."""
-    kind = file.mime_type.partition("/")[0]
-    return kind if kind in {"image", "audio", "video"} else "file"
+def kind_of(file: Media, documents: bool = True) -> str:
+    """The platform's word for it. `documents`: a picture or a film may go as a file that is not shown."""
+    if documents and file.shown_as == "document":
+        return "file"
+    if file.shown_as in {"audio", "voice"}:
+        # Sounds in MP4 are often called films.
+        return "audio"
+    family = file.mime_type.partition("/")[0]
+    return family if family in {"image", "audio", "video"} else "file"
 
 
 def payload(source: MediaSource) -> dict[str, str]:

@@ -8,9 +8,9 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import open_channel
 from chat4all.model import option_tokens
-from chat4all.model.content import Choices, Content, Deletion, Edit, Link, Location, Option, Reaction, Text
+from chat4all.model.content import Choices, Content, Deletion, Edit, Link, Location, Media, Option, Reaction, Text
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.ports import Channel, Outgoing
+from chat4all.ports import Channel, FileLink, Outgoing
 from chat4all.services.acceptance.adaptation import adapted, carried
 from chat4all.settings import Settings
 from tests.channels.conftest import Open, serving
@@ -153,6 +153,42 @@ async def test_an_answer_quotes_what_it_answers(channel: str, opened: Open, sett
     assert seen[0][1] == {**envelope(channel, {"text": "yes"}), "reply_to": {"mid": "m_THEIRS"}}
     assert seen[1][1]["reply_to"] == {"mid": "m_THEIRS"}
     assert open_channel(channel, settings).limits.quotes
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "kind", "on_messenger", "on_instagram"),
+    [
+        ("image/png", "", "image", "image"),
+        ("image/png", "sticker", "image", "image"),
+        ("image/png", "document", "file", "image"),
+        ("video/mp4", "", "video", "video"),
+        ("video/mp4", "animation", "video", "video"),
+        ("video/mp4", "voice", "audio", "audio"),
+        ("video/mp4", "audio", "audio", "audio"),
+        ("audio/mp4", "", "audio", "audio"),
+        ("application/pdf", "", "file", "file"),
+    ],
+)
+async def test_a_file_goes_as_what_it_is_meant_to_be(
+    mime_type: str, kind: str, on_messenger: str, on_instagram: str, opened: Open
+) -> None:
+    """By its kind, and where that says nothing by its type. Instagram shows pictures and films whatever they are called."""
+    file = Media("f", mime_type=mime_type, kind=kind)
+    link = FileLink("https://files.example/1")
+    for channel, expected in (("messenger", on_messenger), ("instagram", on_instagram)):
+        [(_, body)] = await captured(
+            channel, opened, lambda each, channel=channel: each.send_file(outgoing(channel), file, link)
+        )  # fmt: skip
+        assert body["message"]["attachment"] == {"type": expected, "payload": {"url": "https://files.example/1"}}
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "takes"),
+    [("video/mp4", True), ("video/quicktime", True), ("video/webm", True), ("video/x-matroska", False), ("video/mpeg", False)],
+)
+def test_instagram_takes_some_films_only(mime_type: str, takes: bool, settings: Settings) -> None:
+    """What it would refuse goes as a link."""
+    assert open_channel("instagram", settings).limits.takes(mime_type, 5, "") is takes
 
 
 def test_what_they_cannot_show_is_not_declared(settings: Settings) -> None:
