@@ -200,12 +200,12 @@ READERS: dict[Reading, Callable[[], Values]] = {}
 class Readings(Collector):
     """Reads what is to be read at a scrape; `failed` counts what could not be, by name."""
 
-    def __init__(self, failed: Counter) -> None:
-        self._failed = failed
+    def __init__(self, failed: Counter, readers: Mapping[Reading, Callable[[], Values]] = READERS) -> None:
+        self._failed, self._readers = failed, readers
 
     def collect(self) -> Iterable[Any]:
         """One family for each metric that could be read."""
-        for reading, read in list(READERS.items()):
+        for reading, read in list(self._readers.items()):
             try:
                 values = read()
             except Exception:  # noqa: BLE001 - a store that is away must not take the other figures with it

@@ -11,7 +11,7 @@ from chat4all.settings import Settings
 from storage.message_store.known import Known
 from storage.message_store.sqlite_access import SQLiteAccess
 from storage.message_store.sqlite_changes import SQLiteChanges
-from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_connection import WRITE_LIMIT_S, Connections
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
 from storage.message_store.sqlite_expiry import forget
@@ -45,8 +45,8 @@ class SQLiteStore(
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._db = Connections(settings.data / settings.store.partition(":")[2])
+    def __init__(self, settings: Settings, write_limit_s: float = WRITE_LIMIT_S) -> None:
+        self._db = Connections(settings.data / settings.store.partition(":")[2], write_limit_s=write_limit_s)
         self._kept = settings.retention
         self._active = Known()
 

@@ -44,8 +44,8 @@ class Connections:
     are closed before it, and both sides open new ones when they need them.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.path = path
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, write_limit_s: float = WRITE_LIMIT_S) -> None:
+        self.path, self._write_limit_s = path, write_limit_s
         self._clock = clock
         self._closed = False
         self._renew()
@@ -73,8 +73,8 @@ class Connections:
 
         Temporary when others have been writing for 5 s.
         """
-        limit = self._clock() + WRITE_LIMIT_S
-        if not self._turn.acquire(timeout=WRITE_LIMIT_S):
+        limit = self._clock() + self._write_limit_s
+        if not self._turn.acquire(timeout=self._write_limit_s):
             raise Temporary("store", "busy")
         try:
             with _as_failures():
@@ -93,7 +93,7 @@ class Connections:
 
     def use_wal(self) -> None:
         """Make the file a write-ahead log one, for good. Others may be at it at the same time."""
-        limit = self._clock() + WRITE_LIMIT_S
+        limit = self._clock() + self._write_limit_s
         with _as_failures(), self._turn:
             writer = self._writing()
             self._retried(lambda: _begin(writer), limit)

@@ -22,7 +22,6 @@ from chat4all.model.records import ProviderReceipt, Range
 from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting
 from chat4all.settings import Settings
 from storage.message_store import (
-    sqlite_connection,
     sqlite_deliveries,
     sqlite_directory,
     sqlite_facts,
@@ -111,28 +110,29 @@ def test_a_store_that_was_never_migrated_is_not_there_yet(sqlite_settings: Setti
         store.users(["anna"])
 
 
-def test_a_writer_that_holds_on_too_long_is_an_outage(
-    sqlite_settings: Settings, sqlite_store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hasty(sqlite_settings: Settings, sqlite_store: SQLiteStore) -> Iterator[SQLiteStore]:
+    """The same store, for whoever waits no longer than a moment to write."""
+    with closing(SQLiteStore(sqlite_settings, write_limit_s=0.05)) as made:
+        yield made
+
+
+def test_a_writer_that_holds_on_too_long_is_an_outage(sqlite_settings: Settings, hasty: SQLiteStore) -> None:
     """Writes wait up to their limit and then say Temporary; reads go on; afterwards all is well."""
-    monkeypatch.setattr(sqlite_connection, "WRITE_LIMIT_S", 0.05)
-    sqlite_store.add_users([person("anna")])
+    hasty.add_users([person("anna")])
     with shell(sqlite_settings) as db:
         db.execute("BEGIN IMMEDIATE")
         with pytest.raises(Temporary):
-            sqlite_store.add_users([person("bob")])
-        assert list(sqlite_store.users(["anna"])) == ["anna"]
+            hasty.add_users([person("bob")])
+        assert list(hasty.users(["anna"])) == ["anna"]
         db.execute("ROLLBACK")
-    sqlite_store.add_users([person("bob")])
+    hasty.add_users([person("bob")])
 
 
-def test_a_thread_that_writes_too_long_is_an_outage_for_the_others(
-    sqlite_store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thread_that_writes_too_long_is_an_outage_for_the_others(hasty: SQLiteStore) -> None:
     """The limit holds inside one process too."""
-    monkeypatch.setattr(sqlite_connection, "WRITE_LIMIT_S", 0.05)
-    with ThreadPoolExecutor(1) as thread, sqlite_store._db.write(), pytest.raises(Temporary):
-        thread.submit(sqlite_store.add_users, [person("bob")]).result()
+    with ThreadPoolExecutor(1) as thread, hasty._db.write(), pytest.raises(Temporary):
+        thread.submit(hasty.add_users, [person("bob")]).result()
 
 
 def test_writers_of_short_transactions_take_turns(sqlite_settings: Settings, sqlite_store: SQLiteStore) -> None:

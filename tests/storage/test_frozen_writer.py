@@ -15,7 +15,6 @@ from chat4all.model.failures import Temporary
 from chat4all.model.records import NewRecord, Range
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
-from storage.message_store import sqlite_connection
 from storage.message_store.sqlite import SQLiteStore
 from tests.contracts.stores import message
 
@@ -65,10 +64,9 @@ def test_acceptance_says_in_time_that_nothing_was_taken(tmp_path: Path) -> None:
     log.close()
 
 
-def test_the_stages_wait_and_blame_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stages_wait_and_blame_nobody(tmp_path: Path) -> None:
     """The store's writes are Temporary, an outage; what was committed is read; the holder's write is whole or not there."""
-    monkeypatch.setattr(sqlite_connection, "WRITE_LIMIT_S", 0.5)
-    store = SQLiteStore(Settings(data=tmp_path))
+    store = SQLiteStore(Settings(data=tmp_path), write_limit_s=0.5)
     store.migrate()
     store.put_messages([message("c", 1)])
     with frozen(tmp_path / "store.db", "DELETE FROM messages") as holder:

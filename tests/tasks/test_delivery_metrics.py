@@ -119,7 +119,7 @@ def test_the_sweep_tells_what_it_found_and_who_waits(road: World) -> None:
     assert sweeper.found() == {}
 
 
-def test_a_figure_that_cannot_be_read_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_that_cannot_be_read_leaves_the_others_alone() -> None:
     """The scrape goes on without it, and says so."""
 
     def away() -> Any:
@@ -128,12 +128,13 @@ def test_a_figure_that_cannot_be_read_leaves_the_others_alone(monkeypatch: pytes
     def read(reading: Reading) -> float:
         return next((each.samples[0].value for each in families if each.name == reading.name), -1.0)
 
-    monkeypatch.setitem(READERS, metrics.STREAM_LAG, away)
-    monkeypatch.setitem(READERS, metrics.DISK_FREE, lambda: {(): 5.0})
-    monkeypatch.setitem(READERS, metrics.CPU_SECONDS, lambda: {(): 7.0})
+    readings = Readings(
+        metrics.READ_FAILURES,
+        {metrics.STREAM_LAG: away, metrics.DISK_FREE: lambda: {(): 5.0}, metrics.CPU_SECONDS: lambda: {(): 7.0}},
+    )
     before = _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records")
-    families = list(Readings(metrics.READ_FAILURES).collect())
-    text = generate_latest(Readings(metrics.READ_FAILURES)).decode()
+    families = list(readings.collect())
+    text = generate_latest(readings).decode()
     assert "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 7.0\n" in text
     assert (read(metrics.DISK_FREE), read(metrics.STREAM_LAG)) == (5.0, -1.0)
     assert _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records") == before + 2

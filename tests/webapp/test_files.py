@@ -4,7 +4,6 @@ import json
 import time
 from contextlib import ExitStack
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -285,8 +284,8 @@ def test_an_expired_url_says_so(uploads: Uploads) -> None:
     file_id = uploads.whole(b"tea")
     url = uploads.url(file_id)
     later = time.time() + 3601
-    with patch.object(uploads.driver.parts.objects.signer, "_clock", lambda: later):  # type: ignore[attr-defined]
-        answer = uploads.get(url)
+    uploads.driver.parts.objects.signer.clock = lambda: later  # type: ignore[attr-defined]
+    answer = uploads.get(url)
     assert (answer.status_code, json.loads(answer.data)["code"]) == (403, "url_expired")
 
 
