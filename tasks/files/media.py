@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from chat4all.channels import open_channel
 from chat4all.model.failures import Failure, Permanent, Temporary
-from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type
+from chat4all.model.file_signatures import HEAD_BYTES, true_type
+from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type, mended_name
 from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
 from chat4all.services.files.file_lifecycle import FileLifecycle
@@ -71,23 +72,50 @@ def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: C
         shown = response.headers.get("Content-Type", "")
         if file.mime_type == ANY_TYPE and shown.partition(";")[0].strip().lower() == PAGE:
             raise Permanent("media_is_a_page")
-        digest = hashlib.sha256()
+        seen = Seen()
         chunks = _body(transfer, response, settings.inbound_file_limit)
-        size = opened.objects.put(file.own_key, _hashed(chunks, digest.update))
+        size = opened.objects.put(file.own_key, seen.all(chunks))
     if not size:
         opened.objects.remove([file.own_key])
         raise Permanent("media_empty")
-    lifecycle.finished(_typed(file, shown), digest.hexdigest(), size)
+    lifecycle.finished(_known(file, response, seen.head), seen.digest.hexdigest(), size)
 
 
-def _typed(file: StoredFile, shown: str) -> StoredFile:
-    """The type that came with the bytes, where the message did not say one."""
-    if file.mime_type != ANY_TYPE:
-        return file
+class Seen:
+    """What is remembered of bytes that go by: their checksum, and how they begin."""
+
+    def __init__(self) -> None:
+        self.digest, self.head = hashlib.sha256(), b""
+
+    def all(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same bytes."""
+        for chunk in chunks:
+            self.digest.update(chunk)
+            if len(self.head) < HEAD_BYTES:
+                self.head += chunk[: HEAD_BYTES - len(self.head)]
+            yield chunk
+
+
+def _known(file: StoredFile, response: aiohttp.ClientResponse, head: bytes) -> StoredFile:
+    """The file by its true type, and by the name that came with the bytes where the message had none."""
+    mime_type = true_type(_said_type(file, response.headers.get("Content-Type", "")), head)
+    if file.filename != mended_name("", file.mime_type):
+        return replace(file, mime_type=mime_type)
+    return replace(file, mime_type=mime_type, filename=mended_name(_name(response), mime_type))
+
+
+def _said_type(file: StoredFile, shown: str) -> str:
+    """The type that the message said, else the one that came with the bytes."""
     try:
-        return replace(file, mime_type=checked_type(shown, file.filename))
+        return file.mime_type if file.mime_type != ANY_TYPE else checked_type(shown, file.filename)
     except ValueError:
-        return file
+        return ANY_TYPE
+
+
+def _name(response: aiohttp.ClientResponse) -> str:
+    """What the bytes are called: by the answer, or by their address, if that looks like a file's name."""
+    given = response.content_disposition.filename if response.content_disposition else ""
+    return given or (response.url.name if "." in response.url.name.strip(".") else "")
 
 
 def _got(transfer: Transfer, wanted: Fetch) -> aiohttp.ClientResponse:
@@ -118,9 +146,3 @@ def _body(transfer: Transfer, response: aiohttp.ClientResponse, most: int) -> It
 def _named(failure: Failure) -> Failure:
     """The same, as a file's reason. A refusal keeps its kind: it is counted."""
     return failure if isinstance(failure, Refused) else type(failure)(f"media_{failure.reason}", failure.detail)
-
-
-def _hashed(chunks: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
-    for chunk in chunks:
-        update(chunk)
-        yield chunk

@@ -16,7 +16,8 @@ from chat4all.model.content import Media
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
-from chat4all.ports import FileLink, Limits, MediaSource, Registration
+from chat4all.ports import FileLink, Inbound, Limits, MediaSource, Registration
+from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry.instruments import REGISTRY
 from tasks.files import file_tasks
@@ -136,7 +137,7 @@ class Provider:
 
     def __init__(self, data: bytes = DATA) -> None:
         self.data, self.url, self.failures, self.tokens = data, "", 0, set[str]()
-        self.kind = "image/png"
+        self.kind, self.headers, self.name = "image/png", dict[str, str](), "bytes"
         self.release: asyncio.Event | None = None
 
     async def handle(self, request: Any) -> Any:
@@ -148,9 +149,9 @@ class Provider:
         if self.failures:
             self.failures -= 1
             return web.Response(status=503)
-        if request.path.endswith("/bytes"):
-            return web.Response(body=self.data, content_type=self.kind)
-        return web.Response(body=json.dumps({"url": f"{self.url}/bytes"}))
+        if request.path.endswith(f"/{self.name}"):
+            return web.Response(body=self.data, content_type=self.kind, headers=self.headers)
+        return web.Response(body=json.dumps({"url": f"{self.url}/{self.name}"}))
 
 
 def sent_in(road: World, file: StoredFile, count: int, at: int) -> None:
@@ -230,6 +231,46 @@ async def test_what_a_provider_brings_is_fetched_into_the_store(road: World, pro
     assert (ready.status, ready.size, ready.checksum) == (FileStatus.READY, len(DATA), SUM)
     assert len(road.store.holders(SUM, "", 10)) == 2
     assert all(each.startswith("Bearer ") for each in provider.tokens)
+
+
+JPEG, PDF = b"\xff\xd8\xff\xe0 cat", b"%PDF-1.7 bill"
+
+
+@pytest.mark.parametrize(
+    ("said", "filename", "came", "address", "data", "is_type", "is_name"),
+    [
+        ("", "", "application/octet-stream", "bytes", JPEG, "image/jpeg", "file.jpg"),
+        ("", "", "application/pdf", "bill.pdf", PDF, "application/pdf", "bill.pdf"),
+        ("", "", "", "bytes", b"words", "application/octet-stream", "file.bin"),
+        ("image/png", "cat.png", "image/png", "bytes", JPEG, "image/jpeg", "cat.png"),
+        ("image/png", "", "image/png", "bytes", JPEG, "image/jpeg", "file.jpg"),
+        ("audio/ogg; codecs=opus", "", "audio/ogg", "bytes", b"OggS", "audio/ogg", "file.oga"),
+    ],
+)
+async def test_a_file_has_its_true_type_and_name(
+    road: World, provider: Provider, said: str, filename: str, came: str, address: str, data: bytes, is_type: str, is_name: str
+) -> None:
+    """By its bytes where nobody says what it is, or wrongly; its name is what the sender gave, else its address, else made."""
+    provider.kind, provider.name, provider.data = came or "application/octet-stream", address, data
+    inbound = Inbound("whatsapp", "1", "p", "+1", "", 1, media="media-1", mime_type=said, filename=filename)
+    file = road.store.add_files([fetched_file(inbound, new_id("m", said, data), CONVERSATION, "eve")])[0]
+    await asyncio.to_thread(Fetcher(road.parts).fetch, file.file_id)
+    ready = now(road, file)
+    assert (ready.status, ready.mime_type, ready.filename) == (FileStatus.READY, is_type, is_name)
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [('attachment; filename="my bill.pdf"', "my bill.pdf"), ("attachment; filename*=UTF-8''ch%C3%A1.pdf", "chá.pdf"),
+     ('attachment; filename="../../etc/passwd"', "passwd"), ("attachment", "file.pdf")],
+)  # fmt: skip
+async def test_the_answer_may_say_what_the_file_is_called(road: World, provider: Provider, header: str, name: str) -> None:
+    """It is as little trusted as any name."""
+    provider.kind, provider.data, provider.headers = "application/pdf", PDF, {"Content-Disposition": header}
+    inbound = Inbound("whatsapp", "1", "p", "+1", "", 1, media="media-1")
+    file = road.store.add_files([fetched_file(inbound, new_id("m", header), CONVERSATION, "eve")])[0]
+    await asyncio.to_thread(Fetcher(road.parts).fetch, file.file_id)
+    assert now(road, file).filename == name
 
 
 async def test_what_is_too_large_is_not_fetched(road: World, provider: Provider) -> None:
