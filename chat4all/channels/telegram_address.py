@@ -1,6 +1,6 @@
 """Where a Telegram message goes, and what it is called: a chat, a topic of it, or a chat that the bot answers for a business.
 
-An address is `<chat>`, `<chat>/<topic>` or `<chat>@<business connection>`. Telegram counts messages within a chat, and anew for
+An address is `<chat>`, `<chat>.<topic>` or `<chat>@<business connection>`. Telegram counts messages within a chat, and anew for
 each business account: an id is `<chat>:<number>` or `<chat>@<connection>:<number>`. What is more than one thing about a
 message has more behind it: `<chat>:<number>:<more>`. Pure; no I/O.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-ADDRESS = re.compile(r"(?P<chat>-?[1-9][0-9]{3,19})(?:/(?P<topic>[1-9][0-9]{0,17})|@(?P<business>[A-Za-z0-9_-]{1,128}))?")
+ADDRESS = re.compile(r"(?P<chat>-?[1-9][0-9]{3,19})(?:\.(?P<topic>[1-9][0-9]{0,17})|@(?P<business>[A-Za-z0-9_-]{1,128}))?")
 MESSAGE = re.compile(r"(?P<chat>-?[0-9]+)(?:@(?P<business>[A-Za-z0-9_-]+))?:(?P<number>[1-9][0-9]*)(?::.*)?", re.S)
 WRONG = "a Telegram address is the id of a chat with the bot, such as 123456789; usernames cannot be written to"
 
@@ -25,7 +25,7 @@ class Place(Struct, frozen=True):
     @property
     def address(self) -> str:
         """As the API and the stores write it."""
-        return f"{self.chat}/{self.topic}" if self.topic else self._counted
+        return f"{self.chat}.{self.topic}" if self.topic else self._counted
 
     def id_of(self, number: int | str) -> str:
         """What the message of this number is called: a chat counts on through all its topics."""

@@ -130,7 +130,7 @@ TABLE: dict[str, tuple[Outgoing, Content, Library]] = {
         to(text="hi", reply_to="callback:4711"), Text("hi"), lambda bot: bot.send_message(123456, "hi"),
     ),
     "text in a topic": (
-        to("-1005550001/45", "hi", reply_to="-1005550001:8"), Text("hi"),
+        to("-1005550001.45", "hi", reply_to="-1005550001:8"), Text("hi"),
         lambda bot: bot.send_message(-1005550001, "hi", message_thread_id=45, reply_parameters=QUOTED),
     ),
     "text for a business": (
@@ -296,8 +296,8 @@ def test_each_card_is_a_send(settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("written", "address"),
-    [(" 123456 ", "123456"), ("-1005550001/45", "-1005550001/45"), ("123456@BqC_1-x", "123456@BqC_1-x"), ("12", ""),
-     ("caio", ""), ("123456/", ""), ("123456/0", ""), ("123456@", ""), ("123456/4@x", ""), ("@caio", "")],
+    [(" 123456 ", "123456"), ("-1005550001.45", "-1005550001.45"), ("123456@BqC_1-x", "123456@BqC_1-x"), ("12", ""),
+     ("caio", ""), ("123456.", ""), ("123456.0", ""), ("123456@", ""), ("123456.4@x", ""), ("@caio", "")],
 )  # fmt: skip
 def test_addresses_are_chats_topics_and_chats_of_businesses(written: str, address: str, settings: Settings) -> None:
     """One way to write each; all else is refused."""

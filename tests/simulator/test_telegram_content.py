@@ -206,7 +206,7 @@ async def test_people_react_edit_and_choose_by_words(world: World) -> None:
 
 async def test_topics_and_chats_of_a_business_are_places_of_their_own(world: World) -> None:
     """What comes from there is answered there; who answers for a business hears also of deletions."""
-    for number, address in enumerate(("-1001234567890/45", f"{CAIO}@BqC_1-x"), 1):
+    for number, address in enumerate(("-1001234567890.45", f"{CAIO}@BqC_1-x"), 1):
         asked = await world.says("telegram", address, "open?")
         inbound = (await heard(world, number))[-1]
         assert inbound.address == address
@@ -246,7 +246,7 @@ def test_a_library_parses_the_recorded_updates(name: str) -> None:
     assert update is not None
     for each in expected:
         if isinstance(each, Inbound) and update.effective_chat:
-            assert each.address.split("/")[0].split("@")[0] == str(update.effective_chat.id)
+            assert each.address.split(".")[0].split("@")[0] == str(update.effective_chat.id)
 
 
 MARKUP = {"inline_keyboard": [[{"text": "Rye", "callback_data": "x" * 65}]]}

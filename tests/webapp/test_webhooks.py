@@ -214,6 +214,21 @@ def test_a_press_is_a_message_and_a_worker_answers_it(provider: Provider) -> Non
     assert provider.wakes.presses == [("telegram", "4711")]
 
 
+def test_a_topic_is_a_contact_of_its_own_and_can_be_linked(provider: Provider) -> None:
+    """What is asked in a topic is another conversation than the group's; its address may stand in a path."""
+    driver, topic = provider.driver, {"message_thread_id": 45, "is_topic_message": True}
+    provider.posts("telegram", telegram(1, chat=-1005550001, text="to all"))
+    provider.posts("telegram", telegram(2, chat=-1005550001, text="flour?", **topic))
+    first, second = driver.process()
+    assert first.conversation_id != second.conversation_id
+    driver.service("crm", "send", "manage")
+    group = driver.group("crm", "telegram:-1005550001.45")
+    driver.ask("crm", "PUT", f"/v1/conversations/{group}/links/telegram/-1005550001.45")
+    provider.posts("telegram", telegram(3, chat=-1005550001, text="anybody?", **topic))
+    [record] = [each for each in driver.records() if each.payload.as_text() == "anybody?"]
+    assert record.conversation_id == group
+
+
 def test_a_group_that_is_forwarded_says_who_of_it_speaks(provider: Provider) -> None:
     """A contact on another channel reads the speaker's name, not the group's."""
     driver = provider.driver

@@ -8,7 +8,7 @@ from ops.simulator.model import Refused
 from ops.simulator.numbers import Numbers
 
 KEPT = 5_000
-ADDRESS = re.compile(r"(-?[0-9]{1,19})(?:/([1-9][0-9]{0,17})|@([A-Za-z0-9_-]{1,128}))?")
+ADDRESS = re.compile(r"(-?[0-9]{1,19})(?:\.([1-9][0-9]{0,17})|@([A-Za-z0-9_-]{1,128}))?")
 Message = dict[str, Any]
 
 
