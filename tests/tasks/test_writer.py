@@ -4,15 +4,13 @@ import asyncio
 import threading
 from pathlib import Path
 
-import pytest
-
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
 from tasks.lanes.writer import Sent, Tried, Writer
 from tests.tasks.world import message, new_id, threads, whatsapp, world
 
 
-async def test_an_attempt_does_not_wait_for_the_events_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_attempt_does_not_wait_for_the_events_of_others(tmp_path: Path) -> None:
     """It is durable and may be made, while the log takes its time with what another delivery came to."""
     held, tells = threading.Event(), threading.Event()
     with world(tmp_path, partitions=1) as road:
@@ -25,7 +23,7 @@ async def test_an_attempt_does_not_wait_for_the_events_of_others(tmp_path: Path,
             tells.set()
             held.wait(10)
 
-        monkeypatch.setattr("tasks.lanes.writer.tell", slow)
+        road.log_faults.answer("append", slow)
         async with threads() as executor:
             writer = Writer(road.parts, executor)
             writing = asyncio.create_task(writer.run())
