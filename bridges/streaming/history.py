@@ -12,16 +12,19 @@ from typing import TypeVar
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.times import TIMES
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Deletion, Edit
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, State, Watermark, state
 from chat4all.model.events import Event
 from chat4all.model.ids import reload_event_id
 from chat4all.model.messages import Message
+from chat4all.model.modifiers import Modification, Place, without_words
 from chat4all.model.records import partition_of
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Change, MessageStore, Span
 from chat4all.ports.changes import KEPT_DAYS
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.modified import modifications_of
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
 
@@ -86,7 +89,7 @@ class HistoryReader:
         while open_ends:
             low = [name for name, each in open_ends.items() if not each.is_whole and len(each.unread) <= size // 2]
             spans = [Span(name, open_ends[name].after, up_to + 1, size) for name in low]
-            for name, page in zip(low, self._store.pages(spans), strict=True):
+            for name, page in zip(low, self._as_they_are_now(self._store.pages(spans), size), strict=True):
                 open_ends[name].take(page, size)
             open_ends = {name: each for name, each in open_ends.items() if each.unread}
             # What is not read yet lies beyond the last message held of its conversation.
@@ -94,6 +97,14 @@ class HistoryReader:
             ready = [message for each in open_ends.values() for message in each.give(safe)]
             yield from sorted(ready, key=_seq)
             open_ends = {name: each for name, each in open_ends.items() if each.unread or not each.is_whole}
+
+    def _as_they_are_now(self, pages: Sequence[Sequence[Message]], size: int) -> Iterator[list[Message]]:
+        """Without the words of what is deleted. A page with which a conversation ends has its deletions in itself."""
+        longer = [message for page in pages if len(page) == size for message in page]
+        known = modifications_of(self._store, longer) if longer else {}
+        for page in pages:
+            gone = {each.payload.target for each in page if isinstance(each.payload, Deletion)} - {""}
+            yield [without_words(each) if _is_deleted(each, gone, known) else each for each in page]
 
     def changes(self, user: str, cursor: Cursor, names: Iterable[str] | None = None) -> Iterator[list[Event]]:
         """Chunks of what was learned since the cursor: memberships, positions, states, rejections. As it is now.
@@ -209,6 +220,13 @@ def must_reload(cursor: Cursor) -> str:
     if not cursor.caught:
         return "old_cursor"
     return "away_too_long" if cursor.at < now_ms() - KEPT_MS else ""
+
+
+def _is_deleted(message: Message, gone: set[str], known: Mapping[Place, Sequence[Modification]]) -> bool:
+    """Whether this is one of what is gone (message ids), or is known as deleted; an edit, if its target is."""
+    target = message.payload.target if isinstance(message.payload, Edit) else message.message_id
+    modifications = known.get((message.conversation_id, message.seq), ())
+    return target in gone or any(isinstance(each.content, Deletion) for each in modifications)
 
 
 def _is_shown(message: Message, membership: Membership, user: str) -> bool:

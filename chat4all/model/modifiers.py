@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.model.content import Content, Deletion, Edit, Media, Modifier, Reaction, Text, type_of
+from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 
 # A conversation and a seq in it.
@@ -23,7 +24,8 @@ class Modification(Struct, frozen=True, omit_defaults=True):
     """What one record says of the message at (conversation_id, target_seq).
 
     `seq` is that of the modifier's own record, `at` when that was accepted. `provider_at`: when a provider says that it was
-    written; 0: it came from a client of ours. `sender`: whose it is.
+    written; 0: it came from a client of ours. `sender`: whose it is. `members_version`: by which it is known who may
+    read it; 0: whoever may read the target.
     """
 
     conversation_id: str
@@ -33,6 +35,7 @@ class Modification(Struct, frozen=True, omit_defaults=True):
     content: Modifier
     sender: str = ""
     provider_at: int = 0
+    members_version: int = 0
 
     @property
     def kind(self) -> str:
@@ -102,6 +105,21 @@ def as_it_is_now(message: Message, modifications: Sequence[Modification] = ()) -
             case Reaction(emoji=emoji) if emoji:
                 reactions.append((each.order, Reacted(emoji, each.sender, each.said_at)))
     return Current(payload, tuple(reacted for _, reacted in sorted(reactions, key=itemgetter(0))), edited_at)
+
+
+def readable(modifications: Iterable[Modification], membership: Membership, user_id: str) -> list[Modification]:
+    """Those of these that a user may know of who may read the target: all deletions, else what they may read themselves."""
+    return [
+        each
+        for each in modifications
+        if isinstance(each.content, Deletion) or not each.members_version or membership.may_read(user_id, each.members_version)
+    ]
+
+
+def without_words(message: Message) -> Message:
+    """A message that is deleted, as readers are told of it: that it is, and nothing that it said. So is an edit of one."""
+    target = message.payload.target if isinstance(message.payload, Edit) else message.message_id
+    return msgspec.structs.replace(message, payload=Deletion(target), metadata={}, referral={})
 
 
 def _edited(payload: Content, new: Text | Media) -> Content:

@@ -67,6 +67,7 @@ class Aimed(Struct, frozen=True):
                 content=each.payload,
                 sender=each.sender,
                 provider_at=each.origin.at if each.origin else 0,
+                members_version=each.members_version,
             )
             for each, target in found
             if target and isinstance(each.payload, MODIFIERS)

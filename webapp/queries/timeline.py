@@ -1,9 +1,10 @@
 """A message as the API shows it: the state of each delivery, and the status that follows for the message. Works on batches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chat4all.model import content
+from chat4all.model.callers import Caller
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Membership, User, UserKind
 from chat4all.model.deliveries import (
@@ -21,10 +22,12 @@ from chat4all.model.deliveries import (
     state,
 )
 from chat4all.model.messages import Message, Origin, Recipient
+from chat4all.model.modifiers import Current, as_it_is_now, readable, without_words
 from chat4all.model.records import partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import MessageStore
 from chat4all.services.directory import People
+from chat4all.services.modified import modifications_of
 from chat4all.services.retired_deliveries import retired
 from chat4all.telemetry.trace_context import trace_id
 from webapp.requests.validation import without_blanks
@@ -43,14 +46,27 @@ class Timeline:
         self._people = people
         self._partitions = partitions
 
-    def shape(self, membership: Membership, messages: Sequence[Message]) -> list[dict[str, Any]]:
-        """The messages as the API gives them."""
+    def shape(
+        self, membership: Membership, messages: Sequence[Message], caller: Caller, original: bool = False
+    ) -> list[dict[str, Any]]:
+        """The messages as the API gives them to this caller: as they are now, or, `original`, with what was said first."""
         conversation_id = membership.conversation.conversation_id
         partition = partition_of(conversation_id, self._partitions)
         rows = self._rows(partition, messages)
         marks = {each.user_id: each for each in self._store.watermarks([conversation_id]).get(conversation_id, [])}
         users = self._people.users(member.user_id for member in membership.members)
-        return [self._one(message, partition, rows, marks, readers(membership, message, users)) for message in messages]
+        shaped = [self._one(message, partition, rows, marks, readers(membership, message, users)) for message in messages]
+        return [each | now for each, now in zip(shaped, self._now(membership, messages, caller, original), strict=True)]
+
+    def _now(
+        self, membership: Membership, messages: Sequence[Message], caller: Caller, original: bool
+    ) -> Iterator[dict[str, Any]]:
+        """What each message says, and what was said of it since."""
+        known = modifications_of(self._store, messages) if messages else {}
+        for message in messages:
+            of_it = known.get((message.conversation_id, message.seq), ())
+            now = as_it_is_now(message, of_it if caller.sees_all else readable(of_it, membership, caller.user_id))
+            yield said(message, now, original)
 
     def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
         """The delivery rows of these messages, and those of their newest resends."""
@@ -98,7 +114,6 @@ class Timeline:
             "conversation_id": message.conversation_id,
             "seq": message.seq,
             "sender": message.sender,
-            "payload": content.shown(message.payload),
             "accepted_at": rfc3339(message.accepted_at),
             "status": status,
             "partially_failed": partially,
@@ -107,18 +122,30 @@ class Timeline:
         return shaped | _beside(message)
 
 
+def said(message: Message, now: Current, original: bool) -> dict[str, Any]:
+    """What a message says as it is now, and what became of it; `original`: what it said first."""
+    shown = without_words(message) if now.payload is None and not original else message
+    payload = shown.payload if original else now.payload or shown.payload
+    since = {
+        "metadata": shown.metadata,
+        "referral": shown.referral,
+        "reactions": [{"emoji": each.emoji, "sender": each.sender, "at": rfc3339(each.at)} for each in now.reactions],
+        "edited_at": rfc3339(now.edited_at) if now.edited_at else "",
+        "deleted_at": rfc3339(now.deleted_at) if now.deleted_at else "",
+    }
+    return {"payload": content.shown(payload)} | without_blanks(since)
+
+
 def _beside(message: Message) -> dict[str, Any]:
     """What only some messages have."""
-    said = {
+    described = {
         "sender_name": message.sender_name,
         "trace_id": trace_id(message.trace) if message.trace else "",
-        "metadata": message.metadata,
         "reply_to": message.reply_to,
         "origin": message.origin and origin(message.origin),
         "forwarded": message.forwarded or None,
-        "referral": message.referral,
     }
-    return without_blanks(said)
+    return without_blanks(described)
 
 
 def origin(found: Origin) -> dict[str, Any]:

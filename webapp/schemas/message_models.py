@@ -98,8 +98,19 @@ class OriginOut(ResponseModel):
     app: str = ""
 
 
+class ReactionOut(ResponseModel):
+    """What somebody feels about a message."""
+
+    emoji: str
+    sender: str
+    at: Time
+
+
 class MessageOut(ResponseModel):
-    """A stored message. `seq` grows within a conversation and is not contiguous."""
+    """A stored message, as it is now. `seq` grows within a conversation and is not contiguous.
+
+    One that was deleted has the payload `deletion`, which points at itself, and no metadata.
+    """
 
     message_id: Uuid
     conversation_id: Uuid
@@ -115,6 +126,9 @@ class MessageOut(ResponseModel):
     referral: Annotated[
         dict[str, str], Field(default_factory=dict, description="The ad, product or link that the person came from")
     ]
+    reactions: Annotated[list[ReactionOut], Field(default_factory=list)]
+    edited_at: Time | None = None
+    deleted_at: Time | None = None
     status: State
     partially_failed: bool
     deliveries: list[DeliveryOut]
@@ -139,6 +153,23 @@ class MessageQuery(RequestParams):
 
     conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
     wait: Annotated[float, Field(ge=0, le=10, description="Seconds")] = 0
+    original: Annotated[bool, Field(description="What was said first, also of what was edited or deleted: scope manage")] = (
+        False
+    )
+
+
+class RawQuery(RequestParams):
+    """In which conversation."""
+
+    conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
+
+
+class RawOut(ResponseModel):
+    """What a provider sent of a message: its JSON, or the first 64 KiB as text where it is more."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    raw: Any
 
 
 class PageQuery(RequestParams):
@@ -147,3 +178,6 @@ class PageQuery(RequestParams):
     since: str | None = None
     before: str | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
+    original: Annotated[bool, Field(description="What was said first, also of what was edited or deleted: scope manage")] = (
+        False
+    )

@@ -3,10 +3,12 @@
 import time
 from typing import Any
 
+import msgspec
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
+from chat4all.model.callers import MANAGE
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, Refused
 from chat4all.model.ids import is_uuid, key_in_batch
@@ -35,6 +37,8 @@ from webapp.schemas.message_models import (
     MessageQuery,
     Messages,
     PageQuery,
+    RawOut,
+    RawQuery,
     Results,
 )
 from webapp.schemas.models import ConversationPath
@@ -131,19 +135,24 @@ def show(path: MessagePath, query: MessageQuery) -> Response:
 
     An id means something within its conversation: where the caller reads several that have it, say which.
     """
-    for name, given in (("message_id", path.message_id), ("conversation_id", query.conversation_id)):
+    membership, message = _one(path.message_id, query.conversation_id, query.wait)
+    return answer(timeline().shape(membership, [message], caller(), asked_original(query.original))[0])
+
+
+def _one(message_id: str, conversation_id: str | None, wait: float) -> tuple[Membership, Message]:
+    """The message that is meant, where the caller may read it. Problem 404 for none, 409 for several, 422 for no id."""
+    for name, given in (("message_id", message_id), ("conversation_id", conversation_id)):
         if given is not None and not is_uuid(given):
             raise Problem(422, "malformed_uuid", f"a {name} is a UUID", name)
-    wanted = (path.message_id.lower(), (query.conversation_id or "").lower())
-    found = _find(*wanted) or (_await(*wanted, query.wait) if query.wait else [])
+    wanted = (message_id.lower(), (conversation_id or "").lower())
+    found = _find(*wanted) or (_await(*wanted, wait) if wait else [])
     if not found:
         raise Problem(404, "unknown_message", "there is no such message, or it is not stored yet")
     if len(found) > 1:
         names = sorted(membership.conversation.conversation_id for membership, _ in found)
         why = "several conversations have a message with this id: name one as conversation_id"
         raise Problem(409, "ambiguous_message_id", why, "conversation_id", conversations=names)
-    membership, message = found[0]
-    return answer(timeline().shape(membership, [message])[0])
+    return found[0]
 
 
 def _await(message_id: str, conversation_id: str, seconds: float) -> list[tuple[Membership, Message]]:
@@ -172,6 +181,27 @@ def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Messa
     return [each for each in found if who.sees_all or each[0].may_read(who.user_id, each[1].members_version)]
 
 
+@api.get("/v1/messages/<message_id>/raw", responses={"200": RawOut, **problems(403, 409)})
+@checked
+def raw(path: MessagePath, query: RawQuery) -> Response:
+    """What the provider sent of a message that has no type here, as far as it was kept: for scope manage."""
+    auth.need(MANAGE)
+    _, message = _one(path.message_id, query.conversation_id, 0)
+    kept = gateway().store.raw(message.conversation_id, message.message_id)
+    if kept is None:
+        raise Problem(404, "no_raw", "nothing of what a provider sent is kept beside this message")
+    names = {"message_id": message.message_id, "conversation_id": message.conversation_id}
+    return answer({**names, "raw": _as_json(kept)})
+
+
+def _as_json(kept: bytes) -> Any:
+    """What a provider sent; as text where that was cut or is none."""
+    try:
+        return msgspec.json.decode(kept)
+    except (msgspec.DecodeError, RecursionError):
+        return kept.decode(errors="replace")
+
+
 @api.get("/v1/conversations/<conversation_id>/messages", responses={"200": Messages})
 @checked
 def history(path: ConversationPath, query: PageQuery) -> Response:
@@ -184,8 +214,15 @@ def history(path: ConversationPath, query: PageQuery) -> Response:
     after = place_of(store, conversation_id, query.since, "since")
     before = place_of(store, conversation_id, query.before, "before")
     page = page_of(store, membership, caller(), after, before, query.limit)
-    shaped = {"messages": timeline().shape(membership, page.messages)}
+    shaped = {"messages": timeline().shape(membership, page.messages, caller(), asked_original(query.original))}
     return answer(shaped | ({"next": page.next} if page.next is not None else {}))
+
+
+def asked_original(original: bool) -> bool:
+    """Whether to show what was said first. Problem 403 without scope manage: people took it back."""
+    if original:
+        auth.need(MANAGE)
+    return original
 
 
 def timeline() -> Timeline:
