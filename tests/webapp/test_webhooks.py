@@ -216,7 +216,8 @@ def test_a_press_is_a_message_and_a_worker_answers_it(provider: Provider) -> Non
 
 def test_a_topic_is_a_contact_of_its_own_and_can_be_linked(provider: Provider) -> None:
     """What is asked in a topic is another conversation than the group's; its address may stand in a path."""
-    driver, topic = provider.driver, {"message_thread_id": 45, "is_topic_message": True}
+    driver = provider.driver
+    topic: dict[str, Any] = {"message_thread_id": 45, "is_topic_message": True}
     provider.posts("telegram", telegram(1, chat=-1005550001, text="to all"))
     provider.posts("telegram", telegram(2, chat=-1005550001, text="flour?", **topic))
     first, second = driver.process()
