@@ -10,6 +10,7 @@ from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import INCOMING, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
+from chat4all.ports import Registration
 from chat4all.services.wake import wake_free
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
@@ -79,9 +80,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         withdraw(store, keys, why)
     events = [message_event(each, partitions) for each in live if not each.resend_of]
     events += [
-        rejected_event(each, REJECTED, partitions)
-        for each, first in repeats
-        if first.digest != each.digest and not each.resend_of
+        rejected_event(each, REJECTED, partitions) for each, first in repeats if is_conflict(each, first) and not each.resend_of
     ]
     events += [rejected_event(each, why, partitions) for each, why in aims.refused]
     events += [state_event(row, row.accepted_at, partitions) for row in as_one(store, [row for row in rows if row.facts.ended])]
@@ -92,7 +91,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     if replay:
         return
     made(rows)
-    conflicts = sum(first.digest != each.digest for each, first in repeats)
+    conflicts = sum(is_conflict(each, first) for each, first in repeats)
     counts = {"first": len(live), "repeat": len(repeats) - conflicts, "conflict": conflicts, "refused": len(aims.refused)}
     for outcome, number in counts.items():
         metrics.FANNED_OUT.of(outcome).add(number)
@@ -102,6 +101,14 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         store.raise_fanned(fanned)
     store.raise_progress(batch.topic, last)
     wake_free(parts.waker, store, list(fanned))
+
+
+def is_conflict(message: Message, first: Registration) -> bool:
+    """Whether somebody used an id again for other words.
+
+    A provider's message is the same however often it is brought: newer code may only have read it in other words.
+    """
+    return first.digest != message.digest and message.origin is None
 
 
 def _refuse_gaps(parts: Parts, batch: Batch, replay: bool) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.deliveries import Delivery, Lane, State, state
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.model.messages import Recipient, seq_at
+from chat4all.model.messages import Origin, Recipient, seq_at
 from chat4all.model.records import INCOMING, BatchRef, NewRecord, Range, partition_of
 from chat4all.ports import EventLog
 from tasks.outcomes.dead_letters import record_letter
@@ -65,6 +66,15 @@ def test_the_same_id_with_another_body_is_rejected_and_told(road: World) -> None
     road.run()
     assert [each.payload.as_text() for each in road.store.page(ONE, None, None, 10)] == ["first"]
     assert [each.reason for each in road.events("rejected")] == ["message_id_conflict"]
+
+
+def test_a_providers_message_that_is_read_in_other_words_is_the_same(road: World) -> None:
+    """It was brought again after an upgrade: the first words stand, and nobody is told that anything was rejected."""
+    origin = Origin("whatsapp", "100000000000001", "+5511999990000", "wamid.1", 1)
+    road.say(*(replace(message(ONE, 1, text), origin=origin) for text in ("[picture] tea", "tea")))
+    road.run()
+    assert [each.payload.as_text() for each in road.store.page(ONE, None, None, 10)] == ["[picture] tea"]
+    assert road.events("rejected") == []
 
 
 def test_running_again_writes_the_same(road: World) -> None:
