@@ -19,7 +19,7 @@ TALK = ((0, "Dinner at eight?"), (1, "I will bring the wine"), (2, "Running late
 PATIENCE_MS = 30_000
 
 
-def _gather(operator: Api) -> None:
+def _gather(operator: Api) -> str:
     """One group of the three, and what each of them writes goes into it."""
     for channel, address, name in PEOPLE:
         operator.call("POST", "/v1/users", {"user_id": name.lower(), "display_name": name})
@@ -28,6 +28,7 @@ def _gather(operator: Api) -> None:
     group = operator.call("POST", "/v1/conversations", {"type": "group", "members": members})["conversation_id"]
     for channel, address, _ in PEOPLE:
         operator.call("PUT", f"/v1/conversations/{group}/links/{channel}/{address}")
+    return str(group)
 
 
 def _talk(page: Page) -> None:
@@ -44,6 +45,25 @@ def _talk(page: Page) -> None:
     page.locator("h1").click()
 
 
+def _more_than_words(page: Page, operator: Api, group: str) -> None:
+    """Bruno asks in a way that can be pressed, Caio presses; Ana says where, and Bruno likes it."""
+    ana, bruno, caio = (page.locator(".phone").nth(number) for number in range(3))
+    options = [{"id": "red", "title": "Red"}, {"id": "white", "title": "White"}]
+    payload = {"type": "choices", "text": "Red or white?", "options": options}
+    operator.call("POST", "/v1/messages", {"conversation_id": group, "from": "bruno", "payload": payload}, expect=(202,))
+    caio.locator(".option", has_text="White").click(timeout=PATIENCE_MS)
+    expect(bruno.locator(".bubble", has_text="Caio: White")).to_have_count(1, timeout=PATIENCE_MS)
+    ana.locator(".place").click()
+    place = bruno.locator(".bubble", has_text="Avenida Paulista")
+    expect(place).to_have_count(1, timeout=PATIENCE_MS)
+    place.hover()
+    place.locator(".like").click()
+    expect(ana.locator(".bubble.mine .reactions")).to_have_count(1, timeout=PATIENCE_MS)
+    for phone in (ana, bruno, caio):
+        phone.locator(".talk").evaluate("talk => talk.scrollTop = talk.scrollHeight")
+    page.locator("h1").click()
+
+
 def main() -> int:
     """Make the picture; 1 without a browser."""
     chromium = shutil.which("chromium")
@@ -54,12 +74,13 @@ def main() -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     asked = "&".join(f"phone={channel}:{address}:{name}" for channel, address, name in PEOPLE).replace("+", "%2B")
     with tempfile.TemporaryDirectory() as folder, System(Path(folder)) as system, sync_playwright() as playwright:
-        with system.operator() as operator:
-            _gather(operator)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1000, "height": 660})
         page.goto(f"{system.settings.simulator_url}/phones?{asked}")
-        _talk(page)
+        with system.operator() as operator:
+            group = _gather(operator)
+            _talk(page)
+            _more_than_words(page, operator, group)
         page.screenshot(path=file)
         browser.close()
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Edit, first_words, words_of
+from chat4all.model.content import MODIFIERS, Edit, Reaction, first_words, words_of
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
@@ -71,7 +71,9 @@ def outgoing(row: Delivery, words: str, limits: Limits, room: int = 0) -> Outgoi
     """
     about = row.about
     if about is None or is_modifier(row):
-        return Outgoing(row.address, words, str(row.key), targets=about.provider_ids if about else ())
+        ids = about.provider_ids if about else ()
+        # Of what went in several sends all are taken back, and the last has the reaction: names stand before what they said.
+        return Outgoing(row.address, words, str(row.key), targets=ids[-1:] if isinstance(row.payload, Reaction) else ids)
     if limits.quotes and about.provider_ids:
         return Outgoing(row.address, words, str(row.key), reply_to=about.provider_ids[0])
     quoted = f"{QUOTED}{first_words(about.words)}\n{words}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Text, words_of
+from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Text, words_of
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
@@ -99,7 +99,8 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
 
 def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     """The target as this recipient of another message knows it, with its words."""
-    words, origin = words_of(target.payload)[:WORDS_MOST], target.origin
+    said, origin = target.payload, target.origin
+    words = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST]
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
         return Pointer(target.message_id, words, (origin.provider_id,))
     partition = partition_of(target.conversation_id, partitions)
