@@ -123,6 +123,14 @@ class Client(AccessCalls, ContentCalls):
             "GET", f"/v1/messages/{message_id}", params={name: given for name, given in asked.items() if given}
         )
 
+    def raw(self, message_id: str, conversation_id: str = "") -> Any:
+        """What the provider sent of a message that has no type here: its JSON, or text where it was too much. Scope manage.
+
+        ApiError 404 `no_raw` where nothing is kept.
+        """
+        asked = {"conversation_id": conversation_id} if conversation_id else {}
+        return self._http.call("GET", f"/v1/messages/{message_id}/raw", params=asked)["raw"]
+
     def dead_letters(self, **wanted: Any) -> list[dict[str, Any]]:
         """All letters about what was not processed, delivered or read: since, until, channel, reason, stage. Scope admin."""
         found: list[dict[str, Any]] = []

@@ -325,3 +325,10 @@ def test_an_answer_that_is_no_json_is_an_error_of_its_status(gateway: Gateway, c
     with pytest.raises(ApiError) as caught:
         client.message("m")
     assert (caught.value.status, caught.value.code) == (404, "http_error")
+
+
+def test_what_a_provider_sent_is_asked_for(gateway: Gateway, client: Client) -> None:
+    """As the provider wrote it, of one conversation where that is said."""
+    gateway.answers = [(200, {"message_id": "m", "conversation_id": "c", "raw": {"type": "poll"}})]
+    assert client.raw("m", "c") == {"type": "poll"}
+    assert gateway.requests[0][:2] == ("GET", "/v1/messages/m/raw?conversation_id=c")
