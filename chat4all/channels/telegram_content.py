@@ -9,7 +9,7 @@ from msgspec import Struct
 from chat4all.channels import vcards
 from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
-from chat4all.model.content import ContactCards, Content, Form, Location, Story, Unsupported, first_words
+from chat4all.model.content import ContactCards, Content, Form, Location, Poll, Story, Unsupported, first_words
 
 # As which kind of media a file is shown. With an animation comes a document beside it, for old clients, and with a photo that
 # moves the photo.
@@ -206,10 +206,18 @@ def _story(part: object, _message: dict[str, Any]) -> Content | None:
     return Story("share", url, called(chat), number)
 
 
-def _poll(part: object) -> str:
+def _poll(part: object, _message: dict[str, Any]) -> Content | None:
     poll = fields(part)
-    options = joined(*(fields(each).get("text") for each in items(poll.get("options"))), by=" / ")
-    return joined("[poll]", joined(poll.get("question"), options, by=": "))
+    options = [words(fields(each).get("text")) for each in items(poll.get("options"))]
+    asked = {
+        "question": words(poll.get("question")),
+        "options": options,
+        "multiple": poll.get("allows_multiple_answers") is True,
+    }
+    try:
+        return msgspec.convert(asked | {"type": "poll"}, Poll)
+    except msgspec.ValidationError:
+        return None
 
 
 def _dice(part: object) -> str:
@@ -279,6 +287,7 @@ READERS: dict[str, Callable[[object, dict[str, Any]], Content | None]] = {
     "contact": _contact,
     "web_app_data": _form,
     "story": _story,
+    "poll": _poll,
 }
 # What happened in the chat, in words.
 NOTICES: dict[str, Callable[[object], str]] = {
@@ -288,7 +297,6 @@ NOTICES: dict[str, Callable[[object], str]] = {
     "pinned_message": _pinned,
 }
 DESCRIBERS: dict[str, Callable[[object], str]] = {
-    "poll": _poll,
     "dice": _dice,
     "game": _game,
     "checklist": _checklist,

@@ -11,6 +11,7 @@ from telebot.async_telebot import AsyncTeleBot
 from telebot.types import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputPollOption,
     KeyboardButton,
     ReactionType,
     ReactionTypeEmoji,
@@ -30,6 +31,7 @@ from chat4all.model.content import (
     Location,
     Media,
     Modifier,
+    Poll,
     Reaction,
     joined_lines,
 )
@@ -48,7 +50,7 @@ VIDEOS = ("video/mp4",)
 AUDIO = ("audio/mpeg", "audio/mp4")
 VOICES = ("audio/ogg",)
 FILE_BYTES = dict.fromkeys(PICTURES, 5 * MB) | dict.fromkeys((*DOCUMENTS, *VIDEOS, *AUDIO, *VOICES), 20 * MB)
-CONTENTS = frozenset({"location", "contact_cards", "reaction", "edit", "deletion"})
+CONTENTS = frozenset({"location", "contact_cards", "poll", "reaction", "edit", "deletion"})
 # A button shows so much before it is cut off. What a list says of its options stands above them.
 BUTTONS = ChoiceLimits(options=100, title_length=64, text_length=TEXT_LENGTH, links=100, links_alone=False)
 LIST = ChoiceLimits(
@@ -96,7 +98,7 @@ def kind_of(file: Media, caption: str, by_link: bool = False) -> str:
 
 
 def content(bot: AsyncTeleBot, message: Outgoing, content: Content) -> Awaitable[Any]:
-    """A place, a card, or choices."""
+    """A place, a card, a poll, or choices."""
     beside = _beside(message)
     match content:
         case Location(name="", address=""):
@@ -106,6 +108,10 @@ def content(bot: AsyncTeleBot, message: Outgoing, content: Content) -> Awaitable
             return bot.send_venue(latitude=content.latitude, longitude=content.longitude, **named, **beside)
         case ContactCards(cards=(card,)) if card.phones:
             return bot.send_contact(phone_number=card.phones[0], first_name=card.name, **_more(card), **beside)
+        case Poll():
+            several = True if content.multiple else None
+            options: list[str | InputPollOption] = list(content.options)
+            return bot.send_poll(question=content.question, options=options, allows_multiple_answers=several, **beside)
         case Choices():
             return bot.send_message(text=_question(content), reply_markup=_markup(content, message.reference), **beside)
     raise Permanent("not_supported")

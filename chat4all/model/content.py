@@ -5,10 +5,10 @@ Times are milliseconds since 1970 UTC.
 """
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 FIRST_WORDS = 40
 MAP_LINK = "https://maps.google.com/?q={},{}"
@@ -186,6 +186,20 @@ class Answer(Struct, frozen=True, tag="answer", omit_defaults=True):
         return self.title or self.data or self.option_id or "[button]"
 
 
+class Poll(Struct, frozen=True, tag="poll", omit_defaults=True):
+    """A question that all vote on, with 2 to 12 options. `multiple`: a person may choose several."""
+
+    question: Annotated[str, Meta(min_length=1, max_length=300, pattern=r"\S")]
+    options: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")], ...], Meta(min_length=2, max_length=12)
+    ]
+    multiple: bool = False
+
+    def as_text(self) -> str:
+        """The question, and its options by number."""
+        return joined_lines(f"📊 {self.question}", *(f"{number}. {each}" for number, each in enumerate(self.options, 1)))
+
+
 class TemplateParameters(Struct, frozen=True, omit_defaults=True):
     """What stands in a template's places, by their order."""
 
@@ -323,7 +337,7 @@ class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
 
 
 # What callers send beside words and files. All other kinds are brought by providers only.
-Composed = Location | ContactCards | Choices | Form | Answer | Template | Reaction | Edit | Deletion
+Composed = Location | ContactCards | Choices | Form | Answer | Poll | Template | Reaction | Edit | Deletion
 Content = Text | Media | Composed | Order | SharedPost | Story | Call | Unsupported
 # Facts about another message, of the same conversation: its `target`.
 Modifier = Reaction | Edit | Deletion

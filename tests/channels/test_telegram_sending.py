@@ -25,6 +25,7 @@ from chat4all.model.content import (
     Location,
     Media,
     Option,
+    Poll,
     Reaction,
     Text,
 )
@@ -59,8 +60,9 @@ def media(mime_type: str, kind: str = "", size: int = 5) -> Media:
 
 
 def read(form: dict[str, str]) -> dict[str, Any]:
-    """The fields of a form; those that hold JSON as what they say."""
-    return {name: json.loads(value) if value[:1] in {"{", "["} else value for name, value in form.items()}
+    """The fields of a form; those that hold JSON as what they say. Telegram reads a true in whatever letters."""
+    given = {name: "true" if value == "True" else value for name, value in form.items()}
+    return {name: json.loads(value) if value[:1] in {"{", "["} else value for name, value in given.items()}
 
 
 async def ours(opened: Open, message: Outgoing, content: Content, answer: Any = SENT) -> list[Call]:
@@ -163,6 +165,11 @@ TABLE: dict[str, tuple[Outgoing, Content, Library]] = {
     "keyboard": (
         to(), Choices("Which?", CHOICES.options, "keyboard"),
         lambda bot: bot.send_message(123456, "Which?", reply_markup=telegram.ReplyKeyboardMarkup(KEYS, resize_keyboard=True)),
+    ),
+    "poll": (to(), Poll("When?", ("Nine", "Ten")), lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"])),
+    "poll with several answers": (
+        to(), Poll("When?", ("Nine", "Ten"), multiple=True),
+        lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"], allows_multiple_answers=True),
     ),
     "reaction": (to(targets=("123456:8",)), Reaction(emoji="👍"), lambda bot: bot.set_message_reaction(123456, 8, "👍")),
     "reaction of another sort": (
