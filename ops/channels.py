@@ -1,5 +1,6 @@
 """`python -m ops.channels`: writes the tables of docs/channels.md from what the channels declare."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -37,7 +38,10 @@ def tables(channels: dict[str, Limits]) -> str:
     }
     fits["sends of the account"] = [_rate(each) for each in channels.values()]
     styles = {f"choices: {style}": [_choices(each, style) for each in channels.values()] for style in CHOICE_STYLES}
-    files = {"files": [_files(each) for each in channels.values()]}
+    files = {
+        "files, uploaded": [_files(each.upload_bytes) for each in channels.values()],
+        "files, by a link": [_files(each.file_bytes) for each in channels.values()],
+    }
     return f"{matrix}\n\n{_table('limit', channels, fits | styles | files)}"
 
 
@@ -68,11 +72,11 @@ def _choices(limits: Limits, style: str) -> str:
     return f"{shows.options} titles of {shows.title_length}{below}{links}; question of {shows.text_length:,}"
 
 
-def _files(limits: Limits) -> str:
+def _files(sizes: Mapping[str, int]) -> str:
     by_size: dict[int, list[str]] = {}
-    for kind, most in limits.file_bytes.items():
+    for kind, most in sizes.items():
         by_size.setdefault(most, []).append(kind or "others")
-    return "; ".join(f"{', '.join(kinds)}: {most / MB:g} MiB" for most, kinds in by_size.items()) or "none: as a link"
+    return "; ".join(f"{', '.join(kinds)}: {most / MB:g} MiB" for most, kinds in by_size.items()) or "none"
 
 
 def page(text: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chat4all.model.clock import DAY_MS
+from chat4all.model.content import Media
 from chat4all.model.deliveries import DeliveryKey, Facts, Watermark
 from chat4all.model.messages import Message, Origin, Recipient
 from tests.webapp.driver import Driver
@@ -292,3 +293,19 @@ def test_a_delivery_says_as_what_it_goes_out(start: Callable[..., Driver], paylo
     [message] = gateway.process()
     deliveries: Any = shown(gateway, message)["deliveries"]
     assert [each.get("sent_as") for each in deliveries if each["channel"] == "whatsapp"] == sent_as
+
+
+@pytest.mark.parametrize(("takes", "size", "sent_as"), [({"": 10}, 10, None), ({"": 10}, 11, "link"), ({}, 1, "link")])
+def test_a_file_that_a_channel_takes_in_no_way_is_told_as_a_link(
+    gateway: Driver, takes: dict[str, int], size: int, sent_as: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its bytes or by a link counts as the file itself; words with a link do not."""
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    [message] = gateway.process()
+    file = Media("f", "", "cat.png", "image/png", size, "key")
+    gateway.parts.store.put_messages([msgspec.structs.replace(message, payload=file, seq=message.seq + 1, message_id=OTHER)])
+    channel = gateway.parts.channels["whatsapp"]
+    monkeypatch.setattr(channel, "limits", msgspec.structs.replace(channel.limits, upload_bytes=takes))
+    path = f"/v1/conversations/{message.conversation_id}/messages"
+    told = gateway.ask("crm", "GET", path)["messages"][-1]["deliveries"]
+    assert [each.get("sent_as") for each in told if each["channel"] == "whatsapp"] == [sent_as]

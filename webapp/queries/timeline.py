@@ -25,13 +25,16 @@ from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.model.modifiers import Current, as_it_is_now, readable, without_words
 from chat4all.model.records import partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
-from chat4all.ports import MessageStore
+from chat4all.ports import Channel, Limits, MessageStore
+from chat4all.services.acceptance.attachments import caption
 from chat4all.services.directory import People
 from chat4all.services.modified import modifications_of
 from chat4all.services.retired_deliveries import retired
 from chat4all.telemetry.trace_context import trace_id
 from webapp.requests.validation import without_blanks
 
+# A file that goes as words with a link to it.
+LINK = "link"
 OWN_CLIENT = "chat4all"
 READERS = (UserKind.PERSON, UserKind.CLIENT)
 
@@ -41,10 +44,11 @@ Rows = Mapping[DeliveryKey, Delivery]
 class Timeline:
     """Shapes stored messages of one conversation."""
 
-    def __init__(self, store: MessageStore, people: People, partitions: int) -> None:
+    def __init__(self, store: MessageStore, people: People, partitions: int, channels: Mapping[str, Channel]) -> None:
         self._store = store
         self._people = people
         self._partitions = partitions
+        self._channels = channels
 
     def shape(
         self, membership: Membership, messages: Sequence[Message], caller: Caller, original: bool = False
@@ -91,7 +95,7 @@ class Timeline:
         for slot in slots(message):
             row = rows.get(delivery_key(message, slot, partition))
             delivery = external(slot.recipient, row, rows)
-            deliveries.append(delivery | carried(message, slot))
+            deliveries.append(delivery | carried(message, slot, self._channels.get(slot.recipient.channel)))
             parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
             if slot.part + 1 == slot.parts:
                 now, first = (of_parts(each) for each in zip(*parts, strict=True))
@@ -160,11 +164,19 @@ def origin(found: Origin) -> dict[str, Any]:
     return without_blanks(described)
 
 
-def carried(message: Message, slot: Slot) -> dict[str, Any]:
+def carried(message: Message, slot: Slot, channel: Channel | None) -> dict[str, Any]:
     """Which part a delivery is of what goes to its recipient, and as what kind where that is another than the message's."""
-    kind = content.type_of(slot.payload)
+    kind = LINK if channel and goes_as_link(slot, channel.limits) else content.type_of(slot.payload)
     part = {"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}
     return part | ({"sent_as": kind} if kind != content.type_of(message.payload) else {})
+
+
+def goes_as_link(slot: Slot, limits: Limits) -> bool:
+    """Whether it is a file that the channel takes in no way. Of one that a provider brought the record has no size."""
+    file = slot.payload
+    if not isinstance(file, content.Media) or not file.object_key:
+        return False
+    return not limits.takes(file.mime_type, file.size, caption(file, slot.sender_name))
 
 
 def readers(membership: Membership, message: Message, users: Mapping[str, User]) -> list[str]:

@@ -27,8 +27,10 @@ class LimitsOut(ResponseModel):
     text_unit: Literal["characters", "bytes"]
     caption_length: int
     file_bytes: Annotated[
-        dict[str, int], Field(description='By the beginning of the media type, the longest that fits; "": all others')
+        dict[str, int],
+        Field(description='By a link. By the beginning of the media type, the longest that fits; "": all others'),
     ]
+    upload_bytes: Annotated[dict[str, int], Field(description="The same of files that are uploaded, which goes before")]
     choices: Annotated[dict[str, ChoiceLimitsOut], Field(description="By style")]
     quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]
     receipts: Annotated[list[str], Field(description="The states that the provider ever reports")]

@@ -73,7 +73,8 @@ class DeliveryOut(ResponseModel):
     """A message on its way to one person over one channel; channel chat4all: in their own client.
 
     Where it is too long for the channel it goes in `parts`, and each is a delivery of its own, `part` 1 and on. `sent_as`: the
-    type of what this delivery carries, where it is not the message's: "text" where the channel does not carry that.
+    type of what this delivery carries, where it is not the message's: "text" where the channel does not carry that, "link" for
+    a file that the channel takes in no way, and that goes as words with a link.
     """
 
     recipient: str

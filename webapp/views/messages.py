@@ -228,4 +228,4 @@ def asked_original(original: bool) -> bool:
 def timeline() -> Timeline:
     """What shapes messages, on this request's store."""
     here = gateway()
-    return Timeline(here.store, here.people, here.acceptor.partitions)
+    return Timeline(here.store, here.people, here.acceptor.partitions, here.channels)

@@ -29,6 +29,7 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
         "text_unit": limits.text_unit,
         "caption_length": limits.caption_length,
         "file_bytes": limits.file_bytes,
+        "upload_bytes": limits.upload_bytes,
         "choices": msgspec.to_builtins(limits.choices),
         "quotes": limits.quotes,
         "receipts": sorted(limits.receipts),
@@ -38,5 +39,5 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
 def _fate(kind: str, limits: Limits) -> str:
     if kind not in SENT:
         return REFUSED
-    has_own = {"text": True, API_NAMES["file"]: bool(limits.file_bytes), "choices": bool(limits.choices)}
+    has_own = {"text": True, API_NAMES["file"]: bool(limits.file_bytes or limits.upload_bytes), "choices": bool(limits.choices)}
     return NATIVE if has_own.get(kind, kind in limits.contents) else ADAPTED
