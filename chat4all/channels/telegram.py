@@ -16,11 +16,11 @@ from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
-from chat4all.channels import http, telegram_address, telegram_inbound, telegram_media, telegram_sending
+from chat4all.channels import http, telegram_address, telegram_errors, telegram_inbound, telegram_media, telegram_sending
 from chat4all.channels.account_settings import AccountSettings, load, reached
-from chat4all.channels.json_fields import decoded, fields, ident
+from chat4all.channels.json_fields import decoded, fields
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
-from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
+from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
 from chat4all.ports import (
     Account,
     Body,
@@ -43,32 +43,6 @@ MEDIA_HOSTS = ("api.telegram.org",)
 UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
 POLL_S = 10
 POLL_LIMIT = 100
-NO_TEXT, UNCHANGED = "no_text", "unchanged"
-# What Telegram says in words only; the rest of a 403 or 400 is final as well.
-REASONS = {
-    "no text in the message": NO_TEXT,
-    "message is not modified": UNCHANGED,
-    "method not found": "not_supported",
-    "REACTION_INVALID": "not_supported",
-    "REACTION_EMPTY": "not_supported",
-    "message to edit not found": "target_gone",
-    "message to react not found": "target_gone",
-    "message to delete not found": "target_gone",
-    "MESSAGE_ID_INVALID": "target_gone",
-    "message can't be edited": "too_late",
-    "message can't be deleted": "too_late",
-    "bot was blocked": "blocked",
-    "user is deactivated": "deactivated",
-    "initiate conversation": "not_started",
-    "bot was kicked": "removed",
-    "not a member": "removed",
-    "chat not found": "unknown_address",
-    "PEER_ID_INVALID": "unknown_address",
-    "upgraded to a supergroup": "moved",
-    "HTTP URL": "media",
-    "file is too big": "media",
-}
-
 # The library writes failed calls to stderr by itself; we raise them.
 logging.getLogger("TeleBot").setLevel(logging.CRITICAL)
 
@@ -204,7 +178,7 @@ class Telegram(Channel):
         try:
             await self._change(telegram_sending.changes(self._bot, message, content))
         except Permanent as failure:
-            if failure.reason != NO_TEXT or not isinstance(content, Edit):
+            if failure.reason != telegram_errors.NO_TEXT or not isinstance(content, Edit):
                 raise
             await self._change(telegram_sending.caption(self._bot, message, content))
         # A change has no id of its own at Telegram.
@@ -220,7 +194,7 @@ class Telegram(Channel):
             try:
                 await _call(each, Unknown)
             except Permanent as failure:
-                if failure.reason != UNCHANGED:
+                if failure.reason != telegram_errors.UNCHANGED:
                     raise
 
     async def answer_press(self, press_id: str) -> None:
@@ -278,7 +252,7 @@ async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:
     try:
         return await calling
     except asyncio_helper.ApiTelegramException as error:
-        failure = _refusal(error.error_code, str(error.description), error.result_json.get("parameters") or {})
+        failure = telegram_errors.failure(error.error_code, str(error.description), error.result_json.get("parameters") or {})
     except asyncio_helper.ApiHTTPException as error:
         status = error.result.status
         failure = lost("no_answer", f"HTTP {status}") if status in http.UNANSWERED else Temporary(f"http_{status}")
@@ -289,22 +263,3 @@ async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:
     except Exception as error:  # noqa: BLE001 - the library reads answers as it goes, and raises whatever comes of it
         failure = lost("unreadable_answer", type(error).__name__)
     raise failure from None
-
-
-def _refusal(code: int, description: str, parameters: Mapping[str, Any]) -> Failure:
-    """What Telegram's error means. Its description names no person, but is not repeated all the same."""
-    detail = f"code {code}"
-    if code == 429:
-        asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
-        return Throttled("rate_limit", asked if isinstance(asked, int | float) else 1.0, detail)
-    if code == 401 or (code == 404 and "method not found" not in description):
-        return Temporary("credentials", detail)
-    if code == 409:
-        return Temporary("another_receiver", detail)
-    if code >= 500:
-        return Temporary("provider_error", detail)
-    to = ident(parameters.get("migrate_to_chat_id"))
-    if to:
-        return AddressMoved("moved", to, detail)
-    reason = next((reason for words, reason in REASONS.items() if words.lower() in description.lower()), "")
-    return Permanent(reason or ("forbidden" if code == 403 else "invalid"), detail)

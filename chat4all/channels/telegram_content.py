@@ -1,6 +1,6 @@
 """Reads what a Telegram message holds: its words, its file, or one of the kinds of content that have a type here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat4all.channels import vcards
 from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
+from chat4all.channels.telegram_links import linked
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
 from chat4all.model.content import ContactCards, Content, Form, Location, Poll, Story, Unsupported, first_words
 
@@ -106,26 +107,6 @@ def _quoted(message: dict[str, Any]) -> str:
     is_needed = quote.get("is_manual") is True or "reply_to_message" not in message
     text = first_words(words(quote.get("text")), QUOTED_MOST) if is_needed else ""
     return f"> {text}" if text else ""
-
-
-def linked(text: str, entities: object) -> str:
-    """The text with the links that stand behind its words. Places are counted in UTF-16, as Telegram does."""
-    raw = text.encode("utf-16-le", "surrogatepass")
-    for end, link in sorted(_links(entities), reverse=True):
-        if 0 < end * 2 <= len(raw):
-            raw = raw[: end * 2] + f" ({link})".encode("utf-16-le") + raw[end * 2 :]
-    return raw.decode("utf-16-le", "replace")
-
-
-def _links(entities: object) -> Iterator[tuple[int, str]]:
-    for each in items(entities):
-        entity = fields(each)
-        kind, begin, length = entity.get("type"), entity.get("offset"), entity.get("length")
-        link = words(entity.get("url")) if kind == "text_link" else ""
-        if kind == "text_mention":
-            link = f"tg://user?id={ident(fields(entity, 'user').get('id'))}"
-        if link and isinstance(begin, int) and isinstance(length, int):
-            yield begin + length, link
 
 
 def _media(kind: str, raw: object, caption: str) -> Said | None:

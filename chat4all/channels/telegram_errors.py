@@ -1,0 +1,52 @@
+"""What the errors of Telegram's Bot API mean: try again, later, never, or at another address. Pure; no I/O."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat4all.channels.json_fields import ident
+from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled
+
+NO_TEXT, UNCHANGED = "no_text", "unchanged"
+# What Telegram says in words only; the rest of a 403 or 400 is final as well.
+REASONS = {
+    "no text in the message": NO_TEXT,
+    "message is not modified": UNCHANGED,
+    "method not found": "not_supported",
+    "REACTION_INVALID": "not_supported",
+    "REACTION_EMPTY": "not_supported",
+    "message to edit not found": "target_gone",
+    "message to react not found": "target_gone",
+    "message to delete not found": "target_gone",
+    "MESSAGE_ID_INVALID": "target_gone",
+    "message can't be edited": "too_late",
+    "message can't be deleted": "too_late",
+    "bot was blocked": "blocked",
+    "user is deactivated": "deactivated",
+    "initiate conversation": "not_started",
+    "bot was kicked": "removed",
+    "not a member": "removed",
+    "chat not found": "unknown_address",
+    "PEER_ID_INVALID": "unknown_address",
+    "upgraded to a supergroup": "moved",
+    "HTTP URL": "media",
+    "file is too big": "media",
+}
+
+
+def failure(code: int, description: str, parameters: Mapping[str, Any]) -> Failure:
+    """What Telegram's error means. Its description names no person, but is not repeated all the same."""
+    detail = f"code {code}"
+    if code == 429:
+        asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
+        return Throttled("rate_limit", asked if isinstance(asked, int | float) else 1.0, detail)
+    if code == 401 or (code == 404 and "method not found" not in description):
+        return Temporary("credentials", detail)
+    if code == 409:
+        return Temporary("another_receiver", detail)
+    if code >= 500:
+        return Temporary("provider_error", detail)
+    to = ident(parameters.get("migrate_to_chat_id"))
+    if to:
+        return AddressMoved("moved", to, detail)
+    reason = next((reason for words, reason in REASONS.items() if words.lower() in description.lower()), "")
+    return Permanent(reason or ("forbidden" if code == 403 else "invalid"), detail)
