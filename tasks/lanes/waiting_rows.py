@@ -25,9 +25,9 @@ class Finder:
     tells whether the others can be relied on.
     """
 
-    def __init__(self, store: MessageStore, waiting: Waiting, messages: int) -> None:
-        """`messages`: so many in one read."""
-        self._store, self._waiting, self._most = store, waiting, messages
+    def __init__(self, store: MessageStore, waiting: Waiting, messages: int, scan: int = SCAN) -> None:
+        """`messages`: so many in one read; `scan`: so many rows of the lane."""
+        self._store, self._waiting, self._most, self._scan = store, waiting, messages, scan
         self._scans = False
 
     def rows(self, place: Place, limit: Place) -> Found:
@@ -54,15 +54,22 @@ class Finder:
             and place <= (message.seq, slot.index) <= limit
         ]
         found = self._store.deliveries(keys) if keys else {}
-        return Found([found[key] for key in sorted(found)], (page[-1].seq + 1, 0) if len(page) == self._most else None)
+        return Found(
+            [found[key] for key in sorted(found)], _after(page[-1].seq + 1, 0, limit) if len(page) == self._most else None
+        )
 
     def _through_lane(self, place: Place, limit: Place) -> Found:
         first = self._waiting
-        page = self._store.lane_rows(first.lane, (place[0], place[1] - 1), limit[0], SCAN)
+        page = self._store.lane_rows(first.lane, (place[0], place[1] - 1), limit[0], self._scan)
         mine = [
             row
             for row in page
             if (row.conversation_id, row.address) == (first.conversation_id, first.address)
             and (row.key.seq, row.key.index) <= limit
         ]
-        return Found(mine, (page[-1].key.seq, page[-1].key.index + 1) if len(page) == SCAN else None)
+        return Found(mine, _after(page[-1].key.seq, page[-1].key.index + 1, limit) if len(page) == self._scan else None)
+
+
+def _after(seq: int, index: int, limit: Place) -> Place | None:
+    """Where to look on. A page may end beyond the limit, in the middle of a message: what is there is still to be looked at."""
+    return (seq, index) if (seq, index) <= limit else None
