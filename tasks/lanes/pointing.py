@@ -3,22 +3,25 @@
 Adapting here never changes how many sends there are: that was decided at acceptance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Edit, Reaction, first_words, words_of
+from chat4all.model.content import MODIFIERS, Deletion, Edit, Reaction, first_words, words_of
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
     WITHDRAWALS,
     Delivery,
     DeliveryKey,
+    Facts,
     Pointer,
     State,
     reason,
     state,
 )
+from chat4all.model.modifiers import Modification
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Limits, MessageStore, Outgoing
 
 QUOTED = "> "
@@ -36,22 +39,62 @@ def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | str]
     def ask() -> Delivery | str:
         about = row.about or Pointer("")
         keys = [DeliveryKey.parse(each) for each in about.deliveries]
-        rows = store.deliveries(keys) if keys else {}
-        again = {key: key.resend(each.facts.resent_as) for key, each in rows.items() if each.facts.resent_as}
-        resent = store.deliveries(list(again.values())) if again else {}
-        facts = [each.facts for key in keys if key in rows for each in (rows[key], resent.get(again.get(key, key))) if each]
-        ids = tuple(dict.fromkeys(each.provider_id for each in facts if each.provider_id))
-        if not ids and is_modifier(row) and facts and all(state(each) is State.FAILED for each in facts):
-            return _of_what_was_not_sent(row, {reason(each) for each in facts})
-        return replace(row, about=replace(about, provider_ids=ids))
+        facts = _facts(store, keys)
+        known = _modifications(store, row, keys) if is_modifier(row) else ()
+        if isinstance(row.payload, Edit) and any(isinstance(each.content, Deletion) for each in known):
+            return NOTHING_TO_DO
+        if not is_modifier(row) or not _never_came(facts):
+            return replace(row, about=replace(about, provider_ids=_ids(facts)))
+        reasons = {reason(each) for each in facts}
+        if REPLACED in reasons:
+            return _of_what_was_replaced(store, row, about, known)
+        return NOTHING_TO_DO if reasons & WITHDRAWALS else TARGET_NOT_SENT
 
     return ask
 
 
-def _of_what_was_not_sent(row: Delivery, reasons: set[str]) -> Delivery | str:
-    if isinstance(row.payload, Edit) and REPLACED in reasons:
-        return replace(row, payload=row.payload.content, about=None)
-    return NOTHING_TO_DO if reasons & WITHDRAWALS else TARGET_NOT_SENT
+def _modifications(store: MessageStore, row: Delivery, keys: Sequence[DeliveryKey]) -> Sequence[Modification]:
+    """What was said of the message whose deliveries these are."""
+    place = (row.conversation_id, keys[0].seq)
+    return store.modifications([place]).get(place, ())
+
+
+def _of_what_was_replaced(store: MessageStore, row: Delivery, about: Pointer, known: Sequence[Modification]) -> Delivery | str:
+    """The target goes out as its newest edit: that stands for it."""
+    newest = next((each.seq for each in known if isinstance(each.content, Edit)), 0)
+    if isinstance(row.payload, Edit):
+        is_newest = newest in (0, row.first_seq or row.key.seq)
+        return replace(row, payload=row.payload.content, about=None) if is_newest else REPLACED
+    facts = _facts(store, _deliveries_to(store, row, newest))
+    return NOTHING_TO_DO if _never_came(facts) or not facts else replace(row, about=replace(about, provider_ids=_ids(facts)))
+
+
+def _deliveries_to(store: MessageStore, row: Delivery, seq: int) -> list[DeliveryKey]:
+    """Those of another message of this conversation to the same address."""
+    found = store.messages([(row.conversation_id, seq)])
+    return [
+        delivery_key(message, slot, row.key.lane.partition)
+        for message in found.values()
+        for slot in slots(message)
+        if (slot.recipient.channel, slot.recipient.address) == (row.key.lane.channel, row.address)
+    ]
+
+
+def _facts(store: MessageStore, keys: Sequence[DeliveryKey]) -> list[Facts]:
+    """What is known of these deliveries and of their newest resends."""
+    rows = store.deliveries(keys) if keys else {}
+    again = {key: key.resend(each.facts.resent_as) for key, each in rows.items() if each.facts.resent_as}
+    resent = store.deliveries(list(again.values())) if again else {}
+    return [each.facts for key in keys if key in rows for each in (rows[key], resent.get(again.get(key, key))) if each]
+
+
+def _ids(facts: Sequence[Facts]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.provider_id for each in facts if each.provider_id))
+
+
+def _never_came(facts: Sequence[Facts]) -> bool:
+    """Whether all of these ended without the provider having taken them."""
+    return bool(facts) and not _ids(facts) and all(state(each) is State.FAILED for each in facts)
 
 
 def is_open(row: Delivery) -> bool:

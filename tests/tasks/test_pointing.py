@@ -211,3 +211,52 @@ async def test_what_is_edited_while_it_waits_goes_out_as_it_is_now(bench: Bench)
     assert sorted(sent) == [(ANA.address, "Alice: meet me here"), (BRUNO.address, "Alice: meet me here")]
     reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
     assert reasons == ["replaced", ""]
+
+
+def edit(words: str, number: object) -> Message:
+    return pointing(Edit(Text(words), target()), number)
+
+
+async def test_what_is_edited_and_then_taken_back_while_it_waits_is_never_sent(bench: Bench) -> None:
+    """Neither the old words nor the new ones, nor that there were any; there is nothing to look into."""
+    bench.road.say(first(), edit("meet me here", 2), edit("meet me elsewhere", 3), pointing(Deletion(target()), 4))
+    sent = await carried(bench, message(TALK, 5, "hello", to=[ANA]))
+    assert [text for _, text in sent] == ["hello"]
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["replaced", "nothing_to_do", "nothing_to_do", "nothing_to_do", ""]
+    assert list(scan(bench.road.store, 0, now_ms() + 1)) == []
+
+
+async def test_of_several_edits_while_it_waits_the_newest_goes_out(bench: Bench) -> None:
+    """Once, as the message itself."""
+    bench.road.say(first(), edit("meet me here", 2), edit("meet me elsewhere", 3))
+    bench.road.run()
+    await bench.work()
+    assert [each.text for each in bench.channel.arrived] == ["meet me elsewhere"] * 2
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["replaced", "replaced", ""]
+
+
+@pytest.mark.parametrize("content", [Deletion(target()), Reaction(target(), "👍")])
+async def test_what_went_out_as_its_edit_is_taken_back_there(bench: Bench, content: Content) -> None:
+    """The person has the new words only: what follows is about those."""
+    bench.road.say(first(), edit("meet me here", 2))
+    bench.road.run()
+    await bench.work()
+    sent = await carried(bench, pointing(content, 3, sender="alice" if isinstance(content, Deletion) else "olga"))
+    assert [text for _, text in sent[:2]] == ["meet me here"] * 2
+    ids = {(row.facts.provider_id,) for row in bench.road.rows() if row.message_id == new_id("message", TALK, 2)}
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    assert {given for _, given in changed} == (ids if can(bench) else set())
+    assert len(sent) == 4
+
+
+async def test_an_edit_that_waits_is_not_made_after_its_message_was_taken_back(bench: Bench) -> None:
+    """What was sent is taken back; nobody sees other words of it meanwhile."""
+    await carried(bench, first())
+    bench.road.say(edit("meet me here", 2))
+    sent = await carried(bench, pointing(Deletion(target()), 3))
+    assert len(sent) == 4
+    assert not [text for _, text in sent if "here" in text and "there" not in text]
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["", "nothing_to_do", ""]
