@@ -176,8 +176,8 @@ class Deliverer:
                 yield row
             await asyncio.gather(*writes)
             writes.clear()
-            # Never back: where the lane has not been read to yet, the first look is still to come.
-            place = found.after or max(place, (limit[0], limit[1] + 1))
+            # Where the lane has not been read to it yet, this goes back: rows before it may come up, and go first.
+            place = found.after or (limit[0], limit[1] + 1)
             if self._keys.waiting(key) is not waiting:
                 # A row before it was found meanwhile.
                 return

@@ -1,8 +1,11 @@
 """Finds the rows of a waiting key again, which reading the lane has skipped: by its conversation's messages, or by the lane."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from chat4all.model.deliveries import Delivery
+from chat4all.model.messages import Message
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import MessageStore, Waiting
 
@@ -44,7 +47,7 @@ class Finder:
     def _through_messages(self, place: Place, limit: Place) -> Found | None:
         first = self._waiting
         page = self._store.page(first.conversation_id, place[0] - 1, limit[0] + 1, self._most)
-        if place == (first.seq, first.index) and first.seq not in [message.seq for message in page[:1]]:
+        if place <= (first.seq, first.index) and not self._is_kept(page):
             return None
         keys = [
             delivery_key(message, slot, first.lane.partition)
@@ -57,6 +60,13 @@ class Finder:
         return Found(
             [found[key] for key in sorted(found)], _after(page[-1].seq + 1, 0, limit) if len(page) == self._most else None
         )
+
+    def _is_kept(self, page: Sequence[Message]) -> bool:
+        """Whether the message that the key waits at is still there: on this page, or behind it."""
+        first = self._waiting
+        if any(message.seq == first.seq for message in page):
+            return True
+        return bool(self._store.page(first.conversation_id, first.seq - 1, first.seq + 1, 1))
 
     def _through_lane(self, place: Place, limit: Place) -> Found:
         first = self._waiting
