@@ -76,7 +76,9 @@ def message_line(message: dict[str, Any]) -> str:
     """A message of history in a line."""
     mark = MARKS.get(message["status"], message["status"])
     said = words(content_of(message), message.get("reply_to", ""))
-    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {said}  {mark}"
+    edited = " (edited)" if message.get("edited_at") else ""
+    reactions = "".join(f" {printable(each['emoji'])}" for each in message.get("reactions", ()))
+    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {said}{edited}{reactions}  {mark}"
 
 
 def timeline(message: dict[str, Any]) -> list[str]:

@@ -213,6 +213,13 @@ def test_every_kind_is_a_readable_line(content: Content, line: str) -> None:
     assert message_line(history).endswith(f"bob: {line}  ✓")
 
 
+def test_history_shows_what_became_of_a_message() -> None:
+    """That it was edited, and what people felt about it."""
+    since = {"edited_at": "2026-01-01T00:00:01Z", "reactions": [{"emoji": "👍\x1b", "sender": "bob", "at": "x"}]}
+    message = {"sender": "bob", "status": "SENT", "accepted_at": "2026-01-01T00:00:00Z", "payload": shown(Text("hi"))} | since
+    assert message_line(message).endswith("bob: hi (edited) 👍·  ✓")
+
+
 @given(contents(*get_args(Content)))
 def test_nothing_that_people_send_gets_through_to_the_terminal(content: Content) -> None:
     """Of whatever kind."""

@@ -32,6 +32,7 @@ class LimitsOut(ResponseModel):
     ]
     upload_bytes: Annotated[dict[str, int], Field(description="The same of files that are uploaded, which goes before")]
     choices: Annotated[dict[str, ChoiceLimitsOut], Field(description="By style")]
+    reactions: Annotated[list[str], Field(description="The emojis that can be a reaction; none: every emoji")]
     quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]
     receipts: Annotated[list[str], Field(description="The states that the provider ever reports")]
 

@@ -31,6 +31,7 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
         "file_bytes": limits.file_bytes,
         "upload_bytes": limits.upload_bytes,
         "choices": msgspec.to_builtins(limits.choices),
+        "reactions": sorted(limits.reactions),
         "quotes": limits.quotes,
         "receipts": sorted(limits.receipts),
     }
