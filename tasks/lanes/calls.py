@@ -9,7 +9,7 @@ from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.telemetry import metrics
 from tasks.lanes.outgoing_files import CALL_SLACK, post_file
-from tasks.lanes.pointing import goes_as_it_is, in_words, is_modifier, outgoing
+from tasks.lanes.pointing import as_spoken, goes_as_it_is, in_words, is_modifier, outgoing
 from tasks.lanes.provider_uploads import Forgotten, ProviderUploads
 from tasks.resources import Parts
 
@@ -72,7 +72,7 @@ class Calls:
             return await self._post_file(row, content, source)
         if is_modifier(row) and not goes_as_it_is(row, limits):
             return await channel.send_text(outgoing(row, in_words(row, limits), limits))
-        return await channel.send_content(outgoing(row, content.as_text(), limits), content)
+        return await channel.send_content(outgoing(row, content.as_text(), limits), as_spoken(row))
 
     async def _post_file(self, row: Delivery, file: Media, source: MediaSource | None) -> str:
         key = self.uploads.place(file, row.sender_name)

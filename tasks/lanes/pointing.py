@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Deletion, Edit, Reaction, first_words, words_of
+from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Reaction, Text, first_words, words_of
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
@@ -130,6 +130,14 @@ def goes_as_it_is(row: Delivery, limits: Limits) -> bool:
     if isinstance(row.payload, Edit) and len(ids) > 1:
         return False
     return bool(ids) and limits.carries(row.payload)
+
+
+def as_spoken(row: Delivery) -> Content:
+    """What is sent: new words with the speaker's name before them, where the words that they replace have it too."""
+    content = row.payload
+    if row.sender_name and isinstance(content, Edit) and isinstance(content.content, Text):
+        return replace(content, content=Text(f"{row.sender_name}: {content.content.text}"))
+    return content
 
 
 def in_words(row: Delivery, limits: Limits) -> str:

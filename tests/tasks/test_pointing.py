@@ -171,6 +171,15 @@ async def test_a_reply_quotes(bench: Bench) -> None:
     assert sorted(quoted) == (sorted(ids) if can(bench) else ["", ""])
 
 
+async def test_an_edit_keeps_the_speakers_name(bench: Bench) -> None:
+    """In groups the words that it replaces begin with it."""
+    said = first(sender_name="Alice"), pointing(Edit(Text("meet me here"), target()), sender_name="Alice")
+    sent = await carried(bench, *said)
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    words = {content.content.text for content, _ in changed} or {text for _, text in sent[2:]}
+    assert words == {"Alice: meet me here" if can(bench) else "Alice: ✎ meet me here"}
+
+
 async def test_a_rerun_makes_the_same_rows(bench: Bench) -> None:
     """What follows from both records is the same whenever it is asked, and readers find whom it went to."""
     bench.road.say(first(), pointing(Reaction(target(), "👍"), sender="olga"))
