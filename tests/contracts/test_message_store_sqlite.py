@@ -26,7 +26,9 @@ from storage.message_store import (
     sqlite_directory,
     sqlite_facts,
     sqlite_history,
+    sqlite_modifications,
     sqlite_progress,
+    sqlite_raw_parts,
 )
 from storage.message_store.sqlite import SCHEMA_VERSION, SQLiteStore
 from storage.message_store.sqlite_rows import Lookup, Write
@@ -243,7 +245,15 @@ def test_every_fact_has_its_column_and_its_rule(sqlite_store: SQLiteStore) -> No
 
 def statements() -> list[str]:
     """Every statement that the store runs over keys."""
-    parts = (sqlite_directory, sqlite_history, sqlite_deliveries, sqlite_progress, sqlite_facts)
+    parts = (
+        sqlite_directory,
+        sqlite_history,
+        sqlite_deliveries,
+        sqlite_progress,
+        sqlite_facts,
+        sqlite_modifications,
+        sqlite_raw_parts,
+    )
     values = {id(value): value for part in parts for value in vars(part).values()}.values()
     batched = [each._sql[2] for each in values if isinstance(each, Lookup | Write)]
     return batched + [each for each in values if isinstance(each, str) and re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", each)]

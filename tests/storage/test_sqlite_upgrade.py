@@ -6,9 +6,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import storage
+from chat4all.model.content import Deletion
 from chat4all.model.conversations import User, UserKind
-from chat4all.model.deliveries import Lane
+from chat4all.model.deliveries import TAKEN_BACK, DeliveryKey, Lane, Withdrawn
 from chat4all.model.files import StoredFile
+from chat4all.model.modifiers import Modification
 from chat4all.model.sessions import Revocation
 from chat4all.ports import Waiting
 from chat4all.settings import Settings
@@ -78,4 +80,31 @@ def test_keys_that_wait_in_a_file_of_version_2_can_go_on_and_wait_anew(tmp_path:
     assert (one, two) == (Waiting(here, "c", "1", 5, 0, 100, 1), Waiting(here, "c", "2", 5, 0, 100, 1))
     again.record({}, waiting=[replace(one, retry_at=900, stamp=7)], resumed=[replace(two, stamp=7)])
     assert again.waiting(here) == [replace(one, retry_at=900, stamp=7)]
+    again.close()
+
+
+def test_a_file_of_version_10_gains_what_is_kept_of_content(tmp_path: Path) -> None:
+    """What was said of messages later, what providers sent, and what is not to be sent; under limits by age too."""
+    settings = Settings(data=tmp_path, keep_messages_days=60)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        for table in ("modifications", "raw_parts", "withdrawals", "provider_uploads"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=10")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    deletion, key = Modification("c", 1, 2, 5, Deletion("m")), DeliveryKey(Lane("whatsapp", 0), 1, 0)
+    again.put_modifications([deletion])
+    again.put_raw({("c", "m"): b"{}"})
+    again.withdraw({key: Withdrawn(5, TAKEN_BACK)})
+    assert again.modifications([("c", 1)]) == {("c", 1): [deletion]}
+    assert again.raw("c", "m") == b"{}"
+    assert again.withdrawn([key]) == {key: Withdrawn(5, TAKEN_BACK)}
+    assert again.users(["bob"])
+    again.expire(100 * 86_400_000)
+    assert again.modifications([("c", 1)]) == {}
     again.close()
