@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -173,6 +173,17 @@ def mended_name(name: str, mime_type: str) -> str:
         return checked_name(kept)
     except ValueError:
         return f"file{mimetypes.guess_extension(mime_type) or ''}"
+
+
+def name_in(url: str) -> str:
+    """What a file is called by its address; empty where that is none, or does not look like a file's name."""
+    if not url.startswith(("https://", "http://")):
+        return ""
+    try:
+        name = unquote(urlsplit(url).path).rpartition("/")[2]
+    except ValueError:
+        return ""
+    return name if PurePosixPath(name).suffix[1:].isalnum() else ""
 
 
 def name_of_link(name: str) -> str:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chat4all.channels import open_channel
 from chat4all.model.failures import Failure, Permanent, Temporary
 from chat4all.model.file_signatures import HEAD_BYTES, true_type
-from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type, mended_name
+from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type, mended_name, name_in
 from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
 from chat4all.services.files.file_lifecycle import FileLifecycle
@@ -113,9 +113,9 @@ def _said_type(file: StoredFile, shown: str) -> str:
 
 
 def _name(response: aiohttp.ClientResponse) -> str:
-    """What the bytes are called: by the answer, or by their address, if that looks like a file's name."""
+    """What the bytes are called: by the answer, or by their address."""
     given = response.content_disposition.filename if response.content_disposition else ""
-    return given or (response.url.name if "." in response.url.name.strip(".") else "")
+    return given or name_in(str(response.url))
 
 
 def _got(transfer: Transfer, wanted: Fetch) -> aiohttp.ClientResponse:

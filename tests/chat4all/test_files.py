@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.model.files import ALIASES, ANY_TYPE, NAME_MOST, checked_name, checked_type, disposition, mended_name
+from chat4all.model.files import ALIASES, ANY_TYPE, NAME_MOST, checked_name, checked_type, disposition, mended_name, name_in
 from chat4all.settings import Settings
 
 
@@ -71,3 +71,19 @@ def test_no_type_is_that_of_the_name(given: str, kept: str) -> None:
     """And where the name says nothing, any."""
     assert checked_type(given, "a.png") == kept
     assert checked_type("", "a") == ANY_TYPE
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://cdn.fbsbx.com/v/t59/bill%20of%20May.pdf?_nc=1&oh=x.exe", "bill of May.pdf"),
+        ("https://scontent.xx.fbcdn.net/v/t1/123_n.jpg?_nc_cat=1", "123_n.jpg"),
+        ("https://lookaside.fbsbx.com/ig/?asset_id=1", ""),
+        ("https://a.example/..", ""), ("https://a.example/file", ""),
+        ("https://a.example/%2e%2e%2fetc%2fpasswd.txt", "passwd.txt"),
+        ("AgACAgQAAx.kF", ""), ("1234567", ""), ("", ""), ("https://[", ""), ("https://a.example/.png", ""),
+    ],
+)  # fmt: skip
+def test_a_file_may_be_called_by_its_address(url: str, name: str) -> None:
+    """Where it looks like a file's name; an id of a file is none."""
+    assert name_in(url) == name

@@ -17,6 +17,7 @@ from chat4all.model.files import (
     message_holder,
     message_of,
     message_prefix,
+    name_in,
     readable_size,
 )
 from chat4all.model.ids import inbound_file_id
@@ -108,7 +109,7 @@ def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner:
         file_id=inbound_file_id(message_id),
         conversation_id=conversation_id,
         owner=owner,
-        filename=mended_name(inbound.filename, mime_type),
+        filename=mended_name(inbound.filename or name_in(inbound.media), mime_type),
         mime_type=mime_type,
         size=0,
         part_size=0,
