@@ -85,10 +85,9 @@ class Poller:
             except Exception:
                 log_to.exception("updates_wait", channel=self._channel.name, updates=len(bodies))
             else:
+                await asyncio.to_thread(self._waker.signal, handled.presses)
                 for file_id in handled.files:
                     await asyncio.to_thread(self._waker.wake_file, "fetch_media", file_id)
-                for press_id in handled.presses:
-                    await asyncio.to_thread(self._waker.wake_press, self._channel.name, press_id)
                 return
             await asyncio.sleep(pauses.failed())
 

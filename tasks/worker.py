@@ -12,6 +12,7 @@ from celery import Celery
 
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import BatchRef
+from chat4all.model.signals import Signal
 from chat4all.ports.waker import queue_of
 from chat4all.services.wake import CeleryWaker
 from chat4all.settings import load
@@ -65,9 +66,9 @@ class Worker:
         channel, _, partition = lane.partition(":")
         self._lanes.get().wake(Lane(channel, int(partition)))
 
-    def answer_press(self, channel: str, press_id: str) -> None:
-        """Tell a provider that the press of a button was heard."""
-        self._lanes.get().answer_press(channel, press_id)
+    def signal(self, signal: Signal) -> None:
+        """Show something in passing."""
+        self._lanes.get().signal(signal)
 
     def look_at_lanes(self, queues: set[str]) -> None:
         """A worker that starts looks at the lanes of its queues at once: one that died may have left them."""
@@ -115,9 +116,10 @@ def declare(app: Celery, worker: Once[Worker]) -> None:
     def deliver(lane: str) -> None:
         worker.get().deliver(lane)
 
-    @task(name="answer_press")
-    def answer_press(channel: str, press_id: str) -> None:
-        worker.get().answer_press(channel, press_id)
+    # Typing would hide the work in Flower; and what a killed worker did not show is too late.
+    @task(name="signal", send_events=False, acks_late=False)
+    def signal(channel: str, kind: str, address: str, about: str) -> None:
+        worker.get().signal(Signal(channel, kind, address, about))
 
     @task(name="verify_file")
     def verify_file(file_id: str) -> None:

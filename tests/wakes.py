@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from chat4all.model.deliveries import Lane
+from chat4all.model.signals import Signal
 
 
 class Wakes:
@@ -11,7 +12,7 @@ class Wakes:
     def __init__(self, work: Callable[[str, str], None] = lambda task, file_id: None) -> None:
         self.lanes: list[Lane] = []
         self.files: list[tuple[str, str]] = []
-        self.presses: list[tuple[str, str]] = []
+        self.signals: list[Signal] = []
         self.work = work
 
     def wake_lanes(self, lanes: Iterable[Lane]) -> None:
@@ -21,5 +22,5 @@ class Wakes:
         self.files.append((task, file_id))
         self.work(task, file_id)
 
-    def wake_press(self, channel: str, press_id: str) -> None:
-        self.presses.append((channel, press_id))
+    def signal(self, signals: Iterable[Signal]) -> None:
+        self.signals += signals

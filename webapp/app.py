@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.records import TOPICS
+from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.authentication import Admission
@@ -130,6 +131,7 @@ def open_gateway(
         waker=waker or CeleryWaker(sender(settings)),
         message_waits=Waits(settings.gateway_threads // MESSAGE_SHARE, MESSAGE_WAIT_S),
         file_waits=Waits(settings.gateway_threads // FILE_SHARE, FILE_WAIT_S),
+        cadence=Cadence(),
     )
 
 

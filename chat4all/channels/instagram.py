@@ -10,7 +10,7 @@ from chat4all.channels import messaging_inbound, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
-from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, quick_replies
+from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, SIGNALS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.ports import Limits, Update
@@ -62,6 +62,7 @@ class Instagram(MessagingChannel):
         choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},
         quotes=True,
         files_per_second=FILES_PER_SECOND,
+        signals=SIGNALS,
         reactions=frozenset({LOVE}),
     )
     verdicts = meta.COMMON | {

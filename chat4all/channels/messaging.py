@@ -218,6 +218,11 @@ class MessagingChannel(meta.MetaChannel):
             return await self._react(message, content)
         return await super().send_content(message, content)
 
+    async def signal(self, address: str, kind: str, about: str) -> None:
+        """That somebody types, for some twenty seconds, or that all was seen."""
+        body = {"recipient": {"id": address}, "sender_action": messaging_outbound.SIGNAL_ACTIONS[kind]}
+        meta.success(await self._http.post(self._messages, _encode(body)), self.verdicts)
+
     def reaction_name(self, emoji: str) -> str:
         """What the platform calls a reaction."""
         return emoji

@@ -12,6 +12,9 @@ BUTTONS = ChoiceLimits(options=3, title_length=TITLE_MOST, text_length=640, link
 # Sounds and films.
 FILES_PER_SECOND: dict[str, float] = dict.fromkeys(("audio", "voice", "video", "animation"), 10)
 
+SIGNALS = {"typing": 10.0, "read": 60.0}
+SIGNAL_ACTIONS = {"typing": "typing_on", "read": "mark_seen"}
+
 
 def quick_replies(text_length: int) -> ChoiceLimits:
     """Beside any text that can be sent."""

@@ -10,7 +10,7 @@ from chat4all.channels import messaging_inbound, messaging_media, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident, items, words
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
-from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, quick_replies
+from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, SIGNALS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.content import Media
 from chat4all.model.deliveries import DeliveryKey
@@ -55,6 +55,7 @@ class Messenger(MessagingChannel):
         choices={"buttons": BUTTONS, "quick_replies": quick_replies(TEXT_MOST)},
         quotes=True,
         files_per_second=FILES_PER_SECOND,
+        signals=SIGNALS,
     )
     verdicts = meta.COMMON | {
         (10, 2018278): Verdict(Permanent, "outside_window"),

@@ -97,6 +97,7 @@ class Telegram(Channel):
         reactions=telegram_sending.REACTIONS,
         cards_most=1,
         cards_need_phone=True,
+        signals=telegram_sending.SIGNALS,
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -197,9 +198,9 @@ class Telegram(Channel):
                 if failure.reason != telegram_errors.UNCHANGED:
                     raise
 
-    async def answer_press(self, press_id: str) -> None:
-        """The button that was pressed stops to spin."""
-        await _call(self._bot.answer_callback_query(press_id), Temporary)
+    async def signal(self, address: str, kind: str, about: str) -> None:
+        """It types, for five seconds; the button that was pressed stops to spin; in a business's chat, what was read."""
+        await _call(telegram_sending.signal(self._bot, address, kind, about), Temporary)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """getFile, which names a path for the next hour."""

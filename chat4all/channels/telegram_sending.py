@@ -58,6 +58,8 @@ LIST = ChoiceLimits(
 )  # fmt: skip
 KEYBOARD = ChoiceLimits(options=100, title_length=64, text_length=TEXT_LENGTH)
 CHOICES = {"buttons": BUTTONS, "list": LIST, "quick_replies": KEYBOARD, "keyboard": KEYBOARD}
+# That somebody types shows for five seconds.
+SIGNALS = {"typing": 4.0, "read": 60.0, "pressed": 60.0}
 # What a bot may react with. The fire in a heart is written in two ways.
 EMOJIS = (
     "👍 👎 ❤ 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤\u200d🔥 "
@@ -137,6 +139,20 @@ def changes(bot: AsyncTeleBot, message: Outgoing, content: Modifier) -> Iterator
             raise Permanent("not_supported")
         else:
             yield bot.set_message_reaction(reaction=_emoji(content), **each.fields)
+
+
+def signal(bot: AsyncTeleBot, address: str, kind: str, about: str) -> Awaitable[Any]:
+    """The call that shows something in passing. Bots cannot read anything but what is written to a business."""
+    place = telegram_address.place(address)
+    if kind == "typing":
+        fields: dict[str, Any] = dict(place.fields)
+        return bot.send_chat_action(action="typing", **fields)
+    if kind == "pressed":
+        return bot.answer_callback_query(about)
+    read = telegram_address.named(about)
+    if kind == "read" and place.business and read:
+        return bot.read_business_message(place.business, place.chat, read.number)
+    raise Permanent("not_supported")
 
 
 def caption(bot: AsyncTeleBot, message: Outgoing, content: Edit) -> Iterator[Awaitable[Any]]:

@@ -89,6 +89,8 @@ ACCOUNT_FIELDS = frozenset({
     "smb_app_state_sync", "template_category_update", "template_correct_category_detection", "tracking_events",
     "user_preferences",
 })  # fmt: skip
+# Of what people wrote; calls and the like have others.
+MESSAGE_ID = "wamid."
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 
 
@@ -160,6 +162,7 @@ class WhatsApp(meta.MetaChannel):
         contents=whatsapp_sends.CONTENTS,
         choices=whatsapp_sends.CHOICES,
         quotes=True,
+        signals={"typing": 10.0, "read": 60.0},
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -272,6 +275,14 @@ class WhatsApp(meta.MetaChannel):
     async def upload(self, file: Media, body: Body) -> Uploaded:
         """To the number's media."""
         return await whatsapp_media.upload(self._http, self._number, file, body, VERDICTS)
+
+    async def signal(self, address: str, kind: str, about: str) -> None:
+        """Both are said of the newest message of a person: that it was read, and with that perhaps that somebody types."""
+        if address.startswith(whatsapp_inbound.GROUP) or not about.startswith(MESSAGE_ID):
+            raise Permanent("not_supported")
+        typing = {"typing_indicator": {"type": "text"}} if kind == "typing" else {}
+        body = {"messaging_product": "whatsapp", "status": "read", "message_id": about, **typing}
+        meta.success(await self._http.post(self._messages, _encode(body)), VERDICTS)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """The media's own page, which names a URL for the next minutes."""

@@ -153,9 +153,14 @@ class Client(AccessCalls, ContentCalls):
         """{messages, next?} of a conversation. `page`: since or before, limit; neither since nor before: the latest."""
         return self._http.call("GET", f"/v1/conversations/{conversation_id}/messages", params=page)
 
-    def read(self, conversation_id: str, up_to: int) -> None:
-        """Say that this account has read everything up to this seq."""
-        self._http.call("POST", f"/v1/conversations/{conversation_id}/read", {"up_to": up_to})
+    def read(self, conversation_id: str, up_to: int, *, tell: bool = False) -> None:
+        """Say that this account has read everything up to this seq. `tell`: people on channels see it too, where they can."""
+        body = {"up_to": up_to} | ({"tell": True} if tell else {})
+        self._http.call("POST", f"/v1/conversations/{conversation_id}/read", body)
+
+    def typing(self, conversation_id: str) -> None:
+        """Show people on channels that this account types. For some seconds; nobody promises that they see it."""
+        self._http.call("POST", f"/v1/conversations/{conversation_id}/typing")
 
     # Files.
 

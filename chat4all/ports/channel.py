@@ -52,6 +52,7 @@ class Limits(Struct, frozen=True):
     reactions: the emojis that can be one, without what says how to draw them; none: every emoji. files_per_second: of
     files of these kinds (`Media.shown_as`) fewer go than account_per_second says.
     cards_most: how many contact cards go in one send. cards_need_phone: it takes none of who has no telephone number.
+    signals: the kinds that it has, each with the seconds in which one about the same thing is enough.
     """
 
     text_length: int
@@ -73,6 +74,7 @@ class Limits(Struct, frozen=True):
     cards_most: int = 100
     recipient_paces: dict[str, tuple[float, int]] = {}
     cards_need_phone: bool = False
+    signals: dict[str, float] = {}
 
     def cost(self, content: Content) -> float:
         """How many sends of account_per_second this one counts as."""
@@ -167,7 +169,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     is left empty: `about` is the provider id of what a reaction, an edit, a deletion or an answer points at. `option`: what
     came back of a choice that was sent (`option_tokens`). `kind`: how the media is meant (`Media.kind`). `forwarded`: the
     person passes on what somebody else wrote. `raw`: what the provider sent of it, where there was no type for it.
-    `press`: the button that was pressed waits for `Channel.answer_press` with this.
+    `press`: the button that was pressed waits for the signal `pressed` about this.
     """
 
     channel: str
@@ -311,9 +313,12 @@ class Channel(ABC):
         """Send what is neither words nor a file. As `send_text`; only kinds of `limits.contents`, within their limits."""
         raise NotImplementedError(f"{self.name} carries no {type_of(content)}")
 
-    async def answer_press(self, press_id: str) -> None:
-        """Tell the provider that the press of a button was heard, where it waits for that. Nobody promises it."""
-        raise NotImplementedError(f"{self.name} waits for no answer to {press_id}")
+    async def signal(self, address: str, kind: str, about: str) -> None:
+        """Show something in passing (`model.signals`); only kinds of `limits.signals`. One call, which is not repeated.
+
+        Raises as `send_text`; Permanent also where there is no such thing at this address, or without what it is about.
+        """
+        raise NotImplementedError(f"{self.name} has no signal {kind}")
 
     def media_lookup(self, media: str) -> Fetch | None:
         """What to ask the provider before `Inbound.media` can be fetched; None: nothing. Does no I/O."""

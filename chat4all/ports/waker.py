@@ -1,9 +1,13 @@
-"""Wake-ups, which tell workers that there is something to do. A lost one costs the time until the next sweep, and no work."""
+"""Wake-ups, which tell workers that there is something to do. A lost one costs the time until the next sweep, and no work.
+
+Signals go the same way; a lost one is not made up for.
+"""
 
 from collections.abc import Iterable
 from typing import Protocol
 
 from chat4all.model.deliveries import Lane
+from chat4all.model.signals import Signal
 
 # Where files are worked on, beside the lanes of whichever channels.
 FILES = "channels"
@@ -23,8 +27,8 @@ class Waker(Protocol):
     def wake_file(self, task: str, file_id: str) -> None:
         """There is something to do for a file. `task`: verify_file or fetch_media."""
 
-    def wake_press(self, channel: str, press_id: str) -> None:
-        """A button was pressed that waits for an answer (`Inbound.press`). Nobody looks for those whose wake-up was lost."""
+    def signal(self, signals: Iterable[Signal]) -> None:
+        """Show these, if that can be done at once."""
 
 
 class Nobody:
@@ -36,8 +40,8 @@ class Nobody:
     def wake_file(self, task: str, file_id: str) -> None:
         """Left to `sweep_files`."""
 
-    def wake_press(self, channel: str, press_id: str) -> None:
-        """The button goes on waiting, for as long as the provider lets it."""
+    def signal(self, signals: Iterable[Signal]) -> None:
+        """Not shown."""
 
 
 NOBODY = Nobody()

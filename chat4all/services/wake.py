@@ -1,11 +1,13 @@
 """Wakes workers by Celery messages: the one sender, for every process that wakes others."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from chat4all.model.deliveries import Lane
+from chat4all.model.signals import Signal
 from chat4all.ports import MessageStore, Waker
 from chat4all.ports.waker import FILES, queue_of
 from chat4all.settings import Settings
@@ -15,8 +17,8 @@ log = logs.logger(__name__)
 
 # Who answers a request waits no longer than this for the broker: the sweeps make up for it.
 TIMEOUT_S = 1.0
-# How long a button waits for its answer, about.
-PRESS_S = 60.0
+# What a signal is worth is gone by then. While the broker is away, the next one is not tried before.
+SIGNAL_S = 10.0
 BROKEN = (OperationalError, OSError)
 
 
@@ -25,6 +27,7 @@ class CeleryWaker:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._no_signals_before = 0.0
 
     def wake_lanes(self, lanes: Iterable[Lane]) -> None:
         """A message for each lane. After one that the broker did not take no other is tried."""
@@ -45,13 +48,19 @@ class CeleryWaker:
             metrics.BROKER_FAILURES.add()
             log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)
 
-    def wake_press(self, channel: str, press_id: str) -> None:
-        """One message, which is of no use to anybody after a minute."""
-        try:
-            self._app.send_task("answer_press", args=(channel, press_id), queue=queue_of(channel), expires=PRESS_S)
-        except BROKEN as error:
-            metrics.BROKER_FAILURES.add()
-            log.warning("press_unanswered", channel=channel, reason=type(error).__name__)
+    def signal(self, signals: Iterable[Signal]) -> None:
+        """A message each, which no broker writes down. It holds an address: what Flower shows of it does not."""
+        for each in signals:
+            if time.monotonic() < self._no_signals_before:
+                return
+            args = (each.channel, each.kind, each.address, each.about)
+            options = {"queue": queue_of(each.channel), "expires": SIGNAL_S, "delivery_mode": 1}
+            try:
+                self._app.send_task("signal", args=args, argsrepr=f"({each.channel}, {each.kind})", **options)
+            except BROKEN as error:
+                self._no_signals_before = time.monotonic() + SIGNAL_S
+                metrics.BROKER_FAILURES.add()
+                log.warning("signal_failed", channel=each.channel, kind=each.kind, error=type(error).__name__)
 
 
 def wake_free(waker: Waker, store: MessageStore, lanes: Sequence[Lane]) -> None:

@@ -256,6 +256,15 @@ SECOND_SENDS = Counter(
     "channel",
     where=(CHANNELS,),
 )
+SIGNALS = Counter(
+    "chat4all_signals_total",
+    "Signals (typing, read, pressed): shown, refused (no such thing there), failed, or dropped: too many or too often, the "
+    "account's breaker is open, or the provider failed just before. None is tried again.",
+    "channel",
+    "kind",
+    "outcome",
+    where=(CHANNELS,),
+)
 BREAKER_OPEN = Reading("chat4all_breaker_open", "1 while the account's breaker holds sends back.", "channel", where=(CHANNELS,))
 BREAKER_OPENED = Counter("chat4all_breaker_opened_total", "Breakers that opened.", "channel", where=(CHANNELS,))
 ACCOUNT_UNOPENED = Reading(

@@ -84,6 +84,8 @@ class SimulatedChannel:
         except Refused as refused:
             self.counts["refused"] += 1
             return self.provider.refused(refused)
+        if wanted.signal:
+            self.counts[wanted.signal] += 1
         if self.provider.drops_pending:
             self.provider.drops_pending = False
             self.outbox.take()

@@ -31,11 +31,12 @@ class Call(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """An HTTP answer with a JSON body."""
+    """An HTTP answer with a JSON body. `signal`: what a person sees in passing after it: typing, read or pressed."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = {}
+    signal: str = ""
 
 
 class Send(Struct, frozen=True):

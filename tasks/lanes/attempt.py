@@ -26,6 +26,7 @@ from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
+from tasks.lanes.signals import Signals
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.resources import Parts
@@ -91,9 +92,9 @@ class Sender:
             return GivenUp(row, Facts(), facts.refused_at, letter_of(row, facts.refused_at, facts.refused_reason))
         return None
 
-    async def answer_press(self, press_id: str) -> None:
-        """As the channel does it: beside all deliveries."""
-        await self._channel.answer_press(press_id)
+    def signals(self) -> Signals:
+        """What the account shows in passing, beside all deliveries."""
+        return Signals(self._channel, self.throttle.breaker)
 
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""

@@ -1,17 +1,17 @@
 """The sender of a channel, opened when it is first needed. While its account cannot be opened, only its own deliveries wait."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
-from chat4all.model.failures import Failure
+from chat4all.model.signals import Signal
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Outcome, Wait, ends_of, refused, within_life
+from tasks.lanes.signals import Signals, came_to
 from tasks.lanes.writer import Ended
 
 log = logs.logger(__name__)
@@ -28,6 +28,7 @@ class Outlet:
         self.again_s = again_s
         self._channel, self._settings, self._opens = channel, settings, opens
         self._tried_at = -again_s
+        self._signals: Signals | None = None
 
     @property
     def opened(self) -> bool:
@@ -57,6 +58,21 @@ class Outlet:
         """As the sender has it. Without one all goes through, to be written down."""
         return self.sender.throttle.closed_s() if self.sender else None
 
+    def show(self, signal: Signal) -> None:
+        """Show something in passing, or drop it. On the loop; does not block."""
+        if not (self.opened and self.sender):
+            came_to(signal, "dropped")
+            return
+        self._signals = self._signals or self.sender.signals()
+        self._signals.show(signal)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._signals:
+            await self._signals.close()
+        if self.sender:
+            await self.sender.close()
+
 
 class Outlets:
     """The ways out of this process, one for each channel that was asked for."""
@@ -80,17 +96,7 @@ class Outlets:
         """Whether each channel's account could not be opened."""
         return {channel: each.sender is None for channel, each in list(self._outlets.items())}
 
-    async def answer_press(self, channel: str, press_id: str) -> None:
-        """Tell the provider that the press of a button was heard: once, and nobody promises it."""
-        outlet = self.of(channel)
-        try:
-            if outlet.opened and outlet.sender:
-                async with asyncio.timeout(self._settings.provider_timeout_s):
-                    await outlet.sender.answer_press(press_id)
-        except (Failure, TimeoutError, NotImplementedError) as error:
-            log.info("press_unanswered", channel=channel, reason=getattr(error, "reason", type(error).__name__))
-
     async def close(self) -> None:
         """Let go of their connections."""
-        for _, sender in self.senders():
-            await sender.close()
+        for each in self._outlets.values():
+            await each.close()

@@ -11,6 +11,7 @@ import uvloop
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
+from chat4all.model.signals import Signal
 from chat4all.ports import Channel
 from chat4all.settings import Settings
 from chat4all.telemetry import logs, metrics
@@ -19,6 +20,7 @@ from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.lease import Hold, Leases, share
 from tasks.lanes.outlet import Outlets
+from tasks.lanes.signals import came_to
 from tasks.lanes.writer import Writer
 from tasks.resources import Parts
 
@@ -87,9 +89,9 @@ class LaneRunner:
         """Look at this lane soon. Does not block; from any thread."""
         self._loop.call_soon_threadsafe(self._woken, lane)
 
-    def answer_press(self, channel: str, press_id: str) -> None:
-        """Tell a provider that the press of a button was heard. Does not block; from any thread."""
-        asyncio.run_coroutine_threadsafe(self.outlets.answer_press(channel, press_id), self._loop)
+    def signal(self, signal: Signal) -> None:
+        """Show this at once, or never. Does not block; from any thread."""
+        self._loop.call_soon_threadsafe(self._signalled, signal)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -103,6 +105,12 @@ class LaneRunner:
             self._again.add(lane)
             return
         self._tasks[lane] = self._loop.create_task(self._look(lane))
+
+    def _signalled(self, signal: Signal) -> None:
+        if self._stopping:
+            came_to(signal, "dropped")
+        else:
+            self.outlets.of(signal.channel).show(signal)
 
     async def _finish(self) -> None:
         self._stopping = True

@@ -17,6 +17,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, TOPICS, Range, read_message
+from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.dead_letters import scan
@@ -159,8 +160,9 @@ async def test_a_press_is_told_to_a_worker(place: Place) -> None:
         async with aiohttp.ClientSession() as session, session.post(url, json=asked) as answer:
             number = (await answer.json())["result"]["message_id"]
         await place.write("", content={"type": "answer", "target": f"123456:{number}", "option": "r"})
-        await until(lambda: len(place.wakes.presses) == 1)
-    assert (place.texts(), place.wakes.presses) == (["Rye"], [("telegram", next(iter(telegram.chats.presses)))])
+        await until(lambda: len(place.wakes.signals) == 1)
+    [press_id] = telegram.chats.presses
+    assert (place.texts(), place.wakes.signals) == (["Rye"], [Signal("telegram", PRESSED, "123456", press_id)])
 
 
 async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> None:

@@ -280,19 +280,6 @@ async def test_a_change_without_a_target_that_telegram_knows_is_refused(opened: 
             await ours(opened, to(targets=targets), Reaction(emoji="👍"))
 
 
-async def test_a_press_is_answered(opened: Open) -> None:
-    """The button stops to spin."""
-    calls: list[Call] = []
-
-    async def handler(request: BaseRequest) -> web.Response:
-        calls.append((request.path.rpartition("/")[2], dict(await request.post())))
-        return web.json_response({"ok": True, "result": True})
-
-    async with serving(handler) as url:
-        await opened("telegram", url).answer_press("4711")
-    assert calls == [("answerCallbackQuery", {"callback_query_id": "4711"})]
-
-
 def test_each_card_is_a_send(settings: Settings) -> None:
     """Telegram takes one card a call and none without a number: several are several parts, and the other is words."""
     limits = open_channel("telegram", settings).limits

@@ -300,3 +300,47 @@ def test_a_body_that_does_not_say_its_length_has_the_same_limit(system: System, 
     except requests.ConnectionError:
         return  # It closed the door in our face, which is a refusal too.
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "instagram", "messenger"])
+def test_people_see_that_somebody_types_and_reads(
+    system: System, operator: Api, join: Callable[[str], Api], channel: str
+) -> None:
+    """From a member's call to a phone; and however often it is said, it is little, and the words arrive all the same."""
+    kim, person = join("kim"), address(channel)
+    talk = write(operator, "kim", f"{channel}:{person}", "hello")["conversation_id"]
+    shows(system, channel, person, "hello")
+    system.phones.write(channel, person, "who is it?")
+    until("the answer is there", lambda: said(kim, talk) == ["hello", "who is it?"])
+    before = system.phones.stats()[channel]
+    kim.call("POST", f"/v1/conversations/{talk}/read", {"up_to": kim.history(talk)[-1]["seq"], "tell": True})
+    words = [f"word {number}" for number in range(20)]
+    for each in words:
+        kim.call("POST", f"/v1/conversations/{talk}/typing")
+        kim.send({"conversation_id": talk, "payload": {"type": "text", "text": each}})
+    shows(system, channel, person, "hello", *words)
+
+    def seen(kind: str) -> int:
+        return int(system.phones.stats()[channel].get(kind, 0)) - int(before.get(kind, 0))
+
+    until("a phone shows both", lambda: seen("read") == 1 and seen("typing") >= 1)
+    # One handed on in three seconds, whatever is said in between, and not all of those are new to the phone.
+    assert seen("typing") <= len(words) // 2
+
+
+def test_a_pressed_button_stops_to_spin(system: System, operator: Api) -> None:
+    """Telegram's updates are fetched: who fetches them has the press answered."""
+    person = address("telegram")
+    choices = {
+        "type": "choices",
+        "text": "Tea or coffee?",
+        "options": [{"id": "t", "title": "Tea"}, {"id": "c", "title": "Coffee"}],
+    }
+    operator.send({"from": "kim", "to": [f"telegram:{person}"], "payload": choices})
+    until("the buttons are there", lambda: len(system.phones.sent("telegram", person)) == 1)
+    [asked] = system.phones.sent("telegram", person)
+    before = system.phones.stats()["telegram"].get("pressed", 0)
+    option = asked["content"]["options"][1]["id"]
+    press = {"type": "answer", "target": asked["provider_id"], "option": option}
+    system.phones.write("telegram", person, "", content=press)
+    until("the press was answered", lambda: system.phones.stats()["telegram"].get("pressed", 0) == before + 1)

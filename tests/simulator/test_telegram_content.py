@@ -162,10 +162,10 @@ async def test_a_button_is_pressed_and_stops_to_spin(world: World) -> None:
     query = theirs(world).callback_query
     assert query is not None and query.data == f"{REFERENCE}#2" and isinstance(query.message, telegram.Message)
     assert telegrams(world).chats.presses == {query.id: False}
-    await world.channels["telegram"].answer_press(press.provider_id.removeprefix("callback:"))
+    await world.channels["telegram"].signal(CAIO, "pressed", press.press)
     assert telegrams(world).chats.presses == {query.id: True}
     with pytest.raises(Permanent):
-        await world.channels["telegram"].answer_press("17")
+        await world.channels["telegram"].signal(CAIO, "pressed", "17")
 
 
 SAID: list[tuple[dict[str, Any], str]] = [

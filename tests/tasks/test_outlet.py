@@ -1,8 +1,6 @@
 """An account that cannot be opened is a wait of what is to be sent from it."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,13 +8,10 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Facts
-from chat4all.model.failures import Permanent
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
-from tasks.lanes.outlet import Outlet, Outlets
-from tasks.lanes.writer import Writer
+from tasks.lanes.outlet import Outlet
 from tests.tasks.holders import LANE, Process
-from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, granted, message, new_id, whatsapp, world
 
 TALK = new_id("conversation", 1)
@@ -87,39 +82,3 @@ def test_an_account_is_tried_again_now_and_then(road: World) -> None:
     away.again_s = 0.0
     assert [away.opened for _ in range(5)] == [True] * 5
     assert len(tries) == 2
-
-
-class Pressed(Fake):
-    """A provider whose buttons wait for an answer. `failure`: of each call; `slow`: it never answers."""
-
-    slow = False
-
-    async def answer_press(self, press_id: str) -> None:
-        if self.slow:
-            await asyncio.sleep(60)
-        if self.failure:
-            raise self.failure
-        self.presses = [*getattr(self, "presses", []), press_id]
-
-
-async def test_a_press_is_answered_once_and_nobody_waits_for_it(road: World) -> None:
-    """Whatever the provider says to it, or if it says nothing: what goes out beside it does not notice."""
-    settings, channel = road.parts.settings.model_copy(update={"provider_timeout_s": 0.1}), Pressed()
-    with ThreadPoolExecutor(1) as pool:
-        sender = Sender(road.parts, channel, Writer(road.parts, pool), pool)
-        outlets = Outlets(settings, lambda _: sender)
-        await outlets.answer_press("whatsapp", "4711")
-        channel.failure = Permanent("invalid")
-        await outlets.answer_press("whatsapp", "4712")
-        channel.slow = True
-        await outlets.answer_press("whatsapp", "4713")
-        await outlets.close()
-    assert getattr(channel, "presses", []) == ["4711"]
-
-
-async def test_a_press_at_an_account_that_cannot_be_opened_is_left(road: World) -> None:
-    """The button goes on waiting; nothing is raised. So it is on a channel whose buttons do not wait."""
-    await Outlets(road.parts.settings, lambda _: refuses()).answer_press("whatsapp", "4711")
-    with ThreadPoolExecutor(1) as pool:
-        sender = Sender(road.parts, Fake(), Writer(road.parts, pool), pool)
-        await Outlets(road.parts.settings, lambda _: sender).answer_press("whatsapp", "4711")

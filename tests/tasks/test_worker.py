@@ -71,7 +71,7 @@ def test_every_task_works_on_the_workers_resources(road: World) -> None:
         app.tasks[name].apply(args=args, throw=True)
     assert road.wakes.lanes == [lane, lane]
     app.tasks["deliver"].apply(args=("telegram:0",), throw=True)
-    app.tasks["answer_press"].apply(args=("whatsapp", "4711"), throw=True)
+    app.tasks["signal"].apply(args=("nowhere", "typing", "1", ""), throw=True)
     worker.release_lanes()
 
 

@@ -15,6 +15,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Edit, Text
 from chat4all.model.deliveries import Facts
 from chat4all.model.records import ProviderReceipt
+from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import DeadLetter
 from chat4all.services.dead_letters import scan
 from chat4all.settings import Settings
@@ -211,7 +212,7 @@ def test_a_press_is_a_message_and_a_worker_answers_it(provider: Provider) -> Non
     press = {"id": "4711", "from": {"id": 123456, "is_bot": False, "first_name": "Caio"}, "chat_instance": "1", "data": "more"}
     provider.posts("telegram", {"update_id": 1, "callback_query": press})
     assert provider.texts() == ["more"]
-    assert provider.wakes.presses == [("telegram", "4711")]
+    assert provider.wakes.signals == [Signal("telegram", PRESSED, "123456", "4711")]
 
 
 def test_a_topic_is_a_contact_of_its_own_and_can_be_linked(provider: Provider) -> None:

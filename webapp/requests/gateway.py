@@ -6,6 +6,7 @@ from flask import current_app, g
 from msgspec import Struct
 
 from chat4all.model.callers import Caller
+from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.authentication import Admission
@@ -24,6 +25,7 @@ class Gateway(Struct, frozen=True):
     """The ports of this process and what is built on them: all that its requests share.
 
     `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker.
+    `cadence`: how often signals are handed on.
     """
 
     settings: Settings
@@ -40,6 +42,7 @@ class Gateway(Struct, frozen=True):
     waker: Waker
     message_waits: Waits
     file_waits: Waits
+    cadence: Cadence
 
     @property
     def people(self) -> People:

@@ -46,6 +46,7 @@ NAMES = {
     "put /v1/conversations/{conversation_id}/links/{channel}/{address}": "linkAddress",
     "delete /v1/conversations/{conversation_id}/links/{channel}/{address}": "unlinkAddress",
     "post /v1/conversations/{conversation_id}/read": "markRead",
+    "post /v1/conversations/{conversation_id}/typing": "showTyping",
     "get /v1/conversations/{conversation_id}/messages": "listMessages",
     "post /v1/messages": "sendMessage",
     "post /v1/messages:batch": "sendMessages",

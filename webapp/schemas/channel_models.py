@@ -35,6 +35,7 @@ class LimitsOut(ResponseModel):
     reactions: Annotated[list[str], Field(description="The emojis that can be a reaction; none: every emoji")]
     quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]
     receipts: Annotated[list[str], Field(description="The states that the provider ever reports")]
+    signals: Annotated[list[str], Field(description="What people can see in passing: typing, read, pressed")]
 
 
 class ChannelOut(ResponseModel):

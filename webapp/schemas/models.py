@@ -353,6 +353,7 @@ class ReadIn(RequestBody):
     """How far the caller has read."""
 
     up_to: Annotated[int, Field(ge=0, le=2**53, description="The seq of a message")]
+    tell: Annotated[bool, Field(description="Show it also to people on channels, where the provider can")] = False
 
 
 class StatusOut(ResponseModel):

@@ -34,11 +34,10 @@ def webhook(path: ChannelPath) -> Response:
     body = read_body()
     if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
-    handled, waker = gateway().webhooks.take(channel, [body], headers()), gateway().waker
+    handled = gateway().webhooks.take(channel, [body], headers())
+    gateway().waker.signal(handled.presses)
     for file_id in handled.files:
-        waker.wake_file("fetch_media", file_id)
-    for press_id in handled.presses:
-        waker.wake_press(channel.name, press_id)
+        gateway().waker.wake_file("fetch_media", file_id)
     return Response("OK", mimetype="text/plain")
 
 

@@ -1,6 +1,7 @@
 """Conversations, their members, links, and positions of readers."""
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +12,11 @@ from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Conversation, ConversationType, Membership
 from chat4all.model.ids import is_reserved, is_uuid
+from chat4all.model.signals import READ, TYPING
 from chat4all.ports.listing import EVERYBODY
 from chat4all.services.acceptance.draft_checks import metadata_fault
 from chat4all.services.directory import Address
+from webapp.queries import signals
 from webapp.queries.conversation_pages import by_activity, by_id
 from webapp.queries.history_pages import page_of
 from webapp.requests.access import check_member, visible
@@ -42,6 +45,9 @@ from webapp.schemas.models import (
 from webapp.views import auth
 from webapp.views.consent import check_wanted
 from webapp.views.members import announce, change, resolved
+
+# A conversation's signals are handed on once in so many seconds: what is said in between costs nothing.
+SIGNAL_S = 3.0
 
 api = APIBlueprint(
     "conversations",
@@ -226,13 +232,32 @@ def _link(membership: Membership, target: Address) -> dict[str, str]:
 @api.post("/v1/conversations/<conversation_id>/read", responses={"202": StatusOut})
 @checked
 def read(path: ConversationPath, body: ReadIn) -> Response:
-    """Say how far the caller has read."""
-    membership = visible(path.conversation_id)
+    """Say how far the caller has read. With `tell` people on channels see it too, if all goes well.
+
+    A client with scope manage that is no member has no position of its own: it only tells.
+    """
+    membership, here = visible(path.conversation_id), gateway()
     key = membership.conversation.conversation_id
-    refused = gateway().acceptor.acknowledge(caller(), key, "read", body.up_to, headers())
-    if refused:
-        raise problem_of(refused)
+    if body.tell:
+        check_member(membership)
+    if not body.tell or membership.has(caller().user_id):
+        refused = here.acceptor.acknowledge(caller(), key, "read", body.up_to, headers())
+        if refused:
+            raise problem_of(refused)
+    if body.tell and here.cadence.due((READ, key, body.up_to), SIGNAL_S, monotonic()):
+        here.waker.signal(signals.read(here.store, here.channels, membership, caller(), body.up_to))
     return answer({"status": "accepted"}, 202)
+
+
+@api.post("/v1/conversations/<conversation_id>/typing", responses={"204": None, **problems(403)})
+@checked
+def typing(path: ConversationPath) -> Response:
+    """Show people on channels that the caller types. Say it again every few seconds; it ends by itself. Nobody promises it."""
+    membership, here = visible(path.conversation_id), gateway()
+    check_member(membership)
+    if here.cadence.due((TYPING, membership.conversation.conversation_id), SIGNAL_S, monotonic()):
+        here.waker.signal(signals.typing(here.store, here.channels, membership, caller()))
+    return Response(status=204)
 
 
 def shape(memberships: list[Membership], with_metadata: bool = True) -> list[dict[str, Any]]:

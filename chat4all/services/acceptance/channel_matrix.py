@@ -34,6 +34,7 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
         "reactions": sorted(limits.reactions),
         "quotes": limits.quotes,
         "receipts": sorted(limits.receipts),
+        "signals": sorted(limits.signals),
     }
 
 

@@ -13,6 +13,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.ids import webhook_letter_id
 from chat4all.model.records import ProviderReceipt
+from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
 from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.telemetry import logs, metrics
@@ -29,7 +30,7 @@ OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
 class Handled(Struct, frozen=True):
     """What came of webhooks: counts of what is durable, the ids of files to fetch, and what was kept of the rest.
 
-    `unreadable`: reasons; `unclaimed`: accounts; `presses`: buttons that wait for an answer (`Inbound.press`).
+    `unreadable`: reasons; `unclaimed`: accounts; `presses`: of buttons that wait for an answer (`Inbound.press`).
     """
 
     messages: int
@@ -37,7 +38,7 @@ class Handled(Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
     unclaimed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    presses: tuple[str, ...] = ()
+    presses: tuple[Signal, ...] = ()
 
 
 class Webhooks:
@@ -67,7 +68,11 @@ class Webhooks:
             tuple(each.reason for each in rest if isinstance(each, Unreadable)),
             tuple(dict.fromkeys(each.account for each in rest if isinstance(each, Unclaimed))),
             counts.files,
-            tuple(each.press for each in updates if isinstance(each, Inbound) and each.press),
+            tuple(
+                Signal(channel.name, PRESSED, each.address, each.press)
+                for each in updates
+                if isinstance(each, Inbound) and each.press
+            ),
         )
 
     def again(self, channel: Channel, letter_id: str, dry_run: bool = False) -> Handled | None:

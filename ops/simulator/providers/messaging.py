@@ -24,6 +24,7 @@ TITLES = {
 }
 AGENT_WINDOW_S = 7 * WINDOW_S
 TYPES = {"RESPONSE", "UPDATE", "MESSAGE_TAG", "UTILITY"}
+SIGNALS = {"typing_on": "typing", "typing_off": "", "mark_seen": "read"}
 KINDS = ("image", "audio", "video", "file")
 
 
@@ -145,9 +146,9 @@ class MessagingProvider(Provider):
         """Typing, or seen; or a reaction."""
         if send.sender_action in {"react", "unreact"}:
             return self._typed(account, send, sends.reaction(send.sender_action, send.payload, self.reactions), "reaction")
-        if send.sender_action not in {"typing_on", "typing_off", "mark_seen"}:
+        if send.sender_action not in SIGNALS:
             raise Refused(100, words="(#100) The parameter message is required")
-        return Answer(encode({"recipient_id": send.recipient.id}))
+        return Answer(encode({"recipient_id": send.recipient.id}), signal=SIGNALS[send.sender_action])
 
     def _typed(self, account: str, send: _Send, content: Content, kind: str) -> Send:
         reference = send.message.metadata if send.message else ""

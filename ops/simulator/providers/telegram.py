@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
+
 from chat4all.settings import Settings
 from ops.simulator import forms
 from ops.simulator.held import ANOTHER_FETCH
@@ -27,7 +29,8 @@ LARGEST_UPLOAD = 50 * MB
 # sendPhoto and its like: the parameter is named as the method.
 KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
 SENDING = {f"send{kind}": kind for kind in KINDS}
-DONE = {"sendchataction", "setmycommands", "deletemycommands"}
+DONE = {"setmycommands", "deletemycommands"}
+SIGNALS = {"sendchataction": "typing", "readbusinessmessage": "read", "answercallbackquery": "pressed"}
 ABILITIES = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
 CODES = {
     400: "Bad Request: chat not found",
@@ -111,10 +114,9 @@ class Telegram(Provider):
             return self._poll(given)
         if method in {"setwebhook", "deletewebhook"}:
             return self._set_webhook(given if method == "setwebhook" else {**given, "url": ""})
-        if method == "answercallbackquery":
-            self.chats.answer(str(given.get("callback_query_id") or ""))
+        if method in SIGNALS:
+            return self._signal(method, given)
         told: dict[str, Callable[[], Any]] = {
-            "answercallbackquery": lambda: True,
             "getme": lambda: BOT_USER | ABILITIES,
             "getwebhookinfo": lambda: self.webhooks.info(self.pending()),
             "getchat": lambda: (
@@ -126,6 +128,18 @@ class Telegram(Provider):
         if method not in told:
             raise Refused(404, 404, words="Not Found: method not found")
         return _ok(told[method]())
+
+    def _signal(self, method: str, given: Mapping[str, Any]) -> Answer:
+        """What shows in passing; of presses and of businesses' chats it must be there."""
+        if method == "answercallbackquery":
+            self.chats.answer(str(given.get("callback_query_id") or ""))
+        else:
+            where = telegram_sends.place_of(given, self.chats)
+            if method == "sendchataction" and not given.get("action"):
+                raise bad("wrong parameter action in request")
+            if method == "readbusinessmessage" and not where.business:
+                raise bad("business connection not found")
+        return replace(_ok(True), signal=SIGNALS[method])
 
     def _set_webhook(self, given: Mapping[str, Any]) -> Answer:
         self.webhooks.set(given)

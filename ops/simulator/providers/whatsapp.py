@@ -122,9 +122,7 @@ class WhatsApp(Provider):
             raise graph.unknown_object("post", account)
         given = whatsapp_sends.body_of(body)
         if given.get("status") == "read":
-            if not given.get("message_id"):
-                raise invalid("The parameter message_id is required.")
-            return Answer(encode({"success": True}))
+            return _read(given)
         send = whatsapp_sends.read(account, given, self.media_store, self.templates)
         self._accounts.add(account)
         return send
@@ -216,3 +214,13 @@ class WhatsApp(Provider):
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
         return graph.hub_signature(self._app_secret, body)
+
+
+def _read(given: dict[str, Any]) -> Answer:
+    """A message was read, and somebody may be writing an answer to it."""
+    name, typing = given.get("message_id"), given.get("typing_indicator")
+    if not isinstance(name, str) or not name:
+        raise invalid("The parameter message_id is required.")
+    if typing is not None and typing != {"type": "text"}:
+        raise invalid("Param typing_indicator['type'] must be one of {TEXT}.")
+    return Answer(encode({"success": True}), signal="typing" if typing else "read")

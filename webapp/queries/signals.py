@@ -1,0 +1,74 @@
+"""Whom a signal of a conversation reaches: people on channels, where the newest messages came from or went to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chat4all.model.callers import Caller
+from chat4all.model.conversations import Membership
+from chat4all.model.messages import Message
+from chat4all.model.signals import READ, TYPING, Signal
+from chat4all.ports import Channel, MessageStore
+from chat4all.services.directory import Address
+from webapp.queries.history_pages import page_of
+
+# How far back to look, and how many addresses are told: in a large group nobody watches who types.
+LOOKED_AT = 50
+MOST = 20
+
+
+def typing(store: MessageStore, channels: Mapping[str, Channel], membership: Membership, caller: Caller) -> list[Signal]:
+    """The caller types: for each other member, there where they were last written to or wrote from."""
+    messages = page_of(store, membership, caller, None, None, LOOKED_AT).messages[::-1]
+    newest: dict[str, list[Address]] = {}
+    for message in messages:
+        for user_id, places in _places(message).items():
+            newest.setdefault(user_id, places)
+    wanted = {
+        place: user_id
+        for user_id, places in newest.items()
+        if user_id != caller.user_id and membership.has(user_id)
+        for place in places
+    }
+    heard = _heard(messages, channels)
+    return _signals(store, channels, TYPING, {place: (user, heard.get(place, ("", ""))[1]) for place, user in wanted.items()})
+
+
+def read(
+    store: MessageStore, channels: Mapping[str, Channel], membership: Membership, caller: Caller, up_to: int
+) -> list[Signal]:
+    """The caller has read up to this seq: of each address the newest message up to there. Providers mark those before too."""
+    messages = page_of(store, membership, caller, None, up_to + 1, LOOKED_AT).messages[::-1]
+    heard = _heard(messages, channels)
+    return _signals(store, channels, READ, {place: each for place, each in heard.items() if each[0] != caller.user_id})
+
+
+def _places(message: Message) -> dict[str, list[Address]]:
+    """Where the message touched whom."""
+    places: dict[str, list[Address]] = {}
+    if message.origin and not message.origin.app:
+        places[message.sender] = [(message.origin.channel, message.origin.address)]
+    for each in message.recipients:
+        if each.address:
+            places.setdefault(each.user_id, []).append((each.channel, each.address))
+    return places
+
+
+def _heard(messages: Iterable[Message], channels: Mapping[str, Channel]) -> dict[Address, tuple[str, str]]:
+    """Who wrote from each address, and the provider's id of the newest such message. Ids are those of an account."""
+    heard: dict[Address, tuple[str, str]] = {}
+    for message in messages:
+        origin = message.origin
+        channel = channels.get(origin.channel) if origin else None
+        if origin and not origin.app and channel and channel.account.account_id == origin.account:
+            heard.setdefault((origin.channel, origin.address), (message.sender, origin.provider_id))
+    return heard
+
+
+def _signals(
+    store: MessageStore, channels: Mapping[str, Channel], kind: str, wanted: Mapping[Address, tuple[str, str]]
+) -> list[Signal]:
+    """Those that a channel has, to addresses that are still theirs. `wanted`: whose each is, and the id."""
+    able: Sequence[Address] = [place for place in wanted if place[0] in channels and kind in channels[place[0]].limits.signals]
+    able = able[:MOST]
+    owners = store.owners(able) if able else {}
+    theirs = [place for place in able if place in owners and owners[place].user_id == wanted[place][0]]
+    return [Signal(channel, kind, address, wanted[channel, address][1]) for channel, address in theirs]
