@@ -25,7 +25,7 @@ from chat4all.redaction import know
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Days = Annotated[int, Field(ge=0, le=7300)]
+Days = Annotated[int, Field(ge=0, le=7200)]
 
 EMBEDDED = "sqlite"
 RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.channels import vcards
-from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, words
+from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, kept, words
 from chat4all.channels.telegram_links import linked
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
 from chat4all.model.content import ContactCards, Content, Form, Location, Poll, Story, Unsupported, first_words
@@ -176,7 +176,7 @@ def _form(part: object, _message: dict[str, Any]) -> Content | None:
         answers = given
     return Form(
         button=words(fields(part).get("button_text")),
-        answers=answers if isinstance(answers, dict) else {"data": words(given)},
+        answers=kept(answers) if isinstance(answers, dict) else {"data": words(given)},
     )
 
 

@@ -109,7 +109,8 @@ def content(bot: AsyncTeleBot, message: Outgoing, content: Content) -> Awaitable
             named: dict[str, Any] = {"title": content.name or content.address, "address": content.address or content.name}
             return bot.send_venue(latitude=content.latitude, longitude=content.longitude, **named, **beside)
         case ContactCards(cards=(card,)) if card.phones:
-            return bot.send_contact(phone_number=card.phones[0], first_name=card.name, **_more(card), **beside)
+            name = card.name or card.phones[0]
+            return bot.send_contact(phone_number=card.phones[0], first_name=name, **_more(card), **beside)
         case Poll():
             several = True if content.multiple else None
             options: list[str | InputPollOption] = list(content.options)

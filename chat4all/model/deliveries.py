@@ -29,6 +29,8 @@ RANK = {State.PENDING: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, St
 
 # Behind every recipient of a message. Stores keep an index in 32 bits.
 LAST_INDEX = 2**31 - 1
+# And a seq in 64.
+SEQS = 2**62
 
 
 class Lane(Struct, frozen=True, order=True):
@@ -59,7 +61,11 @@ class DeliveryKey(Struct, frozen=True, order=True):
     def parse(cls, text: str) -> "DeliveryKey":
         """The key that `str` wrote. ValueError when it is none of ours."""
         channel, partition, seq, index = text.split(":")
-        return cls(Lane(channel, int(partition)), int(seq), int(index))
+        key = cls(Lane(channel, int(partition)), int(seq), int(index))
+        # Providers bring such texts back, and anybody may have made one up: what no store can hold is none of ours.
+        if not (0 <= key.lane.partition <= LAST_INDEX and 0 <= key.index <= LAST_INDEX and 0 <= key.seq < SEQS):
+            raise ValueError("out of bounds")
+        return key
 
 
 class Facts(Struct, frozen=True, omit_defaults=True):

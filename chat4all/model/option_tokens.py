@@ -7,6 +7,7 @@ sender chose, and no provider learns those.
 from chat4all.model.deliveries import DeliveryKey
 
 MARK = "#"
+OPTIONS_MOST = 1000
 
 
 def token(reference: str, number: int) -> str:
@@ -18,6 +19,8 @@ def read(text: str) -> tuple[DeliveryKey, int] | None:
     """Which delivery and which option a token names; None: it is none of ours."""
     reference, _, number = text.rpartition(MARK)
     try:
-        return DeliveryKey.parse(reference), int(number)
+        key = DeliveryKey.parse(reference)
+        option = int(number)
     except ValueError:
         return None
+    return (key, option) if 0 < option <= OPTIONS_MOST else None

@@ -29,7 +29,7 @@ def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | 
             return Text(payload.text or f"[{payload.filename}]")
         if file.status is not FileStatus.READY:
             return Pending()
-        return Media(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key)
+        return Media(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key, payload.kind)
 
     return ask
 

@@ -46,6 +46,9 @@ def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | str]
         if not is_modifier(row) or not _never_came(facts):
             return replace(row, about=replace(about, provider_ids=_ids(facts)))
         reasons = {reason(each) for each in facts}
+        if reasons & WITHDRAWALS and any(each.attempts > each.refusals + 1 for each in facts):
+            # The last attempt was stopped, one before it may have come: the person is told in words.
+            return row
         if REPLACED in reasons:
             return _of_what_was_replaced(store, row, about, known)
         return NOTHING_TO_DO if reasons & WITHDRAWALS else TARGET_NOT_SENT
@@ -107,10 +110,10 @@ def is_modifier(row: Delivery) -> bool:
     return isinstance(row.payload, MODIFIERS)
 
 
-def outgoing(row: Delivery, words: str, limits: Limits, room: int = 0) -> Outgoing:
+def outgoing(row: Delivery, words: str, limits: Limits, room: int | None = None) -> Outgoing:
     """The send of these words for a row. A quote that the channel cannot show stands before them, if it fits beside them.
 
-    `room`: for how many words there is room; 0: as for a text.
+    `room`: for how many words there is room; None: as for a text.
     """
     about = row.about
     if about is None or is_modifier(row):
@@ -120,7 +123,7 @@ def outgoing(row: Delivery, words: str, limits: Limits, room: int = 0) -> Outgoi
     if limits.quotes and about.provider_ids:
         return Outgoing(row.address, words, str(row.key), reply_to=about.provider_ids[0])
     quoted = f"{QUOTED}{first_words(about.words)}\n{words}"
-    fits = about.words and limits.measure(quoted) <= (room or limits.text_length)
+    fits = about.words and limits.measure(quoted) <= (limits.text_length if room is None else room)
     return Outgoing(row.address, quoted if fits else words, str(row.key))
 
 

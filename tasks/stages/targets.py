@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Text, words_of
-from chat4all.model.conversations import Membership
+from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Reaction, Text, words_of
+from chat4all.model.conversations import ConversationType, Membership
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.modifiers import Modification
@@ -28,13 +28,14 @@ class Aimed(Struct, frozen=True):
     """The messages of a batch with the recipients of modifiers, less those that may not be, and what each points at.
 
     `refused`: (message, why). `targets`: by the place (conversation, message_id) of what points. `readers`: the memberships
-    of conversations whose members changed in between.
+    of conversations whose members changed in between. `deleted`: seqs of targets whose words nobody is to be told any more.
     """
 
     messages: list[Message]
     refused: list[tuple[Message, str]]
     targets: dict[Place, Message]
     readers: Mapping[str, Membership] = {}
+    deleted: frozenset[int] = frozenset()
 
     def pointer(self, message: Message, recipient: Recipient, partitions: int) -> Pointer | None:
         """What this message points at, as this recipient of it knows that; None: it points at nothing."""
@@ -42,7 +43,8 @@ class Aimed(Struct, frozen=True):
         if target is None or (isinstance(message.payload, MODIFIERS) and recipient.rendition):
             return None
         found = _pointer(target, recipient, partitions)
-        return found if _may_read(self.readers, target, message, recipient.user_id) else replace(found, words="")
+        may_be_told = target.seq not in self.deleted and _may_read(self.readers, target, message, recipient.user_id)
+        return found if may_be_told else replace(found, words="")
 
     def withdrawals(self, partitions: int) -> list[tuple[list[DeliveryKey], Withdrawn]]:
         """What is not to be sent any more, because it was taken back, or other words take its place, before it went out."""
@@ -66,7 +68,8 @@ class Aimed(Struct, frozen=True):
                 at=each.accepted_at,
                 content=each.payload,
                 sender=each.sender,
-                provider_at=each.origin.at if each.origin else 0,
+                # Who says it in a client of ours says it now: else the older word of a provider would stand for ever.
+                provider_at=each.origin.at if each.origin else each.accepted_at,
                 members_version=each.members_version,
             )
             for each, target in found
@@ -81,20 +84,38 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
         return Aimed(list(messages), [], {})
     targets = _targets(store, messages, pointing)
     readers = _readers(store, messages, targets)
+    deleted = _deleted(store, targets.values())
     kept, refused = [], []
     for message in messages:
         target = targets.get(_place(message))
         if target and not message.origin and not _may_read(readers, target, message, message.sender):
             target = None
             targets.pop(_place(message))
-        why = _fault(message, target, readers)
+        is_gone = target is not None and deleted.get(target.seq, message.seq) < message.seq
+        why = _fault(message, target, readers) or (UNKNOWN_TARGET if is_gone and _adds(message) else "")
         if why:
             refused.append((message, why))
-        elif isinstance(message.payload, MODIFIERS) and target and not message.resend_of:
-            kept.append(replace(message, recipients=_recipients(message, target)))
-        else:
+        elif not isinstance(message.payload, MODIFIERS) or message.resend_of:
             kept.append(message)
-    return Aimed(kept, refused, targets, readers)
+        elif target is None:
+            # Shown as it came: nobody here knows the message that it is about.
+            kept.append(replace(message, payload=replace(message.payload, target="")))
+        else:
+            reached = () if is_gone and not isinstance(message.payload, Deletion) else _recipients(message, target, readers)
+            kept.append(replace(message, recipients=reached))
+    return Aimed(kept, refused, targets, readers, frozenset(deleted))
+
+
+def _deleted(store: MessageStore, targets: Iterable[Message]) -> dict[int, int]:
+    """By the seq of each target that was taken back, the seq of what did that."""
+    places = list({(each.conversation_id, each.seq) for each in targets})
+    known = store.modifications(places) if places else {}
+    return {seq: each.seq for (_, seq), some in known.items() for each in some if isinstance(each.content, Deletion)}
+
+
+def _adds(message: Message) -> bool:
+    """Whether somebody here adds to what is no more. What a provider brought has happened."""
+    return isinstance(message.payload, Edit | Reaction) and not message.origin and not message.resend_of
 
 
 def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
@@ -167,7 +188,8 @@ def _fault(message: Message, target: Message | None, readers: Mapping[str, Membe
         return NOT_ALLOWED
     if isinstance(message.payload, Deletion) and not is_theirs:
         home = readers.get(message.conversation_id)
-        return "" if home and home.conversation.owner == message.sender else NOT_ALLOWED
+        is_owner = home is not None and home.conversation.owner == message.sender
+        return "" if home and is_owner and home.conversation.type is ConversationType.GROUP else NOT_ALLOWED
     return ""
 
 
@@ -196,11 +218,21 @@ def _may_read(readers: Mapping[str, Membership], target: Message, message: Messa
     return home is not None and home.may_read(user_id, target.members_version)
 
 
-def _recipients(message: Message, target: Message) -> tuple[Recipient, ...]:
-    """Where the target went, and where it came from, but for who modifies it."""
+def _recipients(message: Message, target: Message, readers: Mapping[str, Membership]) -> tuple[Recipient, ...]:
+    """Where the target went, and where it came from, but for who modifies it; nowhere, if that went out in another app.
+
+    Who has left since hears of no new words; that something was taken back everybody hears who got it.
+    """
+    if message.origin and message.origin.app:
+        return ()
     came = target.origin
     home = [Recipient(target.sender, came.channel, came.address)] if came and not came.app else []
     numbers = message.by_channel
     everybody = (*target.recipients, *home)
-    there = [replace(each, rendition=numbers.get(each.channel, 0)) for each in everybody if each.user_id != message.sender]
+    left = readers.get(message.conversation_id) if not isinstance(message.payload, Deletion) else None
+    there = [
+        replace(each, rendition=numbers.get(each.channel, 0))
+        for each in everybody
+        if each.user_id != message.sender and (left is None or left.may_read(each.user_id, message.members_version))
+    ]
     return tuple({(each.channel, each.address): each for each in there if each.address}.values())

@@ -64,4 +64,4 @@ def test_nothing_is_older_than_for_ever() -> None:
     """0 days is no limit."""
     assert before(0, 10**13) == 0
     assert before(1, 10**13) == 10**13 - DAY_MS
-    assert before(7300, 5) == 0
+    assert before(7200, 5) == 0

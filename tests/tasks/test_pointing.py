@@ -143,6 +143,7 @@ REFUSED: dict[str, tuple[Content, str, str]] = {
     "an edit of another's words": (Edit(Text("never said"), target()), "olga", "not_allowed"),
     "another's words taken back": (Deletion(target()), ANA.user_id, "not_allowed"),
     "by the owner": (Deletion(target()), "olga", ""),
+    "words for what is no more": (Edit(Text("again"), new_id("message", TALK, "gone")), "alice", "unknown_target"),
     "of a change": (Reaction(new_id("message", TALK, 2), "👍"), "alice", "unknown_target"),
 }
 
@@ -151,11 +152,15 @@ REFUSED: dict[str, tuple[Content, str, str]] = {
 async def test_who_may_change_what(bench: Bench, why: str) -> None:
     """Edits are the sender's, deletions theirs and the owner's. All else is rejected, and goes nowhere."""
     content, sender, reason = REFUSED[why]
+    gone = message(TALK, "gone", "never mind")
+    for each in (gone, pointing(Deletion(gone.message_id), "gone too")):
+        bench.road.say(each)
+        bench.road.run()
     sent = await carried(bench, first(), pointing(Reaction(target(), "👀")), pointing(content, 3, sender=sender))
     told = [each.reason for each in bench.road.events("rejected")]
     assert told == ([reason] if reason else [])
     assert len(sent) == (4 if reason else 6)
-    stored = [each.message_id for each in bench.road.store.page(TALK, None, None, 10)]
+    stored = [each.message_id for each in bench.road.store.page(TALK, None, None, 20)]
     assert (new_id("message", TALK, 3) in stored) is not bool(reason)
 
 
@@ -269,3 +274,39 @@ async def test_an_edit_that_waits_is_not_made_after_its_message_was_taken_back(b
     assert not [text for _, text in sent if "here" in text and "there" not in text]
     reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
     assert reasons == ["", "nothing_to_do", ""]
+
+
+async def test_what_was_taken_back_is_quoted_by_nobody(bench: Bench) -> None:
+    """A reply to it says none of its words."""
+    reply = replace(message(TALK, 3, "which one?", to=[ANA]), reply_to=target())
+    sent = await carried(bench, first(), pointing(Deletion(target())), reply)
+    assert sent[-1][1].endswith("which one?")
+    assert "meet me there" not in sent[-1][1]
+
+
+async def test_who_has_left_hears_of_no_new_words(bench: Bench) -> None:
+    """Ana got the message and left: the edit goes to Bruno, and the deletion to both."""
+    changed = bench.road.store.change_members(TALK, 1, [], [ANA.user_id])
+    assert changed
+    assert changed.version == 2
+    edit = pointing(Edit(Text("only for who is here"), target()), 2, members_version=2)
+    gone = pointing(Deletion(target()), 3, members_version=2)
+    sent = await carried(bench, first(), edit)
+    assert [address for address, _ in sent[2:]] == [BRUNO.address]
+    sent = await carried(bench, gone)
+    assert sorted(address for address, _ in sent[3:]) == [ANA.address, BRUNO.address]
+
+
+async def test_what_a_colleague_changed_in_the_providers_app_goes_out_to_nobody(bench: Bench) -> None:
+    """It went out there already."""
+    echo = replace(pointing(Reaction(target(), "👍")), origin=Origin("whatsapp", "1", ANA.address, "wamid.e", 1, "provider"))
+    assert len(await carried(bench, first(), echo)) == 2
+    assert bench.road.store.modifications([(TALK, 1)])
+
+
+async def test_what_a_provider_says_of_an_unknown_message_is_shown(bench: Bench) -> None:
+    """Nobody here knows the message: the change is a line of its own, with no target."""
+    origin = Origin("whatsapp", "1", ANA.address, "wamid.r", 1)
+    await carried(bench, replace(pointing(Reaction(new_id("nothing"), "👍")), origin=origin))
+    [kept] = bench.road.store.page(TALK, None, None, 10)
+    assert kept.payload == Reaction("", "👍")

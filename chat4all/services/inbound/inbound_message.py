@@ -62,14 +62,16 @@ def payload_of(arrival: Arrival) -> Content:
     """What is said: a file, words, or what its channel could read in it."""
     inbound, content, file = arrival.inbound, arrival.inbound.content, arrival.file
     if isinstance(content, Edit):
-        return Edit(announced(file, content.content.as_text(), inbound.kind) if file else content.content, arrival.edits)
+        words = announced(file, content.content.as_text(), inbound.kind) if file else content.content
+        return Edit(words, arrival.pointed.about or arrival.edits)
     if file:
         return announced(file, inbound.text, inbound.kind)
     if isinstance(content, Reaction | Deletion):
         return replace(content, target=arrival.pointed.about)
     if isinstance(content, Answer):
         _, option_id, title = arrival.pointed.option or ("", content.option_id, content.title)
-        data = "" if arrival.pointed.option else content.data
+        # A button that is none of ours carries what its maker put there.
+        data = "" if arrival.pointed.option else content.data or inbound.option
         return Answer(arrival.pointed.about, option_id, content.title or title, data)
     return arrival.answer or content or Text(inbound.text or "(empty message)")
 
