@@ -139,7 +139,7 @@ def look(opened: Parts, file: StoredFile | None, now: int) -> None:
     if file.media and file.status is FileStatus.UPLOADING:
         task = "fetch_media"
     if task and now < file.expires_at:
-        lifecycle.changed(file, due_at=now + VERIFY_DUE_MS)
+        lifecycle.changed(file, due_at=now + VERIFY_DUE_MS * 2 ** (file.tries // TRIES))
         opened.waker.wake_file(task, file.file_id)
     else:
         lifecycle.look(file)

@@ -20,7 +20,8 @@ from tasks.resources import Parts
 
 log = logs.logger(__name__)
 
-TRIES = 8
+# Five at a time, each some time after the last: a quarter of an hour in all. What is said after the file waits for it.
+TRIES = 25
 ANSWER_MOST = 1 << 20
 # What a browser would show in place of the file: an error, a login, a preview.
 PAGE = "text/html"

@@ -20,7 +20,7 @@ from chat4all.ports import FileLink, Inbound, Limits, MediaSource, Registration
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry.instruments import REGISTRY
-from tasks.files import file_tasks
+from tasks.files import file_tasks, media
 from tasks.files.media import Fetcher
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
@@ -438,3 +438,13 @@ def test_signed_links_of_a_delivery_open(road: World) -> None:
     url = road.parts.objects.sign_get(new_id("key"), "a.png", "image/png", 60)
     fields = road.parts.objects.signer.check("GET", new_id("key"), dict(parse_qsl(urlsplit(url).query)))  # type: ignore[attr-defined]
     assert (fields["name"], fields["type"]) == ("a.png", "image/png")
+
+
+def test_a_file_that_does_not_come_is_asked_for_less_and_less_often(road: World) -> None:
+    """A provider's trouble of some minutes loses no file, and nobody is asked without end."""
+    waits = []
+    for tries in range(0, media.TRIES, file_tasks.TRIES):
+        file = road.store.add_files([replace(incoming(road), file_id=new_id("late", tries), tries=tries, due_at=1)])[0]
+        file_tasks.look(road.parts, file, 1_000)
+        waits.append(now(road, file).due_at - 1_000)
+    assert waits == [60_000, 120_000, 240_000, 480_000, 960_000]
