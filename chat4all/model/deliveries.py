@@ -138,12 +138,14 @@ class Pointer(Struct, frozen=True, omit_defaults=True):
 
     `words`: its own, for whom it cannot be shown. `provider_ids`: what the provider calls it towards this address, where it
     came from there; else `deliveries`: those that brought it there (`DeliveryKey` as text), which know it once they are sent.
+    `is_file`: its words are a file's caption.
     """
 
     message_id: str
     words: str = ""
     provider_ids: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    is_file: bool = False
 
 
 # Somebody wants a delivery not to be sent: its message was deleted, or its words were replaced, before that.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Reaction, Text, first_words, words_of
+from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Media, Reaction, Text, first_words, words_of
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
@@ -132,7 +132,16 @@ def goes_as_it_is(row: Delivery, limits: Limits) -> bool:
     ids = row.about.provider_ids if row.about else ()
     if isinstance(row.payload, Edit) and len(ids) > 1:
         return False
-    return bool(ids) and limits.carries(row.payload)
+    return bool(ids) and limits.carries(row.payload) and _fits(row, limits)
+
+
+def _fits(row: Delivery, limits: Limits) -> bool:
+    """Whether new words fit where the old ones are: beside a file there is less room than in a text."""
+    content = as_spoken(row)
+    if not isinstance(content, Edit):
+        return True
+    is_caption = isinstance(content.content, Media) or (row.about is not None and row.about.is_file)
+    return limits.measure(content.content.text) <= (limits.caption_length if is_caption else limits.text_length)
 
 
 def as_spoken(row: Delivery) -> Content:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Reaction, Text, words_of
+from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Media, Reaction, Text, words_of
 from chat4all.model.conversations import ConversationType, Membership
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
@@ -121,16 +121,16 @@ def _adds(message: Message) -> bool:
 def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     """The target as this recipient of another message knows it, with its words."""
     said, origin = target.payload, target.origin
-    words = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST]
+    words, is_file = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST], isinstance(said, Media)
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
-        return Pointer(target.message_id, words, (origin.provider_id,))
+        return Pointer(target.message_id, words, (origin.provider_id,), is_file=is_file)
     partition = partition_of(target.conversation_id, partitions)
     keys = [
         delivery_key(target, slot, partition)
         for slot in slots(target)
         if (slot.recipient.channel, slot.recipient.address) == (recipient.channel, recipient.address)
     ]
-    return Pointer(target.message_id, words, (), tuple(map(str, keys)))
+    return Pointer(target.message_id, words, (), tuple(map(str, keys)), is_file)
 
 
 def _withdraws(modifier: Content, target: Content) -> str:

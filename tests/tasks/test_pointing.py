@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Content, Deletion, Edit, Reaction, Text
+from chat4all.model.content import Content, Deletion, Edit, Media, Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Permanent
@@ -183,6 +183,23 @@ async def test_an_edit_keeps_the_speakers_name(bench: Bench) -> None:
     changed = bench.channel.changed  # type: ignore[attr-defined]
     words = {content.content.text for content, _ in changed} or {text for _, text in sent[2:]}
     assert words == {"Alice: meet me here" if can(bench) else "Alice: ✎ meet me here"}
+
+
+@pytest.mark.parametrize("name", ["", "Alice"])
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_new_words_of_a_file_that_do_not_fit_beside_it_are_told(bench: Bench, name: str, beyond: int) -> None:
+    """Beside a file there is room for fewer words than in a text; the speaker's name counts."""
+    file = Media("f", "meet me there", "map.png", "image/png", 5, "key")
+    spoken = len("Alice: ") if name else 0
+    words = "x" * (bench.channel.limits.caption_length - spoken + beyond)
+    said = replace(first(), payload=file), pointing(Edit(Text(words), target()), sender_name=name)
+    sent = await carried(bench, *said)
+    changed = [content.content.text for content, _ in bench.channel.changed]  # type: ignore[attr-defined]
+    prefix = f"{name}: " if name else ""
+    if can(bench) and not beyond:
+        assert changed == [prefix + words] * 2
+    else:
+        assert (changed, [text for _, text in sent[2:]]) == ([], [f"{prefix}✎ {words}"] * 2)
 
 
 async def test_a_rerun_makes_the_same_rows(bench: Bench) -> None:
