@@ -34,7 +34,7 @@ def tables(channels: dict[str, Limits]) -> str:
         "words beside a file": [f"{each.caption_length:,}" for each in channels.values()],
         "`reply_to` is a quote": ["yes" if each.quotes else "no" for each in channels.values()],
         "reactions": [_reactions(each) for each in channels.values()],
-        "states that it reports": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
+        "receipts, beside the answer to a send": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
         "signals": [", ".join(sorted(each.signals)) or "none" for each in channels.values()],
     }
     fits["sends of the account"] = [_rate(each) for each in channels.values()]

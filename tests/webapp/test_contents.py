@@ -1,6 +1,7 @@
 """Content of every kind over REST: what is taken, what is refused and at which field, and that nothing is a 5xx."""
 
 import json
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
@@ -133,3 +134,23 @@ def test_what_is_a_little_wrong_is_refused_or_kept(untouched: Driver, kind: Any)
 
     holds()
     untouched.records()
+
+
+def test_without_adapting_what_a_channel_cannot_show_is_refused(start: Callable[..., Driver]) -> None:
+    """Naming the channel and the kind; what it carries is accepted, and so is all else that may be adapted."""
+    driver = start()
+    driver.people("alice")
+    driver.service("crm", "send")
+
+    def sends(payload: dict[str, Any], expect: int, **more: Any) -> Any:
+        body = {"from": "alice", "to": ["whatsapp:+5511999990000"], "payload": payload, **more}
+        return driver.ask("crm", "POST", "/v1/messages", body, expect)
+
+    place = {"type": "location", "latitude": 1.5, "longitude": 2.5}
+    refused = sends(place, 422, adapt=False)
+    assert (refused["code"], refused["errors"][0]["field"]) == ("not_supported", "payload")
+    assert "whatsapp" in refused["detail"]
+    assert "location" in refused["detail"]
+    sends(place, 202)
+    sends({"type": "text", "text": "hello"}, 202, adapt=False)
+    assert [each.payload.as_text() for each in driver.records()][1:] == ["hello"]

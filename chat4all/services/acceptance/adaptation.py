@@ -35,7 +35,9 @@ def adapted(content: Content, name: str, limits: Limits) -> Parts:
 
 def is_native(content: Content, limits: Limits) -> bool:
     """Whether the channel shows it as what it is, if need be in several sends."""
-    return isinstance(content, (Text, Media)) or carried(content, limits) is not None
+    if isinstance(content, Media):
+        return limits.takes(content.mime_type, content.size, "")
+    return carried(content, limits) is not None
 
 
 def carried(content: Content, limits: Limits) -> Content | None:
