@@ -173,7 +173,8 @@ class Withdrawn(Struct, frozen=True):
 class Delivery(Struct, frozen=True, omit_defaults=True):
     """A delivery row: what fan_out wrote once and for all, and the facts since.
 
-    Of a resend, `message_id` and `first_seq` name the message that it sends again; `first_seq` is 0 for every other.
+    Of a resend, `message_id` and `first_seq` name the message that it sends again, and `first_index` its delivery that this
+    repeats; `first_seq` is 0 for every other.
     `trace` is the context of the message's trace (`chat4all.telemetry.tracing`). `part` counts from 0, of `parts` that
     together are what the recipient gets of the message on this channel. `about`: the message that it points at.
     `asks`: it offers choices, which the person may answer in words too.
@@ -194,6 +195,12 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     parts: int = 1
     about: Pointer | None = None
     asks: bool = False
+    first_index: int = 0
+
+    @property
+    def first_key(self) -> DeliveryKey:
+        """The delivery that this one repeats; of all but resends its own."""
+        return DeliveryKey(self.key.lane, self.first_seq, self.first_index) if self.first_seq else self.key
 
     def siblings(self) -> list[DeliveryKey]:
         """Where all parts are that this one is of, in order: of a delivery without parts itself only."""

@@ -11,12 +11,14 @@ from chat4all.model.deliveries import Delivery, DeliveryKey, Withdrawn
 from chat4all.ports import MessageStore
 from tasks.lanes.writer import insist
 
-Address = tuple[str, str]
-Asked = dict[DeliveryKey, Address]
+Asked = dict[DeliveryKey, Delivery]
 
 
 class Standing(Struct, frozen=True):
-    """What is so before a call: whose the address is now (None: nobody's), and whether the delivery is still to be sent."""
+    """What is so before a call: whose the address is now (None: nobody's), and whether the delivery is still to be sent.
+
+    A resend is not, where what it repeats is not.
+    """
 
     owner: Identity | None
     withdrawn: Withdrawn | None
@@ -39,7 +41,7 @@ class Owners:
     async def look(self, row: Delivery) -> Standing:
         """How it stands with this delivery: who withdrew it before this was asked is heard. CancelledError once closed."""
         asked, read = self._next = self._next or self._begun()
-        asked[row.key] = (row.key.lane.channel, row.address)
+        asked[row.key] = row
         # Others ask with us: who is cancelled does not take their answer away.
         return (await asyncio.shield(read))[row.key]
 
@@ -62,12 +64,20 @@ class Owners:
         return await insist(self._executor, lambda: self._standing(asked), deliveries=len(asked))
 
     def _standing(self, asked: Asked) -> Found:
-        owners = self._store.owners(list(dict.fromkeys(asked.values())))
-        withdrawn = self._store.withdrawn(list(asked))
-        return {key: Standing(owners.get(address), withdrawn.get(key)) for key, address in asked.items()}
+        owners = self._store.owners(list(dict.fromkeys(map(_place, asked.values()))))
+        keys = dict.fromkeys(asked) | {row.first_key: None for row in asked.values()}
+        withdrawn = self._store.withdrawn(list(keys))
+        return {
+            key: Standing(owners.get(_place(row)), withdrawn.get(key) or withdrawn.get(row.first_key))
+            for key, row in asked.items()
+        }
 
     def _over(self, read: "asyncio.Task[Found]") -> None:
         self._reads.discard(read)
         if not read.cancelled():
             # It is who asked that fails; where nobody does any more, nobody needs to hear of it.
             read.exception()
+
+
+def _place(row: Delivery) -> tuple[str, str]:
+    return row.key.lane.channel, row.address

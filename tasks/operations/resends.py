@@ -11,17 +11,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
+from chat4all.model.content import Deletion
 from chat4all.model.conversations import Identity
-from chat4all.model.deliveries import Delivery, DeliveryKey, State, reason, standing, state
+from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, State, reason, standing, state
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import resend_message_id
 from chat4all.model.messages import (
     Message,
     Recipient,
 )
+from chat4all.model.modifiers import Place
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports import MessageStore
+from chat4all.services.modified import modifications_of
 from chat4all.telemetry.trace_context import HEADER, new
 from tasks.resources import Parts
 
@@ -135,6 +138,7 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
     rows = store.deliveries(list(wanted)) if wanted else {}
     withdrawn = store.withdrawn(list(rows)) if rows else {}
     said = _messages(store, rows.values())
+    deleted = _deleted(store, list(said.values()))
     again = {key: key.resend(row.facts.resent_as) for key, row in rows.items() if row.facts.resent_as}
     newest = store.deliveries(list(again.values())) if again else {}
     firsts = []
@@ -143,8 +147,9 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
         message = said.get((row.conversation_id, key.seq)) if row else None
         if row is None or message is None:
             left.append(Left(str(key), "its message is not stored any more"))
-        elif key in withdrawn:
-            left.append(Left(str(key), f"{withdrawn[key].reason}: it is not to be sent any more"))
+        elif key in withdrawn or (row.conversation_id, key.seq) in deleted:
+            why = withdrawn[key].reason if key in withdrawn else TAKEN_BACK
+            left.append(Left(str(key), f"{why}: it is not to be sent any more"))
         else:
             firsts.append(_First(row, message, newest.get(again.get(key, key))))
     return firsts, left
@@ -153,6 +158,12 @@ def _firsts(store: MessageStore, keys: Sequence[DeliveryKey]) -> tuple[list[_Fir
 def _messages(store: MessageStore, rows: Iterable[Delivery]) -> Mapping[tuple[str, int], Message]:
     places = list({(row.conversation_id, row.key.seq) for row in rows})
     return store.messages(places) if places else {}
+
+
+def _deleted(store: MessageStore, messages: Sequence[Message]) -> set[Place]:
+    """Which of these were deleted. What had arrived by then was not withdrawn: the provider may say later that it failed."""
+    known = modifications_of(store, messages) if messages else {}
+    return {place for place, some in known.items() if any(isinstance(each.content, Deletion) for each in some)}
 
 
 def _first_key(key: DeliveryKey, message: Message | None) -> DeliveryKey:

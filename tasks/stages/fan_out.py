@@ -49,6 +49,7 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             part=slot.part,
             parts=slot.parts,
             first_seq=message.resend_of,
+            first_index=message.resend_index,
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
             asks=isinstance(message.payload, Choices),

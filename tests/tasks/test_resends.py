@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import HistoryReader
 from chat4all.model.callers import Caller
-from chat4all.model.content import Media
+from chat4all.model.content import Deletion, Edit, Media, Text
 from chat4all.model.conversations import Conversation, ConversationType, Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, State, state
 from chat4all.model.failures import Permanent
@@ -262,3 +262,19 @@ def test_no_reader_sees_a_second_message(road: World) -> None:
     assert {each.seq for each in road.events("message")} == {key.seq}
     past = [each for chunk in HistoryReader(road.store, 1).messages("bob", Cursor(), {0: 2**50}) for each in chunk]
     assert [each.seq for each in past] == [key.seq]
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish("once more", force=True)])
+def test_deleted_words_are_not_sent_again_however_they_failed(road: World, wish: Wish) -> None:
+    """Sent, edited and deleted; then the provider says that neither came. Neither words are sent again."""
+    said = message(TALK, 1, to=[whatsapp(1)])
+    for each in (said, replace(message(TALK, 2), payload=Edit(Text("other words"), said.message_id))):
+        say(road, each)
+        newest = road.rows()[-1].key
+        road.store.record({newest: Facts(attempts=1, sent_at=5, provider_id=str(newest))})
+    first, edit = road.rows()
+    say(road, replace(message(TALK, 3), payload=Deletion(said.message_id)))
+    assert road.store.withdrawn([first.key, edit.key]) == {}
+    road.store.record({each.key: Facts(failed_at=6, failed_reason="undeliverable") for each in (first, edit)})
+    made = planned(road, first.key, edit.key, wish=wish)
+    assert (made.resends, reasons(made)) == ((), ["taken_back", "taken_back"])

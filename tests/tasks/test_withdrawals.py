@@ -11,13 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Deletion
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, Delivery, DeliveryKey, Facts, State, Withdrawn, state
 from chat4all.model.failures import Temporary
 from chat4all.ports import Outgoing
 from tasks.lanes.bounds import Bounds
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.writer import GivenUp
-from tasks.operations.resends import Wish, plan
+from tasks.operations.resends import Wish, append, plan
 from tasks.outcomes.withdrawals import withdraw
 from tests.tasks.holders import Process
 from tests.tasks.test_attempt import Desk, Fake, desk
@@ -101,6 +102,25 @@ def test_the_newest_resend_of_what_failed_is_withdrawn_too(road: World) -> None:
     road.store.record({row.key: failed})
     withdraw(road.store, [row.key], why())
     assert set(road.store.withdrawn([row.key, row.key.resend(row.key.seq + 7)])) == {row.key, row.key.resend(row.key.seq + 7)}
+
+
+async def test_a_resend_that_was_planned_before_the_deletion_is_not_sent(bench: Bench) -> None:
+    """Its row is made after the withdrawal, under a key of its own: that of the delivery that it repeats stops it."""
+    road, said = bench.road, message(TALK, 1, "the words", to=[whatsapp(1), whatsapp(2)])
+    road.say(said)
+    road.run()
+    arrived, key = [row.key for row in road.rows()]
+    failed = Facts(attempts=1, refusals=1, refused_at=5, refused_reason="undeliverable")
+    road.store.record({arrived: Facts(attempts=1, sent_at=5, provider_id="p"), key: failed})
+    made = plan(road.store, [key], Wish(), now_ms()).resends
+    road.say(replace(message(TALK, 2), payload=Deletion(said.message_id)))
+    road.run()
+    append(road.parts, made)
+    road.run()
+    await bench.work()
+    again = road.store.deliveries([key.resend(road.store.deliveries([key])[key].facts.resent_as)])
+    assert [(row.first_key, row.facts.refused_reason) for row in again.values()] == [(key, TAKEN_BACK)]
+    assert "the words" not in bench.texts
 
 
 def test_withdrawing_nothing_is_nothing(road: World) -> None:
