@@ -8,7 +8,7 @@ from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.telemetry import metrics
-from tasks.lanes.outgoing_files import CALL_SLACK, post_file
+from tasks.lanes.outgoing_files import CALL_SLACK, beside, post_file
 from tasks.lanes.pointing import as_spoken, goes_as_it_is, in_words, is_modifier, outgoing
 from tasks.lanes.provider_uploads import Forgotten, ProviderUploads
 from tasks.resources import Parts
@@ -75,7 +75,8 @@ class Calls:
         return await channel.send_content(outgoing(row, content.as_text(), limits), as_spoken(row))
 
     async def _post_file(self, row: Delivery, file: Media, source: MediaSource | None) -> str:
-        key = self.uploads.place(file, row.sender_name)
+        words = beside(row, file, self._channel.limits).text
+        key = self.uploads.place(file, words)
         try:
             sent = await post_file(self._channel, self._parts, row, file, source)
         except Permanent as failure:
@@ -83,7 +84,8 @@ class Calls:
                 raise Forgotten(failure.reason, failure.detail) from None
             raise
         if isinstance(sent, Taken) and sent.uploaded:
-            self.uploads.sent(key, sent.uploaded)
+            # The channel may have learnt that it goes as something else.
+            self.uploads.sent(self.uploads.place(file, words), sent.uploaded)
         return sent
 
 

@@ -7,13 +7,15 @@ from msgspec import Struct
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.files import FileStatus, name_of_link
-from chat4all.ports import Channel, MediaSource, MessageStore
+from chat4all.ports import Channel, Limits, MediaSource, MessageStore, Outgoing
 from chat4all.services.acceptance.attachments import caption, with_link
 from tasks.lanes.pointing import outgoing
 from tasks.resources import Parts
 
 # What a channel may take beyond the limit that it keeps itself before it is cut off.
 CALL_SLACK = 1.2
+# With words beside them some channels show these as something else, so no quote is put there.
+WORDLESS = frozenset({"sticker", "voice", "audio"})
 
 
 class Pending(Struct, frozen=True):
@@ -34,11 +36,18 @@ def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | 
     return ask
 
 
+def beside(row: Delivery, payload: Media, limits: Limits) -> Outgoing:
+    """The send of a file, with the words beside it: for what it goes as depends on whether there are any."""
+    words = caption(payload, row.sender_name)
+    may_have_words = words or payload.shown_as not in WORDLESS
+    return outgoing(row, words, limits, limits.caption_length if may_have_words else 0)
+
+
 async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Media, source: MediaSource | None) -> str:
     """Send a file; the provider's id. URLs are signed anew at each attempt, for the store's public address."""
-    words = caption(payload, row.sender_name)
     if source:
-        return await channel.send_file(outgoing(row, words, channel.limits, channel.limits.caption_length), payload, source)
+        return await channel.send_file(beside(row, payload, channel.limits), payload, source)
+    words = caption(payload, row.sender_name)
     name = name_of_link(payload.filename)
     url = parts.objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
     return await channel.send_text(outgoing(row, with_link(words, payload, url), channel.limits))

@@ -15,7 +15,6 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Media
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled
 from chat4all.ports import Body, Channel, FileLink, MediaSource, Uploaded, UploadPlace
-from chat4all.services.acceptance.attachments import caption
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.outgoing_files import CALL_SLACK
 from tasks.lanes.upload_memory import UploadMemory
@@ -80,12 +79,12 @@ class ProviderUploads:
         self._took = metrics.PROVIDER_UPLOAD_SECONDS.of(channel.name)
 
     @asynccontextmanager
-    async def source(self, file: Media, speaker: str) -> AsyncIterator[MediaSource | None]:
-        """How a file goes out; None: as words with a link. Raises Later while it is being uploaded.
+    async def source(self, file: Media, words: str) -> AsyncIterator[MediaSource | None]:
+        """How a file goes out with these words beside it; None: as words with a link. Raises Later while it is being uploaded.
 
         What sends carry themselves is nobody else's for as long as the context lasts: the others use what comes of it.
         """
-        words, limits, key = caption(file, speaker), self._channel.limits, self.place(file, speaker)
+        limits, key = self._channel.limits, self.place(file, words)
         if not limits.takes(file.mime_type, file.size, words):
             yield None
         elif not limits.takes_upload(file.mime_type, file.size) or self._memory.was_refused(key):
@@ -96,10 +95,10 @@ class ProviderUploads:
         else:
             yield await self._given(key, file) or self._link(file)
 
-    def place(self, file: Media, speaker: str) -> UploadPlace:
-        """Where an upload of it is kept."""
+    def place(self, file: Media, words: str) -> UploadPlace:
+        """Where an upload of it is kept, for sends with these words beside it."""
         name, account = self._channel.name, self._channel.account.account_id
-        return UploadPlace(name, account, file.object_key, self._channel.shown_as(replace(file, text=caption(file, speaker))))
+        return UploadPlace(name, account, file.object_key, self._channel.shown_as(replace(file, text=words)))
 
     def seconds(self, size: int) -> float:
         """How long a call may take that carries so many bytes."""

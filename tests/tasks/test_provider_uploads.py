@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS, now_ms
-from chat4all.model.content import Media
-from chat4all.model.deliveries import Facts, State, state
+from chat4all.model.content import MEDIA_KINDS, Media
+from chat4all.model.deliveries import Facts, Pointer, State, state
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Body, FileLink, Limits, MediaSource, Outgoing, Taken, Uploaded
+from chat4all.ports import Body, FileLink, Limits, MediaSource, Outgoing, Taken, Uploaded, UploadPlace
 from tasks.lanes import provider_uploads
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Outcome, Wait
@@ -280,6 +280,36 @@ async def test_equal_bytes_under_another_name_are_another_upload(road: World) ->
             made.say(each, number)
             await made.until_done()
         assert len(made.channel.uploads) == 2
+
+
+class Telling(Carrying):
+    """What a file goes as depends on whether there are words beside it. `went`: as what each did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.went: list[str] = []
+
+    def shown_as(self, file: Media) -> str:
+        return f"{file.shown_as} with words" if file.text else file.shown_as
+
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
+        self.went.append(self.shown_as(replace(file, text=message.text)))
+        return await super().send_file(message, file, source)
+
+
+@pytest.mark.parametrize("kind", MEDIA_KINDS)
+@pytest.mark.parametrize("words", ["", "look"])
+async def test_an_upload_is_kept_as_what_it_went_as_also_behind_a_quote(road: World, kind: str, words: str) -> None:
+    """A quote in words makes no picture of a sticker, and no document of a voice note; where it stands, it counts."""
+    async with way(road, Telling()) as made:
+        file = replace(picture(road), text=words, kind=kind)
+        made.say(file)
+        row = replace(made.road.rows()[-1], about=Pointer("m", "meet me there"))
+        assert isinstance(await made.sender.attempt(row, 0, granted()), Done)
+        [went], [sent] = made.channel.went, made.channel.arrived  # type: ignore[attr-defined]
+        assert sent.text == (f"> meet me there\n{words}" if words or kind not in {"sticker", "voice", "audio"} else "")
+        place = UploadPlace("whatsapp", "1", file.object_key, went)
+        await until(lambda: len(road.store.uploads([place])) == 1)
 
 
 async def test_a_file_whose_bytes_are_gone(road: World) -> None:
