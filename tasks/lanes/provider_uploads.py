@@ -194,26 +194,34 @@ class ProviderUploads:
         return upload.ended.result()
 
     async def _upload(self, key: UploadPlace, file: Media, upload: UnderWay) -> None:
-        """Give the file to the provider. What came of it stands in `upload`."""
+        """Give the file to the provider. What came of it stands in `upload`, whatever happens: others wait for it."""
         uploaded = None
-        async with self._slots:
-            begun = time.perf_counter()
-            try:
-                uploaded = await self._uploaded(file)
-            except Permanent as failure:
-                self._count("refused").add()
-                log.warning("upload_refused", channel=key.channel, file_id=file.file_id, reason=failure.reason)
-                self._memory.refuse(key)
-            except Exception as error:  # noqa: BLE001 - whatever it was, nobody got anything: it is done again
-                self._failed(key, file, upload, error)
-            else:
-                self._took(time.perf_counter() - begun)
-                self._count("uploaded").add()
-                metrics.PROVIDER_UPLOAD_BYTES.of(key.channel).add(file.size)
+        try:
+            async with self._slots:
+                uploaded = await self._tried(key, file, upload)
+            if uploaded:
                 await self._memory.note(key, uploaded)
-        if not upload.again_at:
-            del self._under_way[key]
-        upload.ended.set_result(uploaded)
+        finally:
+            if not upload.again_at:
+                del self._under_way[key]
+            upload.ended.set_result(uploaded)
+
+    async def _tried(self, key: UploadPlace, file: Media, upload: UnderWay) -> Uploaded | None:
+        begun = time.perf_counter()
+        try:
+            uploaded = await self._uploaded(file)
+        except Permanent as failure:
+            self._count("refused").add()
+            log.warning("upload_refused", channel=key.channel, file_id=file.file_id, reason=failure.reason)
+            self._memory.refuse(key)
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody got anything: it is done again
+            self._failed(key, file, upload, error)
+            return None
+        self._took(time.perf_counter() - begun)
+        self._count("uploaded").add()
+        metrics.PROVIDER_UPLOAD_BYTES.of(key.channel).add(file.size)
+        return uploaded
 
     async def _uploaded(self, file: Media) -> Uploaded:
         body = await self._body(file)

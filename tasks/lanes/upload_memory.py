@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from chat4all.model.clock import now_ms
-from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.failures import Permanent, Temporary, Unknown
 from chat4all.ports import MediaSource, MessageStore, Uploaded, UploadPlace
 from chat4all.telemetry import logs
 
@@ -53,7 +53,7 @@ class UploadMemory:
         self.remember(place, uploaded)
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._store.note_uploads, {place: uploaded})
-        except Temporary as outage:
+        except (Temporary, Unknown) as outage:
             # Others will upload it again.
             log.warning("upload_not_noted", channel=place.channel, reason=outage.reason)
 
