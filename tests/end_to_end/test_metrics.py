@@ -114,11 +114,22 @@ def everyday(life: Life) -> None:
     unheard_of(life)
     sent = [life.to(channel) for channel in PEOPLE for _ in range(3)]
     life.system.phones.write("whatsapp", PEOPLE["whatsapp"], "hello back")
-    url = f"{life.system.settings.gateway_url}/v1/files"
-    form: Any = {"conversation_id": (None, life.talk), "file": ("tea.txt", b"tea" * 100, "text/plain")}
-    requests.post(url, files=form, headers={"Authorization": f"Bearer {life.alice.token}"}, timeout=10).raise_for_status()
-    for each in sent:
+    talk, file = a_file(life)
+    for each in (*sent, file):
         life.until(each, "SENT", "DELIVERED", "READ")
+    life.alice.call("POST", f"/v1/conversations/{talk}/typing")
+
+
+def a_file(life: Life) -> tuple[str, str]:
+    """Alice sends a file to somebody on WhatsApp; the ids of their conversation and of the message."""
+    members = {"type": "private", "members": ["alice-m", f"whatsapp:{PEOPLE['whatsapp']}"]}
+    talk = str(life.operator.call("POST", "/v1/conversations", members)["conversation_id"])
+    url = f"{life.system.settings.gateway_url}/v1/files"
+    form: Any = {"conversation_id": (None, talk), "file": ("tea.txt", b"tea" * 100, "text/plain")}
+    answer = requests.post(url, files=form, headers={"Authorization": f"Bearer {life.alice.token}"}, timeout=10)
+    answer.raise_for_status()
+    payload = {"type": "media", "file_id": answer.json()["file_id"]}
+    return talk, str(life.alice.send({"conversation_id": talk, "payload": payload})["message_id"])
 
 
 def unheard_of(life: Life) -> None:
