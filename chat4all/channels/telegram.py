@@ -41,6 +41,7 @@ API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
 # Those that are read, and two that say who may be written to. Reactions come only to who asks for them.
 UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
+DOCUMENT = "document"
 POLL_S = 10
 POLL_LIMIT = 100
 # The library writes failed calls to stderr by itself; we raise them.
@@ -111,6 +112,7 @@ class Telegram(Channel):
         self._secret = own.webhook_secret or settings.secret("telegram_webhook_secret")
         self._timeout_s = settings.provider_timeout_s
         self._offset = 0
+        self._refused = telegram_media.Refused()
         self._base = base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
         self.media_from = reached(real, own.api_url, base, MEDIA_HOSTS)
         # The library keeps these for the process, not for the bot; a process has one Telegram channel.
@@ -161,8 +163,20 @@ class Telegram(Channel):
         return await self._sent(message, telegram_sending.text(self._bot, message))
 
     async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
-        """A picture, film, sound, voice note, sticker or document: its bytes, what Telegram calls it, or its link."""
-        kind = telegram_sending.kind_of(file, message.text, by_link=isinstance(source, FileLink))
+        """A picture, film, sound, voice note, sticker or document: its bytes, what Telegram calls it, or its link.
+
+        A picture that Telegram does not show as one goes as a document: nothing was sent by the first call.
+        """
+        kind = self._kind_of(file, message.text, by_link=isinstance(source, FileLink))
+        try:
+            return await self._file_sent(message, file, source, kind)
+        except Permanent as failure:
+            if failure.reason != telegram_errors.NO_PICTURE or kind == DOCUMENT:
+                raise
+        self._refused.add(file)
+        return await self._file_sent(message, file, source, DOCUMENT)
+
+    async def _file_sent(self, message: Outgoing, file: Media, source: MediaSource, kind: str) -> Taken:
         what, how = telegram_media.given(file, source), telegram_media.limit(source)
         sent = await _call(telegram_sending.file(self._bot, message, kind, what, how), Unknown)
         provider_id = telegram_address.place(message.address).id_of(sent.message_id)
@@ -170,7 +184,10 @@ class Telegram(Channel):
 
     def shown_as(self, file: Media) -> str:
         """By which method it goes, for an id is good for that one only, and the name that came with it, which people see."""
-        return f"{telegram_sending.kind_of(file, file.text)} {file.filename}"
+        return f"{self._kind_of(file, file.text)} {file.filename}"
+
+    def _kind_of(self, file: Media, caption: str, by_link: bool = False) -> str:
+        return DOCUMENT if file in self._refused else telegram_sending.kind_of(file, caption, by_link)
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
         """A place, a card or choices; or what changes a message that was sent."""

@@ -6,7 +6,7 @@ from typing import Any
 from chat4all.channels.json_fields import ident
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled
 
-NO_TEXT, UNCHANGED = "no_text", "unchanged"
+NO_TEXT, UNCHANGED, NO_PICTURE = "no_text", "unchanged", "no_picture"
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
 REASONS = {
     "no text in the message": NO_TEXT,
@@ -28,6 +28,10 @@ REASONS = {
     "chat not found": "unknown_address",
     "PEER_ID_INVALID": "unknown_address",
     "upgraded to a supergroup": "moved",
+    "PHOTO_INVALID_DIMENSIONS": NO_PICTURE,
+    "PHOTO_EXT_INVALID": NO_PICTURE,
+    "PHOTO_SAVE_FILE_INVALID": NO_PICTURE,
+    "IMAGE_PROCESS_FAILED": NO_PICTURE,
     "HTTP URL": "media",
     "file is too big": "media",
 }

@@ -12,6 +12,7 @@ from chat4all.ports import Body, FileLink, MediaSource, Uploaded
 BY_UPLOAD = {"": 50 << 20}
 # Telegram names no end; after this time a file is given to it again.
 KEPT_MS = 90 * DAY_MS
+REFUSED_MOST = 10_000
 
 
 def given(file: Media, source: MediaSource) -> Any:
@@ -33,3 +34,22 @@ def uploaded(kind: str, sent: Any) -> Uploaded | None:
     handle = getattr(largest, "file_id", "")
     now = now_ms()
     return Uploaded(handle, now, now + KEPT_MS) if isinstance(handle, str) and handle else None
+
+
+class Refused:
+    """The files that Telegram did not show as what they are: too wide, too narrow, or of a kind that it cannot read.
+
+    They go as documents from then on. A process that does not know it yet tries once more.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, None] = {}
+
+    def __contains__(self, file: Media) -> bool:
+        return file.object_key in self._known
+
+    def add(self, file: Media) -> None:
+        """This one, and no more than so many; the oldest are forgotten."""
+        self._known[file.object_key] = None
+        if len(self._known) > REFUSED_MOST:
+            del self._known[next(iter(self._known))]

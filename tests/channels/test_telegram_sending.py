@@ -1,7 +1,7 @@
 """What Telegram is sent for each kind of content, word for word, and as python-telegram-bot writes the same."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +10,7 @@ import telegram
 import telegram.constants
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
+from msgspec.structs import replace
 from telegram.request import BaseRequest as PtbRequest
 from telegram.request import RequestData
 
@@ -30,7 +31,7 @@ from chat4all.model.content import (
     Text,
 )
 from chat4all.model.failures import Permanent
-from chat4all.ports import FileLink, Outgoing
+from chat4all.ports import Body, FileLink, Outgoing, Taken
 from chat4all.services.acceptance.adaptation import adapted
 from chat4all.settings import Settings
 from tests.channels.conftest import Open, serving
@@ -271,6 +272,57 @@ async def test_the_words_of_a_file_are_its_caption(opened: Open) -> None:
         taken = await opened("telegram", url).send_content(to(targets=("123456:8",)), Edit(Text("bye")))
     assert calls == ["editMessageText", "editMessageCaption"]
     assert taken == f"123456:8:edit:{REFERENCE}"
+
+
+def carried(data: bytes = b"pixels") -> Body:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield data
+
+    return Body(len(data), chunks, 1.0)
+
+
+AS_DOCUMENT = {"ok": True, "result": SENT["result"] | {"document": {"file_id": "DOC", "file_unique_id": "d"}}}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("why", ["PHOTO_INVALID_DIMENSIONS", "IMAGE_PROCESS_FAILED", "wrong remote file: PHOTO_EXT_INVALID"])
+async def test_a_picture_that_is_not_shown_as_one_goes_as_a_document(why: str, opened: Open) -> None:
+    """Whole, with its words; the next send of it goes as one at once, by the id that the document was given."""
+    calls: list[tuple[str, str, Any]] = []
+
+    async def handler(request: BaseRequest) -> web.Response:
+        form, method = await request.post(), request.path.rpartition("/")[2]
+        what = form.get("photo", form.get("document"))
+        calls.append((method, str(form["caption"]), what.file.read() if isinstance(what, web.FileField) else what))
+        refusal = {"ok": False, "error_code": 400, "description": f"Bad Request: {why}"}
+        return web.json_response(refusal if method == "sendPhoto" else AS_DOCUMENT)
+
+    file = Media("f", "look", "wide.png", "image/png", 6, "key")
+    async with serving(handler) as url:
+        channel = opened("telegram", url)
+        assert channel.shown_as(file) == "photo wide.png"
+        taken = await channel.send_file(to(text="look"), file, carried())
+        assert isinstance(taken, Taken)
+        assert taken.uploaded
+        assert (taken, taken.uploaded.handle, channel.shown_as(file)) == ("123456:9", "DOC", "document wide.png")
+        await channel.send_file(to(text="look"), file, taken.uploaded)
+        assert channel.shown_as(replace(file, object_key="another")) == "photo wide.png"
+    assert calls == [("sendPhoto", "look", b"pixels"), ("sendDocument", "look", b"pixels"), ("sendDocument", "look", "DOC")]
+
+
+@pytest.mark.parametrize("kind", ["", "document"])
+async def test_another_refusal_of_a_picture_is_final(kind: str, opened: Open) -> None:
+    """One call: another way changes nothing of who it goes to, and nothing comes after a document."""
+    why = "IMAGE_PROCESS_FAILED" if kind else "chat not found"
+    calls: list[str] = []
+
+    async def handler(request: BaseRequest) -> web.Response:
+        calls.append(request.path.rpartition("/")[2])
+        return web.json_response({"ok": False, "error_code": 400, "description": f"Bad Request: {why}"})
+
+    async with serving(handler) as url:
+        with pytest.raises(Permanent):
+            await opened("telegram", url).send_file(to(), media("image/png", kind), carried())
+    assert calls == ["sendDocument" if kind else "sendPhoto"]
 
 
 async def test_a_change_without_a_target_that_telegram_knows_is_refused(opened: Open) -> None:

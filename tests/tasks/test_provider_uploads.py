@@ -297,6 +297,19 @@ class Telling(Carrying):
         return await super().send_file(message, file, source)
 
 
+class Learning(Carrying):
+    """Knows what a file goes as when it was sent once."""
+
+    learnt = False
+
+    def shown_as(self, file: Media) -> str:
+        return "document" if self.learnt else file.shown_as
+
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
+        self.learnt = True
+        return await super().send_file(message, file, source)
+
+
 @pytest.mark.parametrize("kind", MEDIA_KINDS)
 @pytest.mark.parametrize("words", ["", "look"])
 async def test_an_upload_is_kept_as_what_it_went_as_also_behind_a_quote(road: World, kind: str, words: str) -> None:
@@ -310,6 +323,19 @@ async def test_an_upload_is_kept_as_what_it_went_as_also_behind_a_quote(road: Wo
         assert sent.text == (f"> meet me there\n{words}" if words or kind not in {"sticker", "voice", "audio"} else "")
         place = UploadPlace("whatsapp", "1", file.object_key, went)
         await until(lambda: len(road.store.uploads([place])) == 1)
+
+
+async def test_what_went_as_something_else_is_named_as_that_next_time(road: World) -> None:
+    """The channel learns by sending it that a file goes as a document: the upload is kept as one."""
+    async with way(road, Learning()) as made:
+        for number in (1, 2):
+            made.say(picture(road), number)
+            await made.until_done()
+        assert made.channel.uploads == [BYTES]
+        first, second = made.channel.files
+        assert isinstance(first, Body)
+        assert isinstance(second, Uploaded)
+        await until(lambda: len(road.store.uploads([UploadPlace("whatsapp", "1", picture(road).object_key, "document")])) == 1)
 
 
 async def test_a_file_whose_bytes_are_gone(road: World) -> None:
