@@ -35,6 +35,8 @@ CHUNK = 100
 CHUNK_OCTETS = 256 << 10
 # An empty cursor is told the states of so many messages of each conversation (docs/api.md, Streams).
 NEWEST = 100
+# Where reactions and other changes are most of a conversation, so many pages are read for that.
+ROUNDS = 10
 KEPT_MS = KEPT_DAYS * 86_400_000
 
 T = TypeVar("T")
@@ -172,12 +174,25 @@ class HistoryReader:
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
             recent_marks = (mark for mark in marks if _marked_at(mark) >= since - self._slack_ms)
             yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in recent_marks)
-            pages = self._store.pages([Span(name, None, 2**62, limit) for name in readers])
-            keys = [key for page in pages for message in page for key in self._keys(message)]
-            for some in _by(AT_ONCE, keys):
-                rows = self._store.deliveries(some).values()
-                recent = [row for row in rows if _changed_at(row) >= since - self._slack_ms]
-                yield from _chunks(self._states(user, readers, recent))
+            for messages in self._newest_messages(list(readers), limit):
+                keys = [key for message in messages for key in self._keys(message)]
+                for some in _by(AT_ONCE, keys):
+                    rows = self._store.deliveries(some).values()
+                    recent = [row for row in rows if _changed_at(row) >= since - self._slack_ms]
+                    yield from _chunks(self._states(user, readers, recent))
+
+    def _newest_messages(self, names: Sequence[str], limit: int) -> Iterator[list[Message]]:
+        """The newest of each that readers see by themselves, at most so many, with what stands between them."""
+        left, before = dict.fromkeys(names, limit), dict.fromkeys(names, 2**62)
+        for _ in range(ROUNDS):
+            spans = [Span(name, None, before[name], limit) for name, more in left.items() if more]
+            pages = dict(zip((each.conversation_id for each in spans), self._store.pages(spans) if spans else (), strict=True))
+            taken = {name: _last_shown(page, left[name]) for name, page in pages.items()}
+            yield list(chain.from_iterable(taken.values()))
+            for name, page in pages.items():
+                shown = sum(not each.is_of_another for each in taken[name])
+                left[name] = left[name] - shown if len(page) == limit else 0
+                before[name] = page[0].seq if page else 0
 
     def _keys(self, message: Message) -> list[DeliveryKey]:
         partition = partition_of(message.conversation_id, self._partitions)
@@ -227,6 +242,12 @@ def _is_deleted(message: Message, gone: set[str], known: Mapping[Place, Sequence
     target = message.payload.target if isinstance(message.payload, Edit) else message.message_id
     modifications = known.get((message.conversation_id, message.seq), ())
     return target in gone or any(isinstance(each.content, Deletion) for each in modifications)
+
+
+def _last_shown(page: list[Message], most: int) -> list[Message]:
+    """The end of a page, with so many that readers see by themselves."""
+    places = [place for place, each in enumerate(page) if not each.is_of_another]
+    return page[places[-most] :] if len(places) > most else page
 
 
 def _is_shown(message: Message, membership: Membership, user: str) -> bool:

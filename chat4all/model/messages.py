@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import Content
+from chat4all.model.content import MODIFIERS, Content
 
 EPOCH_SIZE = 2**40
 
@@ -76,6 +76,11 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     forwarded: bool = False
     referral: dict[str, str] = {}
     by_channel: dict[str, int] = {}
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether readers see it with another message: a resend as what it sends again, a change as its target."""
+        return bool(self.resend_of or (isinstance(self.payload, MODIFIERS) and self.payload.target))
 
     def placed(self, seq: int, trace: str = "") -> "Message":
         """The same message at its place in the log, with the trace context that its record carries."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from msgspec.structs import replace
 
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.cursor import Cursor
@@ -17,7 +18,7 @@ from bridges.streaming.history import HistoryReader, must_reload
 from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.sessions import Sessions
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Text
+from chat4all.model.content import Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.events import Event
@@ -79,6 +80,22 @@ def test_a_state_that_was_learned_late_is_told(one: World, later: int) -> None:
     one.receive()
     assert states(told(one, "alice", away(5))) == ["READ"]
     assert states(told(one, "mallory", away(5))) == []
+
+
+@pytest.mark.parametrize("reactions", [0, 99, 100, 350])
+def test_what_changes_a_message_is_not_counted_among_the_newest(one: World, reactions: int) -> None:
+    """A new reader is told the state of the message before a hundred reactions to it; and of a hundred messages, no more."""
+    talk, first = found(one, "c", "alice", "bob"), message(new_id("c"), 1, to=[whatsapp(1)])
+    one.say(first)
+    one.say(*(replace(message(talk, 10 + each), payload=Reaction(first.message_id, "👍")) for each in range(reactions)))
+    one.say(*(message(talk, 1000 + each) for each in range(99)))
+    one.run()
+    row = next(row for row in one.rows() if row.key.seq == 1)
+    write_all(one.parts, [Sent(row, Facts(attempts=1, sent_at=now_ms(), provider_id="w1"), now_ms())])
+    assert states(told(one, "alice", Cursor())) == ["SENT"]
+    one.say(message(talk, 2))
+    one.run()
+    assert states(told(one, "alice", Cursor())) == []
 
 
 def test_a_position_that_was_learned_late_is_told(one: World) -> None:

@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from chat4all.model.callers import Caller
 from chat4all.model.clock import from_rfc3339
-from chat4all.model.content import MODIFIERS
 from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 from chat4all.model.slots import rows
@@ -85,5 +84,4 @@ def page_of(
 
 def shown(message: Message, membership: Membership, caller: Caller) -> bool:
     """Whether the caller reads this message. A resend is part of the message that it sends again, a modifier of its target."""
-    of_another = message.resend_of or (isinstance(message.payload, MODIFIERS) and message.payload.target)
-    return not of_another and (caller.sees_all or membership.may_read(caller.user_id, message.members_version))
+    return not message.is_of_another and (caller.sees_all or membership.may_read(caller.user_id, message.members_version))
