@@ -19,7 +19,7 @@ from chat4all.channels.json_fields import fields, ident, items, words
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_account import WhatsAppAccount
-from chat4all.model.content import Content, Media, Template
+from chat4all.model.content import Content, Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import (
@@ -163,6 +163,8 @@ class WhatsApp(meta.MetaChannel):
         choices=whatsapp_sends.CHOICES,
         quotes=True,
         signals={"typing": 10.0, "read": 60.0},
+        # Beside words and files.
+        contents_at={whatsapp_inbound.GROUP: frozenset({"template"})},
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -262,9 +264,7 @@ class WhatsApp(meta.MetaChannel):
         return await self._send(message, type=kind, **{kind: part})
 
     async def send_content(self, message: Outgoing, content: Content) -> Taken:
-        """What it is; in groups, which take words, files and templates only, the words that stand for it."""
-        if message.address.startswith(whatsapp_inbound.GROUP) and not isinstance(content, Template):
-            return await self._send(message, type="text", text=_Text(content.as_text()))
+        """What it is."""
         kind, part = whatsapp_sends.part_of(message, content)
         return await self._send(message, type=kind, **{kind: part})
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.model.content import ContactCards, Content, Media, Reaction, type_of
 from chat4all.model.records import ProviderReceipt
@@ -53,6 +54,7 @@ class Limits(Struct, frozen=True):
     files of these kinds (`Media.shown_as`) fewer go than account_per_second says.
     cards_most: how many contact cards go in one send. cards_need_phone: it takes none of who has no telephone number.
     signals: the kinds that it has, each with the seconds in which one about the same thing is enough.
+    contents_at: in place of contents what addresses that begin so take, such as groups; those are shown no choices (`at`).
     """
 
     text_length: int
@@ -75,6 +77,16 @@ class Limits(Struct, frozen=True):
     recipient_paces: dict[str, tuple[float, int]] = {}
     cards_need_phone: bool = False
     signals: dict[str, float] = {}
+    contents_at: dict[str, frozenset[str]] = {}
+
+    def at(self, address: str) -> "Limits":
+        """What is allowed towards this address, or towards all that begin like this (`kind_of`)."""
+        beginning = self.kind_of(address)
+        return replace(self, contents=self.contents_at[beginning], choices={}) if beginning else self
+
+    def kind_of(self, address: str) -> str:
+        """Which beginning of contents_at it has; empty: none."""
+        return next((each for each in self.contents_at if address.startswith(each)), "")
 
     def cost(self, content: Content) -> float:
         """How many sends of account_per_second this one counts as."""

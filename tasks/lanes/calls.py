@@ -7,6 +7,7 @@ from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
+from chat4all.services.acceptance.adaptation import carried
 from chat4all.telemetry import metrics
 from tasks.lanes.outgoing_files import CALL_SLACK, beside, post_file
 from tasks.lanes.pointing import as_spoken, goes_as_it_is, in_words, is_modifier, outgoing
@@ -65,12 +66,12 @@ class Calls:
         self._outcomes[outcome].add()
 
     async def _post(self, row: Delivery, source: MediaSource | None) -> str:
-        channel, limits, content = self._channel, self._channel.limits, row.payload
+        channel, limits, content = self._channel, self._channel.limits.at(row.address), row.payload
         if isinstance(content, Text):
             return await channel.send_text(outgoing(row, text_of(row, content), limits))
         if isinstance(content, Media):
             return await self._post_file(row, content, source)
-        if is_modifier(row) and not goes_as_it_is(row, limits):
+        if carried(content, limits) is None or (is_modifier(row) and not goes_as_it_is(row, limits)):
             return await channel.send_text(outgoing(row, in_words(row, limits), limits))
         return await channel.send_content(outgoing(row, content.as_text(), limits), as_spoken(row))
 

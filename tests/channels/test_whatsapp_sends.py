@@ -29,8 +29,10 @@ from chat4all.model.content import (
     TemplateParameters,
     type_of,
 )
+from chat4all.model.messages import Recipient
 from chat4all.ports import Channel, FileLink, Outgoing
 from chat4all.services.acceptance.adaptation import carried
+from chat4all.services.acceptance.renditions import rendered
 from chat4all.settings import Settings
 from tests.channels.conftest import Open, serving
 
@@ -249,15 +251,38 @@ async def test_a_list_has_labels_within_their_limits(opened: Open) -> None:
     assert action == {"button": "Options", "sections": [{"rows": [{"id": f"{REFERENCE}#1", "title": "A"}]}]}
 
 
-@pytest.mark.parametrize("content", [Choices("Well?", YES_NO), Location(1, 2), Reaction("m1", "👍")], ids=type_of)
-async def test_groups_get_the_words_of_what_they_cannot_show(content: Content, opened: Open) -> None:
-    """Groups take words, files and templates; everything goes to the group's id."""
-    group = "group.Y2FwaV9ncm91cDox"
-    body = await sent(opened, lambda each: each.send_content(outgoing(address=group, targets=("wamid.1",)), content))
-    assert (body["recipient_type"], body["to"], body["type"]) == ("group", "Y2FwaV9ncm91cDox", "text")
-    assert body["text"]["body"] == content.as_text()
+GROUP = "group.Y2FwaV9ncm91cDox"
+MANY = tuple(Option(f"{number}", f"{number} " + "t" * 18, "d" * 72, "s" * 20) for number in range(10))
+IN_WORDS: list[Content] = [
+    Choices("Well?", YES_NO), Choices("q" * 4000, MANY, "list"), Location(1, 2), Form("Your order", "Open", "77"),
+    ContactCards((Card("Rui", ("+351911",)),)), ContactCards((Card("Rui" * 60, ("+351911",), urls=("u" * 900,)),) * 10),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", IN_WORDS, ids=lambda each: f"{type_of(each)} {len(each.as_text())}")
+@pytest.mark.parametrize("name", ["", "Ana"])
+def test_groups_get_all_the_words_of_what_they_cannot_show(content: Content, name: str, settings: Settings) -> None:
+    """In as many sends as they need; a person beside the group gets it as it is."""
+    channels = {"whatsapp": open_channel("whatsapp", settings)}
+    people = Recipient("ana", "whatsapp", ANA), Recipient("all", "whatsapp", GROUP), Recipient("eve", "whatsapp", "+5511988")
+    (person, group, other), renditions = rendered(content, name, people, channels)
+    words = renditions[group.rendition - 1]
+    assert all(isinstance(each, str) and len(each) <= 4096 for each in words)
+    spoken = f"{name}: {content.as_text()}" if name else content.as_text()
+    assert "".join("".join(map(str, words)).split()) == "".join(spoken.split())
+    assert person.rendition == other.rendition
+    parts = renditions[person.rendition - 1] if person.rendition else (content,)
+    assert {type(each) for each in parts} - {str} == {type(content)}
+
+
+async def test_groups_take_words_files_and_templates(opened: Open, settings: Settings) -> None:
+    """Everything goes to the group's id; no reaction is made there."""
+    limits = open_channel("whatsapp", settings).limits.at(GROUP)
     template = Template("hello_world", "en_US")
-    body = await sent(opened, lambda each: each.send_content(outgoing(address=group), template))
+    assert carried(template, limits) == template
+    assert not limits.carries(Reaction("m1", "👍"))
+    body = await sent(opened, lambda each: each.send_content(outgoing(address=GROUP), template))
+    assert (body["recipient_type"], body["to"]) == ("group", "Y2FwaV9ncm91cDox")
     assert body["template"] == {"name": "hello_world", "language": {"code": "en_US"}}
 
 

@@ -255,7 +255,7 @@ async def test_groups_talk(world: World) -> None:
     await until(lambda: len(world.gateway.said) == 2)
     assert {each.address for each in world.gateway.said} == {GROUP}
     assert [each.speaker for each in world.gateway.said] == ["Ana", "Rui"]
-    provider_id = await world.channels["whatsapp"].send_content(outgoing(GROUP), Location(1, 2))
+    provider_id = await world.channels["whatsapp"].send_text(outgoing(GROUP, Location(1, 2).as_text()))
     await until(lambda: world.gateway.receipts(provider_id) == ["sent", "delivered", "read"])
     [arrived] = await world.sent(channel="whatsapp", to=GROUP)
     assert (arrived["kind"], "📍" in arrived["text"]) == ("text", True)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Content, Deletion, Edit, Media, Reaction, Text
+from chat4all.model.content import Choices, Content, Deletion, Edit, Media, Option, Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Permanent
@@ -105,6 +105,24 @@ async def test_a_reaction_that_a_channel_does_not_have_is_told_in_words(bench: B
     assert len(changed) == (1 if as_it_is and can(bench) else 0)
     if not changed:
         assert sent[1][1] == f"{emoji or '[took a reaction back]'} to “meet me there”"
+
+
+async def test_where_a_group_cannot_show_it_it_is_told_a_reaction_in_words(bench: Bench) -> None:
+    """Who reacts, and to which words; the others on the channel see the reaction itself."""
+    bench.channel.limits = replace(bench.channel.limits, contents_at={ANA.address: frozenset()})
+    sent = await carried(bench, first(), pointing(Reaction(target(), "👍"), sender="olga", sender_name="Olga"))
+    said = dict(sent[2:])
+    assert said[ANA.address] == "Olga: 👍 to “meet me there”"
+    assert len(bench.channel.changed) == (1 if can(bench) else 0)  # type: ignore[attr-defined]
+
+
+async def test_what_an_address_cannot_show_is_cut_where_it_was_not_split(bench: Bench) -> None:
+    """An older release froze it whole: it goes in words, as many as there is room for."""
+    asked = replace(message(TALK, 1, to=[ANA]), payload=Choices("q" * 4090, (Option("y", "Yes"), Option("n", "No"))))
+    [(_, words)] = await carried(bench, asked)
+    assert words.startswith("qqq")
+    assert words.endswith("…")
+    assert len(words) <= 4096
 
 
 @pytest.mark.parametrize("content", [Edit(Text("meet me here"), target()), Deletion(target())])

@@ -142,8 +142,9 @@ class Acceptor:
 
     def _refusing(self, message: Message) -> str:
         """The first channel that would need it adapted; empty: all carry it as it is."""
-        channels = dict.fromkeys(each.channel for each in message.recipients if each.address)
-        refusing = (each for each in channels if not is_native(message.payload, self._channels[each].limits))
+        reached = (each for each in message.recipients if each.address)
+        ways = dict.fromkeys((each.channel, self._channels[each.channel].limits.kind_of(each.address)) for each in reached)
+        refusing = (name for name, kind in ways if not is_native(message.payload, self._channels[name].limits.at(kind)))
         return next(refusing, "")
 
     def _drop_repeats(self, works: Sequence[Work]) -> None:

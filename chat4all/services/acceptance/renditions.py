@@ -1,6 +1,7 @@
 """The parts that a message goes in on each channel, made at acceptance and frozen in the record. Pure rules; no I/O."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -12,18 +13,22 @@ from chat4all.services.acceptance.adaptation import Parts, adapted
 from chat4all.services.acceptance.attachments import LINK_MOST, caption, with_link
 
 Renditions = tuple[Parts, ...]
+# A channel, perhaps with the sort of address there.
+Way = TypeVar("Way")
 
 
 def rendered(
     payload: Content, name: str, recipients: Sequence[Recipient], channels: Mapping[str, Channel]
 ) -> tuple[tuple[Recipient, ...], Renditions]:
     """The recipients, each told which rendition is theirs, and the renditions: one per distinct list of parts."""
-    names = dict.fromkeys(each.channel for each in recipients if each.address)
-    number, renditions = _numbered({each: _parts(payload, name, channels[each].limits) for each in names})
+    reached = [each for each in recipients if each.address]
+    ways = {each: (each.channel, channels[each.channel].limits.kind_of(each.address)) for each in reached}
+    limits = {(channel, kind): channels[channel].limits.at(kind) for channel, kind in dict.fromkeys(ways.values())}
+    number, renditions = _numbered({way: _parts(payload, name, each) for way, each in limits.items()})
     if not renditions:
         return tuple(recipients), ()
     return tuple(
-        replace(each, rendition=number.get(each.channel, 0)) if each.address else each for each in recipients
+        replace(each, rendition=number.get(ways[each], 0)) if each in ways else each for each in recipients
     ), renditions
 
 
@@ -33,13 +38,13 @@ def long_edits(edit: Edit, name: str, channels: Mapping[str, Channel]) -> tuple[
     return _numbered({channel: adapted(spoken, name, each.limits) for channel, each in channels.items()})
 
 
-def _numbered(parts: Mapping[str, Parts]) -> tuple[dict[str, int], Renditions]:
-    """Each channel's rendition, counted from 1, and the distinct ones. Channels that need none are left out."""
+def _numbered(parts: Mapping[Way, Parts]) -> tuple[dict[Way, int], Renditions]:
+    """The rendition of each way, counted from 1, and the distinct ones. Ways that need none are left out."""
     renditions: list[Parts] = []
     for each in parts.values():
         if each and each not in renditions:
             renditions.append(each)
-    return {channel: renditions.index(each) + 1 for channel, each in parts.items() if each}, tuple(renditions)
+    return {way: renditions.index(each) + 1 for way, each in parts.items() if each}, tuple(renditions)
 
 
 def _parts(payload: Content, name: str, limits: Limits) -> Parts:
