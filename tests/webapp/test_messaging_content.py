@@ -59,10 +59,10 @@ def test_a_press_is_an_answer_to_the_choices(provider: Provider, channel: str, a
 
 @pytest.mark.parametrize("channel", PLATFORMS)
 def test_a_token_of_another_persons_choices_chooses_nothing(provider: Provider, channel: str) -> None:
-    """Whoever makes one up is no further than with words; the title is there all the same."""
+    """Whoever makes one up is no further than with words; the title is there, and what the button carried."""
     message, tokens = asked(provider, channel)
     answer = does(provider, channel, STRANGER, postback={"mid": "m_A", "title": "Tea", "payload": tokens[0]})
-    assert answer.payload == Answer(title="Tea")
+    assert answer.payload == Answer(title="Tea", data=tokens[0])
     assert answer.conversation_id != message.conversation_id
 
 

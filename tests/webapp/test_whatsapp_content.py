@@ -58,10 +58,10 @@ def test_a_press_is_an_answer_to_the_choices(provider: Provider, style: str) -> 
 
 
 def test_a_token_of_another_persons_choices_chooses_nothing(provider: Provider) -> None:
-    """Whoever makes one up is no further than with words; the title is there all the same."""
+    """Whoever makes one up is no further than with words; the title is there, and what the button carried."""
     message, tokens = asked(provider)
     answer = does(provider, "wamid.A", "interactive", chosen("list_reply", tokens[0]), RUI)
-    assert answer.payload == Answer(title="Coffee")
+    assert answer.payload == Answer(title="Coffee", data=tokens[0])
     assert answer.conversation_id != message.conversation_id
 
 
