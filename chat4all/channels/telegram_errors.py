@@ -10,6 +10,7 @@ NO_TEXT, UNCHANGED, NO_PICTURE = "no_text", "unchanged", "no_picture"
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
 REASONS = {
     "no text in the message": NO_TEXT,
+    "no caption in the message": "not_supported",
     "message is not modified": UNCHANGED,
     "method not found": "not_supported",
     "REACTION_INVALID": "not_supported",

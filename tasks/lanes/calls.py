@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from chat4all.model.content import Media, Text
+from chat4all.model.content import Edit, Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
@@ -73,7 +73,13 @@ class Calls:
             return await self._post_file(row, content, source)
         if carried(content, limits) is None or (is_modifier(row) and not goes_as_it_is(row, limits)):
             return await channel.send_text(outgoing(row, in_words(row, limits), limits))
-        return await channel.send_content(outgoing(row, content.as_text(), limits), as_spoken(row))
+        try:
+            return await channel.send_content(outgoing(row, content.as_text(), limits), as_spoken(row))
+        except Permanent as failure:
+            if failure.reason != "not_supported" or not isinstance(content, Edit):
+                raise
+        # Nothing was changed, such as the words of a file that went as a link.
+        return await channel.send_text(outgoing(row, in_words(row, limits), limits))
 
     async def _post_file(self, row: Delivery, file: Media, source: MediaSource | None) -> str:
         words = beside(row, file, self._channel.limits).text

@@ -23,6 +23,7 @@ from chat4all.model.deliveries import (
 from chat4all.model.modifiers import Modification
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Limits, MessageStore, Outgoing
+from chat4all.services.acceptance.attachments import caption
 
 QUOTED = "> "
 
@@ -140,16 +141,24 @@ def _fits(row: Delivery, limits: Limits) -> bool:
     content = as_spoken(row)
     if not isinstance(content, Edit):
         return True
-    is_caption = isinstance(content.content, Media) or (row.about is not None and row.about.is_file)
-    return limits.measure(content.content.text) <= (limits.caption_length if is_caption else limits.text_length)
+    most = limits.caption_length if isinstance(content.content, Media) else limits.text_length
+    return limits.measure(content.content.text) <= most
 
 
 def as_spoken(row: Delivery) -> Content:
-    """What is sent: new words with the speaker's name before them, where the words that they replace have it too."""
+    """What is sent: new words with the speaker's name before them, where the words that they replace have it too.
+
+    Those of a file are its caption. Were they put in place of a text that stands for it, its link would be gone.
+    """
     content = row.payload
-    if row.sender_name and isinstance(content, Edit) and isinstance(content.content, Text):
-        return replace(content, content=Text(f"{row.sender_name}: {content.content.text}"))
-    return content
+    if not isinstance(content, Edit):
+        return content
+    new = content.content
+    if isinstance(new, Text) and row.about and row.about.is_file:
+        new = Media("", new.text)
+    if isinstance(new, Media):
+        return replace(content, content=replace(new, text=caption(new, row.sender_name)))
+    return replace(content, content=Text(f"{row.sender_name}: {new.text}")) if row.sender_name else content
 
 
 def in_words(row: Delivery, limits: Limits) -> str:

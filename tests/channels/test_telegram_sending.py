@@ -274,6 +274,14 @@ async def test_the_words_of_a_file_are_its_caption(opened: Open) -> None:
     assert taken == f"123456:8:edit:{REFERENCE}"
 
 
+async def test_the_words_of_a_file_that_went_as_a_link_are_no_caption(opened: Open) -> None:
+    """Telegram says so, and nothing is changed: the text keeps its link."""
+    refusal = {"ok": False, "error_code": 400, "description": "Bad Request: there is no caption in the message to edit"}
+    with pytest.raises(Permanent) as caught:
+        await ours(opened, to(targets=("123456:8",)), Edit(Media("", "bye")), refusal)
+    assert caught.value.reason == "not_supported"
+
+
 def carried(data: bytes = b"pixels") -> Body:
     async def chunks() -> AsyncIterator[bytes]:
         yield data

@@ -220,6 +220,22 @@ async def test_new_words_of_a_file_that_do_not_fit_beside_it_are_told(bench: Ben
         assert (changed, [text for _, text in sent[2:]]) == ([], [f"{prefix}✎ {words}"] * 2)
 
 
+async def test_an_edit_that_the_provider_cannot_make_there_is_told_in_words(bench: Bench) -> None:
+    """The words of a file that went as a link are no caption: the link stays, and the new words come."""
+
+    async def refusing(given: Outgoing, content: Content) -> str:
+        assert isinstance(content, Edit)
+        assert isinstance(content.content, Media)
+        assert content.content.text == "Alice: meet me here"
+        raise Permanent("not_supported")
+
+    bench.channel.send_content = refusing  # type: ignore[method-assign, assignment]
+    file = Media("f", "meet me there", "map.png", "image/png", 5, "key")
+    said = replace(first(), payload=file), pointing(Edit(Text("meet me here"), target()), sender_name="Alice")
+    sent = await carried(bench, *said)
+    assert [text for _, text in sent[2:]] == ["Alice: ✎ meet me here"] * 2
+
+
 async def test_a_rerun_makes_the_same_rows(bench: Bench) -> None:
     """What follows from both records is the same whenever it is asked, and readers find whom it went to."""
     bench.road.say(first(), pointing(Reaction(target(), "👍"), sender="olga"))
