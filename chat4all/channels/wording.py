@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from chat4all.channels.json_fields import gist, joined, words
+from chat4all.channels.json_fields import gist, joined
 from chat4all.model.content import TAKEN_BACK
 
-__all__ = ["EDITED", "NOT_SUPPORTED", "NO_MEDIA", "TAKEN_BACK", "Media", "chosen", "unsupported"]
+__all__ = ["EDITED", "NOT_SUPPORTED", "NO_MEDIA", "TAKEN_BACK", "Media", "unsupported"]
 
 EDITED = "[edited] "
 NOT_SUPPORTED = "a kind of message that is not supported here"
@@ -27,9 +27,3 @@ def unsupported(kind: str, part: object = None) -> str:
     """What is said of a kind that we do not know, with what stands in it."""
     named = f"[{kind[:KIND_MOST]}: {NOT_SUPPORTED}]" if kind else f"[{NOT_SUPPORTED}]"
     return joined(named, gist(part, "type"))
-
-
-def chosen(title: str, *ids: object) -> str:
-    """What a person chose: its title, and what the choice is called among programs where that says something else."""
-    named = joined(*(each for each in ids if words(each).strip() not in {"", title}))
-    return joined(title, f"[{named}]" if title and named else named)

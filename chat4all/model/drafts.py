@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import MODIFIERS, Answer, Composed, Content, Media, Text, type_of
+from chat4all.model.content import Composed, Content, Media, Text, type_of
 
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
@@ -95,11 +95,6 @@ def _unknown(given: object, read: object) -> str:
 def content_of(payload: Sendable) -> Content:
     """The content that a draft becomes, before its file is looked up."""
     return Media(payload.file_id, payload.caption, kind=payload.kind) if isinstance(payload, MediaDraft) else payload
-
-
-def target_of(payload: Sendable) -> str | None:
-    """The message_id that it points at; None: its kind points at none."""
-    return payload.target if isinstance(payload, (*MODIFIERS, Answer)) else None
 
 
 def name_of(payload: Sendable) -> str:
