@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -12,9 +13,11 @@ LONGEST_CURSOR = 65536
 class Cursor(Struct, omit_defaults=True):
     """How far a reader has come: per partition the last message seq, and the time (ms UTC) of the last change told.
 
-    A partition that is missing was not begun: there the reader's own delivered positions say where to go on.
+    A partition that is missing was not begun: there the reader's own delivered positions say where to begin.
     `log` is the identity of the log that the seqs belong to. `caught`: everything learned up to then was told; 0 in cursors
     of servers that did not keep what was learned when. `ahead`: how much later in partitions of which more was told since.
+    `begun`: when the first catching up began, of which `positions` are still those of its beginning where nothing was told yet;
+    what another client of theirs acknowledges from then on was not told to this one. 0 once it is over.
     `events`: where to go on in chat-events, in a stream of all conversations.
     """
 
@@ -24,6 +27,7 @@ class Cursor(Struct, omit_defaults=True):
     caught: int = msgspec.field(default=0, name="c")
     ahead: dict[int, int] = msgspec.field(default_factory=dict, name="d")
     events: dict[int, int] = msgspec.field(default_factory=dict, name="e")
+    begun: int = msgspec.field(default=0, name="b")
 
     def encode(self) -> str:
         """The opaque text that clients keep."""
@@ -48,6 +52,12 @@ class Cursor(Struct, omit_defaults=True):
             raise ValueError("the cursor belongs to another log")
         return cursor
 
+    def begin(self, at: int, starts: Mapping[int, int]) -> None:
+        """Messages are about to be told, after these seqs in partitions that were not begun."""
+        self.positions = {**starts, **self.positions}
+        if not self.at and not self.begun:
+            self.begun = at
+
     def reach(self, partition: int, seq: int) -> None:
         """All messages of this partition up to `seq` were sent."""
         self.positions[partition] = max(seq, self.positions.get(partition, -1))
@@ -61,7 +71,7 @@ class Cursor(Struct, omit_defaults=True):
     def catch_up(self, at: int) -> None:
         """Everything that was learned up to this time was told."""
         self.at = max(self.at, at)
-        self.caught, self.ahead = at, {}
+        self.caught, self.ahead, self.begun = at, {}, 0
 
     def since(self, partition: int) -> int:
         """What was learned before this time was told."""

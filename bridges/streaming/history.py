@@ -59,21 +59,35 @@ class HistoryReader:
     ) -> Iterator[list[Event]]:
         """Chunks of all messages in (cursor, horizon] that `user` may read, partition by partition, each by seq."""
         asked = self._store.conversations_of(user) if names is None else sorted(names)
+        begun = now_ms()
         starts = self._starts(user, cursor, asked)
         newest = self._store.last_seqs(asked)
-        waiting = [name for name in asked if newest.get(name, -1) > starts[name]]
-        for partition, mine in self._by_partition(waiting):
+        grouped = self._by_partition([name for name in asked if newest.get(name, -1) > starts[name]])
+        first = {partition: min(starts[name] for name in mine) for partition, mine in grouped}
+        cursor.begin(begun, {**horizon, **first})
+        for partition, mine in grouped:
             readers = self._store.memberships(mine, user)
             spans = {name: starts[name] for name in mine if name in readers}
             found = self._merged(spans, horizon.get(partition, -1))
             yield from _chunks(self._message(each) for each in found if _is_shown(each, readers[each.conversation_id], user))
 
     def _starts(self, user: str, cursor: Cursor, names: list[str]) -> dict[str, int]:
-        """Per conversation the seq after which to begin: the cursor's, else what the user has acknowledged."""
-        begun = {name: cursor.positions.get(partition_of(name, self._partitions)) for name in names}
-        new = [name for name, position in begun.items() if position is None]
-        marks = self._store.watermarks(new) if new else {}
-        return {name: _acknowledged(user, marks.get(name, [])) if at is None else at for name, at in begun.items()}
+        """Per conversation the seq after which to begin: the cursor's, else what the user has acknowledged.
+
+        While the first catching up is not over, what was acknowledged before it began counts beside the cursor.
+        """
+        reached = {name: cursor.positions.get(partition_of(name, self._partitions)) for name in names}
+        asked = [name for name, position in reached.items() if position is None or cursor.begun]
+        marks = self._store.watermarks(asked) if asked else {}
+        before = cursor.begun - self._slack_ms
+        starts = {}
+        for name, position in reached.items():
+            mine = [mark for mark in marks.get(name, ()) if mark.user_id == user]
+            if position is None:
+                starts[name] = _acknowledged(mine)
+            else:
+                starts[name] = max(position, _acknowledged(mark for mark in mine if _marked_at(mark) < before))
+        return starts
 
     def _by_partition(self, names: list[str]) -> list[tuple[int, list[str]]]:
         grouped: dict[int, list[str]] = {}
@@ -288,10 +302,9 @@ def _chunks(events: Iterator[Event]) -> Iterator[list[Event]]:
         yield chunk
 
 
-def _acknowledged(user: str, marks: Sequence[Watermark]) -> int:
-    """Up to which seq the user's clients have said they have all; 0 for nothing."""
-    mine = [max(mark.delivered_up_to, mark.read_up_to) for mark in marks if mark.user_id == user]
-    return max(mine, default=0)
+def _acknowledged(marks: Iterable[Watermark]) -> int:
+    """Up to which seq a user's clients have said they have all; 0 for nothing."""
+    return max((max(mark.delivered_up_to, mark.read_up_to) for mark in marks), default=0)
 
 
 def _marked_at(mark: Watermark) -> int:

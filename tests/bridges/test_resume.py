@@ -406,6 +406,37 @@ def test_messages_of_many_conversations_come_by_seq(one: World) -> None:
         assert [each.seq for chunk in parts for each in chunk] == list(range(21, 391))
 
 
+def catching_up(road: World, cursor: Cursor, horizon: dict[int, int]) -> Iterator[list[Event]]:
+    """Alice's first catching up, step by step; the cursor moves with each step, as frames move it."""
+    for chunk in HistoryReader(road.store, len(horizon)).messages("alice", cursor, horizon):
+        for each in chunk:
+            cursor.reach(each.partition, each.seq)
+        yield chunk
+
+
+@pytest.mark.parametrize("acknowledged", ["while away", "before", "both"])
+def test_who_is_cut_off_while_they_catch_up_first_gets_what_another_client_acknowledged_since(
+    tmp_path: Path, acknowledged: str
+) -> None:
+    """Their first frame had one partition; another client of theirs read the other. What had been read before stays away."""
+    with world(tmp_path, partitions=2) as road:
+        names = {partition_of(name, 2): name for name in (found(road, f"c{number}", "alice") for number in range(8))}
+        road.store.put_messages(
+            [Message(new_id("m", seq), names[seq % 2], "bob", Text("x"), 1, 1, seq=seq) for seq in range(1, 21)]
+        )
+        if acknowledged != "while away":
+            road.store.raise_watermarks([Watermark(names[1], "alice", 5, now_ms() - 600_000)])
+        cursor = Cursor()
+        steps = catching_up(road, cursor, {0: 20, 1: 19})
+        assert [each.seq for each in next(steps)] == list(range(2, 21, 2))
+        kept = cursor.encode()
+        if acknowledged != "before":
+            road.store.raise_watermarks([Watermark(names[1], "alice", 19, now_ms())])
+        road.store.put_messages([Message(new_id("m", 21), names[1], "bob", Text("x"), 1, 1, seq=21)])
+        again = [each.seq for chunk in catching_up(road, Cursor.decode(kept), {0: 20, 1: 21}) for each in chunk]
+        assert again == list(range(1 if acknowledged == "while away" else 7, 22, 2))
+
+
 # Everything, for who manages.
 
 

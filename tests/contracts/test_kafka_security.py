@@ -71,7 +71,7 @@ def test_a_guarded_broker_is_written_and_read(broker: GuardedKafka, tmp_path: Pa
     log = opened(broker, tmp_path, monkeypatch, PASSWORD, str(broker.folder / "ca.pem"))
     try:
         log.create({"events": 1})
-        assert log.append([record("events", 0, "one"), record("events", 0, "two")], 10) == [0, 1]
+        assert log.append([record("events", 0, "one"), record("events", 0, "two")], 30) == [0, 1]
         found = log.follow("events", {0: 0})
         assert texts(found.poll(10, 10)) == ["one", "two"]
         found.close()
