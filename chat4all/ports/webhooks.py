@@ -1,9 +1,9 @@
 """Part of the message store: outgoing webhooks, which are endpoints of a team's own backend, and what became of calls to them.
 
-How far an endpoint is in chat-events needs no rows of its own. Lane("webhooks", partition) has a lease and a cursor as any lane,
-and what could not be told yet is a `Waiting` row of it: `address` the endpoint, `seq` the offset in chat-events of its first event
-that is not told; `conversation_id` the conversation that waits, or "" where the whole endpoint does, which is then told nothing
-from that offset on.
+How far an endpoint is in chat-events needs no rows of its own. Lane("webhooks", partition) has a lease and a cursor as any,
+and what could not be told yet is a `Waiting` row of it: `address` the endpoint, `seq` the offset in chat-events of its first
+event that is not told; `conversation_id` the conversation that waits, or "" where the whole endpoint does, which is then told
+nothing from that offset on.
 """
 
 from abc import ABC, abstractmethod
@@ -28,11 +28,11 @@ class Filter(Struct, frozen=True, omit_defaults=True):
 class Webhook(Struct, frozen=True, omit_defaults=True):
     """An endpoint. `version` rises with every change; a row is replaced only by who has seen its last version.
 
-    `events`: types of event (chat4all/model/event_types.py), empty for all that webhooks tell unasked. `sealed`: its secrets and
-    headers, which nobody but the caller of the endpoint opens (chat4all/services/webhooks/secrets.py). `throttle`: requests a
-    second at most, 0 for no limit. `batch`: up to so many events in one request when it is behind, 1 for one each.
-    `starts`: by partition the offset in chat-events of the first event that it is told; where there is none, 0.
-    `status`: enabled, disabled or deleted; `reason` says why it is disabled. `failing_since` (ms UTC): no call succeeded since, 0.
+    `events`: types of event (chat4all/model/event_types.py), empty for all that webhooks tell unasked. `sealed`: its secrets
+    and headers, which nobody but the caller of the endpoint opens (chat4all/services/webhooks/secrets.py). `throttle`:
+    requests a second at most, 0 for no limit. `batch`: up to so many events in one request when it is behind, 1 for one each.
+    `starts`: by partition the offset in chat-events of the first event that it is told; where there is none, 0. `status`:
+    enabled, disabled or deleted; `reason` says why it is disabled. `failing_since` (ms UTC): no call succeeded since, 0.
     """
 
     webhook_id: str
@@ -55,9 +55,9 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
 class WebhookCall(Struct, frozen=True, omit_defaults=True):
     """One call to an endpoint, as its log shows it. `call_id` sorts by time. `number`: which try of this event, from 1.
 
-    `status`: that of the answer, 0 for none; `error`: why there was none, or why it counts as failed. `answer`: the beginning of
-    its body. What was sent is read again from chat-events at (`partition`, `offset`), as long as the log has it.
-    `manual`: test, recovery or "".
+    `status`: that of the answer, 0 for none; `error`: why there was none, or why it counts as failed. `answer`: the beginning
+    of its body. What was sent is read again from chat-events at (`partition`, `offset`), as long as the log has it. `manual`:
+    test, recovery or "".
     """
 
     webhook_id: str
@@ -125,7 +125,7 @@ class Webhooks(ABC):
 
     @abstractmethod
     def move_recovery(self, recovery: Recovery) -> None:
-        """It has come to this position, which only grows; at `until` it is done and forgotten. Tries are those of the position."""
+        """It has come to this position, which only grows; at `until` it is done and forgotten."""
 
     @abstractmethod
     def told_seqs(self) -> dict[int, int]:
