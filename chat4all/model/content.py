@@ -390,6 +390,16 @@ def words_of(content: Content, about: str = "") -> str:
     return content.as_text(about) if isinstance(content, MODIFIERS) else content.as_text()
 
 
+def own_words(content: Content) -> str:
+    """The same, but of a file only the words beside it."""
+    return content.text if isinstance(content, Media) else content.as_text()
+
+
+def said_by(name: str, words: str) -> str:
+    """Words with who says them before them, where people must be told; an empty `name`: they need not be."""
+    return f"{name}: {words}" if name and words else f"{name}:" if name else words
+
+
 def file_of(content: Content) -> Media | None:
     """The file in it; None: it has none."""
     if isinstance(content, Edit):

@@ -4,7 +4,7 @@ Parts are made once, at acceptance, and frozen in the record; delivery rows read
 number over recipients and their parts, in the frozen order. Without parts it is the number of the recipient.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,6 +40,15 @@ def slots(message: Message) -> Iterator[Slot]:
 def delivery_key(message: Message, slot: Slot, partition: int) -> DeliveryKey:
     """Where the delivery of this slot is: in the lane of its channel and of its conversation's partition."""
     return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
+
+
+def keys_to(message: Message, addresses: Collection[tuple[str, str]], partition: int) -> list[DeliveryKey]:
+    """The deliveries of a message to these addresses, each (channel, address)."""
+    return [
+        delivery_key(message, slot, partition)
+        for slot in slots(message)
+        if (slot.recipient.channel, slot.recipient.address) in addresses
+    ]
 
 
 def resent_key(message: Message, lane: Lane) -> DeliveryKey:

@@ -208,6 +208,11 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     raw: bytes = b""
     press: str = ""
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The person's addresses, each (channel, address), the one written from first."""
+        return [(self.channel, each) for each in dict.fromkeys((self.address, self.also_known_as)) if each]
+
 
 class Moved(Struct, frozen=True):
     """Whoever had this address has another one from now on: a new number, or a group with a new id."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from chat4all.model.content import Edit, Media, Text
+from chat4all.model.content import Edit, Media, Text, said_by
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
@@ -68,7 +68,7 @@ class Calls:
     async def _post(self, row: Delivery, source: MediaSource | None) -> str:
         channel, limits, content = self._channel, self._channel.limits.at(row.address), row.payload
         if isinstance(content, Text):
-            return await channel.send_text(outgoing(row, text_of(row, content), limits))
+            return await channel.send_text(outgoing(row, said_by(row.sender_name, content.text), limits))
         if isinstance(content, Media):
             return await self._post_file(row, content, source)
         if carried(content, limits) is None or (is_modifier(row) and not goes_as_it_is(row, limits)):
@@ -94,11 +94,6 @@ class Calls:
             # The channel may have learnt that it goes as something else.
             self.uploads.sent(self.uploads.place(file, words), sent.uploaded)
         return sent
-
-
-def text_of(row: Delivery, content: Text) -> str:
-    """What the person reads: in groups the sender's name stands before it."""
-    return f"{row.sender_name}: {content.text}" if row.sender_name else content.text
 
 
 def id_of_provider(answered: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Media, Reaction, Text, first_words, words_of
+from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Media, Reaction, Text, first_words, said_by, words_of
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
@@ -21,7 +21,7 @@ from chat4all.model.deliveries import (
     state,
 )
 from chat4all.model.modifiers import Modification
-from chat4all.model.slots import delivery_key, slots
+from chat4all.model.slots import keys_to
 from chat4all.ports import Limits, MessageStore, Outgoing
 from chat4all.services.acceptance.attachments import caption
 
@@ -75,13 +75,8 @@ def _of_what_was_replaced(store: MessageStore, row: Delivery, about: Pointer, kn
 
 def _deliveries_to(store: MessageStore, row: Delivery, seq: int) -> list[DeliveryKey]:
     """Those of another message of this conversation to the same address."""
-    found = store.messages([(row.conversation_id, seq)])
-    return [
-        delivery_key(message, slot, row.key.lane.partition)
-        for message in found.values()
-        for slot in slots(message)
-        if (slot.recipient.channel, slot.recipient.address) == (row.key.lane.channel, row.address)
-    ]
+    found, lane = store.messages([(row.conversation_id, seq)]), row.key.lane
+    return [key for message in found.values() for key in keys_to(message, [(lane.channel, row.address)], lane.partition)]
 
 
 def _facts(store: MessageStore, keys: Sequence[DeliveryKey]) -> list[Facts]:
@@ -158,13 +153,12 @@ def as_spoken(row: Delivery) -> Content:
         new = Media("", new.text)
     if isinstance(new, Media):
         return replace(content, content=replace(new, text=caption(new, row.sender_name)))
-    return replace(content, content=Text(f"{row.sender_name}: {new.text}")) if row.sender_name else content
+    return replace(content, content=Text(said_by(row.sender_name, new.text)))
 
 
 def in_words(row: Delivery, limits: Limits) -> str:
     """What people are told of a change that their channel cannot show."""
-    words = words_of(row.payload, row.about.words if row.about else "")
-    spoken = f"{row.sender_name}: {words}" if row.sender_name else words
+    spoken = said_by(row.sender_name, words_of(row.payload, row.about.words if row.about else ""))
     while limits.measure(spoken) > limits.text_length:
         spoken = f"{spoken[: len(spoken) * 9 // 10].rstrip('…')}…"
     return spoken

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media, Text
+from chat4all.model.content import Media, Text, own_words
 from chat4all.model.content_proto import to_proto
 from chat4all.model.deliveries import RANK, Delivery, Watermark, folded, reason, state
 from chat4all.model.events import NOTED, Event, encode
@@ -33,7 +33,7 @@ def message_event(message: Message, partitions: int) -> Event:
             conversation_id=message.conversation_id,
             seq=message.seq,
             sender=message.sender,
-            text=payload.text if isinstance(payload, Media) else payload.as_text(),
+            text=own_words(payload),
             file=_file(payload) if isinstance(payload, Media) else None,
             metadata_json=msgspec.json.encode(message.metadata).decode() if message.metadata else "",
             accepted_at_ms=message.accepted_at,

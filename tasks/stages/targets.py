@@ -16,7 +16,7 @@ from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.modifiers import Modification
 from chat4all.model.records import partition_of
-from chat4all.model.slots import delivery_key, slots
+from chat4all.model.slots import delivery_key, keys_to, slots
 from chat4all.ports import MessageStore
 
 Place = tuple[str, str]
@@ -125,11 +125,7 @@ def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
         return Pointer(target.message_id, words, (origin.provider_id,), is_file=is_file)
     partition = partition_of(target.conversation_id, partitions)
-    keys = [
-        delivery_key(target, slot, partition)
-        for slot in slots(target)
-        if (slot.recipient.channel, slot.recipient.address) == (recipient.channel, recipient.address)
-    ]
+    keys = keys_to(target, [(recipient.channel, recipient.address)], partition)
     return Pointer(target.message_id, words, (), tuple(map(str, keys)), is_file)
 
 

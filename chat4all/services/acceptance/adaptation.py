@@ -7,7 +7,7 @@ sent: what depends on those is decided there (`tasks/lanes/pointing.py`).
 
 from msgspec.structs import replace
 
-from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, ContactCards, Content, Media, Text, joined_lines
+from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, ContactCards, Content, Media, Text, joined_lines, said_by
 from chat4all.model.text_splitting import split
 from chat4all.ports import ChoiceLimits, Limits
 
@@ -18,7 +18,7 @@ def adapted(content: Content, name: str, limits: Limits) -> Parts:
     """The parts that it goes in; none: it goes as it is. `name`: who speaks, where people must be told."""
     fitting = carried(content, limits)
     if fitting is None or isinstance(fitting, Text):
-        spoken = f"{name}: {content.as_text()}" if name else content.as_text()
+        spoken = said_by(name, content.as_text())
         is_whole = isinstance(content, Text) and limits.measure(spoken) <= limits.text_length
         return () if is_whole else split(spoken, limits.text_length, limits.measure)
     if isinstance(fitting, MODIFIERS):
@@ -27,10 +27,10 @@ def adapted(content: Content, name: str, limits: Limits) -> Parts:
     if not name:
         return () if pieces == (content,) else pieces
     if isinstance(fitting, Choices):
-        named = carried(replace(fitting, text=f"{name}: {fitting.text}"), limits)
+        named = carried(replace(fitting, text=said_by(name, fitting.text)), limits)
         if named:
             return (named,)
-    return (f"{name}:", *pieces)
+    return (said_by(name, ""), *pieces)
 
 
 def is_native(content: Content, limits: Limits) -> bool:

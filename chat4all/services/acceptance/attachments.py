@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media
+from chat4all.model.content import Media, said_by
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import MediaDraft
 from chat4all.model.files import (
@@ -131,9 +131,7 @@ def announced(file: StoredFile, text: str, kind: str = "") -> Media:
 
 def caption(payload: Media, sender_name: str) -> str:
     """What stands beside a file: in groups the sender's name first."""
-    if not sender_name:
-        return payload.text
-    return f"{sender_name}: {payload.text}" if payload.text else f"{sender_name}:"
+    return said_by(sender_name, payload.text)
 
 
 def with_link(words: str, payload: Media, url: str) -> str:

@@ -43,16 +43,16 @@ class ConversationMatch:
     def _named(self, arrivals: Sequence[Arrival]) -> list[list[str]]:
         """For each arrival the conversations that it, a link or the last message names, best first."""
         replied = self._replied_to(arrivals)
-        places = list({place for arrival in arrivals for place in arrival.places})
+        places = list({place for arrival in arrivals for place in arrival.inbound.places})
         linked = self._store.links(places)
         last = {place: Spoken.parse(text) for place, text in self._store.last_conversations(places).items()}
         for arrival in arrivals:
-            arrival.spoken = next((last[place] for place in arrival.places if place in last), None)
+            arrival.spoken = next((last[place] for place in arrival.inbound.places if place in last), None)
         return [
             [
                 *([replied[arrival.message_id]] if arrival.message_id in replied else []),
-                *(linked[place] for place in arrival.places if place in linked),
-                *(last[place].conversation_id for place in arrival.places if place in last),
+                *(linked[place] for place in arrival.inbound.places if place in linked),
+                *(last[place].conversation_id for place in arrival.inbound.places if place in last),
             ]
             for arrival in arrivals
         ]
@@ -61,7 +61,7 @@ class ConversationMatch:
         """Those whom nothing led anywhere. True: nothing was named; then a message under way to them may say it."""
         owned = self._store.identities(list({arrival.owner for arrival, _ in lost}))
         begun = under_way(
-            self._store, self._partitions, {arrival.owner: arrival.places for arrival, is_unnamed in lost if is_unnamed}
+            self._store, self._partitions, {arrival.owner: arrival.inbound.places for arrival, is_unnamed in lost if is_unnamed}
         )
         candidates = [self._homes(arrival, begun, owned[arrival.owner]) for arrival, _ in lost]
         known.update(self._memberships({each for ids in candidates for each in ids} - known.keys()))
@@ -107,7 +107,7 @@ class ConversationMatch:
         for arrival in arrivals:
             name = asked.get(arrival.message_id, NOTHING)
             row, before = rows.get(keys[name]) if name in keys else None, arrived.get(name)
-            if row and (row.key.lane.channel, row.address) in arrival.places:
+            if row and (row.key.lane.channel, row.address) in arrival.inbound.places:
                 replied[arrival.message_id] = row.conversation_id
             elif before and before.sender == arrival.owner:
                 replied[arrival.message_id] = before.conversation_id

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Content, Edit, Media
+from chat4all.model.content import Content, Edit, Media, own_words
 from chat4all.model.ids import inbound_file_id
 from chat4all.model.messages import Message
 from chat4all.ports import Arrived, Inbound, MessageStore
@@ -66,7 +66,7 @@ def _is_alone(store: MessageStore, edit: Edition) -> bool:
 def _is_same(store: MessageStore, newest: Message, inbound: Inbound) -> bool:
     said, content = _said(newest), inbound.content
     now = content.content.as_text() if isinstance(content, Edit) else inbound.text.removeprefix(MARK)
-    if _words(said).removeprefix(MARK) != now:
+    if own_words(said).removeprefix(MARK) != now:
         return False
     if not isinstance(said, Media):
         return not inbound.media
@@ -76,7 +76,3 @@ def _is_same(store: MessageStore, newest: Message, inbound: Inbound) -> bool:
 
 def _said(message: Message) -> Content:
     return message.payload.content if isinstance(message.payload, Edit) else message.payload
-
-
-def _words(content: Content) -> str:
-    return content.text if isinstance(content, Media) else content.as_text()

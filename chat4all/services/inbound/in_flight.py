@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from unicodedata import normalize
 
-from chat4all.model.content import Choices, Media
+from chat4all.model.content import Choices, Media, own_words, said_by
 from chat4all.model.deliveries import LAST_INDEX, Delivery, DeliveryKey, Lane
 from chat4all.model.records import partition_of
-from chat4all.model.slots import delivery_key, slots
+from chat4all.model.slots import keys_to
 from chat4all.ports import Inbound, MessageStore
 from chat4all.services.directory import Address
 
@@ -67,12 +67,7 @@ def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery
     for head in store.waiting(lane):
         if head.address == address:
             messages = store.page(head.conversation_id, head.seq - 1, None, NEWEST)
-            keys = [
-                delivery_key(each, slot, lane.partition)
-                for each in messages
-                for slot in slots(each)
-                if slot.recipient.channel == lane.channel
-            ]
+            keys = [key for each in messages for key in keys_to(each, [(lane.channel, address)], lane.partition)]
             yield from (store.deliveries(keys) if keys else {}).values()
 
 
@@ -85,20 +80,12 @@ def _says(row: Delivery, echo: Inbound) -> bool:
 
     Of choices the question comes back, with the answers or without.
     """
-    name = f"{row.sender_name}: " if row.sender_name else ""
-    text, echoed = (
-        _plain(f"{name}{_words(row)}"),
-        _plain(echo.text),
-    )
+    text, echoed = _plain(said_by(row.sender_name, own_words(row.payload))), _plain(echo.text)
     if isinstance(row.payload, Choices):
         return _plain(row.payload.text) in echoed
     if not isinstance(row.payload, Media):
         return echoed == text
     return echoed.startswith(text or _plain(row.payload.filename)) or bool(echo.media and not row.payload.text)
-
-
-def _words(row: Delivery) -> str:
-    return row.payload.text if isinstance(row.payload, Media) else row.payload.as_text()
 
 
 def _plain(text: str) -> str:
@@ -111,7 +98,4 @@ def _keys(
 ) -> Iterator[DeliveryKey]:
     for name in store.conversations_of(user_id)[-CONVERSATIONS:]:
         for message in store.page(name, None, None, newest):
-            for each in slots(message):
-                channel = each.recipient.channel
-                if (channel, each.recipient.address) in places:
-                    yield delivery_key(message, each, partition_of(name, partitions))
+            yield from keys_to(message, places, partition_of(name, partitions))

@@ -9,7 +9,6 @@ from chat4all.model.ids import first_message_id, provider_message_id
 from chat4all.model.messages import Origin, body_digest
 from chat4all.ports import Arrived, Inbound, Spoken
 from chat4all.services.acceptance.attachments import announced
-from chat4all.services.directory import Address
 from chat4all.services.inbound.pointers import NOWHERE
 
 
@@ -52,11 +51,6 @@ class Arrival:
         self.is_old = not first.message_id
         self.message_id = first.message_id or first_message_id(given.channel, given.account, given.provider_id)
 
-    @property
-    def places(self) -> list[Address]:
-        """The person's addresses, the one written from first."""
-        return places_of(self.inbound)
-
 
 def payload_of(arrival: Arrival) -> Content:
     """What is said: a file, words, or what its channel could read in it."""
@@ -80,9 +74,3 @@ def origin_of(inbound: Inbound) -> Origin:
     """Where it comes from."""
     app = "provider" if inbound.is_echo else ""
     return Origin(inbound.channel, inbound.account, inbound.address, inbound.provider_id, inbound.at, app)
-
-
-def places_of(inbound: Inbound) -> list[Address]:
-    """The person's addresses, the one written from first."""
-    both = (inbound.address, inbound.also_known_as)
-    return [(inbound.channel, each) for each in dict.fromkeys(both) if each]

@@ -27,7 +27,7 @@ from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
 from chat4all.services.inbound.conversation_match import ConversationMatch
 from chat4all.services.inbound.in_flight import sent_by_us
-from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of, places_of
+from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
 from chat4all.telemetry import metrics, tracing
@@ -153,7 +153,7 @@ class Arrivals:
 
     def _late(self, inbound: Sequence[Inbound], known: dict[Address, Identity]) -> list[Inbound]:
         """What was written from an address before its owner left it is theirs, though it comes after the news."""
-        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in places_of(each))]
+        free = [(each.channel, each.address) for each in inbound if not any(place in known for place in each.places)]
         left = self._store.forwards(free) if free else {}
         if not left:
             return list(inbound)
@@ -171,13 +171,13 @@ class Arrivals:
         known = {place: each.user_id for place, each in owned.items()}
         new: dict[Address, str] = {}
         for each in inbound:
-            if not any(place in known for place in places_of(each)):
+            if not any(place in known for place in each.places):
                 new.setdefault((each.channel, each.address), each.sender_name)
         if new:
             known.update(self._people.owners(new))
         claims = {}
         for each in inbound:
-            first, *others = places_of(each)
+            first, *others = each.places
             owner = known.get(first) or next(known[place] for place in others if place in known)
             if first not in known:
                 claims[first] = Identity(*first, owner, now_ms())
@@ -252,4 +252,4 @@ def _by_time(inbound: Iterable[Inbound]) -> list[Inbound]:
 
 
 def _distinct(inbound: Iterable[Inbound]) -> list[Address]:
-    return list({place for each in inbound for place in places_of(each)})
+    return list({place for each in inbound for place in each.places})

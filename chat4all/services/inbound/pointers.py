@@ -65,7 +65,7 @@ def _names(inbound: Inbound) -> Iterable[Id]:
 
 def _is_to(row: Delivery, inbound: Inbound) -> bool:
     """Whether it went to this very person: ids of another's messages say nothing here."""
-    return row.key.lane.channel == inbound.channel and row.address in {inbound.address, inbound.also_known_as}
+    return (row.key.lane.channel, row.address) in inbound.places
 
 
 def _asked(

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from chat4all.model.content import Answer, Choices, Option
 from chat4all.model.deliveries import Delivery, DeliveryKey
-from chat4all.model.messages import Message, Recipient
+from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
-from chat4all.model.slots import delivery_key, slots
+from chat4all.model.slots import keys_to
 from chat4all.ports import Arrived, Inbound, MessageStore, Spoken
 
 NUMBER = re.compile(r"[#(]?([0-9]{1,2})[.)]?")
@@ -59,11 +59,7 @@ def _may_choose(written: Written) -> bool:
 def _keys(message: Message, inbound: Inbound, partitions: int) -> list[DeliveryKey]:
     """The deliveries that brought the choices to this address."""
     partition = partition_of(message.conversation_id, partitions)
-    return [delivery_key(message, slot, partition) for slot in slots(message) if _is_to(slot.recipient, inbound)]
-
-
-def _is_to(recipient: Recipient, inbound: Inbound) -> bool:
-    return recipient.channel == inbound.channel and recipient.address in {inbound.address, inbound.also_known_as}
+    return keys_to(message, inbound.places, partition)
 
 
 def chosen(text: str, options: Sequence[Option]) -> Option | None:
