@@ -19,6 +19,7 @@ from telebot.async_telebot import AsyncTeleBot
 from chat4all.channels import http, telegram_address, telegram_errors, telegram_inbound, telegram_media, telegram_sending
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields
+from chat4all.channels.telegram_session import Once
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
 from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
 from chat4all.ports import (
@@ -119,6 +120,7 @@ class Telegram(Channel):
         asyncio_helper.API_URL = f"{base}/bot{{0}}/{{1}}"
         asyncio_helper.REQUEST_TIMEOUT = ceil(self._timeout_s)
         asyncio_helper.REQUEST_LIMIT = http.CONNECTIONS
+        self._sessions = asyncio_helper.session_manager = Once()
         self._bot = AsyncTeleBot(token)
 
     def address(self, text: str) -> str:
@@ -250,7 +252,7 @@ class Telegram(Channel):
 
     async def close(self) -> None:
         """Let go of connections."""
-        session = asyncio_helper.session_manager.session
+        session = self._sessions.session
         if session is not None and not session.closed:
             await session.close()
 

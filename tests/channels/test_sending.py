@@ -9,9 +9,24 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
+from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS, open_channel
-from chat4all.model.content import Media
+from chat4all.model.content import (
+    Card,
+    Choices,
+    ContactCards,
+    Content,
+    Deletion,
+    Edit,
+    Location,
+    Media,
+    Option,
+    Poll,
+    Reaction,
+    Text,
+    type_of,
+)
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Channel, FileLink, Outgoing, Taken
 from chat4all.settings import Settings
@@ -142,6 +157,48 @@ async def test_a_lost_answer_is_unknown(channel: str, opened: Open) -> None:
     async with serving(handler) as url:
         with pytest.raises(Unknown):
             await opened(channel, url).send_text(outgoing(channel))
+
+
+CONTENTS: list[Content] = [
+    Location(-23.5, -46.6),
+    Location(-23.5, -46.6, "Market", "Main Street 1"),
+    ContactCards((Card("Rui Reis", ("+351911",)),)),
+    Poll("Tea?", ("Yes", "No")),
+    Choices("Bread?", (Option("rye", "Rye"),), style="buttons"),
+    Reaction("m", "👍"),
+    Edit(Text("new"), "m"),
+    Deletion("m"),
+    PICTURE,
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_whatever_is_sent_leaves_once(channel: str, content: Content, opened: Open) -> None:
+    """On a connection that was used before and ends without an answer: HTTP clients repeat some requests by themselves then."""
+    calls = 0
+
+    async def handler(request: BaseRequest) -> web.Response:
+        nonlocal calls
+        await request.read()
+        calls += 1
+        if calls > 1:
+            assert request.transport is not None
+            request.transport.close()
+        return web.json_response(TAKEN[channel][0])
+
+    async with serving(handler) as url:
+        open_channel = opened(channel, url)
+        if not {type_of(content)} & {*open_channel.limits.contents, "choices", "media"}:
+            return
+        await open_channel.send_text(outgoing(channel))
+        message = replace(outgoing(channel), targets=(TAKEN[channel][1],))
+        with pytest.raises(Unknown):
+            if isinstance(content, Media):
+                await open_channel.send_file(message, content, FileLink("https://files.example/1"))
+            else:
+                await open_channel.send_content(message, content)
+    assert calls == 2
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
