@@ -151,6 +151,11 @@ class Settings(BaseSettings):
         None, description="Message ids: repeats are recognised, and messages found by id. Unset: a while longer than messages."
     )
     keep_letters_days: Days = Field(90, description="Dead letters. 0: for ever.")
+    # Not for ever: the log of an endpoint is read day by day.
+    keep_webhook_calls_days: Annotated[int, Field(ge=1, le=90)] = Field(7, description="The log of calls to outgoing webhooks.")
+    webhook_calls_limit: Count = Field(
+        10_000, description="Calls in the log of one endpoint; of more, up to a fifth beyond, the oldest are forgotten."
+    )
     keep_files_days: Days = Field(
         0, description="The file of a message; its bytes go when no message keeps them. 0: as long as the message."
     )
@@ -212,6 +217,7 @@ class Settings(BaseSettings):
             handles=self.keep_handles_days,
             letters=self.keep_letters_days,
             files=self.keep_files_days,
+            webhook_calls=self.keep_webhook_calls_days,
         )
         return Retention.of(asked, self.keep_ids_days, self.log_retention_h)
 

@@ -26,6 +26,7 @@ class Retention(Struct, frozen=True):
     ids: int = 0
     letters: int = 0
     files: int = 0
+    webhook_calls: int = 0
 
     @classmethod
     def of(cls, asked: "Retention", ids: int | None, log_h: int) -> "Retention":

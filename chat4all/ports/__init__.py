@@ -31,9 +31,11 @@ from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
 from chat4all.ports.uploads import Uploaded, UploadPlace, Uploads
 from chat4all.ports.waker import NOBODY, Waker
+from chat4all.ports.webhooks import WEBHOOKS, Recovery, Webhook, WebhookCall, Webhooks
 
 __all__ = [
     "NOBODY",
+    "WEBHOOKS",
     "Account",
     "Arrived",
     "Aside",
@@ -65,6 +67,7 @@ __all__ = [
     "Part",
     "Progress",
     "ProgressStore",
+    "Recovery",
     "Registration",
     "Span",
     "Spoken",
@@ -79,5 +82,8 @@ __all__ = [
     "Uploads",
     "Waiting",
     "Waker",
+    "Webhook",
+    "WebhookCall",
+    "Webhooks",
     "stamps_of",
 ]

@@ -24,6 +24,7 @@ from chat4all.ports.modifications import Modifications
 from chat4all.ports.progress import ProgressStore
 from chat4all.ports.raw_parts import RawParts
 from chat4all.ports.uploads import Uploads
+from chat4all.ports.webhooks import Webhooks
 
 
 class Expired(Struct, frozen=True):
@@ -38,7 +39,18 @@ class Expired(Struct, frozen=True):
 
 
 class MessageStore(
-    Directory, Access, History, Modifications, RawParts, Listing, Changes, Deliveries, ProgressStore, Files, Uploads
+    Directory,
+    Access,
+    History,
+    Modifications,
+    RawParts,
+    Listing,
+    Changes,
+    Deliveries,
+    ProgressStore,
+    Files,
+    Uploads,
+    Webhooks,
 ):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 

@@ -15,6 +15,7 @@ from storage.message_store.cassandra_raw_parts import CassandraRawParts
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
 from storage.message_store.cassandra_uploads import CassandraUploads
+from storage.message_store.cassandra_webhooks import CassandraWebhooks
 from storage.message_store.known import Known
 
 PASSWORD = "store"  # noqa: S105 - the name of the secret
@@ -31,6 +32,7 @@ class CassandraStore(
     CassandraProgress,
     CassandraFiles,
     CassandraUploads,
+    CassandraWebhooks,
     MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.
@@ -40,7 +42,7 @@ class CassandraStore(
 
     def __init__(self, settings: Settings) -> None:
         place = parse(settings.store)
-        self._kept = settings.retention
+        self._kept, self._calls_limit = settings.retention, settings.webhook_calls_limit
         self._db = Session(place, settings.secret(PASSWORD) if place.user else "")
         self._message_buckets, self._delivery_buckets, self._minutes, self._active = Known(), Known(), Known(), Known()
         self._earliest = {}

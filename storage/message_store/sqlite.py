@@ -23,9 +23,10 @@ from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_raw_parts import SQLiteRawParts
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
+from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 16
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -41,13 +42,14 @@ class SQLiteStore(
     SQLiteProgress,
     SQLiteFiles,
     SQLiteUploads,
+    SQLiteWebhooks,
     MessageStore,
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""
 
     def __init__(self, settings: Settings, write_limit_s: float = WRITE_LIMIT_S) -> None:
         self._db = Connections(settings.data / settings.store.partition(":")[2], write_limit_s=write_limit_s)
-        self._kept = settings.retention
+        self._kept, self._calls_limit = settings.retention, settings.webhook_calls_limit
         self._active = Known()
 
     def migrate(self) -> None:

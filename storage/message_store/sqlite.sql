@@ -1,4 +1,4 @@
--- The embedded message store, schema version 14. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 16. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -419,3 +419,43 @@ CREATE TABLE IF NOT EXISTS withdrawals (
     reason   TEXT NOT NULL,
     said_by  TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Since version 16: outgoing webhooks, the log of calls to them, what is told once more, and how far messages were told.
+CREATE TABLE IF NOT EXISTS webhooks (
+    webhook_id TEXT PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    deleted    INTEGER NOT NULL,
+    body       TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- A number that every change of an endpoint raises.
+CREATE TABLE IF NOT EXISTS webhook_changes (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS webhook_calls (
+    webhook_id TEXT NOT NULL,
+    call_id    TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, call_id)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS webhook_calls_by_age ON webhook_calls (at);
+
+CREATE TABLE IF NOT EXISTS webhook_recoveries (
+    partition   INTEGER NOT NULL,
+    recovery_id TEXT NOT NULL,
+    webhook_id  TEXT NOT NULL,
+    position    INTEGER NOT NULL,
+    retry_at    INTEGER NOT NULL,
+    refusals    INTEGER NOT NULL,
+    until       INTEGER NOT NULL,
+    PRIMARY KEY (partition, recovery_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS webhook_told (
+    partition INTEGER PRIMARY KEY,
+    seq       INTEGER NOT NULL
+);

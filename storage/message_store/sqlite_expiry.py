@@ -103,6 +103,7 @@ def _chosen(kept: Retention) -> Iterator[Old]:
         ("withdrawals", kept.deliveries, "withdrawals", "delivery", AT),
         ("ids", kept.ids, "message_ids", "message_id, conversation_id", AT),
         ("handles", kept.handles, "handles", "channel, account, provider_id", AT),
+        ("webhook_calls", kept.webhook_calls, "webhook_calls", "webhook_id, call_id", AT),
         ("webhooks", kept.letters, "letter_bodies", "letter_id", AT),
         ("letters", kept.letters, "dead_letters", "letter_id", "day < date(? / 1000, 'unixepoch')"),
     )

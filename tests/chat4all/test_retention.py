@@ -15,7 +15,7 @@ from chat4all.settings import Settings, SettingsError, load
 
 def test_messages_are_kept_for_ever_by_default(tmp_path: Path) -> None:
     """And with them their ids, and their files."""
-    assert Settings(data=tmp_path).retention == Retention(deliveries=28, handles=26, letters=90)
+    assert Settings(data=tmp_path).retention == Retention(deliveries=28, handles=26, letters=90, webhook_calls=7)
 
 
 def test_what_is_left_open_follows_from_messages(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from storage.message_store import (
     sqlite_modifications,
     sqlite_progress,
     sqlite_raw_parts,
+    sqlite_webhooks,
 )
 from storage.message_store.sqlite import SCHEMA_VERSION, SQLiteStore
 from storage.message_store.sqlite_rows import Lookup, Write
@@ -253,6 +254,7 @@ def statements() -> list[str]:
         sqlite_facts,
         sqlite_modifications,
         sqlite_raw_parts,
+        sqlite_webhooks,
     )
     values = {id(value): value for part in parts for value in vars(part).values()}.values()
     batched = [each._sql[2] for each in values if isinstance(each, Lookup | Write)]
