@@ -8,7 +8,7 @@ from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.liveness import Clock, Observed
-from chat4all.ports import LaneState, Lease
+from chat4all.ports import WEBHOOKS, LaneState, Lease
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.resources import Parts
@@ -33,9 +33,11 @@ class Sweeper:
         self._waiting: tuple[float, Values] = (-COUNTED_S, {})
 
     def stuck(self, states: dict[Lane, LaneState], due: set[Lane]) -> list[Lane]:
-        """Lanes with work that nobody seems to hold."""
+        """Lanes with work that nobody seems to hold. Those of outgoing webhooks have no rows; whoever tells of events looks."""
         found = []
         for lane, state in states.items():
+            if lane.channel == WEBHOOKS:
+                continue
             seen = self._leases.get(lane) or self._leases.setdefault(lane, Observed(self._clock))
             seen.look(state.lease)
             quiet = not state.lease.holder or seen.unchanged_s >= HOLDER_QUIET_S

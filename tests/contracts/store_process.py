@@ -4,11 +4,13 @@ It reads the usual settings from the environment, says `ready`, and begins when 
 """
 
 import sys
+from contextlib import suppress
 from itertools import count
 
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import DeliveryKey, Facts, Lane
-from chat4all.ports import Lease, MessageStore, Registration
+from chat4all.model.failures import Temporary
+from chat4all.ports import Lease, MessageStore, Registration, Webhook
 from chat4all.settings import load
 from storage.open import open_store
 from tests.contracts.stores import delivery, message
@@ -62,6 +64,19 @@ def merge(store: MessageStore, name: str, me: str) -> None:
         tell(f"{seq} {at}")
 
 
+def change(store: MessageStore, name: str, me: str) -> None:
+    """Change an endpoint that others change too; say which versions we were told to have made."""
+    made = 0
+    while made < ROUNDS:
+        there = store.webhook(name)
+        wanted = Webhook(name, me, version=there.version + 1 if there else 1)
+        # Where the answer does not come, somebody has made that version.
+        with suppress(Temporary):
+            if store.put_webhook(wanted):
+                made += 1
+                tell(str(wanted.version))
+
+
 def tell(line: str) -> None:
     """One line to the test, at once."""
     sys.stdout.write(line + "\n")
@@ -75,7 +90,7 @@ def main() -> None:
     store.check()
     tell("ready")
     sys.stdin.readline()
-    {each.__name__: each for each in (write, claim, lease, register, merge)}[command](store, name, more)
+    {each.__name__: each for each in (write, claim, lease, register, merge, change)}[command](store, name, more)
     store.close()
 
 

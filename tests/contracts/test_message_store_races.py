@@ -169,6 +169,18 @@ def test_processes_lose_none_of_each_others_facts_and_registrations(store: Messa
         assert row.facts == Facts(attempts=max(told), sent_at=min(told), provider_id=f"p{min(told)}")
 
 
+def test_processes_that_change_one_endpoint_of_webhooks_each_make_versions_of_their_own(
+    store: MessageStore, start: Start
+) -> None:
+    """Nobody replaces what somebody else has made and he has not seen: every version was made once."""
+    name = fresh("wh")
+    made = [int(line) for said in together(start, "change", name) for line in said]
+    kept = store.webhook(name)
+    assert kept is not None
+    assert len(set(made)) == len(made) == PROCESSES * ROUNDS
+    assert set(made) <= set(range(1, kept.version + 1))
+
+
 @pytest.mark.parametrize("acknowledged", [1, 23, 60])
 def test_what_a_killed_process_was_told_is_kept(store: MessageStore, start: Start, acknowledged: int) -> None:
     """kill -9 at any moment: acknowledged rows are all there, whole, and others can write on at once."""

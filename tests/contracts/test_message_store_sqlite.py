@@ -19,7 +19,7 @@ from chat4all.model.conversations import Verification
 from chat4all.model.deliveries import DeliveryKey, Facts, Lane
 from chat4all.model.failures import Mismatch, Temporary
 from chat4all.model.records import ProviderReceipt, Range
-from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting
+from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store import (
     sqlite_deliveries,
@@ -356,3 +356,16 @@ def test_excused_tries_go_after_an_hour(sqlite_store: SQLiteStore, sqlite_settin
     sqlite_store.expire(int(time.time() * 1000) + DAY_MS // 12)
     with shell(sqlite_settings) as db:
         assert db.execute("SELECT count(*) FROM tries").fetchone() == (0,)
+
+
+def test_calls_of_webhooks_go_after_their_days(sqlite_store: SQLiteStore) -> None:
+    """Seven, if the settings do not say otherwise; endpoints stay."""
+    now = int(time.time() * 1000)
+    webhook, old = Webhook("w", "u", version=1), WebhookCall("w", "1", now - 7 * DAY_MS - 1, "e", "t")
+    young = replace(old, call_id="2", at=now - 7 * DAY_MS + 60_000)
+    assert sqlite_store.put_webhook(webhook)
+    sqlite_store.log_webhook_calls([old, young, *(replace(old, call_id=f"0{number}") for number in range(600))])
+    assert sqlite_store.expire(now).rows["webhook_calls"] == 601
+    assert sqlite_store.webhook_calls("w", 9) == [young]
+    assert sqlite_store.expire(now + 3650 * DAY_MS).rows["webhook_calls"] == 1
+    assert sqlite_store.webhooks(9) == [webhook]

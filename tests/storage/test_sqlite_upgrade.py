@@ -12,7 +12,7 @@ from chat4all.model.deliveries import TAKEN_BACK, DeliveryKey, Lane, Withdrawn
 from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
 from chat4all.model.sessions import Revocation
-from chat4all.ports import Waiting
+from chat4all.ports import Recovery, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -107,4 +107,30 @@ def test_a_file_of_version_10_gains_what_is_kept_of_content(tmp_path: Path) -> N
     assert again.users(["bob"])
     again.expire(100 * 86_400_000)
     assert again.modifications([("c", 1)]) == {}
+    again.close()
+
+
+def test_a_file_of_version_14_gains_what_is_kept_of_outgoing_webhooks(tmp_path: Path) -> None:
+    """Endpoints, calls, recoveries and how far messages were told; what was kept stays."""
+    settings, webhook = Settings(data=tmp_path), Webhook("w", "https://example.com", version=1)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        for table in ("webhooks", "webhook_changes", "webhook_calls", "webhook_recoveries", "webhook_told"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=14")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    call, recovery = WebhookCall("w", "1", 5, "e", "test"), Recovery("r", "w", 0, 1, 9)
+    assert again.webhooks_changed() == 0
+    assert again.put_webhook(webhook)
+    again.log_webhook_calls([call])
+    again.add_recoveries([recovery])
+    again.raise_told_seqs({0: 7})
+    assert (again.webhooks(9), again.webhooks_changed()) == ([webhook], 1)
+    assert (again.webhook_calls("w", 9), again.recoveries(0), again.told_seqs()) == ([call], [recovery], {0: 7})
+    assert again.users(["bob"])
     again.close()

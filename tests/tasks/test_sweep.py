@@ -1,7 +1,7 @@
 """The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
 
 from chat4all.model.deliveries import Lane
-from chat4all.ports import LaneState, Lease
+from chat4all.ports import WEBHOOKS, LaneState, Lease
 from tasks.sweep import HOLDER_QUIET_S, Sweeper
 
 LANE = Lane("whatsapp", 0)
@@ -36,3 +36,9 @@ def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
     assert seen == [[]] * 4
     now[0] = 3 + HOLDER_QUIET_S
     assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set()) == [LANE]
+
+
+def test_lanes_of_webhooks_are_not_for_those_who_deliver() -> None:
+    """Their queue has no worker: a message a second would be left in it."""
+    lane = Lane(WEBHOOKS, 0)
+    assert Sweeper().stuck({lane: LaneState(lane, 0, 7, Lease())} | state(5, 3), {lane}) == [LANE]
