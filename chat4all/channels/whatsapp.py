@@ -222,7 +222,9 @@ class WhatsApp(meta.MetaChannel):
         if not any(lists.values()) or not all(isinstance(each, list) for each in lists.values()):
             yield Unreadable("change")
         yield from (Aside("provider_error", _reason([each])) for each in items(lists.get("errors")))
-        yield from map(self._read_status, items(lists.get("statuses")))
+        for each in items(lists.get("statuses")):
+            yield self._read_status(each)
+            yield from whatsapp_inbound.recipient(fields(each))
         for name in ("messages", "message_echoes"):
             contacts, account = value.get("contacts"), self.account.account_id
             yield from whatsapp_inbound.read(items(lists.get(name)), contacts, account, name == "message_echoes")

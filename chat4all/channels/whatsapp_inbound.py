@@ -9,7 +9,7 @@ from msgspec import Struct
 from chat4all.channels.json_fields import fields, flat, ident, items, words
 from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_content import Said, call, is_unreadable, kind_of, referral_of, said
-from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
+from chat4all.ports import Aside, Inbound, Moved, Named, Unreadable, Update
 
 NAME = "whatsapp"
 MEXICO_OLD = re.compile(r"521[0-9]{10}")
@@ -59,9 +59,23 @@ def read(messages: Sequence[object], contacts: object, account: str, echoes: boo
 
 
 def names(contacts: Sequence[object]) -> tuple[str, ...]:
-    """What WhatsApp calls the people that these name, each by number and by user id."""
-    people = [_person(fields(each).get("wa_id"), fields(each).get("user_id")) for each in contacts]
-    return tuple(name for each in people for name in (number(each.phone) if each.phone else "", each.user_id) if name)
+    """What WhatsApp calls the people that these name, each by number and by user ids."""
+    return tuple(name for each in map(fields, contacts) for name in _called(each, "wa_id", ""))
+
+
+def recipient(status: dict[str, Any]) -> Iterator[Named]:
+    """Who a status is about, where it names them by more than one address. Of a group it names the group."""
+    called = () if words(status.get("recipient_type")) == "group" else _called(status, "recipient_id", "recipient_")
+    if len(called) > 1:
+        yield Named(NAME, called)
+
+
+def _called(known: dict[str, Any], phone: str, beginning: str) -> tuple[str, ...]:
+    """The addresses of one person, each once, the number first. A person of a portfolio of businesses has an id there too."""
+    person = _person(known.get(phone), known.get(f"{beginning}user_id"))
+    parent = _person("", known.get(f"{beginning}parent_user_id"))
+    found = (number(person.phone) if person.phone else "", person.user_id, parent.user_id)
+    return tuple(dict.fromkeys(each for each in found if each))
 
 
 def _contact(contact: object) -> _Person:

@@ -223,6 +223,18 @@ class Moved(Struct, frozen=True):
     to: str
 
 
+class Named(Struct, frozen=True):
+    """One person has these addresses, a provider says beside something else: a number, and the ids that it gives them."""
+
+    channel: str
+    addresses: tuple[str, ...]
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The addresses, each (channel, address)."""
+        return [(self.channel, each) for each in self.addresses]
+
+
 class Fetch(Struct, frozen=True):
     """Something to GET. The headers may hold a secret."""
 
@@ -249,7 +261,7 @@ class Aside(Struct, frozen=True):
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Moved | Unreadable | Unclaimed | Aside
+Update = Inbound | ProviderReceipt | Moved | Named | Unreadable | Unclaimed | Aside
 
 
 class Channel(ABC):

@@ -8,13 +8,14 @@ import msgspec
 
 from chat4all.channels import CHANNELS
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Aside, Inbound, Moved, Unclaimed, Unreadable, Update
+from chat4all.ports import Aside, Inbound, Moved, Named, Unclaimed, Unreadable, Update
 
 FOLDER = Path(__file__).parent.parent / "payloads"
 TYPES: dict[str, Any] = {
     "inbound": Inbound,
     "receipt": ProviderReceipt,
     "moved": Moved,
+    "named": Named,
     "unreadable": Unreadable,
     "unclaimed": Unclaimed,
     "aside": Aside,

@@ -16,7 +16,7 @@ from chat4all.model.failures import Permanent
 from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
-from chat4all.ports import Inbound, MessageStore, Moved, Update
+from chat4all.ports import Inbound, MessageStore, Moved, Named, Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
@@ -28,6 +28,7 @@ from chat4all.services.inbound.address_changes import follow
 from chat4all.services.inbound.conversation_match import ConversationMatch
 from chat4all.services.inbound.in_flight import sent_by_us
 from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of
+from chat4all.services.inbound.learned_names import LearnedNames
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
 from chat4all.telemetry import metrics, tracing
@@ -53,6 +54,7 @@ class Arrivals:
         self._acceptor = acceptor
         self._people = acceptor.people
         self._places = ConversationMatch(store, acceptor.people, acceptor.partitions)
+        self._names = LearnedNames(store)
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Counts:
         """Make everything durable, in one call of the log unless an address moves between two messages.
@@ -61,6 +63,7 @@ class Arrivals:
         """
         counts = Counts(0, 0)
         for some in _runs(updates):
+            self._names.learn(each for each in some if isinstance(each, Named))
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
             counts = counts.joined(self._accept(some, headers))
@@ -95,6 +98,7 @@ class Arrivals:
         known = self._store.owners(_distinct(inbound)) if inbound else {}
         inbound = self._late(inbound, known)
         owners = self._owners(inbound, known)
+        inbound = self._by_both_names(inbound, known)
         wrote = _by_time(each for each in inbound if not each.is_echo)
         self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
         arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
@@ -186,6 +190,20 @@ class Arrivals:
         if claims:
             known.update(self._people.claim(list(claims.values())))
         return known
+
+    def _by_both_names(self, inbound: Sequence[Inbound], known: Mapping[Address, Identity]) -> list[Inbound]:
+        """Who writes from a learned address is found by the one that we write to: what was said to it is answered here."""
+        aliases = {place: each.user_id for place, each in known.items() if not each.verified}
+        alone = [each for each in inbound if not each.also_known_as and (each.channel, each.address) in aliases]
+        if not alone:
+            return list(inbound)
+        owned = self._store.identities(list({aliases[each.channel, each.address] for each in alone}))
+        found = []
+        for each in inbound:
+            owner = "" if each.also_known_as else aliases.get((each.channel, each.address), "")
+            proved = [had.address for had in owned.get(owner, ()) if had.channel == each.channel and had.verified]
+            found.append(replace(each, also_known_as=proved[0]) if proved else each)
+        return found
 
     def _bring_files(self, arrivals: Sequence[Arrival]) -> None:
         """Register the files that come with messages. A worker fetches them; the message does not wait."""
