@@ -65,7 +65,7 @@ class Instagram(MessagingChannel):
         signals=SIGNALS,
         reactions=frozenset({LOVE}),
     )
-    verdicts = meta.COMMON | {
+    verdicts = meta.MESSAGING | {
         (10, 2534022): Verdict(Permanent, "outside_window"),
         (100, 2534014): Verdict(Permanent, "unknown_address"),
         (100, 2018001): Verdict(Permanent, "unknown_address"),

@@ -57,7 +57,7 @@ class Messenger(MessagingChannel):
         files_per_second=FILES_PER_SECOND,
         signals=SIGNALS,
     )
-    verdicts = meta.COMMON | {
+    verdicts = meta.MESSAGING | {
         (10, 2018278): Verdict(Permanent, "outside_window"),
         (10, 1893063): Verdict(Temporary, "account_blocked"),
         (100, 2018001): Verdict(Permanent, "unknown_address"),

@@ -23,12 +23,22 @@ MEDIA_HOSTS = ("facebook.com", "fbcdn.net", "fbsbx.com", "instagram.com", "cdnin
 
 
 class Verdict(Struct, frozen=True):
-    """What an error code means. `wait` is how long to keep away when the provider does not say, in seconds."""
+    """What an error code means. `wait` is how long to keep away when the provider does not say, in seconds.
+
+    `tries`: of a Temporary (`Temporary.tries`).
+    """
 
     kind: type[Failure]
     reason: str
     wait: float = 0.0
+    tries: int = 0
 
+
+# For codes that say an outage and also what never passes: so the rest of a conversation does not wait for a day. With pauses
+# that double up to five minutes it is over an hour; while an outage holds the whole account back hardly any are used up.
+OUTAGE_TRIES = 40
+# By (code, subcode), or by code.
+Verdicts = Mapping[int | tuple[int, int], Verdict]
 
 # The same in every Graph API. A refused account is the operator's to mend: its messages wait, they are not at fault.
 COMMON: dict[int | tuple[int, int], Verdict] = {
@@ -45,6 +55,11 @@ COMMON: dict[int | tuple[int, int], Verdict] = {
     368: Verdict(Temporary, "account_blocked"),
     613: Verdict(Throttled, "rate_limit", 60.0),
     80007: Verdict(Throttled, "rate_limit", 60.0),
+}
+# On the messaging platform code 2 may also mean that the person blocked the account; no subcode tells which.
+MESSAGING = COMMON | {
+    2: Verdict(Temporary, "provider_error", tries=OUTAGE_TRIES),
+    (2, 2018344): Verdict(Temporary, "credentials"),
 }
 
 
@@ -81,7 +96,7 @@ def code_of(value: object, otherwise: int) -> int:
     return int(digits) if CODE.fullmatch(digits) else otherwise
 
 
-def success(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> dict[str, Any]:
+def success(answer: Answer, verdicts: Verdicts) -> dict[str, Any]:
     """The object in an answer that says that it was taken. An error is one whatever the status beside it says.
 
     Unknown when nobody can tell: it may have been taken.
@@ -95,7 +110,7 @@ def success(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -
         raise Unknown("unreadable_answer", f"HTTP {answer.status}") from None
 
 
-def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+def failure(answer: Answer, verdicts: Verdicts) -> Failure:
     """Why the provider did not take it: by (code, subcode), by code, and by HTTP status where the code says nothing to us."""
     error = read_error(answer)
     detail = f"HTTP {answer.status}" if error is None else f"code {error.code}/{error.error_subcode}, HTTP {answer.status}"
@@ -106,10 +121,12 @@ def failure(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -
         verdict = _by_status(answer.status, error)
     if verdict.kind is Throttled:
         return Throttled(verdict.reason, answer.retry_after or verdict.wait, detail)
+    if verdict.tries:
+        return Temporary(verdict.reason, detail, verdict.tries)
     return verdict.kind(verdict.reason, detail)
 
 
-def refusal(answer: Answer, verdicts: Mapping[int | tuple[int, int], Verdict]) -> Failure:
+def refusal(answer: Answer, verdicts: Verdicts) -> Failure:
     """The same for `connect`: there a refused credential is final, for a person stands in front of it."""
     found = failure(answer, verdicts)
     if isinstance(found, Unknown):

@@ -27,6 +27,7 @@ from chat4all.ports import (
     Aside,
     Body,
     Fetch,
+    FileLink,
     Limits,
     MediaSource,
     Outgoing,
@@ -76,6 +77,8 @@ VERDICTS = meta.COMMON | {
     133010: Verdict(Temporary, "credentials"),
     133015: Verdict(Temporary, "credentials"),
 }
+# Of a file that Meta was to fetch from our link the same code mostly says that this failed just now.
+LINK_VERDICTS = VERDICTS | {131053: Verdict(Temporary, "media", tries=meta.OUTAGE_TRIES)}
 # Fields of a value that hold something for us.
 VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
 READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
@@ -258,17 +261,18 @@ class WhatsApp(meta.MetaChannel):
 
     async def send_text(self, message: Outgoing) -> Taken:
         """A text; links in it get their preview."""
-        return await self._send(message, type="text", text=_Text(message.text))
+        return await self._send(message, VERDICTS, type="text", text=_Text(message.text))
 
     async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> Taken:
         """A picture, sound, film, voice note or sticker where WhatsApp shows the type, and a document for all else."""
         kind, part = whatsapp_sends.file_part(message, file, source)
-        return await self._send(message, type=kind, **{kind: part})
+        verdicts = LINK_VERDICTS if isinstance(source, FileLink) else VERDICTS
+        return await self._send(message, verdicts, type=kind, **{kind: part})
 
     async def send_content(self, message: Outgoing, content: Content) -> Taken:
         """What it is."""
         kind, part = whatsapp_sends.part_of(message, content)
-        return await self._send(message, type=kind, **{kind: part})
+        return await self._send(message, VERDICTS, type=kind, **{kind: part})
 
     def shown_as(self, file: Media) -> str:
         """Its type. The name goes with each message."""
@@ -297,7 +301,7 @@ class WhatsApp(meta.MetaChannel):
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Permanent("media") from None
 
-    async def _send(self, message: Outgoing, **content: Any) -> Taken:
+    async def _send(self, message: Outgoing, verdicts: meta.Verdicts, **content: Any) -> Taken:
         address = message.address
         if message.reply_to:
             content["context"] = _Context(message.reply_to)
@@ -309,7 +313,7 @@ class WhatsApp(meta.MetaChannel):
             content["recipient"] = address
         send = _Send(biz_opaque_callback_data=message.reference, **content)
         answer = await self._http.post(self._messages, _encode(send))
-        said = meta.success(answer, VERDICTS)
+        said = meta.success(answer, verdicts)
         provider_id = next((ident(fields(each).get("id")) for each in items(said.get("messages"))), "")
         if not provider_id:
             raise Unknown("unreadable_answer", f"HTTP {answer.status}")

@@ -11,7 +11,14 @@ class Failure(Exception):
 
 
 class Temporary(Failure):
-    """It may work later, unchanged: an outage, a 5xx, a timeout before anything was sent."""
+    """It may work later, unchanged: an outage, a 5xx, a timeout before anything was sent.
+
+    `tries`: after so many in a row it is no use; 0: as long as the message is worth sending.
+    """
+
+    def __init__(self, reason: str, detail: str = "", tries: int = 0) -> None:
+        super().__init__(reason, detail)
+        self.tries = tries
 
 
 class Newer(Temporary):

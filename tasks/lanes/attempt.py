@@ -219,9 +219,7 @@ class Sender:
             return Wait(now_ms() + int(failure.retry_after * 1000) + 1, refusals, not_sent(row))
         except Temporary as failure:
             self.calls.came_to("temporary")
-            self.throttle.failed()
-            log.info("attempt_failed", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
-            return Wait(now_ms() + self._backoff_ms(refusals) + 1, refusals + 1, not_sent(row))
+            return self._refused_for_now(row, refusals, failure)
         except Permanent as failure:
             self.calls.came_to("permanent")
             self.throttle.succeeded()
@@ -234,6 +232,14 @@ class Sender:
         return Done(self._sent(row, provider_id))
 
     # What it came to
+
+    def _refused_for_now(self, row: Delivery, refusals: int, failure: Temporary) -> Outcome:
+        """It is tried again, unless it was so often that it may never pass."""
+        self.throttle.failed()
+        log.info("attempt_failed", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
+        if failure.tries and refusals + 1 >= failure.tries:
+            return refused(row, failure.reason, failure.detail)
+        return Wait(now_ms() + self._backoff_ms(refusals) + 1, refusals + 1, not_sent(row))
 
     async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
         """The end of it, unless the provider says where the address has gone: then it goes there."""

@@ -28,7 +28,7 @@ from chat4all.model.content import (
     type_of,
 )
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, FileLink, Outgoing, Taken
+from chat4all.ports import Channel, FileLink, MediaSource, Outgoing, Taken, Uploaded
 from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels.conftest import Open, serving
@@ -79,8 +79,29 @@ async def test_an_answer_means_a_failure(
     assert (type(failure).__name__, failure.reason) == (row["kind"], row["reason"])
     if isinstance(failure, Throttled):
         assert failure.retry_after == row["retry_after"]
+    if isinstance(failure, Temporary):
+        assert failure.tries == row.get("tries", 0)
     shown = "".join(traceback.format_exception(failure)) + caplog.text
     assert [each for each in secrets(channel, settings) if each in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "tries"),
+    [(FileLink("https://files.example/1"), "Temporary", 40), (Uploaded("handle", 1, 2), "Permanent", 0)],
+)
+async def test_a_link_that_whatsapp_could_not_fetch_is_tried_again(
+    source: MediaSource, kind: str, tries: int, opened: Open
+) -> None:
+    """131053: Meta could not get the file just now, or, where it has the bytes, does not want it."""
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.json_response({"error": {"code": 131053, "error_subcode": 2494010}}, status=400)
+
+    async with serving(handler) as url:
+        with pytest.raises(Failure) as caught:
+            await opened("whatsapp", url).send_file(outgoing("whatsapp"), PICTURE, source)
+    failure = caught.value
+    assert (type(failure).__name__, failure.reason, getattr(failure, "tries", 0)) == (kind, "media", tries)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -21,7 +21,7 @@ from chat4all.services.inbound.address_changes import follow
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait
-from tasks.lanes.writer import Writer
+from tasks.lanes.writer import GivenUp, Writer
 from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -228,6 +228,20 @@ async def test_an_open_breaker_spends_no_attempts(desk: Desk) -> None:
     outcome = await desk.attempt()
     assert isinstance(outcome, Wait)
     assert desk.row().facts.attempts == 3
+
+
+@pytest.mark.parametrize(("tries", "refusals", "ends"), [(0, 500, False), (3, 1, False), (3, 2, True), (3, 7, True)])
+async def test_a_failure_that_may_never_pass_is_tried_so_often(desk: Desk, tries: int, refusals: int, ends: bool) -> None:
+    """A channel says after how many refusals in a row it is no use; then it is FAILED with that reason, and a dead letter."""
+    desk.channel.failure = Temporary("provider_error", "code 2", tries)
+    outcome = await desk.sender.attempt(desk.row(), refusals, granted())
+    if not ends:
+        assert isinstance(outcome, Wait)
+        return
+    assert isinstance(outcome, Done)
+    assert isinstance(outcome.write, GivenUp)
+    assert outcome.write.facts.refused_reason == "provider_error"
+    assert outcome.write.letter is not None
 
 
 async def test_a_delivery_that_is_too_old_ends(tmp_path: Path, desk: Desk) -> None:
