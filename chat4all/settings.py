@@ -151,13 +151,14 @@ class Settings(BaseSettings):
         None, description="Message ids: repeats are recognised, and messages found by id. Unset: a while longer than messages."
     )
     keep_letters_days: Days = Field(90, description="Dead letters. 0: for ever.")
+    keep_files_days: Days = Field(
+        0, description="The file of a message; its bytes go when no message keeps them. 0: as long as the message."
+    )
     # Not for ever: the log of an endpoint is read day by day.
     keep_webhook_calls_days: Annotated[int, Field(ge=1, le=90)] = Field(7, description="The log of calls to outgoing webhooks.")
     webhook_calls_limit: Count = Field(
-        10_000, description="Calls in the log of one endpoint; of more, up to a fifth beyond, the oldest are forgotten."
-    )
-    keep_files_days: Days = Field(
-        0, description="The file of a message; its bytes go when no message keeps them. 0: as long as the message."
+        10_000,
+        description="Calls in the log of one endpoint; it is cut to this now and then, so about a tenth more may be there.",
     )
 
     # What is measured.

@@ -1,8 +1,8 @@
 """`python -m ops.sizing [MESSAGES] [--cassandra]`: how many bytes each kind of row takes, by filling a store of its own.
 
 Messages of a hundred characters to one person on WhatsApp, in fifty times fewer conversations, each sent, delivered and
-read: through the stages themselves, the sending aside. Prints bytes per message and table as JSON; docs/sizing.md reckons
-with them.
+read: through the stages themselves, the sending aside. An endpoint of a webhook for each conversation, which is called once for
+each message of it. Prints bytes per message and table as JSON; docs/sizing.md reckons with them.
 """
 
 import json
@@ -22,7 +22,7 @@ from chat4all.model.conversations import Conversation, ConversationType, Identit
 from chat4all.model.deliveries import Delivery, Facts, Lane
 from chat4all.model.messages import Message, Recipient, body_digest
 from chat4all.model.records import INCOMING, STATUS, ProviderReceipt, Range, incoming_record, status_record
-from chat4all.ports import Change, Handle
+from chat4all.ports import Change, Handle, Webhook, WebhookCall
 from chat4all.settings import Settings
 from ops.native.cassandra import Cassandra
 from ops.native.processes import free_port
@@ -64,6 +64,7 @@ def _step(parts: Parts, numbers: Sequence[int]) -> None:
     persist(parts, batch, False)
     fan_out(parts, batch, False)
     _sent(parts, places, now)
+    _called(parts, said, now)
 
 
 def _message(number: int, now: int) -> Message:
@@ -113,6 +114,33 @@ def _sent(parts: Parts, places: Sequence[Range], now: int) -> None:
     ]
     places = _appended(parts, STATUS, [status_record(each, parts.partitions, {}) for each in told])
     receipts(parts, Batches(parts.log).load(STATUS, places), False)
+
+
+def _called(parts: Parts, said: Sequence[Message], now: int) -> None:
+    """What is kept of endpoints and of calls to them."""
+    for each in dict.fromkeys(message.conversation_id for message in said):
+        url = "https://hooks.example.com/chat4all/v1/events"
+        types = ("message.received", "message.sent", "message.delivered")
+        parts.store.put_webhook(
+            Webhook(each, url, types, sealed=b"s" * 200, created_at=now, changed_at=now, created_by="shop", version=1)
+        )
+    parts.store.log_webhook_calls(
+        [
+            WebhookCall(
+                webhook_id=each.conversation_id,
+                call_id=f"{now:013d}-{_id('call', each.message_id)[-12:]}",
+                at=now,
+                event_id=each.message_id,
+                type="message.received",
+                conversation_id=each.conversation_id,
+                offset=number,
+                status=200,
+                took_ms=42,
+                answer='{"ok":true}',
+            )
+            for number, each in enumerate(said)
+        ]
+    )
 
 
 def _provider_id(row: Delivery) -> str:

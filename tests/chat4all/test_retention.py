@@ -60,6 +60,14 @@ def test_days_are_within_what_every_store_can_keep(days: int, monkeypatch: pytes
         load()
 
 
+@pytest.mark.parametrize("days", [0, 91])
+def test_the_log_of_webhooks_is_kept_for_some_days(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for ever: Cassandra's is read day by day."""
+    monkeypatch.setenv("CHAT4ALL_KEEP_WEBHOOK_CALLS_DAYS", str(days))
+    with pytest.raises(SettingsError, match="CHAT4ALL_KEEP_WEBHOOK_CALLS_DAYS: "):
+        load()
+
+
 def test_nothing_is_older_than_for_ever() -> None:
     """0 days is no limit."""
     assert before(0, 10**13) == 0

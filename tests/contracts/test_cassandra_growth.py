@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chat4all.model.clock import DAY_MS
+from chat4all.model.clock import DAY_MS, day_of
 from chat4all.model.deliveries import DeliveryKey, Facts
 from chat4all.model.files import message_holder
-from chat4all.ports import DeadLetter, Handle, Registration
+from chat4all.ports import DeadLetter, Handle, Registration, WebhookCall
 from storage.message_store.cassandra import CassandraStore
 from storage.message_store.cassandra_session import Session
 from tests.contracts.cassandra_server import cassandra_settings
@@ -77,6 +77,17 @@ def test_rows_are_written_with_their_end(limited: CassandraStore) -> None:
 def test_what_is_kept_for_ever_has_no_end(unlimited: CassandraStore) -> None:
     """Neither now nor by a default of the table."""
     assert set(map(tuple, ends(unlimited).values())) == {(None,)}
+
+
+def test_calls_of_webhooks_are_written_with_their_end(cassandra_server: object, tmp_path: Path) -> None:
+    """As the settings say, each in the partition of its day."""
+    name, now = fresh("wh"), int(time.time() * 1000)
+    for store in _store(tmp_path, webhook_calls=3):
+        store.log_webhook_calls([WebhookCall(name, "1", now, "e", "t")])
+        query = "SELECT TTL(body) FROM webhook_calls WHERE webhook_id = ? AND day = ?"
+        [(ttl_s,)] = store._db.rows(query, name, day_of(now))
+        assert -(-ttl_s // DAY_S) == 3
+        assert store.expire(now).rows.get("webhook_calls") is None
 
 
 def test_letters_are_counted_when_they_have_had_their_days(limited: CassandraStore) -> None:

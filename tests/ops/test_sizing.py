@@ -8,7 +8,7 @@ from ops.sizing import embedded, per_message
 def test_a_store_is_filled_through_the_stages(tmp_path: Path) -> None:
     """Every table that a delivered and read message needs has bytes; delivery rows go when they have had their days."""
     found = embedded(tmp_path, 500)
-    assert {"messages", "deliveries"} <= found["store"].keys()
+    assert {"messages", "deliveries", "webhooks", "webhook_calls"} <= found["store"].keys()
     assert found["store_after_days"].get("deliveries", 0) < found["store"]["deliveries"]
     assert found["store_after_days"]["messages"] == found["store"]["messages"]
     assert set(found["log"]) >= {"chat-incoming", "chat-status", "chat-events"}

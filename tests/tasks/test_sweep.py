@@ -1,5 +1,6 @@
 """The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
 
+from chat4all.channels import CHANNELS
 from chat4all.model.deliveries import Lane
 from chat4all.ports import WEBHOOKS, LaneState, Lease
 from tasks.sweep import HOLDER_QUIET_S, Sweeper
@@ -39,6 +40,7 @@ def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
 
 
 def test_lanes_of_webhooks_are_not_for_those_who_deliver() -> None:
-    """Their queue has no worker: a message a second would be left in it."""
+    """Their queue has no worker: a message a second would be left in it. So no channel of that name can be."""
+    assert WEBHOOKS not in CHANNELS
     lane = Lane(WEBHOOKS, 0)
     assert Sweeper().stuck({lane: LaneState(lane, 0, 7, Lease())} | state(5, 3), {lane}) == [LANE]
