@@ -109,7 +109,11 @@ class Webhooks(ABC):
 
     @abstractmethod
     def log_webhook_calls(self, calls: Sequence[WebhookCall]) -> None:
-        """Keep these in the log; the same again changes nothing. A store forgets them after its retention (`expire`)."""
+        """Keep these in the log; the same again changes nothing. Many at once cost a twentieth of one by one.
+
+        A store forgets them after their days, and of one endpoint all but the newest (settings: keep_webhook_calls_days,
+        webhook_calls_limit).
+        """
 
     @abstractmethod
     def webhook_calls(self, webhook_id: str, limit: int, before: str = "") -> list[WebhookCall]:
@@ -125,7 +129,10 @@ class Webhooks(ABC):
 
     @abstractmethod
     def move_recovery(self, recovery: Recovery) -> None:
-        """It has come to this position, which only grows; at `until` it is done and forgotten."""
+        """It has come to this position, which only grows; at `until` it is done and forgotten.
+
+        When to try again and how often it was refused stay as they were said last.
+        """
 
     @abstractmethod
     def told_seqs(self) -> dict[int, int]:
