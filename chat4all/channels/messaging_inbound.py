@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chat4all.channels.json_fields import fields, flat, ident, is_odd, items, joined, words
 from chat4all.channels.messaging_attachments import Piece, link_of, pieces, unsupported, with_words
-from chat4all.channels.wording import EDITED
+from chat4all.channels.wording import EDITED, EMPTY
 from chat4all.channels.wording import unsupported as not_supported
 from chat4all.model import option_tokens
 from chat4all.model.content import Answer, Deletion, Edit, Order, OrderItem, Reaction, Story, Text
@@ -83,7 +83,7 @@ def _pieces(message: dict[str, Any]) -> list[Piece]:
     came = came_by(fields(message, "referral"))
     if text.strip():
         return _with_origin(with_words(found, text), came)
-    return _with_origin(found, came) if found else [Piece(text=came or "[empty message]")]
+    return _with_origin(found, came) if found else [Piece(text=came or EMPTY)]
 
 
 def _with_origin(found: list[Piece], came: str) -> list[Piece]:
@@ -122,7 +122,7 @@ def came_by(referral: Mapping[str, Any]) -> str:
 
 def edited(event: Telling, edit: dict[str, Any], make: Make) -> Update:
     """New words for a message: each edit is news of its own."""
-    mid, text = ident(edit.get("mid")), words(edit.get("text")) or "[empty message]"
+    mid, text = ident(edit.get("mid")), words(edit.get("text")) or EMPTY
     if is_odd(edit.get("text")):
         return Unreadable("event")
     return make(event, mid and f"{mid}:edit:{event.mark}", EDITED + text, content=Edit(Text(text)), about=mid, edits=mid)

@@ -7,12 +7,10 @@ from yarl import URL
 
 from chat4all.channels import meta
 from chat4all.channels.http import Http
-from chat4all.channels.json_fields import ident
 from chat4all.channels.meta import Verdict
 from chat4all.channels.multipart import form
-from chat4all.model.clock import DAY_MS, now_ms
+from chat4all.model.clock import DAY_MS
 from chat4all.model.content import Media
-from chat4all.model.failures import Unknown
 from chat4all.ports import Body, FileLink, MediaSource, Uploaded
 
 # An attachment id is good for 90 days.
@@ -45,8 +43,4 @@ async def upload(
     wanted = {"attachment": {"type": kind_of(file), "payload": {"is_reusable": True}}}
     sent = form({"message": msgspec.json.encode(wanted).decode()}, "filedata", file.filename or "file", file.mime_type, body)
     said = meta.success(await http.upload(account / "message_attachments", sent, body.seconds), verdicts)
-    handle = ident(said.get("attachment_id"))
-    if not handle:
-        raise Unknown("unreadable_answer", "no attachment_id")
-    now = now_ms()
-    return Uploaded(handle, now, now + KEPT_MS)
+    return meta.uploaded(said, "attachment_id", KEPT_MS)

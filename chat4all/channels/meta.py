@@ -13,7 +13,7 @@ from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Unreadable, Update
+from chat4all.ports import Channel, Unreadable, Update, Uploaded
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
@@ -88,6 +88,14 @@ def read_error(answer: Answer) -> GraphError | None:
     except ValueError:
         return None
     return GraphError(code_of(said.get("code"), -1), code_of(said.get("error_subcode"), 0)) if isinstance(said, dict) else None
+
+
+def uploaded(said: Mapping[str, Any], name: str, good_ms: int) -> Uploaded:
+    """The file that was just taken. `name`: where the answer has its id; `good_ms`: how long that is good for."""
+    handle = ident(said.get(name))
+    if not handle:
+        raise Unknown("unreadable_answer", f"no {name}")
+    return Uploaded.now(handle, good_ms)
 
 
 def code_of(value: object, otherwise: int) -> int:

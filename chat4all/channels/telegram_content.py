@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from chat4all.channels import vcards
-from chat4all.channels.json_fields import decoded, fields, ident, is_odd, items, joined, kept, words
+from chat4all.channels.json_fields import decoded, degrees, fields, ident, is_odd, items, joined, kept, raw, words
 from chat4all.channels.telegram_links import linked
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
 from chat4all.model.content import ContactCards, Content, Form, Location, Poll, Story, Unsupported, first_words
@@ -25,7 +25,6 @@ MEDIA = {
     "video_note": "video",
     "sticker": "sticker",
 }
-RAW_MOST = 64 << 10
 QUOTED_MOST = 200
 # What a message has beside what was said.
 ENVELOPE = frozenset({
@@ -97,8 +96,7 @@ def _other(message: dict[str, Any], caption: str) -> Said:
         return Said(caption)
     say = DESCRIBERS.get(kind)
     text = joined((say(message[kind]) if say else "") or unsupported(kind, message.get(kind)), caption)
-    raw = msgspec.json.encode({kind: message.get(kind)})[:RAW_MOST]
-    return Said(text, content=Unsupported(kind, text), raw=raw)
+    return Said(text, content=Unsupported(kind, text), raw=raw({kind: message.get(kind)}))
 
 
 def _quoted(message: dict[str, Any]) -> str:
@@ -109,9 +107,9 @@ def _quoted(message: dict[str, Any]) -> str:
     return f"> {text}" if text else ""
 
 
-def _media(kind: str, raw: object, caption: str) -> Said | None:
+def _media(kind: str, given: object, caption: str) -> Said | None:
     """The largest of several sizes; None where the file's id cannot be read."""
-    part = fields(items(raw)[-1]) if kind == "photo" and items(raw) else fields(raw)
+    part = fields(items(given)[-1]) if kind == "photo" and items(given) else fields(given)
     file_id = ident(part.get("file_id"))
     if not file_id:
         return None
@@ -127,26 +125,20 @@ def called(user: object) -> str:
     return joined(known.get("first_name"), known.get("last_name")) or words(known.get("title")) or words(known.get("username"))
 
 
-def _degrees(part: object) -> tuple[float, float] | None:
+def _coordinates(part: object) -> tuple[float, float] | None:
     """A place on the earth; None: there is none to be read."""
-    latitude, longitude = (_degree(fields(part).get(each)) for each in ("latitude", "longitude"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    return latitude, longitude
-
-
-def _degree(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 180 else None
+    latitude, longitude = degrees(fields(part).get("latitude"), 90), degrees(fields(part).get("longitude"), 180)
+    return None if latitude is None or longitude is None else (latitude, longitude)
 
 
 def _venue(part: object, _message: dict[str, Any]) -> Content | None:
     venue = fields(part)
-    where = _degrees(venue.get("location"))
+    where = _coordinates(venue.get("location"))
     return Location(*where, words(venue.get("title")), words(venue.get("address"))) if where else None
 
 
 def _location(part: object, message: dict[str, Any]) -> Content | None:
-    where = _degrees(part)
+    where = _coordinates(part)
     until = _until(message.get("date"), fields(part).get("live_period"))
     return Location(*where, live_until=until) if where else None
 

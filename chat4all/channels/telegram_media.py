@@ -4,7 +4,7 @@ from math import ceil
 from typing import Any
 
 from chat4all.channels.multipart import FilePayload
-from chat4all.model.clock import DAY_MS, now_ms
+from chat4all.model.clock import DAY_MS
 from chat4all.model.content import Media
 from chat4all.ports import Body, FileLink, MediaSource, Uploaded
 
@@ -32,8 +32,7 @@ def uploaded(kind: str, sent: Any) -> Uploaded | None:
     kept = getattr(sent, kind, None)
     largest = kept[-1] if isinstance(kept, list) and kept else kept
     handle = getattr(largest, "file_id", "")
-    now = now_ms()
-    return Uploaded(handle, now, now + KEPT_MS) if isinstance(handle, str) and handle else None
+    return Uploaded.now(handle, KEPT_MS) if isinstance(handle, str) and handle else None
 
 
 class Refused:

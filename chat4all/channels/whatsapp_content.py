@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from chat4all.channels.json_fields import decoded, degrees, fields, ident, is_odd, items, joined, kept, raw, words
 from chat4all.channels.meta import code_of
-from chat4all.channels.wording import EDITED, NO_MEDIA, Media, unsupported
+from chat4all.channels.wording import EDITED, EMPTY, NO_MEDIA, Media, unsupported
 from chat4all.model import option_tokens
 from chat4all.model.content import (
     Answer,
@@ -33,7 +33,6 @@ MEDIA = {
 # What came is not to be had: mostly somebody's first message, out of an ad, to a number that the business's own app has too.
 UNAVAILABLE = 131060
 ASK_AGAIN = "[a message that WhatsApp could not pass on: ask for it again]"
-EMPTY = "[empty message]"
 
 
 class Said(Struct, frozen=True):

@@ -4,13 +4,11 @@ from yarl import URL
 
 from chat4all.channels import meta
 from chat4all.channels.http import Http
-from chat4all.channels.json_fields import ident
 from chat4all.channels.meta import Verdict
 from chat4all.channels.multipart import form
 from chat4all.channels.whatsapp_sends import AUDIO, IMAGES, STICKER_BYTES, VIDEOS
-from chat4all.model.clock import DAY_MS, now_ms
+from chat4all.model.clock import DAY_MS
 from chat4all.model.content import Media
-from chat4all.model.failures import Unknown
 from chat4all.ports import Body, Uploaded
 
 MB = 1 << 20
@@ -32,9 +30,4 @@ async def upload(http: Http, number: URL, file: Media, body: Body, verdicts: dic
     given = {"messaging_product": "whatsapp", "type": file.mime_type}
     # The name that people see goes with the message.
     sent = form(given, "file", "file", file.mime_type, body)
-    said = meta.success(await http.upload(number / "media", sent, body.seconds), verdicts)
-    handle = ident(said.get("id"))
-    if not handle:
-        raise Unknown("unreadable_answer", "no id")
-    now = now_ms()
-    return Uploaded(handle, now, now + KEPT_MS)
+    return meta.uploaded(meta.success(await http.upload(number / "media", sent, body.seconds), verdicts), "id", KEPT_MS)

@@ -5,9 +5,10 @@ from msgspec import Struct
 from chat4all.channels.json_fields import gist, joined
 from chat4all.model.content import TAKEN_BACK
 
-__all__ = ["EDITED", "NOT_SUPPORTED", "NO_MEDIA", "TAKEN_BACK", "Media", "unsupported"]
+__all__ = ["EDITED", "EMPTY", "NOT_SUPPORTED", "NO_MEDIA", "TAKEN_BACK", "Media", "unsupported"]
 
 EDITED = "[edited] "
+EMPTY = "[empty message]"
 NOT_SUPPORTED = "a kind of message that is not supported here"
 KIND_MOST = 40
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all.model.clock import now_ms
+
 
 class UploadPlace(Struct, frozen=True, order=True):
     """What an upload is found by.
@@ -25,6 +27,12 @@ class Uploaded(Struct, frozen=True):
     handle: str
     at: int
     until: int
+
+    @classmethod
+    def now(cls, handle: str, good_ms: int) -> "Uploaded":
+        """Taken just now; the provider keeps it for so long."""
+        at = now_ms()
+        return cls(handle, at, at + good_ms)
 
 
 class Uploads(ABC):
