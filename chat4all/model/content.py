@@ -346,8 +346,8 @@ MODIFIERS = (Reaction, Edit, Deletion)
 API_NAMES = {"file": "media"}
 
 
-def type_of(content: Content) -> str:
-    """What the API calls this kind of content."""
+def type_of(content: Content | type[Struct]) -> str:
+    """What the API calls this content's kind, or one of the types above."""
     tag = str(content.__struct_config__.tag)
     return API_NAMES.get(tag, tag)
 
@@ -427,5 +427,4 @@ def plain(value: object) -> str:
 
 def kinds() -> list[str]:
     """What the API calls all kinds of content."""
-    tags = [str(each.__struct_config__.tag) for each in get_args(Content)]
-    return [API_NAMES.get(tag, tag) for tag in tags]
+    return [type_of(each) for each in get_args(Content)]

@@ -23,9 +23,9 @@ Slot = tuple[str, str]
 class Modification(Struct, frozen=True, omit_defaults=True):
     """What one record says of the message at (conversation_id, target_seq).
 
-    `seq` is that of the modifier's own record, `at` when that was accepted. `provider_at`: when a provider says that it was
-    written; 0: it came from a client of ours. `sender`: whose it is. `members_version`: by which it is known who may
-    read it; 0: whoever may read the target.
+    `seq` is that of the modifier's own record, `at` when that was accepted. `provider_at`: when its provider says that it was
+    written, or `at` where a client of ours wrote it; 0, in older facts: a client of ours did. `sender`: whose it is.
+    `members_version`: by which it is known who may read it; 0: whoever may read the target.
     """
 
     conversation_id: str

@@ -22,7 +22,7 @@ from tasks.lanes.calls import Calls
 from tasks.lanes.grace import Graces
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
-from tasks.lanes.outgoing_files import Pending, arrived, beside
+from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
@@ -147,8 +147,7 @@ class Sender:
         if not isinstance(row.payload, Media):
             return await self._in_turn(row, refusals, hold)
         try:
-            words = beside(row, row.payload, self._channel.limits).text
-            async with self.calls.uploads.source(row.payload, words) as source:
+            async with self.calls.source(row, row.payload) as source:
                 return await self._in_turn(row, refusals, hold, source)
         except Later as later:
             return Wait(later.at, refusals)

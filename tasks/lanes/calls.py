@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 
 from chat4all.model.content import Edit, Media, Text, said_by
 from chat4all.model.deliveries import Delivery
@@ -9,7 +10,7 @@ from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.services.acceptance.adaptation import carried
 from chat4all.telemetry import metrics
-from tasks.lanes.outgoing_files import CALL_SLACK, beside, post_file
+from tasks.lanes.outgoing_files import CALL_SLACK, beside, linked
 from tasks.lanes.pointing import as_spoken, goes_as_it_is, in_words, is_modifier, outgoing
 from tasks.lanes.provider_uploads import Forgotten, ProviderUploads
 from tasks.resources import Parts
@@ -40,6 +41,10 @@ class Calls:
         if not (self._channel.carries_bytes and sizes and isinstance(row.payload, Media)):
             return self.limit_s
         return self.uploads.seconds(row.payload.size or max(sizes.values())) * CALL_SLACK
+
+    def source(self, row: Delivery, file: Media) -> AbstractAsyncContextManager[MediaSource | None]:
+        """How the file of this row goes out, for one attempt; None: as words with a link."""
+        return self.uploads.source(file, beside(row, file, self._channel.limits).text)
 
     def left_s(self) -> float:
         """How long those that are under way may still take."""
@@ -82,17 +87,19 @@ class Calls:
         return await channel.send_text(outgoing(row, in_words(row, limits), limits))
 
     async def _post_file(self, row: Delivery, file: Media, source: MediaSource | None) -> str:
-        words = beside(row, file, self._channel.limits).text
-        key = self.uploads.place(file, words)
+        if source is None:
+            return await self._channel.send_text(linked(self._parts, row, file, self._channel.limits))
+        message = beside(row, file, self._channel.limits)
+        key = self.uploads.place(file, message.text)
         try:
-            sent = await post_file(self._channel, self._parts, row, file, source)
+            sent = await self._channel.send_file(message, file, source)
         except Permanent as failure:
-            if source and self.uploads.refused(key, source, failure):
+            if self.uploads.refused(key, source, failure):
                 raise Forgotten(failure.reason, failure.detail) from None
             raise
         if isinstance(sent, Taken) and sent.uploaded:
             # The channel may have learnt that it goes as something else.
-            self.uploads.sent(self.uploads.place(file, words), sent.uploaded)
+            self.uploads.sent(self.uploads.place(file, message.text), sent.uploaded)
         return sent
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
 from chat4all.model.files import FileStatus, name_of_link
-from chat4all.ports import Channel, Limits, MediaSource, MessageStore, Outgoing
+from chat4all.ports import Limits, MessageStore, Outgoing
 from chat4all.services.acceptance.attachments import caption, with_link
 from tasks.lanes.pointing import outgoing
 from tasks.resources import Parts
@@ -43,11 +43,9 @@ def beside(row: Delivery, payload: Media, limits: Limits) -> Outgoing:
     return outgoing(row, words, limits, limits.caption_length if may_have_words else 0)
 
 
-async def post_file(channel: Channel, parts: Parts, row: Delivery, payload: Media, source: MediaSource | None) -> str:
-    """Send a file; the provider's id. URLs are signed anew at each attempt, for the store's public address."""
-    if source:
-        return await channel.send_file(beside(row, payload, channel.limits), payload, source)
+def linked(parts: Parts, row: Delivery, payload: Media, limits: Limits) -> Outgoing:
+    """The send of a text with a link to the file. URLs are signed anew at each attempt, for the store's public address."""
     words = caption(payload, row.sender_name)
     name = name_of_link(payload.filename)
     url = parts.objects.sign_get(payload.object_key, name, payload.mime_type, parts.settings.file_link_s)
-    return await channel.send_text(outgoing(row, with_link(words, payload, url), channel.limits))
+    return outgoing(row, with_link(words, payload, url), limits)

@@ -5,7 +5,7 @@ is in the same partition, was stored before, and does not change: what follows f
 Costs nothing where no message of a batch points at another.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -48,18 +48,14 @@ class Aimed(Struct, frozen=True):
 
     def withdrawals(self, partitions: int) -> list[tuple[list[DeliveryKey], Withdrawn]]:
         """What is not to be sent any more, because it was taken back, or other words take its place, before it went out."""
-        found = ((each, self.targets.get(_place(each))) for each in self.messages if not each.resend_of)
         return [
             (keys, Withdrawn(message.accepted_at, why, message.message_id))
-            for message, target in found
-            if target
-            and (why := _withdraws(message.payload, target.payload))
-            and (keys := _withdrawn_keys(message, target, partitions))
+            for message, target in self._pointing()
+            if (why := _withdraws(message.payload, target.payload)) and (keys := _withdrawn_keys(message, target, partitions))
         ]
 
     def modifications(self) -> list[Modification]:
         """What these messages say of their targets, as facts of those."""
-        found = ((each, self.targets.get(_place(each))) for each in self.messages if not each.resend_of)
         return [
             Modification(
                 conversation_id=each.conversation_id,
@@ -72,9 +68,16 @@ class Aimed(Struct, frozen=True):
                 provider_at=each.origin.at if each.origin else each.accepted_at,
                 members_version=each.members_version,
             )
-            for each, target in found
-            if target and isinstance(each.payload, MODIFIERS)
+            for each, target in self._pointing()
+            if isinstance(each.payload, MODIFIERS)
         ]
+
+    def _pointing(self) -> Iterator[tuple[Message, Message]]:
+        """What points at something, with that. Resends were looked at when they were first sent."""
+        for each in self.messages:
+            target = None if each.resend_of else self.targets.get(_place(each))
+            if target:
+                yield each, target
 
 
 def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:

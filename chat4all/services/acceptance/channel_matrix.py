@@ -4,12 +4,12 @@ from typing import Any, get_args
 
 import msgspec
 
-from chat4all.model.content import API_NAMES, kinds
+from chat4all.model.content import API_NAMES, kinds, type_of
 from chat4all.model.drafts import Sendable
 from chat4all.ports import Limits
 
 NATIVE, ADAPTED, REFUSED = "native", "adapted", "refused"
-SENT = {str(each.__struct_config__.tag) for each in get_args(Sendable)}
+SENT = {type_of(each) for each in get_args(Sendable)}
 
 
 def described(name: str, limits: Limits) -> dict[str, Any]:
