@@ -41,7 +41,7 @@ WAIT = "UPDATE webhook_recoveries USING TTL ? SET retry_at = ?, refusals = ? WHE
 WAIT_S = 30 * DAY_S
 DONE = "DELETE FROM webhook_recoveries WHERE partition = ? AND recovery_id = ?"
 
-TOLD = "SELECT partition, seq FROM webhook_told WHERE scope = ?"
+POSITIONS = "SELECT partition, seq FROM webhook_told WHERE scope = ?"
 RAISE = "UPDATE webhook_told USING TIMESTAMP ? SET seq = ? WHERE scope = ? AND partition = ?"
 
 _webhook = msgspec.json.Decoder(Webhook).decode
@@ -133,7 +133,7 @@ class CassandraWebhooks(Webhooks):
         )
 
     def told_seqs(self) -> dict[int, int]:
-        return dict(self._db.rows(TOLD, ALL))
+        return dict(self._db.rows(POSITIONS, ALL))
 
     def raise_told_seqs(self, seqs: Mapping[int, int]) -> None:
         self._db.put((("webhook_told",), RAISE, (seq + 1, seq, ALL, partition)) for partition, seq in seqs.items())

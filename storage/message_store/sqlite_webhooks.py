@@ -35,7 +35,7 @@ WHERE partition = ? AND recovery_id = ?
 """
 DONE = "DELETE FROM webhook_recoveries WHERE partition = ? AND recovery_id = ?"
 
-TOLD = "SELECT partition, seq FROM webhook_told WHERE partition >= 0"
+POSITIONS = "SELECT partition, seq FROM webhook_told WHERE partition >= 0"
 RAISE = Write("INSERT INTO webhook_told VALUES {rows} ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)", 2)
 
 _webhook = msgspec.json.Decoder(Webhook).decode
@@ -112,7 +112,7 @@ class SQLiteWebhooks(Webhooks):
 
     def told_seqs(self) -> dict[int, int]:
         with self._db.read() as db:
-            return dict(db.execute(TOLD).fetchall())
+            return dict(db.execute(POSITIONS).fetchall())
 
     def raise_told_seqs(self, seqs: Mapping[int, int]) -> None:
         self._db.put((RAISE, list(seqs.items())))
