@@ -21,7 +21,7 @@ from chat4all.channels.provider_times import within_second
 from chat4all.channels.whatsapp_account import WhatsAppAccount
 from chat4all.model.content import Content, Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
-from chat4all.model.records import ProviderReceipt
+from chat4all.model.records import Cost, ProviderReceipt
 from chat4all.ports import (
     Account,
     Aside,
@@ -94,6 +94,8 @@ ACCOUNT_FIELDS = frozenset({
 })  # fmt: skip
 # Of what people wrote; calls and the like have others.
 MESSAGE_ID = "wamid."
+# How Meta names categories and models of prices.
+CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 
 
@@ -249,6 +251,7 @@ class WhatsApp(meta.MetaChannel):
             at=within_second(status.get("timestamp")),
             reason=_reason(items(status.get("errors"))) if kind == "failed" else "",
             reference=words(status.get("biz_opaque_callback_data")),
+            cost=_cost(status),
         )
 
     async def check(self) -> str:
@@ -344,6 +347,22 @@ def _passed_over(status: dict[str, Any], said: str) -> str:
         return "call_status"
     one = ident(status.get("recipient_participant_id")) or ident(status.get("recipient_participant_user_id"))
     return "status_of_one_in_a_group" if one and said == "failed" else ""
+
+
+def _cost(status: dict[str, Any]) -> Cost | None:
+    """What it costs. Where nothing says whether it is charged the type does; the conversation too names the category."""
+    pricing, origin = fields(status, "pricing"), fields(fields(status, "conversation"), "origin")
+    charged, kind = pricing.get("billable"), words(pricing.get("type"))
+    if not isinstance(charged, bool):
+        if not kind:
+            return None
+        charged = kind == "regular"
+    category = words(pricing.get("category")) or words(origin.get("type"))
+    return Cost(charged, _code(category), _code(words(pricing.get("pricing_model"))))
+
+
+def _code(text: str) -> str:
+    return text if CODE.fullmatch(text) else ""
 
 
 def _reason(errors: Sequence[object]) -> str:

@@ -75,7 +75,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
     may have reached the person twice.
     sent_at, provider_id: the provider took it. refused_*: we gave up. failed_*: the provider said so later.
-    resent_as: the seq of the newest record that sends it again.
+    resent_as: the seq of the newest record that sends it again. priced_at, price: what the provider first said that it
+    costs (`records.Cost` as text).
     """
 
     attempts: int = 0
@@ -91,11 +92,14 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     delivered_at: int = 0
     read_at: int = 0
     resent_as: int = 0
+    priced_at: int = 0
+    price: str = ""
 
     def merged(self, other: "Facts") -> "Facts":
         """The facts of both: the highest counts and attempts, the earliest events. Commutative, associative, idempotent."""
         sent = _first((self.sent_at, self.provider_id), (other.sent_at, other.provider_id))
         refused = _first((self.refused_at, self.refused_reason), (other.refused_at, other.refused_reason))
+        priced = _first((self.priced_at, self.price), (other.priced_at, other.price))
         failed = _first((self.failed_at, self.failed_reason), (other.failed_at, other.failed_reason))
         return Facts(
             attempts=max(self.attempts, other.attempts),
@@ -111,6 +115,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
             delivered_at=_earliest(self.delivered_at, other.delivered_at),
             read_at=_earliest(self.read_at, other.read_at),
             resent_as=max(self.resent_as, other.resent_as),
+            priced_at=priced[0],
+            price=priced[1],
         )
 
     @property

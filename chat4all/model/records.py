@@ -92,8 +92,30 @@ class BatchRef(Struct, frozen=True):
         return f"{self.topic} {spans} run {self.run}{' replay' if self.replay else ''}"
 
 
+class Cost(Struct, frozen=True):
+    """What a delivery costs, as the provider says: whether it is charged, as a message of which category, by which model."""
+
+    billable: bool
+    category: str = ""
+    model: str = ""
+
+    @property
+    def text(self) -> str:
+        """As stores keep it, in one value."""
+        return " ".join(["charged" if self.billable else "free", self.category or "-", self.model or "-"])
+
+    @classmethod
+    def parse(cls, text: str) -> "Cost":
+        """The opposite of `text`."""
+        charged, category, model = text.split(" ")
+        return cls(charged == "charged", category.strip("-"), model.strip("-"))
+
+
 class ProviderReceipt(Struct, frozen=True, tag="receipt", omit_defaults=True):
-    """A provider's word on what it took: kind is sent, delivered, read or failed. `reference` is our delivery, echoed."""
+    """A provider's word on what it took: kind is sent, delivered, read or failed. `reference` is our delivery, echoed.
+
+    `cost`: what it says beside that of the price; its texts have no blanks.
+    """
 
     channel: str
     account: str
@@ -102,6 +124,7 @@ class ProviderReceipt(Struct, frozen=True, tag="receipt", omit_defaults=True):
     at: int
     reason: str = ""
     reference: str = ""
+    cost: Cost | None = None
 
 
 class Position(Struct, frozen=True, tag="position", omit_defaults=True):

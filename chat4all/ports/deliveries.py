@@ -9,6 +9,9 @@ from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Withdr
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
 
+# The first fields of a receipt are kept while it waits for its delivery; a price that came with it is not: the next brings it.
+PARKED_FIELDS = 7
+
 
 class Handle(Struct, frozen=True):
     """The provider calls this delivery by this id."""

@@ -6,7 +6,7 @@ import msgspec
 
 from chat4all.model.clock import now_ms
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports.deliveries import Deliveries
+from chat4all.ports.deliveries import PARKED_FIELDS, Deliveries
 from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Put, Session
 from storage.message_store.known import Known
@@ -44,9 +44,8 @@ class CassandraParking(Deliveries):
             self._minutes.add(new)
         puts: list[Put] = []
         for each in receipts:
-            puts.append(
-                (("parked", each.channel, each.account, each.provider_id), PARK, (*msgspec.structs.astuple(each), KEEP_S))
-            )
+            values = (*msgspec.structs.astuple(each)[:PARKED_FIELDS], KEEP_S)
+            puts.append((("parked", each.channel, each.account, each.provider_id), PARK, values))
             puts.append((("parked_by_minute", minute), BY_MINUTE, (minute, as_json(each), KEEP_S)))
         self._db.put(puts)
 

@@ -119,6 +119,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     delivered_at   INTEGER NOT NULL DEFAULT 0,
     read_at        INTEGER NOT NULL DEFAULT 0,
     resent_as      INTEGER NOT NULL DEFAULT 0,
+    priced_at      INTEGER NOT NULL DEFAULT 0,
+    price          TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (channel, partition, seq, idx)
 ) WITHOUT ROWID;
 
@@ -323,14 +325,19 @@ CREATE TABLE IF NOT EXISTS outcomes (
     delivered_at   INTEGER NOT NULL,
     read_at        INTEGER NOT NULL,
     resent_as      INTEGER NOT NULL,
+    priced_at      INTEGER NOT NULL DEFAULT 0,
+    price          TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (channel, partition, seq, idx)
 ) WITHOUT ROWID;
 
-CREATE TRIGGER IF NOT EXISTS deliveries_outcome BEFORE DELETE ON deliveries BEGIN
+-- Anew: that of an older file does not know all columns.
+DROP TRIGGER IF EXISTS deliveries_outcome;
+
+CREATE TRIGGER deliveries_outcome BEFORE DELETE ON deliveries BEGIN
     INSERT OR REPLACE INTO outcomes VALUES (
         OLD.channel, OLD.partition, OLD.seq, OLD.idx, OLD.attempts, OLD.attempted_at, OLD.refusals, OLD.resends, OLD.sent_at,
         OLD.provider_id, OLD.refused_at, OLD.refused_reason, OLD.failed_at, OLD.failed_reason, OLD.delivered_at, OLD.read_at,
-        OLD.resent_as
+        OLD.resent_as, OLD.priced_at, OLD.price
     );
 END;
 

@@ -10,7 +10,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.changes import Change
-from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting
+from chat4all.ports.deliveries import PARKED_FIELDS, Deliveries, Handle, LaneState, Lease, Waiting
 from storage.message_store import sqlite_changes, sqlite_facts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -172,7 +172,7 @@ class SQLiteDeliveries(Deliveries):
 
     def park(self, receipts: Sequence[ProviderReceipt]) -> None:
         at = now_ms()
-        self._db.put((PARK, [(*msgspec.structs.astuple(each), at) for each in receipts]))
+        self._db.put((PARK, [(*msgspec.structs.astuple(each)[:PARKED_FIELDS], at) for each in receipts]))
 
     def parked(self, ids: Sequence[tuple[str, str, str]]) -> list[ProviderReceipt]:
         with self._db.read() as db:

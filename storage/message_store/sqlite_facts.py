@@ -5,7 +5,7 @@ from storage.message_store.sqlite_rows import Write
 
 HIGHEST = ("attempts", "attempted_at", "refusals", "resends", "resent_as")
 EARLIEST = ("delivered_at", "read_at")
-FIRST = (("sent_at", "provider_id"), ("refused_at", "refused_reason"), ("failed_at", "failed_reason"))
+FIRST = (("sent_at", "provider_id"), ("refused_at", "refused_reason"), ("failed_at", "failed_reason"), ("priced_at", "price"))
 COLUMNS = Facts.__struct_fields__
 
 

@@ -9,6 +9,10 @@ from chat4all.model.retention import Retention
 COLUMNS = (
     ("waiting", "stamp", "INTEGER NOT NULL DEFAULT 0"),
     ("message_ids", "at", "INTEGER NOT NULL DEFAULT {now}"),
+    ("deliveries", "priced_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("deliveries", "price", "TEXT NOT NULL DEFAULT ''"),
+    ("outcomes", "priced_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("outcomes", "price", "TEXT NOT NULL DEFAULT ''"),
     ("handles", "at", "INTEGER NOT NULL DEFAULT {now}"),
 )
 # What is looked for by age, where a limit is set: an index is kept only for what is forgotten.

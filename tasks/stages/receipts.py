@@ -23,6 +23,8 @@ NONE: Mapping[object, str] = {}
 def receipt_facts(receipt: ProviderReceipt) -> Facts:
     """What a receipt proves. Whatever came of it, the provider took the message: that reconciles an unknown outcome."""
     facts = Facts(sent_at=receipt.at, provider_id=receipt.provider_id)
+    if receipt.cost:
+        facts = facts.merged(Facts(priced_at=receipt.at, price=receipt.cost.text))
     if receipt.kind == "delivered":
         return facts.merged(Facts(delivered_at=receipt.at))
     if receipt.kind == "read":

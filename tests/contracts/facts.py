@@ -11,7 +11,7 @@ dated_texts = st.one_of(st.just((0, "")), st.tuples(st.integers(1, 3), st.sample
 
 def _facts(counted: tuple[int, ...], dated: tuple[tuple[int, str], ...], delivered_at: int, read_at: int) -> Facts:
     attempts, attempted_at, refusals, resends, resent_as = counted
-    (sent_at, provider_id), (refused_at, refused_reason), (failed_at, failed_reason) = dated
+    (sent_at, provider_id), (refused_at, refused_reason), (failed_at, failed_reason), (priced_at, price) = dated
     return Facts(
         attempts=attempts,
         attempted_at=attempted_at,
@@ -26,7 +26,9 @@ def _facts(counted: tuple[int, ...], dated: tuple[tuple[int, str], ...], deliver
         delivered_at=delivered_at,
         read_at=read_at,
         resent_as=resent_as,
+        priced_at=priced_at,
+        price=price,
     )
 
 
-facts = st.builds(_facts, st.tuples(*[counts] * 5), st.tuples(*[dated_texts] * 3), times, times)
+facts = st.builds(_facts, st.tuples(*[counts] * 5), st.tuples(*[dated_texts] * 4), times, times)

@@ -84,11 +84,12 @@ def test_outcomes_of_rows_that_are_gone(store: MessageStore, other: MessageStore
     store.put_deliveries([row])
     store.record({row.key: Facts(attempts=1, attempted_at=3)})
     store.record({row.key: Facts(sent_at=5, provider_id="p")})
-    store.record({row.key: Facts(read_at=9)})
+    store.record({row.key: Facts(read_at=9, priced_at=6, price="charged utility PMP")})
     give_up(store, row.key)
     assert other.deliveries([row.key]) == {}
     known = other.outcomes([row.key, DeliveryKey(here, 77, 0), DeliveryKey(Lane("nobody", 0), 1, 0)])
     assert {key: (facts.sent_at, facts.provider_id, facts.read_at) for key, facts in known.items()} == {row.key: (5, "p", 9)}
+    assert {key: (facts.priced_at, facts.price) for key, facts in known.items()} == {row.key: (6, "charged utility PMP")}
 
 
 def give_up(store: MessageStore, key: DeliveryKey) -> None:

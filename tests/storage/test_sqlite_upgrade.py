@@ -6,9 +6,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import storage
-from chat4all.model.content import Deletion
+from chat4all.model.content import Deletion, Text
 from chat4all.model.conversations import User, UserKind
-from chat4all.model.deliveries import TAKEN_BACK, DeliveryKey, Lane, Withdrawn
+from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
 from chat4all.model.sessions import Revocation
@@ -54,6 +54,38 @@ def test_a_file_of_version_2_gains_sessions_and_lists_its_clients(tmp_path: Path
     assert [each.thing for each in again.holdings("", "client")] == ["shop"]
     assert again.revoke([Revocation("s")], 60) == again.generation() == 1
     again.close()
+
+
+def test_a_file_of_version_16_gains_prices(tmp_path: Path) -> None:
+    """Its deliveries can be priced, and what was said of a price outlives the row; what was known before stays."""
+    settings = Settings(data=tmp_path)
+    old, new = DeliveryKey(Lane("whatsapp", 0), 1, 0), DeliveryKey(Lane("whatsapp", 0), 2, 0)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.put_deliveries([Delivery(each, "c", f"m{each.seq}", "u", "+1", Text("x"), 1) for each in (old, new)])
+    store.record({old: Facts(sent_at=5, provider_id="p")})
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DROP TRIGGER deliveries_outcome")
+        for table in ("deliveries", "outcomes"):
+            for column in ("priced_at", "price"):
+                db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        # Of the older file: one that knows fewer columns.
+        db.execute("CREATE TRIGGER deliveries_outcome BEFORE DELETE ON deliveries BEGIN DELETE FROM outcomes WHERE 0; END")
+        db.execute("PRAGMA user_version=16")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    assert again.deliveries([old])[old].facts == Facts(sent_at=5, provider_id="p")
+    again.record({new: Facts(sent_at=6, priced_at=7, price="free - -")})
+    again.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DELETE FROM deliveries")
+    db.close()
+    once_more = SQLiteStore(settings)
+    kept = once_more.outcomes([old, new])
+    assert kept == {old: Facts(sent_at=5, provider_id="p"), new: Facts(sent_at=6, priced_at=7, price="free - -")}
+    once_more.close()
 
 
 def test_migrations_are_numbered_once() -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.deliveries import Facts, State, state
 from chat4all.model.failures import Temporary
-from chat4all.model.records import STATUS, NewRecord, Position, ProviderReceipt, partition_of
+from chat4all.model.records import STATUS, Cost, NewRecord, Position, ProviderReceipt, partition_of
 from chat4all.ports import Handle
 from tasks.lanes.writer import Sent, write_all
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -43,6 +44,31 @@ def test_a_receipt_with_our_reference_finds_its_delivery(road: World) -> None:
     assert state(road.rows()[0].facts) is State.READ
     assert [each.state for each in road.events("state")] == ["READ"]
     assert road.store.handles([("whatsapp", "1", "wamid.1")]) == {("whatsapp", "1", "wamid.1"): row.key}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_a_delivery_costs_is_what_was_said_first(road: World, backwards: bool) -> None:
+    """Receipts with a price in any order, and again: the earliest stands, and those without one take nothing back."""
+    (row,) = road.rows()
+    first, later = Cost(billable=True, category="utility", model="PMP"), Cost(billable=False)
+    said = [
+        receipt("sent", 999, str(row.key)),
+        replace(receipt("sent", 1000, str(row.key)), cost=first),
+        replace(receipt("delivered", 2000, str(row.key)), cost=later),
+        receipt("read", 3000, str(row.key)),
+    ]
+    for each in (*(reversed(said) if backwards else said), said[2]):
+        road.report(each)
+        road.receive()
+    seen = road.rows()[0].facts
+    assert (seen.priced_at, Cost.parse(seen.price), state(seen)) == (1000, first, State.READ)
+
+
+@pytest.mark.parametrize("known_of", [(), ("service",), ("utility", "PMP"), ("", "CBP")])
+def test_a_cost_is_read_as_it_was_written(known_of: tuple[str, ...]) -> None:
+    """One text in the store, whatever is missing in it."""
+    for charged in (True, False):
+        assert Cost.parse(Cost(charged, *known_of).text) == Cost(charged, *known_of)
 
 
 @pytest.mark.parametrize("receipt_first", [True, False])

@@ -54,6 +54,21 @@ def test_a_delivery_goes_from_pending_to_read(gateway: Driver) -> None:
     ]
 
 
+def test_a_delivery_says_what_it_costs(gateway: Driver) -> None:
+    """Once a provider said it; free is an answer too, and what was not said is left out."""
+    for number, (price, cost) in enumerate(
+        {
+            "charged utility PMP": {"billable": True, "category": "utility", "model": "PMP"},
+            "free - -": {"billable": False, "category": "", "model": ""},
+        }.items()
+    ):
+        gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+        message = gateway.process()[number]
+        assert "cost" not in gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"][0]
+        facts(gateway, message, 0, attempts=1, sent_at=5000, priced_at=6000, price=price)
+        assert gateway.ask("crm", "GET", f"/v1/messages/{message.message_id}")["deliveries"][0]["cost"] == cost
+
+
 def test_a_message_that_failed_for_some_says_so(gateway: Driver) -> None:
     """The lowest state of those it did not fail for, and partially_failed; the reason stands at the delivery."""
     group = gateway.group("crm", "alice", f"whatsapp:{CARLA}", f"whatsapp:{DORA}")

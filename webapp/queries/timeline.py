@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from chat4all.model import content
 from chat4all.model.callers import Caller
 from chat4all.model.clock import rfc3339
@@ -23,7 +25,7 @@ from chat4all.model.deliveries import (
 )
 from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.model.modifiers import Current, as_it_is_now, readable, without_words
-from chat4all.model.records import partition_of
+from chat4all.model.records import Cost, partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import Channel, Limits, MessageStore
 from chat4all.services.acceptance.attachments import caption
@@ -209,6 +211,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
         "attempts": facts.attempts + (newest.attempts if newest is not facts else 0),
         "reason": reason(shown),
         "provider_message_id": shown.provider_id,
+        "cost": asdict(Cost.parse(shown.price)) if shown.price else None,
     }
     return without_blanks(described) | {"history": [_step(*each) for each in sorted(steps, key=lambda each: each[1])]}
 

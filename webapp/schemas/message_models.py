@@ -69,6 +69,14 @@ class Step(ResponseModel):
     reason: str = ""
 
 
+class CostOut(ResponseModel):
+    """What the provider charges for a delivery: whether it does, for which category of message, by which model of prices."""
+
+    billable: bool
+    category: str = ""
+    model: str = ""
+
+
 class DeliveryOut(ResponseModel):
     """A message on its way to one person over one channel; channel chat4all: in their own client.
 
@@ -86,6 +94,7 @@ class DeliveryOut(ResponseModel):
     sent_as: str = ""
     reason: str = ""
     provider_message_id: str = ""
+    cost: Annotated[CostOut | None, Field(description="As the provider first said it")] = None
     history: list[Step]
 
 
