@@ -13,7 +13,7 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Channel, Inbound, Update
+from chat4all.ports import Channel, Inbound, Named, Update
 from chat4all.settings import Settings
 from ops.simulator.server import Simulator
 
@@ -51,7 +51,8 @@ class Gateway:
         assert channel.is_signed(headers, body)
         self.heard.append((name, headers, body))
         self.webhooks += 1
-        self.updates.extend(channel.read_webhook(body))
+        # Names come beside receipts, not in their place.
+        self.updates.extend(each for each in channel.read_webhook(body) if not isinstance(each, Named))
         return web.Response(status=200)
 
     def receipts(self, provider_id: str) -> list[str]:
