@@ -49,8 +49,9 @@ def said(event: Telling, message: dict[str, Any], make: Make) -> Iterable[Update
     beside = {"reply_to": reply_to, "referral": flat(message.get("referral"))}
     if first.option:
         beside["about"] = reply_to
-    updates = [_made(event, mid, first, make, **beside)]
-    updates += [_made(event, mid and f"{mid}:{_place(each, n)}", each, make) for n, each in enumerate(more, 1)]
+    group = mid if more else ""
+    updates = [_made(event, mid, first, make, group=group, **beside)]
+    updates += [_made(event, mid and f"{mid}:{_place(each, n)}", each, make, group=group) for n, each in enumerate(more, 1)]
     return [*updates, *lost]
 
 

@@ -21,6 +21,7 @@ from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields
 from chat4all.channels.telegram_session import Once
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
+from chat4all.model.deliveries import together
 from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
 from chat4all.ports import (
     Account,
@@ -177,6 +178,37 @@ class Telegram(Channel):
                 raise
         self._refused.add(file)
         return await self._file_sent(message, file, source, DOCUMENT)
+
+    async def send_album(self, message: Outgoing, items: Sequence[Media], sources: Sequence[MediaSource]) -> Taken:
+        """Pictures and films, or documents, or sounds, in one call, which answers with a message for each.
+
+        Where one of the pictures cannot be shown as one, all are sent as documents, which go among themselves only. None of
+        them was sent then. It is tried anew, because what Telegram kept as a picture cannot be named as a document.
+        """
+        kinds = [self._kind_of(each, "") for each in items]
+        if len({telegram_sending.GROUPS[each] for each in kinds}) > 1:
+            kinds = [DOCUMENT] * len(items)
+        files = [
+            (kind, telegram_media.given(*each)) for kind, each in zip(kinds, zip(items, sources, strict=True), strict=True)
+        ]
+        try:
+            sent = await _call(telegram_sending.album(self._bot, message, files, telegram_media.limit(*sources)), Unknown)
+        except Permanent as failure:
+            if failure.reason != telegram_errors.NO_PICTURE or DOCUMENT in kinds:
+                raise
+            for each in items:
+                self._refused.add(each)
+            raise Temporary(failure.reason, failure.detail) from None
+        place = telegram_address.place(message.address)
+        uploads = [
+            telegram_media.uploaded(kind, one) if isinstance(source, Body) else None
+            for kind, one, source in zip(kinds, sent, sources, strict=False)
+        ]
+        return Taken(together(place.id_of(each.message_id) for each in sent), each_uploaded=tuple(uploads))
+
+    def album_group(self, file: Media) -> str:
+        """By what it is sent as."""
+        return telegram_sending.GROUPS.get(telegram_sending.kind_of(file, ""), "")
 
     async def _file_sent(self, message: Outgoing, file: Media, source: MediaSource, kind: str) -> Taken:
         what, how = telegram_media.given(file, source), telegram_media.limit(source)

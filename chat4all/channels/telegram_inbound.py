@@ -121,6 +121,7 @@ def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -
         kind=found.kind,
         forwarded=any(each in message for each in ("forward_origin", "forward_date")),
         raw=found.raw,
+        group=ident(message.get("media_group_id")),
         **_who(message, where, message.get("author_signature"), message.get("sender_chat"), message.get("from")),
     )
 

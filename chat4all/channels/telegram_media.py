@@ -22,9 +22,10 @@ def given(file: Media, source: MediaSource) -> Any:
     return source.url if isinstance(source, FileLink) else source.handle
 
 
-def limit(source: MediaSource) -> dict[str, Any]:
-    """The time limit of a call that carries a file."""
-    return {"timeout": ceil(source.seconds)} if isinstance(source, Body) else {}
+def limit(*sources: MediaSource) -> dict[str, Any]:
+    """The time limit of a call that carries files."""
+    seconds = sum(each.seconds for each in sources if isinstance(each, Body))
+    return {"timeout": ceil(seconds)} if seconds else {}
 
 
 def uploaded(kind: str, sent: Any) -> Uploaded | None:

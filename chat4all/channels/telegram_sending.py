@@ -3,7 +3,7 @@
 The calls are begun by whoever awaits them (`telegram.py`), who says what their errors mean.
 """
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +11,10 @@ from telebot.async_telebot import AsyncTeleBot
 from telebot.types import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputMediaAudio,
+    InputMediaDocument,
+    InputMediaPhoto,
+    InputMediaVideo,
     InputPollOption,
     KeyboardButton,
     ReactionType,
@@ -50,7 +54,12 @@ VIDEOS = ("video/mp4",)
 AUDIO = ("audio/mpeg", "audio/mp4")
 VOICES = ("audio/ogg",)
 FILE_BYTES = dict.fromkeys(PICTURES, 5 * MB) | dict.fromkeys((*DOCUMENTS, *VIDEOS, *AUDIO, *VOICES), 20 * MB)
-CONTENTS = frozenset({"location", "contact_cards", "poll", "reaction", "edit", "deletion"})
+CONTENTS = frozenset({"album", "location", "contact_cards", "poll", "reaction", "edit", "deletion"})
+# What may stand in an album. Pictures and films go together; documents and sounds only among themselves.
+INPUTS: dict[str, Any] = {
+    "photo": InputMediaPhoto, "video": InputMediaVideo, "document": InputMediaDocument, "audio": InputMediaAudio,
+}  # fmt: skip
+GROUPS = {"photo": "shown", "video": "shown", "document": "document", "audio": "audio"}
 # A button shows so much before it is cut off. What a list says of its options stands above them.
 BUTTONS = ChoiceLimits(options=100, title_length=64, text_length=TEXT_LENGTH, links=100, links_alone=False)
 LIST = ChoiceLimits(
@@ -82,6 +91,13 @@ def file(bot: AsyncTeleBot, message: Outgoing, kind: str, what: Any, how: dict[s
     caption = {"caption": message.text} if message.text else {}
     sending: Awaitable[Any] = getattr(bot, f"send_{kind}")(**{kind: what}, **caption, **how, **_beside(message))
     return sending
+
+
+def album(bot: AsyncTeleBot, message: Outgoing, files: Iterable[tuple[str, Any]], how: dict[str, Any]) -> Awaitable[Any]:
+    """Several files in one call, each with its kind and as `file` has it. The first one's words are those of all."""
+    media = [INPUTS[kind](what) for kind, what in files]
+    media[0].caption = message.text or None
+    return bot.send_media_group(media=media, **how, **_beside(message))
 
 
 def kind_of(file: Media, caption: str, by_link: bool = False) -> str:

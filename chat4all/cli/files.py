@@ -1,12 +1,13 @@
 """Commands for files: upload with a progress bar, which can be interrupted and continued; download."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
@@ -15,6 +16,7 @@ from chat4all.cli.contents import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS, folder
 from chat4all.client import ApiError, Client, Progress
+from chat4all.model.content import ALBUM_MOST, Album, Content, Media
 from chat4all.model.ids import is_uuid, upload_message_id
 
 app = typer.Typer()
@@ -63,6 +65,24 @@ def download(
     with _bar(known["filename"], known["size"]) as progress:
         place = client.download(file_id, to, progress=progress)
     say_json(known | {"path": str(place)}) if as_json else say(str(place))
+
+
+def with_files(client: Client, files: Sequence[Path], to: str, words: str, beside: Content | None) -> tuple[str, Media | Album]:
+    """Upload these to be sent as one message, with words: the conversation's id, and what is sent there.
+
+    ApiError where something else than words is to stand beside them, or they are too many.
+    """
+    if beside:
+        raise ApiError(0, "bad_file", "--file stands beside words only")
+    if len(files) > ALBUM_MOST:
+        raise ApiError(0, "bad_file", f"--file at most {ALBUM_MOST} times")
+    where = _conversation(client, to)
+    items = []
+    for each in files:
+        with _bar(each.name, each.stat().st_size) as progress:
+            done = client.upload(each, where, notes=folder() / UPLOADS, progress=progress)
+        items.append(Media(done["file_id"]))
+    return where, replace(items[0], text=words) if len(items) == 1 else Album(tuple(items), words)
 
 
 def _sent(client: Client, file_id: str, text: str, **where: Any) -> str:

@@ -1,16 +1,18 @@
 """Commands for users: register, log in, send, stream, history, status."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
 
 from chat4all.cli.contents import AsJson, payload_of, repeatable
+from chat4all.cli.files import with_files
 from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
 from chat4all.cli.session import SERVERS, forget, kept
 from chat4all.client import ApiError, Client, Stream
-from chat4all.model.content import CHOICE_STYLES
+from chat4all.model.content import CHOICE_STYLES, Content
 from chat4all.model.ids import is_uuid, private_conversation_id
 from chat4all.v1 import chat_pb2 as pb
 
@@ -74,13 +76,20 @@ def send(
     option: Annotated[list[str] | None, typer.Option(help="A choice below them: title, or id=title. Repeat it.")] = None,
     choices: Annotated[str, typer.Option(help=f"How choices show: {', '.join(CHOICE_STYLES)}.")] = CHOICE_STYLES[0],
     reply_to: Annotated[str, typer.Option(help="The id of the message that this answers.")] = "",
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="A file with the words beside it. Repeat it: an album of 2 to 10."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message: words, a place, or a question with choices."""
+    """Send a message: words, a place, a question with choices, a file or an album."""
     client = SERVERS.client()
     said = sys.stdin.read() if text == ["-"] else " ".join(text or ())
-    payload = payload_of(said, location, option or (), choices)
+    payload: Content | None = payload_of(said, location, option or (), choices)
     where = {"conversation_id": to} if is_uuid(to) else {"to": to}
+    if file:
+        place, payload = with_files(client, file, to, said, payload)
+        where = {"conversation_id": place}
     with repeatable():
         sent = client.send(
             "" if payload else said, **where, channels=channel, message_id=message_id, payload=payload, reply_to=reply_to

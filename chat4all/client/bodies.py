@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import Content, Media, read_shown, shown
+from chat4all.model.content import Album, Content, Media, read_shown, shown
 from chat4all.model.content_proto import payload_of
 from chat4all.v1 import chat_pb2 as pb
 
@@ -57,10 +57,17 @@ def _payload(text: str, file_id: str, payload: Content | Mapping[str, Any] | Non
     if isinstance(payload, Mapping):
         return dict(payload)
     if isinstance(payload, Media):
-        said = {"type": "media", "file_id": payload.file_id, "caption": payload.text, "kind": payload.kind}
-        return {name: value for name, value in said.items() if value}
+        return _filled(type="media", file_id=payload.file_id, caption=payload.text, kind=payload.kind)
+    if isinstance(payload, Album):
+        items = [_filled(file_id=each.file_id, kind=each.kind) for each in payload.items]
+        return _filled(type="album", items=items, caption=payload.text)
     plain: dict[str, Any] = msgspec.to_builtins(shown(payload))
     return plain
+
+
+def _filled(**fields: Any) -> dict[str, Any]:
+    """Those of the fields that say something."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def content_of(message: pb.MessageEvent | Mapping[str, Any]) -> Content:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat4all.client.bodies import Sent
-from chat4all.model.content import Choices, Deletion, Edit, Location, Option, Reaction, Text
+from chat4all.model.content import Album, Choices, Deletion, Edit, Location, Media, Option, Reaction, Text
 
 
 class ContentCalls:
@@ -21,6 +21,10 @@ class ContentCalls:
     def send_location(self, latitude: float, longitude: float, name: str = "", address: str = "", **where: Any) -> Sent:
         """Send a place, in degrees."""
         return self.send(payload=Location(latitude, longitude, name, address), **where)
+
+    def send_album(self, file_ids: Sequence[str], caption: str = "", **where: Any) -> Sent:
+        """Send two to ten files of the conversation as one album. `upload` gives their ids."""
+        return self.send(payload=Album(tuple(map(Media, file_ids)), caption), **where)
 
     def ask(self, question: str, options: Mapping[str, str] | Sequence[str], style: str = "buttons", **where: Any) -> Sent:
         """Ask with answers to choose from: titles by their ids, or titles that are their own ids. An `answer` comes back.

@@ -53,6 +53,18 @@ class Media(Struct, frozen=True, tag="file", omit_defaults=True):
         return self.kind or (family if family in ("image", "video", "audio") else "document")
 
 
+class Album(Struct, frozen=True, tag="album", omit_defaults=True):
+    """Two to ten files that are shown together, with one caption for all of them. The items have no words of their own."""
+
+    items: tuple[Media, ...]
+    text: str = ""
+
+    def as_text(self) -> str:
+        """The words beside them; else how many there are."""
+        return self.text or f"[album of {len(self.items)}]"
+
+
+ALBUM_LEAST, ALBUM_MOST = 2, 10
 MEDIA_KINDS = ("image", "video", "audio", "voice", "animation", "sticker", "document")
 
 
@@ -338,7 +350,7 @@ class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
 
 # What callers send beside words and files. All other kinds are brought by providers only.
 Composed = Location | ContactCards | Choices | Form | Answer | Poll | Template | Reaction | Edit | Deletion
-Content = Text | Media | Composed | Order | SharedPost | Story | Call | Unsupported
+Content = Text | Media | Album | Composed | Order | SharedPost | Story | Call | Unsupported
 # Facts about another message, of the same conversation: its `target`.
 Modifier = Reaction | Edit | Deletion
 MODIFIERS = (Reaction, Edit, Deletion)
@@ -355,12 +367,15 @@ def type_of(content: Content | type[Struct]) -> str:
 def shown(content: Content) -> dict[str, Any]:
     """The content as the API gives it: `type`, and its fields but those that only the service needs."""
     fields: dict[str, Any] = msgspec.to_builtins(content)
-    if isinstance(content, Media):
+    if isinstance(content, Media | Album):
         fields.pop("object_key", None)
         caption = fields.pop("text", "")
-        fields["kind"] = content.shown_as
         if caption:
             fields["caption"] = caption
+    if isinstance(content, Media):
+        fields["kind"] = content.shown_as
+    if isinstance(content, Album):
+        fields["items"] = [{name: value for name, value in shown(each).items() if name != "type"} for each in content.items]
     if isinstance(content, Edit):
         fields["content"] = shown(content.content)
     return fields | {"type": type_of(content)}
@@ -378,8 +393,10 @@ def read_shown(payload: Mapping[str, Any]) -> Content:
 def _as_recorded(payload: Mapping[str, Any]) -> dict[str, Any]:
     tags = {name: tag for tag, name in API_NAMES.items()}
     fields = dict(payload) | {"type": tags.get(payload.get("type", ""), payload.get("type", ""))}
-    if payload.get("type") == "media":
+    if payload.get("type") in {"media", "album"}:
         fields["text"] = fields.pop("caption", "")
+    if payload.get("type") == "album" and isinstance(payload.get("items"), list):
+        fields["items"] = [_as_recorded({**each, "type": "media"}) for each in payload["items"] if isinstance(each, dict)]
     if isinstance(payload.get("content"), dict):
         fields["content"] = _as_recorded(payload["content"])
     return fields
@@ -400,11 +417,13 @@ def said_by(name: str, words: str) -> str:
     return f"{name}: {words}" if name and words else f"{name}:" if name else words
 
 
-def file_of(content: Content) -> Media | None:
-    """The file in it; None: it has none."""
+def files_of(content: Content) -> tuple[Media, ...]:
+    """The files in it."""
     if isinstance(content, Edit):
         content = content.content
-    return content if isinstance(content, Media) else None
+    if isinstance(content, Album):
+        return content.items
+    return (content,) if isinstance(content, Media) else ()
 
 
 def first_words(text: str, most: int = FIRST_WORDS) -> str:

@@ -74,7 +74,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     attempts, attempted_at: calls to the provider that were begun, and when the newest was. refusals: those of them that
     certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
     may have reached the person twice.
-    sent_at, provider_id: the provider took it. refused_*: we gave up. failed_*: the provider said so later.
+    sent_at, provider_id: the provider took it. Where one call made several messages there, their ids are `together`.
+    refused_*: we gave up. failed_*: the provider said so later.
     resent_as: the seq of the newest record that sends it again. priced_at, price: what the provider first said that it
     costs (`records.Cost` as text).
     """
@@ -216,6 +217,20 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     def seen(self, facts: Facts) -> "Delivery":
         """The same delivery with more facts."""
         return msgspec.structs.replace(self, facts=self.facts.merged(facts))
+
+
+# Between the ids of what one call made several messages of, such as the pictures of an album: no provider writes it.
+BESIDE = "\x1f"
+
+
+def together(provider_ids: Iterable[str]) -> str:
+    """The ids of all that one call sent, as one `Facts.provider_id`."""
+    return BESIDE.join(provider_ids)
+
+
+def each_id(provider_id: str) -> tuple[str, ...]:
+    """The ids that stand in one, in order; of most sends there is a single one."""
+    return tuple(provider_id.split(BESIDE)) if provider_id else ()
 
 
 def state(facts: Facts) -> State:

@@ -1,12 +1,12 @@
 """A draft is what a sender gives; Accepted or Refused is the answer. The same for REST and gRPC."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from chat4all.model.content import Composed, Content, Media, Text, type_of
+from chat4all.model.content import ALBUM_LEAST, ALBUM_MOST, Album, Composed, Content, Media, Text, type_of
 
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
@@ -31,8 +31,26 @@ class FileDraft(Struct, frozen=True, tag="file"):
     text: str = ""
 
 
+class AlbumItem(Struct, frozen=True, omit_defaults=True):
+    """A complete file of an album. `kind`: as of media."""
+
+    file_id: str
+    kind: str = ""
+
+
+class AlbumDraft(Struct, frozen=True, tag="album", omit_defaults=True):
+    """Two to ten complete files that are shown together, with an optional caption for all of them."""
+
+    items: Annotated[tuple[AlbumItem, ...], Meta(min_length=ALBUM_LEAST, max_length=ALBUM_MOST)]
+    caption: str = ""
+
+    def as_text(self) -> str:
+        """The words beside them."""
+        return self.caption
+
+
 # What callers may send.
-Sendable = Text | MediaDraft | Composed
+Sendable = Text | MediaDraft | AlbumDraft | Composed
 _read: Any = Sendable | FileDraft
 PLACE = re.compile(r" - at `\$\.?(.*)`$")
 
@@ -93,13 +111,15 @@ def _unknown(given: object, read: object) -> str:
 
 
 def content_of(payload: Sendable) -> Content:
-    """The content that a draft becomes, before its file is looked up."""
+    """The content that a draft becomes, before its files are looked up."""
+    if isinstance(payload, AlbumDraft):
+        return Album(tuple(Media(each.file_id, kind=each.kind) for each in payload.items), payload.caption)
     return Media(payload.file_id, payload.caption, kind=payload.kind) if isinstance(payload, MediaDraft) else payload
 
 
 def name_of(payload: Sendable) -> str:
     """What the API calls its kind."""
-    return "media" if isinstance(payload, MediaDraft) else type_of(payload)
+    return str(payload.__struct_config__.tag) if isinstance(payload, MediaDraft | AlbumDraft) else type_of(payload)
 
 
 class Draft(Struct, frozen=True):

@@ -18,7 +18,7 @@ EPOCH_SIZE = 2**40
 class Origin(Struct, frozen=True, omit_defaults=True):
     """Where a provider's message comes from. `account`: whom the person wrote to; `address`: theirs.
 
-    `provider_id`: its id there.
+    `provider_id`: its id there. `group_id`: the same for all messages of an album.
     `at`: when the provider says that it was written. `app`: "provider", where a colleague wrote it in the provider's own app.
     """
 
@@ -28,6 +28,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     provider_id: str
     at: int
     app: str = ""
+    group_id: str = ""
 
 
 class Recipient(Struct, frozen=True, omit_defaults=True):

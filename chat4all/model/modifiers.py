@@ -10,7 +10,7 @@ from operator import itemgetter
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import Content, Deletion, Edit, Media, Modifier, Reaction, Text, type_of
+from chat4all.model.content import Album, Content, Deletion, Edit, Media, Modifier, Reaction, Text, type_of
 from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 
@@ -123,7 +123,7 @@ def without_words(message: Message) -> Message:
 
 
 def _edited(payload: Content, new: Text | Media) -> Content:
-    """Words alone are the new caption of a file: the file stays."""
-    if isinstance(payload, Media) and isinstance(new, Text):
+    """Words alone are the new caption of a file, or of several: the files stay."""
+    if isinstance(payload, Media | Album) and isinstance(new, Text):
         return msgspec.structs.replace(payload, text=new.text)
     return new

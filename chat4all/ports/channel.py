@@ -7,7 +7,7 @@ from typing import ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import ContactCards, Content, Media, Reaction, type_of
+from chat4all.model.content import Album, ContactCards, Content, Media, Reaction, type_of
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
@@ -89,7 +89,9 @@ class Limits(Struct, frozen=True):
         return next((each for each in self.contents_at if address.startswith(each)), "")
 
     def cost(self, content: Content) -> float:
-        """How many sends of account_per_second this one counts as."""
+        """How many sends of account_per_second this one counts as: an album as many as it has files."""
+        if isinstance(content, Album):
+            return sum(map(self.cost, content.items))
         if not self.files_per_second or not isinstance(content, Media):
             return 1.0
         rate = self.files_per_second.get(content.shown_as, self.account_per_second)
@@ -153,17 +155,25 @@ class Outgoing(Struct, frozen=True):
 class Taken(str):
     """The provider's id of what it took. `names`: what its answer calls the address, the address itself perhaps among them.
 
-    `uploaded`: what it calls the file whose bytes the send carried, to be named in the next.
+    `uploaded`: what it calls the file whose bytes the send carried, to be named in the next; of an album `each_uploaded`, by
+    the order of its items. Of what became several messages there the ids are written as one (`deliveries.together`).
     """
 
-    __slots__ = ("names", "uploaded")
+    __slots__ = ("each_uploaded", "names", "uploaded")
     names: tuple[str, ...]
     uploaded: Uploaded | None
+    each_uploaded: tuple[Uploaded | None, ...]
 
-    def __new__(cls, provider_id: str, names: tuple[str, ...] = (), uploaded: Uploaded | None = None) -> "Taken":
+    def __new__(
+        cls,
+        provider_id: str,
+        names: tuple[str, ...] = (),
+        uploaded: Uploaded | None = None,
+        each_uploaded: tuple[Uploaded | None, ...] = (),
+    ) -> "Taken":
         """An id with these names."""
         taken = super().__new__(cls, provider_id)
-        taken.names, taken.uploaded = names, uploaded
+        taken.names, taken.uploaded, taken.each_uploaded = names, uploaded, each_uploaded
         return taken
 
 
@@ -181,7 +191,8 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     is left empty: `about` is the provider id of what a reaction, an edit, a deletion or an answer points at. `option`: what
     came back of a choice that was sent (`option_tokens`). `kind`: how the media is meant (`Media.kind`). `forwarded`: the
     person passes on what somebody else wrote. `raw`: what the provider sent of it, where there was no type for it.
-    `press`: the button that was pressed waits for the signal `pressed` about this.
+    `press`: the button that was pressed waits for the signal `pressed` about this. `group`: what the messages of one album have
+    in common, as the provider calls it: an id of its own, or the id of the message that held all of them.
     """
 
     channel: str
@@ -207,6 +218,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     forwarded: bool = False
     raw: bytes = b""
     press: str = ""
+    group: str = ""
 
     @property
     def places(self) -> list[tuple[str, str]]:
@@ -326,6 +338,18 @@ class Channel(ABC):
         Only what `limits.takes`: for all else the core sends a text with a link. `source` is Uploaded as `upload` gave it, or
         a Body where `carries_bytes`; else a FileLink.
         """
+
+    async def send_album(self, message: Outgoing, items: Sequence[Media], sources: Sequence[MediaSource]) -> str:
+        """Send files in one call, with `message.text` as the caption of all: 2 to 10, all of one `album_group`.
+
+        As `send_file`; `sources` by the order of the items. Where the provider makes several messages of them, the answer has
+        all their ids (`deliveries.together`). All arrive, or none.
+        """
+        raise NotImplementedError(f"{self.name} sends no albums")
+
+    def album_group(self, file: Media) -> str:
+        """With which others one send carries it: with those of the same group. Empty: each goes alone. Pure."""
+        return ""
 
     def shown_as(self, file: Media) -> str:
         """What an upload of this file is told to be, and the name that people see of it: `UploadPlace.shown_as`."""

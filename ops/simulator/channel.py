@@ -10,7 +10,7 @@ from typing import Any
 from ops.simulator.behaviour import Behaviour, Buckets, Receipts
 from ops.simulator.held import Held
 from ops.simulator.media import Gallery, fetch
-from ops.simulator.model import Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send, Update
+from ops.simulator.model import Album, Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send, Update
 from ops.simulator.outbox import Outbox
 from ops.simulator.providers.provider import Provider
 from ops.simulator.record import Record
@@ -79,6 +79,8 @@ class SimulatedChannel:
             wanted = self.provider.call(call)
             if isinstance(wanted, Send):
                 return await self._take(wanted)
+            if isinstance(wanted, Album):
+                return await self._take_together(wanted)
             if isinstance(wanted, Poll):
                 return self.provider.updates(await self._held.fetch(wanted))
         except Refused as refused:
@@ -103,13 +105,30 @@ class SimulatedChannel:
             for update in self._held.take():
                 self.outbox.put(_key(update), update)
 
-    async def _take(self, send: Send) -> Answer:
+    async def _take_together(self, album: Album) -> Answer:
+        """Nothing of it is kept before all of it is looked at."""
+        codes = [self._check(each) for each in album.sends]
+        found = [await self._look(each) for each in album.sends]
+        arrivals = [self._keep(*each) for each in zip(album.sends, found, strict=True)]
+        for arrival, code in zip(arrivals, codes, strict=True):
+            await self._answer_for(arrival, code)
+        if self.behaviour.drops():
+            self.counts["answers_dropped"] += 1
+            raise Dropped
+        return Answer(self.provider.taken_together(album.sends, [each.provider_id for each in arrivals]))
+
+    def _check(self, send: Send) -> int:
+        """Whether it is taken: Refused, or the code with which it fails later, or 0."""
         rule = self.behaviour.rule(send)
         if rule is not None and rule.status != 200:
             raise rule.refused()
         code = rule.code if rule else self._admit(send)
         if self._buckets is not None:
             self._buckets.check(send.to, *self.provider.too_fast)
+        return code
+
+    async def _take(self, send: Send) -> Answer:
+        code = self._check(send)
         looks_later = bool(send.media) and self.provider.fetches_later and not send.uploaded
         found = None if looks_later else await self._look(send)
         arrival = self._keep(send, found)
@@ -179,6 +198,7 @@ class SimulatedChannel:
             kind=send.kind,
             content=send.content,
             reply_to=send.reply_to,
+            group=send.group,
         )
         if found is not None:
             self._note(arrival, found)

@@ -21,7 +21,8 @@ encode = msgspec.json.Encoder().encode
 class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
     """A person writes. `provider_id` may be chosen to say the same thing twice, as providers sometimes do.
 
-    `content`: what it is, where it is more than words and a file (`Said.content`).
+    `content`: what it is, where it is more than words and a file (`Said.content`). `group`: the same for all files of an
+    album, where the provider tells that they are one.
     """
 
     channel: str
@@ -32,6 +33,7 @@ class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
     provider_id: str = ""
     file: "InboundFile | None" = None
     content: dict[str, Any] = {}
+    group: str = ""
 
 
 class InboundFile(Struct, forbid_unknown_fields=True):
@@ -156,6 +158,7 @@ class Control:
             reply_to=inbound.reply_to,
             attached=kept.put(file.filename, file.mime_type, file.content, file.kind) if file else None,
             content=inbound.content,
+            group=inbound.group,
         )
         simulated.says(said)
         return Answer(encode({"provider_id": said.provider_id}), 202)

@@ -45,7 +45,8 @@ class Send(Struct, frozen=True):
     `kind`: the provider's own word for what it is (text, image, document, template). `media` is the link of its file, ""
     without one; `uploaded` where the provider has the file already. `within_s`: how long after the person's last message it
     may come, None: at any time. `content`: what it is, where it is more than words and a file, as the service's API shows it;
-    `text` then are the words that stand for it. `reply_to`: the id of the message that it quotes.
+    `text` then are the words that stand for it. `reply_to`: the id of the message that it quotes. `group`: what those have in
+    common that are shown as one album.
     """
 
     account: str
@@ -58,6 +59,13 @@ class Send(Struct, frozen=True):
     within_s: float | None = WINDOW_S
     content: dict[str, Any] = {}
     reply_to: str = ""
+    group: str = ""
+
+
+class Album(Struct, frozen=True):
+    """One call that sends several messages: all of them, or none."""
+
+    sends: tuple[Send, ...]
 
 
 class Poll(Struct, frozen=True):
@@ -75,7 +83,7 @@ class Arrival(Struct, omit_defaults=True):
     """A message that reached a simulated person. `told` has when each receipt was taken by the webhook, by kind.
 
     `settled`: nothing more will be told of it. `media_size`, `media_sha256`: of what was behind the link, once it is fetched.
-    `content`, `reply_to`: as of the Send.
+    `content`, `reply_to`, `group`: as of the Send.
     """
 
     channel: str
@@ -94,6 +102,7 @@ class Arrival(Struct, omit_defaults=True):
     kind: str = "text"
     content: dict[str, Any] = {}
     reply_to: str = ""
+    group: str = ""
 
 
 class Attached(Struct, frozen=True):
@@ -120,7 +129,8 @@ class Said(Struct, omit_defaults=True):
     """A simulated person wrote to the account. `taken_at` is when the webhook took it.
 
     `content`: what it is, where it is more than words and a file, as the service's API shows it: `target` is the provider's
-    id of what it is about, and an answer has the `option` that came with the choice.
+    id of what it is about, and an answer has the `option` that came with the choice. `group`: of an album, what its messages
+    have in common.
     """
 
     channel: str
@@ -134,6 +144,7 @@ class Said(Struct, omit_defaults=True):
     attached: Attached | None = None
     taken_at: int = 0
     content: dict[str, Any] = {}
+    group: str = ""
 
 
 class Refused(Exception):

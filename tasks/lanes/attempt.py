@@ -10,11 +10,11 @@ from typing import ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media, Text
+from chat4all.model.content import Album, Media, Text
 from chat4all.model.conversations import Identity
-from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, reason
+from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, each_id, reason
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Handle, MediaSource
+from chat4all.ports import Channel, Handle
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
@@ -25,7 +25,7 @@ from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_open, resolved
-from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads
+from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
 from tasks.lanes.signals import Signals
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
@@ -144,7 +144,7 @@ class Sender:
             if payload is None:
                 return Wait(now_ms() + FILE_MS, refusals)
             row = replace(row, payload=payload)
-        if not isinstance(row.payload, Media):
+        if not isinstance(row.payload, Media | Album):
             return await self._in_turn(row, refusals, hold)
         try:
             async with self.calls.source(row, row.payload) as source:
@@ -154,7 +154,7 @@ class Sender:
         except Permanent as failure:
             return refused(row, failure.reason, failure.detail)
 
-    async def _in_turn(self, row: Delivery, refusals: int, hold: Hold, source: MediaSource | None = None) -> Outcome:
+    async def _in_turn(self, row: Delivery, refusals: int, hold: Hold, source: Source = None) -> Outcome:
         """Try it when its turn has come. `source`: how a file goes out."""
         away_s = await self.throttle.clear(row.address, self._channel.limits.cost(row.payload))
         if away_s:
@@ -174,7 +174,7 @@ class Sender:
 
     # The call
 
-    async def _send(self, row: Delivery, refusals: int, hold: Hold, source: MediaSource | None) -> Outcome:
+    async def _send(self, row: Delivery, refusals: int, hold: Hold, source: Source) -> Outcome:
         """Write that it is begun, look at the address and at the lease once more, and call."""
         self.throttle.sent(row.address)
         resends = row.facts.attempts - row.facts.refusals
@@ -205,7 +205,7 @@ class Sender:
             return row.address
         return await self._asked(successor, self._parts.store, row.key.lane.channel, row.address, row.user_id)
 
-    async def _call(self, row: Delivery, refusals: int, source: MediaSource | None) -> Outcome:
+    async def _call(self, row: Delivery, refusals: int, source: Source) -> Outcome:
         try:
             provider_id = await self.calls.post(row, source)
         except Forgotten:
@@ -271,10 +271,10 @@ class Sender:
         return replace(sent, spoken=True, aliases=self._names.learnt(row, provider_id))
 
     def _findable(self, row: Delivery, facts: Facts, at: int) -> Sent:
-        """The provider has it: with the way back from its id, where receipts without our reference may already wait."""
+        """The provider has it: with the way back from its ids, where receipts without our reference may already wait."""
         account, limits = self._channel.account.account_id, self._channel.limits
-        handle = Handle(row.key.lane.channel, account, facts.provider_id, row.key) if facts.provider_id else None
-        return Sent(row, facts, at, handle, limits.bare_receipts or not limits.echoes_reference)
+        handles = [Handle(row.key.lane.channel, account, each, row.key) for each in each_id(facts.provider_id)]
+        return Sent(row, facts, at, handles, limits.bare_receipts or not limits.echoes_reference)
 
     def _count_second(self, row: Delivery) -> None:
         """What may have left now may have left before."""

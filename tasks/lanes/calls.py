@@ -4,15 +4,15 @@ import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
 
-from chat4all.model.content import Edit, Media, Text, said_by
-from chat4all.model.deliveries import Delivery
+from chat4all.model.content import Album, Edit, Media, Text, files_of, said_by
+from chat4all.model.deliveries import Delivery, each_id, together
 from chat4all.model.failures import Permanent
 from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.services.acceptance.adaptation import carried
 from chat4all.telemetry import metrics
 from tasks.lanes.outgoing_files import CALL_SLACK, beside, linked
 from tasks.lanes.pointing import as_spoken, goes_as_it_is, in_words, is_modifier, outgoing
-from tasks.lanes.provider_uploads import Forgotten, ProviderUploads
+from tasks.lanes.provider_uploads import Forgotten, ProviderUploads, Source
 from tasks.resources import Parts
 
 # Providers' ids are some hundred characters long at most. A store would refuse longer ones for good.
@@ -38,26 +38,31 @@ class Calls:
     def most_s(self, row: Delivery) -> float:
         """How long a call of this delivery may take, whichever process makes it: the longer where it may carry a file."""
         sizes = self._channel.limits.upload_bytes
-        if not (self._channel.carries_bytes and sizes and isinstance(row.payload, Media)):
+        files = files_of(row.payload) if isinstance(row.payload, Media | Album) else ()
+        if not (self._channel.carries_bytes and sizes and files):
             return self.limit_s
-        return self.uploads.seconds(row.payload.size or max(sizes.values())) * CALL_SLACK
+        return sum(self.uploads.seconds(each.size or max(sizes.values())) for each in files) * CALL_SLACK
 
-    def source(self, row: Delivery, file: Media) -> AbstractAsyncContextManager[MediaSource | None]:
-        """How the file of this row goes out, for one attempt; None: as words with a link."""
-        return self.uploads.source(file, beside(row, file, self._channel.limits).text)
+    def source(self, row: Delivery, content: Media | Album) -> AbstractAsyncContextManager[Source]:
+        """How the file of this row goes out, for one attempt; None: as words with a link. Of an album how each does."""
+        if isinstance(content, Album):
+            return self.uploads.sources(content.items)
+        return self.uploads.source(content, beside(row, content, self._channel.limits).text)
 
     def left_s(self) -> float:
         """How long those that are under way may still take."""
         return max(0.0, self._ends - time.monotonic()) if self.under_way else 0.0
 
-    async def post(self, row: Delivery, source: MediaSource | None = None) -> str:
-        """Send; the provider's id, as it can be kept. `source`: how a file goes out; None: as words with a link.
+    async def post(self, row: Delivery, source: Source = None) -> str:
+        """Send; the provider's id, as it can be kept. `source`: how a file goes out; None: as words with a link; of an album
+        how each does.
 
         Raises what the channel raises, Forgotten, and TimeoutError.
         """
         begun = time.perf_counter()
         self.under_way += 1
-        limit_s = source.seconds * CALL_SLACK if isinstance(source, Body) else self.limit_s
+        sources = source if isinstance(source, tuple) else (source,)
+        limit_s = sum(each.seconds for each in sources if isinstance(each, Body)) * CALL_SLACK or self.limit_s
         self._ends = max(self._ends, time.monotonic() + limit_s)
         try:
             async with asyncio.timeout(limit_s):
@@ -70,11 +75,13 @@ class Calls:
         """Count how a call ended: one of OUTCOMES."""
         self._outcomes[outcome].add()
 
-    async def _post(self, row: Delivery, source: MediaSource | None) -> str:
+    async def _post(self, row: Delivery, source: Source) -> str:
         channel, limits, content = self._channel, self._channel.limits.at(row.address), row.payload
         if isinstance(content, Text):
             return await channel.send_text(outgoing(row, said_by(row.sender_name, content.text), limits))
-        if isinstance(content, Media):
+        if isinstance(source, tuple) and isinstance(content, Album):
+            return await self._post_album(row, content, source)
+        if isinstance(content, Media) and not isinstance(source, tuple):
             return await self._post_file(row, content, source)
         if carried(content, limits) is None or (is_modifier(row) and not goes_as_it_is(row, limits)):
             return await channel.send_text(outgoing(row, in_words(row, limits), limits))
@@ -102,8 +109,27 @@ class Calls:
             self.uploads.sent(self.uploads.place(file, message.text), sent.uploaded)
         return sent
 
+    async def _post_album(self, row: Delivery, album: Album, sources: tuple[MediaSource, ...]) -> str:
+        limits, uploads = self._channel.limits, self.uploads
+        places = [uploads.place(each, "") for each in album.items]
+        try:
+            sent = await self._channel.send_album(
+                outgoing(row, album.text, limits, limits.caption_length), album.items, sources
+            )
+        except Permanent as failure:
+            forgotten = [uploads.refused(*each, failure) for each in zip(places, sources, strict=True)]
+            if any(forgotten):
+                raise Forgotten(failure.reason, failure.detail) from None
+            raise
+        if isinstance(sent, Taken):
+            for place, uploaded in zip(places, sent.each_uploaded, strict=False):
+                if uploaded:
+                    uploads.sent(place, uploaded)
+        return sent
+
 
 def id_of_provider(answered: object) -> str:
     """A provider's id as stores can keep it, whatever the provider or a library says; as it is, where it can be kept."""
-    clean = str(answered or "")[:ID_MOST].encode("utf-8", "replace").decode().replace("\0", "")
+    said = together(each[:ID_MOST] for each in each_id(str(answered or "")))
+    clean = said.encode("utf-8", "replace").decode().replace("\0", "")
     return answered if isinstance(answered, str) and answered == clean else clean

@@ -17,6 +17,7 @@ from chat4all.model.deliveries import (
     Facts,
     Pointer,
     State,
+    each_id,
     reason,
     state,
 )
@@ -113,14 +114,24 @@ def outgoing(row: Delivery, words: str, limits: Limits, room: int | None = None)
     """
     about = row.about
     if about is None or is_modifier(row):
-        ids = about.provider_ids if about else ()
-        # Of what went in several sends all are taken back, and the last has the reaction: names stand before what they said.
-        return Outgoing(row.address, words, str(row.key), targets=ids[-1:] if isinstance(row.payload, Reaction) else ids)
+        return Outgoing(row.address, words, str(row.key), targets=_targets(row.payload, about.provider_ids if about else ()))
     if limits.quotes and about.provider_ids:
-        return Outgoing(row.address, words, str(row.key), reply_to=about.provider_ids[0])
+        return Outgoing(row.address, words, str(row.key), reply_to=each_id(about.provider_ids[0])[0])
     quoted = f"{QUOTED}{first_words(about.words)}\n{words}"
     fits = about.words and limits.measure(quoted) <= (limits.text_length if room is None else room)
     return Outgoing(row.address, quoted if fits else words, str(row.key))
+
+
+def _targets(payload: Content, ids: Sequence[str]) -> tuple[str, ...]:
+    """The messages that a change is about, of all that was sent of its target.
+
+    All are taken back. The last send has the reaction: names stand before what they said. Of a send that became several
+    messages, such as an album, the first has the words and the reactions.
+    """
+    if isinstance(payload, Deletion):
+        return tuple(one for each in ids for one in each_id(each))
+    firsts = tuple(each_id(each)[0] for each in ids)
+    return firsts[-1:] if isinstance(payload, Reaction) else firsts
 
 
 def goes_as_it_is(row: Delivery, limits: Limits) -> bool:

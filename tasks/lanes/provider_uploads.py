@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
@@ -23,6 +23,8 @@ from tasks.stages.stage import described
 
 log = logs.logger(__name__)
 
+# How a send's file goes out; None: as words with a link. Of an album, how each of its files does.
+Source = MediaSource | tuple[MediaSource, ...] | None
 # Uploads of one account under way at once: each holds a thread that reads the file, and some MiB.
 SIDE_BY_SIDE = 4
 # An upload this short is waited for; for a longer one the key is written down, and gives its place in memory to others.
@@ -90,10 +92,22 @@ class ProviderUploads:
         elif not limits.takes_upload(file.mime_type, file.size) or self._memory.was_refused(key):
             yield self._link(file)
         elif self._channel.carries_bytes:
-            async with self._carried(key, file) as source:
-                yield source
+            async with self._carried({key: file}) as sources:
+                yield sources[key]
         else:
             yield await self._given(key, file) or self._link(file)
+
+    @asynccontextmanager
+    async def sources(self, files: Sequence[Media]) -> AsyncIterator[tuple[MediaSource, ...]]:
+        """How files go out that one send carries, in their order. As `source`; Permanent `media`: one of them cannot."""
+        limits, places = self._channel.limits, [self.place(each, "") for each in files]
+        by_place = dict(zip(places, files, strict=True))
+        uploaded = {place: each for place, each in by_place.items() if limits.takes_upload(each.mime_type, each.size)}
+        linked = {place: link for place, each in by_place.items() if place not in uploaded and (link := self._link(each))}
+        if len(uploaded) + len(linked) < len(by_place):
+            raise Permanent("media", "the channel takes one of the files no longer")
+        async with self._carried(uploaded) as carried:
+            yield tuple((linked | carried)[each] for each in places)
 
     def place(self, file: Media, words: str) -> UploadPlace:
         """Where an upload of it is kept, for sends with these words beside it."""
@@ -135,23 +149,31 @@ class ProviderUploads:
     # Sends that carry bytes
 
     @asynccontextmanager
-    async def _carried(self, key: UploadPlace, file: Media) -> AsyncIterator[MediaSource]:
+    async def _carried(self, files: Mapping[UploadPlace, Media]) -> AsyncIterator[dict[UploadPlace, MediaSource]]:
+        """What the provider calls each, or its bytes. All that one send carries take one slot, and are begun in one order:
+        so no two sends wait for each other.
+        """
+        carrying: dict[UploadPlace, UnderWay] = {}
+        try:
+            known = {key: await self._kept_or_ours(key, carrying) for key in sorted(files, key=astuple)}
+            async with self._slot() if carrying else nullcontext():
+                yield {key: known[key] or await self._body(file) for key, file in files.items()}
+        finally:
+            for key, each in carrying.items():
+                del self._under_way[key]
+                each.ended.set_result(None)
+
+    async def _kept_or_ours(self, key: UploadPlace, carrying: dict[UploadPlace, UnderWay]) -> Uploaded | None:
+        """What the provider calls it; None: it is ours to carry, and stands among these."""
         kept = await self._memory.find(key)
         if kept is None and (other := self._under_way.get(key)):
             await other.wait()
             kept = await self._memory.find(key)
             if kept is None and key in self._under_way:
                 raise Later(other.look_at)
-        if kept:
-            yield kept
-            return
-        self._under_way[key] = carrying = UnderWay(0)
-        try:
-            async with self._slot():
-                yield await self._body(file)
-        finally:
-            del self._under_way[key]
-            carrying.ended.set_result(None)
+        if kept is None:
+            self._under_way[key] = carrying[key] = UnderWay(0)
+        return kept
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

@@ -39,7 +39,7 @@ class Tried(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """The provider took it, at `at` (ms UTC). `handle`: the way back from the provider's id, where there is one.
+    """The provider took it, at `at` (ms UTC). `handles`: the way back from the provider's ids: of an album there are several.
 
     `may_be_parked`: receipts may have come before the id was known. `spoken`: the conversation is the one that last wrote to
     this address. `aliases`: what else the provider calls the person, should these addresses be free.
@@ -48,7 +48,7 @@ class Sent(Struct, frozen=True):
     row: Delivery
     facts: Facts
     at: int
-    handle: Handle | None = None
+    handles: Sequence[Handle] = ()
     may_be_parked: bool = False
     spoken: bool = False
     aliases: Sequence[Identity] = ()
@@ -162,7 +162,7 @@ def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], objec
     for each in steps:
         facts[each.row.key] = facts.get(each.row.key, Facts()).merged(each.facts)
     spoken = {(each.row.key.lane.channel, each.row.address): (spoken_by(each.row), each.at) for each in sent if each.spoken}
-    handles = [each.handle for each in sent if each.handle]
+    handles = [handle for each in sent for handle in each.handles]
     now = now_ms()
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
     events = [state_event(row, at, parts.partitions) for row, at in ended]
@@ -193,7 +193,7 @@ def last_words(writes: Sequence[Write]) -> tuple[list[Waiting], list[Waiting]]:
 
 def _parked(parts: Parts, sent: Sequence[Sent]) -> list[Event]:
     """Receipts that came before the provider's id was written: they are looked for after it was."""
-    handles = [each.handle for each in sent if each.handle and each.may_be_parked]
+    handles = [handle for each in sent if each.may_be_parked for handle in each.handles]
     keys = {(handle.channel, handle.account, handle.provider_id): handle.key for handle in handles}
     if not keys:
         return []

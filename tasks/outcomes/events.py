@@ -83,6 +83,7 @@ def _origin(origin: Origin) -> pb.Origin:
         provider_id=origin.provider_id,
         provider_at_ms=origin.at,
         app=origin.app,
+        group_id=origin.group_id,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Choices, Content, Deletion, Edit, Media, Reaction, Text, words_of
+from chat4all.model.content import MODIFIERS, Album, Choices, Content, Deletion, Edit, Media, Reaction, Text, words_of
 from chat4all.model.conversations import ConversationType, Membership
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
@@ -124,7 +124,7 @@ def _adds(message: Message) -> bool:
 def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     """The target as this recipient of another message knows it, with its words."""
     said, origin = target.payload, target.origin
-    words, is_file = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST], isinstance(said, Media)
+    words, is_file = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST], isinstance(said, Media | Album)
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
         return Pointer(target.message_id, words, (origin.provider_id,), is_file=is_file)
     partition = partition_of(target.conversation_id, partitions)

@@ -16,6 +16,7 @@ from telegram.request import RequestData
 
 from chat4all.channels import open_channel
 from chat4all.model.content import (
+    Album,
     Card,
     Choices,
     ContactCards,
@@ -30,7 +31,8 @@ from chat4all.model.content import (
     Reaction,
     Text,
 )
-from chat4all.model.failures import Permanent
+from chat4all.model.deliveries import each_id
+from chat4all.model.failures import Permanent, Temporary
 from chat4all.ports import Body, FileLink, Outgoing, Taken
 from chat4all.services.acceptance.adaptation import adapted
 from chat4all.settings import Settings
@@ -38,6 +40,10 @@ from tests.channels.conftest import Open, serving
 
 REFERENCE = "telegram:0:7:0"
 URL = "https://files.example/1"
+ALBUM_SENT = {
+    "ok": True,
+    "result": [{"message_id": n, "date": 1, "chat": {"id": 123456, "type": "private"}, "media_group_id": "g"} for n in (9, 10)],
+}
 SENT = {"ok": True, "result": {"message_id": 9, "date": 1, "chat": {"id": 123456, "type": "private"}}}
 RYE = Option("rye", "Rye", "dark", "Bread")
 WHEAT = Option("wheat", "Wheat", "light", "Bread")
@@ -76,7 +82,9 @@ async def ours(opened: Open, message: Outgoing, content: Content, answer: Any = 
 
     async with serving(handler) as url:
         channel = opened("telegram", url)
-        if isinstance(content, Media):
+        if isinstance(content, Album):
+            await channel.send_album(message, content.items, [FileLink(URL)] * len(content.items))
+        elif isinstance(content, Media):
             await channel.send_file(message, content, FileLink(URL))
         elif isinstance(content, Text):
             await channel.send_text(message)
@@ -105,7 +113,8 @@ class Noted(PtbRequest):
         assert request_data is not None
         self.calls.append((url.rpartition("/")[2], read(request_data.json_parameters)))
         whole = url.endswith(("setMessageReaction", "deleteMessages", "deleteBusinessMessages"))
-        return 200, json.dumps({"ok": True, "result": True} if whole else SENT).encode()
+        answer = ALBUM_SENT if url.endswith("sendMediaGroup") else SENT
+        return 200, json.dumps({"ok": True, "result": True} if whole else answer).encode()
 
 
 Library = Callable[[telegram.Bot], Awaitable[Any]]
@@ -205,6 +214,22 @@ TABLE: dict[str, tuple[Outgoing, Content, Library]] = {
     "film": (to(), media("video/mp4"), lambda bot: bot.send_video(123456, URL)),
     "voice": (to(), media("audio/ogg; codecs=opus", "voice"), lambda bot: bot.send_voice(123456, URL)),
     "song": (to(), media("audio/mpeg"), lambda bot: bot.send_audio(123456, URL)),
+    "album of pictures and films": (
+        to(text="look"), Album((media("image/jpeg"), media("video/mp4"))),
+        lambda bot: bot.send_media_group(
+            123456, [telegram.InputMediaPhoto(URL), telegram.InputMediaVideo(URL)], caption="look",
+        ),
+    ),
+    "album of sounds that answers, in a topic": (
+        to("-1005550001.45", reply_to="-1005550001:8"), Album((media("audio/mpeg"), media("audio/mp4"))),
+        lambda bot: bot.send_media_group(
+            -1005550001, [telegram.InputMediaAudio(URL)] * 2, message_thread_id=45, reply_parameters=QUOTED,
+        ),
+    ),
+    "album of documents": (
+        to("123456@BqC_1-x"), Album((media("application/pdf"), media("image/jpeg", "document"))),
+        lambda bot: bot.send_media_group(123456, [telegram.InputMediaDocument(URL)] * 2, business_connection_id="BqC_1-x"),
+    ),
     "document": (to(text="see"), media("application/pdf"), lambda bot: bot.send_document(123456, URL, "see")),
 }  # fmt: skip
 
@@ -215,7 +240,7 @@ async def test_a_library_writes_the_same_request(name: str, opened: Open) -> Non
     message, content, library = TABLE[name]
     noted = Noted()
     await library(telegram.Bot("1:x", request=noted, get_updates_request=Noted()))
-    assert await ours(opened, message, content) == noted.calls
+    assert await ours(opened, message, content, ALBUM_SENT if isinstance(content, Album) else SENT) == noted.calls
 
 
 def test_all_that_is_declared_is_in_the_table(settings: Settings) -> None:
@@ -315,6 +340,74 @@ async def test_a_picture_that_is_not_shown_as_one_goes_as_a_document(why: str, o
         await channel.send_file(to(text="look"), file, taken.uploaded)
         assert channel.shown_as(replace(file, object_key="another")) == "photo wide.png"
     assert calls == [("sendPhoto", "look", b"pixels"), ("sendDocument", "look", b"pixels"), ("sendDocument", "look", "DOC")]
+
+
+async def test_an_album_is_one_call_with_the_bytes_of_all_its_files(opened: Open) -> None:
+    """The answer has the ids of all, and what Telegram calls each file from then on; one that it has is named."""
+    calls: list[dict[str, Any]] = []
+    photo = {"photo": [{"file_id": "small", "file_unique_id": "s", "width": 1, "height": 1},
+                       {"file_id": "PIC", "file_unique_id": "p", "width": 9, "height": 9}]}  # fmt: skip
+    answer = [each | photo for each in ALBUM_SENT["result"]]  # type: ignore[attr-defined]
+
+    async def handler(request: BaseRequest) -> web.Response:
+        form = await request.post()
+        media = json.loads(str(form["media"]))
+        for each in media:
+            name = each["media"].removeprefix("attach://")
+            if name in form:
+                each["media"] = (form[name].filename, form[name].file.read())  # type: ignore[union-attr]
+        calls.append({"method": request.path.rpartition("/")[2], "media": media, "chat_id": form["chat_id"]})
+        return web.json_response({"ok": True, "result": answer})
+
+    files = [Media("f", "", f"{n}.jpg", "image/jpeg", 6, f"key{n}") for n in range(2)]
+    async with serving(handler) as url:
+        channel = opened("telegram", url)
+        taken = await channel.send_album(to(text="look"), files, [carried(b"one"), carried(b"two")])
+        assert isinstance(taken, Taken)
+        assert each_id(taken) == ("123456:9", "123456:10")
+        assert [each.handle for each in taken.each_uploaded if each] == ["PIC", "PIC"]
+        kept = taken.each_uploaded[0]
+        assert kept
+        await channel.send_album(to(), files, [kept, carried(b"two")])
+    assert calls == [
+        {"method": "sendMediaGroup", "chat_id": "123456",
+         "media": [{"type": "photo", "media": ("0.jpg", b"one"), "caption": "look"},
+                   {"type": "photo", "media": ("1.jpg", b"two")}]},
+        {"method": "sendMediaGroup", "chat_id": "123456",
+         "media": [{"type": "photo", "media": "PIC"}, {"type": "photo", "media": ("1.jpg", b"two")}]},
+    ]  # fmt: skip
+
+
+async def test_an_album_with_a_picture_that_is_not_shown_as_one_goes_as_documents(opened: Open) -> None:
+    """Nothing of it was sent by the first call; at the next try all go as documents, which do not mix with films."""
+    kinds: list[list[str]] = []
+
+    async def handler(request: BaseRequest) -> web.Response:
+        form = await request.post()
+        kinds.append([each["type"] for each in json.loads(str(form["media"]))])
+        refusal = {"ok": False, "error_code": 400, "description": "Bad Request: failed to send message #1 with the error "
+                   "message \"PHOTO_INVALID_DIMENSIONS\""}  # fmt: skip
+        return web.json_response(refusal if "photo" in kinds[-1] else ALBUM_SENT)
+
+    files = [Media("f", "", "wide.png", "image/png", 6, "wide"), Media("g", "", "a.mp4", "video/mp4", 6, "film")]
+    async with serving(handler) as url:
+        channel = opened("telegram", url)
+        with pytest.raises(Temporary):
+            await channel.send_album(to(), files, [carried(), carried()])
+        await channel.send_album(to(), files, [carried(), carried()])
+    assert kinds == [["photo", "video"], ["document", "document"]]
+
+
+def test_what_stands_in_an_album_is_told_by_its_kind(settings: Settings) -> None:
+    """Pictures and films together, documents and sounds among themselves; what moves, talks or sticks goes alone."""
+    channel = open_channel("telegram", settings)
+    groups = {
+        "image/jpeg": "shown", "video/mp4": "shown", "application/pdf": "document", "audio/mpeg": "audio", "image/gif": "",
+        "audio/ogg": "",
+    }  # fmt: skip
+    assert {each: channel.album_group(media(each)) for each in groups} == groups
+    assert channel.album_group(media("image/png", size=11 << 20)) == "document"
+    assert channel.album_group(media("image/webp", "sticker")) == ""
 
 
 @pytest.mark.parametrize("kind", ["", "document"])

@@ -9,12 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
 from msgspec.structs import replace
 
 from bridges.streaming.event_json import event_json
 from chat4all.channels import CHANNELS
 from chat4all.model.content import (
     MODIFIERS,
+    Album,
     Answer,
     Call,
     Card,
@@ -26,6 +29,7 @@ from chat4all.model.content import (
     Form,
     Link,
     Location,
+    Media,
     Option,
     Order,
     OrderItem,
@@ -44,10 +48,11 @@ from chat4all.model.content import (
 from chat4all.model.deliveries import Delivery, Pointer
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.slots import delivery_key, slots
-from chat4all.ports import Channel, Outgoing
+from chat4all.ports import Channel, FileLink, Outgoing
 from chat4all.services.acceptance.renditions import rendered
 from tasks.lanes.calls import Calls
 from tasks.outcomes.events import message_event
+from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
 
 ADDRESSES = {"whatsapp": "+5511999990000", "instagram": "6789012345", "telegram": "123456", "messenger": "6789012346"}
@@ -108,6 +113,14 @@ SAID = {
     "an order": ("whatsapp", "instagram", "messenger"),
     "a call": ("whatsapp",),
 }
+PICTURES = tuple(Media(f"f{n}", "", f"{n}.jpg", "image/jpeg", 9, f"key{n}") for n in range(3))
+# What an album of three pictures with a caption comes to: the words of each message there, and whether they are one album.
+ALBUMS: dict[str, tuple[list[str], bool]] = {
+    "whatsapp": ([WORDS, "", ""], False),
+    "instagram": (["", "", "", WORDS], False),
+    "telegram": ([WORDS, "", ""], True),
+    "messenger": (["", "", "", WORDS], False),
+}
 # Meta's inbox tells a place's name and not its street.
 NAMED = Location(-23.5, -46.6, "Paulista")
 READ: dict[tuple[str, str], Content] = {("instagram", "location"): NAMED, ("messenger", "location"): NAMED}
@@ -116,8 +129,9 @@ NOT_COMPARED = {"target", "style", "token", "option_id", "data", "type", "text",
 
 
 def test_every_kind_and_channel_has_a_cell() -> None:
-    """None is left out, whatever is added later; media have a table of their own (test_providers, tests/tasks/test_files)."""
-    assert {type_of(content) for content, _ in TABLE.values()} == set(kinds()) - {"media"}
+    """None is left out, whatever is added later. Albums have a table of their own, and media (test_providers, tests/tasks)."""
+    assert {type_of(content) for content, _ in TABLE.values()} == set(kinds()) - {"media", "album"}
+    assert set(ALBUMS) == set(CHANNELS)
     assert all(set(cells) == set(CHANNELS) for _, cells in TABLE.values())
 
 
@@ -171,6 +185,33 @@ async def test_what_we_send_arrives(what: str, world: World) -> None:
     """From a client of ours to each channel: the content where the cell is native, its words where it is adapted."""
     content, cells = TABLE[what]
     assert await carries(world, content, cells) == cells
+
+
+@pytest.mark.parametrize("name", ALBUMS)
+async def test_an_album_arrives(name: str, world: World) -> None:
+    """As one album where there are such, in one call; else picture by picture. The words stand beside the first, or follow."""
+
+    async def handler(_request: BaseRequest) -> web.Response:
+        return web.Response(body=b"x" * 9, content_type="image/jpeg")
+
+    channel, address, (words, is_one) = world.channels[name], ADDRESSES[name], ALBUMS[name]
+    to = [Recipient("bob", name, address)]
+    recipients, renditions = rendered(Album(PICTURES, WORDS), "", to, {name: channel})
+    message = Message("m", "c", "alice", Album(PICTURES, WORDS), 1, 1, recipients, renditions=renditions, seq=7)
+    async with serving(handler) as url:
+        for slot in slots(message):
+            outgoing = Outgoing(address, getattr(slot.payload, "text", ""), str(delivery_key(message, slot, 0)))
+            if isinstance(slot.payload, Album):
+                await channel.send_album(outgoing, slot.payload.items, [FileLink(f"{url}/{each.file_id}") for each in PICTURES])
+            elif isinstance(slot.payload, Media):
+                await channel.send_file(outgoing, slot.payload, FileLink(f"{url}/{slot.payload.file_id}"))
+            else:
+                await channel.send_text(outgoing)
+    arrivals = await world.sent(channel=name)
+    assert [each["text"] for each in arrivals] == words
+    assert [each["media"].rpartition("/")[2] for each in arrivals if each.get("media")] == ["f0", "f1", "f2"]
+    groups = {each.get("group", "") for each in arrivals}
+    assert len(groups) == 1 and bool(groups.pop()) is is_one
 
 
 @pytest.mark.parametrize("what", TABLE)

@@ -33,7 +33,7 @@ def known(road: World) -> None:
     """The lane learns the provider's id of the one delivery, and looks for receipts that came before it."""
     (row,) = road.rows()
     handle = Handle("whatsapp", "1", "wamid.1", row.key)
-    write_all(road.parts, [Sent(row, Facts(), 0, handle, may_be_parked=True)])
+    write_all(road.parts, [Sent(row, Facts(), 0, [handle], may_be_parked=True)])
 
 
 def test_a_receipt_with_our_reference_finds_its_delivery(road: World) -> None:

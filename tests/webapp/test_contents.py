@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat4all.model.content import read_shown, shown
-from chat4all.model.drafts import MediaDraft, Sendable
+from chat4all.model.drafts import AlbumDraft, MediaDraft, Sendable
 from chat4all.services.acceptance.content_checks import FAULTS
 from tests.contents import JSON, contents
 from tests.webapp.driver import Driver
@@ -24,6 +24,7 @@ EDIT = {"type": "edit", "target": ID, "content": {"type": "text", "text": "Hello
 REACTION = {"type": "reaction", "target": ID, "emoji": "👍"}
 TEMPLATE = {"type": "template", "name": "welcome", "language": "pt_BR"}
 CARDS = {"type": "contact_cards", "cards": [{"name": "Bob"}]}
+ALBUM = {"type": "album", "items": [{"file_id": ID}, {"file_id": "b"}], "caption": "x"}
 RIGHT: list[dict[str, Any]] = [
     {"type": "text", "text": "x"},
     PLACE | {"latitude": 0, "longitude": 0, "name": "Null Island"},
@@ -43,6 +44,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "media of no kind": ({"type": "media", "file_id": ID, "kind": "song"}, "invalid", "payload.kind"),
     "media with a filename": ({"type": "media", "file_id": ID, "filename": "a"}, "invalid", "payload.media.filename"),
     "media by the field of before": ({"type": "media", "file_id": ID, "text": "a"}, "invalid", "payload.media.text"),
+    "an album of one": (ALBUM | {"items": [{"file_id": ID}]}, "invalid", "payload.album.items"),
+    "an album of eleven": (ALBUM | {"items": [{"file_id": f"{ID[:-2]}{n:02}"} for n in range(11)]}, "invalid",
+                           "payload.album.items"),
+    "an album of one file twice": (ALBUM | {"items": [{"file_id": ID}, {"file_id": ID.upper()}]}, "invalid",
+                                   "payload.items.1.file_id"),
+    "an album of no kind": (ALBUM | {"items": [{"file_id": ID, "kind": "song"}, {"file_id": "b"}]}, "invalid",
+                            "payload.items.0.kind"),
+    "an album of files that are not there": (ALBUM, "unknown_file", "payload.items.0.file_id"),
+    "an album with words at an item": (ALBUM | {"items": [{"file_id": ID, "caption": "x"}, {"file_id": "b"}]}, "invalid",
+                                       "payload.album.items.0.caption"),
     "half a place": ({"type": "location", "latitude": 1}, "invalid", "payload.location.longitude"),
     "a place in words": (PLACE | {"latitude": "1"}, "invalid", "payload.location.latitude"),
     "a place beyond the pole": (PLACE | {"latitude": 90.5}, "invalid", "payload.latitude"),
@@ -97,7 +108,7 @@ def test_every_kind_has_right_and_wrong_examples() -> None:
     """That has rules of its own. Bounds of fields are tried of all kinds, below."""
     structs: list[Any] = list(FAULTS)
     kinds = {str(each.__struct_config__.tag) for each in structs}
-    assert kinds <= {each["type"] for each in RIGHT} | {"media"}
+    assert kinds <= {each["type"] for each in RIGHT} | {"media", "album"}
     assert kinds <= {each.get("type") for each, _, _ in WRONG.values() if isinstance(each.get("type"), str)}
 
 
@@ -122,7 +133,8 @@ def test_what_is_a_little_wrong_is_refused_or_kept(untouched: Driver, kind: Any)
     @FUZZED
     @given(st.data())
     def holds(data: st.DataObject) -> None:
-        payload = shown(data.draw(contents(kind))) if kind is not MediaDraft else {"type": "media", "file_id": ID}
+        files = {MediaDraft: {"type": "media", "file_id": ID}, AlbumDraft: ALBUM}
+        payload = files[kind] if kind in files else shown(data.draw(contents(kind)))
         payload = json.loads(json.dumps(payload))
         name = data.draw(st.sampled_from(sorted({*payload, *kind.__struct_fields__} - {"type"})))
         payload[name] = data.draw(ODD)

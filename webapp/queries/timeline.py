@@ -16,6 +16,7 @@ from chat4all.model.deliveries import (
     State,
     Watermark,
     best,
+    each_id,
     history,
     message_state,
     of_parts,
@@ -162,6 +163,7 @@ def origin(found: Origin) -> dict[str, Any]:
         "provider_id": found.provider_id,
         "provider_at": rfc3339(found.at),
         "app": found.app,
+        "group_id": found.group_id,
     }
     return without_blanks(described)
 
@@ -213,6 +215,9 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
         "provider_message_id": shown.provider_id,
         "cost": asdict(Cost.parse(shown.price)) if shown.price else None,
     }
+    ids = each_id(shown.provider_id)
+    if len(ids) > 1:
+        described |= {"provider_message_id": ids[0], "provider_message_ids": list(ids)}
     return without_blanks(described) | {"history": [_step(*each) for each in sorted(steps, key=lambda each: each[1])]}
 
 

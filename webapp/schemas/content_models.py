@@ -33,16 +33,25 @@ def components() -> dict[str, Any]:
         [top], parts = msgspec.json.schema_components([kinds], ref_template=REF + "{name}")
         made |= {part: _as_given(schema | {"description": cleandoc(schema["description"])}) for part, schema in parts.items()}
         made[name] = _one_of(top)
+    # What stands in an album says no type of its own.
+    made["Album"]["properties"]["items"]["items"] = _untagged(made["Media"])
     return {name: _one_of_inside(schema) for name, schema in made.items()}
+
+
+def _untagged(kind: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: each for name, each in kind["properties"].items() if name != "type"}
+    return kind | {"properties": fields, "required": [each for each in kind["required"] if each != "type"]}
 
 
 def _as_given(kind: dict[str, Any]) -> dict[str, Any]:
     """A file as the API names it and its fields; all others as they are."""
     fields = kind.get("properties", {})
     [tag] = fields.get("type", {}).get("enum", [""])
-    if tag not in API_NAMES:
+    if tag not in {*API_NAMES, "album"}:
         return kind
     renamed = {RENAMED.get(name, name): each for name, each in fields.items() if name not in HIDDEN}
+    if tag not in API_NAMES:
+        return kind | {"properties": renamed}
     return kind | {"description": MEDIA, "properties": renamed | {"type": {"enum": [API_NAMES[tag]]}}}
 
 

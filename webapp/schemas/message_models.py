@@ -94,6 +94,13 @@ class DeliveryOut(ResponseModel):
     sent_as: str = ""
     reason: str = ""
     provider_message_id: str = ""
+    provider_message_ids: Annotated[
+        list[str],
+        Field(
+            default_factory=list,
+            description="All of them, where one call made several messages there: the pictures of an album",
+        ),
+    ]
     cost: Annotated[CostOut | None, Field(description="As the provider first said it")] = None
     history: list[Step]
 
@@ -106,6 +113,7 @@ class OriginOut(ResponseModel):
     provider_id: Annotated[str, Field(description="The message's id there")]
     provider_at: Time
     app: str = ""
+    group_id: Annotated[str, Field(description="The same for all messages of an album")] = ""
 
 
 class ReactionOut(ResponseModel):

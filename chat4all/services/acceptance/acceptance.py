@@ -8,8 +8,11 @@ since: a sender who repeats it after a lost answer must not be told that it was 
 import time
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from chat4all.model.callers import Caller
 from chat4all.model.clock import now_ms
+from chat4all.model.content import Album, Content, Media
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, Refused, name_of
 from chat4all.model.failures import Failure, Temporary, Unknown
@@ -105,25 +108,29 @@ class Acceptor:
     def _find_files(self, caller: Caller, works: Sequence[Work]) -> dict[str, StoredFile]:
         files = attachments.found(self._store, works)
         for work in works:
-            draft = work.file_draft
-            file = files.get(draft.file_id) if draft else None
-            if draft and file and attachments.may_carry(work, file) and self._may_know(caller, work, file):
-                work.payload = attachments.frozen(file, draft.caption, draft.kind)
-            elif draft:
-                self._refuse_file(work)
+            drafts = work.file_drafts
+            missing = [draft for draft in drafts if not self._may_carry(caller, work, files.get(draft.file_id))]
+            if missing:
+                self._refuse_file(work, drafts.index(missing[0]))
+            elif drafts:
+                work.payload = _with_files(work.payload, files)
         return files
+
+    def _may_carry(self, caller: Caller, work: Work, file: StoredFile | None) -> bool:
+        return file is not None and attachments.may_carry(work, file) and self._may_know(caller, work, file)
 
     def _may_know(self, caller: Caller, work: Work, file: StoredFile) -> bool:
         """Else who came later would get an older file by sending it."""
         membership = work.membership
         return caller.sees_all or bool(membership and attachments.may_know(self._store, file, membership, work.sender))
 
-    def _refuse_file(self, work: Work) -> None:
-        work.refuse(422, "unknown_file", "there is no such complete file in this conversation", "payload.file_id")
+    def _refuse_file(self, work: Work, number: int = 0) -> None:
+        place = f"payload.items.{number}.file_id" if isinstance(work.payload, Album) else "payload.file_id"
+        work.refuse(422, "unknown_file", "there is no such complete file in this conversation", place)
 
     def _hold_files(self, works: Sequence[Work], files: Mapping[str, StoredFile]) -> None:
         """References are taken before the record is appended: one too many is found by the sweep, one too few by nobody."""
-        carrying = [work for work in works if work.file_draft and work.message and not work.is_taken]
+        carrying = [work for work in works if work.file_drafts and work.message and not work.is_taken]
         for work, holds in zip(carrying, attachments.hold(self._store, carrying, files), strict=True):
             if not holds:
                 self._refuse_file(work)
@@ -202,3 +209,15 @@ def _count(works: Sequence[Work], took: float) -> None:
         if work.refused:
             metrics.REFUSED.of_reason(work.refused.code).add()
     metrics.ACCEPT_SECONDS.of()(took)
+
+
+def _with_files(payload: Content, files: Mapping[str, StoredFile]) -> Content:
+    """What a draft became, with all that must be known of its files."""
+    match payload:
+        case Media():
+            return attachments.frozen(files[payload.file_id], payload.text, payload.kind)
+        case Album():
+            return replace(
+                payload, items=tuple(attachments.frozen(files[each.file_id], "", each.kind) for each in payload.items)
+            )
+    return payload

@@ -7,7 +7,18 @@ sent: what depends on those is decided there (`tasks/lanes/pointing.py`).
 
 from msgspec.structs import replace
 
-from chat4all.model.content import CHOICE_STYLES, MODIFIERS, Choices, ContactCards, Content, Media, Text, joined_lines, said_by
+from chat4all.model.content import (
+    CHOICE_STYLES,
+    MODIFIERS,
+    Album,
+    Choices,
+    ContactCards,
+    Content,
+    Media,
+    Text,
+    joined_lines,
+    said_by,
+)
 from chat4all.model.text_splitting import split
 from chat4all.ports import ChoiceLimits, Limits
 
@@ -37,6 +48,8 @@ def is_native(content: Content, limits: Limits) -> bool:
     """Whether the channel shows it as what it is, if need be in several sends."""
     if isinstance(content, Media):
         return limits.takes(content.mime_type, content.size, "")
+    if isinstance(content, Album):
+        return limits.carries(content) and all(is_native(each, limits) for each in content.items)
     return carried(content, limits) is not None
 
 

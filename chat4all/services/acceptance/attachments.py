@@ -5,9 +5,9 @@ from typing import Protocol
 from uuid import uuid4
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Media, said_by
+from chat4all.model.content import Album, Media, said_by
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import MediaDraft
+from chat4all.model.drafts import AlbumItem, MediaDraft
 from chat4all.model.files import (
     ANY_TYPE,
     FileStatus,
@@ -44,13 +44,13 @@ class Unfrozen(Protocol):
         """Its conversation."""
 
     @property
-    def file_draft(self) -> MediaDraft | None:
-        """The file that it wants to carry."""
+    def file_drafts(self) -> tuple[MediaDraft | AlbumItem, ...]:
+        """The files that it wants to carry."""
 
 
 def found(store: MessageStore, works: Sequence[Unfrozen]) -> dict[str, StoredFile]:
     """The files that these messages want to carry, those that exist, by the id as the draft writes it."""
-    wanted = {work.file_draft.file_id for work in works if work.file_draft}
+    wanted = {draft.file_id for work in works for draft in work.file_drafts}
     kept = store.files([each.lower() for each in wanted]) if wanted else {}
     return {each: kept[each.lower()] for each in wanted if each.lower() in kept}
 
@@ -84,18 +84,23 @@ def may_know(store: MessageStore, file: StoredFile, membership: Membership, user
 
 
 def hold(store: MessageStore, works: Sequence[Unfrozen], files: Mapping[str, StoredFile]) -> list[bool]:
-    """For each message with a file: take its reference; whether it holds.
+    """For each message with files: take the references; whether all hold.
 
     The rows are read again after the references are written, while the sweep marks a row before it looks for references:
     so either the sweep sees the reference, or we see the mark.
     """
-    wanted = [(files[work.file_draft.file_id], work) for work in works if work.file_draft]
+    wanted = [(files[draft.file_id], work) for work in works for draft in work.file_drafts]
     if not wanted:
         return []
     holders = [(file.checksum, message_holder(file.file_id, work.conversation_id, work.message_id)) for file, work in wanted]
     kept = store.hold_objects(holders, now_ms())
     again = store.files(list({file.file_id for file, _ in wanted}))
-    return [is_held and again[file.file_id].status is FileStatus.READY for is_held, (file, _) in zip(kept, wanted, strict=True)]
+    lost = {
+        id(work)
+        for is_held, (file, work) in zip(kept, wanted, strict=True)
+        if not is_held or again[file.file_id].status is not FileStatus.READY
+    }
+    return [id(work) not in lost for work in works if work.file_drafts]
 
 
 def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner: str, members_version: int = 0) -> StoredFile:
@@ -129,7 +134,7 @@ def announced(file: StoredFile, text: str, kind: str = "") -> Media:
     return Media(file.file_id, text, file.filename, file.mime_type, kind=kind)
 
 
-def caption(payload: Media, sender_name: str) -> str:
+def caption(payload: Media | Album, sender_name: str) -> str:
     """What stands beside a file: in groups the sender's name first."""
     return said_by(sender_name, payload.text)
 

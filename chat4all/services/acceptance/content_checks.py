@@ -18,7 +18,7 @@ from chat4all.model.content import (
     Template,
     Text,
 )
-from chat4all.model.drafts import MediaDraft, Sendable
+from chat4all.model.drafts import AlbumDraft, MediaDraft, Sendable
 from chat4all.model.ids import is_uuid
 
 # A code, what to do, and where in the payload.
@@ -38,7 +38,7 @@ def content_fault(payload: Sendable, text_limit: int) -> Wrong | None:
     """What is wrong with it: the first such thing, or None. `text_limit`: characters that it may have in words."""
     for wrong in FAULTS.get(type(payload), _nothing)(payload):
         return wrong
-    field = "text" if isinstance(payload, Text) else "caption" if isinstance(payload, MediaDraft) else ""
+    field = "text" if isinstance(payload, Text) else "caption" if isinstance(payload, MediaDraft | AlbumDraft) else ""
     if len(payload.as_text()) > text_limit:
         return ("text_too_long", f"at most {text_limit} characters", field)
     return None
@@ -61,6 +61,16 @@ def _text(text: Text) -> Iterable[Wrong]:
 def _media(media: MediaDraft) -> Iterable[Wrong]:
     if media.kind and media.kind not in MEDIA_KINDS:
         yield _one_of(MEDIA_KINDS, "kind")
+
+
+def _album(album: AlbumDraft) -> Iterable[Wrong]:
+    known: set[str] = set()
+    for number, each in enumerate(album.items):
+        if each.kind and each.kind not in MEDIA_KINDS:
+            yield _one_of(MEDIA_KINDS, f"items.{number}.kind")
+        if each.file_id.lower() in known:
+            yield ("invalid", "each file once", f"items.{number}.file_id")
+        known.add(each.file_id.lower())
 
 
 def _form(form: Form) -> Iterable[Wrong]:
@@ -148,6 +158,7 @@ def _one_of(names: Iterable[str], field: str) -> Wrong:
 FAULTS: dict[type, Callable[[Any], Iterable[Wrong]]] = {
     Text: _text,
     MediaDraft: _media,
+    AlbumDraft: _album,
     Location: _location,
     ContactCards: _cards,
     Choices: _choices,

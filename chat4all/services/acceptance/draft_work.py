@@ -6,7 +6,7 @@ from uuid import uuid4
 from chat4all.model.callers import Caller
 from chat4all.model.content import Content
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import Draft, FileDraft, MediaDraft, Refused, Sendable, content_of
+from chat4all.model.drafts import AlbumDraft, AlbumItem, Draft, FileDraft, MediaDraft, Refused, Sendable, content_of
 from chat4all.model.ids import keyed_message_id
 from chat4all.model.messages import Message, body_digest
 from chat4all.services.acceptance.draft_checks import Fault
@@ -50,9 +50,12 @@ class Work:
         return self.is_same is False
 
     @property
-    def file_draft(self) -> MediaDraft | None:
-        """The file that it wants to carry."""
-        return self.draft.payload if isinstance(self.draft.payload, MediaDraft) else None
+    def file_drafts(self) -> tuple[MediaDraft | AlbumItem, ...]:
+        """The files that it wants to carry."""
+        payload = self.draft.payload
+        if isinstance(payload, AlbumDraft):
+            return payload.items
+        return (payload,) if isinstance(payload, MediaDraft) else ()
 
     def refuse(self, status: int, code: str, detail: str, field: str = "", retry_after: int = 0) -> None:
         """Take this draft out of the batch."""

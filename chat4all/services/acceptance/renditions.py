@@ -1,11 +1,12 @@
 """The parts that a message goes in on each channel, made at acceptance and frozen in the record. Pure rules; no I/O."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from chat4all.model.content import Content, Edit, Media, Text
+from chat4all.model.content import Album, Content, Edit, Media, Text
 from chat4all.model.messages import Recipient
 from chat4all.model.text_splitting import split
 from chat4all.ports import Channel, Limits
@@ -24,7 +25,7 @@ def rendered(
     reached = [each for each in recipients if each.address]
     ways = {each: (each.channel, channels[each.channel].limits.kind_of(each.address)) for each in reached}
     limits = {(channel, kind): channels[channel].limits.at(kind) for channel, kind in dict.fromkeys(ways.values())}
-    number, renditions = _numbered({way: _parts(payload, name, each) for way, each in limits.items()})
+    number, renditions = _numbered({way: _parts(payload, name, each, channels[way[0]]) for way, each in limits.items()})
     if not renditions:
         return tuple(recipients), ()
     return tuple(
@@ -47,11 +48,13 @@ def _numbered(parts: Mapping[Way, Parts]) -> tuple[dict[Way, int], Renditions]:
     return {way: renditions.index(each) + 1 for way, each in parts.items() if each}, tuple(renditions)
 
 
-def _parts(payload: Content, name: str, limits: Limits) -> Parts:
+def _parts(payload: Content, name: str, limits: Limits, channel: Channel) -> Parts:
     """The parts that it goes in; none: it goes as it is. In groups the speaker's name stands in front.
 
     Words that do not fit beside a file, or beside the link that stands for one that the channel does not take, follow it.
     """
+    if isinstance(payload, Album):
+        return _album(payload, name, limits, channel)
     if not isinstance(payload, Media):
         return adapted(payload, name, limits)
     words = caption(payload, name)
@@ -63,6 +66,38 @@ def _parts(payload: Content, name: str, limits: Limits) -> Parts:
     if not payload.text or _fits_with_link(payload, words, limits):
         return ()
     return ("", *split(words, limits.text_length, limits.measure))
+
+
+def _album(album: Album, name: str, limits: Limits, channel: Channel) -> Parts:
+    """One send for those that it may carry together, and one for each other, with the words beside the first."""
+    parts: Parts = _sends(album, limits, channel)
+    first, words = parts[0], caption(album, name)
+    if isinstance(first, Media | Album) and _fits_beside(first, words, limits):
+        parts = (replace(first, text=words), *parts[1:])
+    elif words:
+        parts = (*parts, *split(words, limits.text_length, limits.measure)) if album.text else (words, *parts)
+    return () if parts == (album,) else parts
+
+
+def _sends(album: Album, limits: Limits, channel: Channel) -> tuple[Media | Album, ...]:
+    """Neighbours of one group go together, if the channel has albums and takes them all; without words as yet."""
+    has_albums = limits.carries(album)
+
+    def group(file: Media) -> str:
+        return channel.album_group(file) if has_albums and limits.takes(file.mime_type, file.size, "") else ""
+
+    sends: list[Media | Album] = []
+    for name, some in groupby(album.items, group):
+        files = tuple(some)
+        sends += [Album(files)] if name and len(files) > 1 else files
+    return tuple(sends)
+
+
+def _fits_beside(first: Media | Album, words: str, limits: Limits) -> bool:
+    """Whether the words fit beside what goes first."""
+    if isinstance(first, Album) or limits.takes(first.mime_type, first.size, ""):
+        return limits.measure(words) <= limits.caption_length
+    return _fits_with_link(first, words, limits)
 
 
 def _fits(payload: Media, words: str, limits: Limits) -> bool:

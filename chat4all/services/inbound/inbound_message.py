@@ -73,4 +73,4 @@ def payload_of(arrival: Arrival) -> Content:
 def origin_of(inbound: Inbound) -> Origin:
     """Where it comes from."""
     app = "provider" if inbound.is_echo else ""
-    return Origin(inbound.channel, inbound.account, inbound.address, inbound.provider_id, inbound.at, app)
+    return Origin(inbound.channel, inbound.account, inbound.address, inbound.provider_id, inbound.at, app, inbound.group)

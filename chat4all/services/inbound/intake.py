@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Edit, file_of
+from chat4all.model.content import Edit, files_of
 from chat4all.model.conversations import Identity, User
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
@@ -81,7 +81,7 @@ class Arrivals:
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)
-        files = tuple(file.file_id for each in messages if (file := file_of(each.payload)))
+        files = tuple(file.file_id for each in messages for file in files_of(each.payload))
         return Counts(len(messages), len(receipts), files)
 
     def _append(self, records: list[NewRecord], messages: Sequence[Message], headers: dict[str, str]) -> None:

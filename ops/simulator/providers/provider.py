@@ -10,7 +10,7 @@ import msgspec
 
 from chat4all.settings import Settings
 from ops.simulator.media import MediaStore
-from ops.simulator.model import Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send
+from ops.simulator.model import Album, Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send
 
 encode = msgspec.json.Encoder().encode
 MB = 1 << 20
@@ -51,12 +51,16 @@ class Provider(ABC):
         """An address as the channel writes it, so that people may ask for it either way. ValueError when it is none."""
 
     @abstractmethod
-    def call(self, call: Call) -> Send | Answer | Poll:
+    def call(self, call: Call) -> Send | Album | Answer | Poll:
         """What a call to the provider's endpoint wants: a send, updates, or what is answered at once. Refused when wrong."""
 
     @abstractmethod
     def taken(self, send: Send, provider_id: str) -> bytes:
         """The body of the answer to a send that was taken."""
+
+    def taken_together(self, sends: Sequence[Send], provider_ids: Sequence[str]) -> bytes:
+        """The same of an album, by those that take one."""
+        raise NotImplementedError
 
     @abstractmethod
     def refused(self, refused: Refused) -> Answer:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chat4all.settings import Settings
 from ops.simulator import forms
 from ops.simulator.held import ANOTHER_FETCH
-from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Poll, Refused, Said, Send
+from ops.simulator.model import Album, Answer, Arrival, Attached, Call, Clock, Fetched, Poll, Refused, Said, Send
 from ops.simulator.numbers import Numbers
 from ops.simulator.providers import telegram_chats, telegram_messages, telegram_said, telegram_sends
 from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
@@ -80,7 +80,7 @@ class Telegram(Provider):
         """A chat's id, as it is."""
         return telegram_chats.place(text).address
 
-    def call(self, call: Call) -> Send | Answer | Poll:
+    def call(self, call: Call) -> Send | Album | Answer | Poll:
         """Methods are called with GET or POST, with a query, a form or JSON; their names may be written in any case."""
         self._authorize(call.path)
         if call.path[0] == "file":
@@ -95,6 +95,8 @@ class Telegram(Provider):
             return self._text(given)
         if method in SENDING:
             return self._file(SENDING[method], given, files)
+        if method == "sendmediagroup":
+            return self._album(given, files)
         if method in telegram_sends.METHODS:
             return telegram_sends.send(method, given, self.chats)
         return self._other(method, given)
@@ -181,6 +183,16 @@ class Telegram(Provider):
         content = {"type": "media", "kind": kind} if kind in {"voice", "animation", "sticker"} else {}
         return Send(self.account, where.address, caption, "", media, kind, kept, None, content, quoted)
 
+    def _album(self, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Album:
+        """Two to ten: pictures and films, or documents, or sounds. Each is checked as if it came alone."""
+        group = str(self._ids.next())
+        return Album(
+            tuple(
+                replace(self._file(kind, {**given, "caption": caption, kind: media}, files), group=group)
+                for kind, media, caption in telegram_sends.album(given)
+            )
+        )
+
     def _uploaded(self, kind: str, given: Mapping[str, Any], files: Mapping[str, forms.File]) -> Attached | None:
         """The file that came with the call: under its own name, or under the one that attach://… says."""
         file = files.get(str(given.get(kind, "")).removeprefix("attach://")) or files.get(kind)
@@ -222,6 +234,15 @@ class Telegram(Provider):
             return encode({"ok": True, "result": self._changed(send.content["target"], send)})
         message = telegram_messages.sent(send, int(provider_id.rpartition(":")[2]), self.clock.now())
         return encode({"ok": True, "result": self.chats.keep(provider_id, message)})
+
+    def taken_together(self, sends: Sequence[Send], provider_ids: Sequence[str]) -> bytes:
+        """All messages of an album, by their order."""
+        now = self.clock.now()
+        made = [
+            telegram_messages.sent(send, int(provider_id.rpartition(":")[2]), now)
+            for send, provider_id in zip(sends, provider_ids, strict=True)
+        ]
+        return encode({"ok": True, "result": [self.chats.keep(*each) for each in zip(provider_ids, made, strict=True)]})
 
     def _changed(self, target: str, send: Send) -> dict[str, Any]:
         """A message with other words. Buttons that are not sent again are gone."""

@@ -86,6 +86,8 @@ def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
     message = {"message_id": message_id, "from": BOT_USER, "chat": chat_of(send.to), "date": at // 1000} | _beside(send.to)
     if send.reply_to:
         message["reply_to_message"] = _answered(send.reply_to, message)
+    if send.group:
+        message["media_group_id"] = send.group
     if send.kind == "text":
         return message | {"text": send.text} | _markup(send.content)
     if send.kind in {"location", "venue"}:
@@ -146,4 +148,6 @@ def said(said: Said) -> dict[str, Any]:
         message["text"] = said.content.get("text") or said.text
     if said.reply_to:
         message["reply_to_message"] = _answered(said.reply_to, message)
+    if said.group:
+        message["media_group_id"] = said.group
     return message

@@ -17,6 +17,7 @@ BUTTONS_MOST = 100
 VCARD_BYTES = 2048
 DELETED_MOST = 100
 QUESTION_LENGTH, OPTION_LENGTH, OPTIONS_MOST = 300, 100, 12
+ALBUM_LEAST, ALBUM_MOST = 2, 10
 TEXT_LENGTH, CAPTION_LENGTH = 4096, 1024
 SCHEMES = ("http://", "https://", "tg://")
 # What a call answers with: the message, or that it is done.
@@ -92,6 +93,23 @@ def send(method: str, given: Given, chats: Chats) -> Send:
 
 
 Asked = tuple[str, str, dict[str, Any]]
+
+
+def album(given: Given) -> list[tuple[str, str, str]]:
+    """Of an album each one's kind, its file and its words."""
+    media = _json(given, "media", list, "can't parse media JSON object")
+    if not ALBUM_LEAST <= len(media) <= ALBUM_MOST:
+        raise bad(f"media group must have {ALBUM_LEAST} to {ALBUM_MOST} items")
+    found = []
+    for each in media:
+        if not isinstance(each, dict) or each.get("type") not in {"photo", "video", "document", "audio"}:
+            raise bad("can't parse InputMedia: invalid type")
+        found.append((str(each["type"]), str(each.get("media") or ""), str(each.get("caption") or "")))
+    kinds = {kind for kind, _, _ in found}
+    for alone in ("document", "audio"):
+        if alone in kinds and len(kinds) > 1:
+            raise bad(f"{alone.capitalize()} can't be mixed with other media types")
+    return found
 
 
 def _location(given: Given, _where: Place, _chats: Chats) -> Asked:
