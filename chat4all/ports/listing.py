@@ -19,6 +19,8 @@ class Listing(ABC):
     def active(self, reader: str, up_to: int, limit: int) -> list[tuple[int, str]]:
         """(slot, conversation), newest slot first, from slot `up_to` down: whole slots, until there are `limit`.
 
+        `reader`: a user, EVERYBODY, or a list that conversations are in as they are handled (`Handling.lists`).
+
         A conversation is in the slot of its newest message's acceptance, else of its founding or of the reader's coming. One
         where nothing was said since before a store was upgraded may be missing.
         """

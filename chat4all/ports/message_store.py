@@ -18,6 +18,7 @@ from chat4all.ports.changes import Changes
 from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
+from chat4all.ports.handling import Handlings
 from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
 from chat4all.ports.modifications import Modifications
@@ -45,6 +46,7 @@ class MessageStore(
     Modifications,
     RawParts,
     Listing,
+    Handlings,
     Changes,
     Deliveries,
     ProgressStore,

@@ -8,6 +8,7 @@ from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
+from storage.message_store.cassandra_handling import CassandraHandlings
 from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_modifications import CassandraModifications
 from storage.message_store.cassandra_progress import CassandraProgress
@@ -23,6 +24,7 @@ PASSWORD = "store"  # noqa: S105 - the name of the secret
 
 class CassandraStore(
     CassandraDirectory,
+    CassandraHandlings,
     CassandraAccess,
     CassandraHistory,
     CassandraModifications,

@@ -16,6 +16,7 @@ from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
 from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
+from storage.message_store.sqlite_handling import SQLiteHandlings
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_modifications import SQLiteModifications
@@ -26,13 +27,14 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
 class SQLiteStore(
     SQLiteDirectory,
     SQLiteListing,
+    SQLiteHandlings,
     SQLiteAccess,
     SQLiteHistory,
     SQLiteModifications,

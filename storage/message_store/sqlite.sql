@@ -1,4 +1,4 @@
--- The embedded message store, schema version 16. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store, schema version 18. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -466,3 +466,23 @@ CREATE TABLE IF NOT EXISTS webhook_told (
     partition INTEGER PRIMARY KEY,
     seq       INTEGER NOT NULL
 );
+
+-- Since version 18: how conversations are handled, and what is to be done with them later. Lists of conversations are rows of
+-- `activity` too: what nobody has touched is open.
+CREATE TABLE IF NOT EXISTS handlings (
+    conversation_id TEXT PRIMARY KEY,
+    version         INTEGER NOT NULL,
+    body            TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS handling_due (
+    at              INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    kind            TEXT NOT NULL,
+    version         INTEGER NOT NULL,
+    PRIMARY KEY (at, conversation_id, kind, version)
+) WITHOUT ROWID;
+
+INSERT INTO activity
+    SELECT '~open', conversation_id, slot FROM activity
+    WHERE reader = '' AND conversation_id NOT IN (SELECT conversation_id FROM handlings) ON CONFLICT DO NOTHING;

@@ -10,8 +10,10 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory
+from chat4all.ports.listing import SLOT_MS
 from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_handling import be_listed
 from storage.message_store.sqlite_listing import be_active
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -136,6 +138,7 @@ class SQLiteDirectory(Directory):
                     TAKE_PART(db, [(user_id, key) for user_id in each.now()])
                     _note(db, each)
                     be_active(db, each, each.now(), each.conversation.created_at)
+                    be_listed(db, [(key, each.conversation.created_at // SLOT_MS)])
                 kept.append(_membership(db.execute(CONVERSATION, (key,)).fetchone()))
         return kept
 
@@ -160,7 +163,9 @@ class SQLiteDirectory(Directory):
             db.execute(CHANGE, (changed.version, as_json(changed.members), conversation_id, version))
             TAKE_PART(db, [(user_id, conversation_id) for user_id in joined])
             _note(db, changed)
-            be_active(db, changed, joined, now_ms())
+            now = now_ms()
+            be_active(db, changed, joined, now)
+            be_listed(db, [(conversation_id, now // SLOT_MS)])
         return changed
 
     def conversations_of(self, user_id: str) -> list[str]:

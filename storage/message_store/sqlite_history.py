@@ -16,6 +16,7 @@ from chat4all.ports.listing import EVERYBODY, SLOT_MS
 from storage.message_store import sqlite_changes
 from storage.message_store.known import Known
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_handling import be_listed
 from storage.message_store.sqlite_listing import BE_ACTIVE
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
 
@@ -93,7 +94,7 @@ class SQLiteHistory(History):
         slots = self._active.missing((each.conversation_id, each.accepted_at // SLOT_MS) for each in messages)
         readers = self.memberships(list({name for name, _ in slots})) if slots else {}
         active = [(user, name, slot) for name, slot in slots if name in readers for user in (*readers[name].now(), EVERYBODY)]
-        self._db.put((PUT, rows), (BE_ACTIVE, active))
+        self._db.put((PUT, rows), (BE_ACTIVE, active), (be_listed, [each for each in slots if each[0] in readers]))
         self._active.add(slots)
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:
