@@ -1,8 +1,11 @@
 """The table of channels: name -> "module:Class". To add a channel, write its file and add its line here."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
+from chat4all.channels.account_settings import AccountSettings
 from chat4all.ports import Channel
 from chat4all.settings import Settings
 
@@ -21,13 +24,26 @@ def unknown_channel(name: str) -> str:
     return f"unknown channel {name!r}; known: {', '.join(CHANNELS)}.{hint}"
 
 
-def open_channel(name: str, settings: Settings) -> Channel:
-    """The channel of this name, with its account from the environment. KeyError with a hint when there is none."""
+def open_channel(name: str, settings: Settings, given: Mapping[str, str] | None = None) -> Channel:
+    """The channel of this name, with its account from the environment. KeyError with a hint when there is none.
+
+    `given`: the credentials of an account in place of the environment's; WrongCredentials when they cannot be.
+    """
+    channel: Channel = _class(name)(settings, given)
+    return channel
+
+
+def own_settings(name: str) -> type[AccountSettings]:
+    """What the channel of this name has for settings, and which of them are credentials. KeyError as `open_channel`."""
+    found: type[AccountSettings] = _class(name).own_settings
+    return found
+
+
+def _class(name: str) -> Any:
     if name not in CHANNELS:
         raise KeyError(unknown_channel(name))
     module, _, attribute = CHANNELS[name].partition(":")
-    channel: Channel = getattr(import_module(module), attribute)(settings)
-    return channel
+    return getattr(import_module(module), attribute)
 
 
 def polled(settings: Settings) -> list[str]:

@@ -1,7 +1,8 @@
 """What the settings of all channels have in common: real credentials or none, and pacing that load tests may override."""
 
 import os
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from pydantic import Field, ValidationError
@@ -16,6 +17,8 @@ from chat4all.settings import SettingsError, nearly
 UNPACED_PER_SECOND = 100_000.0
 UNPACED_INTERVAL_S = 1e-6
 UNPACED_BURST = 100_000
+# Longer than any provider's.
+CREDENTIAL_MOST = 1024
 
 Values = TypeVar("Values", Limits, RetryPolicy)
 
@@ -23,7 +26,14 @@ Values = TypeVar("Values", Limits, RetryPolicy)
 class AccountSettings(BaseSettings):
     """Fields that every channel's settings have: pacing in place of the provider's (unset on the simulator: none), and
     retries in place of the deployment's.
+
+    `credentials`: those fields that make an account. `needed`: those of them that a real one has. `names_account`: the one
+    that is the provider's id of it; "": the credentials themselves say it.
     """
+
+    credentials: ClassVar[tuple[str, ...]]
+    needed: ClassVar[tuple[str, ...]]
+    names_account: ClassVar[str] = ""
 
     account_per_second: float | None = Field(None, gt=0, description="Sends of the account per second.")
     recipient_interval_s: float | None = Field(None, gt=0, description="Seconds between sends to one address.")
@@ -54,11 +64,39 @@ class AccountSettings(BaseSettings):
 Own = TypeVar("Own", bound=AccountSettings)
 
 
-def load(settings: type[Own]) -> Own:
+class WrongCredentials(ValueError):
+    """What makes no account. `field` names what is wrong; neither holds a value."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+def load(settings: type[Own], given: Mapping[str, str] | None = None) -> Own:
     """A channel's own settings from the environment. SettingsError that names each wrong variable and holds no value.
 
     One that is nearly a setting is wrong too: without it the account would stay simulated in silence.
+    `given`: the credentials of an account in place of the environment's; WrongCredentials when they cannot be.
     """
+    own = _from_environment(settings)
+    if given is None:
+        return own
+    for name in given.keys() - set(settings.credentials):
+        raise WrongCredentials(name, f"is none; known: {', '.join(settings.credentials)}")
+    for name in settings.needed:
+        if not given.get(name):
+            raise WrongCredentials(name, "is needed")
+    for name, value in given.items():
+        if len(value) > CREDENTIAL_MOST or not value.isascii() or not value.isprintable() or value != value.strip():
+            raise WrongCredentials(name, f"at most {CREDENTIAL_MOST} printable ASCII characters, no blanks around them")
+    values: dict[str, Any] = own.model_dump() | dict.fromkeys(settings.credentials, "") | dict(given)
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        raise WrongCredentials(str(error.errors()[0]["loc"][0]), "does not look like one") from None
+
+
+def _from_environment(settings: type[Own]) -> Own:
     prefix = settings.model_config["env_prefix"]
     known = [f"{prefix}{name.upper()}" for name in settings.model_fields]
     meant = {each: nearly(each, known) for each in os.environ if each.startswith(prefix)}

@@ -34,6 +34,10 @@ PASSED_OVER = (
 class MessagingSettings(AccountSettings):
     """What both need: an account and its app. Without the token the channel talks to the simulator."""
 
+    credentials = ("token", "account_id", "app_secret", "verify_token")
+    needed = credentials
+    names_account = "account_id"
+
     token: str = ""
     account_id: str = ""
     app_secret: str = ""
@@ -94,8 +98,8 @@ class MessagingChannel(meta.MetaChannel):
     own_settings: ClassVar[type[MessagingSettings]]
     documents: ClassVar[bool] = True
 
-    def __init__(self, settings: Settings) -> None:
-        own = load(self.own_settings)
+    def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
+        own = load(self.own_settings, given)
         real = bool(own.token)
         if real:
             require(own, "account_id", "app_secret", "verify_token")

@@ -19,7 +19,7 @@ from telebot.async_telebot import AsyncTeleBot
 from chat4all.channels import http, telegram_address, telegram_errors, telegram_inbound, telegram_media, telegram_sending
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields
-from chat4all.channels.telegram_session import Once
+from chat4all.channels.telegram_session import OF_BOTS, Once
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
 from chat4all.model.deliveries import together
 from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
@@ -67,6 +67,8 @@ class TelegramSettings(AccountSettings):
     """TELEGRAM_…: a bot. Without TELEGRAM_BOT_TOKEN the channel talks to the simulator."""
 
     model_config = SettingsConfigDict(env_prefix="TELEGRAM_", frozen=True, extra="ignore")
+    credentials = ("bot_token", "webhook_secret")
+    needed = ("bot_token",)
 
     bot_token: str = Field("", pattern=r"^([0-9]+:[A-Za-z0-9_-]+)?$", description="The bot's token, from @BotFather.")
     webhook_secret: str = Field(
@@ -82,6 +84,7 @@ class Telegram(Channel):
     """One bot."""
 
     name = "telegram"
+    own_settings = TelegramSettings
     carries_bytes = True
     limits = Limits(
         text_length=telegram_sending.TEXT_LENGTH,
@@ -103,8 +106,8 @@ class Telegram(Channel):
         signals=telegram_sending.SIGNALS,
     )
 
-    def __init__(self, settings: Settings) -> None:
-        own = load(TelegramSettings)
+    def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
+        own = load(TelegramSettings, given)
         real = bool(own.bot_token)
         token = own.bot_token or f"{SIMULATED_BOT}:{settings.secret('telegram_token')}"
         self.account = Account(token.partition(":")[0], real)
@@ -117,12 +120,15 @@ class Telegram(Channel):
         self._refused = telegram_media.Refused()
         self._base = base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
         self.media_from = reached(real, own.api_url, base, MEDIA_HOSTS)
-        # The library keeps these for the process, not for the bot; a process has one Telegram channel.
-        asyncio_helper.API_URL = f"{base}/bot{{0}}/{{1}}"
+        # The library keeps these for the process, not for the bot: where a bot's calls go, it says in place of its token.
+        asyncio_helper.API_URL = "{0}/{1}"
         asyncio_helper.REQUEST_TIMEOUT = ceil(self._timeout_s)
         asyncio_helper.REQUEST_LIMIT = http.CONNECTIONS
-        self._sessions = asyncio_helper.session_manager = Once()
+        asyncio_helper.session_manager = OF_BOTS
+        self._sessions = Once()
+        self._token = token
         self._bot = AsyncTeleBot(token)
+        self._bot.token = f"{base}/bot{token}"
 
     def address(self, text: str) -> str:
         """The chat's id: digits, with a minus for groups, and perhaps a topic of it."""
@@ -147,18 +153,18 @@ class Telegram(Channel):
 
     async def check(self) -> str:
         """Who the bot is."""
-        me = await _answered(self._bot.get_me())
+        me = await self._answered(self._bot.get_me())
         return f"Telegram @{me.username}"
 
     async def connect(self, webhook_url: str) -> str:
         """Ask who the bot is; set its webhook, or take it away where updates are fetched."""
         bot = await self.check()
         if self.polls:
-            await _answered(self._bot.delete_webhook())
+            await self._answered(self._bot.delete_webhook())
             return f"{bot}; updates are fetched"
         if not webhook_url.startswith("https://"):
             return f"{bot}; no public address, so no webhook is set"
-        await _answered(self._bot.set_webhook(webhook_url, allowed_updates=UPDATES, secret_token=self._secret))
+        await self._answered(self._bot.set_webhook(webhook_url, allowed_updates=UPDATES, secret_token=self._secret))
         return f"{bot}; webhook set"
 
     async def send_text(self, message: Outgoing) -> str:
@@ -192,7 +198,7 @@ class Telegram(Channel):
             (kind, telegram_media.given(*each)) for kind, each in zip(kinds, zip(items, sources, strict=True), strict=True)
         ]
         try:
-            sent = await _call(telegram_sending.album(self._bot, message, files, telegram_media.limit(*sources)), Unknown)
+            sent = await self._call(telegram_sending.album(self._bot, message, files, telegram_media.limit(*sources)), Unknown)
         except Permanent as failure:
             if failure.reason != telegram_errors.NO_PICTURE or DOCUMENT in kinds:
                 raise
@@ -212,7 +218,7 @@ class Telegram(Channel):
 
     async def _file_sent(self, message: Outgoing, file: Media, source: MediaSource, kind: str) -> Taken:
         what, how = telegram_media.given(file, source), telegram_media.limit(source)
-        sent = await _call(telegram_sending.file(self._bot, message, kind, what, how), Unknown)
+        sent = await self._call(telegram_sending.file(self._bot, message, kind, what, how), Unknown)
         provider_id = telegram_address.place(message.address).id_of(sent.message_id)
         return Taken(provider_id, uploaded=telegram_media.uploaded(kind, sent) if isinstance(source, Body) else None)
 
@@ -237,25 +243,25 @@ class Telegram(Channel):
         return f"{message.targets[-1]}:{type_of(content)}:{message.reference}"
 
     async def _sent(self, message: Outgoing, sending: Awaitable[Any]) -> str:
-        sent = await _call(sending, Unknown)
+        sent = await self._call(sending, Unknown)
         return telegram_address.place(message.address).id_of(sent.message_id)
 
     async def _change(self, calls: Iterable[Awaitable[Any]]) -> None:
         """A change that was made already is made."""
         for each in calls:
             try:
-                await _call(each, Unknown)
+                await self._call(each, Unknown)
             except Permanent as failure:
                 if failure.reason != telegram_errors.UNCHANGED:
                     raise
 
     async def signal(self, address: str, kind: str, about: str) -> None:
         """It types, for five seconds; the button that was pressed stops to spin; in a business's chat, what was read."""
-        await _call(telegram_sending.signal(self._bot, address, kind, about), Temporary)
+        await self._call(telegram_sending.signal(self._bot, address, kind, about), Temporary)
 
     def media_lookup(self, media: str) -> Fetch | None:
         """getFile, which names a path for the next hour."""
-        return Fetch(f"{self._base}/bot{self._bot.token}/getFile?{urlencode({'file_id': media})}")
+        return Fetch(f"{self._base}/bot{self._token}/getFile?{urlencode({'file_id': media})}")
 
     def media_place(self, media: str, answer: bytes) -> Fetch:
         """The file behind that path."""
@@ -263,7 +269,7 @@ class Telegram(Channel):
             path = _file(answer).result.file_path
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Permanent("media") from None
-        return Fetch(f"{self._base}/file/bot{self._bot.token}/{quote(path)}")
+        return Fetch(f"{self._base}/file/bot{self._token}/{quote(path)}")
 
     async def poll(self) -> Sequence[bytes]:
         """Telegram keeps updates for a day until they are acknowledged."""
@@ -276,7 +282,7 @@ class Telegram(Channel):
             allowed_updates=UPDATES,
             request_timeout=POLL_S + self._timeout_s,
         )
-        updates = await _call(fetching, Temporary) or []
+        updates = await self._call(fetching, Temporary) or []
         numbers = [number for each in updates if isinstance(number := fields(each).get("update_id"), int)]
         self._offset = max((number + 1 for number in numbers), default=self._offset)
         # Half a character is no UTF-8: escaped, as Telegram sent it.
@@ -288,18 +294,22 @@ class Telegram(Channel):
         if session is not None and not session.closed:
             await session.close()
 
+    async def _answered(self, asking: Awaitable[T]) -> T:
+        """One question. A refused credential is final: a person stands in front of it."""
+        try:
+            return await self._call(asking, Temporary)
+        except Temporary as failure:
+            if failure.reason == "credentials":
+                raise Permanent(failure.reason, failure.detail) from None
+            raise
 
-async def _answered(asking: Awaitable[T]) -> T:
-    """One question. A refused credential is final: a person stands in front of it."""
-    try:
-        return await _call(asking, Temporary)
-    except Temporary as failure:
-        if failure.reason == "credentials":
-            raise Permanent(failure.reason, failure.detail) from None
-        raise
+    async def _call(self, calling: Awaitable[T], lost: type[Failure]) -> T:
+        """One call, through this bot's connections."""
+        with self._sessions.used():
+            return await _made(calling, lost)
 
 
-async def _call(calling: Awaitable[T], lost: type[Failure]) -> T:
+async def _made(calling: Awaitable[T], lost: type[Failure]) -> T:
     """One call; what the library raises holds the token, and is not shown to anybody."""
     try:
         return await calling

@@ -1,7 +1,7 @@
 """WhatsApp through Meta's Cloud API. Addresses are "+<digits>" or, for people who show no number, their user id "US.1234"."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -103,6 +103,9 @@ class WhatsAppSettings(AccountSettings):
     """WHATSAPP_…: a business number. Without WHATSAPP_TOKEN the channel talks to the simulator."""
 
     model_config = SettingsConfigDict(env_prefix="WHATSAPP_", frozen=True, extra="ignore")
+    credentials = ("token", "phone_number_id", "app_secret", "verify_token", "business_account_id")
+    needed = credentials[:4]
+    names_account = "phone_number_id"
 
     token: str = Field("", description="Access token of a system user.")
     phone_number_id: str = Field("", description="Id of the number that sends, from Meta's console; not the number itself.")
@@ -155,6 +158,7 @@ class WhatsApp(meta.MetaChannel):
     """One business number on the Cloud API, or on the simulator."""
 
     name = "whatsapp"
+    own_settings = WhatsAppSettings
     limits = Limits(
         text_length=4096,
         account_per_second=80,
@@ -172,8 +176,8 @@ class WhatsApp(meta.MetaChannel):
         contents_at={whatsapp_inbound.GROUP: frozenset({"template"})},
     )
 
-    def __init__(self, settings: Settings) -> None:
-        own = load(WhatsAppSettings)
+    def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
+        own = load(WhatsAppSettings, given)
         real = bool(own.token)
         if real:
             require(own, "phone_number_id", "app_secret", "verify_token")

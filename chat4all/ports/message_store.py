@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.access import Access
+from chat4all.ports.accounts import Accounts
 from chat4all.ports.changes import Changes
 from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
@@ -53,6 +54,7 @@ class MessageStore(
     Files,
     Uploads,
     Webhooks,
+    Accounts,
 ):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 

@@ -3,6 +3,7 @@
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.cassandra_access import CassandraAccess
+from storage.message_store.cassandra_accounts import CassandraAccounts
 from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
@@ -35,6 +36,7 @@ class CassandraStore(
     CassandraFiles,
     CassandraUploads,
     CassandraWebhooks,
+    CassandraAccounts,
     MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.

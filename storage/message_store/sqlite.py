@@ -10,6 +10,7 @@ from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.known import Known
 from storage.message_store.sqlite_access import SQLiteAccess
+from storage.message_store.sqlite_accounts import SQLiteAccounts
 from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import WRITE_LIMIT_S, Connections
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
@@ -27,7 +28,7 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 18
+SCHEMA_VERSION = 19
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -45,6 +46,7 @@ class SQLiteStore(
     SQLiteFiles,
     SQLiteUploads,
     SQLiteWebhooks,
+    SQLiteAccounts,
     MessageStore,
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""

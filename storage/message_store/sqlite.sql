@@ -486,3 +486,14 @@ CREATE TABLE IF NOT EXISTS handling_due (
 INSERT INTO activity
     SELECT '~open', conversation_id, slot FROM activity
     WHERE reader = '' AND conversation_id NOT IN (SELECT conversation_id FROM handlings) ON CONFLICT DO NOTHING;
+
+-- Since version 19: connected accounts, and a number that every change of any of them raises.
+CREATE TABLE IF NOT EXISTS accounts (
+    account_id TEXT PRIMARY KEY,
+    body       TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS account_changes (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL
+);

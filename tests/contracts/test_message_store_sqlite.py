@@ -22,6 +22,7 @@ from chat4all.model.records import ProviderReceipt, Range
 from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store import (
+    sqlite_accounts,
     sqlite_deliveries,
     sqlite_directory,
     sqlite_facts,
@@ -255,6 +256,7 @@ def statements() -> list[str]:
         sqlite_modifications,
         sqlite_raw_parts,
         sqlite_webhooks,
+        sqlite_accounts,
     )
     values = {id(value): value for part in parts for value in vars(part).values()}.values()
     batched = [each._sql[2] for each in values if isinstance(each, Lookup | Write)]

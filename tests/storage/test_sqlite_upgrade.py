@@ -12,7 +12,7 @@ from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, 
 from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
 from chat4all.model.sessions import Revocation
-from chat4all.ports import Recovery, Waiting, Webhook, WebhookCall
+from chat4all.ports import ConnectedAccount, Recovery, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -164,5 +164,26 @@ def test_a_file_of_version_14_gains_what_is_kept_of_outgoing_webhooks(tmp_path: 
     again.raise_told_seqs({0: 7})
     assert (again.webhooks(9), again.webhooks_changed()) == ([webhook], 1)
     assert (again.webhook_calls("w", 9), again.recoveries(0), again.told_seqs()) == ([call], [recovery], {0: 7})
+    assert again.users(["bob"])
+    again.close()
+
+
+def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
+    """They may be kept there from then on; what was kept stays."""
+    settings, account = Settings(data=tmp_path), ConnectedAccount("a", "whatsapp", "7", sealed=b"s")
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        for table in ("accounts", "account_changes"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=18")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    assert (again.accounts(9), again.accounts_changed()) == ([], 0)
+    assert again.put_account(account, 0)
+    assert (again.accounts(9), again.accounts_changed()) == ([account], 1)
     assert again.users(["bob"])
     again.close()

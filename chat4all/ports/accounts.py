@@ -1,0 +1,60 @@
+"""Part of the message store: accounts at providers that were connected while the service runs.
+
+They are few and seldom change, so all of them have one number, which every change raises: whoever changes one says which number
+it had seen, and so decides on what all of them were.
+"""
+
+from abc import ABC, abstractmethod
+
+from msgspec import Struct
+
+# Whom everything belongs to that names nobody else.
+DEFAULT_WORKSPACE = "default"
+
+
+class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
+    """A number, page or bot that was connected through the API. What the environment connects has no row.
+
+    `account_id` is ours, `provider_account_id` the provider's. `sealed`: its credentials, which nobody but its channel opens
+    (chat4all/services/accounts/credentials.py). `state`: connecting (the provider has not confirmed the credentials yet; it is
+    not used), active, failing (it refused them when it was asked last; it is used all the same), paused, or removed, whose
+    credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never.
+    """
+
+    account_id: str
+    channel: str
+    provider_account_id: str
+    name: str = ""
+    sealed: bytes = b""
+    state: str = "connecting"
+    reason: str = ""
+    workspace: str = DEFAULT_WORKSPACE
+    created_at: int = 0
+    changed_at: int = 0
+    created_by: str = ""
+    checked_at: int = 0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether its channel sends from it, or would if it were not paused."""
+        return self.state in {"active", "failing", "paused"}
+
+
+class Accounts(ABC):
+    """Connected accounts, the removed ones too."""
+
+    @abstractmethod
+    def put_account(self, account: ConnectedAccount, seen: int) -> bool:
+        """Keep it, if no account has changed since `accounts_changed` gave this number. Whether it was. Compare-and-set."""
+
+    @abstractmethod
+    def account(self, account_id: str) -> ConnectedAccount | None:
+        """It, also when it is removed."""
+
+    @abstractmethod
+    def accounts(self, limit: int, after: str = "") -> list[ConnectedAccount]:
+        """All of them by account_id, beginning after that one."""
+
+    @abstractmethod
+    def accounts_changed(self) -> int:
+        """The number that each change of any account raises; 0 before the first. Cheap: asked every second."""
