@@ -31,8 +31,8 @@ EMBEDDED = "sqlite"
 RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
 
 
-# What we sign with: who guesses one can be anybody. Other secrets are what a provider or a server gave.
-SIGNING = frozenset({"jwt", "files"})
+# What we sign and seal with: who guesses one can be anybody. Other secrets are what a provider or a server gave.
+SIGNING = frozenset({"jwt", "files", "seal"})
 KEY_BYTES = 32
 
 
@@ -138,6 +138,15 @@ class Settings(BaseSettings):
     file_expire_h: Seconds = Field(24.0, description="An upload not completed, or a file never sent, goes after so long.")
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
     log_retention_h: Count = Field(168, description="How long the log keeps records that are done.")
+
+    # Outgoing webhooks.
+    webhook_timeout_s: Seconds = Field(15.0, description="One call to an endpoint of a webhook.")
+    webhook_hosts: str = Field(
+        "", description="Hosts that webhooks may go to, with all below them, by commas; empty: every public one."
+    )
+    webhook_schedule_scale: Seconds = Field(
+        1.0, description="Stretches the waits between tries of a webhook; for tests below 1."
+    )
 
     # How long each kind of row is kept (model/retention.py checks them against each other; docs/sizing.md reckons them).
     keep_messages_days: Days = Field(0, description="Messages, with what became of each delivery. 0: for ever.")
@@ -362,7 +371,7 @@ OTHERS = ("CONFIG", "BASE_URL", "STREAM", "TOKEN", "PASSWORD", "NEW_PASSWORD", "
 
 SECRET = "CHAT4ALL_SECRET_"  # noqa: S105 - a prefix of names
 SECRETS = (
-    *("JWT", "FILES", "LOG", "STORE", "SIMULATOR", "TELEGRAM_TOKEN", "TELEGRAM_WEBHOOK_SECRET"),
+    *("JWT", "FILES", "SEAL", "LOG", "STORE", "SIMULATOR", "TELEGRAM_TOKEN", "TELEGRAM_WEBHOOK_SECRET"),
     *(f"{each}_{name}" for each in ("WHATSAPP", "INSTAGRAM", "MESSENGER") for name in ("TOKEN", "APP_SECRET", "VERIFY_TOKEN")),
 )
 

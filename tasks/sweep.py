@@ -1,4 +1,7 @@
-"""The sweep: once a second it finds lanes that have work and no holder, and wakes them."""
+"""The sweep: once a second it finds lanes that have work and no holder, and wakes them.
+
+While an endpoint of a webhook is enabled its lanes have work: each partition of chat-events has a holder then.
+"""
 
 import time
 from collections import Counter
@@ -8,7 +11,8 @@ from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.liveness import Clock, Observed
-from chat4all.ports import WEBHOOKS, LaneState, Lease
+from chat4all.ports import WEBHOOKS, LaneState, Lease, MessageStore
+from chat4all.services.webhooks.endpoints import all_webhooks
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.resources import Parts
@@ -22,6 +26,21 @@ FRESH_S = 15.0
 COUNTED_S = 10.0
 
 
+class EnabledEndpoints:
+    """Whether there is an endpoint to tell of events. While none was changed that is one small question."""
+
+    def __init__(self) -> None:
+        self._changed = -1
+        self._found = False
+
+    def are_there(self, store: MessageStore) -> bool:
+        """Whether there is one now."""
+        changed = store.webhooks_changed()
+        if changed != self._changed:
+            self._found, self._changed = any(each.status == "enabled" for each in all_webhooks(store)), changed
+        return self._found
+
+
 class Sweeper:
     """Remembers leases between sweeps, so that lanes whose holder beats are left alone."""
 
@@ -31,25 +50,30 @@ class Sweeper:
         self._found: list[Lane] = []
         self._swept = 0.0
         self._waiting: tuple[float, Values] = (-COUNTED_S, {})
+        self._endpoints = EnabledEndpoints()
 
-    def stuck(self, states: dict[Lane, LaneState], due: set[Lane]) -> list[Lane]:
-        """Lanes with work that nobody seems to hold. Those of outgoing webhooks have no rows; whoever tells of events looks."""
+    def stuck(self, states: dict[Lane, LaneState], due: set[Lane], has_endpoints: bool = False) -> list[Lane]:
+        """Lanes with work that nobody seems to hold. Those of webhooks have no rows: endpoints are work."""
         found = []
         for lane, state in states.items():
-            if lane.channel == WEBHOOKS:
+            if lane.channel == WEBHOOKS and not has_endpoints:
                 continue
             seen = self._leases.get(lane) or self._leases.setdefault(lane, Observed(self._clock))
             seen.look(state.lease)
             quiet = not state.lease.holder or seen.unchanged_s >= HOLDER_QUIET_S
-            if quiet and (state.fanned > state.cursor or lane in due):
+            if quiet and (lane.channel == WEBHOOKS or state.fanned > state.cursor or lane in due):
                 found.append(lane)
         return found
 
     def sweep(self, opened: Parts) -> None:
         """Wake what is stuck."""
         states = opened.store.lanes()
+        has_endpoints = self._endpoints.are_there(opened.store)
+        if has_endpoints:
+            lanes = [Lane(WEBHOOKS, partition) for partition in range(opened.partitions)]
+            states |= opened.store.lanes([each for each in lanes if each not in states])
         due = set(opened.store.due(list(states), now_ms()))
-        self._found = self.stuck(states, due)
+        self._found = self.stuck(states, due, has_endpoints)
         opened.waker.wake_lanes(self._found)
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)

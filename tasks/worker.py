@@ -13,8 +13,11 @@ from celery import Celery
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import BatchRef
 from chat4all.model.signals import Signal
+from chat4all.ports import WEBHOOKS
 from chat4all.ports.waker import queue_of
 from chat4all.services.wake import CeleryWaker
+from chat4all.services.webhooks.secrets import Seal
+from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline
 from tasks.files.file_tasks import FileSweeper, FileWorker
@@ -25,6 +28,7 @@ from tasks.stages.stage import Run, Stage
 from tasks.stages.tries import Tries
 from tasks.sweep import Sweeper
 from tasks.tidying import Tidier
+from tasks.webhooks.runner import WebhookRunner
 
 T = TypeVar("T")
 
@@ -52,6 +56,8 @@ class Worker:
         self._parts = parts
         self._batches, self._tries = Batches(parts.log), Tries()
         self._lanes = Once(lambda: _begun(LaneRunner(parts)))
+        # Opened when an endpoint is there: the deployment may have no key to seal with before.
+        self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
         self._sweeper, self._tidier = Sweeper(), Tidier(parts)
 
@@ -62,9 +68,10 @@ class Worker:
         return execution.buried > 0
 
     def deliver(self, lane: str) -> None:
-        """Look at a lane ("channel:partition"). The lane runner sends, never the task."""
+        """Look at a lane ("channel:partition"). The runner of its kind sends, never the task."""
         channel, _, partition = lane.partition(":")
-        self._lanes.get().wake(Lane(channel, int(partition)))
+        runner: LaneRunner | WebhookRunner = self._webhooks.get() if channel == WEBHOOKS else self._lanes.get()
+        runner.wake(Lane(channel, int(partition)))
 
     def signal(self, signal: Signal) -> None:
         """Show something in passing."""
@@ -73,13 +80,14 @@ class Worker:
     def look_at_lanes(self, queues: set[str]) -> None:
         """A worker that starts looks at the lanes of its queues at once: one that died may have left them."""
         for lane in self._parts.store.lanes():
-            if queue_of(lane.channel) in queues:
+            if queue_of(lane.channel) in queues and lane.channel != WEBHOOKS:
                 self._lanes.get().wake(lane)
 
     def release_lanes(self) -> None:
         """A worker that is told to stop releases its lanes, so that others go on at once."""
-        if self._lanes.made:
-            self._lanes.made.stop()
+        for runner in (self._lanes.made, self._webhooks.made):
+            if runner:
+                runner.stop()
 
     def sweep(self) -> None:
         """Look at every lane once."""
@@ -143,6 +151,9 @@ def declare(app: Celery, worker: Once[Worker]) -> None:
         worker.get().sweep_files()
 
 
-def _begun(runner: LaneRunner) -> LaneRunner:
+Runner = TypeVar("Runner", LaneRunner, WebhookRunner)
+
+
+def _begun(runner: Runner) -> Runner:
     runner.start()
     return runner

@@ -20,6 +20,7 @@ from chat4all.services.access.revocations import Revocations
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
+from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
@@ -43,6 +44,7 @@ from webapp.views import (
     objects,
     sessions,
     users,
+    webhooks,
 )
 from webapp.views import channels as channels_view
 
@@ -98,7 +100,7 @@ def create_app(
     metrics.init(app)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
-    for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api):
+    for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api):
         app.register_api(each)
     return app
 
@@ -123,6 +125,7 @@ def open_gateway(
         channels=opened,
         acceptor=acceptor,
         webhooks=Webhooks(store, Arrivals(store, acceptor)),
+        endpoints=Endpoints(settings, store, log),
         objects=ports.objects,
         logins=Logins(store, settings),
         revocations=revocations,

@@ -18,12 +18,12 @@ from aiohttp import web
 
 from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted
 from bridges.streaming.cursor import Cursor
-from bridges.streaming.event_json import event_json
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from bridges.streaming.times import TIMES, Times
 from chat4all.model.cors import SAFE, cross_origin
+from chat4all.model.event_json import event_json
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.access.rate_limits import TooMany
 from chat4all.telemetry import metrics

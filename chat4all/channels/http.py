@@ -55,7 +55,7 @@ class Http:
     async def _call(self, method: str, url: URL, body: Any, lost: type[Failure], **how: Any) -> Answer:
         try:
             async with self._open().request(method, url, data=body, allow_redirects=False, **how) as response:
-                return Answer(response.status, await response.read(), _seconds(response.headers.get("Retry-After", "")))
+                return Answer(response.status, await response.read(), seconds_of(response.headers.get("Retry-After", "")))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise Temporary("unreachable", type(error).__name__) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -73,7 +73,8 @@ class Http:
         return self._session
 
 
-def _seconds(header: str) -> float:
+def seconds_of(header: str) -> float:
+    """What a Retry-After header asks for; 0 where it names no number of seconds."""
     try:
         seconds = float(header)
     except ValueError:

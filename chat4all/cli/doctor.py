@@ -31,7 +31,7 @@ from storage.open import open_log, open_objects, open_store
 
 app = typer.Typer()
 
-SECRETS = ("jwt", "files")
+SECRETS = ("jwt", "files", "seal")
 FREE_BYTES = 2 << 30
 CLOCK_S = 5.0
 ASK_S = 3.0

@@ -4,6 +4,7 @@ A URL is checked twice: its form here, and with `is_public` each address of its 
 (chat4all/services/files/http_fetch.py). Both check the very value that is used, not a copy that may be read differently.
 """
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -42,15 +43,17 @@ class Allowed(Struct, frozen=True):
     """What a fetch may reach. `hosts`: names with all that is below them, by https at public addresses; `ANYWHERE`: every name.
 
     `own`: a URL that the operator set; its origin (scheme, host, port) is taken as it is, on loopback and without TLS too.
+    `loopback`: this machine's own addresses, at any port and without TLS too.
     """
 
     hosts: tuple[str, ...] = ()
     own: str = ""
+    loopback: bool = False
 
     def check(self, url: str) -> URL:
         """The URL to ask. Refused when it may not be asked."""
         found = _parsed(url)
-        if not self.is_own(found):
+        if not self.is_own(found) and not (self.loopback and _is_here(_name(found))):
             _check_form(found)
             self._check_place(_name(found))
         return found
@@ -65,6 +68,10 @@ class Allowed(Struct, frozen=True):
     def is_own(self, url: URL) -> bool:
         """Whether this is at the origin that the operator chose."""
         return bool(self.own) and url.origin() == URL(self.own).origin()
+
+    def is_here(self, host: str, addresses: Sequence[str]) -> bool:
+        """Whether this is this machine by its name and by all its addresses, and may be asked."""
+        return self.loopback and _is_here(host.rstrip(".").lower()) and all(map(_is_here, addresses))
 
     def is_own_place(self, host: str, port: int) -> bool:
         """Whether the operator chose this host and port."""
@@ -96,6 +103,13 @@ def _check_form(url: URL) -> None:
 
 def _name(url: URL) -> str:
     return (url.host or "").rstrip(".").lower()
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_literal(name: str) -> bool:

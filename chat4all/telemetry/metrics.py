@@ -279,6 +279,37 @@ KEYS_FAILED = Counter(
     "channel",
     where=(CHANNELS,),
 )
+WEBHOOK_CALLS = Counter(
+    "chat4all_webhook_calls_total",
+    "Calls to endpoints of webhooks, by outcome: told, 3xx, 4xx, 5xx, timeout, unreachable, fetch_refused.",
+    "outcome",
+    where=(CHANNELS,),
+)
+WEBHOOK_CALL_SECONDS = Histogram("chat4all_webhook_call_seconds", "One call to an endpoint.", buckets=CALLS, where=(CHANNELS,))
+WEBHOOK_OLDEST_SECONDS = Reading(
+    "chat4all_webhook_oldest_seconds",
+    "Age of the oldest event that is untold to an endpoint that wants it, in this worker's partitions.",
+    where=(CHANNELS,),
+)
+WEBHOOK_ENDPOINTS_WAITING = Reading(
+    "chat4all_webhook_endpoints_waiting",
+    "Endpoints that are down or behind, or have conversations that wait to be tried again.",
+    where=(CHANNELS,),
+)
+WEBHOOKS_DISABLED = Counter(
+    "chat4all_webhooks_disabled_total",
+    "Endpoints that were disabled, by reason: gone (it answered 410), failing (no success for 5 days).",
+    "reason",
+    where=(CHANNELS,),
+)
+WEBHOOK_EVENTS_GIVEN_UP = Counter(
+    "chat4all_webhook_events_given_up_total", "Events that had all their tries at an endpoint: dead letters.", where=(CHANNELS,)
+)
+WEBHOOK_EVENTS_LOST = Counter(
+    "chat4all_webhook_events_lost_total",
+    "Events that the log forgot before endpoints were told of them, or before a recovery came to them.",
+    where=(CHANNELS,),
+)
 LANES_HELD = Reading("chat4all_lanes_held", "Lanes that this worker holds.", "channel", where=(CHANNELS,))
 LANES_TAKEN_OVER = Counter(
     "chat4all_lanes_taken_over_total", "Lanes taken from a holder that was dead or silent.", "channel", where=(CHANNELS,)

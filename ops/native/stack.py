@@ -32,6 +32,7 @@ USUAL = ("kafka", "cassandra", "rabbitmq", "minio")
 SECRETS = (
     "jwt",
     "files",
+    "seal",
     "whatsapp_app_secret",
     "whatsapp_verify_token",
     "whatsapp_token",

@@ -92,7 +92,11 @@ class Hold:
 class Leases:
     """Takes, renews and releases lanes for this process. Lives on one asyncio loop; the store is called in threads."""
 
-    def __init__(self, store: MessageStore, executor: Executor, lease_s: float) -> None:
+    def __init__(
+        self, store: MessageStore, executor: Executor, lease_s: float, wanted: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`wanted`: whether lanes are to be held even without rows that say so."""
+        self._wanted = wanted
         self._store, self._executor, self._lease_s = store, executor, lease_s
         self.holder = me()
 
@@ -135,7 +139,7 @@ class Leases:
             await self._swap(hold.lane, hold.lease, _free(hold.lease))
 
     async def _has_work(self, state: LaneState) -> bool:
-        if state.fanned > state.cursor:
+        if state.fanned > state.cursor or self._wanted():
             return True
         now = now_ms()
         due = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.due, [state.lane], now)

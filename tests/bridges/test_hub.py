@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from bridges.streaming.audience import Memberships, readers
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
-from bridges.streaming.hub import Hub, Limits, States, Subscription
+from bridges.streaming.hub import Hub, Limits, Subscription
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
+from chat4all.model.event_states import States
 from chat4all.model.events import Event, decode
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from bridges.streaming import stream_metrics
-from bridges.streaming.event_json import event_json
 from bridges.streaming.times import Times
+from chat4all.model.event_json import event_json
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import TIMEOUT_S, Road, serving
 

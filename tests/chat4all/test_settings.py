@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.settings import Settings, SettingsError, load, sources, unknown
+from chat4all.settings import SIGNING, Settings, SettingsError, load, sources, unknown
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_elsewhere_a_missing_secret_is_named(tmp_path: Path, monkeypatch: pytest
     assert settings.secret("jwt") == "given" * 8
 
 
-@pytest.mark.parametrize("name", ["jwt", "files"])
+@pytest.mark.parametrize("name", sorted(SIGNING))
 def test_a_key_that_could_be_guessed_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What we sign with has 32 bytes at least; the variable and the way to make one are named, the secret is not."""
     monkeypatch.setenv(f"CHAT4ALL_SECRET_{name.upper()}", "x" * 31)

@@ -11,6 +11,8 @@ import yaml
 
 from chat4all.channels import CHANNELS
 from chat4all.cli.parts import PARTS
+from chat4all.ports import WEBHOOKS
+from chat4all.ports.waker import queue_of
 from chat4all.settings import KNOWN, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +69,7 @@ def test_every_channel_has_a_worker() -> None:
     """A channel whose queue nobody reads would be silence."""
     named = re.findall(r"-Q, ([a-z,-]+)\]", COMPOSE)
     read = {queue for each in named for queue in each.split(",")}
-    assert {"pipeline", "channels", *(f"{name}-out" for name in CHANNELS)} <= read
+    assert {"pipeline", "channels", *(queue_of(name) for name in (*CHANNELS, WEBHOOKS))} <= read
 
 
 def test_the_ports_inside_are_the_defaults() -> None:
@@ -139,7 +141,7 @@ def test_no_password_is_given_outside_the_demo() -> None:
     """.env.example leaves every secret empty, and compose.yml has no default for one."""
     secret = re.compile(r"^(\w*(?:SECRET|PASSWORD|TOKEN)\w*)=(.+)$", re.M)
     assert secret.findall(EXAMPLE) == []
-    assert re.findall(r"\$\{\w*(?:SECRET_JWT|SECRET_FILES|PASSWORD|SECRET_KEY)\w*:-", COMPOSE) == []
+    assert re.findall(r"\$\{\w*(?:SECRET_JWT|SECRET_FILES|SECRET_SEAL|PASSWORD|SECRET_KEY)\w*:-", COMPOSE) == []
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose: `apt-get install docker-compose`")

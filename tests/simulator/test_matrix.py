@@ -13,7 +13,6 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from msgspec.structs import replace
 
-from bridges.streaming.event_json import event_json
 from chat4all.channels import CHANNELS
 from chat4all.model.content import (
     MODIFIERS,
@@ -46,6 +45,7 @@ from chat4all.model.content import (
     words_of,
 )
 from chat4all.model.deliveries import Delivery, Pointer
+from chat4all.model.event_json import event_json
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import Channel, FileLink, Outgoing

@@ -1,9 +1,14 @@
 """The sweep wakes lanes with work that nobody seems to hold, and leaves the others alone."""
 
+from pathlib import Path
+
+from msgspec.structs import replace
+
 from chat4all.channels import CHANNELS
 from chat4all.model.deliveries import Lane
-from chat4all.ports import WEBHOOKS, LaneState, Lease
+from chat4all.ports import WEBHOOKS, LaneState, Lease, Webhook
 from tasks.sweep import HOLDER_QUIET_S, Sweeper
+from tests.tasks.world import world
 
 LANE = Lane("whatsapp", 0)
 
@@ -39,8 +44,32 @@ def test_a_holder_that_beats_is_left_alone_and_a_silent_one_is_not() -> None:
     assert sweeper.stuck(state(5, 3, Lease("a", 1, 3)), set()) == [LANE]
 
 
-def test_lanes_of_webhooks_are_not_for_those_who_deliver() -> None:
-    """Their queue has no worker: a message a second would be left in it. So no channel of that name can be."""
+def test_lanes_of_webhooks_have_work_while_there_is_an_endpoint() -> None:
+    """They have no rows; and no channel can have their name."""
     assert WEBHOOKS not in CHANNELS
     lane = Lane(WEBHOOKS, 0)
-    assert Sweeper().stuck({lane: LaneState(lane, 0, 7, Lease())} | state(5, 3), {lane}) == [LANE]
+    states = {lane: LaneState(lane, 0, 7, Lease())} | state(5, 3)
+    assert Sweeper().stuck(states, {lane}) == [LANE]
+    assert Sweeper().stuck(states, set(), has_endpoints=True) == [lane, LANE]
+
+
+def test_who_holds_a_lane_of_webhooks_is_left_alone() -> None:
+    """As long as it beats."""
+    lane, sweeper = Lane(WEBHOOKS, 0), Sweeper()
+    for beat in range(3):
+        assert sweeper.stuck({lane: LaneState(lane, 0, 7, Lease("a", 1, beat))}, set(), has_endpoints=True) == []
+
+
+def test_every_partition_is_woken_once_an_endpoint_is_enabled(tmp_path: Path) -> None:
+    """No lane was ever used. Once it is disabled, none is woken any more."""
+    with world(tmp_path, partitions=2) as road:
+        sweeper, enabled = Sweeper(), Webhook("w", "https://shop.example/", version=1)
+        sweeper.sweep(road.parts)
+        assert road.wakes.lanes == []
+        road.store.put_webhook(enabled)
+        sweeper.sweep(road.parts)
+        assert set(road.wakes.lanes) == {Lane(WEBHOOKS, 0), Lane(WEBHOOKS, 1)}
+        road.wakes.lanes.clear()
+        road.store.put_webhook(replace(enabled, status="disabled", version=2))
+        sweeper.sweep(road.parts)
+        assert road.wakes.lanes == []

@@ -105,6 +105,9 @@ WITHOUT_KEY = {
     "/v1/users/{user_id}/enable": "by the user",
     "/v1/users/{user_id}/reset-password": "the last password counts, and whoever asks again has it",
     "/v1/users/{user_id}/identities/{channel}/verify": "by the address",
+    "/v1/webhooks/{webhook_id}/disable": "by the webhook",
+    "/v1/webhooks/{webhook_id}/enable": "by the webhook",
+    "/v1/webhooks/{webhook_id}/rotate": "the last secret counts, and whoever asks again has it",
 }
 
 

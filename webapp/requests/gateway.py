@@ -15,6 +15,7 @@ from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.services.directory import People
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.settings import Settings
 from webapp.requests.waits import Waits
 
@@ -34,6 +35,7 @@ class Gateway(Struct, frozen=True):
     channels: Mapping[str, Channel]
     acceptor: Acceptor
     webhooks: Webhooks
+    endpoints: Endpoints
     objects: ObjectStore
     logins: Logins
     revocations: Revocations

@@ -47,7 +47,8 @@ class PublicResolver(AbstractResolver):
         found = list(dict.fromkeys(await self._lookup(host.rstrip("."), port)))
         if not found:
             raise OSError("no address")
-        if not self._allowed.is_own_place(host, port) and not all(map(is_public, found)):
+        is_fine = self._allowed.is_own_place(host, port) or self._allowed.is_here(host, found)
+        if not is_fine and not all(map(is_public, found)):
             raise Refused("not_public")
         return [_resolved(host, each, port) for each in found]
 
@@ -66,10 +67,13 @@ def _resolved(host: str, address: str, port: int) -> ResolveResult:
     )
 
 
-def session(allowed: Allowed, idle_s: float, lookup: Lookup = system_lookup) -> aiohttp.ClientSession:
-    """A session on the running loop that goes nowhere else. Its redirects are the caller's to follow."""
+def session(allowed: Allowed, idle_s: float, lookup: Lookup = system_lookup, connections: int = 100) -> aiohttp.ClientSession:
+    """A session on the running loop that goes nowhere else. Its redirects are the caller's to follow.
+
+    `connections`: so many at once, 0 for no limit.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=PublicResolver(allowed, lookup), use_dns_cache=False),
+        connector=aiohttp.TCPConnector(limit=connections, resolver=PublicResolver(allowed, lookup), use_dns_cache=False),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,

@@ -24,12 +24,16 @@ _FOR_MESSAGES = (
 def event_json(event: bytes) -> bytes:
     """A serialised Event as one line of JSON: {event_id, at, …} and the fields of its kind."""
     read = pb.Event.FromString(event)
-    kind = read.WhichOneof("kind")
-    shown: dict[str, Any] = {"event_id": read.event_id, "at": rfc3339(read.at_ms)}
-    if kind:
-        body = getattr(read, kind)
-        shown |= _message(body) if kind == "message" else _plain(body)
-    return msgspec.json.encode(shown)
+    return msgspec.json.encode({"event_id": read.event_id, "at": rfc3339(read.at_ms), **data_of(read)})
+
+
+def data_of(event: pb.Event) -> dict[str, Any]:
+    """The fields of its kind."""
+    kind = event.WhichOneof("kind")
+    if not kind:
+        return {}
+    body = getattr(event, kind)
+    return _message(body) if kind == "message" else _plain(body)
 
 
 def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:

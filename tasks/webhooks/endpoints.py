@@ -1,0 +1,145 @@
+"""The endpoints as this process knows them: looked at again when one changed, called, logged, and disabled in time."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms
+from chat4all.ports import MessageStore
+from chat4all.ports.webhooks import Webhook, WebhookCall
+from chat4all.telemetry import logs, metrics
+from tasks.lanes.writer import insist
+from tasks.resources import Parts
+from tasks.webhooks import schedule
+from tasks.webhooks.caller import Answer, Caller
+from tasks.webhooks.endpoint import Endpoint
+from tasks.webhooks.telling import Telling
+
+log = logs.logger(__name__)
+
+Result = TypeVar("Result")
+
+PAGE = 200
+# More calls than these are not kept in memory while the store is away: their log is for people, the calls themselves are made.
+LOG_MOST = 20_000
+
+
+def enabled(store: MessageStore) -> list[Webhook]:
+    """All endpoints that are to be told. Blocks."""
+    found: list[Webhook] = []
+    after = ""
+    while page := store.webhooks(PAGE, after):
+        found += [each for each in page if each.status == "enabled"]
+        after = page[-1].webhook_id
+    return found
+
+
+class Endpoints:
+    """Lives on one loop."""
+
+    def __init__(self, parts: Parts, caller: Caller, executor: Executor) -> None:
+        self.version = -1
+        self.enabled: dict[str, Endpoint] = {}
+        self.calls_under_way = 0
+        self._store, self._caller, self._executor = parts.store, caller, executor
+        self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
+        self._calls: list[WebhookCall] = []
+        self._look = asyncio.Lock()
+
+    def outdated(self) -> None:
+        """Look at all of them again, soon."""
+        self.version = -1
+
+    async def look(self) -> tuple[list[Endpoint], list[str]]:
+        """Look whether any changed: those that are new or begin elsewhere, and the ids of those that are no more."""
+        async with self._look:
+            changed = await self._in_thread(self._store.webhooks_changed)
+            if changed == self.version:
+                return [], []
+            found = {each.webhook_id: each for each in await self._in_thread(lambda: enabled(self._store))}
+            gone = [each for each in self.enabled if each not in found]
+            for each in gone:
+                del self.enabled[each]
+            new = [each for each in found.values() if self._is_new(each)]
+            for webhook in found.values():
+                if webhook.webhook_id in self.enabled and webhook not in new:
+                    self.enabled[webhook.webhook_id].changed(webhook)
+                else:
+                    self.enabled[webhook.webhook_id] = Endpoint(webhook)
+            self.version = changed
+            return [self.enabled[each.webhook_id] for each in new], gone
+
+    def _is_new(self, webhook: Webhook) -> bool:
+        known = self.enabled.get(webhook.webhook_id)
+        return known is None or known.webhook.starts != webhook.starts
+
+    async def call(self, endpoint: Endpoint, event: Telling, number: int, manual: str = "") -> Answer:
+        """Tell an endpoint of an event, and note what came of it."""
+        webhook, said = endpoint.webhook, event.envelope
+        self.calls_under_way += 1
+        try:
+            answer = await self._caller.call(webhook, said)
+        finally:
+            self.calls_under_way -= 1
+        endpoint.answered(answer)
+        metrics.WEBHOOK_CALLS.of(answer.outcome).add()
+        metrics.WEBHOOK_CALL_SECONDS.of()(answer.took_s)
+        at = now_ms()
+        noted = WebhookCall(
+            webhook_id=webhook.webhook_id,
+            call_id=f"{at:013d}-{secrets.token_hex(6)}",
+            at=at,
+            event_id=said.event_id,
+            type=said.type,
+            conversation_id=event.conversation_id,
+            partition=event.event.partition,
+            offset=event.offset,
+            number=number,
+            status=answer.status,
+            error=answer.why,
+            took_ms=int(answer.took_s * 1000),
+            answer=answer.body,
+            manual=manual,
+        )
+        if len(self._calls) < LOG_MOST:
+            self._calls.append(noted)
+        return answer
+
+    async def close(self) -> None:
+        """Let go of the connections. No call is under way any more."""
+        await self._caller.close()
+
+    async def note(self) -> None:
+        """Write the log of calls, and what became of endpoints. Raises Temporary."""
+        calls, self._calls = self._calls, []
+        if calls:
+            await insist(self._executor, lambda: self._store.log_webhook_calls(calls), calls=len(calls))
+        for endpoint in list(self.enabled.values()):
+            await self._judge(endpoint)
+
+    async def _judge(self, endpoint: Endpoint) -> None:
+        webhook, why = endpoint.webhook, endpoint.is_due_to_end(self._given_up_s)
+        if why:
+            await self._put(endpoint, replace(webhook, status="disabled", reason=why, failing_since=endpoint.failing_since))
+            metrics.WEBHOOKS_DISABLED.of(why).add()
+            log.error("webhook_disabled", webhook_id=webhook.webhook_id, reason=why)
+        elif endpoint.is_down and not webhook.failing_since:
+            await self._put(endpoint, replace(webhook, failing_since=endpoint.failing_since))
+            log.warning("webhook_failing", webhook_id=webhook.webhook_id)
+        elif webhook.failing_since and not endpoint.failing_since:
+            await self._put(endpoint, replace(webhook, failing_since=0))
+
+    async def _put(self, endpoint: Endpoint, webhook: Webhook) -> None:
+        """Where another changed it meanwhile it is looked at again, with the next change."""
+        wanted = replace(webhook, version=webhook.version + 1, changed_at=endpoint.webhook.changed_at)
+        if await self._in_thread(self._store.put_webhook, wanted):
+            endpoint.changed(wanted)
+        else:
+            self.outdated()
+
+    async def _in_thread(self, work: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)

@@ -1,0 +1,232 @@
+"""One endpoint in one partition: in order per conversation; what cannot be told now has a waiting row that stands for it.
+
+Live events go through queues, one for each conversation. A conversation whose event failed waits: a row with the offset of
+that event stands for it and all that follow. An endpoint that is down, or behind, waits as a whole: one row stands for all
+conversations that have none of their own. What waits is told by a `Scan`, which reads the log again (tasks/webhooks/scan.py).
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms
+from chat4all.model.deliveries import Lane
+from chat4all.ports import Waiting
+from tasks.lanes.lease import Hold
+from tasks.webhooks import schedule
+from tasks.webhooks.caller import Answer
+from tasks.webhooks.endpoint import DOWN, Endpoint
+from tasks.webhooks.telling import Telling
+
+# Events of one endpoint in memory, of one partition. What is more is read again from the log.
+MEMORY = 200
+# Conversations of one endpoint that wait by themselves, of one partition.
+KEYS = 50
+TOLD_MOST = 1000
+
+
+class Host(Protocol):
+    """What a listener needs of its lane."""
+
+    hold: Hold
+
+    @property
+    def scale(self) -> float:
+        """What waits are multiplied by."""
+
+    def begun(self, offset: int) -> None:
+        """Somebody is to be told of this."""
+
+    def done(self, offset: int) -> None:
+        """They were, or a row stands for it."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have this done beside the rest."""
+
+    async def write(self, waiting: Iterable[Waiting], resumed: Iterable[Waiting] = ()) -> None:
+        """Make these durable."""
+
+    async def tell(self, endpoint: Endpoint, event: Telling, number: int, still: Callable[[], bool]) -> Answer | None:
+        """One call, when its turn has come; None: it was not made."""
+
+    async def give_up(self, endpoint: Endpoint, event: Telling, number: int, why: str) -> None:
+        """An event has come to its end."""
+
+
+class Listener:
+    """Lives on one loop. `read`: how far the lane has been read when it began to listen."""
+
+    def __init__(self, endpoint: Endpoint, lane: Lane, host: Host) -> None:
+        self.endpoint, self.host = endpoint, host
+        self.whole: Waiting | None = None
+        self.keys: dict[str, Waiting] = {}
+        # Told already, though a row may stand for them: they overtook an event of another conversation.
+        self.taken: set[int] = set()
+        self.is_scanning = self.is_dropped = False
+        self.waits_since = 0
+        self._lane = lane
+        self._queues: dict[str, deque[Telling]] = {}
+        self._loaded = 0
+
+    # What is so
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in memory and nothing waits."""
+        return not (self._queues or self.keys or self.whole or self.is_scanning)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no live event is under way."""
+        return not self._queues
+
+    @property
+    def since(self) -> int:
+        """Since when something is untold, ms UTC; 0: nothing is. What waited before counts from when the lane was taken."""
+        oldest = [queue[0].at for queue in list(self._queues.values()) if queue]
+        return min([*oldest, *filter(None, [self.waits_since])], default=0)
+
+    def rows(self) -> list[Waiting]:
+        """All that waits."""
+        return [*self.keys.values(), *filter(None, [self.whole])]
+
+    def is_due(self, now: int) -> bool:
+        """Whether a row's time has come. As a whole it goes on when what was begun before has ended."""
+        due_keys = any(each.retry_at <= now for each in self.keys.values())
+        return due_keys or (self.whole is not None and self.whole.retry_at <= now and self.is_quiet)
+
+    def goes_on(self) -> bool:
+        """Whether a call may still be begun."""
+        return not self.is_dropped and not self.endpoint.is_gone and self.host.hold.goes_on()
+
+    # Live events
+
+    def offer(self, event: Telling) -> None:
+        """An event that it wants, in the order of the log."""
+        if self.whole or event.conversation_id in self.keys:
+            return
+        self.host.begun(event.offset)
+        queue = self._queues.get(event.conversation_id)
+        if self._loaded >= MEMORY:
+            # Too much is in memory: from here on it reads the log itself, when that is told.
+            self.begin_whole(event.offset, now_ms(), 0)
+            self.host.spawn(self._behind(event.offset))
+            return
+        self._loaded += 1
+        if queue is not None:
+            queue.append(event)
+        else:
+            self._queues[event.conversation_id] = deque([event])
+            self.host.spawn(self._work(event.conversation_id))
+
+    async def _behind(self, offset: int) -> None:
+        await self._written()
+        self.host.done(offset)
+
+    async def _work(self, conversation: str) -> None:
+        queue = self._queues[conversation]
+        while queue:
+            event = queue[0]
+            answer = await self.host.tell(self.endpoint, event, 1, partial(self._is_free, event))
+            if answer is not None and answer.is_told:
+                self._took(queue)
+            elif self.is_dropped or not self.host.hold.goes_on():
+                # A stopped lane leaves all as it is: the next holder begins at the cursor. One that is dropped is told no more.
+                break
+            else:
+                self._failed(event, answer)
+                break
+        await self._left(conversation, queue)
+
+    def _is_free(self, event: Telling) -> bool:
+        """Whether it may still be told from memory."""
+        held_back = self.endpoint.is_down or (self.whole is not None and event.offset >= self.whole.seq)
+        return self.goes_on() and not held_back
+
+    def _took(self, queue: deque[Telling]) -> None:
+        event = queue.popleft()
+        self._loaded -= 1
+        self.taken.add(event.offset)
+        if len(self.taken) > TOLD_MOST or not (self.whole or queue or len(self._queues) > 1):
+            self.forget_told(event.offset + 1)
+        self.host.done(event.offset)
+
+    def _failed(self, event: Telling, answer: Answer | None) -> None:
+        """A row stands for it and what follows, from now on."""
+        if self.whole and event.offset >= self.whole.seq:
+            # The row has been there before this event came to its call, or since.
+            self.whole = self.restamped(self.whole, retry_at=max(self.whole.retry_at, self.probe_at(answer)))
+            return
+        if answer is None or self.endpoint.is_down or len(self.keys) >= KEYS:
+            lowest = min([event.offset, *(queue[0].offset for queue in self._queues.values() if queue)])
+            refusals = self.endpoint.in_a_row if self.endpoint.is_down else 0
+            self.begin_whole(lowest, self.probe_at(answer), refusals)
+        else:
+            self.wait(event, 1, answer)
+
+    def forget_told(self, below: int) -> None:
+        """Nothing below this offset will be looked at again, but for what is in memory and what rows stand for."""
+        heads = [each[0].offset for each in self._queues.values() if each]
+        lowest = min([below, *heads, *(each.seq for each in self.rows())])
+        self.taken = {each for each in self.taken if each >= lowest}
+
+    async def _left(self, conversation: str, queue: deque[Telling]) -> None:
+        """What is left in a queue has a row by now, or the lane goes, or the endpoint does."""
+        del self._queues[conversation]
+        self._loaded -= len(queue)
+        if not self.is_dropped and not self.host.hold.goes_on():
+            return
+        if queue:
+            await self._written()
+        for event in queue:
+            self.host.done(event.offset)
+
+    # Rows
+
+    def begin_whole(self, offset: int, retry_at: int, refusals: int) -> None:
+        """The whole endpoint waits, from here on. Written by `_written`."""
+        if self.whole is None or offset < self.whole.seq:
+            self.whole = self.row("", offset, retry_at, refusals)
+
+    def wait(self, event: Telling, refusals: int, answer: Answer) -> bool:
+        """A conversation waits at this event; False: the event has had all its tries."""
+        wait_s = schedule.wait_s(refusals, random.random(), self.host.scale, answer.asked_s)  # noqa: S311 - spreads load
+        if wait_s is None:
+            return False
+        retry_at = now_ms() + int(wait_s * 1000)
+        self.keys[event.conversation_id] = self.row(event.conversation_id, event.offset, retry_at, refusals)
+        return True
+
+    def probe_at(self, answer: Answer | None) -> int:
+        """When an endpoint that is down is asked again."""
+        if not self.endpoint.is_down:
+            return now_ms()
+        asked_s = answer.asked_s if answer else 0.0
+        in_a_row = self.endpoint.in_a_row - DOWN + 1
+        return now_ms() + int(schedule.probe_s(in_a_row, random.random(), self.host.scale, asked_s) * 1000)  # noqa: S311
+
+    def row(self, conversation: str, offset: int, retry_at: int, refusals: int) -> Waiting:
+        """A row of it, newer than all that were written."""
+        self.waits_since = self.waits_since or now_ms()
+        return Waiting(
+            self._lane, conversation, self.endpoint.webhook.webhook_id, offset, 0, retry_at, refusals, self.host.hold.stamp()
+        )
+
+    def restamped(self, row: Waiting, **changes: Any) -> Waiting:
+        """The row with changes, newer than all that were written."""
+        return replace(row, stamp=self.host.hold.stamp(), **changes)
+
+    async def _written(self) -> None:
+        """All its rows are durable."""
+        await self.host.write(self.rows())
+
+    async def drop(self) -> None:
+        """The endpoint is disabled or deleted: it is told no more, and nothing waits."""
+        self.is_dropped = True
+        rows = self.rows()
+        self.keys, self.whole = {}, None
+        await self.host.write([], [self.restamped(each) for each in rows])

@@ -1,0 +1,123 @@
+"""Recoveries: events told to an endpoint once more, with the same ids, in order in themselves and not with live ones."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms
+from chat4all.model.events import Event, decode
+from chat4all.model.failures import RangeLost, Temporary
+from chat4all.model.records import EVENTS, Range
+from chat4all.ports.webhooks import Recovery
+from chat4all.telemetry import logs
+from tasks.lanes.lease import Hold
+from tasks.resources import Parts
+from tasks.webhooks import schedule
+from tasks.webhooks.endpoint import Endpoint
+from tasks.webhooks.endpoints import Endpoints
+from tasks.webhooks.lost import lost
+from tasks.webhooks.matching import wants
+from tasks.webhooks.telling import Telling
+
+log = logs.logger(__name__)
+
+Result = TypeVar("Result")
+
+LOOK_S = 2.0
+PAGE = 100
+READ_TIMEOUT_S = 5.0
+
+
+class Recoveries:
+    """Those of one partition, for as long as its lane is held."""
+
+    def __init__(self, hold: Hold, parts: Parts, executor: Executor, endpoints: Endpoints) -> None:
+        self._hold, self._parts, self._executor, self._endpoints = hold, parts, executor, endpoints
+        self._partition, self._scale = hold.lane.partition, parts.settings.webhook_schedule_scale
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._look()
+                except Temporary as outage:
+                    log.warning("recoveries_unreadable", reason=outage.reason)
+                await asyncio.sleep(LOOK_S * min(1.0, self._scale * 10))
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _look(self) -> None:
+        self._running = {name: task for name, task in self._running.items() if not task.done()}
+        for each in await self._asked(lambda: self._parts.store.recoveries(self._partition)):
+            if each.recovery_id not in self._running and each.retry_at <= now_ms() and self._hold.goes_on():
+                self._running[each.recovery_id] = asyncio.get_running_loop().create_task(self._work(each))
+
+    async def _work(self, recovery: Recovery) -> None:
+        """Go on with it until it is done, or must wait. An outage leaves it where it is."""
+        try:
+            while recovery.position < recovery.until and self._hold.goes_on():
+                endpoint = self._endpoints.enabled.get(recovery.webhook_id)
+                if endpoint is None:
+                    # Nobody is there to be told.
+                    await self._move(replace(recovery, position=recovery.until))
+                    return
+                following = await self._page(recovery, endpoint)
+                await self._move(following)
+                if following.retry_at > now_ms():
+                    return
+                recovery = following
+        except Temporary as outage:
+            log.warning("recovery_waits", recovery_id=recovery.recovery_id, reason=outage.reason)
+        except Exception:
+            log.exception("recovery_failed", recovery_id=recovery.recovery_id)
+
+    async def _page(self, recovery: Recovery, endpoint: Endpoint) -> Recovery:
+        """Tell the next events; where it stands then."""
+        end = min(recovery.position + PAGE, recovery.until)
+        span = Range(self._partition, recovery.position, end - 1)
+        try:
+            records = await self._asked(lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S))
+        except RangeLost:
+            first = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition][0]
+            lost(self._partition, recovery.position, first)
+            return replace(recovery, position=min(recovery.until, max(first, recovery.position + 1)))
+        asked = replace(endpoint.webhook, starts={})
+        for record in records:
+            event = _decoded(record)
+            if event is None or not wants(asked, event):
+                continue
+            refusals = recovery.refusals if recovery.position == record.offset else 0
+            async with endpoint.slots:
+                await endpoint.turn()
+                if not self._hold.goes_on():
+                    return replace(recovery, position=record.offset, refusals=refusals, retry_at=now_ms())
+                answer = await self._endpoints.call(endpoint, Telling(event), refusals + 1, "recovery")
+            if answer.is_told:
+                continue
+            wait_s = schedule.wait_s(refusals + 1, random.random(), self._scale, answer.asked_s)  # noqa: S311
+            if wait_s is not None:
+                retry_at = now_ms() + int(wait_s * 1000) + 1
+                return replace(recovery, position=record.offset, refusals=refusals + 1, retry_at=retry_at)
+        return replace(recovery, position=end, refusals=0, retry_at=0)
+
+    async def _move(self, recovery: Recovery) -> None:
+        if self._hold.valid():
+            await self._asked(lambda: self._parts.store.move_recovery(recovery))
+
+    async def _asked(self, work: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)
+
+
+def _decoded(record: Any) -> Event | None:
+    try:
+        return decode(record)
+    except ValueError:
+        return None

@@ -1,0 +1,172 @@
+"""The partitions whose events this process tells to endpoints, on one asyncio loop in a thread of its own."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import uvloop
+
+from chat4all.model.clock import now_ms
+from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary
+from chat4all.telemetry import logs, metrics
+from chat4all.telemetry.instruments import Values
+from tasks.lanes.lease import Hold, Leases
+from tasks.lanes.writer import Writer
+from tasks.resources import Parts
+from tasks.webhooks.caller import Caller, HeadersOf
+from tasks.webhooks.endpoints import Endpoints
+from tasks.webhooks.follower import Follower
+from tasks.webhooks.lane import WebhookLane
+from tasks.webhooks.recovery import Recoveries
+
+log = logs.logger(__name__)
+
+THREADS = 4
+# How often is looked whether an endpoint changed, while anything is held.
+LOOK_S = 1.0
+# How often the log of calls is written.
+NOTE_S = 0.25
+STOP_S = 5.0
+
+
+class WebhookRunner:
+    """Takes lanes when woken and works on them for as long as an endpoint is enabled. `start` it once per process."""
+
+    def __init__(self, parts: Parts, headers: HeadersOf) -> None:
+        self._parts = parts
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
+        self._leases = Leases(parts.store, self._executor, parts.settings.lease_s, lambda: bool(self.endpoints.enabled))
+        self._writer = Writer(parts, self._executor)
+        self.endpoints = Endpoints(parts, Caller(parts.settings, headers), self._executor)
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+        self._lanes: dict[int, WebhookLane] = {}
+        self._follower = Follower(parts.log, self._lanes, self._loop)
+        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._always: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin, in threads that end with the process."""
+        metrics.WEBHOOK_OLDEST_SECONDS.from_(self._oldest)
+        metrics.WEBHOOK_ENDPOINTS_WAITING.from_(self._waiting)
+        self._thread.start()
+        self._follower.start()
+
+    def wake(self, lane: Lane) -> None:
+        """Look at this lane soon. Does not block; from any thread."""
+        self._loop.call_soon_threadsafe(self._woken, lane)
+
+    def stop(self) -> None:
+        """Begin nothing more, finish the calls under way, release every lane. Blocks for as long as a call may take."""
+        self._follower.stop()
+        patience_s = self._parts.settings.webhook_timeout_s + 3 * STOP_S
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(patience_s)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_S)
+        self._loop.close()
+        self._executor.shutdown(wait=True)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._always = [self._loop.create_task(each) for each in (self._writer.run(), self._look(), self._note())]
+        self._loop.run_forever()
+
+    def _woken(self, lane: Lane) -> None:
+        if not self._stopping and lane not in self._tasks:
+            self._tasks[lane] = self._loop.create_task(self._take(lane))
+
+    async def _take(self, lane: Lane) -> None:
+        try:
+            await self._look_once()
+            hold = await self._leases.take(lane)
+            if hold:
+                await self._work(hold)
+        except Temporary as outage:
+            log.warning("lane_unreachable", lane=str(lane), reason=outage.reason)
+        except Exception:
+            log.exception("lane_failed", lane=str(lane))
+        finally:
+            del self._tasks[lane]
+
+    async def _work(self, hold: Hold) -> None:
+        done, partition = asyncio.Event(), hold.lane.partition
+        renewing = self._loop.create_task(self._leases.keep(hold, done))
+        recovering: asyncio.Task[None] | None = None
+        try:
+            state = await self._leases.state(hold.lane)
+            lane = WebhookLane(state, hold, self._parts, self._writer, self._executor, self.endpoints)
+            await lane.begin()
+            self._lanes[partition] = lane
+            self._follower.changed()
+            recovering = self._loop.create_task(Recoveries(hold, self._parts, self._executor, self.endpoints).run())
+            await lane.run()
+        finally:
+            self._lanes.pop(partition, None)
+            self._follower.changed()
+            if recovering:
+                recovering.cancel()
+                await asyncio.gather(recovering, return_exceptions=True)
+            done.set()
+            await renewing
+        if hold.valid():
+            await self._leases.release(hold)
+
+    async def _look(self) -> None:
+        """One question a second for all lanes; none where nothing is held."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._lanes:
+                try:
+                    await self._look_once()
+                except Temporary as outage:
+                    log.warning("webhooks_unreadable", reason=outage.reason)
+
+    async def _look_once(self) -> None:
+        new, gone = await self.endpoints.look()
+        for lane in list(self._lanes.values()):
+            for webhook_id in [*gone, *(each.webhook.webhook_id for each in new)]:
+                await lane.forget(webhook_id)
+            for endpoint in new:
+                await lane.heard_of(endpoint)
+
+    async def _note(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_S)
+            try:
+                await self.endpoints.note()
+            except Temporary as outage:
+                log.warning("webhooks_unwritable", reason=outage.reason)
+
+    async def _finish(self) -> None:
+        self._stopping = True
+        for lane in self._lanes.values():
+            lane.hold.stop()
+        left = list(self._tasks.values())
+        if left:
+            await asyncio.wait(left, timeout=self._parts.settings.webhook_timeout_s + STOP_S)
+        ending = [*left, *self._always]
+        try:
+            await asyncio.wait_for(self.endpoints.note(), STOP_S)
+        except (Temporary, TimeoutError):
+            log.warning("webhook_calls_not_logged")
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await self.endpoints.close()
+
+    def _oldest(self) -> Values:
+        """Of the endpoint that is furthest behind: what it waits for, and since when."""
+        now = now_ms()
+        ages = [
+            now - since
+            for lane in list(self._lanes.values())
+            for listener in list(lane.listeners.values())
+            if (since := listener.since)
+        ]
+        return {(): max(ages, default=0) / 1000}
+
+    def _waiting(self) -> Values:
+        names = {name for lane in list(self._lanes.values()) for name, each in list(lane.listeners.items()) if each.rows()}
+        return {(): len(names)}

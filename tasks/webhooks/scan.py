@@ -1,0 +1,165 @@
+"""Tells an endpoint what it waits for: one reading of the log, from the lowest of its rows that are due to where it is live.
+
+Rows of this scan move with it. A conversation that fails gets a row at that event, and is told no more by this scan; where the
+endpoint is down, or too many conversations wait, the scan ends, and one row stands for what is left.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms
+from chat4all.ports import Waiting
+from tasks.webhooks import schedule
+from tasks.webhooks.caller import Answer
+from tasks.webhooks.listener import KEYS, Listener
+from tasks.webhooks.telling import Telling
+
+# Offsets that are read at once.
+PAGE = 200
+
+
+class Reader(Protocol):
+    """The lane, as a scan reads it again."""
+
+    @property
+    def read(self) -> int:
+        """The offset that comes to the queues next."""
+
+    async def page(self, position: int, end: int, listener: Listener) -> tuple[list[Telling], int]:
+        """What the endpoint wants of [position, end), and where to go on."""
+
+
+class Scan:
+    """One reading, of what is due."""
+
+    def __init__(self, listener: Listener, reader: Reader) -> None:
+        now = now_ms()
+        self._of, self._reader = listener, reader
+        self._due = {name for name, row in listener.keys.items() if row.retry_at <= now}
+        self._takes_all = listener.whole is not None and listener.whole.retry_at <= now and listener.is_quiet
+        # Of a message that was published again the first one counts.
+        self._highest = -1
+        self._ended = False
+
+    async def run(self) -> None:
+        """Until it is live again, or must wait again."""
+        of = self._of
+        position = min(each.seq for each in self._rows())
+        while position < self._reader.read and not self._ended and of.goes_on():
+            end = min(position + PAGE, self._reader.read)
+            events, end = await self._reader.page(position, end, of)
+            mine = [each for each in events if self._is_mine(each)]
+            await self._tell(mine)
+            if not of.goes_on():
+                return
+            self._move(mine, end)
+            of.forget_told(end)
+            position = end
+            if self._ended or position < self._reader.read:
+                await of.host.write(of.rows())
+        if not self._ended and of.goes_on():
+            await self._resume()
+
+    def _rows(self) -> list[Waiting]:
+        rows = [self._of.keys[name] for name in self._due if name in self._of.keys]
+        return [*rows, self._of.whole] if self._takes_all and self._of.whole else rows
+
+    def _is_mine(self, event: Telling) -> bool:
+        """Whether a row of this scan stands for it, and it was not told."""
+        seq, before = event.event.seq, self._highest
+        self._highest = max(before, seq)
+        if event.offset in self._of.taken or (0 <= seq <= before):
+            return False
+        key = self._of.keys.get(event.conversation_id)
+        if key is not None:
+            return event.conversation_id in self._due and event.offset >= key.seq
+        return self._takes_all and self._of.whole is not None and event.offset >= self._of.whole.seq
+
+    async def _tell(self, events: Sequence[Telling]) -> None:
+        """Each conversation's in order, conversations beside each other; of an endpoint that is down the first one alone."""
+        by_name: dict[str, list[Telling]] = {}
+        for each in events:
+            by_name.setdefault(each.conversation_id, []).append(each)
+        names = list(by_name)
+        if names and self._of.endpoint.is_down:
+            first = names[0]
+            await self._sequence(first, by_name[first][:1], probes=True)
+            by_name[first] = [each for each in by_name[first][1:] if not self._ended]
+        if not self._ended:
+            await asyncio.gather(*(self._sequence(name, by_name[name]) for name in names))
+
+    async def _sequence(self, name: str, events: Sequence[Telling], probes: bool = False) -> None:
+        for event in events:
+            if self._ended or (name in self._of.keys and name not in self._due):
+                return
+            key = self._of.keys.get(name)
+            number = key.refusals + 1 if key and key.seq == event.offset else 1
+            answer = await self._of.host.tell(self._of.endpoint, event, number, lambda: self._goes_on(probes))
+            if answer is None:
+                return
+            if answer.is_told:
+                self._of.taken.add(event.offset)
+            else:
+                await self._failed(event, number, answer)
+
+    def _goes_on(self, probes: bool) -> bool:
+        return self._of.goes_on() and not self._ended and (probes or not self._of.endpoint.is_down)
+
+    async def _failed(self, event: Telling, number: int, answer: Answer) -> None:
+        """It waits, or has come to its end, and perhaps all wait."""
+        of, host = self._of, self._of.host
+        down, is_key = of.endpoint.is_down, event.conversation_id in of.keys
+        if down and not is_key:
+            self._end(answer)
+            if now_ms() - event.at > schedule.WHOLE_S * host.scale * 1000:
+                await host.give_up(of.endpoint, event, number, answer.why)
+                of.taken.add(event.offset)
+            return
+        if not is_key and len(of.keys) >= KEYS:
+            self._end(answer)
+        elif of.wait(event, number, answer):
+            self._due.discard(event.conversation_id)
+        else:
+            await host.give_up(of.endpoint, event, number, answer.why)
+            of.taken.add(event.offset)
+        if down:
+            self._end(answer)
+
+    def _end(self, answer: Answer) -> None:
+        """What is left waits again, as a whole."""
+        self._ended = True
+        of = self._of
+        soonest = min((each.retry_at for each in of.keys.values()), default=0)
+        retry_at = of.probe_at(answer) if of.endpoint.is_down else max(now_ms() + 1000, soonest)
+        if of.whole is None:
+            # Nothing but due conversations was read: what is live from now on waits with them.
+            of.whole = of.row("", self._reader.read, retry_at, of.endpoint.in_a_row)
+        else:
+            of.whole = of.restamped(of.whole, retry_at=retry_at, refusals=of.endpoint.in_a_row)
+        for name in self._due:
+            of.keys[name] = of.restamped(of.keys[name], retry_at=max(retry_at, of.keys[name].retry_at))
+
+    def _move(self, events: Sequence[Telling], end: int) -> None:
+        """The rows of this scan stand at the first of these that was not told, or at the end of what was read."""
+        of = self._of
+        left = [each for each in events if each.offset not in of.taken]
+        for name in self._due:
+            place = min((each.offset for each in left if each.conversation_id == name), default=end)
+            row = of.keys[name]
+            of.keys[name] = of.restamped(row, seq=max(row.seq, place), refusals=row.refusals if row.seq == place else 0)
+        if self._takes_all and of.whole:
+            place = min((each.offset for each in left if each.conversation_id not in of.keys), default=end)
+            of.whole = of.restamped(of.whole, seq=max(of.whole.seq, place))
+
+    async def _resume(self) -> None:
+        """Live again: from here on events come through the queues. No event can come between the last look and this."""
+        of = self._of
+        rows = self._rows()
+        of.keys = {name: row for name, row in of.keys.items() if name not in self._due}
+        if self._takes_all:
+            of.whole = None
+        of.forget_told(self._reader.read)
+        await of.host.write([], [replace(each, stamp=of.host.hold.stamp()) for each in rows])

@@ -1,0 +1,269 @@
+"""Endpoints are told every event, in order per conversation, whatever fails; repeats have the same id."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat4all.model.clock import day_of, now_ms
+from chat4all.model.deliveries import Lane
+from chat4all.model.events import decode
+from chat4all.ports import Lease
+from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
+from tasks.outcomes.events import publish
+from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
+from tests.tasks.world import World, new_id, world
+
+ONE, TWO = new_id("conversation", 1), new_id("conversation", 2)
+LANE = Lane(WEBHOOKS, 0)
+# 5 s become 50 ms.
+SCALE = 0.01
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, partitions=1, lease_s=1.0, webhook_schedule_scale=SCALE, webhook_timeout_s=2) as made:
+        yield made
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def failing(times: int, status: int = 500) -> Callable[[Any], Any]:
+    """Answers so many calls with this status, then all with 200."""
+    left = [times]
+
+    def answer(_: Any) -> Any:
+        left[0] -= 1
+        return (status if left[0] >= 0 else 200), {}
+
+    return answer
+
+
+def ids(receiver: Receiver, path: str) -> Counter[str]:
+    return Counter(said["id"] for where, said in receiver.told if where == path)
+
+
+def test_all_is_told_in_order_and_the_cursor_follows(road: World, receiver: Receiver) -> None:
+    """Two conversations, each in order, once; the envelope says what the event is."""
+    add(road, receiver, "/a")
+    with telling(road):
+        say(road, ONE, 20)
+        say(road, TWO, 20, first=20)
+        wait_for(lambda: len(receiver.of("/a")) == 40)
+        wait_for(lambda: road.store.lanes([LANE])[LANE].cursor == road.log.ends("chat-events")[0][1])
+    assert receiver.of("/a", ONE) == sorted(receiver.of("/a", ONE))
+    assert set(ids(receiver, "/a").values()) == {1}
+    _, said = receiver.told[0]
+    assert said["type"] == "message.accepted"
+    assert said["workspace"] == "default"
+    assert said["data"]["payload"] == {"type": "text", "text": "hello"}
+    assert receiver.headers[0]["webhook-id"] == said["id"]
+    assert road.store.told_seqs()[0] == max(receiver.of("/a"))
+    assert not road.store.lanes([LANE])[LANE].lease.holder
+
+
+def test_a_failure_holds_up_its_conversation_only(road: World, receiver: Receiver) -> None:
+    """The other conversation is told meanwhile; what failed is told later, in order, and every call is in the log."""
+    add(road, receiver, "/a")
+    bad = failing(2)
+    receiver.answers["/a"] = lambda said: bad(said) if said["conversation_id"] == ONE else (200, {})
+    with telling(road):
+        say(road, ONE, 5)
+        say(road, TWO, 5, first=5)
+        wait_for(lambda: len(receiver.of("/a", TWO)) == 5)
+        wait_for(lambda: len(receiver.of("/a", ONE)) == 5)
+        wait_for(lambda: not road.store.waiting(LANE))
+        wait_for(lambda: len(road.store.webhook_calls("a", 50)) == 12)
+    assert receiver.of("/a", ONE) == sorted(receiver.of("/a", ONE))
+    assert set(ids(receiver, "/a").values()) == {1}
+    calls = road.store.webhook_calls("a", 50)
+    assert sorted(each.number for each in calls if each.status == 500) == [1, 2]
+
+
+@pytest.mark.parametrize("status", [301, 308, 404, 500])
+def test_only_2xx_is_told(road: World, receiver: Receiver, status: int) -> None:
+    """A redirect is not followed: it fails as anything else does, and is tried again."""
+    add(road, receiver, "/a")
+    bad = failing(1)
+    receiver.answers["/a"] = lambda said: (status if bad(said)[0] == 500 else 200, {"Location": "/elsewhere"})
+    with telling(road):
+        say(road, ONE, 1)
+        wait_for(lambda: len(receiver.of("/a")) == 1)
+    assert [path for path, _ in receiver.calls] == ["/a", "/a"]
+
+
+def test_an_endpoint_that_is_gone_is_disabled(road: World, receiver: Receiver) -> None:
+    """After 410 nothing more is sent there, nothing waits, and the endpoint says why."""
+    add(road, receiver, "/a")
+    receiver.answers["/a"] = lambda _: (410, {})
+    with telling(road):
+        say(road, ONE, 3)
+
+        def is_disabled() -> bool:
+            kept = road.store.webhook("a")
+            return kept is not None and (kept.status, kept.reason) == ("disabled", "gone")
+
+        wait_for(is_disabled)
+        wait_for(lambda: not road.store.waiting(LANE))
+        assert len(receiver.calls) == 1
+
+
+def test_an_endpoint_that_is_down_is_one_waiter(road: World, receiver: Receiver) -> None:
+    """However many conversations there are; when it is back all is told in order, and once."""
+    add(road, receiver, "/a")
+    up = [False]
+    receiver.answers["/a"] = lambda _: (200 if up[0] else 503, {})
+    conversations = [new_id("conversation", number) for number in range(60)]
+    with telling(road):
+        for number, each in enumerate(conversations):
+            say(road, each, 3, first=number * 3)
+        wait_for(lambda: any(row.conversation_id == "" for row in road.store.waiting(LANE)))
+        wait_for(lambda: road.store.lanes([LANE])[LANE].cursor == road.log.ends("chat-events")[0][1])
+        assert len(road.store.waiting(LANE)) < 20
+        up[0] = True
+        wait_for(lambda: len(receiver.of("/a")) == 180, 40)
+        wait_for(lambda: not road.store.waiting(LANE))
+    for each in conversations:
+        assert receiver.of("/a", each) == sorted(receiver.of("/a", each))
+    assert set(ids(receiver, "/a").values()) == {1}
+
+
+def test_one_that_hangs_slows_no_other(road: World, receiver: Receiver) -> None:
+    """While one endpoint answers nothing the other hears all at once."""
+    add(road, receiver, "/a")
+    add(road, receiver, "/hangs")
+
+    def hangs(_: Any) -> Any:
+        time.sleep(3)
+        return 200, {}
+
+    receiver.answers["/hangs"] = hangs
+    with telling(road):
+        for number in range(20):
+            say(road, new_id("conversation", number), 1, first=number)
+        began = time.monotonic()
+        wait_for(lambda: len(receiver.of("/a")) == 20)
+        assert time.monotonic() - began < 2
+
+
+def test_who_comes_later_hears_from_then_on(road: World, receiver: Receiver) -> None:
+    """Not what was said before, and all that was said after, though the runner looks only once a second."""
+    add(road, receiver, "/a")
+    with telling(road):
+        say(road, ONE, 5)
+        wait_for(lambda: len(receiver.of("/a")) == 5)
+        add(road, receiver, "/b")
+        say(road, ONE, 5, first=5)
+        wait_for(lambda: len(receiver.of("/b")) == 5)
+    assert receiver.of("/b") == receiver.of("/a")[5:]
+
+
+def test_who_is_enabled_again_begins_now(road: World, receiver: Receiver) -> None:
+    """What was said meanwhile is not told."""
+    add(road, receiver, "/a")
+    add(road, receiver, "/b")
+    with telling(road):
+        say(road, ONE, 2)
+        wait_for(lambda: len(receiver.of("/b")) == 2)
+        change(road, "b", status="disabled")
+        time.sleep(1.3)
+        say(road, ONE, 3, first=2)
+        wait_for(lambda: len(receiver.of("/a")) == 5)
+        change(road, "b", status="enabled", starts={0: road.log.ends("chat-events")[0][1]})
+        say(road, ONE, 2, first=5)
+        wait_for(lambda: len(receiver.of("/b")) == 4)
+    assert receiver.of("/b") == receiver.of("/a")[:2] + receiver.of("/a")[5:]
+
+
+def test_the_next_holder_goes_on(road: World, receiver: Receiver) -> None:
+    """What a holder that vanished left is told by the next one, in order."""
+    add(road, receiver, "/a")
+    say(road, ONE, 10)
+    assert road.store.swap_lease(LANE, Lease(), Lease("elsewhere/1/1", 7, 0))
+    with telling(road) as runner:
+        wake(road, runner)
+        wait_for(lambda: len(receiver.of("/a")) == 10)
+    assert receiver.of("/a") == sorted(receiver.of("/a"))
+    with telling(road):
+        say(road, ONE, 2, first=10)
+        wait_for(lambda: len(receiver.of("/a")) == 12)
+    assert set(ids(receiver, "/a").values()) == {1}
+
+
+def test_what_a_stage_publishes_again_is_told_once(road: World, receiver: Receiver) -> None:
+    """A rerun publishes the same messages at new offsets; now, and under the next holder."""
+    add(road, receiver, "/a")
+    with telling(road):
+        say(road, ONE, 5)
+        wait_for(lambda: len(receiver.of("/a")) == 5)
+        republish(road)
+        say(road, ONE, 1, first=5)
+        wait_for(lambda: len(receiver.of("/a")) == 6)
+    republish(road)
+    with telling(road):
+        say(road, ONE, 1, first=6)
+        wait_for(lambda: len(receiver.of("/a")) == 7)
+    assert set(ids(receiver, "/a").values()) == {1}
+
+
+def republish(road: World) -> None:
+    """As a stage that died before it raised progress does."""
+    spans = road.everything("chat-events").ranges
+    publish(road.log, [decode(each) for each in road.log.read("chat-events", spans, 5)])
+
+
+def test_a_recovery_tells_again_with_the_same_ids(road: World, receiver: Receiver) -> None:
+    """All of a range, in order, beside what is live."""
+    add(road, receiver, "/a")
+    with telling(road):
+        say(road, ONE, 5)
+        wait_for(lambda: len(receiver.of("/a")) == 5)
+        road.store.add_recoveries([Recovery("r", "a", 0, 0, road.log.ends("chat-events")[0][1])])
+        wait_for(lambda: len(receiver.of("/a")) == 10)
+        wait_for(lambda: not road.store.recoveries(0))
+    assert receiver.of("/a")[5:] == receiver.of("/a")[:5]
+    assert set(ids(receiver, "/a").values()) == {2}
+
+
+def test_an_event_that_had_all_its_tries_is_a_dead_letter(tmp_path: Path, receiver: Receiver) -> None:
+    """The next one of its conversation goes."""
+    with world(tmp_path, partitions=1, webhook_schedule_scale=1e-5) as road:
+        add(road, receiver, "/a")
+        first: list[int] = []
+
+        def answer(said: Any) -> Any:
+            first[:] = first or [said["seq"]]
+            return (500 if said["seq"] == first[0] else 200), {}
+
+        receiver.answers["/a"] = answer
+        with telling(road):
+            say(road, ONE, 2)
+            wait_for(lambda: [each.stage for each in road.store.dead_letters(day_of(now_ms()), 10)] == ["webhook"])
+            wait_for(lambda: len(receiver.of("/a")) == 1)
+
+
+def test_filters_choose(road: World, receiver: Receiver) -> None:
+    """An endpoint of one conversation hears of no other."""
+    add(road, receiver, "/a", filter=Filter(conversations=(TWO,)), events=("message.accepted",))
+    with telling(road):
+        say(road, ONE, 3)
+        say(road, TWO, 3, first=3)
+        wait_for(lambda: len(receiver.of("/a")) == 3)
+    assert {said["conversation_id"] for _, said in receiver.told} == {TWO}
+
+
+def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -> None:
+    """Woken without an enabled endpoint it takes no lane and reads no event."""
+    say(road, ONE, 3)
+    with telling(road) as runner:
+        time.sleep(0.5)
+        wake(road, runner)
+        time.sleep(0.3)
+        assert LANE not in road.store.lanes()

@@ -1,0 +1,178 @@
+"""Endpoints of a team's own backend, as whoever manages them sees them."""
+
+import json
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from chat4all.model.clock import now_ms
+from chat4all.model.records import EVENTS
+from chat4all.ports.webhooks import WebhookCall
+from chat4all.services.webhooks.secrets import Seal
+from chat4all.services.webhooks.signing import Signer
+from tests.webapp.driver import Driver
+
+URL = "https://shop.example/hook"
+
+
+@pytest.fixture
+def managed(gateway: Driver) -> Driver:
+    """A gateway with a client that may manage, and one that may not."""
+    gateway.people("alice", "bob")
+    gateway.service("crm", "manage")
+    gateway.service("shop", "send")
+    return gateway
+
+
+def made(gateway: Driver, **more: Any) -> dict[str, Any]:
+    body: dict[str, Any] = gateway.ask("crm", "POST", "/v1/webhooks", {"url": URL} | more, 201)
+    return body
+
+
+def test_an_endpoint_is_made_shown_changed_and_deleted(managed: Driver) -> None:
+    """Its secret is told at its making only, its headers' values never; a deleted one does not exist."""
+    new = made(managed, events=["message.accepted"], headers={"X-Key": "hidden"}, filter={"channels": ["whatsapp"]})
+    assert new["secret"].startswith("whsec_")
+    path = f"/v1/webhooks/{new['webhook_id']}"
+    shown = managed.ask("crm", "GET", path)
+    assert shown == {name: value for name, value in new.items() if name != "secret"}
+    assert (shown["header_names"], shown["status"], shown["filter"]) == (["X-Key"], "enabled", {"channels": ["whatsapp"]})
+    changed = managed.ask("crm", "PATCH", path, {"events": [], "throttle": 5})
+    assert (changed["events"], changed["throttle"], changed["url"], changed["header_names"]) == ([], 5, URL, ["X-Key"])
+    assert [each["webhook_id"] for each in managed.ask("crm", "GET", "/v1/webhooks")["webhooks"]] == [new["webhook_id"]]
+    assert managed.call("crm", "DELETE", path).status_code == 204
+    assert managed.call("crm", "GET", path).status_code == 404
+    assert managed.ask("crm", "GET", "/v1/webhooks")["webhooks"] == []
+
+
+@pytest.mark.parametrize("who", ["alice", "shop", None])
+def test_only_who_manages_sees_them(managed: Driver, who: str | None) -> None:
+    """Every call, with an id that exists."""
+    path = f"/v1/webhooks/{made(managed)['webhook_id']}"
+    calls = [("POST", "/v1/webhooks"), ("GET", "/v1/webhooks"), ("GET", path), ("PATCH", path), ("DELETE", path)]
+    calls += [("POST", f"{path}/{each}") for each in ("rotate", "enable", "disable", "recover")]
+    calls += [("GET", f"{path}/deliveries")]
+    assert {managed.call(who, *each, body={}).status_code for each in calls} == {403 if who else 401}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "url"),
+        ({"url": "http://shop.example/"}, "url"),
+        ({"url": "https://user:word@shop.example/"}, "url"),
+        ({"url": "https://10.0.0.1/"}, "url"),
+        ({"url": "https://169.254.169.254/latest"}, "url"),
+        ({"url": "ftp://shop.example/"}, "url"),
+        ({"url": "nonsense"}, "url"),
+        ({"url": 5}, "url"),
+        ({"url": URL, "events": ["message.sent"]}, "events.0"),
+        ({"url": URL, "headers": {"webhook-id": "x"}}, "headers"),
+        ({"url": URL, "headers": {"Host": "x"}}, "headers"),
+        ({"url": URL, "headers": {"a b": "x"}}, "headers"),
+        ({"url": URL, "headers": {"a": "x\r\nb: c"}}, "headers"),
+        ({"url": URL, "headers": {"a": "x", "A": "y"}}, "headers"),
+        ({"url": URL, "throttle": -1}, "throttle"),
+        ({"url": URL, "filter": {"phase": ["x"]}}, "filter.phase"),
+        ({"url": URL, "secret": "x"}, "secret"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_field(managed: Driver, body: dict[str, Any], field: str) -> None:
+    """422, and nothing is made."""
+    problem = managed.ask("crm", "POST", "/v1/webhooks", body, 422)
+    assert field in {each["field"] for each in problem["errors"]}
+    assert managed.ask("crm", "GET", "/v1/webhooks")["webhooks"] == []
+
+
+def test_this_machine_may_be_told_while_it_has_no_public_address(managed: Driver) -> None:
+    """A developer's first try."""
+    assert made(managed, url="http://localhost:3000/hook")["url"] == "http://localhost:3000/hook"
+    assert made(managed, url="http://127.0.0.1:3000/hook")["url"] == "http://127.0.0.1:3000/hook"
+
+
+def test_made_again_under_its_key_it_is_the_same(managed: Driver) -> None:
+    """With its secret, which no answer keeps; something else under the key is refused."""
+
+    def make(url: str) -> tuple[int, dict[str, Any]]:
+        answer = managed.call("crm", "POST", "/v1/webhooks", {"url": url}, headers={"Idempotency-Key": "k"})
+        return answer.status_code, json.loads(answer.get_data())
+
+    first = make(URL)
+    assert first[0] == 201
+    assert make(URL) == first
+    assert make("https://other.example/")[1]["code"] == "idempotency_key_reused"
+    assert len(managed.ask("crm", "GET", "/v1/webhooks")["webhooks"]) == 1
+
+
+def test_a_rotated_secret_and_the_one_before_it_both_verify(managed: Driver) -> None:
+    """By the Standard Webhooks library; once its time is over the old one does not."""
+    new = made(managed, headers={"X-Key": "hidden"})
+    path, parts = f"/v1/webhooks/{new['webhook_id']}", managed.parts
+
+    def headers() -> dict[str, str]:
+        webhook = parts.store.webhook(new["webhook_id"])
+        assert webhook is not None
+        return dict(Signer(Seal(parts.settings)).headers(webhook, "evt_1", now_ms() // 1000, b'{"a":1}'))
+
+    assert headers()["X-Key"] == "hidden"
+    assert Verifier(new["secret"]).verify(b'{"a":1}', headers()) == {"a": 1}
+    rotated = managed.ask("crm", "POST", f"{path}/rotate", {})
+    assert rotated["secret"] != new["secret"]
+    for secret in (new["secret"], rotated["secret"]):
+        assert Verifier(secret).verify(b'{"a":1}', headers()) == {"a": 1}
+    last = managed.ask("crm", "POST", f"{path}/rotate", {"old_valid_s": 0})
+    assert Verifier(last["secret"]).verify(b'{"a":1}', headers()) == {"a": 1}
+    with pytest.raises(Exception, match="No matching signature"):
+        Verifier(rotated["secret"]).verify(b'{"a":1}', headers())
+
+
+def test_secrets_are_in_the_store_sealed_only(managed: Driver) -> None:
+    """Neither the secret nor a header's value can be read in the row."""
+    new = made(managed, headers={"X-Key": "hidden-value"})
+    webhook = managed.parts.store.webhook(new["webhook_id"])
+    assert webhook is not None
+    row = str(webhook)
+    assert new["secret"].removeprefix("whsec_") not in row
+    assert "hidden-value" not in row
+
+
+def test_one_that_is_enabled_again_hears_from_then_on(managed: Driver) -> None:
+    """What happened while it was disabled is for `recover`."""
+    path = f"/v1/webhooks/{made(managed)['webhook_id']}"
+    assert managed.ask("crm", "POST", f"{path}/disable")["reason"] == "by_hand"
+    managed.ask("alice", "POST", "/v1/conversations", {"type": "group", "members": ["bob"]}, 201)
+    assert managed.ask("crm", "POST", f"{path}/recover", {"since": "1h"}, 422)["errors"][0]["field"] == "webhook_id"
+    assert managed.ask("crm", "POST", f"{path}/enable")["status"] == "enabled"
+    webhook = managed.parts.store.webhook(path.rpartition("/")[2])
+    ends = {partition: end for partition, (_, end) in managed.parts.log.ends(EVENTS).items()}
+    assert webhook is not None
+    assert webhook.starts == ends
+    begun = managed.ask("crm", "POST", f"{path}/recover", {"since": "1h"}, 202)
+    assert begun["events"] == sum(ends.values()) > 0
+    again = [each for partition in ends for each in managed.parts.store.recoveries(partition)]
+    assert {each.recovery_id for each in again} == {begun["recovery_id"]}
+    assert managed.ask("crm", "POST", f"{path}/recover", {"since": "tomorrow"}, 422)["errors"][0]["field"] == "since"
+
+
+def test_the_log_of_calls_shows_what_was_sent_and_answered(managed: Driver) -> None:
+    """The newest first, page by page; what was sent is made again from the event."""
+    webhook_id = made(managed)["webhook_id"]
+    managed.ask("alice", "POST", "/v1/conversations", {"type": "group", "members": ["bob"]}, 201)
+    partition = next(partition for partition, (_, end) in managed.parts.log.ends(EVENTS).items() if end)
+    calls = [
+        WebhookCall(
+            webhook_id, f"{number}", 1_000 + number, "e", "conversation.created", "c", partition, 0, number, 500, answer="no"
+        )
+        for number in (1, 2, 3)
+    ]
+    managed.parts.store.log_webhook_calls(calls)
+    path = f"/v1/webhooks/{webhook_id}/deliveries"
+    first = managed.ask("crm", "GET", f"{path}?limit=2")
+    assert [each["number"] for each in first["deliveries"]] == [3, 2]
+    assert json.loads(first["deliveries"][0]["request"])["type"] == "conversation.created"
+    assert (first["deliveries"][0]["response"], first["deliveries"][0]["status"]) == ("no", 500)
+    rest = managed.ask("crm", "GET", f"{path}?limit=2&after={first['next']}")
+    assert [each["number"] for each in rest["deliveries"]] == [1]
+    assert "next" not in rest
+    assert managed.call("crm", "GET", "/v1/webhooks/none/deliveries").status_code == 404
