@@ -229,6 +229,9 @@ class Objects:
             refused = _refused(error)
             if refused.status == 503:
                 log.warning("object_not_served", reason=refused.detail)
+        except ConnectionError:
+            # The client left. Nobody is there to answer, and nothing is wrong here.
+            refused = Refused(408, "request_too_slow", "the connection ended")
         finally:
             self._transfers -= 1
         if BEGUN in request:

@@ -19,6 +19,10 @@ LONGEST_SOCKET_PATH = 100
 # Commands of the embedded broker that neither Celery nor the rate limits use. Scripts (EVAL) are what the limits are made of.
 OFF = ("CONFIG", "DEBUG", "MODULE", "SAVE", "BGSAVE", "BGREWRITEAOF", "REPLICAOF", "SLAVEOF", "MIGRATE", "SHUTDOWN", "MONITOR")
 
+# glibc gives each thread a heap of its own and keeps what large allocations leave in it: with dozens of threads, a quarter
+# of a process's memory. Two do, under Python's lock; what is larger than a MiB (hashes of passwords) is given back at once.
+HEAPS = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+
 
 def checked_socket(path: Path) -> Path:
     """This path of a socket. SettingsError when the system cannot take one so long."""
@@ -107,9 +111,16 @@ def parts_of(settings: Settings) -> list[Part]:
     return [part for part in PARTS if needed.get(part.name, True)]
 
 
-def become(part: Part, settings: Settings) -> None:
-    """Replace this process by the part, in ROOT. Does not return."""
+def prepare_environment(settings: Settings) -> None:
+    """What processes that follow this one find around them: the data folder, ROOT, and how they keep memory."""
     os.environ["CHAT4ALL_DATA"] = str(settings.data.resolve())
+    for name, value in HEAPS.items():
+        os.environ.setdefault(name, value)
     os.chdir(ROOT)
+
+
+def become(part: Part, settings: Settings) -> None:
+    """Replace this process by the part. Does not return."""
+    prepare_environment(settings)
     command = part.command(settings)
     os.execv(command[0], command)  # noqa: S606

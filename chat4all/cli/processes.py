@@ -10,10 +10,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from chat4all.cli import banner, running, starting
-from chat4all.cli.parts import PARTS, Part, become, parts_of
+from chat4all.cli.parts import PARTS, Part, become, parts_of, prepare_environment
 from chat4all.model.failures import Failure
 from chat4all.private_files import UMASK
-from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError, load, sources
 
 app = typer.Typer()
@@ -42,8 +41,7 @@ def run() -> None:
         _refuse(error)
     sys.stdout.write(f"Starting {', '.join(part.name for part in parts)} …\n")
     sys.stdout.flush()
-    os.environ["CHAT4ALL_DATA"] = str(settings.data.resolve())
-    os.chdir(ROOT)
+    prepare_environment(settings)
     # A child of the supervisor-to-be: this process becomes the supervisor, so that one pid stands for everything.
     subprocess.Popen([sys.executable, "-m", "chat4all", "banner"])
     os.execv(sys.executable, [sys.executable, "-m", "chat4all.cli.supervising", "-n", "-s", "-c", str(config)])  # noqa: S606

@@ -25,10 +25,16 @@ REST_S = 0.005
 SMALL = 64 << 20
 PER_CONNECTION = (
     "PRAGMA synchronous=FULL",
-    "PRAGMA cache_size=-8000",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA journal_size_limit=67108864",
 )
+
+# Another's commit empties a reader's cache, and what it reads again is in the system's: a large one costs each thread its
+# memory and saves nothing. The writer's lasts while no other process writes.
+READER = ("PRAGMA query_only=1", "PRAGMA cache_size=-2000")
+WRITER = ("PRAGMA busy_timeout=0", "PRAGMA cache_size=-8000")
+# More readers than these at once are rare; the connections that they need are closed again.
+IDLE_MOST = 8
 
 # Open ones of this process, to be let go of around a fork.
 _open: "WeakSet[Connections]" = WeakSet()
@@ -155,20 +161,20 @@ class Connections:
     def _writing(self) -> sqlite3.Connection:
         """The writer's connection. It comes back at once when the file is locked: the waiting is ours."""
         if self._writer is None:
-            self._writer = self._connect("PRAGMA busy_timeout=0")
+            self._writer = self._connect(*WRITER)
         return self._writer
 
     def _borrow(self) -> sqlite3.Connection:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect("PRAGMA query_only=1")
+            connection = self._connect(*READER)
         self._lent.add(connection)
         return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._lent.discard(connection)
-        if self._closed:
+        if self._closed or len(self._idle) >= IDLE_MOST:
             connection.close()
         else:
             self._idle.append(connection)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import struct
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,6 +71,20 @@ async def test_downloads_that_nobody_reads_stand_in_nobodys_way(store: FolderSto
         assert (answer.headers["Content-Type"], answer.headers["X-Content-Type-Options"]) == ("image/png", "nosniff")
     for each in held:
         each.close()
+
+
+async def test_a_client_who_leaves_in_the_middle_is_no_error(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
+    """Twenty downloads are left unread and then reset; nothing is logged about them."""
+    url = large(store)
+    held = [connected(url, get(url)) for _ in range(20)]
+    await asyncio.sleep(0.3)
+    for each in held:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        each.close()
+    await asyncio.sleep(0.3)
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert len(await answer.read()) == SIZE
+    assert [each.message for each in caplog.records] == []
 
 
 @within(Bounds(patience_s=0.2))

@@ -27,7 +27,7 @@ from chat4all.services.directory import (
 # 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
-# Each takes 19 MiB, which its thread's heap keeps: so there are two such threads. Who stands in line holds a thread of the
+# Each takes 19 MiB while it is under way: so there are two such threads. Who stands in line holds a thread of the
 # gateway, so the line is shorter than those.
 AT_ONCE = 2
 IN_LINE = 8
