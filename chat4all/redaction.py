@@ -20,7 +20,7 @@ PATTERNS = (
     re.compile(r"(?P<kept>)\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"),
     re.compile(r"(?P<kept>\bbot)\d{5,}:[\w-]{20,}"),
     re.compile(r"(?P<kept>)\$argon2\w*\$[^\s\"]+"),
-    re.compile(r"(?P<kept>\b(?:x-amz-(?:signature|credential)|access_token|signature|sig|token)=)[^&\s\"'\\]+", re.I),
+    re.compile(r"(?P<kept>\b(?:x-amz-(?:signature|credential)|access_token|ticket|signature|sig|token)=)[^&\s\"'\\]+", re.I),
     re.compile(r"(?P<kept>(?<![\w:.-]))\+\d{8,15}\b"),
 )
 

@@ -25,7 +25,7 @@ from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
 from webapp.requests import cors, problems, rate_limits, tracing
-from webapp.requests.api_docs import BEARER, INFO
+from webapp.requests.api_docs import INFO, SCHEMES
 from webapp.requests.gateway import KEY, Gateway, gateway
 from webapp.requests.openapi import Documented
 from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, Waits
@@ -79,7 +79,7 @@ def create_app(
     app = Documented(
         "webapp",
         info=INFO,
-        security_schemes=BEARER,
+        security_schemes=SCHEMES,
         validation_error_model=ProblemDetails,
         doc_prefix="/docs",
         static_folder=None,

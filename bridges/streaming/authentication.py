@@ -50,20 +50,31 @@ class Authenticator:
 
     async def call(self, authorization: str) -> AuthenticatedCaller:
         """Who calls. NotAdmitted, TooMany, or Temporary."""
-        return await self._loop.run_in_executor(self._pool, self._admit, authorization, self._limits.call)
+        return await self._taken(self._limits.call, self._admission.admit, authorization)
 
     async def stream(self, authorization: str) -> AuthenticatedCaller:
         """Who wants a stream. NotAdmitted, TooMany, or Temporary."""
-        return await self._loop.run_in_executor(self._pool, self._admit, authorization, self._limits.stream)
+        return await self._taken(self._limits.stream, self._admission.admit, authorization)
+
+    async def ticket(self, ticket: str) -> AuthenticatedCaller:
+        """Whose stream this ticket opens. As `stream`."""
+        return await self._taken(self._limits.stream, self._admission.admit_ticket, ticket)
 
     async def look(self, authorization: str) -> None:
         """Whether they are known at all. NotAdmitted or Temporary."""
         await self._loop.run_in_executor(self._pool, self._admission.admit, authorization)
 
-    def _admit(self, authorization: str, take: Callable[[str], Grant]) -> AuthenticatedCaller:
-        authenticated = self._admission.admit(authorization)
-        take(authenticated.caller.user_id)
-        return authenticated
+    async def _taken(
+        self, take: Callable[[str], Grant], admit: Callable[[str], AuthenticatedCaller], proof: str
+    ) -> AuthenticatedCaller:
+        """Whom this proves, within their rate."""
+
+        def both() -> AuthenticatedCaller:
+            authenticated = admit(proof)
+            take(authenticated.caller.user_id)
+            return authenticated
+
+        return await self._loop.run_in_executor(self._pool, both)
 
     @asynccontextmanager
     async def hold(self, authenticated: AuthenticatedCaller) -> AsyncIterator[None]:

@@ -1,5 +1,5 @@
 """GET /v1/events: the stream as Server-Sent Events. The same events and cursors as gRPC; `Last-Event-ID` or `cursor` resumes.
-`all=true`: every conversation.
+`all=true`: every conversation. `ticket`: in place of a header, which a browser's EventSource cannot send.
 
     id: <cursor>
     event: message
@@ -83,7 +83,7 @@ class EventsPage:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The caller's events from Last-Event-ID on, until either side goes or the token ends."""
         try:
-            authenticated = await self._authenticator.stream(request.headers.get("Authorization", ""))
+            authenticated = await self._admitted(request)
             begun = self._begun(request, authenticated)
         except NotAdmitted as error:
             return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
@@ -101,6 +101,15 @@ class EventsPage:
         with suppress(ConnectionError), self._streams.one():
             await self._serve(response, authenticated, begun)
         return response
+
+    async def _admitted(self, request: web.Request) -> AuthenticatedCaller:
+        """Who asks: by their Authorization, or by a ticket in the URL. A token in the URL is none: URLs are kept by others."""
+        authorization, tickets = request.headers.get("Authorization", ""), request.query.getall("ticket", [])
+        if not tickets:
+            return await self._authenticator.stream(authorization)
+        if authorization or len(tickets) > 1:
+            raise NotAdmitted("token_invalid", "either Authorization or one ticket is needed")
+        return await self._authenticator.ticket(tickets[0])
 
     def _begun(self, request: web.Request, authenticated: AuthenticatedCaller) -> AsyncGenerator[Frame]:
         """The stream that is asked for. NotAllowed, or ValueError for a cursor or a flag that makes no sense."""

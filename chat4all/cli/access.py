@@ -25,6 +25,12 @@ def password(
 
 
 @app.command()
+def ticket() -> None:
+    """Print a ticket that opens this account's stream in a browser: /v1/events?ticket=… within a minute."""
+    say(str(SERVERS.client().stream_ticket()["ticket"]))
+
+
+@app.command()
 def sessions(
     end: Annotated[str, typer.Option(help="End the login with this id.")] = "",
     end_all: Annotated[bool, typer.Option("--end-all", help="End all of them, this one too.")] = False,

@@ -30,6 +30,10 @@ class AccessCalls:
         # Not repeated after a lost answer: the password would not be the current one any more.
         return self._http.take(self._http.call("PUT", "/v1/users/me/password", body, is_repeatable=False))
 
+    def stream_ticket(self) -> dict[str, Any]:
+        """What opens a stream of this account in a browser for a minute: `GET /v1/events?ticket=…`. {ticket, expires_at}"""
+        return self._http.call("POST", "/v1/stream-tickets")
+
     def sessions(self, user_id: str = "") -> list[dict[str, Any]]:
         """The logins of this account, or of a user (scope manage)."""
         return self._all(f"/v1/users/{self._named(user_id)}/sessions", "sessions")

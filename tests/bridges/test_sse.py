@@ -32,7 +32,8 @@ class Page:
 
 @asynccontextmanager
 async def opened(road: Road, token: str, cursor: str = "", query: str = "") -> AsyncIterator[Page]:
-    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": cursor} if cursor else {})
+    given = {"Authorization": token and f"Bearer {token}", "Last-Event-ID": cursor}
+    headers = {name: value for name, value in given.items() if value}
     url = f"http://127.0.0.1:{road.settings.events_port}/v1/events{query}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         yield Page(response)

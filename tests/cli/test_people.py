@@ -315,6 +315,13 @@ def test_a_password_is_changed_and_logins_are_listed_and_ended(typed: Typed, mon
     assert "ended" in typed.error("conversations")
 
 
+def test_a_stream_ticket_is_printed(typed: Typed, settings: Settings) -> None:
+    """Nothing but the ticket, for a URL: that of who is logged in."""
+    typed.fine("register", "alice")
+    [line] = typed.fine("ticket").splitlines()
+    assert tokens.verify(line, settings.secret("jwt"), tokens.TICKET).user_id == "alice"
+
+
 def test_commands_that_share_a_login_renew_it_once(typed: Typed, road: Road) -> None:
     """A refresh token is good once: who finds that another command has renewed it takes what that one kept."""
     typed.fine("register", "alice")

@@ -101,6 +101,7 @@ WITHOUT_KEY = {
     "/v1/conversations/{conversation_id}/typing": "said again, it shows on",
     "/v1/dead-letters/{letter_id}/replay": "by the messages' ids",
     "/v1/files/complete": "by the file",
+    "/v1/stream-tickets": "a ticket more does no harm, and ends by itself",
     "/v1/users/{user_id}/disable": "by the user",
     "/v1/users/{user_id}/enable": "by the user",
     "/v1/users/{user_id}/reset-password": "the last password counts, and whoever asks again has it",

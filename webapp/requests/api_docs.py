@@ -11,7 +11,10 @@ INFO = Info(
     version="1.0.0",
     description="Messages between people on different platforms. Errors are RFC 9457 problems with a stable `code`.",
 )
-BEARER: SecuritySchemesDict = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+SCHEMES: SecuritySchemesDict = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "For streams: of POST /v1/stream-tickets"},
+}
 SECURED: list[dict[str, list[str]]] = [{"bearer": []}]
 OPEN: list[dict[str, list[str]]] = [{}]
 

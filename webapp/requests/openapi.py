@@ -24,6 +24,7 @@ NAMES = {
     "get /v1/users/me/blocks": "listBlocks",
     "put /v1/users/me/blocks/{user_id}": "blockUser",
     "delete /v1/users/me/blocks/{user_id}": "unblockUser",
+    "post /v1/stream-tickets": "createStreamTicket",
     "post /v1/users/{user_id}/reset-password": "resetPassword",
     "post /v1/users/{user_id}/disable": "disableUser",
     "post /v1/users/{user_id}/enable": "enableUser",
@@ -133,14 +134,26 @@ EVENTS: dict[str, Any] = {
     "summary": "Everything the caller may read, live",
     "description": "Server-Sent Events: messages, states, positions, changes of conversations, in order within a conversation. "
     "The `id` of each is a cursor; sent back as Last-Event-ID it resumes there, without a gap. Served by the stream server.",
-    "security": [{"bearer": []}],
+    "security": [{"bearer": []}, {"ticket": []}],
     "parameters": [
         {
             "name": "Last-Event-ID",
             "in": "header",
             "description": "The cursor; left out: what the caller has not acknowledged as delivered, then what is new",
             "schema": {"type": "string", "maxLength": 8192},
-        }
+        },
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "The same, for who cannot send the header; the header wins",
+            "schema": {"type": "string", "maxLength": 8192},
+        },
+        {
+            "name": "all",
+            "in": "query",
+            "description": "Every conversation, for service clients with scope manage",
+            "schema": {"type": "boolean", "default": False},
+        },
     ],
     "responses": {
         "200": {"description": "The events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -149,7 +162,13 @@ EVENTS: dict[str, Any] = {
                 "description": title,
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
             }
-            for status, title in (("400", "Bad request"), ("401", "Not authenticated"), ("429", "Too many requests"))
+            for status, title in (
+                ("400", "Bad request"),
+                ("401", "Not authenticated"),
+                ("403", "Not allowed"),
+                ("429", "Too many requests"),
+                ("503", "Unavailable"),
+            )
         },
     },
 }

@@ -81,6 +81,13 @@ class Tokens(ResponseModel):
     expires_in: int
 
 
+class StreamTicketOut(ResponseModel):
+    """`expires_at`: until when a stream may be opened with it."""
+
+    ticket: str
+    expires_at: Time
+
+
 Password = Annotated[str, Field(min_length=8, max_length=1024)]
 
 

@@ -10,7 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import Caller
 from chat4all.services.access import tokens
-from chat4all.services.access.authentication import NotAdmitted
+from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmitted
 from chat4all.services.access.credentials import check_secret
 from chat4all.services.access.logins import Pair
 from chat4all.telemetry import logs, metrics
@@ -50,19 +50,20 @@ def _refused_token(error: tokens.BadToken) -> Response:
     return refused(error.code, str(error)).response()
 
 
-def _admit() -> Caller:
-    return gateway().admission.admit(request.headers.get("Authorization", "")).caller
+def admitted() -> AuthenticatedCaller:
+    """Whoever's token this request carries, and when it ends. NotAdmitted when it carries none."""
+    return gateway().admission.admit(request.headers.get("Authorization", ""))
 
 
 def require() -> None:
     """Before a request of a protected blueprint: the caller must be known, and within their rate."""
-    g.caller = _admit()
+    g.caller = admitted().caller
     rate_limits.check(g.caller.user_id)
 
 
 def optional() -> Caller | None:
     """The caller, where a call needs none."""
-    return _admit() if "Authorization" in request.headers else None
+    return admitted().caller if "Authorization" in request.headers else None
 
 
 def need(scope: str) -> None:
@@ -160,7 +161,7 @@ def logout() -> Response:
     given = validated(Logout, read_json(body)) if body.strip() else Logout()
     here = gateway()
     key = here.settings.secret("jwt")
-    who = tokens.verify(given.refresh_token, key, tokens.REFRESH) if given.refresh_token else _admit()
+    who = tokens.verify(given.refresh_token, key, tokens.REFRESH) if given.refresh_token else admitted().caller
     here.logins.log_out(who.user_id, who.session)
     here.revocations.read()
     return Response(status=204)

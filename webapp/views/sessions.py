@@ -1,4 +1,4 @@
-"""Passwords, sessions and disabled users: what a user does for themselves, and a service client for users."""
+"""Passwords, sessions, stream tickets and disabled users: what a user does for themselves, and a service client for users."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from chat4all.model.callers import ADMIN, MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.sessions import ENDED, Session
+from chat4all.services.access import tokens
 from chat4all.services.access.credentials import check_secret, hash_secret
 from chat4all.services.access.logins import new_secret
 from webapp.requests import rate_limits
@@ -28,6 +29,7 @@ from webapp.schemas.models import (
     PasswordOut,
     SessionPath,
     SessionsOut,
+    StreamTicketOut,
     Tokens,
     UserIdPath,
     UserOut,
@@ -100,6 +102,20 @@ def enable(path: UserIdPath) -> Response:
         raise _unknown()
     auth.security.warning("user_enabled", user_id=user.user_id, by=caller().user_id)
     return answer(shape(enabled, {}))
+
+
+@api.post("/v1/stream-tickets", responses={"200": StreamTicketOut})
+@checked
+def stream_ticket() -> Response:
+    """Get a ticket with which the caller's stream is opened where no header can be sent: `GET /v1/events?ticket=…`.
+
+    It is good for a minute, and for nothing else. The stream ends when the token of this request does.
+    """
+    authenticated = auth.admitted()
+    ticket, expires_at = tokens.issue_ticket(authenticated.caller, authenticated.until, gateway().settings.secret("jwt"))
+    response = answer({"ticket": ticket, "expires_at": rfc3339(expires_at)})
+    response.headers.update(auth.NEVER_KEPT)
+    return response
 
 
 @api.get("/v1/users/<user_id>/sessions", responses={"200": SessionsOut})

@@ -47,20 +47,31 @@ class Admission:
         authenticated = self._seen.get(authorization)
         if authenticated is None or not authenticated.seconds_left:
             authenticated = self._read(authorization)
-        if self.revocations.is_void(authenticated.caller):
-            raise NotAdmitted("token_revoked", "this login has ended: log in again")
-        return authenticated
+        return self._unless_void(authenticated)
+
+    def admit_ticket(self, ticket: str) -> AuthenticatedCaller:
+        """The caller whose stream this ticket opens. As `admit`."""
+        return self._unless_void(self._said(ticket, tokens.TICKET))
 
     def _read(self, authorization: str) -> AuthenticatedCaller:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotAdmitted("token_missing", "Authorization: Bearer <access token> is needed")
-        try:
-            said = tokens.read(token.strip(), self._secret)
-        except tokens.BadToken as error:
-            self._seen.pop(authorization, None)
-            raise NotAdmitted(error.code, str(error)) from None
+        self._seen.pop(authorization, None)
+        authenticated = self._said(token.strip(), tokens.ACCESS)
         if len(self._seen) >= SEEN_MOST:
             self._seen.clear()
-        authenticated = self._seen[authorization] = AuthenticatedCaller(said.caller, said.expires_at)
+        self._seen[authorization] = authenticated
+        return authenticated
+
+    def _said(self, token: str, kind: str) -> AuthenticatedCaller:
+        try:
+            said = tokens.read(token, self._secret, kind)
+        except tokens.BadToken as error:
+            raise NotAdmitted(error.code, str(error)) from None
+        return AuthenticatedCaller(said.caller, said.expires_at)
+
+    def _unless_void(self, authenticated: AuthenticatedCaller) -> AuthenticatedCaller:
+        if self.revocations.is_void(authenticated.caller):
+            raise NotAdmitted("token_revoked", "this login has ended: log in again")
         return authenticated

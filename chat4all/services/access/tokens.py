@@ -1,4 +1,7 @@
-"""Tokens: who a caller is, signed with the deployment's key (HS256). One verifier for REST, gRPC and Server-Sent Events."""
+"""Tokens: who a caller is, signed with the deployment's key (HS256). One verifier for REST, gRPC and Server-Sent Events.
+
+An access token opens everything, a refresh token gives new tokens, and a ticket opens a stream: none is taken for another.
+"""
 
 import time
 from typing import Any
@@ -14,6 +17,10 @@ from chat4all.model.sessions import OLD_PREFIX
 ALGORITHM = "HS256"
 ACCESS = "access"
 REFRESH = "refresh"
+TICKET = "stream_ticket"
+NAMES = {ACCESS: "an access token", REFRESH: "a refresh token", TICKET: "a stream ticket"}
+# A browser opens its stream at once. What is in a URL may be kept by whatever it passes.
+TICKET_S = 60
 # Codes of a BadToken, beside token_invalid and token_expired.
 REVOKED, REUSED = "token_revoked", "token_reused"
 ISSUER = "chat4all"
@@ -38,7 +45,10 @@ class BadToken(Exception):
 
 
 class Token(Struct, frozen=True):
-    """What a verified token says. `expires_at`: ms UTC; `turn`: which renewal of its session a refresh token is for."""
+    """What a verified token says. `expires_at`: ms UTC, for a ticket that of the token it was made with.
+
+    `turn`: which renewal of its session a refresh token is for.
+    """
 
     caller: Caller
     expires_at: int
@@ -47,21 +57,36 @@ class Token(Struct, frozen=True):
 
 def issue(user: User, kind: str, life_s: int, secret: str, session: str = "", generation: int = 0, turn: int = 0) -> str:
     """A token of `kind` (access or refresh) that names this user for `life_s` seconds, in a session if there is one."""
+    who = Caller(user.user_id, user.kind, frozenset(user.scopes), session, generation)
+    return _sign(who, kind, int(time.time()) + life_s, secret, turn=turn)
+
+
+def issue_ticket(caller: Caller, until: int, secret: str) -> tuple[str, int]:
+    """What opens a stream of this caller for a minute, and when that is over (ms UTC).
+
+    `until`: when the caller's token ends, and each of these streams with it.
+    """
+    expires = min(int(time.time()) + TICKET_S, until // 1000)
+    return _sign(caller, TICKET, expires, secret, until=until), expires * 1000
+
+
+def _sign(caller: Caller, kind: str, expires: int, secret: str, turn: int = 0, **more: int) -> str:
     now = int(time.time())
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": user.user_id,
+        "sub": caller.user_id,
         "type": kind,
         "iat": now,
         "nbf": now,
-        "exp": now + life_s,
+        "exp": expires,
         "jti": str(uuid4()),
-        "sid": session,
-        "gen": generation,
+        "sid": caller.session,
+        "gen": caller.generation,
         "turn": turn,
-        "kind": user.kind.value,
-        "scopes": list(user.scopes),
+        "kind": caller.kind.value,
+        "scopes": sorted(caller.scopes),
+        **more,
     }
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
@@ -73,7 +98,7 @@ def read(token: str, secret: str, kind: str = ACCESS) -> Token:
     try:
         claims = jwt.decode(token, secret, algorithms=[ALGORITHM], options=OPTIONS)
         if claims["type"] != kind:
-            raise BadToken(f"an {kind} token is needed")
+            raise BadToken(f"{NAMES[kind]} is needed")
         return _said(claims)
     except jwt.ExpiredSignatureError:
         raise BadToken("the token has expired", "token_expired") from None
@@ -88,7 +113,7 @@ def verify(token: str, secret: str, kind: str = ACCESS) -> Caller:
 
 def _said(claims: dict[str, Any]) -> Token:
     who = (claims["sub"], UserKind(claims["kind"]), frozenset(map(str, claims["scopes"])))
-    expires_at = int(claims["exp"]) * 1000
+    expires_at = int(claims["until"]) if claims["type"] == TICKET else int(claims["exp"]) * 1000
     if claims.keys() == OLD_CLAIMS:
         return Token(Caller(*who, OLD_PREFIX + str(claims["jti"])), expires_at)
     if not claims.keys() >= CLAIMS or (claims["iss"], claims["aud"]) != (ISSUER, AUDIENCE):
