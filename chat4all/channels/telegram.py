@@ -118,7 +118,7 @@ class Telegram(Channel):
         self._timeout_s = settings.provider_timeout_s
         self._offset = 0
         self._refused = telegram_media.Refused()
-        self._base = base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
+        base = own.api_url or (API_URL if real else f"{settings.simulator_url}/telegram")
         self.media_from = reached(real, own.api_url, base, MEDIA_HOSTS)
         # The library keeps these for the process, not for the bot: where a bot's calls go, it says in place of its token.
         asyncio_helper.API_URL = "{0}/{1}"
@@ -126,9 +126,9 @@ class Telegram(Channel):
         asyncio_helper.REQUEST_LIMIT = http.CONNECTIONS
         asyncio_helper.session_manager = OF_BOTS
         self._sessions = Once()
-        self._token = token
         self._bot = AsyncTeleBot(token)
         self._bot.token = f"{base}/bot{token}"
+        self._files_at = f"{base}/file/bot{token}"
 
     def address(self, text: str) -> str:
         """The chat's id: digits, with a minus for groups, and perhaps a topic of it."""
@@ -261,7 +261,7 @@ class Telegram(Channel):
 
     def media_lookup(self, media: str) -> Fetch | None:
         """getFile, which names a path for the next hour."""
-        return Fetch(f"{self._base}/bot{self._token}/getFile?{urlencode({'file_id': media})}")
+        return Fetch(f"{self._bot.token}/getFile?{urlencode({'file_id': media})}")
 
     def media_place(self, media: str, answer: bytes) -> Fetch:
         """The file behind that path."""
@@ -269,7 +269,7 @@ class Telegram(Channel):
             path = _file(answer).result.file_path
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Permanent("media") from None
-        return Fetch(f"{self._base}/file/bot{self._token}/{quote(path)}")
+        return Fetch(f"{self._files_at}/{quote(path)}")
 
     async def poll(self) -> Sequence[bytes]:
         """Telegram keeps updates for a day until they are acknowledged."""
