@@ -15,8 +15,8 @@ from chat4all.model.records import BatchRef
 from chat4all.model.signals import Signal
 from chat4all.ports import WEBHOOKS
 from chat4all.ports.waker import queue_of
+from chat4all.services.seal import Seal
 from chat4all.services.wake import CeleryWaker
-from chat4all.services.webhooks.secrets import Seal
 from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook as Verifier
 from chat4all.model.clock import now_ms
 from chat4all.model.records import EVENTS
 from chat4all.ports.webhooks import WebhookCall
-from chat4all.services.webhooks.secrets import Seal
+from chat4all.services.seal import Seal
 from chat4all.services.webhooks.signing import Signer
 from tests.webapp.driver import Driver
 

@@ -219,7 +219,7 @@ def _shape(webhook: Webhook) -> dict[str, Any]:
         "url": webhook.url,
         "events": list(webhook.events),
         "filter": without_blanks({name: list(some) for name, some in filtered.items()}),
-        "header_names": sorted(gateway().endpoints.seal.open(webhook).headers),
+        "header_names": sorted(gateway().endpoints.seal.open(webhook.sealed, Secrets).headers),
         "throttle": webhook.throttle,
         "status": webhook.status,
         "created_at": rfc3339(webhook.created_at),

@@ -15,8 +15,9 @@ from chat4all.model.records import EVENTS, Range
 from chat4all.model.url_guard import Refused
 from chat4all.ports import EventLog, MessageStore
 from chat4all.ports.webhooks import Filter, Recovery, Webhook
+from chat4all.services.seal import Seal
 from chat4all.services.webhooks.places import allowed
-from chat4all.services.webhooks.secrets import OLD_VALID_S, Seal, Secrets, new_secret
+from chat4all.services.webhooks.secrets import OLD_VALID_S, Secrets, new_secret
 from chat4all.settings import Settings
 
 ENDPOINTS_MOST = 1_000
@@ -127,7 +128,7 @@ class Endpoints:
             self._check(wanted)
             sealed = old.sealed
             if wanted.headers is not None:
-                sealed = self.seal.seal(replace(self.seal.open(old), headers=dict(wanted.headers)))
+                sealed = self.seal.seal(replace(self.seal.open(old.sealed, Secrets), headers=dict(wanted.headers)))
             return replace(
                 old,
                 url=wanted.url,
@@ -144,7 +145,7 @@ class Endpoints:
         made: list[Secrets] = []
 
         def changed(old: Webhook) -> Webhook:
-            made[:] = [self.seal.open(old).rotated(now_ms(), old_valid_s)]
+            made[:] = [self.seal.open(old.sealed, Secrets).rotated(now_ms(), old_valid_s)]
             return replace(old, sealed=self.seal.seal(made[0]))
 
         return self._replaced(webhook_id, changed), made[0]
@@ -198,7 +199,7 @@ class Endpoints:
         asked = (wanted.url, wanted.events, wanted.filter, wanted.throttle)
         if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle):
             raise Taken
-        return there, self.seal.open(there)
+        return there, self.seal.open(there.sealed, Secrets)
 
     def _ends(self) -> dict[int, int]:
         return {partition: end for partition, (_, end) in self._log.ends(EVENTS).items()}

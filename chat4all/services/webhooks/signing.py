@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from chat4all.model.clock import now_ms
 from chat4all.ports.webhooks import Webhook
-from chat4all.services.webhooks.secrets import PREFIX, Seal
+from chat4all.services.seal import Seal
+from chat4all.services.webhooks.secrets import PREFIX, Secrets
 
 
 def signature(secret: str, event_id: str, at_s: int, body: bytes) -> str:
@@ -31,5 +32,5 @@ class Signer:
 
     def headers(self, webhook: Webhook, event_id: str, at_s: int, body: bytes) -> Mapping[str, str]:
         """An endpoint's own headers and the signature of this body. Permanent `sealed` as `Seal.open`."""
-        own = self._seal.open(webhook)
+        own = self._seal.open(webhook.sealed, Secrets)
         return own.headers | signed(own.valid(now_ms()), event_id, at_s, body)
