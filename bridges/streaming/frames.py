@@ -1,10 +1,11 @@
-"""What is sent next on a stream: events and the cursor after them, put together without parsing any of them."""
+"""What is sent next on a stream: events and the cursor after them, from their bytes: each is parsed once at most."""
 
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from bridges.streaming.cursor import Cursor
+from chat4all.model.event_types import naming
 from chat4all.model.events import Event
 
 
@@ -19,11 +20,12 @@ class Frame(Struct):
     with_time: bool = False
 
     def encoded(self) -> bytes:
-        """A serialised `Events`: the events' own bytes as field 1, the cursor after them as field 2. Nothing is parsed."""
+        """A serialised `Events`: the events' own bytes and names as field 1, the cursor after them as field 2."""
         parts: list[bytes] = []
         for event in self.events:
             self._advance(event)
-            parts += (b"\x0a", _varint(len(event.body)), event.body)
+            names = naming(event)
+            parts += (b"\x0a", _varint(len(event.body) + len(names)), event.body, names)
         text = self.cursor.encode().encode()
         parts += (b"\x12", _varint(len(text)), text)
         return b"".join(parts)

@@ -6,6 +6,7 @@ import msgspec
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.content_proto import payload_of
+from chat4all.model.event_types import envelope_id, type_of
 from chat4all.v1 import chat_pb2 as pb
 
 _FOR_MESSAGES = (
@@ -22,9 +23,10 @@ _FOR_MESSAGES = (
 
 
 def event_json(event: bytes) -> bytes:
-    """A serialised Event as one line of JSON: {event_id, at, …} and the fields of its kind."""
+    """A serialised Event as one line of JSON: {id, type, event_id, at, …} and the fields of its kind."""
     read = pb.Event.FromString(event)
-    return msgspec.json.encode({"event_id": read.event_id, "at": rfc3339(read.at_ms), **data_of(read)})
+    named = {"id": envelope_id(read.event_id), "type": type_of(read), "event_id": read.event_id}
+    return msgspec.json.encode({**named, "at": rfc3339(read.at_ms), **data_of(read)})
 
 
 def data_of(event: pb.Event) -> dict[str, Any]:

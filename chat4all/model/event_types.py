@@ -1,6 +1,9 @@
-"""The types of events, as subscribers know them: `message.accepted` and so on. Pure. They are only ever added to."""
+"""The types and ids of events, as webhooks and streams say them: `message.accepted` and so on. Pure. Only ever added to."""
+
+import re
 
 from chat4all.model.events import Event
+from chat4all.model.ids import made_id
 from chat4all.v1 import chat_pb2 as pb
 
 TYPES = (
@@ -13,16 +16,36 @@ TYPES = (
     "conversation.created",
     "conversation.members_changed",
 )
+_SIMPLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLAIN = {"rejected": "message.rejected", "state": "delivery.updated", "position": "position.updated"}
 
 
 def event_type(event: Event) -> str:
-    """The type of an event. Parses the body of a message. Of kinds without a type it is the kind."""
-    if event.kind == "message":
-        return _of_message(pb.Event.FromString(event.body).message)
-    if event.kind == "conversation":
-        return "conversation.created" if event.version <= 1 else "conversation.members_changed"
-    return _PLAIN.get(event.kind, event.kind)
+    """The type of an event. Parses its body, where the kind alone does not say it."""
+    return _PLAIN.get(event.kind) or type_of(pb.Event.FromString(event.body))
+
+
+def type_of(event: pb.Event) -> str:
+    """The same of a body. Of kinds without a type it is the kind."""
+    kind = event.WhichOneof("kind") or ""
+    if kind == "message":
+        return _of_message(event.message)
+    if kind == "conversation":
+        return "conversation.created" if event.conversation.members_version <= 1 else "conversation.members_changed"
+    return _PLAIN.get(kind, kind)
+
+
+def envelope_id(event_id: str) -> str:
+    """The id under which an event is told: in letters, digits, - and _ only, as receivers expect of webhook-id."""
+    return event_id if _SIMPLE.fullmatch(event_id) else made_id("event", event_id)
+
+
+def naming(event: Event) -> bytes:
+    """Type and id, serialised: behind its body they are part of it. Made once."""
+    if not event.naming:
+        read = pb.Event.FromString(event.body)
+        event.naming = pb.Event(type=type_of(read), id=envelope_id(read.event_id)).SerializeToString()
+    return event.naming
 
 
 def _of_message(message: pb.MessageEvent) -> str:

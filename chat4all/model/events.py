@@ -26,7 +26,8 @@ class Event(Struct):
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it. `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
-    `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`: kept by whoever first needs that form.
+    `offset` its place in chat-events: 0 and -1 where it was not read from there. `json` and `naming`: kept by
+    whoever first needs that form.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Event(Struct):
     at: int = 0
     offset: int = -1
     json: bytes = b""
+    naming: bytes = b""
 
     @property
     def about(self) -> str:

@@ -14,15 +14,17 @@ from chat4all.model.events import Event, decode
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
+# Bodies here are no events of the protocol, so they are never parsed for their names.
+NAMED = pb.Event(id="named").SerializeToString()
 quick = settings(max_examples=150, deadline=None)
 
 
 def message(seq: int, partition: int = 0, size: int = 1) -> Event:
-    return Event("message", f"talk-{partition}", partition, b"x" * size, at=seq, seq=seq, version=1)
+    return Event("message", f"talk-{partition}", partition, b"x" * size, at=seq, seq=seq, version=1, naming=NAMED)
 
 
 def told(kind: str, number: int) -> Event:
-    return Event(kind, "talk-0", 0, b"%d" % number, at=number)
+    return Event(kind, "talk-0", 0, b"%d" % number, at=number, naming=NAMED)
 
 
 def membership(*members: Member, version: int = 1, open_history: bool = False) -> Membership:
@@ -287,7 +289,8 @@ def test_a_frame_is_what_protobuf_would_make() -> None:
     events = [Event("rejected", "talk", 1, each.SerializeToString(), at=9) for each in bodies]
     cursor = Cursor(log="log")
     frame = pb.Events.FromString(Frame(events, cursor, with_time=True).encoded())
-    assert list(frame.events) == bodies
+    assert [each.id for each in frame.events] == [each.event_id for each in bodies]
+    assert [pb.Event(event_id=each.event_id, rejected=each.rejected) for each in frame.events] == bodies
     assert frame.cursor == cursor.encode()
     assert cursor.at == 9
 

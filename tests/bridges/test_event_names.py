@@ -1,0 +1,64 @@
+"""An event has one id and one type, whichever way it is told."""
+
+import json
+
+import pytest
+
+from bridges.streaming.cursor import Cursor
+from bridges.streaming.frames import Frame
+from chat4all.model.content import Deletion, Edit, Text
+from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.event_envelope import envelope
+from chat4all.model.event_json import event_json
+from chat4all.model.event_types import TYPES, event_type
+from chat4all.model.events import Event, decode, encode
+from chat4all.model.messages import Message
+from chat4all.model.records import Record
+from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.v1 import chat_pb2 as pb
+from tasks.outcomes import events
+
+TALK, ONE, TWO = (f"7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f{end}" for end in ("10", "11", "12"))
+
+
+def _said(payload: Text | Edit | Deletion) -> Event:
+    return events.message_event(Message(ONE, TALK, "alice", payload, 1, 1_000).placed(7), 2)
+
+
+def _conversation(version: int) -> Event:
+    return conversation_event(Membership(Conversation(TALK, ConversationType.GROUP, "alice", 1), version, ()), 2)
+
+
+DELIVERY = Delivery(DeliveryKey(Lane("whatsapp", 0), 7, 0), TALK, ONE, "bob", "+5511999990000", Text("hello"), 1_000)
+MADE = {
+    "message.accepted": _said(Text("hello")),
+    "message.updated": _said(Edit(Text("hullo"), TWO)),
+    "message.deleted": _said(Deletion(TWO)),
+    "message.rejected": events.rejected_event(Message(ONE, TALK, "alice", Text("hello"), 1, 1_000), "message_id_conflict", 2),
+    "delivery.updated": events.state_event(DELIVERY.seen(Facts(sent_at=2_000)), 2_000, 2),
+    "position.updated": events.position_event(Watermark(TALK, "bob", 7, 3), 2_000, 2),
+    "conversation.created": _conversation(1),
+    "conversation.members_changed": _conversation(2),
+}
+
+
+def test_every_type_is_made() -> None:
+    """The table below has all of them."""
+    assert MADE.keys() == set(TYPES)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_streams_and_webhooks_say_the_same_id_and_type(kind: str) -> None:
+    """Over gRPC, as Server-Sent Events and to webhooks, made here or read from the log; all else in its bytes stays."""
+    written = encode(MADE[kind])
+    read = decode(Record(written.topic, written.partition, 3, written.key, written.value, written.headers, 0))
+    for event in (MADE[kind], read):
+        [grpc] = pb.Events.FromString(Frame([event], Cursor()).encoded()).events
+        sse, sent = json.loads(event_json(event.body)), json.loads(envelope(event).body)
+        assert event_type(event) == kind
+        assert (grpc.type, sse["type"], sent["type"]) == (kind, kind, kind)
+        assert grpc.id == sse["id"] == sent["id"]
+        grpc.ClearField("type")
+        grpc.ClearField("id")
+        assert grpc == pb.Event.FromString(event.body)
