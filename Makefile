@@ -19,7 +19,7 @@ help:            ## this list
 $(VENV)/ready: requirements.txt constraints.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
 		|| { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Setting up $(VENV), once: about 70 MB to download, 350 MB on the disk, half a minute to a minute."
+	@echo "Setting up $(VENV), once: about 120 MB to download, 500 MB on the disk, half a minute to a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install $(PIP) -c constraints.txt -r requirements.txt
 	@$(BIN)/pip install -q $(PIP) --no-deps -e .

@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     )
     file_expire_h: Seconds = Field(24.0, description="An upload not completed, or a file never sent, goes after so long.")
     file_fetch_s: Seconds = Field(120.0, description="Fetching one file from a provider.")
+    conversion_cpu_s: Count = Field(
+        60, description="Seconds of a processor for converting one file; by the clock it may take three times as long."
+    )
     log_retention_h: Count = Field(168, description="How long the log keeps records that are done.")
 
     # Outgoing webhooks.

@@ -14,7 +14,7 @@ from chat4all.model.deliveries import Lane
 from chat4all.model.records import BatchRef
 from chat4all.model.signals import Signal
 from chat4all.ports import WEBHOOKS
-from chat4all.ports.waker import queue_of
+from chat4all.ports.waker import CONVERT, queue_of
 from chat4all.services.seal import Seal
 from chat4all.services.wake import CeleryWaker
 from chat4all.services.webhooks.signing import Signer
@@ -98,7 +98,7 @@ class Worker:
         self._tidier.wake()
 
     def work_on_file(self, task: str, file_id: str) -> None:
-        """Check an upload that its owner called complete, or fetch a file that a provider brought."""
+        """Check an upload that its owner called complete, fetch a file that a provider brought, or convert one."""
         self._files.wake(task, file_id)
 
     def sweep_files(self) -> None:
@@ -136,6 +136,10 @@ def declare(app: Celery, worker: Once[Worker]) -> None:
     @task(name="fetch_media")
     def fetch_media(file_id: str) -> None:
         worker.get().work_on_file("fetch_media", file_id)
+
+    @task(name=CONVERT)
+    def convert_file(file_id: str) -> None:
+        worker.get().work_on_file(CONVERT, file_id)
 
     @task(name="tidy")
     def tidy() -> None:

@@ -27,6 +27,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 NAMED: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (content.Media, "kind"): st.sampled_from(["", *MEDIA_KINDS]),
     (content.Media, "object_key"): st.just(""),
+    (content.Media, "form"): st.just(""),
     (content.Choices, "style"): st.sampled_from(CHOICE_STYLES),
 }
 

@@ -44,12 +44,13 @@ class AccountSettings(BaseSettings):
     breaker_failures: int | None = Field(None, ge=1, description="In place of CHAT4ALL_BREAKER_FAILURES.")
     breaker_probe_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BREAKER_PROBE_S.")
     uploads: bool = Field(True, description="Whether the provider is given the bytes of files; false: links, and nothing else.")
+    converts: bool = Field(True, description="Whether files are converted that the channel does not show as they are.")
 
     def limits(self, provider: Limits, real: bool) -> Limits:
         """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead."""
         paced = provider if real else _unpaced(provider)
         given = paced if self.uploads else msgspec.structs.replace(paced, upload_bytes={})
-        return self._over(given)
+        return self._over(given if self.converts else msgspec.structs.replace(given, shown={}))
 
     def retries(self, deployment: RetryPolicy) -> RetryPolicy:
         """The deployment's policy, and what the environment says of this channel instead."""

@@ -21,6 +21,16 @@ LOVE = "❤"
 # Voice notes of other networks (ogg) and mp3 are refused: they go as a link.
 AUDIO = ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/wav", "audio/x-wav")
 FILMS = ("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm")
+PICTURES_SHOWN = dict.fromkeys(("image/jpeg", "image/png"), 8 * MB)
+FILMS_SHOWN, SOUNDS_SHOWN = dict.fromkeys(FILMS, 25 * MB), dict.fromkeys(AUDIO, 25 * MB)
+SHOWN_AS = {
+    "image": PICTURES_SHOWN,
+    "sticker": PICTURES_SHOWN,
+    "video": FILMS_SHOWN,
+    "animation": FILMS_SHOWN,
+    "audio": SOUNDS_SHOWN,
+    "voice": SOUNDS_SHOWN,
+}
 
 
 class InstagramSettings(MessagingSettings):
@@ -56,6 +66,7 @@ class Instagram(MessagingChannel):
             **dict.fromkeys(FILMS, 25 * MB),
             "application/pdf": 25 * MB,
         },
+        shown=SHOWN_AS,
         # Its API with the account's own login has no uploads: a file goes by its link.
         caption_length=0,
         contents=frozenset({"reaction"}),

@@ -18,6 +18,17 @@ from chat4all.model.failures import Permanent, Temporary
 from chat4all.ports import Body, Limits, Outgoing, Update, Uploaded
 
 FILES = {"image/": 8 * MB, "": 25 * MB}
+PICTURES_SHOWN = dict.fromkeys(("image/jpeg", "image/png", "image/gif"), 8 * MB)
+FILMS_SHOWN = dict.fromkeys(("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"), 25 * MB)
+SOUNDS_SHOWN = dict.fromkeys(("audio/mpeg", "audio/mp4", "audio/aac", "audio/wav"), 25 * MB)
+SHOWN_AS = {
+    "image": PICTURES_SHOWN,
+    "sticker": PICTURES_SHOWN,
+    "animation": {"image/gif": 8 * MB} | FILMS_SHOWN,
+    "video": FILMS_SHOWN,
+    "audio": SOUNDS_SHOWN,
+    "voice": SOUNDS_SHOWN,
+}
 
 TEXT_MOST = 2000
 
@@ -49,6 +60,7 @@ class Messenger(MessagingChannel):
         receipts=frozenset({"sent", "delivered"}),
         file_bytes=FILES,
         upload_bytes=FILES,
+        shown=SHOWN_AS,
         caption_length=0,
         bare_receipts=True,
         contents=frozenset({"reaction"}),

@@ -97,6 +97,7 @@ class Telegram(Channel):
         receipts=frozenset(),
         file_bytes=telegram_sending.FILE_BYTES,
         upload_bytes=telegram_media.BY_UPLOAD,
+        shown=telegram_sending.SHOWN_AS,
         contents=telegram_sending.CONTENTS,
         choices=telegram_sending.CHOICES,
         quotes=True,

@@ -54,6 +54,15 @@ VIDEOS = ("video/mp4",)
 AUDIO = ("audio/mpeg", "audio/mp4")
 VOICES = ("audio/ogg",)
 FILE_BYTES = dict.fromkeys(PICTURES, 5 * MB) | dict.fromkeys((*DOCUMENTS, *VIDEOS, *AUDIO, *VOICES), 20 * MB)
+GIVEN_BYTES = 50 * MB
+SHOWN_AS = {
+    "image": dict.fromkeys(PICTURES, PHOTO_BYTES),
+    "video": dict.fromkeys(VIDEOS, GIVEN_BYTES),
+    "animation": dict.fromkeys(("image/gif", *VIDEOS), GIVEN_BYTES),
+    "audio": dict.fromkeys((*AUDIO, *VOICES), GIVEN_BYTES),
+    "voice": dict.fromkeys((*VOICES, *AUDIO), GIVEN_BYTES),
+    "sticker": {"image/webp": STICKER_BYTES},
+}
 CONTENTS = frozenset({"album", "location", "contact_cards", "poll", "reaction", "edit", "deletion"})
 # What may stand in an album. Pictures and films go together; documents and sounds only among themselves.
 INPUTS: dict[str, Any] = {

@@ -168,6 +168,7 @@ class WhatsApp(meta.MetaChannel):
         receipts=frozenset({"sent", "delivered", "read", "failed"}),
         file_bytes=whatsapp_media.BY_LINK,
         upload_bytes=whatsapp_media.BY_UPLOAD,
+        shown=whatsapp_media.SHOWN_AS,
         contents=whatsapp_sends.CONTENTS,
         choices=whatsapp_sends.CHOICES,
         quotes=True,

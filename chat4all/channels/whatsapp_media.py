@@ -21,6 +21,16 @@ DOCUMENTS = (
 SHOWN = dict.fromkeys(IMAGES, 5 * MB) | dict.fromkeys((*VIDEOS, *AUDIO), 16 * MB)
 BY_LINK = SHOWN | {"": 100 * MB}
 BY_UPLOAD = SHOWN | dict.fromkeys(DOCUMENTS, 100 * MB) | {"image/webp": STICKER_BYTES}
+STICKERS = {"image/webp": STICKER_BYTES}
+FILMS = {each: SHOWN[each] for each in VIDEOS}
+SHOWN_AS = {
+    "image": {each: SHOWN[each] for each in IMAGES},
+    "video": FILMS,
+    "animation": FILMS,
+    "audio": {each: SHOWN[each] for each in AUDIO},
+    "voice": {"audio/ogg": SHOWN["audio/ogg"]},
+    "sticker": STICKERS,
+}
 # An id is good for 30 days; what is sent on the last of them must still arrive.
 KEPT_MS = 29 * DAY_MS
 

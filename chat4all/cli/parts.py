@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from chat4all.channels import CHANNELS, polled
 from chat4all.ports import WEBHOOKS
-from chat4all.ports.waker import FILES, queue_of
+from chat4all.ports.waker import CONVERSIONS, FILES, queue_of
 from chat4all.root import ROOT
 from chat4all.settings import Settings, SettingsError
 
@@ -96,7 +96,12 @@ PARTS = (
     Part("gateway", "REST and webhooks", _gateway, ("gateway_port",)),
     Part("stream", "gRPC and Server-Sent Events", _module("bridges.stream"), ("stream_port", "events_port"), metrics=0),
     Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"]), metrics=1),
-    Part("worker-channels", "deliver", _worker("channels", [FILES, *map(queue_of, (*CHANNELS, WEBHOOKS))]), metrics=2),
+    Part(
+        "worker-channels",
+        "deliver",
+        _worker("channels", [FILES, CONVERSIONS, *map(queue_of, (*CHANNELS, WEBHOOKS))]),
+        metrics=2,
+    ),
     Part("bridge", "log to Celery chains", _module("bridges.ingest"), metrics=3),
     Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling"), metrics=4),
     Part("beat", "the sweep's clock", _beat, metrics=5),

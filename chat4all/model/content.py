@@ -31,6 +31,7 @@ class Media(Struct, frozen=True, tag="file", omit_defaults=True):
 
     `text`: the words beside it, its caption. `kind`: how it is meant to be shown: image, video, audio, voice, animation,
     sticker or document; empty: as its media type says. Records call it "file" and the API "media".
+    `form`: what it is converted to before it goes (`media_forms`), on a channel that does not show it as it is.
     """
 
     file_id: str
@@ -40,6 +41,7 @@ class Media(Struct, frozen=True, tag="file", omit_defaults=True):
     size: int = 0
     object_key: str = ""
     kind: str = ""
+    form: str = ""
 
     def as_text(self) -> str:
         """The words beside it; else a document's name, or what it is."""
@@ -369,6 +371,7 @@ def shown(content: Content) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(content)
     if isinstance(content, Media | Album):
         fields.pop("object_key", None)
+        fields.pop("form", None)
         caption = fields.pop("text", "")
         if caption:
             fields["caption"] = caption

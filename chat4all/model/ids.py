@@ -116,6 +116,11 @@ def inbound_file_id(message_id: str) -> str:
     return _named(f"chat4all:file:{message_id}")
 
 
+def conversion_file_id(object_key: str, form: str, day: str) -> str:
+    """The file that a conversion makes of an object: the same for all who need it on one day (UTC)."""
+    return made_id("conversion", object_key, form, day)
+
+
 # Dead letters.
 
 

@@ -55,6 +55,8 @@ class Limits(Struct, frozen=True):
     cards_most: how many contact cards go in one send. cards_need_phone: it takes none of who has no telephone number.
     signals: the kinds that it has, each with the seconds in which one about the same thing is enough.
     contents_at: in place of contents what addresses that begin so take, such as groups; those are shown no choices (`at`).
+    shown: by how a file is meant to be shown (`Media.shown_as`), the media types that people see so, each with the size up to
+    which they do. What is meant so and is none of these is converted; of other kinds nothing is.
     """
 
     text_length: int
@@ -78,6 +80,7 @@ class Limits(Struct, frozen=True):
     cards_need_phone: bool = False
     signals: dict[str, float] = {}
     contents_at: dict[str, frozenset[str]] = {}
+    shown: dict[str, dict[str, int]] = {}
 
     def at(self, address: str) -> "Limits":
         """What is allowed towards this address, or towards all that begin like this (`kind_of`)."""

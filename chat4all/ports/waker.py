@@ -9,8 +9,9 @@ from typing import Protocol
 from chat4all.model.deliveries import Lane
 from chat4all.model.signals import Signal
 
-# Where files are worked on, beside the lanes of whichever channels.
-FILES = "channels"
+# Where files are worked on, beside the lanes of whichever channels; and converted, which takes processors and not time.
+FILES, CONVERSIONS = "channels", "conversions"
+CONVERT = "convert_file"
 
 
 def queue_of(channel: str) -> str:
@@ -25,7 +26,7 @@ class Waker(Protocol):
         """These lanes have work that nobody may be looking at."""
 
     def wake_file(self, task: str, file_id: str) -> None:
-        """There is something to do for a file. `task`: verify_file or fetch_media."""
+        """There is something to do for a file. `task`: verify_file, fetch_media or convert_file."""
 
     def signal(self, signals: Iterable[Signal]) -> None:
         """Show these, if that can be done at once."""

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from chat4all.model.deliveries import Lane
 from chat4all.model.signals import Signal
 from chat4all.ports import MessageStore, Waker
-from chat4all.ports.waker import FILES, queue_of
+from chat4all.ports.waker import CONVERSIONS, CONVERT, FILES, queue_of
 from chat4all.settings import Settings
 from chat4all.telemetry import logs, metrics
 
@@ -43,7 +43,7 @@ class CeleryWaker:
     def wake_file(self, task: str, file_id: str) -> None:
         """One message."""
         try:
-            self._app.send_task(task, args=(file_id,), queue=FILES)
+            self._app.send_task(task, args=(file_id,), queue=CONVERSIONS if task == CONVERT else FILES)
         except BROKEN as error:
             metrics.BROKER_FAILURES.add()
             log.warning("poke_failed", task=task, file_id=file_id, error=type(error).__name__)

@@ -13,6 +13,7 @@ PIPELINE, CHANNELS = "worker-pipeline", "worker-channels"
 CALLS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 ANSWERS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5)
 ROADS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400)
+TRANSFERS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 # Ways in.
@@ -68,7 +69,7 @@ PROVIDER_UPDATES = Counter(
 )
 UPLOADS = Counter(
     "chat4all_uploads_total",
-    "Files of clients and providers: begun, ready, failed (what arrived is not what was promised) or expired.",
+    "Files of clients, providers and conversions: begun, ready, failed (what arrived is not what was promised) or expired.",
     "source",
     "outcome",
     where=(GATEWAY, PIPELINE, CHANNELS),
@@ -81,6 +82,21 @@ FETCHES_REFUSED = Counter(
     "Files that were not fetched because of where their URL leads, by what is wrong with it: another host, no public address.",
     "channel",
     "why",
+    where=(CHANNELS,),
+)
+
+CONVERSIONS = Counter(
+    "chat4all_conversions_total",
+    "Files that were converted for channels that do not show them as they are: made, or why not (a delivery's reason).",
+    "form",
+    "outcome",
+    where=(CHANNELS,),
+)
+CONVERSION_SECONDS = Histogram(
+    "chat4all_conversion_seconds",
+    "From taking a file out of the store to the end of its conversion.",
+    "form",
+    buckets=TRANSFERS,
     where=(CHANNELS,),
 )
 
@@ -239,7 +255,7 @@ PROVIDER_UPLOAD_SECONDS = Histogram(
     "chat4all_provider_upload_seconds",
     "One upload to a provider, from its first byte to its answer.",
     "channel",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+    buckets=TRANSFERS,
     where=(CHANNELS,),
 )
 THROTTLED = Counter(

@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 
 from chat4all.channels import CHANNELS
 
-QUEUES = ("pipeline", "channels", *(f"{name}-out" for name in CHANNELS))
+QUEUES = ("pipeline", "channels", "conversions", *(f"{name}-out" for name in CHANNELS))
 LIMIT_S = 5.0
 
 

@@ -14,15 +14,17 @@ from functools import partial
 from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
+from chat4all.ports.waker import CONVERT
 from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, FileLifecycle
 from chat4all.telemetry import logs
+from tasks.conversion.job import convert, overdue
 from tasks.files.media import Fetcher
 from tasks.resources import Parts
 
 log = logs.logger(__name__)
 
-# Fetches wait for others, checks for our own disk: neither may take the other's threads.
-THREADS = {"verify_file": 2, "fetch_media": 4}
+# Fetches wait for others, checks for our own disk: neither may take the other's threads. Conversions take a processor.
+THREADS = {"verify_file": 2, "fetch_media": 4, CONVERT: 1}
 TRIES = 5
 PAUSE_S = 2.0
 AT_ONCE = 200
@@ -63,7 +65,7 @@ def measured(opened: Parts, key: str) -> tuple[int, str]:
 
 def jobs(opened: Parts) -> dict[str, Callable[[str], None]]:
     """What is done for a file, by the task that asks for it."""
-    return {"verify_file": partial(verify, opened), "fetch_media": Fetcher(opened).fetch}
+    return {"verify_file": partial(verify, opened), "fetch_media": Fetcher(opened).fetch, CONVERT: partial(convert, opened)}
 
 
 class FileWorker:
@@ -136,10 +138,12 @@ def look(opened: Parts, file: StoredFile | None, now: int) -> None:
         return
     lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
     task = "verify_file" if file.status is FileStatus.VERIFYING else ""
-    if file.media and file.status is FileStatus.UPLOADING:
-        task = "fetch_media"
+    if file.status is FileStatus.UPLOADING:
+        task = CONVERT if file.form else "fetch_media" if file.media else ""
     if task and now < file.expires_at:
         lifecycle.changed(file, due_at=now + VERIFY_DUE_MS * 2 ** (file.tries // TRIES))
         opened.waker.wake_file(task, file.file_id)
+    elif task == CONVERT:
+        overdue(lifecycle, file)
     else:
         lifecycle.look(file)

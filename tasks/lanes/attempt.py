@@ -19,6 +19,7 @@ from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.calls import Calls
+from tasks.lanes.conversions import in_its_form
 from tasks.lanes.grace import Graces
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 # Calls of one account under way at once. At 100 ms each that is 640 a second, more than any provider allows an account.
 IN_FLIGHT = 64
-# How often to look whether a file that a provider brought has been fetched.
+# How often to look whether a file that a provider brought has been fetched, or one has been converted.
 FILE_MS = 1000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
@@ -139,9 +140,9 @@ class Sender:
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
-        if isinstance(row.payload, Media) and not row.payload.object_key:
-            payload = await self._fetched(row.payload)
-            if payload is None:
+        if isinstance(row.payload, Media):
+            payload = await self._at_hand(row.payload)
+            if isinstance(payload, Pending):
                 return Wait(now_ms() + FILE_MS, refusals)
             row = replace(row, payload=payload)
         if not isinstance(row.payload, Media | Album):
@@ -167,10 +168,14 @@ class Sender:
                 return Wait(now_ms(), refusals)
             return await self._send(row, refusals, hold, source)
 
-    async def _fetched(self, payload: Media) -> Media | Text | None:
-        """What a file that a provider brought has come to; None while it is on its way."""
-        found = await self._asked(arrived(self._parts.store, payload))
-        return None if isinstance(found, Pending) else found
+    async def _at_hand(self, file: Media) -> Media | Text | Pending:
+        """A file as it goes out: what one that a provider brought has come to, converted where that is needed."""
+        found: Media | Text | Pending = file
+        if not file.object_key:
+            found = await self._asked(arrived(self._parts.store, file))
+        if isinstance(found, Media) and found.form:
+            found = await self._asked(in_its_form(self._parts, found, self._channel.limits))
+        return found
 
     # The call
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.model.content import Media, Text
 from chat4all.model.deliveries import Delivery
@@ -19,7 +20,7 @@ WORDLESS = frozenset({"sticker", "voice", "audio"})
 
 
 class Pending(Struct, frozen=True):
-    """The file is still being fetched."""
+    """The file is still being fetched, or converted."""
 
 
 def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | Pending]:
@@ -31,7 +32,7 @@ def arrived(store: MessageStore, payload: Media) -> Callable[[], Media | Text | 
             return Text(payload.text or f"[{payload.filename}]")
         if file.status is not FileStatus.READY:
             return Pending()
-        return Media(file.file_id, payload.text, file.filename, file.mime_type, file.size, file.object_key, payload.kind)
+        return replace(payload, filename=file.filename, mime_type=file.mime_type, size=file.size, object_key=file.object_key)
 
     return ask
 

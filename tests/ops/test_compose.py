@@ -67,9 +67,9 @@ def test_every_variable_of_the_channels_is_in_the_example() -> None:
 
 def test_every_channel_has_a_worker() -> None:
     """A channel whose queue nobody reads would be silence."""
-    named = re.findall(r"-Q, ([a-z,-]+)\]", COMPOSE)
+    named = re.findall(r'-Q, "?([a-z,-]+)"?\]', COMPOSE)
     read = {queue for each in named for queue in each.split(",")}
-    assert {"pipeline", "channels", *(queue_of(name) for name in (*CHANNELS, WEBHOOKS))} <= read
+    assert {"pipeline", "channels", "conversions", *(queue_of(name) for name in (*CHANNELS, WEBHOOKS))} <= read
 
 
 def test_the_ports_inside_are_the_defaults() -> None:

@@ -11,7 +11,7 @@ from chat4all.model.content import API_NAMES, MEDIA_KINDS, Content
 from chat4all.model.drafts import Sendable, WrongPayload, read_payload
 
 # Of a file only the service needs these; what the API calls differently.
-HIDDEN = frozenset({"object_key"})
+HIDDEN = frozenset({"object_key", "form"})
 RENAMED = {"text": "caption"}
 REF = "#/components/schemas/"
 MEDIA = "A file. `caption`: the words beside it. `kind`: how it is shown: " + ", ".join(MEDIA_KINDS) + "."

@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.content import Album, Content, Edit, Media, Text
+from chat4all.model.media_forms import MediaForm, form_for
 from chat4all.model.messages import Recipient
 from chat4all.model.text_splitting import split
 from chat4all.ports import Channel, Limits
@@ -49,15 +50,18 @@ def _numbered(parts: Mapping[Way, Parts]) -> tuple[dict[Way, int], Renditions]:
 
 
 def _parts(payload: Content, name: str, limits: Limits, channel: Channel) -> Parts:
-    """The parts that it goes in; none: it goes as it is. In groups the speaker's name stands in front.
-
-    Words that do not fit beside a file, or beside the link that stands for one that the channel does not take, follow it.
-    """
+    """The parts that it goes in; none: it goes as it is. In groups the speaker's name stands in front."""
     if isinstance(payload, Album):
         return _album(payload, name, limits, channel)
-    if not isinstance(payload, Media):
-        return adapted(payload, name, limits)
+    return _file(payload, name, limits) if isinstance(payload, Media) else adapted(payload, name, limits)
+
+
+def _file(payload: Media, name: str, limits: Limits) -> Parts:
+    """Words that do not fit beside a file, or beside the link that stands for one that the channel does not take, follow it."""
     words = caption(payload, name)
+    form = form_for(payload, limits.shown)
+    if form:
+        return _converted(replace(payload, form=form.name), form, words, limits)
     if limits.takes(payload.mime_type, payload.size, ""):
         alone, follow = replace(payload, text=""), split(words, limits.text_length, limits.measure)
         if _fits(payload, words, limits):
@@ -66,6 +70,17 @@ def _parts(payload: Content, name: str, limits: Limits, channel: Channel) -> Par
     if not payload.text or _fits_with_link(payload, words, limits):
         return ()
     return ("", *split(words, limits.text_length, limits.measure))
+
+
+def _converted(file: Media, form: MediaForm, words: str, limits: Limits) -> Parts:
+    """A file that is converted before it goes. It may have to go as a link all the same, so words beside it fit there too."""
+    alone, follow = replace(file, text=""), split(words, limits.text_length, limits.measure)
+    if not words:
+        return (alone,)
+    is_beside = form.has_words and limits.measure(words) <= limits.caption_length and _fits_with_link(file, words, limits)
+    if is_beside:
+        return (replace(file, text=words),)
+    return (alone, *follow) if file.text else (Text(words), alone)
 
 
 def _album(album: Album, name: str, limits: Limits, channel: Channel) -> Parts:

@@ -221,7 +221,7 @@ class FileLifecycle:
 
 
 def _count(file: StoredFile, outcome: str, size: int = 0) -> None:
-    source = "provider" if file.media else "client"
+    source = "conversion" if file.form else "provider" if file.media else "client"
     metrics.UPLOADS.of(source, outcome).add()
     if size:
         metrics.UPLOAD_BYTES.of(source).add(size)

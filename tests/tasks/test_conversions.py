@@ -1,0 +1,293 @@
+"""Files that a channel does not show as they are reach people converted; where that cannot be, as they are."""
+
+import socket
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from msgspec.structs import replace
+from PIL import Image
+
+from chat4all.channels import open_channel
+from chat4all.model.content import Media
+from chat4all.model.file_signatures import true_type
+from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile
+from chat4all.model.media_forms import FORMS
+from chat4all.ports import MediaSource, Outgoing
+from chat4all.ports.waker import CONVERT
+from chat4all.services.acceptance.renditions import rendered
+from tasks.conversion import job, sandbox
+from tasks.lanes.outcome import Done
+from tests.tasks import media_samples as samples
+from tests.tasks.test_provider_uploads import Given, Way, way
+from tests.tasks.world import World, message, new_id, whatsapp, world
+
+TALK = new_id("conversation", "converted")
+BYTES_MOST = 64 << 20
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+class Keeping(Given):
+    """Keeps what it is given, with what is said of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[Media, str]] = []
+
+    async def send_file(self, message: Outgoing, file: Media, source: MediaSource) -> str:
+        self.sent.append((file, message.text))
+        return await super().send_file(message, file, source)
+
+
+def provider(road: World, name: str) -> Keeping:
+    """A provider that keeps files, with the limits of this channel."""
+    made = Keeping()
+    made.limits = open_channel(name, road.parts.settings).limits
+    return made
+
+
+def converting(road: World) -> None:
+    """A worker that does what it is asked for."""
+
+    def work(task: str, file_id: str) -> None:
+        if task == CONVERT:
+            job.convert(road.parts, file_id)
+
+    road.wakes.work = work
+
+
+def stored(road: World, name: str, mime_type: str, content: bytes, kind: str = "", text: str = "") -> Media:
+    """A file that the object store has."""
+    key = new_id("key", name, road.parts.settings.data)
+    road.parts.objects.put(key, [content])
+    return Media(new_id("f", name), text, name, mime_type, len(content), key, kind)
+
+
+async def sent(road: World, made: Way, file: Media, people: int = 1) -> None:
+    """Accepted, and sent to so many people."""
+    to = [whatsapp(number) for number in range(people)]
+    road.know(*to)
+    numbered, renditions = rendered(file, "", to, {"whatsapp": made.channel})
+    said = message(TALK, str(road.log.ends("chat-incoming")), to=numbered, renditions=renditions)
+    road.say(replace(said, payload=file))
+    road.run()
+    for index in range(len(road.rows())):
+        await made.until_done(index)
+
+
+def conversions(road: World) -> list[StoredFile]:
+    """The rows of all conversions that were asked for."""
+    ids = [file_id for task, file_id in road.wakes.files if task == CONVERT]
+    return list(road.store.files(ids).values())
+
+
+def looked_at(content: bytes) -> tuple[str, ...]:
+    """What libraries of others say that it is: its container, and what is in it."""
+    if true_type(ANY_TYPE, content[:4096]).startswith("image/"):
+        with Image.open(BytesIO(content)) as image:
+            return (str(image.format),)
+    with av.open(BytesIO(content)) as opened:
+        shapes = [getattr(each, "layout", None) for each in opened.streams]
+        names = [each.codec_context.name for each in opened.streams]
+        layouts = [f" {shape.name}" if shape else "" for shape in shapes]
+        return (opened.format.name.partition(",")[0], *(f"{name}{layout}" for name, layout in zip(names, layouts, strict=True)))
+
+
+WEBM = ("voice.webm", "audio/webm", lambda: samples.sound("webm", "libopus"), "voice")
+CALLED_FILM = ("voice.webm", "video/webm", lambda: samples.sound("webm", "libopus"), "voice")
+M4A = ("voice.m4a", "audio/mp4", lambda: samples.sound("mp4", "aac"), "voice")
+MP3 = ("voice.mp3", "audio/mpeg", lambda: samples.sound("mp3", "libmp3lame"), "voice")
+OGG = ("voice.ogg", "audio/ogg", lambda: samples.sound("ogg", "libopus", layout="mono"), "voice")
+WAV = ("song.wav", "audio/wav", lambda: samples.sound("wav", "pcm_s16le"), "")
+FLAC = ("song.flac", "audio/flac", lambda: samples.sound("flac", "flac"), "")
+HEIC = ("beach.heic", "image/heic", lambda: samples.picture("HEIF"), "")
+AVIF = ("beach.avif", "image/avif", lambda: samples.picture("AVIF"), "")
+WEBP = ("beach.webp", "image/webp", lambda: samples.picture("WEBP"), "")
+CLEAR = ("logo.webp", "image/webp", lambda: samples.picture("WEBP", mode="RGBA"), "")
+TIFF = ("scan.tiff", "image/tiff", lambda: samples.picture("TIFF"), "")
+LARGE = ("large.png", "image/png", lambda: samples.noise("PNG", (2400, 1800)), "")
+GIF = ("cat.gif", "image/gif", lambda: samples.moving("GIF"), "")
+STILL = ("still.gif", "image/gif", lambda: samples.picture("GIF"), "")
+MOVING_WEBP = ("cat.webp", "image/webp", lambda: samples.moving("WEBP"), "")
+STICKER = ("sticker.png", "image/png", lambda: samples.picture("PNG", mode="RGBA"), "sticker")
+WEBM_FILM = ("film.webm", "video/webm", lambda: samples.film("webm", "libvpx", audio="libopus"), "")
+MOV = ("film.mov", "video/quicktime", lambda: samples.film("mov", "mpeg4", audio="aac"), "")
+
+OPUS, AAC = ("audio/ogg", "ogg", "opus mono"), ("audio/mp4", "mov", "aac stereo")
+JPEG, H264 = ("image/jpeg", "JPEG"), ("video/mp4", "mov", "h264", "aac stereo")
+SILENT, AS_IT_IS, WEBP_STICKER = ("video/mp4", "mov", "h264"), (), ("image/webp", "WEBP")
+
+# What arrives on WhatsApp, Telegram, Messenger and Instagram.
+ARRIVES: list[tuple[Any, ...]] = [
+    (WEBM, OPUS, OPUS, AAC, AAC),
+    (CALLED_FILM, OPUS, OPUS, AAC, AAC),
+    (M4A, OPUS, AS_IT_IS, AS_IT_IS, AS_IT_IS),
+    (MP3, OPUS, AS_IT_IS, AS_IT_IS, AAC),
+    (OGG, AS_IT_IS, AS_IT_IS, AAC, AAC),
+    (WAV, AAC, AAC, AS_IT_IS, AS_IT_IS),
+    (FLAC, AAC, AAC, AAC, AAC),
+    (HEIC, JPEG, JPEG, JPEG, JPEG),
+    (AVIF, JPEG, JPEG, JPEG, JPEG),
+    (WEBP, JPEG, AS_IT_IS, JPEG, JPEG),
+    (CLEAR, JPEG, AS_IT_IS, JPEG, JPEG),
+    (TIFF, JPEG, JPEG, JPEG, JPEG),
+    (LARGE, JPEG, JPEG, JPEG, JPEG),
+    (GIF, SILENT, AS_IT_IS, AS_IT_IS, SILENT),
+    (STILL, JPEG, AS_IT_IS, AS_IT_IS, JPEG),
+    (MOVING_WEBP, SILENT, AS_IT_IS, SILENT, SILENT),
+    (STICKER, WEBP_STICKER, WEBP_STICKER, AS_IT_IS, AS_IT_IS),
+    (WEBM_FILM, H264, H264, AS_IT_IS, AS_IT_IS),
+    (MOV, H264, H264, AS_IT_IS, AS_IT_IS),
+]
+WHERE = ("whatsapp", "telegram", "messenger", "instagram")
+CASES = [
+    pytest.param(channel, *case[0], case[1 + place], id=f"{case[0][0]} {case[0][1]} {channel}")
+    for case in ARRIVES
+    for place, channel in enumerate(WHERE)
+]
+
+
+@pytest.mark.parametrize(("channel", "name", "mime_type", "content", "kind", "arrives"), CASES)
+async def test_what_arrives_is_what_the_channel_shows(
+    road: World, channel: str, name: str, mime_type: str, content: Any, kind: str, arrives: tuple[str, ...]
+) -> None:
+    """Its type, its codecs and its size, by other eyes than the converter's; what is shown as it is stays as it is."""
+    converting(road)
+    given = stored(road, name, mime_type, content(), kind)
+    async with way(road, provider(road, channel)) as made:
+        await sent(road, made, given)
+        [(file, _)] = made.channel.sent  # type: ignore[attr-defined]
+        limits = made.channel.limits
+    if not arrives:
+        assert (file.object_key, conversions(road)) == (given.object_key, [])
+        return
+    bytes_sent = b"".join(road.parts.objects.read(file.object_key))
+    assert (file.mime_type, *looked_at(bytes_sent)) == arrives
+    assert file.size == len(bytes_sent) <= limits.shown[file.shown_as][file.mime_type]
+    assert limits.takes(file.mime_type, file.size, "")
+    assert Path(file.filename).stem == Path(name).stem
+
+
+async def test_it_is_made_once_for_everybody(road: World) -> None:
+    """People, messages, repetitions and a second process use the same; another day's row finds the same bytes kept."""
+    converting(road)
+    given = stored(road, *WEBM[:2], WEBM[2](), "voice")
+    for _ in range(2):
+        async with way(road, provider(road, "whatsapp")) as made:
+            await sent(road, made, given, people=3)
+    [row] = conversions(road)
+    assert (row.status, row.form, row.source, row.tries) == (FileStatus.READY, "voice", given.object_key, 1)
+    assert len(road.wakes.files) == 1
+
+
+async def test_a_key_waits_for_it_and_nothing_is_begun(road: World) -> None:
+    """The lane is free meanwhile, no attempt is counted, and it goes when it is there."""
+    given = stored(road, *WEBM[:2], WEBM[2](), "voice")
+    async with way(road, provider(road, "whatsapp")) as made:
+        with pytest.raises(AssertionError, match="Wait"):
+            await sent(road, made, given)
+        assert (road.rows()[0].facts.attempts, made.channel.arrived) == (0, [])
+        [row] = conversions(road)
+        job.convert(road.parts, row.file_id)
+        assert isinstance(await made.attempt(), Done)
+        assert [file.mime_type for file, _ in made.channel.sent] == ["audio/ogg"]  # type: ignore[attr-defined]
+
+
+async def test_words_go_beside_a_picture_and_behind_a_voice(road: World) -> None:
+    """Where the channel shows them: on WhatsApp a voice note has no words."""
+    converting(road)
+    async with way(road, provider(road, "whatsapp")) as made:
+        await sent(road, made, stored(road, *HEIC[:2], HEIC[2](), text="the beach"))
+        await sent(road, made, stored(road, *WEBM[:2], WEBM[2](), "voice", text="listen"))
+        files = made.channel.sent  # type: ignore[attr-defined]
+        assert [(file.mime_type, text) for file, text in files] == [("image/jpeg", "the beach"), ("audio/ogg", "")]
+        assert made.channel.arrived[-1].text == "listen"
+
+
+def huge_png() -> bytes:
+    """A picture of 100,000 by 100,000 that has no points at all."""
+    whole = samples.picture("PNG")
+    return whole[:16] + (100_000).to_bytes(4, "big") * 2 + whole[24:]
+
+
+HOSTILE: dict[str, tuple[str, Any]] = {
+    "a cut sound": ("audio/webm", lambda: samples.sound("webm", "libopus")[:200]),
+    "noise after a right beginning": ("audio/webm", lambda: b"\x1aE\xdf\xa3" + bytes(range(256)) * 40),
+    "a sound that is called a picture": ("image/heic", lambda: samples.sound("ogg", "libopus")),
+    "a picture that is called a sound": ("audio/webm", lambda: samples.picture("PNG")),
+    "a picture with much of nothing": ("image/bmp", lambda: samples.picture("PNG", (12_000, 12_000), "L")),
+    "a picture that says it is huge": ("image/webp", huge_png),
+    "a drawing": ("image/webp", lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
+    "a film without a picture": ("video/x-matroska", lambda: samples.sound("matroska", "libopus")),
+    "nothing but a beginning": ("image/heic", lambda: samples.picture("HEIF")[:60]),
+    "too long": ("video/x-matroska", lambda: samples.film("matroska", "libvpx", (32, 32), frames=15 * 700)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_what_cannot_be_converted_goes_as_it_is(road: World, name: str) -> None:
+    """At once and once: the person gets the file, or a link to it; the row says why."""
+    converting(road)
+    mime_type, content = HOSTILE[name]
+    kind = "voice" if mime_type.startswith("audio/") else ""
+    given = stored(road, "given.bin", mime_type, content(), kind)
+    async with way(road, provider(road, "instagram")) as made:
+        for _ in range(2):
+            await sent(road, made, given)
+        [row] = conversions(road)
+        assert (row.status, row.tries) == (FileStatus.FAILED, 1)
+        assert row.reason in {"conversion_unreadable", "conversion_too_large"}
+        assert len(made.channel.arrived) == 2
+        assert not made.channel.sent or made.channel.sent[0][0] == given  # type: ignore[attr-defined]
+
+
+class Ear:
+    """Listens, to hear whether anybody comes."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.1)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/segment.ts"
+
+    def heard(self) -> bool:
+        try:
+            self.socket.accept()
+        except TimeoutError:
+            return False
+        return True
+
+
+PLAYLISTS = {
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile '{}'\n",
+    "DASH": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>{}</BaseURL></Period></MPD>',
+    "SDP": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nu={}\nm=audio 5004 RTP/AVP 0\n",
+    "after a mark of MPEG": "ID3\x04\x00\x00\x00\x00\x00\x00#EXTM3U\n{}\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+@pytest.mark.parametrize("place", ["url", "secret"])
+async def test_what_names_other_files_leads_nowhere(road: World, tmp_path: Path, name: str, place: str) -> None:
+    """Neither an address nor a file of this machine is opened, whatever the file is called."""
+    secret = tmp_path / "secret.ogg"
+    secret.write_bytes(samples.sound("ogg", "libopus"))
+    ear = Ear()
+    content = PLAYLISTS[name].format(ear.url if place == "url" else secret).encode()
+    with sandbox.folder() as folder:
+        source, made = sandbox.files_of(folder)
+        source.write_bytes(content)
+        for form, mime_type in (("voice", "audio/mpeg"), ("film", "video/mp4"), ("picture", "image/webp")):
+            result = sandbox.converted(folder, FORMS[form], mime_type, 10)
+            assert (result.reason, result.mime_type) == ("conversion_unreadable", "")
+            assert not made.exists() or b"OggS" not in made.read_bytes()
+    assert not ear.heard()
+    ear.socket.close()
