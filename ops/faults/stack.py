@@ -6,7 +6,7 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from chat4all.root import ROOT
@@ -42,6 +42,8 @@ class Stack(ABC):
         self.system = System(data, {**servers, **QUICK, **env})
         self._secrets = secrets or {}
         self._spawned: list[subprocess.Popen[bytes]] = []
+        # What ends with it: contexts that a fault entered.
+        self.beside = ExitStack()
         self.second_ports = free_ports(2)
 
     @property
@@ -57,7 +59,7 @@ class Stack(ABC):
             # The run opens log and store itself, with the same passwords.
             with environment(self._secrets):
                 refuse_real(self.system.settings)
-                with self.system:
+                with self.beside, self.system:
                     try:
                         yield self
                     finally:

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from chat4all.root import ROOT
-from ops.faults import growing, kills, mixed, outages, providers, records, slow
+from ops.faults import growing, kills, mixed, outages, providers, records, slow, webhooks
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
@@ -52,6 +52,14 @@ _ROWS = (
     Fault("provider-hangs", "WhatsApp hangs for 10 s", providers.hanging),
     Fault("provider-refuses", "half of all calls answered 500 or 429", providers.refusing),
     Fault("responses-dropped", "answers lost after acceptance", providers.dropped_responses, True, short=True),
+    Fault(
+        "webhooks",
+        "an endpoint and whoever tells it killed",
+        webhooks.webhooks,
+        True,
+        env=webhooks.SCALED,
+        per_second=webhooks.PER_SECOND,
+    ),
     Fault("slow-clients", "2,790 slow clients in nine ways", slow.clients, env=MANY_LOGINS, stacks=EMBEDDED),
     Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
     Fault("mixed", "all kinds at once, at random", mixed.mixed, True, arrive_s=240, cut_calls=True, per_second=60),

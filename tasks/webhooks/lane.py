@@ -7,15 +7,16 @@ open one; before it goes the endpoints are looked at again, so that one that cam
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
+from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.events import Event, decode
-from chat4all.model.failures import RangeLost, Temporary
+from chat4all.model.events import Event
+from chat4all.model.failures import Temporary
 from chat4all.model.ids import made_id
-from chat4all.model.records import EVENTS, Range, Record, is_newer
+from chat4all.model.records import EVENTS, Record, is_newer
 from chat4all.ports import DeadLetter, LaneState, Waiting
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.lease import Hold
@@ -26,7 +27,8 @@ from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.listener import Listener
 from tasks.webhooks.lost import lost
 from tasks.webhooks.matching import wants
-from tasks.webhooks.repeats import Repeats, is_late, known_of
+from tasks.webhooks.reading import Reading
+from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.scan import Scan
 from tasks.webhooks.telling import Telling
 
@@ -63,7 +65,7 @@ class WebhookLane:
         self.listeners: dict[str, Listener] = {}
         self.read = self._cursor = state.cursor
         self._parts, self._writer, self._executor, self._endpoints = parts, writer, executor, endpoints
-        self._repeats = Repeats(-1)
+        self._reading = Reading(hold.lane.partition, parts, executor)
         self._open: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_stopped = False
@@ -84,10 +86,10 @@ class WebhookLane:
         seqs, waiting, ends = await self._in_thread(
             lambda: (store.told_seqs(), store.waiting(lane), self._parts.log.ends(EVENTS)[self.partition])
         )
-        self._repeats = Repeats(seqs.get(self.partition, -1))
         starts = [each.webhook.starts.get(self.partition, 0) for each in self._endpoints.enabled.values()]
         self.read = min(max(self._cursor, min(starts, default=ends[1])), ends[1])
         self._pass_over(ends[0])
+        await self._reading.begin(self.read, seqs.get(self.partition, -1))
         gone = [row for row in waiting if row.address not in self._endpoints.enabled]
         for row in waiting:
             if row.address in self._endpoints.enabled:
@@ -141,19 +143,15 @@ class WebhookLane:
 
     async def dispatch(self, records: Sequence[Record]) -> None:
         """The next records of the log."""
-        events = []
-        for record in records:
-            if is_newer(record.headers):
-                if not self.is_stopped:
-                    log.error("newer_record", record=f"{EVENTS}:{record.partition}:{record.offset}", todo="upgrade the workers")
-                self.is_stopped = True
-                break
-            events.append(_decoded(record))
-        known = await self._known([each for each in events if each and is_late(each) and not self._repeats.knows(each)])
-        for record, event in zip(records, events, strict=False):
-            if event and not self._repeats.overtaken(event, known) and self._repeats.is_news(event):
-                self._offer(event)
-            self.read = record.offset + 1
+        ours = list(takewhile(lambda each: not is_newer(each.headers), records))
+        if len(ours) < len(records) and not self.is_stopped:
+            newer = records[len(ours)]
+            log.error("newer_record", record=f"{EVENTS}:{newer.partition}:{newer.offset}", todo="upgrade the workers")
+            self.is_stopped = True
+        for event in await self._reading.live(ours):
+            self._offer(event)
+        if ours:
+            self.read = ours[-1].offset + 1
 
     def _offer(self, event: Event) -> None:
         telling = None
@@ -161,9 +159,6 @@ class WebhookLane:
             if wants(endpoint.webhook, event):
                 telling = telling or Telling(event)
                 self._listener(endpoint).offer(telling)
-
-    async def _known(self, late: list[Event]) -> list[tuple[str, int, int]]:
-        return await self._asked(lambda: known_of(self._parts.store, late)) if late else []
 
     async def skip(self) -> None:
         """What comes next is no longer in the log: go on at the first that is."""
@@ -233,18 +228,14 @@ class WebhookLane:
         await self._asked(lambda: self._parts.store.add_dead_letters([letter]))
         metrics.WEBHOOK_EVENTS_GIVEN_UP.add()
 
-    async def page(self, position: int, end: int, listener: Listener) -> tuple[list[Telling], int]:
+    async def repeats(self, position: int) -> Repeats:
+        """For who reads again from here on: what was told before."""
+        return await self._reading.again(position)
+
+    async def page(self, position: int, end: int, listener: Listener, repeats: Repeats) -> tuple[list[Telling], int]:
         """What an endpoint wants of [position, end), and where to go on."""
-        span = Range(self.partition, position, end - 1)
-        try:
-            records = await self._asked(lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S))
-        except RangeLost:
-            first = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self.partition][0]
-            lost(self.partition, position, first)
-            return [], max(first, position + 1)
-        webhook = listener.endpoint.webhook
-        events = [event for event in map(_decoded, records) if event and wants(webhook, event)]
-        return [Telling(event) for event in events if not self._repeats.was_dropped(event.offset)], end
+        events, end = await self._reading.page(position, end, repeats)
+        return [Telling(each) for each in events if wants(listener.endpoint.webhook, each)], end
 
     # In the background
 
@@ -290,10 +281,10 @@ class WebhookLane:
             # Somebody may have come who should hear what is below: they are looked at first.
             self._endpoints.outdated()
             return
-        seq = self._repeats.told_below(reached)
-        if seq > self._repeats.raised:
+        seq = self._reading.repeats.told_below(reached)
+        if seq > self._reading.repeats.raised:
             await self._in_thread(store.raise_told_seqs, {self.partition: seq})
-            self._repeats.raised = seq
+            self._reading.repeats.raised = seq
         await self._in_thread(store.raise_cursor, self.hold.lane, reached, self.hold.lease.fence)
         self._cursor = reached
 
@@ -306,11 +297,3 @@ class WebhookLane:
 
 def _restamped(row: Waiting, hold: Hold) -> Waiting:
     return replace(row, stamp=hold.stamp())
-
-
-def _decoded(record: Record) -> Event | None:
-    try:
-        return decode(record)
-    except ValueError as error:
-        log.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
-        return None

@@ -1,7 +1,7 @@
 """Which events of a partition are news: a stage that runs again publishes its events again, behind what it published before."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from chat4all.model.deliveries import RANK, DeliveryKey, state
@@ -21,6 +21,11 @@ Known = tuple[str, int, int]
 def is_late(event: Event) -> bool:
     """Whether others may have told a newer one before."""
     return bool(event.about) and event.at - event.learned_at > LATE_MS
+
+
+def late_of(events: Iterable[Event], repeats: "Repeats") -> list[Event]:
+    """Those of which only the store knows whether others told a newer one before."""
+    return [each for each in events if is_late(each) and not repeats.knows(each)]
 
 
 def known_of(store: MessageStore, late: Sequence[Event]) -> list[Known]:
@@ -47,19 +52,31 @@ class Repeats:
         self._highest = self._below = self.raised = highest
         self._states = States()
         self._dropped: dict[int, None] = {}
+        # Below this it is not remembered any more what was dropped.
+        self.remembers = 0
         self._seqs: deque[tuple[int, int]] = deque()
 
-    def is_news(self, event: Event) -> bool:
-        """Whether it is to be told. To be asked once of each, in the order of the log."""
-        news = self._is_news(event)
+    def is_news(self, event: Event, known: Sequence[Known] = ()) -> bool:
+        """Whether it is to be told; asked once of each, in the order of the log. `known`: what the store has of late ones."""
+        news = not self._overtaken(event, known) and self._is_news(event)
         if not news:
-            self._dropped[event.offset] = None
-            if len(self._dropped) > REMEMBERED:
-                del self._dropped[next(iter(self._dropped))]
+            self._drop(event.offset)
         elif event.seq >= 0:
             self._highest = event.seq
             self._seqs.append((event.offset, event.seq))
         return news
+
+    def hear(self, event: Event) -> None:
+        """This was told, or dropped, by whoever came before."""
+        self._highest = max(self._highest, event.seq)
+        self._states.hear(event)
+
+    def _drop(self, offset: int) -> None:
+        self._dropped[offset] = None
+        if len(self._dropped) > REMEMBERED:
+            oldest = next(iter(self._dropped))
+            del self._dropped[oldest]
+            self.remembers = oldest + 1
 
     def was_dropped(self, offset: int) -> bool:
         """Whether what is there was a repeat."""
@@ -69,8 +86,7 @@ class Repeats:
         """Whether anything was heard of what this tells of."""
         return self._states.knows(event.about)
 
-    def overtaken(self, event: Event, known: Sequence[Known]) -> bool:
-        """Whether what is known goes beyond this late one."""
+    def _overtaken(self, event: Event, known: Sequence[Known]) -> bool:
         return any(about == event.about and (rank > event.rank or further > event.further) for about, rank, further in known)
 
     def told_below(self, offset: int) -> int:

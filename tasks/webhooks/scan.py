@@ -15,6 +15,7 @@ from chat4all.ports import Waiting
 from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.listener import KEYS, Listener
+from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.telling import Telling
 
 # Offsets that are read at once.
@@ -28,7 +29,10 @@ class Reader(Protocol):
     def read(self) -> int:
         """The offset that comes to the queues next."""
 
-    async def page(self, position: int, end: int, listener: Listener) -> tuple[list[Telling], int]:
+    async def repeats(self, position: int) -> Repeats:
+        """For who reads again from here on: what was told before."""
+
+    async def page(self, position: int, end: int, listener: Listener, repeats: Repeats) -> tuple[list[Telling], int]:
         """What the endpoint wants of [position, end), and where to go on."""
 
 
@@ -40,17 +44,16 @@ class Scan:
         self._of, self._reader = listener, reader
         self._due = {name for name, row in listener.keys.items() if row.retry_at <= now}
         self._takes_all = listener.whole is not None and listener.whole.retry_at <= now and listener.is_quiet
-        # Of a message that was published again the first one counts.
-        self._highest = -1
         self._ended = False
 
     async def run(self) -> None:
         """Until it is live again, or must wait again."""
         of = self._of
         position = min(each.seq for each in self._rows())
+        repeats = await self._reader.repeats(position)
         while position < self._reader.read and not self._ended and of.goes_on():
             end = min(position + PAGE, self._reader.read)
-            events, end = await self._reader.page(position, end, of)
+            events, end = await self._reader.page(position, end, of, repeats)
             mine = [each for each in events if self._is_mine(each)]
             await self._tell(mine)
             if not of.goes_on():
@@ -69,9 +72,7 @@ class Scan:
 
     def _is_mine(self, event: Telling) -> bool:
         """Whether a row of this scan stands for it, and it was not told."""
-        seq, before = event.event.seq, self._highest
-        self._highest = max(before, seq)
-        if event.offset in self._of.taken or (0 <= seq <= before):
+        if event.offset in self._of.taken:
             return False
         key = self._of.keys.get(event.conversation_id)
         if key is not None:

@@ -189,6 +189,8 @@ class Outcome:
                             each["recipient"],
                             each["channel"],
                             each["status"],
+                            talk.conversation_id,
+                            message["seq"],
                             reason=each.get("reason", ""),
                         )
                     )

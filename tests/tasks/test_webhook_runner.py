@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from chat4all.model.clock import day_of, now_ms
-from chat4all.model.deliveries import Lane
-from chat4all.model.events import decode
+from chat4all.model.deliveries import RANK, DeliveryKey, Lane, State
+from chat4all.model.events import Event, decode
 from chat4all.ports import Lease
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
+from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import publish
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
 from tests.tasks.world import World, new_id, world
@@ -217,6 +218,55 @@ def republish(road: World) -> None:
     """As a stage that died before it raised progress does."""
     spans = road.everything("chat-events").ranges
     publish(road.log, [decode(each) for each in road.log.read("chat-events", spans, 5)])
+
+
+def state(road: World, status: str, late_ms: int = 0) -> None:
+    """Publish how far a delivery of the first conversation has come, learned so long ago."""
+    told = pb.StateEvent(message_id="m", conversation_id=ONE, seq=1, recipient="p", channel="whatsapp", state=status)
+    event = pb.Event(event_id=f"m-{status}", at_ms=now_ms() - late_ms, state=told)
+    key = str(DeliveryKey(Lane("whatsapp", 0), 1, 0))
+    body, rank = event.SerializeToString(), RANK[State(status)]
+    publish(road.log, [Event("state", ONE, 0, body, subject=key, rank=rank)])
+
+
+def states(receiver: Receiver) -> list[str]:
+    return [said["data"]["state"] for _, said in list(receiver.told) if said["type"] == "delivery.updated"]
+
+
+def test_no_state_falls_under_the_next_holder(road: World, receiver: Receiver) -> None:
+    """An older one that comes after the lane changed hands is not told, be it live or waited for by a conversation."""
+    add(road, receiver, "/a")
+    with telling(road):
+        state(road, "SENT")
+        state(road, "READ")
+        wait_for(lambda: states(receiver) == ["SENT", "READ"])
+    refused = failing(1)
+    receiver.answers["/a"] = refused
+    state(road, "DELIVERED")
+    say(road, ONE, 1)
+    with telling(road):
+        wait_for(lambda: len(receiver.of("/a")) == 1)
+    assert states(receiver) == ["SENT", "READ"]
+
+
+def test_no_state_falls_in_a_second_reading(road: World, receiver: Receiver) -> None:
+    """A conversation that waits when the lane changes hands is read again from the log, with what was dropped there."""
+    add(road, receiver, "/a")
+    with telling(road):
+        state(road, "READ")
+        wait_for(lambda: states(receiver) == ["READ"])
+        down = [True]
+        receiver.answers["/a"] = lambda _: (503 if down[0] else 200, {})
+        say(road, ONE, 1)
+        wait_for(lambda: road.store.waiting(LANE))
+        state(road, "SENT")
+        wait_for(lambda: road.store.lanes([LANE])[LANE].cursor == road.log.ends("chat-events")[0][1])
+    down[0] = False
+    with telling(road):
+        say(road, ONE, 1, first=1)
+        wait_for(lambda: len(receiver.of("/a")) == 2)
+        wait_for(lambda: not road.store.waiting(LANE))
+    assert states(receiver) == ["READ"]
 
 
 def test_a_recovery_tells_again_with_the_same_ids(road: World, receiver: Receiver) -> None:

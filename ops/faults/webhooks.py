@@ -1,0 +1,81 @@
+"""Endpoints of webhooks while they, and whoever tells them, are killed."""
+
+import os
+
+from msgspec.structs import replace
+
+from ops.bench.figures import spread
+from ops.faults.course import Course
+from ops.faults.hearing import firsts, judged, two_faced
+from ops.faults.history import History
+from ops.harness.endpoint import HANGS, Endpoint, endpoint
+from ops.harness.waiting import wait_until
+
+# 5 s between tries become 0.1 s, and one that is down is asked every 6 s at least.
+SCALED = {"CHAT4ALL_WEBHOOK_SCHEDULE_SCALE": "0.02", "CHAT4ALL_WEBHOOK_TIMEOUT_S": "3"}
+# Each message makes five or six events, and a call for each.
+PER_SECOND = 40.0
+TOLD = "/told"
+WARM_S = 4.0
+KILLS = 20
+KILLED = ("endpoint", "worker-channels", "worker-pipeline", "bridge")
+AWAY_S = (0.5, 2.0, 8.0)
+ALL_S = 120.0
+
+
+def webhooks(run: Course) -> None:
+    """An endpoint, the workers and the bridge are killed in turn, 20 times, while another endpoint answers nothing."""
+    told = run.stack.beside.enter_context(endpoint(run.system.settings.data / "endpoint"))
+    for path in (TOLD, HANGS):
+        made = run.crowd.operator.call("POST", "/v1/webhooks", {"url": told.url(path)}, expect=(201,))
+        told.trusts(path, made["secret"])
+    run.go(WARM_S)
+    # What was said before may have been published before there was an endpoint.
+    before = {each.message_id for each in run.load.accepted}
+    for number in range(int(os.environ.get("KILLS", KILLS))):
+        run.go(run.random.uniform(1.0, 3.0))
+        _kill(run, told, number)
+    run.later.append(lambda: _judge(run, told, before))
+
+
+def _kill(run: Course, told: Endpoint, number: int) -> None:
+    part = KILLED[number % len(KILLED)]
+    if part != "endpoint":
+        run.kill(part)
+        return
+    run.hit()
+    run.kills += 1
+    told.kill()
+    # Now and then for so long that it counts as down.
+    run.go(AWAY_S[number // len(KILLED) % len(AWAY_S)])
+    told.start()
+    run.hit()
+
+
+def _judge(run: Course, told: Endpoint, before: set[str]) -> None:
+    """Once all has settled: what it was told of all that was accepted since it was made."""
+    base = run.outcome.history()
+    asked = replace(base, accepted=[each for each in base.accepted if each.message_id not in before])
+
+    def all_told() -> bool:
+        return not _wrong(told, asked)
+
+    try:
+        wait_until("the endpoint was told everything", all_told, ALL_S, 2.0)
+    except TimeoutError:
+        run.wrong += _wrong(told, asked)
+    heard = told.heard(TOLD)
+    once = firsts(heard)
+    run.figures |= {
+        "events": len(once),
+        "repeats": len(heard) - len(once),
+        "told_after_p99_ms": spread(each.took_ms for each in once).p99,
+    }
+    refused = told.refused()
+    run.wrong += [f"endpoint: {len(refused)} calls were not verified, such as {refused[0]}"] if refused else []
+
+
+def _wrong(told: Endpoint, asked: History) -> list[str]:
+    heard = told.heard(TOLD)
+    found = judged(heard, asked) | {"two_faced": two_faced(heard)}
+    return [f"endpoint: {name}: {len(each)}, such as {list(each)[:3]}" for name, each in found.items() if each]

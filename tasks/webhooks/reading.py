@@ -1,0 +1,102 @@
+"""Reads a partition of chat-events again: what is news there, also for who did not read what came before."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from chat4all.model.events import Event, decode
+from chat4all.model.failures import RangeLost
+from chat4all.model.records import EVENTS, Range, Record
+from chat4all.telemetry import logs
+from tasks.lanes.writer import insist
+from tasks.resources import Parts
+from tasks.webhooks.lost import lost
+from tasks.webhooks.repeats import LATE_MS, Repeats, known_of, late_of
+
+log = logs.logger(__name__)
+
+Result = TypeVar("Result")
+
+READ_TIMEOUT_S = 5.0
+# What was published before is heard, and not told, so that what it went beyond is known: back to twice the time after which the
+# store is asked, and so many records at most.
+BEFORE_MS = 2 * LATE_MS
+BEFORE_MOST = 20_000
+PAGE = 1_000
+
+
+class Reading:
+    """Of one partition by its holder. Whatever it asks is asked again while store or log are away.
+
+    `repeats`: what was told, as far as the holder has read.
+    """
+
+    def __init__(self, partition: int, parts: Parts, executor: Executor) -> None:
+        self._partition, self._parts, self._executor = partition, parts, executor
+        self.repeats, self._begun = Repeats(-1), 0
+
+    async def begin(self, position: int, seq: int) -> None:
+        """The holder reads from here on; messages up to this seq were told."""
+        self.repeats, self._begun = await self._before(position, Repeats(seq)), position
+
+    async def live(self, records: Sequence[Record]) -> list[Event]:
+        """What of the next records is to be told."""
+        return await self._news(records, self.repeats)
+
+    async def again(self, position: int) -> Repeats:
+        """For who reads again from here on: what was told before. What this holder dropped since it began is remembered."""
+        made = Repeats(-1)
+        return made if position >= max(self._begun, self.repeats.remembers) else await self._before(position, made)
+
+    async def page(self, position: int, end: int, repeats: Repeats) -> tuple[list[Event], int]:
+        """What of [position, end) is to be told to who reads it again, and where to go on."""
+        try:
+            events = await self._news(await self._records(position, end), repeats)
+        except RangeLost:
+            first, _ = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition]
+            lost(self._partition, position, first)
+            return [], max(first, position + 1)
+        # Nobody asks which seqs were told in a second reading.
+        repeats.told_below(end)
+        return [each for each in events if not self.repeats.was_dropped(each.offset)], end
+
+    async def _before(self, position: int, repeats: Repeats) -> Repeats:
+        """`repeats`, which has heard by now what was published shortly before this position."""
+        first, _ = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition]
+        lowest, end = max(first, position - BEFORE_MOST), position
+        pages: list[list[Record]] = []
+        while lowest < end and not (pages and pages[-1] and pages[0][-1].at - pages[-1][0].at > BEFORE_MS):
+            start = max(lowest, end - PAGE)
+            try:
+                pages.append(await self._records(start, end))
+            except RangeLost:
+                break
+            end = start
+        for page in reversed(pages):
+            for event in filter(None, map(decoded, page)):
+                repeats.hear(event)
+        return repeats
+
+    async def _news(self, records: Sequence[Record], repeats: Repeats) -> list[Event]:
+        """What of these, in the order of the log, is to be told."""
+        events = [each for each in map(decoded, records) if each]
+        late = late_of(events, repeats)
+        known = await self._asked(lambda: known_of(self._parts.store, late)) if late else []
+        return [each for each in events if repeats.is_news(each, known)]
+
+    async def _records(self, position: int, end: int) -> list[Record]:
+        """Those of [position, end). RangeLost."""
+        span = Range(self._partition, position, end - 1)
+        return list(await self._asked(lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S)))
+
+    async def _asked(self, work: Callable[[], Result]) -> Result:
+        return await insist(self._executor, work)
+
+
+def decoded(record: Record) -> Event | None:
+    """The event, or nothing where it cannot be read, which is said."""
+    try:
+        return decode(record)
+    except ValueError as error:
+        log.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
+        return None
