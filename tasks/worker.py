@@ -22,6 +22,7 @@ from chat4all.settings import load
 from tasks import pipeline
 from tasks.files.file_tasks import FileSweeper, FileWorker
 from tasks.lanes.runner import LaneRunner
+from tasks.reminders import Reminders
 from tasks.resources import Parts, open_parts
 from tasks.stages.batches import Batches
 from tasks.stages.stage import Run, Stage
@@ -59,7 +60,7 @@ class Worker:
         # Opened when an endpoint is there: the deployment may have no key to seal with before.
         self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
-        self._sweeper, self._tidier = Sweeper(), Tidier(parts)
+        self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -90,8 +91,9 @@ class Worker:
                 runner.stop()
 
     def sweep(self) -> None:
-        """Look at every lane once."""
+        """Look at every lane once, and at the conversations in which something is due."""
         self._sweeper.sweep(self._parts)
+        self._reminders.sweep(self._parts)
 
     def tidy(self) -> None:
         """Forget what has had its time."""

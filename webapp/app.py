@@ -39,6 +39,7 @@ from webapp.views import (
     consent,
     conversations,
     files,
+    handling,
     health,
     messages,
     objects,
@@ -100,7 +101,7 @@ def create_app(
     metrics.init(app)
     for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
         app.register_api(each)
-    for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api):
+    for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
     return app
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from chat4all.model.conversations import Membership
-from chat4all.model.events import Event
+from chat4all.model.events import TEAM_ONLY, Event
 
 
 def readers(membership: Membership, version: int) -> set[str]:
@@ -28,7 +28,7 @@ class Memberships:
         return {event.conversation_id for event in events if self._is_stale(event, now_ms)}
 
     def _is_stale(self, event: Event, now_ms: int) -> bool:
-        if event.user:
+        if event.user or event.kind in TEAM_ONLY:
             return False
         membership, loaded_at = self._known.get(event.conversation_id, (None, 0))
         if membership is None or event.kind == "conversation":
@@ -56,6 +56,8 @@ class Memberships:
         """Who may see this event. Nobody when its conversation is not known."""
         if event.user:
             return (event.user,)
+        if event.kind in TEAM_ONLY:
+            return ()
         if event.conversation_id not in self._known:
             return ()
         membership, _ = self._known[event.conversation_id]

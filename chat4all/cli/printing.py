@@ -54,22 +54,34 @@ def event_line(event: pb.Event) -> str:
         one = event.message
         said = words(content_of(one), one.reply_to)
         return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {one.sender}: {said}"
-    at = clock(event.at_ms)
-    if kind == "state":
-        state = event.state
-        why = f" ({state.reason})" if state.reason else ""
-        return (
-            f"{at}  {state.conversation_id[:8]}  {state.message_id[:8]} {state.channel} {state.recipient}: {state.state}{why}"
-        )
-    if kind == "position":
-        position = event.position
-        come = f"delivered to {position.delivered_up_to}, read to {position.read_up_to}"
-        return f"{at}  {position.conversation_id[:8]}  {position.user_id}: {come}"
-    if kind == "rejected":
-        return f"{at}  {event.rejected.conversation_id[:8]}  {event.rejected.message_id} rejected: {event.rejected.reason}"
     if kind == "reload":
-        return f"{at}  away for too long to be told all states: ask again for what you show ({event.reload.reason})"
-    return f"{at}  {event.conversation.conversation_id[:8]}  members changed (version {event.conversation.members_version})"
+        why = event.reload.reason
+        return f"{clock(event.at_ms)}  away for too long to be told all states: ask again for what you show ({why})"
+    return f"{clock(event.at_ms)}  {getattr(event, kind or 'conversation').conversation_id[:8]}  {_news(event, kind)}"
+
+
+def _news(event: pb.Event, kind: str | None) -> str:
+    match kind:
+        case "state":
+            state = event.state
+            why = f" ({state.reason})" if state.reason else ""
+            return f"{state.message_id[:8]} {state.channel} {state.recipient}: {state.state}{why}"
+        case "position":
+            position = event.position
+            return f"{position.user_id}: delivered to {position.delivered_up_to}, read to {position.read_up_to}"
+        case "handling":
+            return handling_words(event.handling)
+        case "rejected":
+            return f"{event.rejected.message_id} rejected: {event.rejected.reason}"
+    return f"members changed (version {event.conversation.members_version})"
+
+
+def handling_words(handling: pb.HandlingEvent) -> str:
+    """How a conversation is handled, in a few words."""
+    until = f" until {clock(handling.snoozed_until_ms)}" if handling.snoozed_until_ms else ""
+    whose = f", {handling.assignee}'s" if handling.assignee else ""
+    labels = "".join(f" #{printable(each)}" for each in handling.labels)
+    return f"{handling.state}{until}{whose}, {handling.priority}{labels}"
 
 
 def message_line(message: dict[str, Any]) -> str:

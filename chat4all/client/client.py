@@ -10,12 +10,13 @@ from chat4all.client.access_calls import AccessCalls
 from chat4all.client.bodies import Sent, message
 from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.client.content_calls import ContentCalls
+from chat4all.client.inbox_calls import InboxCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 from chat4all.client.webhook_calls import WebhookCalls
 
 
-class Client(AccessCalls, ContentCalls, WebhookCalls):
+class Client(AccessCalls, ContentCalls, InboxCalls, WebhookCalls):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.

@@ -78,6 +78,8 @@ class Newest:
             key = (kind, position.conversation_id, position.user_id)
             delivered = self._rises((*key, "delivered"), position.delivered_up_to)
             return self._rises((*key, "read"), position.read_up_to) or delivered
+        if kind == "handling":
+            return self._rises((kind, event.handling.conversation_id), event.handling.version)
         return self._rises((kind, event.event_id), 0)
 
     def _rises(self, key: tuple[Any, ...], value: int) -> bool:

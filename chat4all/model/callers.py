@@ -34,6 +34,14 @@ class Caller(Struct, frozen=True):
         """Whether the caller may read conversations that it is no member of."""
         return not READING_ALL.isdisjoint(self.scopes)
 
+    @property
+    def is_team(self) -> bool:
+        """Whether the caller is of those who answer, and sees how conversations are handled and what is said internally.
+
+        Of a deployment's clients these are the ones with scope manage.
+        """
+        return self.has(MANAGE)
+
     def may_see(self, membership: Membership) -> bool:
         """Whether the conversation exists for this caller: a person must be or have been a member."""
         return self.sees_all or any(member.user_id == self.user_id for member in membership.members)

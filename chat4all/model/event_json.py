@@ -35,13 +35,23 @@ def data_of(event: pb.Event) -> dict[str, Any]:
     if not kind:
         return {}
     body = getattr(event, kind)
-    return _message(body) if kind == "message" else _plain(body)
+    match kind:
+        case "message":
+            return _message(body)
+        case "handling":
+            return _handling(body)
+    return _plain(body)
 
 
 def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
     names = [field.name for field in body.DESCRIPTOR.fields if field.name not in without]
     values = {name: getattr(body, name) for name in names}
     return {name: value if isinstance(value, (str, int)) else list(value) for name, value in values.items()}
+
+
+def _handling(body: pb.HandlingEvent) -> dict[str, Any]:
+    until = {"snoozed_until": rfc3339(body.snoozed_until_ms)} if body.snoozed_until_ms else {}
+    return {**_plain(body, ("snoozed_until_ms", "version")), **until, "handling_version": body.version}
 
 
 def _message(body: pb.MessageEvent) -> dict[str, Any]:

@@ -6,7 +6,16 @@ reader gets these bytes. The headers hold what is needed to pass an event on, so
 
 from msgspec import Struct
 
-from chat4all.model.records import EVENTS, MESSAGE_HEADER, TRACE_HEADER, VERSIONED, NewRecord, Record
+from chat4all.model.records import (
+    EVENTS,
+    MESSAGE_HEADER,
+    TEAM_VERSION,
+    TRACE_HEADER,
+    VERSION_HEADER,
+    VERSIONED,
+    NewRecord,
+    Record,
+)
 from chat4all.v1 import chat_pb2 as pb
 
 # What the store tells again: a reader's full buffer may let go of it. The other kinds are few.
@@ -16,12 +25,14 @@ KEPT = frozenset({"message", "state", "position"})
 SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejected"}
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset(SUBJECT_HEADERS)
+# Nobody is told these but who hears everything: older code must not pass them on.
+TEAM_ONLY = frozenset({"handling"})
 
 
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, state, position, conversation, rejected or reload. `body`: the serialised chat.v1.Event.
+    `kind`: message, state, position, conversation, rejected, handling or reload. `body`: the serialised chat.v1.Event.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it. `rank` and `further`: how far that has come.
@@ -49,7 +60,9 @@ class Event(Struct):
 
     @property
     def about(self) -> str:
-        """The delivery or member whose progress this tells; empty for other kinds."""
+        """The delivery, member or handling whose progress this tells; empty for other kinds."""
+        if self.kind == "handling":
+            return f"handling {self.conversation_id}"
         if self.kind == "position":
             return member_of(self.conversation_id, self.subject)
         return self.subject if self.kind == "state" else ""
@@ -75,7 +88,8 @@ def encode(event: Event) -> NewRecord:
     headers = {"kind": event.kind, "conversation": event.conversation_id, **_details(event)}
     if event.trace:
         headers |= {TRACE_HEADER: event.trace, MESSAGE_HEADER: event.message_id}
-    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | VERSIONED)
+    version = {VERSION_HEADER: str(TEAM_VERSION)} if event.kind in TEAM_ONLY else VERSIONED
+    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | version)
 
 
 def _details(event: Event) -> dict[str, str]:
@@ -88,6 +102,8 @@ def _details(event: Event) -> dict[str, str]:
             return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}
         case "conversation":
             return {"version": str(event.version)}
+        case "handling":
+            return {"rank": str(event.rank)}
         case "rejected":
             return {"user": event.user, "rejected": event.subject}
     raise ValueError(f"a {event.kind} event is in no record")

@@ -11,6 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.messages import Message
 
 State = Literal["open", "snoozed", "closed"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -62,6 +64,10 @@ class Handling(Struct, frozen=True, omit_defaults=True):
     def opened(self, at: int) -> "Handling":
         """The same, open: by what a customer said, or because its time has come."""
         return replace(self, state=OPEN, snoozed_until=0, changed_at=at, changed_by="")
+
+    def heard(self, seq: int, at: int) -> "Handling":
+        """After a customer has said something at this seq."""
+        return self if self.is_open or seq <= self.seen_up_to else self.opened(at)
 
     def is_woken(self, now: int) -> bool:
         """Whether it was snoozed until now or earlier."""
@@ -131,6 +137,16 @@ class Wanted(Struct, frozen=True):
 def list_name(state: State, facet: str = "") -> str:
     """The name of a list of conversations, where others have a reader's."""
     return f"{LISTS}{state}{facet}"
+
+
+def is_opening(message: Message, sender: User | None, handling: Handling) -> bool:
+    """Whether what was said opens the conversation: a customer said something new.
+
+    A customer is who is neither a service, nor the inbox of a channel, nor who answers there.
+    """
+    if message.is_of_another or message.seq <= handling.seen_up_to or message.sender == handling.assignee:
+        return False
+    return sender is not None and sender.kind in (UserKind.PERSON, UserKind.CONTACT)
 
 
 def untouched(conversation_ids: Iterable[str]) -> dict[str, Handling]:

@@ -162,6 +162,11 @@ def conversation_event_id(conversation_id: str, version: int) -> str:
     return f"conversation:{conversation_id}:{version}"
 
 
+def handling_event_id(conversation_id: str, version: int) -> str:
+    """How a conversation is handled has come to this version."""
+    return f"handling:{conversation_id}:{version}"
+
+
 def reload_event_id(reason: str, at_ms: int) -> str:
     """A reader is told to load anew."""
     return f"reload:{reason}:{at_ms}"

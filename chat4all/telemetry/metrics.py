@@ -227,6 +227,18 @@ RETIRING_BEHIND = Reading(
     " Largest of all workers.",
     where=(PIPELINE,),
 )
+CONVERSATIONS_OPENED = Counter(
+    "chat4all_conversations_opened_total",
+    "Conversations that became open by themselves: their customer wrote, or their snooze was over.",
+    "by",
+    where=(PIPELINE,),
+)
+REMINDERS_BEHIND = Reading(
+    "chat4all_reminders_behind_seconds",
+    "How long the oldest of what is due with conversations waits: the end of a snooze, news that nobody told. Largest of all"
+    " workers.",
+    where=(PIPELINE,),
+)
 
 # The channels.
 

@@ -11,6 +11,7 @@ from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import INCOMING, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports import Registration
+from chat4all.services.handling import handling_event, opened_by, settle_told
 from chat4all.services.wake import wake_free
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
@@ -85,10 +86,15 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     ]
     events += [rejected_event(each, why, partitions) for each, why in aims.refused]
     events += [state_event(row, row.accepted_at, partitions) for row in as_one(store, [row for row in rows if row.facts.ended])]
+    opened = opened_by(store, [each for each in live if not each.resend_of])
+    events += [handling_event(each, partitions) for each in opened]
     now = now_ms()
     if changes := learned(events, now):
         store.note_changes(changes)
     tell(store, parts.log, events, now)
+    settle_told(store, opened)
+    if opened:
+        metrics.CONVERSATIONS_OPENED.of("customer").add(len(opened))
     if replay:
         return
     made(rows)

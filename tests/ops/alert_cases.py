@@ -193,6 +193,11 @@ CASES: dict[str, Case] = {
         {"instance": "a"},
         at=80,
     ),
+    "RemindersBehind": Case(
+        {'chat4all_reminders_behind_seconds{instance="a"}': "0 100+60x20"},
+        {'chat4all_reminders_behind_seconds{instance="a"}': "0 100 200 0x18"},
+        at=15,
+    ),
     "RowsNotForgotten": Case(
         {'chat4all_retiring_behind_seconds{instance="a"}': "0 250000+60x160"},
         {'chat4all_retiring_behind_seconds{instance="a"}': "100000+60x160"},

@@ -1,16 +1,20 @@
 """Pages of a reader's conversations: by id, or latest first. Never all of them for one page."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from chat4all.model.conversations import Membership
+from chat4all.model.handling import Wanted
 from chat4all.ports import MessageStore, Span
 from chat4all.ports.listing import EVERYBODY
 from webapp.requests.problems import Problem
 
 LAST = 2**62
+# Conversations that are looked at for one page of those that a filter lets through.
+LOOKED_AT_MOST = 1_000
 
 
 class Listed(Struct, frozen=True):
@@ -37,19 +41,42 @@ def by_id(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
     return Listed(shown, _active_at(store, [each.conversation.conversation_id for each in shown]), more)
 
 
-def by_activity(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
-    """The same, latest first. Where something is said while pages are read, the conversation moves to the front."""
+def by_activity(store: MessageStore, reader: str, after: str, limit: int, wanted: Wanted | None = None) -> Listed:
+    """The same, latest first; `wanted`: only these. A page may then have fewer, or none, with more to come.
+
+    Where something is said while pages are read, the conversation moves to the front.
+    """
     last = _cursor(after)
     slot = -last.slot if last else LAST
+    lists = wanted.lists if wanted else [reader]
     found: list[_Cursor] = []
-    while len(found) <= limit and (rows := store.active(reader, slot, limit + 1)):
-        at = _active_at(store, [name for _, name in rows])
-        places = [_Cursor(-row, -at[name], name) for row, name in rows if name in at]
+    looked_at = 0
+    while len(found) <= limit and looked_at < LOOKED_AT_MOST and (rows := _active(store, lists, slot, limit + 1)):
+        looked_at += len(rows)
+        names = {name: row for row, name, _ in (_fitting(store, wanted, rows) if wanted else rows)}
+        at = _active_at(store, list(names))
+        places = [_Cursor(-row, -at[name], name) for name, row in names.items() if name in at]
         found += [each for each in places if last is None or each > last]
         slot = rows[-1][0] - 1
     page = sorted(found)[:limit]
     shown = _seen(store, reader, [each.conversation_id for each in page])
-    return Listed(shown, {each.conversation_id: -each.at for each in page}, _encoded(page[-1]) if len(found) > limit else None)
+    follows = page[-1] if len(found) > limit else _Cursor(-slot, -LAST, "") if rows else None
+    return Listed(shown, {each.conversation_id: -each.at for each in page}, _encoded(follows) if follows else None)
+
+
+def _active(store: MessageStore, lists: Sequence[str], up_to: int, limit: int) -> list[tuple[int, str, str]]:
+    """(slot, conversation, list), newest slot first, from slot `up_to` down: whole slots, until there are `limit`."""
+    pages = [store.active(each, up_to, limit) for each in lists]
+    # A list that gave a full page was read down to its last slot only.
+    lowest = max((page[-1][0] for page in pages if len(page) >= limit), default=0)
+    rows = [(*row, name) for name, page in zip(lists, pages, strict=True) for row in page if row[0] >= lowest]
+    return sorted(rows, key=lambda row: (-row[0], row[1]))
+
+
+def _fitting(store: MessageStore, wanted: Wanted, rows: Sequence[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Those that are as wanted now: a list may hold one that has just left it."""
+    handled = store.handlings([name for _, name, _ in rows])
+    return [row for row in rows if wanted.fits(handled[row[1]]) and row[2] in handled[row[1]].lists]
 
 
 def _seen(store: MessageStore, reader: str, names: list[str]) -> list[Membership]:

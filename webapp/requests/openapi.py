@@ -52,6 +52,7 @@ NAMES = {
     "get /v1/conversations": "listConversations",
     "post /v1/conversations": "createConversation",
     "get /v1/conversations/{conversation_id}": "getConversation",
+    "patch /v1/conversations/{conversation_id}": "handleConversation",
     "post /v1/conversations/{conversation_id}/members": "addMembers",
     "delete /v1/conversations/{conversation_id}/members/{user_id}": "removeMember",
     "put /v1/conversations/{conversation_id}/links/{channel}/{address}": "linkAddress",

@@ -305,6 +305,16 @@ class ConversationOut(ResponseModel):
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     last_seq: int | None = None
     last_activity_at: Time | None = None
+    state: Annotated[
+        Literal["open", "snoozed", "closed"] | None,
+        Field(description="This and what follows: for those who answer, which are clients with scope manage"),
+    ] = None
+    snoozed_until: Time | None = None
+    assignee: str = ""
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    labels: list[str] = []
+    handler: Literal["bot", "human", "nobody"] | None = None
+    handling_version: int | None = None
 
 
 class Conversations(ResponseModel):
@@ -315,10 +325,18 @@ class Conversations(ResponseModel):
 
 
 class ConversationsQuery(RequestParams):
-    """Which page, in which order, and whether with metadata."""
+    """Which conversations, which page of them, in which order, and whether with metadata.
+
+    With a filter the latest come first, whatever the order. A page may then have fewer than `limit`, or none, and a `next`.
+    """
 
     metadata: bool = False
     order: Literal["id", "activity"] = "id"
+    state: Literal["open", "snoozed", "closed"] | None = None
+    assignee: Annotated[str | None, Field(max_length=64, description="A user id; empty: nobody's")] = None
+    label: Annotated[str | None, Field(max_length=50)] = None
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    handler: Literal["bot", "human", "nobody"] | None = None
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 

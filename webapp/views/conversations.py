@@ -11,6 +11,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.handling import Wanted
 from chat4all.model.ids import is_reserved, is_uuid
 from chat4all.model.signals import READ, TYPING
 from chat4all.ports.listing import EVERYBODY
@@ -19,9 +20,11 @@ from chat4all.services.directory import Address
 from webapp.queries import signals
 from webapp.queries.conversation_pages import by_activity, by_id
 from webapp.queries.history_pages import page_of
+from webapp.requests import handlings
 from webapp.requests.access import check_member, visible
 from webapp.requests.api_docs import CONVERSATIONS, SECURED, problems
 from webapp.requests.gateway import caller, gateway
+from webapp.requests.handlings import check_team
 from webapp.requests.idempotency import once
 from webapp.requests.problems import Problem, problem_of
 from webapp.requests.responses import (
@@ -130,10 +133,16 @@ def _check_size(count: int) -> None:
 def mine(query: ConversationsQuery) -> Response:
     """The caller's conversations, everybody's for a client with scope manage; with order=activity the latest first.
 
-    Their metadata is in them with metadata=true, else in each conversation alone.
+    Their metadata is in them with metadata=true, else in each conversation alone. State, assignee and the like are shown to
+    those who answer, and are theirs to filter by.
     """
-    reader = EVERYBODY if caller().has(MANAGE) else caller().user_id
-    page = (by_activity if query.order == "activity" else by_id)(gateway().store, reader, query.after, query.limit)
+    store, reader = gateway().store, EVERYBODY if caller().has(MANAGE) else caller().user_id
+    wanted = Wanted(query.state, query.assignee, query.label, query.priority, query.handler)
+    if wanted != Wanted():
+        check_team()
+        page = by_activity(store, reader, query.after, query.limit, wanted)
+    else:
+        page = (by_activity if query.order == "activity" else by_id)(store, reader, query.after, query.limit)
     shown = shape(page.memberships, query.metadata)
     for each in shown:
         each["last_activity_at"] = rfc3339(page.active_at[each["conversation_id"]])
@@ -269,7 +278,11 @@ def shape(memberships: list[Membership], with_metadata: bool = True) -> list[dic
         if seen is not each:
             last |= _last_seen(each)
     users = here.people.users(user_id for each in shown for user_id in each.now())
-    return [_one(each, last, users, with_metadata) for each in shown]
+    answers = [_one(each, last, users, with_metadata) for each in shown]
+    if who.is_team:
+        handled = here.store.handlings([each["conversation_id"] for each in answers])
+        answers = [each | handlings.shown(handled[each["conversation_id"]]) for each in answers]
+    return answers
 
 
 def _last_seen(membership: Membership) -> dict[str, int | None]:

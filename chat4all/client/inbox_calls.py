@@ -1,0 +1,32 @@
+"""The calls of those who answer: which conversations wait, whose they are, how they are handled. Need scope manage."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from chat4all.client.connection import Connection
+
+
+class InboxCalls:
+    """Mixed into `chat4all.client.Client`."""
+
+    _http: Connection
+
+    def inbox(self, **wanted: str) -> Iterator[dict[str, Any]]:
+        """Conversations, the latest first, page by page. `wanted`: state, assignee ("": nobody's), label, priority, handler."""
+        after = ""
+        while True:
+            query = urlencode({"order": "activity", **wanted, "after": after})
+            answer = self._http.call("GET", f"/v1/conversations?{query}")
+            yield from answer["conversations"]
+            if not answer.get("next"):
+                return
+            after = answer["next"]
+
+    def handle(self, conversation_id: str, **changes: Any) -> dict[str, Any]:
+        """Change how a conversation is handled; the conversation as it then is. What is left out stays.
+
+        `changes`: state, snoozed_until (RFC 3339), assignee (None: nobody's), priority, labels, handler, seen_up_to, and
+        handling_version: ApiError 409 `handling_changed` if it is another by now.
+        """
+        return self._http.call("PATCH", f"/v1/conversations/{conversation_id}", changes)
