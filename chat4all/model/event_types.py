@@ -15,9 +15,15 @@ TYPES = (
     "position.updated",
     "conversation.created",
     "conversation.members_changed",
+    "conversation.updated",
 )
 _SIMPLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLAIN = {"rejected": "message.rejected", "state": "delivery.updated", "position": "position.updated"}
+_PLAIN = {
+    "rejected": "message.rejected",
+    "state": "delivery.updated",
+    "position": "position.updated",
+    "handling": "conversation.updated",
+}
 
 
 def event_type(event: Event) -> str:

@@ -13,9 +13,11 @@ from chat4all.model.event_envelope import envelope
 from chat4all.model.event_json import event_json
 from chat4all.model.event_types import TYPES, event_type
 from chat4all.model.events import Event, decode, encode
+from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.records import Record
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.handling import handling_event
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes import events
 
@@ -40,6 +42,7 @@ MADE = {
     "position.updated": events.position_event(Watermark(TALK, "bob", 7, 3), 2_000, 2),
     "conversation.created": _conversation(1),
     "conversation.members_changed": _conversation(2),
+    "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
 }
 
 
