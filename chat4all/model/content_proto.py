@@ -90,7 +90,7 @@ def _value(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return value
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(sorted(value.items()))
     return [_value(name, each) for each in value]
 
 

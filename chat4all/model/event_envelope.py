@@ -30,7 +30,7 @@ def envelope(event: Event) -> Envelope:
     """What is sent of an event."""
     read = pb.Event.FromString(event.body)
     said: dict[str, Any] = {
-        "id": envelope_id(read.event_id),
+        "id": envelope_id(read),
         "type": type_of(read),
         "timestamp": rfc3339(read.at_ms),
         "workspace": WORKSPACE,

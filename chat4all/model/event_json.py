@@ -25,7 +25,7 @@ _FOR_MESSAGES = (
 def event_json(event: bytes) -> bytes:
     """A serialised Event as one line of JSON: {id, type, event_id, at, …} and the fields of its kind."""
     read = pb.Event.FromString(event)
-    named = {"id": envelope_id(read.event_id), "type": type_of(read), "event_id": read.event_id}
+    named = {"id": envelope_id(read), "type": type_of(read), "event_id": read.event_id}
     return msgspec.json.encode({**named, "at": rfc3339(read.at_ms), **data_of(read)})
 
 
@@ -67,7 +67,11 @@ def _message(body: pb.MessageEvent) -> dict[str, Any]:
 
 def _pointers(body: pb.MessageEvent) -> dict[str, Any]:
     """What it answers and where it comes from: only where there is something to say, as over REST."""
-    pointers: dict[str, Any] = {"reply_to": body.reply_to, "forwarded": body.forwarded, "referral": dict(body.referral)}
+    pointers: dict[str, Any] = {
+        "reply_to": body.reply_to,
+        "forwarded": body.forwarded,
+        "referral": dict(sorted(body.referral.items())),
+    }
     if body.HasField("origin"):
         pointers["origin"] = {name: value for name, value in _plain(body.origin, ("provider_at_ms",)).items() if value}
         pointers["origin"]["provider_at"] = rfc3339(body.origin.provider_at_ms)

@@ -1,23 +1,12 @@
 """The types and ids of events, as webhooks and streams say them: `message.accepted` and so on. Pure. Only ever added to."""
 
-import re
-
+from chat4all.model.event_catalog import BY_NAME
 from chat4all.model.events import Event
-from chat4all.model.ids import made_id
+from chat4all.model.ids import public_event_id
 from chat4all.v1 import chat_pb2 as pb
 
-TYPES = (
-    "message.accepted",
-    "message.updated",
-    "message.deleted",
-    "message.rejected",
-    "delivery.updated",
-    "position.updated",
-    "conversation.created",
-    "conversation.members_changed",
-    "conversation.updated",
-)
-_SIMPLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# docs/events.md says what each tells.
+TYPES = tuple(BY_NAME)
 _PLAIN = {
     "rejected": "message.rejected",
     "state": "delivery.updated",
@@ -41,16 +30,17 @@ def type_of(event: pb.Event) -> str:
     return _PLAIN.get(kind, kind)
 
 
-def envelope_id(event_id: str) -> str:
+def envelope_id(event: pb.Event) -> str:
     """The id under which an event is told: in letters, digits, - and _ only, as receivers expect of webhook-id."""
-    return event_id if _SIMPLE.fullmatch(event_id) else made_id("event", event_id)
+    kind = event.WhichOneof("kind")
+    return public_event_id(getattr(getattr(event, kind), "conversation_id", "") if kind else "", event.event_id)
 
 
 def naming(event: Event) -> bytes:
     """Type and id, serialised: behind its body they are part of it. Made once."""
     if not event.naming:
         read = pb.Event.FromString(event.body)
-        event.naming = pb.Event(type=type_of(read), id=envelope_id(read.event_id)).SerializeToString()
+        event.naming = pb.Event(type=type_of(read), id=envelope_id(read)).SerializeToString()
     return event.naming
 
 

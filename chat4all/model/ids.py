@@ -167,6 +167,14 @@ def handling_event_id(conversation_id: str, version: int) -> str:
     return f"handling:{conversation_id}:{version}"
 
 
+def public_event_id(conversation_id: str, event_id: str) -> str:
+    """The `id` under which streams and webhooks tell an event. No other event has it, whatever ids senders choose.
+
+    Two conversations may have the same message id, and with it the same `event_id`.
+    """
+    return made_id("event", conversation_id, event_id)
+
+
 def reload_event_id(reason: str, at_ms: int) -> str:
     """A reader is told to load anew."""
     return f"reload:{reason}:{at_ms}"

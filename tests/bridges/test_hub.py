@@ -11,6 +11,7 @@ from bridges.streaming.hub import Hub, Limits, Subscription
 from chat4all.model.conversations import Conversation, ConversationType, Member, Membership
 from chat4all.model.event_states import States
 from chat4all.model.events import Event, decode
+from chat4all.model.ids import public_event_id
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
@@ -289,7 +290,7 @@ def test_a_frame_is_what_protobuf_would_make() -> None:
     events = [Event("rejected", "talk", 1, each.SerializeToString(), at=9) for each in bodies]
     cursor = Cursor(log="log")
     frame = pb.Events.FromString(Frame(events, cursor, with_time=True).encoded())
-    assert [each.id for each in frame.events] == [each.event_id for each in bodies]
+    assert [each.id for each in frame.events] == [public_event_id("", each.event_id) for each in bodies]
     assert [pb.Event(event_id=each.event_id, rejected=each.rejected) for each in frame.events] == bodies
     assert frame.cursor == cursor.encode()
     assert cursor.at == 9

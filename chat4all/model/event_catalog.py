@@ -1,0 +1,164 @@
+"""What each type of event says: when it is told, and its fields. docs/events.md and OpenAPI's `webhooks` are made of it.
+
+A field is only ever added, and a meaning never changes. Examples: event_examples.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from chat4all.model.deliveries import State
+
+# The JSON of a field, by the word that stands for it here.
+JSON: Mapping[str, Mapping[str, Any]] = {
+    "string": {"type": "string"},
+    "id": {"type": "string"},
+    "number": {"type": "integer", "format": "int64"},
+    "flag": {"type": "boolean"},
+    "time": {"type": "string", "format": "date-time"},
+    "names": {"type": "array", "items": {"type": "string"}},
+    "words": {"type": "object", "additionalProperties": {"type": "string"}},
+    "object": {"type": "object", "additionalProperties": True},
+    "payload": {"type": "object", "additionalProperties": True},
+}
+
+
+class Field(Struct, frozen=True):
+    """A field of `data`. `form`: a word of `JSON`. `always`: it is there in every event. `inner`: an object's own fields."""
+
+    name: str
+    form: str
+    means: str
+    always: bool = True
+    inner: tuple["Field", ...] = ()
+
+
+class EventType(Struct, frozen=True):
+    """A type. `kind`: the field of gRPC's Event, and the name of the SSE event. `summary`: when it is told."""
+
+    name: str
+    kind: str
+    summary: str
+
+
+ENVELOPE = (
+    Field("id", "id", "Names the event: letters, digits, `-` and `_`, 64 at most. The same however often it is told"),
+    Field("type", "string", "One of the types below; there will be more"),
+    Field("timestamp", "time", "When it happened, as far as we know"),
+    Field("workspace", "string", "Whose it is; `default`"),
+    Field("conversation_id", "id", "The conversation that it belongs to; events of one are told in order", always=False),
+    Field("seq", "number", "Of a message: its number in its conversation. Growing, with gaps", always=False),
+    Field("data", "object", "The fields of its type"),
+)
+
+CATALOG = (
+    EventType(
+        "message.accepted",
+        "message",
+        "Somebody said something: a user, your system, or a person whom a provider brought. Reactions come so too: "
+        "`payload.type` says what it is",
+    ),
+    EventType("message.updated", "message", "A message was edited: `payload` is an `edit` that names it as `target`"),
+    EventType("message.deleted", "message", "A message was taken back: `payload` is a `deletion` that names it as `target`"),
+    EventType(
+        "message.rejected",
+        "rejected",
+        "An accepted message was not kept: its `message_id` belongs to another body. Streams tell its sender alone",
+    ),
+    EventType("delivery.updated", "state", "A message came further on its way to one recipient: latest value, never backwards"),
+    EventType("position.updated", "position", "A member has received or read more: latest value, never backwards"),
+    EventType("conversation.created", "conversation", "A conversation was made"),
+    EventType(
+        "conversation.members_changed", "conversation", "Somebody came into a conversation, or left it: ask who is in it now"
+    ),
+    EventType(
+        "conversation.updated",
+        "handling",
+        "The team handles it otherwise: state, assignee, priority, labels, handler. Newest value, never backwards. "
+        "Streams tell it to those of all conversations alone",
+    ),
+)
+BY_NAME = {each.name: each for each in CATALOG}
+
+_CONVERSATION = Field("conversation_id", "id", "The conversation")
+_VERSION = Field("members_version", "number", "How often the members have changed, from 1")
+
+ORIGIN = (
+    Field("channel", "string", "The channel", always=False),
+    Field("account", "string", "Whom of yours the person wrote to, as the provider calls it", always=False),
+    Field("provider_id", "string", "The message's id at the provider", always=False),
+    Field("provider_at", "time", "When it was written, as the provider says"),
+    Field("app", "string", "`provider`: a colleague wrote it in the provider's own app", always=False),
+    Field("group_id", "string", "The same for all messages of one album", always=False),
+)
+
+# By kind: the fields of `data`.
+FIELDS: Mapping[str, tuple[Field, ...]] = {
+    "message": (
+        Field("message_id", "id", "The message"),
+        _CONVERSATION,
+        Field("seq", "number", "Its number in the conversation"),
+        Field("sender", "string", "The user who said it; `contact-…` is a person on a channel"),
+        Field("sender_name", "string", "What a group shows of the sender; else empty"),
+        Field("members_version", "number", "The members that it went to"),
+        Field("channels", "names", "The channels that it goes out on; empty: it stays here, or came from outside"),
+        Field("payload", "payload", "What was said, as the REST API shows it; `type` names the kind of content"),
+        Field("metadata", "object", "What the sender put beside it"),
+        Field("accepted_at", "time", "When it was accepted"),
+        Field("reply_to", "id", "The `message_id` of what it answers", always=False),
+        Field("origin", "object", "Where a provider's message comes from", always=False, inner=ORIGIN),
+        Field("forwarded", "flag", "The person forwarded it", always=False),
+        Field("referral", "words", "The ad, product or link that the person came from", always=False),
+    ),
+    "state": (
+        Field("message_id", "id", "The message"),
+        _CONVERSATION,
+        Field("seq", "number", "The message's number"),
+        Field("recipient", "string", "The user to whom it goes"),
+        Field("channel", "string", "The channel on which it goes"),
+        Field("state", "string", f"How far it has come: {', '.join(State)}; there may be more"),
+        Field("reason", "string", "Why it failed, or was refused last; else empty"),
+    ),
+    "position": (
+        _CONVERSATION,
+        Field("user_id", "string", "The member"),
+        Field("delivered_up_to", "number", "The `seq` up to which the member has received"),
+        Field("read_up_to", "number", "The `seq` up to which the member has read"),
+    ),
+    "rejected": (
+        Field("message_id", "id", "The message that was not kept"),
+        _CONVERSATION,
+        Field("reason", "string", "Why"),
+    ),
+    "conversation": (_CONVERSATION, _VERSION),
+    "handling": (
+        _CONVERSATION,
+        Field("state", "string", "open, snoozed, closed"),
+        Field("assignee", "string", "Whose it is, a user id; empty: nobody's"),
+        Field("priority", "string", "low, normal, high, urgent"),
+        Field("labels", "names", "Its labels"),
+        Field("handler", "string", "Who answers: bot, human, nobody"),
+        Field("changed_by", "string", "Who changed it; empty: its customer wrote, or its snooze was over"),
+        Field("snoozed_until", "time", "When the snooze is over", always=False),
+        Field("handling_version", "number", "Grows with each change"),
+    ),
+}
+
+
+def schema_of(field: Field) -> dict[str, Any]:
+    """A field as a JSON Schema."""
+    made = dict(JSON[field.form])
+    if field.inner:
+        made = object_of(field.inner)
+    return made | {"description": field.means}
+
+
+def object_of(fields: tuple[Field, ...]) -> dict[str, Any]:
+    """An object with these fields, and others that are to come."""
+    return {
+        "type": "object",
+        "required": [each.name for each in fields if each.always],
+        "properties": {each.name: schema_of(each) for each in fields},
+        "additionalProperties": True,
+    }

@@ -1,0 +1,154 @@
+"""An event of each type, as the log keeps it and as an endpoint is told of it. docs/events.md and OpenAPI show them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from chat4all.model.event_envelope import envelope
+from chat4all.model.events import Event, decode, encode
+from chat4all.model.ids import conversation_event_id, handling_event_id, position_event_id, rejected_event_id, state_event_id
+from chat4all.model.records import Record
+from chat4all.v1 import chat_pb2 as pb
+
+AT = 1_790_000_000_000
+CONVERSATION = "0f8f5f0e-3d5c-4f0a-9a40-6d9c0d2b7c11"
+ONE, TWO, THREE = (f"7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f1{number}" for number in (1, 2, 3))
+SHOP, PERSON = "shop", "contact-5b0f7d1e-9d0c-5c1b-8f52-5b7a0c9e4a10"
+DELIVERY = "whatsapp:3:17:0"
+
+
+def _message(message_id: str, seq: int, at_ms: int, **said: Any) -> Event:
+    fields = {"members_version": 1, **said}
+    body = pb.Event(
+        event_id=message_id,
+        at_ms=at_ms,
+        message=pb.MessageEvent(message_id=message_id, conversation_id=CONVERSATION, seq=seq, accepted_at_ms=at_ms, **fields),
+    )
+    return Event(
+        "message", CONVERSATION, 3, body.SerializeToString(deterministic=True), seq=seq, version=1, message_id=message_id
+    )
+
+
+def _of(kind: str, event_id: str, at_ms: int, said: Any, **more: Any) -> Event:
+    body = pb.Event(event_id=event_id, at_ms=at_ms)
+    getattr(body, kind).MergeFrom(said)
+    return Event(kind, CONVERSATION, 3, body.SerializeToString(), **more)
+
+
+def _text(words: str) -> pb.Content:
+    return pb.Content(text=pb.Text(text=words))
+
+
+def _members(version: int) -> Event:
+    said = pb.ConversationEvent(conversation_id=CONVERSATION, members_version=version)
+    return _of("conversation", conversation_event_id(CONVERSATION, version), AT - 60_000, said, version=version)
+
+
+# By type. More than one where the fields that are there differ.
+EXAMPLES: Mapping[str, tuple[Event, ...]] = {
+    "message.accepted": (
+        _message(ONE, 17, AT, sender=SHOP, text="When shall we come?", channels=["whatsapp"], metadata_json='{"order":"A-17"}'),
+        _message(
+            TWO,
+            19,
+            AT + 9_000,
+            sender=PERSON,
+            sender_name="Ana",
+            text="Monday",
+            reply_to=ONE,
+            origin=pb.Origin(
+                channel="whatsapp", account="106540352242922", provider_id="wamid.HBgN", provider_at_ms=AT + 8_000
+            ),
+            referral={"source_type": "ad", "source_id": "120210"},
+        ),
+    ),
+    "message.updated": (
+        _message(
+            THREE,
+            21,
+            AT + 20_000,
+            sender=SHOP,
+            text="When shall we come on Monday?",
+            channels=["whatsapp"],
+            content=pb.Content(edit=pb.Edit(target=ONE, content=_text("When shall we come on Monday?"))),
+        ),
+    ),
+    "message.deleted": (
+        _message(
+            THREE,
+            22,
+            AT + 30_000,
+            sender=SHOP,
+            text="",
+            channels=["whatsapp"],
+            content=pb.Content(deletion=pb.Deletion(target=ONE)),
+        ),
+    ),
+    "message.rejected": (
+        _of(
+            "rejected",
+            rejected_event_id(ONE, "18"),
+            AT + 1_000,
+            pb.RejectedEvent(message_id=ONE, conversation_id=CONVERSATION, reason="message_id_conflict"),
+            user=SHOP,
+            subject=f"{ONE} 18 message_id_conflict {SHOP}",
+        ),
+    ),
+    "delivery.updated": (
+        _of(
+            "state",
+            state_event_id(DELIVERY, "DELIVERED"),
+            AT + 2_000,
+            pb.StateEvent(
+                message_id=ONE, conversation_id=CONVERSATION, seq=17, recipient=PERSON, channel="whatsapp", state="DELIVERED"
+            ),
+            subject=DELIVERY,
+            rank=3,
+        ),
+    ),
+    "position.updated": (
+        _of(
+            "position",
+            position_event_id(CONVERSATION, SHOP, 19, 17),
+            AT + 10_000,
+            pb.PositionEvent(conversation_id=CONVERSATION, user_id=SHOP, delivered_up_to=19, read_up_to=17),
+            subject=SHOP,
+            rank=19,
+            further=17,
+        ),
+    ),
+    "conversation.created": (_members(1),),
+    "conversation.members_changed": (_members(2),),
+    "conversation.updated": (
+        _of(
+            "handling",
+            handling_event_id(CONVERSATION, 3),
+            AT + 40_000,
+            pb.HandlingEvent(
+                conversation_id=CONVERSATION,
+                version=3,
+                state="snoozed",
+                snoozed_until_ms=AT + 3_600_000,
+                assignee="bob",
+                priority="normal",
+                labels=["vip"],
+                handler="human",
+                changed_by="bob",
+            ),
+            rank=3,
+        ),
+    ),
+}
+
+
+def as_read(event: Event) -> Event:
+    """An event as it is read back from the log, at a place there."""
+    new = encode(event)
+    return decode(Record(new.topic, new.partition, 7, new.key, new.value, new.headers, event.learned_at))
+
+
+def sent_of(event: Event) -> dict[str, Any]:
+    """What an endpoint is told of it."""
+    said: dict[str, Any] = msgspec.json.decode(envelope(as_read(event)).body)
+    return said
