@@ -1,5 +1,6 @@
 """Commands about outgoing webhooks, for a service client with scope manage."""
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from chat4all.cli.session import SERVERS
 app = typer.Typer()
 webhooks = typer.Typer(help="Endpoints of your own backend that are told what happens.", no_args_is_help=True)
 app.add_typer(webhooks, name="webhook")
+
+TEST_S = 20.0
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 Events = Annotated[list[str], typer.Option("--event", help="A type of event, such as message.accepted; none: all.")]
@@ -83,6 +86,21 @@ def disable(webhook_id: str) -> None:
 
 
 @webhooks.command()
+def test(webhook_id: str) -> None:
+    """Have it called with an event of its own, and print what came of it."""
+    client = SERVERS.client()
+    event_id = client.test_webhook(webhook_id)
+    end = time.monotonic() + TEST_S
+    while time.monotonic() < end:
+        found = [each for each in client.webhook_deliveries(webhook_id)["deliveries"] if each["event_id"] == event_id]
+        if found:
+            say(_call(found[0]))
+            return
+        time.sleep(0.5)
+    raise typer.BadParameter(f"no call within {TEST_S:.0f} s: is it behind?", param_hint="WEBHOOK_ID")
+
+
+@webhooks.command()
 def recover(
     webhook_id: str,
     since: Annotated[str, typer.Option(help="RFC 3339, or 90m, 24h, 7d ago.")],
@@ -96,9 +114,12 @@ def recover(
 def deliveries(webhook_id: str, limit: Annotated[int, typer.Option(min=1, max=200)] = 50, as_json: AsJson = False) -> None:
     """Print the newest calls to it."""
     for each in SERVERS.client().webhook_deliveries(webhook_id, limit)["deliveries"]:
-        came = each.get("error") or each["status"]
-        line = f"{each['at']}  {each['type']}  {each['event_id']}  try {each['number']}: {came}, {each['took_ms']} ms"
-        say_json(each) if as_json else say(printable(line))
+        say_json(each) if as_json else say(_call(each))
+
+
+def _call(each: dict[str, Any]) -> str:
+    came = each.get("error") or each["status"]
+    return printable(f"{each['at']}  {each['type']}  {each['event_id']}  try {each['number']}: {came}, {each['took_ms']} ms")
 
 
 def _headers(given: list[str]) -> dict[str, str]:

@@ -54,6 +54,10 @@ class WebhookCalls:
         """Tell it nothing more, until it is enabled."""
         return self._http.call("POST", f"{_path(webhook_id)}/disable")
 
+    def test_webhook(self, webhook_id: str) -> str:
+        """Have it called with an event `webhook.test`; that event's id, under which the log of calls has what came of it."""
+        return str(self._http.call("POST", f"{_path(webhook_id)}/test", key=str(uuid4()))["event_id"])
+
     def recover_webhook(self, webhook_id: str, since: str, until: str = "") -> dict[str, Any]:
         """Tell it once more what happened between two times: RFC 3339, or 90m, 24h, 7d ago."""
         body = {"since": since, "until": until}

@@ -78,6 +78,12 @@ CATALOG = (
         "The team handles it otherwise: state, assignee, priority, labels, handler. Newest value, never backwards. "
         "Streams tell it to those of all conversations alone",
     ),
+    EventType(
+        "webhook.disabled",
+        "webhook",
+        "An endpoint is told nothing more: by hand, because it answered 410, or because nothing succeeded for five days. Your "
+        "other endpoints are told. Streams tell it to those of all conversations alone",
+    ),
 )
 BY_NAME = {each.name: each for each in CATALOG}
 
@@ -142,6 +148,11 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("changed_by", "string", "Who changed it; empty: its customer wrote, or its snooze was over"),
         Field("snoozed_until", "time", "When the snooze is over", always=False),
         Field("handling_version", "number", "Grows with each change"),
+    ),
+    "webhook": (
+        Field("webhook_id", "id", "The endpoint"),
+        Field("change", "string", "disabled; test, in what `POST …/test` sends"),
+        Field("reason", "string", "gone, failing, by_hand; else empty"),
     ),
 }
 

@@ -7,12 +7,20 @@ import msgspec
 
 from chat4all.model.event_envelope import envelope
 from chat4all.model.events import Event, decode, encode
-from chat4all.model.ids import conversation_event_id, handling_event_id, position_event_id, rejected_event_id, state_event_id
+from chat4all.model.ids import (
+    conversation_event_id,
+    handling_event_id,
+    position_event_id,
+    rejected_event_id,
+    state_event_id,
+    webhook_event_id,
+)
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
 AT = 1_790_000_000_000
 CONVERSATION = "0f8f5f0e-3d5c-4f0a-9a40-6d9c0d2b7c11"
+ENDPOINT = "3b1a4c2e-7f5d-4e9b-8a31-5c0e6f7d8a92"
 ONE, TWO, THREE = (f"7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f1{number}" for number in (1, 2, 3))
 SHOP, PERSON = "shop", "contact-5b0f7d1e-9d0c-5c1b-8f52-5b7a0c9e4a10"
 DELIVERY = "whatsapp:3:17:0"
@@ -137,6 +145,19 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
                 changed_by="bob",
             ),
             rank=3,
+        ),
+    ),
+    "webhook.disabled": (
+        Event(
+            "webhook",
+            "",
+            0,
+            pb.Event(
+                event_id=webhook_event_id(ENDPOINT, 4),
+                at_ms=AT + 50_000,
+                webhook=pb.WebhookEvent(webhook_id=ENDPOINT, change="disabled", reason="gone"),
+            ).SerializeToString(),
+            subject=ENDPOINT,
         ),
     ),
 }

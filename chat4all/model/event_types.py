@@ -13,6 +13,8 @@ _PLAIN = {
     "position": "position.updated",
     "handling": "conversation.updated",
 }
+# Nobody asks for it by name: it goes to the endpoint that is tested.
+TEST = "webhook.test"
 
 
 def event_type(event: Event) -> str:
@@ -27,6 +29,8 @@ def type_of(event: pb.Event) -> str:
         return _of_message(event.message)
     if kind == "conversation":
         return "conversation.created" if event.conversation.members_version <= 1 else "conversation.members_changed"
+    if kind == "webhook":
+        return f"webhook.{event.webhook.change}"
     return _PLAIN.get(kind, kind)
 
 

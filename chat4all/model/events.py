@@ -22,9 +22,9 @@ from chat4all.v1 import chat_pb2 as pb
 KEPT = frozenset({"message", "state", "position"})
 
 # The header that names the subject of such an event.
-SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejected"}
+SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejected", "webhook": "webhook"}
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
-NOTED = frozenset(SUBJECT_HEADERS)
+NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
 TEAM_ONLY = frozenset({"handling"})
 
@@ -32,10 +32,11 @@ TEAM_ONLY = frozenset({"handling"})
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, state, position, conversation, rejected, handling or reload. `body`: the serialised chat.v1.Event.
+    `kind`: message, state, position, conversation, rejected, handling, webhook or reload. `body`: the serialised chat.v1.Event.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
-    key, of a position the member's user id, of a rejection what was noted of it. `rank` and `further`: how far that has come.
+    key, of a position the member's user id, of a rejection what was noted of it,
+    of a webhook its id, which has no conversation. `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json` and `naming`: kept by
     whoever first needs that form.
@@ -96,8 +97,8 @@ def _details(event: Event) -> dict[str, str]:
     match event.kind:
         case "message":
             return {"seq": str(event.seq), "version": str(event.version)}
-        case "state":
-            return {"delivery": event.subject, "rank": str(event.rank)}
+        case "state" | "webhook":
+            return {SUBJECT_HEADERS[event.kind]: event.subject, "rank": str(event.rank)}
         case "position":
             return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}
         case "conversation":

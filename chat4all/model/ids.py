@@ -167,6 +167,11 @@ def handling_event_id(conversation_id: str, version: int) -> str:
     return f"handling:{conversation_id}:{version}"
 
 
+def webhook_event_id(webhook_id: str, version: int) -> str:
+    """An endpoint is disabled since this version of it."""
+    return f"webhook:{webhook_id}:{version}"
+
+
 def public_event_id(conversation_id: str, event_id: str) -> str:
     """The `id` under which streams and webhooks tell an event. No other event has it, whatever ids senders choose.
 

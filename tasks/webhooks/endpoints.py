@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.event_types import TEST
+from chat4all.model.events import encode
 from chat4all.ports import MessageStore
 from chat4all.ports.webhooks import Webhook, WebhookCall
+from chat4all.services.webhooks import own_events
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.writer import insist
 from tasks.resources import Parts
@@ -26,6 +29,7 @@ Result = TypeVar("Result")
 PAGE = 200
 # More calls than these are not kept in memory while the store is away: their log is for people, the calls themselves are made.
 LOG_MOST = 20_000
+APPEND_S = 5.0
 
 
 def enabled(store: MessageStore) -> list[Webhook]:
@@ -45,7 +49,7 @@ class Endpoints:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
         self.calls_under_way = 0
-        self._store, self._caller, self._executor = parts.store, caller, executor
+        self._parts, self._store, self._caller, self._executor = parts, parts.store, caller, executor
         self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []
         self._look = asyncio.Lock()
@@ -103,7 +107,7 @@ class Endpoints:
             error=answer.why,
             took_ms=int(answer.took_s * 1000),
             answer=answer.body,
-            manual=manual,
+            manual="test" if said.type == TEST else manual,
         )
         if len(self._calls) < LOG_MOST:
             self._calls.append(noted)
@@ -124,7 +128,10 @@ class Endpoints:
     async def _judge(self, endpoint: Endpoint) -> None:
         webhook, why = endpoint.webhook, endpoint.is_due_to_end(self._given_up_s)
         if why:
-            await self._put(endpoint, replace(webhook, status="disabled", reason=why, failing_since=endpoint.failing_since))
+            ended = replace(webhook, status="disabled", reason=why, failing_since=endpoint.failing_since)
+            if await self._put(endpoint, ended):
+                said = encode(own_events.disabled(endpoint.webhook, self._parts.partitions))
+                await insist(self._executor, lambda: self._parts.log.append([said], APPEND_S))
             metrics.WEBHOOKS_DISABLED.of(why).add()
             log.error("webhook_disabled", webhook_id=webhook.webhook_id, reason=why)
         elif endpoint.is_down and not webhook.failing_since:
@@ -133,13 +140,14 @@ class Endpoints:
         elif webhook.failing_since and not endpoint.failing_since:
             await self._put(endpoint, replace(webhook, failing_since=0))
 
-    async def _put(self, endpoint: Endpoint, webhook: Webhook) -> None:
-        """Where another changed it meanwhile it is looked at again, with the next change."""
+    async def _put(self, endpoint: Endpoint, webhook: Webhook) -> bool:
+        """Whether it is so now. Where another changed it meanwhile it is looked at again, with the next change."""
         wanted = replace(webhook, version=webhook.version + 1, changed_at=endpoint.webhook.changed_at)
         if await self._in_thread(self._store.put_webhook, wanted):
             endpoint.changed(wanted)
-        else:
-            self.outdated()
+            return True
+        self.outdated()
+        return False
 
     async def _in_thread(self, work: Callable[..., Result], *given: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)

@@ -107,10 +107,10 @@ class Listener:
 
     def offer(self, event: Telling) -> None:
         """An event that it wants, in the order of the log."""
-        if self.whole or event.conversation_id in self.keys:
+        if self.whole or event.key in self.keys:
             return
         self.host.begun(event.offset)
-        queue = self._queues.get(event.conversation_id)
+        queue = self._queues.get(event.key)
         if self._loaded >= MEMORY:
             # Too much is in memory: from here on it reads the log itself, when that is told.
             self.begin_whole(event.offset, now_ms(), 0)
@@ -120,8 +120,8 @@ class Listener:
         if queue is not None:
             queue.append(event)
         else:
-            self._queues[event.conversation_id] = deque([event])
-            self.host.spawn(self._work(event.conversation_id))
+            self._queues[event.key] = deque([event])
+            self.host.spawn(self._work(event.key))
 
     async def _behind(self, offset: int) -> None:
         await self._written()
@@ -198,7 +198,7 @@ class Listener:
         if wait_s is None:
             return False
         retry_at = now_ms() + int(wait_s * 1000)
-        self.keys[event.conversation_id] = self.row(event.conversation_id, event.offset, retry_at, refusals)
+        self.keys[event.key] = self.row(event.key, event.offset, retry_at, refusals)
         return True
 
     def probe_at(self, answer: Answer | None) -> int:

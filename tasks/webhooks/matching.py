@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from chat4all.model.deliveries import DeliveryKey
-from chat4all.model.event_types import event_type
+from chat4all.model.event_types import TEST, event_type
 from chat4all.model.events import Event
 from chat4all.ports.webhooks import Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
@@ -20,6 +20,8 @@ def wants(webhook: Webhook, event: Event, labels: LabelsOf = lambda conversation
     if 0 <= event.offset < webhook.starts.get(event.partition, 0):
         return False
     kind = event_type(event)
+    if kind == TEST:
+        return event.subject == webhook.webhook_id
     if webhook.events and kind not in webhook.events:
         return False
     if not webhook.events and kind in ASKED_ONLY:

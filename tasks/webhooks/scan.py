@@ -74,16 +74,16 @@ class Scan:
         """Whether a row of this scan stands for it, and it was not told."""
         if event.offset in self._of.taken:
             return False
-        key = self._of.keys.get(event.conversation_id)
+        key = self._of.keys.get(event.key)
         if key is not None:
-            return event.conversation_id in self._due and event.offset >= key.seq
+            return event.key in self._due and event.offset >= key.seq
         return self._takes_all and self._of.whole is not None and event.offset >= self._of.whole.seq
 
     async def _tell(self, events: Sequence[Telling]) -> None:
         """Each conversation's in order, conversations beside each other; of an endpoint that is down the first one alone."""
         by_name: dict[str, list[Telling]] = {}
         for each in events:
-            by_name.setdefault(each.conversation_id, []).append(each)
+            by_name.setdefault(each.key, []).append(each)
         names = list(by_name)
         if names and self._of.endpoint.is_down:
             first = names[0]
@@ -112,7 +112,7 @@ class Scan:
     async def _failed(self, event: Telling, number: int, answer: Answer) -> None:
         """It waits, or has come to its end, and perhaps all wait."""
         of, host = self._of, self._of.host
-        down, is_key = of.endpoint.is_down, event.conversation_id in of.keys
+        down, is_key = of.endpoint.is_down, event.key in of.keys
         if down and not is_key:
             self._end(answer)
             if now_ms() - event.at > schedule.WHOLE_S * host.scale * 1000:
@@ -122,7 +122,7 @@ class Scan:
         if not is_key and len(of.keys) >= KEYS:
             self._end(answer)
         elif of.wait(event, number, answer):
-            self._due.discard(event.conversation_id)
+            self._due.discard(event.key)
         else:
             await host.give_up(of.endpoint, event, number, answer.why)
             of.taken.add(event.offset)
@@ -148,11 +148,11 @@ class Scan:
         of = self._of
         left = [each for each in events if each.offset not in of.taken]
         for name in self._due:
-            place = min((each.offset for each in left if each.conversation_id == name), default=end)
+            place = min((each.offset for each in left if each.key == name), default=end)
             row = of.keys[name]
             of.keys[name] = of.restamped(row, seq=max(row.seq, place), refusals=row.refusals if row.seq == place else 0)
         if self._takes_all and of.whole:
-            place = min((each.offset for each in left if each.conversation_id not in of.keys), default=end)
+            place = min((each.offset for each in left if each.key not in of.keys), default=end)
             of.whole = of.restamped(of.whole, seq=max(of.whole.seq, place))
 
     async def _resume(self) -> None:

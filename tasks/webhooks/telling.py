@@ -12,6 +12,8 @@ class Telling:
     def __init__(self, event: Event) -> None:
         self.event = event
         self.offset, self.conversation_id, self.at = event.offset, event.conversation_id, event.at
+        # What is told in order: a conversation, or what an event without one is about.
+        self.key = event.conversation_id or f"{event.kind}:{event.subject}"
 
     @cached_property
     def envelope(self) -> Envelope:

@@ -10,9 +10,11 @@ import pytest
 
 from chat4all.model.clock import day_of, now_ms
 from chat4all.model.deliveries import RANK, DeliveryKey, Lane, State
-from chat4all.model.events import Event, decode
+from chat4all.model.events import Event, decode, encode
+from chat4all.model.ids import public_event_id
 from chat4all.ports import Lease
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
+from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import publish
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
@@ -114,6 +116,33 @@ def test_an_endpoint_that_is_gone_is_disabled(road: World, receiver: Receiver) -
         wait_for(is_disabled)
         wait_for(lambda: not road.store.waiting(LANE))
         assert len(receiver.calls) == 1
+
+
+def test_others_are_told_that_one_was_disabled(road: World, receiver: Receiver) -> None:
+    """And it has no conversation that it could hold up."""
+    add(road, receiver, "/a", events=("message.accepted",))
+    add(road, receiver, "/b", events=("webhook.disabled",))
+    receiver.answers["/a"] = lambda _: (410, {})
+    with telling(road):
+        say(road, ONE, 1)
+        wait_for(lambda: receiver.told)
+    [(path, said)] = receiver.told
+    assert (path, said["type"], said["data"]["webhook_id"], said["data"]["reason"]) == ("/b", "webhook.disabled", "a", "gone")
+
+
+def test_a_test_goes_to_one_endpoint_whatever_it_asks_for(road: World, receiver: Receiver) -> None:
+    """One that fails is tried again, in its own order: not before, and not instead of, a conversation's."""
+    one = add(road, receiver, "/a", events=("conversation.created",), filter=Filter(channels=("telegram",)))
+    add(road, receiver, "/b")
+    receiver.answers["/a"] = failing(2)
+    with telling(road):
+        for number in range(2):
+            road.log.append([encode(own_events.test(one, f"test-{number}", now_ms(), 1))], 5)
+        wait_for(lambda: len(receiver.told) == 2)
+        wait_for(lambda: not road.store.waiting(LANE))
+        wait_for(lambda: len(road.store.webhook_calls("a", 9)) == 4)
+    assert [(path, said["id"]) for path, said in receiver.told] == [("/a", public_event_id("", f"test-{n}")) for n in range(2)]
+    assert {each.manual for each in road.store.webhook_calls("a", 9)} == {"test"}
 
 
 def test_an_endpoint_that_is_down_is_one_waiter(road: World, receiver: Receiver) -> None:

@@ -7,7 +7,9 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from chat4all.model.clock import now_ms
-from chat4all.model.records import EVENTS
+from chat4all.model.event_envelope import envelope
+from chat4all.model.events import decode
+from chat4all.model.records import EVENTS, Range
 from chat4all.ports.webhooks import WebhookCall
 from chat4all.services.seal import Seal
 from chat4all.services.webhooks.signing import Signer
@@ -51,7 +53,7 @@ def test_only_who_manages_sees_them(managed: Driver, who: str | None) -> None:
     """Every call, with an id that exists."""
     path = f"/v1/webhooks/{made(managed)['webhook_id']}"
     calls = [("POST", "/v1/webhooks"), ("GET", "/v1/webhooks"), ("GET", path), ("PATCH", path), ("DELETE", path)]
-    calls += [("POST", f"{path}/{each}") for each in ("rotate", "enable", "disable", "recover")]
+    calls += [("POST", f"{path}/{each}") for each in ("rotate", "enable", "disable", "recover", "test")]
     calls += [("GET", f"{path}/deliveries")]
     assert {managed.call(who, *each, body={}).status_code for each in calls} == {403 if who else 401}
 
@@ -176,3 +178,33 @@ def test_the_log_of_calls_shows_what_was_sent_and_answered(managed: Driver) -> N
     assert [each["number"] for each in rest["deliveries"]] == [1]
     assert "next" not in rest
     assert managed.call("crm", "GET", "/v1/webhooks/none/deliveries").status_code == 404
+
+
+def own(gateway: Driver) -> list[dict[str, Any]]:
+    """Events about endpoints, as endpoints are told of them."""
+    spans = [Range(each, first, end - 1) for each, (first, end) in gateway.parts.log.ends(EVENTS).items() if end > first]
+    found = [decode(each) for each in gateway.parts.log.read(EVENTS, spans, 5)]
+    return [json.loads(envelope(each).body) for each in found if each.kind == "webhook"]
+
+
+def test_a_disabled_endpoint_is_told_to_others_once(managed: Driver) -> None:
+    """By hand; to disable it again says nothing."""
+    webhook_id = made(managed)["webhook_id"]
+    for _ in range(2):
+        managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/disable")
+    [said] = own(managed)
+    assert (said["type"], said["data"]) == (
+        "webhook.disabled",
+        {"webhook_id": webhook_id, "change": "disabled", "reason": "by_hand"},
+    )
+    assert "conversation_id" not in said
+
+
+def test_a_test_is_an_event_for_this_endpoint(managed: Driver) -> None:
+    """Its id is told, and one that is disabled cannot be tested."""
+    webhook_id = made(managed, events=["message.accepted"], filter={"channels": ["telegram"]})["webhook_id"]
+    event_id = managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/test", expect=202)["event_id"]
+    [said] = own(managed)
+    assert (said["id"], said["type"], said["data"]["webhook_id"]) == (event_id, "webhook.test", webhook_id)
+    managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/disable")
+    assert managed.call("crm", "POST", f"/v1/webhooks/{webhook_id}/test").status_code == 422

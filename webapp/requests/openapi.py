@@ -47,6 +47,7 @@ NAMES = {
     "post /v1/webhooks/{webhook_id}/rotate": "rotateWebhookSecret",
     "post /v1/webhooks/{webhook_id}/enable": "enableWebhook",
     "post /v1/webhooks/{webhook_id}/disable": "disableWebhook",
+    "post /v1/webhooks/{webhook_id}/test": "testWebhook",
     "post /v1/webhooks/{webhook_id}/recover": "recoverWebhook",
     "get /v1/webhooks/{webhook_id}/deliveries": "listWebhookDeliveries",
     "get /v1/conversations": "listConversations",

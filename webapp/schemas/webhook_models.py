@@ -110,6 +110,12 @@ class RecoveryOut(ResponseModel):
     events: int
 
 
+class WebhookTestOut(ResponseModel):
+    """The call is made soon, as any other."""
+
+    event_id: str
+
+
 class CallsQuery(RequestParams):
     """Which page of the log; the newest first."""
 

@@ -40,6 +40,7 @@ from webapp.schemas.webhook_models import (
     WebhookOut,
     WebhookPath,
     WebhooksOut,
+    WebhookTestOut,
 )
 from webapp.views import auth
 
@@ -162,6 +163,15 @@ def enable_webhook(path: WebhookPath) -> Response:
 def disable_webhook(path: WebhookPath) -> Response:
     """Tell it nothing more, until it is enabled."""
     return answer(_shape(gateway().endpoints.disable(path.webhook_id, "by_hand")))
+
+
+@api.post("/v1/webhooks/<webhook_id>/test", responses={"202": WebhookTestOut, **problems(409)})
+@once
+@checked
+@_understood
+def test_webhook(path: WebhookPath) -> Response:
+    """Have it called with an event `webhook.test`, whatever it asks for. The log of calls shows what came of it."""
+    return answer({"event_id": gateway().endpoints.test(path.webhook_id)}, 202)
 
 
 @api.post("/v1/webhooks/<webhook_id>/recover", responses={"202": RecoveryOut, **problems(409)})

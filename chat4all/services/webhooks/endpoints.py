@@ -11,18 +11,21 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TYPES
+from chat4all.model.events import Event, encode
+from chat4all.model.ids import public_event_id
 from chat4all.model.records import EVENTS, Range
 from chat4all.model.url_guard import Refused
 from chat4all.ports import EventLog, MessageStore
 from chat4all.ports.webhooks import Filter, Recovery, Webhook
 from chat4all.services.seal import Seal
+from chat4all.services.webhooks import own_events
 from chat4all.services.webhooks.places import allowed
 from chat4all.services.webhooks.secrets import OLD_VALID_S, Secrets, new_secret
 from chat4all.settings import Settings
 
 ENDPOINTS_MOST = 1_000
 HEADERS_MOST = 20
-READ_S = 5.0
+READ_S = APPEND_S = 5.0
 PAGE = 200
 # What we say ourselves, and what says how a call is carried.
 OURS = frozenset({
@@ -162,9 +165,22 @@ class Endpoints:
 
     def disable(self, webhook_id: str, reason: str) -> Webhook:
         """Tell it nothing more."""
-        return self._replaced(
+        before = self.get(webhook_id)
+        made = self._replaced(
             webhook_id, lambda old: old if old.status == "disabled" else replace(old, status="disabled", reason=reason)
         )
+        if made.version > before.version:
+            self._say(own_events.disabled(made, self._settings.partitions))
+        return made
+
+    def test(self, webhook_id: str) -> str:
+        """Have it told of an event of its own, as of any other; the event's id. Wrong when it is disabled."""
+        webhook = self.get(webhook_id)
+        if webhook.status != "enabled":
+            raise Wrong("webhook_id", "it is disabled: enable it first")
+        event_id = str(uuid4())
+        self._say(own_events.test(webhook, event_id, now_ms(), self._settings.partitions))
+        return public_event_id("", event_id)
 
     def delete(self, webhook_id: str) -> None:
         """Forget it; its secrets at once."""
@@ -200,6 +216,9 @@ class Endpoints:
         if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle):
             raise Taken
         return there, self.seal.open(there.sealed, Secrets)
+
+    def _say(self, event: Event) -> None:
+        self._log.append([encode(event)], APPEND_S)
 
     def _ends(self) -> dict[int, int]:
         return {partition: end for partition, (_, end) in self._log.ends(EVENTS).items()}
