@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,6 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from chat4all.model.event_types import TYPES
+from chat4all.services.webhooks.signing import signed
 from chat4all.settings import Settings
 from tests.webapp.channels import both
 from tests.webapp.driver import Driver
@@ -105,9 +108,32 @@ def operations(driver: Driver) -> dict[str, dict[str, Any]]:
     return {each["operationId"]: each for path in paths for each in path.values() if isinstance(each, dict)}
 
 
+def webhooks(driver: Driver) -> dict[str, Any]:
+    """What endpoints are sent, by type of event."""
+    found: dict[str, Any] = driver.ask(None, "GET", "/openapi.json")["webhooks"]
+    return found
+
+
+def test_webhooks_are_documented_with_examples_that_hold(driver: Driver) -> None:
+    """Every type of event, with its headers; each example is what its schema says, and a schema allows fields to come."""
+    document = driver.ask(None, "GET", "/openapi.json")
+    assert set(document["webhooks"]) == set(TYPES)
+    for name, path in document["webhooks"].items():
+        [body] = path["post"]["requestBody"]["content"].values()
+        assert {each["name"] for each in path["post"]["parameters"]} == set(signed([], "", 0, b""))
+        schema = {**body["schema"], "components": document["components"]}
+        for example in body["examples"].values():
+            assert example["value"]["type"] == name
+            jsonschema_rs.validate(schema, example["value"], validate_formats=True)
+            more = example["value"] | {"new": 1, "data": example["value"]["data"] | {"new": 1}}
+            jsonschema_rs.validate(schema, more, validate_formats=True)
+            with pytest.raises(jsonschema_rs.ValidationError):
+                jsonschema_rs.validate(schema, example["value"] | {"data": {}})
+
+
 def test_names_and_summaries_are_fit_for_generated_clients(driver: Driver) -> None:
     """An operation is called what a programmer would call it, once; a menu shows a line, not a paragraph."""
-    named = operations(driver)
+    named = operations(driver) | {each["post"]["operationId"]: each["post"] for each in webhooks(driver).values()}
     assert len(named) == sum("operationId" in each for each in json.dumps(driver.ask(None, "GET", "/openapi.json")).split(","))
     assert {"sendMessage", "listMessages", "createConversation", "streamEvents"} <= named.keys()
     assert [name for name in named if not re.fullmatch(r"[a-z]+([A-Z][a-z]*)*", name)] == []

@@ -7,6 +7,7 @@ from typing import Any
 from flask_openapi3.openapi import OpenAPI
 
 from chat4all.settings import Settings
+from webapp.requests.openapi_webhooks import with_webhooks
 from webapp.schemas.content_models import with_components
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
@@ -200,6 +201,7 @@ def completed(made: dict[str, Any], settings: Settings) -> dict[str, Any]:
     servers = [{"url": stream, "description": "The stream server"}]
     document["paths"]["/v1/events"] = {"servers": servers, "get": deepcopy(EVENTS)}
     with_components(document)
+    with_webhooks(document)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if isinstance(operation, dict):
