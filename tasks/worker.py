@@ -29,6 +29,7 @@ from tasks.stages.stage import Run, Stage
 from tasks.stages.tries import Tries
 from tasks.sweep import Sweeper
 from tasks.tidying import Tidier
+from tasks.waiting_updates import WaitingUpdates
 from tasks.webhooks.runner import WebhookRunner
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class Worker:
         self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
+        self._waiting = WaitingUpdates(parts)
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -91,9 +93,10 @@ class Worker:
                 runner.stop()
 
     def sweep(self) -> None:
-        """Look at every lane once, and at the conversations in which something is due."""
+        """Look at every lane once, at the conversations in which something is due, and at what waits of what providers told."""
         self._sweeper.sweep(self._parts)
         self._reminders.sweep(self._parts)
+        self._waiting.sweep()
 
     def tidy(self) -> None:
         """Forget what has had its time."""

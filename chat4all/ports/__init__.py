@@ -22,6 +22,7 @@ from chat4all.ports.channel import (
     Unreadable,
     Update,
 )
+from chat4all.ports.deferred import Deferrals, Deferred
 from chat4all.ports.deliveries import Deliveries, Handle, LaneState, Lease, Waiting, stamps_of
 from chat4all.ports.directory import Arrived, Directory, Spoken
 from chat4all.ports.event_log import Consumer, EventLog, Topic
@@ -51,6 +52,8 @@ __all__ = [
     "ConnectedAccount",
     "Consumer",
     "DeadLetter",
+    "Deferrals",
+    "Deferred",
     "Deliveries",
     "Directory",
     "EventLog",

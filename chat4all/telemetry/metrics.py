@@ -172,6 +172,26 @@ RECEIPTS = Counter(
 RECEIPTS_PARKED = Counter(
     "chat4all_receipts_parked_total", "Receipts for ids that were not known yet.", "channel", where=(PIPELINE,)
 )
+DEFERRED = Counter(
+    "chat4all_deferred_updates_total",
+    "What providers told and what waits, by what for: target (of a reaction, edit or deletion), quote, echo.",
+    "channel",
+    "why",
+    where=(GATEWAY, POLLING),
+)
+DEFERRED_ENDED = Counter(
+    "chat4all_deferred_ended_total",
+    "Such updates that wait no more: found, gave_up (told without its target), late (found after that), never, own, "
+    "colleagues, failed.",
+    "channel",
+    "outcome",
+    where=(PIPELINE,),
+)
+DEFERRED_BEHIND = Reading(
+    "chat4all_deferred_behind_seconds",
+    "For how long the update that waits longest should have been looked at.",
+    where=(PIPELINE,),
+)
 RECEIPTS_EXPIRED = Counter(
     "chat4all_receipts_expired_total", "Parked receipts that no delivery ever claimed.", "channel", where=(PIPELINE,)
 )

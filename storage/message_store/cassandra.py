@@ -6,6 +6,7 @@ from storage.message_store.cassandra_access import CassandraAccess
 from storage.message_store.cassandra_accounts import CassandraAccounts
 from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
+from storage.message_store.cassandra_deferred import CassandraDeferrals
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
@@ -30,6 +31,7 @@ class CassandraStore(
     CassandraHistory,
     CassandraModifications,
     CassandraRawParts,
+    CassandraDeferrals,
     CassandraChanges,
     CassandraDeliveries,
     CassandraProgress,

@@ -497,3 +497,13 @@ CREATE TABLE IF NOT EXISTS account_changes (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     number INTEGER NOT NULL
 );
+
+-- Since version 20: what providers told and what waits for something to be known, by when it is looked at next.
+CREATE TABLE IF NOT EXISTS deferred (
+    look_at     INTEGER NOT NULL,
+    channel     TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    PRIMARY KEY (look_at, channel, account, provider_id)
+) WITHOUT ROWID;

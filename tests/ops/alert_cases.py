@@ -203,4 +203,8 @@ CASES: dict[str, Case] = {
         {'chat4all_retiring_behind_seconds{instance="a"}': "100000+60x160"},
         at=150,
     ),
+    "UpdatesWaitTooLong": Case(
+        {'chat4all_deferred_behind_seconds{instance="a"}': "0 130+60x30"},
+        {'chat4all_deferred_behind_seconds{instance="a"}': "100x30"},
+    ),
 }

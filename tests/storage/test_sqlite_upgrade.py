@@ -12,7 +12,7 @@ from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, 
 from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
 from chat4all.model.sessions import Revocation
-from chat4all.ports import ConnectedAccount, Recovery, Waiting, Webhook, WebhookCall
+from chat4all.ports import ConnectedAccount, Deferred, Inbound, Recovery, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -185,5 +185,25 @@ def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
     assert (again.accounts(9), again.accounts_changed()) == ([], 0)
     assert again.put_account(account, 0)
     assert (again.accounts(9), again.accounts_changed()) == ([account], 1)
+    assert again.users(["bob"])
+    again.close()
+
+
+def test_a_file_of_version_19_gains_what_waits_before_it_is_accepted(tmp_path: Path) -> None:
+    """It is kept there from then on; what was kept stays."""
+    settings = Settings(data=tmp_path)
+    row = Deferred(Inbound("telegram", "a", "p", "1", "x", 1), 1, 2, "target")
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DROP TABLE deferred")
+        db.execute("PRAGMA user_version=19")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    again.defer([row])
+    assert again.deferred(2, 9) == [row]
     assert again.users(["bob"])
     again.close()

@@ -18,6 +18,8 @@ NEWEST = 20
 FURTHER_BACK = 500
 # No holder reads further ahead.
 LANE_ROWS = 4_000
+# By so much a provider's clock may differ from ours.
+CLOCKS_MS = 60_000
 
 
 def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collection[Address]]) -> dict[str, str]:
@@ -31,7 +33,7 @@ def under_way(store: MessageStore, partitions: int, asked: Mapping[str, Collecti
     return {user_id: conversation_id for user_id, (_, conversation_id) in found.items()}
 
 
-def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> list[DeliveryKey]:
+def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound) -> list[Delivery]:
     """The deliveries that this echo may be of: those whose outcome is not known, or was not once, with the same words.
 
     An attempt is written before its call, so whoever is told of a send that is ours finds it: behind its lane's cursor, or
@@ -47,10 +49,10 @@ def sent_by_us(store: MessageStore, partitions: int, user_id: str, echo: Inbound
         (_newest(store, partitions, user_id, place, each) for each in (FURTHER_BACK,)),
     )
     for rows in places:
-        ours = {row.key for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)}
+        ours = {row.key: row for row in rows if row.address == echo.address and _is_open(row, echo) and _says(row, echo)}
         if ours:
-            return sorted(ours)
-    return list(store.handles([name]).values())
+            return [ours[key] for key in sorted(ours)]
+    return list(store.deliveries(list(store.handles([name]).values())).values())
 
 
 def _newest(store: MessageStore, partitions: int, user_id: str, place: Address, newest: int) -> Iterable[Delivery]:
@@ -72,7 +74,10 @@ def _at_work(store: MessageStore, lane: Lane, address: str) -> Iterator[Delivery
 
 
 def _is_open(row: Delivery, echo: Inbound) -> bool:
-    return row.facts.unknown or row.facts.resends > 0 or row.facts.provider_id == echo.provider_id
+    """Whether a call whose answer nobody has may have made it. When a send has its answer, all calls for it were made."""
+    facts = row.facts
+    was_lost = facts.resends > 0 and (not facts.sent_at or echo.at <= facts.sent_at + CLOCKS_MS)
+    return facts.unknown or was_lost or facts.provider_id == echo.provider_id
 
 
 def _says(row: Delivery, echo: Inbound) -> bool:

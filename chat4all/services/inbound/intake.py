@@ -10,13 +10,12 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Edit, files_of
 from chat4all.model.conversations import Identity, User
-from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.display_names import cleaned
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
-from chat4all.ports import Inbound, MessageStore, Moved, Named, Update
+from chat4all.ports import Deferred, Inbound, MessageStore, Moved, Named, Update
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
@@ -26,7 +25,7 @@ from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
 from chat4all.services.inbound.conversation_match import ConversationMatch
-from chat4all.services.inbound.in_flight import sent_by_us
+from chat4all.services.inbound.deferral import Deferral
 from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of
 from chat4all.services.inbound.learned_names import LearnedNames
 from chat4all.services.inbound.pointers import pointed
@@ -35,15 +34,21 @@ from chat4all.telemetry import metrics, tracing
 
 
 class Counts(Struct, frozen=True):
-    """Counts of messages and receipts that are now durable. `files`: ids of those that a worker is to fetch."""
+    """Counts of messages and receipts that are now durable. `files`: ids of those that a worker is to fetch.
+
+    `deferred`: how many are durable, and wait before they are messages.
+    """
 
     messages: int
     receipts: int
     files: tuple[str, ...] = ()
+    deferred: int = 0
 
     def joined(self, more: "Counts") -> "Counts":
         """Both together."""
-        return Counts(self.messages + more.messages, self.receipts + more.receipts, self.files + more.files)
+        return Counts(
+            self.messages + more.messages, self.receipts + more.receipts, self.files + more.files, self.deferred + more.deferred
+        )
 
 
 class Arrivals:
@@ -55,6 +60,7 @@ class Arrivals:
         self._people = acceptor.people
         self._places = ConversationMatch(store, acceptor.people, acceptor.partitions)
         self._names = LearnedNames(store)
+        self._deferral = Deferral(store, acceptor.partitions)
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Counts:
         """Make everything durable, in one call of the log unless an address moves between two messages.
@@ -70,7 +76,29 @@ class Arrivals:
         return counts
 
     def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
-        updates = self._own_echoes(updates)
+        sorted_ = self._deferral.sort(updates, now_ms())
+        if sorted_.waiting:
+            self._store.defer(sorted_.waiting)
+            for each in sorted_.waiting:
+                metrics.DEFERRED.of(each.update.channel, each.why).add()
+        counts = self._append_all(sorted_.updates, headers)
+        return replace(counts, deferred=len(sorted_.waiting))
+
+    def look_again(self, waiting: Sequence[Deferred], now: int, done_ms: int) -> None:
+        """Accept those of these whose time has come. `done_ms`: all that was appended before then has been stored (ms UTC).
+
+        Temporary or Unknown: look at them once more. What was accepted then is the same message.
+        """
+        looked = self._deferral.look(waiting, now, done_ms)
+        if looked.updates:
+            self._append_all(looked.updates, None)
+        if looked.again:
+            self._store.defer(looked.again)
+        self._store.forget_deferred(waiting)
+        for labels in looked.outcomes:
+            metrics.DEFERRED_ENDED.of(*labels).add()
+
+    def _append_all(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
         inbound = [each for each in updates if isinstance(each, Inbound)]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
@@ -113,25 +141,6 @@ class Arrivals:
             self._store.put_raw(raw)
         messages = self._messages([each for each in arrivals if not each.repeat])
         return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
-
-    def _own_echoes(self, updates: Sequence[Update]) -> list[Update]:
-        """The updates, with what we sent ourselves as the receipt that it is: providers tell it back to us too."""
-        echoes = [each for each in updates if isinstance(each, Inbound) and each.is_echo]
-        if not echoes:
-            return list(updates)
-        known = self._store.handles([(each.channel, each.account, each.provider_id) for each in echoes])
-        owners = self._store.owners([(each.channel, each.address) for each in echoes])
-        found: list[Update] = []
-        for each in updates:
-            if not (isinstance(each, Inbound) and each.is_echo):
-                found.append(each)
-            elif (each.channel, each.account, each.provider_id) not in known:
-                owner = owners.get((each.channel, each.address))
-                keys = sent_by_us(self._store, self._acceptor.partitions, owner.user_id, each) if owner else []
-                if len(keys) < 2:
-                    found.append(_receipt(each, keys[0]) if keys else each)
-                # Of several with the same words nobody can tell which it was: the answers to their calls will.
-        return found
 
     def _look_at_edits(self, changed: Sequence[Arrival]) -> None:
         """Which message each edits. One that changes nothing is no news."""
@@ -248,11 +257,6 @@ def _metadata(arrival: Arrival) -> dict[str, Any]:
 def _speaker(arrival: Arrival, user: User) -> str:
     """Who of those that share the address wrote; else as in every group."""
     return cleaned(arrival.inbound.speaker) or speaker(arrival.membership, user, arrival.inbound.sender_name)
-
-
-def _receipt(echo: Inbound, key: DeliveryKey) -> ProviderReceipt:
-    """An echo of ours proves that the provider took it, and says under which id."""
-    return ProviderReceipt(echo.channel, echo.account, echo.provider_id, "sent", echo.at, reference=str(key))
 
 
 def _runs(updates: Sequence[Update]) -> list[list[Update]]:

@@ -117,10 +117,10 @@ class Webhooks:
         return Counts(messages, receipts, files=tuple(files)), left
 
     def _keep(self, channel: str, read: Iterable[tuple[bytes, Sequence[Update]]]) -> None:
-        kept = [(letter, body[:KEPT_MOST]) for body, updates in read for letter in letters(channel, body, updates)]
+        kept = [(each, body[:KEPT_MOST]) for body, updates in read for each in letters(channel, body, updates)]
         if kept:
             self._store.keep_webhooks(kept)
-        for labels, number in Counter((letter.stage, letter.reason) for letter, _ in kept).items():
+        for labels, number in Counter((each.stage, each.reason) for each, _ in kept).items():
             metrics.DEAD_LETTERS.of_reason(*labels).add(number)
 
 
@@ -130,10 +130,11 @@ def letters(channel: str, body: bytes, updates: Sequence[Update]) -> list[DeadLe
     accounts = dict.fromkeys(each.account for each in updates if isinstance(each, Unclaimed))
     found = [(UNREADABLE, reasons[0].replace(" ", "_"), "")] if reasons else []
     found += [(UNCLAIMED, "unclaimed_account", account) for account in accounts]
-    return [_letter(channel, body, *each) for each in found]
+    return [letter(channel, body, *each) for each in found]
 
 
-def _letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> DeadLetter:
+def letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> DeadLetter:
+    """A letter about what a provider brought, with what was wrong."""
     now = now_ms()
     return DeadLetter(
         letter_id=webhook_letter_id(stage, channel, account, body),
