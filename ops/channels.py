@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from chat4all.channels import CHANNELS
-from chat4all.model.content import CHOICE_STYLES, kinds
+from chat4all.model.content import CHOICE_STYLES, MEDIA_KINDS, kinds
 from chat4all.ports import Limits
 from chat4all.services.acceptance.channel_matrix import contents
 
@@ -43,7 +43,12 @@ def tables(channels: dict[str, Limits]) -> str:
         "files, uploaded": [_files(each.upload_bytes) for each in channels.values()],
         "files, by a link": [_files(each.file_bytes) for each in channels.values()],
     }
-    return f"{matrix}\n\n{_table('limit', channels, fits | styles | files)}"
+    shown = {
+        f"shown as {kind}": [_files(each.shown.get(kind, {})) for each in channels.values()]
+        for kind in MEDIA_KINDS
+        if any(kind in each.shown for each in channels.values())
+    }
+    return f"{matrix}\n\n{_table('limit', channels, fits | styles | files | shown)}"
 
 
 def _table(what: str, channels: dict[str, Limits], rows: dict[str, list[str]]) -> str:

@@ -104,11 +104,20 @@ def timeline(message: dict[str, Any]) -> list[str]:
         tries = f"  {delivery['attempts']} attempts" if delivery["attempts"] > 1 else ""
         part = f" part {delivery['part']} of {delivery['parts']}" if delivery.get("parts") else ""
         kind = f" as {delivery['sent_as']}" if delivery.get("sent_as") else ""
+        kind += _converted(delivery.get("conversion"))
         lines.append(f"  {delivery['channel']} to {delivery['recipient']}{part}{kind}: {delivery['status']}{why}{tries}")
         for step in delivery["history"]:
             reason = f"  {step['reason']}" if step.get("reason") else ""
             lines.append(f"    {step['status']:<10} {clock_of(step['at'])}{reason}")
     return lines
+
+
+def _converted(conversion: dict[str, Any] | None) -> str:
+    """Into what the file of a delivery is made, or why it is not."""
+    if not conversion:
+        return ""
+    why = conversion.get("reason") or conversion["status"]
+    return f" converted to {conversion['form']}" if why == "made" else f" ({conversion['form']}: {why})"
 
 
 def conversation_line(conversation: dict[str, Any]) -> str:

@@ -40,9 +40,10 @@ def _confine(order: Order) -> None:
     _give_way_in_memory()
     # Whoever began it may be gone by then.
     signal.alarm(order.clock_s)
+    # The first of the two limits ends it by a signal that says why, the second by one that says nothing.
+    resource.setrlimit(resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s + 1))
     limits = {
         resource.RLIMIT_AS: order.memory,
-        resource.RLIMIT_CPU: order.cpu_s,
         resource.RLIMIT_FSIZE: order.file_most,
         resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CORE: 0,

@@ -164,6 +164,14 @@ CASES: dict[str, Case] = {
         {'chat4all_fetches_refused_total{channel="messenger", why="not_public"}': "3x30"},
         {"channel": "messenger", "why": "not_public"},
     ),
+    "ConversionsFail": Case(
+        {'chat4all_conversions_total{form="voice", outcome="conversion_unreadable"}': "0+1x30"},
+        {
+            'chat4all_conversions_total{form="voice", outcome="conversion_unreadable"}': "0+1x30",
+            'chat4all_conversions_total{form="voice", outcome="made"}': "0+1x30",
+        },
+        {},
+    ),
     "ProviderUploadsFail": Case(
         {'chat4all_provider_uploads_total{channel="whatsapp", outcome="failed"}': "0+2x30"},
         {

@@ -1,10 +1,14 @@
 """Files that a channel does not show as they are reach people converted; where that cannot be, as they are."""
 
+import hashlib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from tempfile import gettempdir
+from typing import Any, cast
 
 import av
 import pytest
@@ -12,15 +16,22 @@ from msgspec.structs import replace
 from PIL import Image
 
 from chat4all.channels import open_channel
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.content import Media
+from chat4all.model.failures import Temporary
 from chat4all.model.file_signatures import true_type
 from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile
 from chat4all.model.media_forms import FORMS
-from chat4all.ports import MediaSource, Outgoing
+from chat4all.ports import MediaSource, ObjectStore, Outgoing
 from chat4all.ports.waker import CONVERT
 from chat4all.services.acceptance.renditions import rendered
+from chat4all.services.files.file_lifecycle import FileLifecycle
 from tasks.conversion import job, sandbox
+from tasks.conversion.orders import KILLED, MEMORY, TIMEOUT, Result
+from tasks.files.file_tasks import look
+from tasks.lanes.conversions import in_its_form
 from tasks.lanes.outcome import Done
+from tests.between import Between
 from tests.tasks import media_samples as samples
 from tests.tasks.test_provider_uploads import Given, Way, way
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -66,7 +77,7 @@ def converting(road: World) -> None:
 
 def stored(road: World, name: str, mime_type: str, content: bytes, kind: str = "", text: str = "") -> Media:
     """A file that the object store has."""
-    key = new_id("key", name, road.parts.settings.data)
+    key = new_id("key", hashlib.sha256(content).hexdigest())
     road.parts.objects.put(key, [content])
     return Media(new_id("f", name), text, name, mime_type, len(content), key, kind)
 
@@ -291,3 +302,156 @@ async def test_what_names_other_files_leads_nowhere(road: World, tmp_path: Path,
             assert not made.exists() or b"OggS" not in made.read_bytes()
     assert not ear.heard()
     ear.socket.close()
+
+
+# What befalls whoever converts.
+
+
+def asked(road: World, content: bytes, mime_type: str = "audio/webm", form: str = "voice") -> StoredFile:
+    """The row of a conversion that a lane has asked for."""
+    given = replace(stored(road, f"{form}.bin", mime_type, content, form if form == "voice" else ""), form=form)
+    in_its_form(road.parts, given, open_channel("whatsapp", road.parts.settings).limits)()
+    return conversions(road)[-1]
+
+
+def now(road: World, row: StoredFile) -> StoredFile:
+    """The row as it is now."""
+    return road.store.files([row.file_id])[row.file_id]
+
+
+def test_a_killed_conversion_is_tried_again_a_few_times(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel ends its process: at once again, and after the third time it is given up, for good."""
+    row, ends = asked(road, WEBM[2]()), [KILLED, KILLED]
+    tried = sandbox.converted
+    monkeypatch.setattr(job, "converted", lambda *args: Result(reason=ends.pop()) if ends else tried(*args))
+    job.convert(road.parts, row.file_id)
+    assert (now(road, row).status, now(road, row).tries) == (FileStatus.READY, 3)
+    other = asked(road, WEBM[2]() + b"\0")
+    ends += [KILLED] * 3
+    for _ in range(2):
+        job.convert(road.parts, other.file_id)
+    assert (now(road, other).status, now(road, other).reason, ends) == (FileStatus.FAILED, KILLED, [])
+
+
+def test_who_dies_while_it_converts_is_followed_by_the_sweep(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody may be at it nobody else begins; then it is asked for again, and in the end given up."""
+    row = asked(road, WEBM[2]())
+
+    def die(*_: Any) -> Result:
+        raise SystemExit
+
+    monkeypatch.setattr(job, "converted", die)
+    for tries in range(1, job.TRIES + 1):
+        with pytest.raises(SystemExit):
+            job.convert(road.parts, row.file_id)
+        begun = now(road, row)
+        assert (begun.tries, begun.status) == (tries, FileStatus.UPLOADING)
+        job.convert(road.parts, row.file_id)
+        assert now(road, row) == begun
+        assert begun.busy_until <= begun.due_at
+        monkeypatch.setattr(job, "now_ms", lambda at=begun.busy_until: at)
+        look(road.parts, begun, begun.due_at)
+        assert road.wakes.files[-1] == (CONVERT, row.file_id)
+    job.convert(road.parts, row.file_id)
+    assert (now(road, row).status, now(road, row).reason) == (FileStatus.FAILED, KILLED)
+
+
+async def test_what_nobody_converts_goes_as_it_is(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that nobody reads costs a quarter of an hour, and no message; the sweep says why."""
+    given = stored(road, *WEBM[:2], WEBM[2](), "voice")
+    async with way(road, provider(road, "whatsapp")) as made:
+        with pytest.raises(AssertionError, match="Wait"):
+            await sent(road, made, given)
+        [row] = conversions(road)
+        look(road.parts, row, row.due_at)
+        look(road.parts, now(road, row), row.expires_at + 60_000)
+        assert (now(road, row).status, now(road, row).reason) == (FileStatus.FAILED, TIMEOUT)
+        await made.until_done()
+        assert [file for file, _ in made.channel.sent] == [given]  # type: ignore[attr-defined]
+
+
+def test_an_outage_counts_as_no_try(road: World) -> None:
+    """The bytes cannot be had just now: it is done when they can."""
+    row = asked(road, WEBM[2]())
+    away = Between(road.parts.objects)
+    away.fail("read", Temporary("objects_away"))
+    with pytest.raises(Temporary):
+        job.convert(replace(road.parts, objects=cast("ObjectStore", away)), row.file_id)
+    assert (now(road, row).tries, now(road, row).busy_until) == (0, 0)
+    job.convert(road.parts, row.file_id)
+    assert now(road, row).status is FileStatus.READY
+
+
+LIMITS: dict[str, tuple[dict[str, Any], str]] = {
+    "memory": ({"MEMORY_BYTES": 400 << 20}, MEMORY),
+    "seconds by the clock": ({"WAITING": 0}, TIMEOUT),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_conversion_takes_so_much_and_no_more(road: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends, is given up with the reason, and leaves no process and no folder behind."""
+    changed, reason = LIMITS[name]
+    for what, value in changed.items():
+        monkeypatch.setattr(sandbox, what, value)
+    row = asked(road, samples.picture("PNG", (7000, 7000), "RGBA"), "image/tiff", "picture")
+    before = set(Path(gettempdir()).glob(f"{sandbox.PREFIX}*"))
+    job.convert(road.parts, row.file_id)
+    assert (now(road, row).status, now(road, row).reason) == (FileStatus.FAILED, reason)
+    assert set(Path(gettempdir()).glob(f"{sandbox.PREFIX}*")) <= before
+
+
+def test_seconds_of_a_processor_are_counted() -> None:
+    """A long film is ended by the kernel."""
+    with sandbox.folder() as folder:
+        source, _ = sandbox.files_of(folder)
+        source.write_bytes(samples.film("matroska", "libvpx", (1280, 720), frames=400))
+        result = sandbox.converted(folder, FORMS["film"], "video/x-matroska", 1)
+    assert result.reason == TIMEOUT
+
+
+def test_only_who_converts_imports_the_libraries() -> None:
+    """A gateway and a worker know neither FFmpeg nor Pillow."""
+    program = "import sys, tasks.app, webapp.app, bridges.stream; print({'av', 'PIL', 'pillow_heif'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout.strip() == "set()"
+
+
+def test_the_child_has_no_secrets(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the settings of its parent it gets none."""
+    row = asked(road, WEBM[2]())
+    monkeypatch.setenv("WHATSAPP_TOKEN", "secret-token")
+    begun: list[Any] = []
+    popen = subprocess.Popen
+
+    def begin(*args: Any, **how: Any) -> Any:
+        begun.append(how)
+        return popen(*args, **how)
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
+    job.convert(road.parts, row.file_id)
+    assert "secret-token" not in str(begun[0]["env"])
+    assert set(begun[0]["env"]) == {"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LANG"}
+
+
+def test_what_is_made_goes_when_it_has_had_its_time(road: World) -> None:
+    """It is nobody's: two days later row and bytes go, and what was sent to people stays with them."""
+    row = asked(road, WEBM[2]())
+    job.convert(road.parts, row.file_id)
+    ready = now(road, row)
+    assert ready.due_at > ready.created_at + DAY_MS
+    FileLifecycle(road.store, road.parts.objects, road.parts.settings, clock=lambda: ready.due_at + 1).look(ready)
+    assert now(road, row).status is FileStatus.EXPIRED
+    assert road.parts.objects.size(ready.object_key) is None
+    assert road.parts.objects.size(row.source) is not None
+
+
+def test_another_day_makes_its_own_and_keeps_the_bytes_once(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal bytes have one place, so what a provider was given of them is still known."""
+    first = asked(road, WEBM[2]())
+    job.convert(road.parts, first.file_id)
+    monkeypatch.setattr("tasks.lanes.conversions.now_ms", lambda: now_ms() + DAY_MS)
+    second = asked(road, WEBM[2]())
+    assert second.file_id != first.file_id
+    job.convert(road.parts, second.file_id)
+    assert now(road, second).object_key == now(road, first).object_key

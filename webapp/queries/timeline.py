@@ -34,6 +34,7 @@ from chat4all.services.directory import People
 from chat4all.services.modified import modifications_of
 from chat4all.services.retired_deliveries import retired
 from chat4all.telemetry.trace_context import trace_id
+from webapp.queries.conversions import Conversions, goes_converted
 from webapp.requests.validation import without_blanks
 
 # A file that goes as words with a link to it.
@@ -62,7 +63,15 @@ class Timeline:
         rows = self._rows(partition, messages)
         marks = {each.user_id: each for each in self._store.watermarks([conversation_id]).get(conversation_id, [])}
         users = self._people.users(member.user_id for member in membership.members)
-        shaped = [self._one(message, partition, rows, marks, readers(membership, message, users)) for message in messages]
+        sends = [
+            (slot, rows.get(delivery_key(message, slot, partition)), message.accepted_at)
+            for message in messages
+            for slot in slots(message)
+        ]
+        conversions = Conversions(self._store, sends)
+        shaped = [
+            self._one(message, partition, rows, marks, readers(membership, message, users), conversions) for message in messages
+        ]
         return [each | now for each, now in zip(shaped, self._now(membership, messages, caller, original), strict=True)]
 
     def _now(
@@ -89,7 +98,13 @@ class Timeline:
         return {**rows, **retired(self._store, gone)} if gone else rows
 
     def _one(
-        self, message: Message, partition: int, rows: Rows, marks: Mapping[str, Watermark], people: Sequence[str]
+        self,
+        message: Message,
+        partition: int,
+        rows: Rows,
+        marks: Mapping[str, Watermark],
+        people: Sequence[str],
+        conversions: Conversions,
     ) -> dict[str, Any]:
         states: dict[str, list[State]] = {}
         firsts: dict[str, list[State]] = {}
@@ -98,7 +113,9 @@ class Timeline:
         for slot in slots(message):
             row = rows.get(delivery_key(message, slot, partition))
             delivery = external(slot.recipient, row, rows)
-            deliveries.append(delivery | carried(message, slot, self._channels.get(slot.recipient.channel)))
+            converted = conversions.of(slot, row, message.accepted_at)
+            channel = self._channels.get(slot.recipient.channel)
+            deliveries.append(delivery | carried(message, slot, channel, goes_converted(slot, converted)) | converted)
             parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
             if slot.part + 1 == slot.parts:
                 now, first = (of_parts(each) for each in zip(*parts, strict=True))
@@ -168,9 +185,10 @@ def origin(found: Origin) -> dict[str, Any]:
     return without_blanks(described)
 
 
-def carried(message: Message, slot: Slot, channel: Channel | None) -> dict[str, Any]:
+def carried(message: Message, slot: Slot, channel: Channel | None, converted: bool = False) -> dict[str, Any]:
     """Which part a delivery is of what goes to its recipient, and as what kind where that is another than the message's."""
-    kind = LINK if channel and goes_as_link(slot, channel.limits) else content.type_of(slot.payload)
+    is_link = channel and not converted and goes_as_link(slot, channel.limits)
+    kind = LINK if is_link else content.type_of(slot.payload)
     part = {"part": slot.part + 1, "parts": slot.parts} if slot.parts > 1 else {}
     return part | ({"sent_as": kind} if kind != content.type_of(message.payload) else {})
 

@@ -31,6 +31,10 @@ class LimitsOut(ResponseModel):
         Field(description='By a link. By the beginning of the media type, the longest that fits; "": all others'),
     ]
     upload_bytes: Annotated[dict[str, int], Field(description="The same of files that are uploaded, which goes before")]
+    shown: Annotated[
+        dict[str, dict[str, int]],
+        Field(description="By kind of file the media types that people see so, and up to how many bytes; others are converted"),
+    ]
     choices: Annotated[dict[str, ChoiceLimitsOut], Field(description="By style")]
     reactions: Annotated[list[str], Field(description="The emojis that can be a reaction; none: every emoji")]
     quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]

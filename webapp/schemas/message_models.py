@@ -77,6 +77,14 @@ class CostOut(ResponseModel):
     model: str = ""
 
 
+class ConversionOut(ResponseModel):
+    """A file that goes converted. failed: it went as it is, as a document or a link; `reason` says why it was not converted."""
+
+    form: Annotated[str, Field(description="What is made of it: voice, sound, picture, sticker, film")]
+    status: Literal["pending", "made", "failed"]
+    reason: str = ""
+
+
 class DeliveryOut(ResponseModel):
     """A message on its way to one person over one channel; channel chat4all: in their own client.
 
@@ -101,6 +109,7 @@ class DeliveryOut(ResponseModel):
             description="All of them, where one call made several messages there: the pictures of an album",
         ),
     ]
+    conversion: Annotated[ConversionOut | None, Field(description="Of a file that the channel does not show as it is")] = None
     cost: Annotated[CostOut | None, Field(description="As the provider first said it")] = None
     history: list[Step]
 

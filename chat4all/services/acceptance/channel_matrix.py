@@ -30,6 +30,7 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
         "caption_length": limits.caption_length,
         "file_bytes": limits.file_bytes,
         "upload_bytes": limits.upload_bytes,
+        "shown": limits.shown,
         "choices": msgspec.to_builtins(limits.choices),
         "reactions": sorted(limits.reactions),
         "quotes": limits.quotes,
