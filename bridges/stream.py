@@ -100,7 +100,9 @@ class StreamServer:
         sessions = Sessions(self._hub, reader, self._pool, Backlog(self._log))
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
         may_ask = origins(self._settings.cors_origins)
-        await self._serve_http(EventsPage(sessions, self._authenticator, identity, may_ask, self._times))
+        await self._serve_http(
+            EventsPage(sessions, self._authenticator, identity, may_ask, self._times, self._settings.gateway_port)
+        )
         await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls, self._times.write_s))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)

@@ -266,6 +266,14 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{self.objects_port}"
 
     @property
+    def files_url(self) -> str:
+        """Where signed URLs of files lead."""
+        if self.has_folder:
+            return self.objects_url or self.public_url or self.objects_address
+        scheme = "https" if self.objects.startswith("s3s:") else "http"
+        return self.objects_url or f"{scheme}://{urlsplit(self.objects).netloc}"
+
+    @property
     def has_folder(self) -> bool:
         """Whether the object store is a folder, whose bytes a process of ours serves."""
         return self.objects.startswith("folder:")

@@ -34,9 +34,11 @@ from webapp.server import metrics
 from webapp.views import (
     admin,
     auth,
+    browser_sessions,
     callbacks,
     clients,
     consent,
+    console,
     conversations,
     files,
     handling,
@@ -103,6 +105,8 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
+    app.register_api(browser_sessions.api)
+    app.register_blueprint(console.api)
     return app
 
 

@@ -22,7 +22,7 @@ from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
 from bridges.streaming.stream_metrics import Streams
 from bridges.streaming.times import TIMES, Times
-from chat4all.model.cors import SAFE, cross_origin
+from chat4all.model.cors import SAFE, console_origin, cross_origin
 from chat4all.model.event_json import event_json
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.access.rate_limits import TooMany
@@ -51,9 +51,10 @@ class EventsPage:
         log: str,
         cors_origins: frozenset[str] = frozenset(),
         times: Times = TIMES,
+        gateway_port: int = 0,
     ) -> None:
         self._sessions, self._times = sessions, times
-        self._origins = cors_origins
+        self._origins, self._gateway_port = cors_origins, gateway_port
         self._authenticator = authenticator
         self._log = log
         self._streams = Streams("sse")
@@ -73,7 +74,9 @@ class EventsPage:
 
     async def _head(self, request: web.Request, response: web.StreamResponse) -> None:
         methods = METHODS if request.method == "OPTIONS" else ""
-        cors_headers = cross_origin(request.headers.get("Origin", ""), self._origins, methods)
+        # The console is a page of the gateway, which is asked at another port of the same host where nothing stands in front.
+        allowed = self._origins | {console_origin(request.host, self._gateway_port)} if self._gateway_port else self._origins
+        cors_headers = cross_origin(request.headers.get("Origin", ""), allowed, methods)
         response.headers.update({**SAFE, **cors_headers})
 
     async def health(self, _request: web.Request) -> web.Response:

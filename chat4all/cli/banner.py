@@ -67,6 +67,7 @@ def text(settings: Settings) -> str:
     lines = [
         "Chat4All is running. Ctrl-C stops it.",
         "",
+        f"  console: look and answer    {settings.gateway_url}/console",
         f"  REST and its documentation  {settings.gateway_url}/docs",
         f"  gRPC stream                 {settings.stream_target}",
         f"  tasks (Flower)              http://{settings.host}:{settings.flower_port}",

@@ -15,6 +15,12 @@ PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# The console: our own files, nothing written into the page itself, no other address than those of the stream and of files.
+CONSOLE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: {files}; media-src 'self' blob: {files}; "
+    "connect-src 'self' {events}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 SENT = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, Range, If-Range"
 READ = (
     "Retry-After, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, WWW-Authenticate, "
@@ -50,3 +56,12 @@ def cross_origin(origin: str, allowed: frozenset[str], methods: str = "") -> dic
                 "Access-Control-Max-Age": str(REMEMBERED_S),
             }
     return headers
+
+
+def console_origin(host: str, gateway_port: int) -> str:
+    """The origin of the console, for a process beside the gateway that was asked under this Host; empty: it is no host."""
+    try:
+        name = urlsplit("//" + host).hostname or ""
+    except ValueError:
+        return ""
+    return f"http://[{name}]:{gateway_port}" if ":" in name else f"http://{name}:{gateway_port}"

@@ -31,7 +31,7 @@ class FolderStore(ObjectStore):
 
     def __init__(self, settings: Settings) -> None:
         self.root = settings.data / settings.objects.partition(":")[2]
-        self._base = (settings.objects_url or settings.public_url or settings.objects_address).rstrip("/") + ROUTE
+        self._base = settings.files_url.rstrip("/") + ROUTE
         self.signer = Signer(settings.secret("files"))
 
     # Uploads in parts.

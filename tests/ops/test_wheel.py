@@ -66,9 +66,13 @@ def test_the_wheel_takes_one_name(wheel: Path) -> None:
         names = archive.namelist()
         metadata = archive.read(next(each for each in names if each.endswith("/METADATA"))).decode()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"chat4all"}
-    assert {"chat4all/py.typed", "chat4all/v1/chat_pb2.py", "chat4all/v1/chat_pb2.pyi", "chat4all/_service/tasks/app.py"} <= {
-        *names
-    }
+    assert {
+        "chat4all/py.typed",
+        "chat4all/v1/chat_pb2.py",
+        "chat4all/v1/chat_pb2.pyi",
+        "chat4all/_service/tasks/app.py",
+        "chat4all/_service/webapp/console/main.js",
+    } <= {*names}
     assert not [name for name in names if "/tests/" in name or name.endswith(".pyc")]
     pinned = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] not in "#-"]
     assert len(re.findall(r"(?m)^Requires-Dist: ", metadata)) == len(pinned)

@@ -94,6 +94,8 @@ WITHOUT_KEY = {
     "/auth/token": "a login more does no harm, and is listed",
     "/auth/refresh": "the same token within a minute is answered alike",
     "/auth/logout": "ended twice is ended",
+    "/auth/session": "each login is its own",
+    "/auth/session/renew": "the next turn is one, whoever repeats",
     "/channels/{channel}/webhook": "by the provider's ids",
     "/v1/clients": "by its name: 409 the second time; a secret is told once and never kept, so a lost one is rotated",
     "/v1/clients/{name}/rotate": "the last secret counts, and whoever asks again has it",

@@ -82,7 +82,7 @@ def check(driver: Driver, mode: GenerationMode, parameters: dict[str, str]) -> N
             for name in parameters.keys() & (case.path_parameters or {}).keys():
                 case.path_parameters[name] = parameters[name]
             # Logging out with it would leave the rest to somebody who may do nothing.
-            case.call_and_validate(headers={} if case.path == "/auth/logout" else headers, checks=CHECKS)
+            case.call_and_validate(headers={} if case.path in {"/auth/logout", "/auth/session"} else headers, checks=CHECKS)
 
         holds()
 

@@ -221,6 +221,14 @@ class UserOut(ResponseModel):
     identities: list[IdentityOut] = []
 
 
+class BrowserSessionOut(ResponseModel):
+    """A page's session. `csrf_token` goes into the header X-CSRF-Token of each call; `events_url`: where its stream is."""
+
+    user: UserOut
+    csrf_token: str
+    events_url: str
+
+
 class Wishes(RequestBody):
     """Who may bring the caller into groups; contacts: those with whom they began a private conversation."""
 

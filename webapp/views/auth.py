@@ -14,7 +14,7 @@ from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmi
 from chat4all.services.access.credentials import check_secret
 from chat4all.services.access.logins import Pair
 from chat4all.telemetry import logs, metrics
-from webapp.requests import rate_limits
+from webapp.requests import cookies, rate_limits
 from webapp.requests.api_docs import OPEN, SECURED, TOKENS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
@@ -51,8 +51,18 @@ def _refused_token(error: tokens.BadToken) -> Response:
 
 
 def admitted() -> AuthenticatedCaller:
-    """Whoever's token this request carries, and when it ends. NotAdmitted when it carries none."""
-    return gateway().admission.admit(request.headers.get("Authorization", ""))
+    """Whoever's token this request carries, and when it ends. NotAdmitted when it carries none.
+
+    A token in a cookie counts only where it is certain that a page of ours asks.
+    """
+    admission, given, cookie = gateway().admission, request.headers.get("Authorization", ""), cookies.access()
+    if given or not cookie:
+        return admission.admit(given)
+    cookies.check_same_origin()
+    authenticated = admission.admit(f"Bearer {cookie}")
+    cookies.check_csrf(authenticated.caller.session)
+    g.is_by_cookie = True
+    return authenticated
 
 
 def require() -> None:
@@ -63,7 +73,7 @@ def require() -> None:
 
 def optional() -> Caller | None:
     """The caller, where a call needs none."""
-    return admitted().caller if "Authorization" in request.headers else None
+    return admitted().caller if {"Authorization", cookies.HEADER} & set(request.headers.keys()) else None
 
 
 def need(scope: str) -> None:
@@ -78,9 +88,7 @@ def token() -> Response:
     """Log in: a user with id and password, a service client with its name and secret. Also as an OAuth 2.0 form."""
     form = request.mimetype == FORM
     asked = _read_form() if form else validated(Login, read_json())
-    return _answered(
-        _renew(asked.refresh_token) if isinstance(asked, Refresh) else log_in(asked.client_id, asked.client_secret)
-    )
+    return answered(renew(asked.refresh_token) if isinstance(asked, Refresh) else log_in(asked.client_id, asked.client_secret))
 
 
 def log_in(name: str, secret: str) -> Pair:
@@ -138,10 +146,11 @@ def refresh(body: Refresh) -> Response:
     The same one again within a minute is answered again, as long as nobody used what it gave: an answer may be lost. Later
     it ends the login, whoever has its tokens.
     """
-    return _answered(_renew(body.refresh_token))
+    return answered(renew(body.refresh_token))
 
 
-def _renew(token: str) -> Pair:
+def renew(token: str) -> Pair:
+    """The next tokens of a login. BadToken, counted, when this is none to renew with."""
     gateway().limits.failures(rate_limits.network())
     try:
         return gateway().logins.renew(token)
@@ -167,8 +176,13 @@ def logout() -> Response:
     return Response(status=204)
 
 
-def _answered(pair: Pair) -> Response:
-    response = answer(shape(pair))
+def answered(pair: Pair) -> Response:
+    """Tokens, for whoever logs in with the call; a page of ours has them in its cookies, where no script reads them."""
+    if g.get("is_by_cookie"):
+        response = Response(status=204)
+        cookies.keep(response, pair)
+    else:
+        response = answer(shape(pair))
     response.headers.update(NEVER_KEPT)
     return response
 

@@ -47,10 +47,10 @@ api = APIBlueprint(
 api.before_request(auth.require)
 
 
-@api.put("/v1/users/me/password", responses={"200": Tokens})
+@api.put("/v1/users/me/password", responses={"200": Tokens, "204": None})
 @checked
 def change_password(body: PasswordChange) -> Response:
-    """Choose another password. Every login of before ends; the answer has the tokens of a new one."""
+    """Choose another password. Every login of before ends; the answer has the tokens of a new one. 204: in cookies."""
     here, who = gateway(), caller().user_id
     rate_limits.check_login(who)
     user = here.store.users([who]).get(who)
@@ -63,9 +63,7 @@ def change_password(body: PasswordChange) -> Response:
     if changed is None:
         raise _unknown()
     auth.security.warning("password_changed", user_id=who, network=rate_limits.network())
-    response = answer(auth.shape(here.logins.begin(changed, changed.valid_from)))
-    response.headers.update(auth.NEVER_KEPT)
-    return response
+    return auth.answered(here.logins.begin(changed, changed.valid_from))
 
 
 @api.post("/v1/users/<user_id>/reset-password", responses={"200": PasswordOut})

@@ -1,0 +1,416 @@
+"""The console in a real browser, by stories: people on phones beside it, real processes behind it."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from chat4all.channels import open_channel
+from chat4all.model.clock import now_ms
+from chat4all.ports import DeadLetter
+from ops.harness.system import System
+from storage.open import open_store
+from tests.end_to_end.browsing import NARROW, WIDE, Visit, choose, chromium, faults, live, needs_chromium, say
+from tests.end_to_end.odd_contents import ATTACK, attacked, failed_delivery, payloads
+
+pytestmark = [pytest.mark.end_to_end, needs_chromium]
+
+PICTURE = Path(__file__).parent.parent.parent / "docs" / "pictures" / "phones.png"
+IN_FORCE_MS = 2000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, shared_system: System) -> Iterator[Callable[..., Visit]]:
+    """Somebody in front of a browser; looked at when the test has passed."""
+    opened: list[Visit] = []
+
+    def begin(**options: Any) -> Visit:
+        opened.append(Visit(browser, shared_system, **options))
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        each.close()
+
+
+def somebody(system: System, text: str, channel: str = "whatsapp", **more: Any) -> tuple[str, str]:
+    """A person of this test alone, who has just written: address and name."""
+    digits = str(uuid4().int)
+    address = f"+5511{digits[:9]}" if channel == "whatsapp" else digits[:10]
+    name = f"Ana {digits[-6:]}"
+    system.phones.write(channel, address, text, name=name, **more)
+    return address, name
+
+
+def ours(page: Page, words: str) -> Any:
+    return page.locator(".bubble.ours", has_text=words)
+
+
+def theirs(page: Page, words: str) -> Any:
+    return page.locator(".bubble.theirs", has_text=words)
+
+
+def test_a_customer_writes_on_a_phone_and_an_agent_answers(visit: Callable[..., Visit], shared_system: System) -> None:
+    """The answer is on the phone, the ticks turn to read, a second tab shows it live, and the way of the message is drawn."""
+    address, name = somebody(shared_system, "Are you open today?")
+    agent = visit()
+    page = agent.sign_in()
+    choose(page, name)
+    expect(theirs(page, "Are you open today?")).to_have_count(1)
+    other = agent.open(page.url.partition("/console")[2], agent.tab())
+    live(other)
+    say(page, "Until six o'clock")
+    expect(ours(page, "Until six").locator(".ticks[data-state=READ]")).to_have_count(1)
+    expect(ours(other, "Until six").locator(".ticks[data-state=READ]")).to_have_count(1)
+    phone = agent.context.new_page()
+    phone.goto(f"{shared_system.settings.simulator_url}/phones?phone=whatsapp:{address.replace('+', '%2B')}:Ana")
+    expect(phone.locator(".bubble", has_text="Until six")).to_have_count(1)
+    phone.locator(".words").fill("On my way")
+    phone.locator(".words").press("Enter")
+    phone.close()
+    expect(theirs(page, "On my way")).to_have_count(1)
+    expect(theirs(other, "On my way")).to_have_count(1)
+    if picture := os.environ.get("CONSOLE_PICTURE"):
+        page.set_viewport_size({"width": 1000, "height": 560})
+        page.screenshot(path=picture)
+    ours(page, "Until six").locator(".way").click()
+    steps = page.locator(".branch .step .label")
+    expect(steps).to_have_text(["The provider took it", "It is on the device", "It was read"])
+    expect(page.locator(".branch")).to_contain_text("Attempts: 1")
+    expect(page.get_by_role("heading", name="The way of this message")).to_be_visible()
+
+
+def test_what_agents_do_with_messages(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Reply with a quote, react, edit, delete; a file by choosing and one by pasting, each shown from a signed URL."""
+    _, name = somebody(shared_system, "My order is late")
+    page = visit().sign_in()
+    choose(page, name)
+    theirs(page, "My order").focus()
+    page.keyboard.press("r")
+    page.keyboard.type("We look into it")
+    page.keyboard.press("Enter")
+    expect(ours(page, "We look into it").locator(".quote")).to_contain_text("My order is late")
+    expect(ours(page, "We look into it").locator(".ticks[data-state=READ]")).to_have_count(1)
+    theirs(page, "My order").hover()
+    theirs(page, "My order").first.get_by_role("button", name="React").click()
+    page.get_by_role("button", name="React with 👍").click()
+    expect(theirs(page, "My order").first.locator(".reactions")).to_contain_text("👍")
+    page.locator("h2").click()
+    page.keyboard.press("e")
+    expect(page.get_by_label("Write a message")).to_have_value("We look into it")
+    say(page, "We looked into it")
+    expect(ours(page, "We looked into it").locator(".edited")).to_have_count(1)
+    page.get_by_label("Attach a file").last.set_input_files(PICTURE)
+    page.get_by_role("button", name="Send file").click()
+    expect(page.locator(".bubble.ours img.picture")).to_have_count(1)
+    expect(page.locator(".bubble.ours img.picture")).to_have_js_property("naturalWidth", 1000)
+    page.get_by_label("Write a message").evaluate(
+        """(field) => { const data = new DataTransfer();
+        data.items.add(new File(["as pasted"], "note.txt", {type: "text/plain"}));
+        field.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})); }"""
+    )
+    page.get_by_role("button", name="Send file").click()
+    pasted = page.locator(".bubble.ours", has_text="note.txt")
+    expect(pasted.locator(".ticks[data-state=READ]")).to_have_count(1)
+    with page.expect_download() as saving:
+        pasted.get_by_role("button", name="Save note.txt").click()
+    assert Path(saving.value.path()).read_text() == "as pasted"
+    ours(page, "We looked into it").hover()
+    ours(page, "We looked into it").get_by_role("button", name="Delete").click()
+    page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".bubble.ours .gone")).to_have_count(1)
+
+
+def test_what_was_not_sent_says_so_and_is_sent_once(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Without an answer a bubble never claims more than it knows; tried again it is the same message, and drafts are kept."""
+    address, name = somebody(shared_system, "Hello?")
+    page = visit().sign_in()
+    choose(page, name)
+    tried: list[str] = []
+
+    def loses_the_first(route: Route) -> None:
+        tried.append(route.request.post_data or "")
+        if len(tried) == 1:
+            return route.abort()
+        if len(tried) > 2:
+            return route.continue_()
+        route.fetch()
+        return route.fulfill(status=503, json={"code": "outcome_unknown", "status": 503, "detail": "outcome unknown"})
+
+    page.route("**/v1/messages", loses_the_first)
+    say(page, "Once only")
+    expect(ours(page, "Once only")).to_have_count(1)
+    expect(ours(page, "Once only").locator(".ticks[data-state=READ]")).to_have_count(1)
+    page.unroute("**/v1/messages")
+    assert len(tried) > 1 and len(set(tried)) == 1
+    got = [each for each in shared_system.phones.sent("whatsapp", address) if "Once only" in json.dumps(each)]
+    assert len(got) == 1
+    page.route("**/v1/messages", lambda route: route.fulfill(status=422, json={"code": "text_too_long", "status": 422}))
+    say(page, "Refused")
+    expect(ours(page, "Refused").get_by_role("alert")).to_contain_text("Make it shorter")
+    page.unroute("**/v1/messages")
+    ours(page, "Refused").get_by_role("button", name="Try again").click()
+    expect(ours(page, "Refused").locator(".ticks[data-state=READ]")).to_have_count(1)
+    page.get_by_label("Write a message").fill("half a thought")
+    page.reload()
+    expect(page.get_by_label("Write a message")).to_have_value("half a thought")
+
+
+def test_a_dead_letter_is_replayed(visit: Callable[..., Visit], shared_system: System) -> None:
+    """It says why and what to do; tried dry it says what would happen, then it happens, and the words are in the inbox."""
+    account = open_channel("whatsapp", shared_system.settings).account.account_id
+    words, sender, letter_id = f"found again {uuid4().hex[:6]}", f"5511{str(uuid4().int)[:9]}", str(uuid4())
+    message = {
+        "from": sender,
+        "id": f"wamid.{letter_id}",
+        "timestamp": str(now_ms() // 1000),
+        "type": "text",
+        "text": {"body": words},
+    }
+    value = {"metadata": {"phone_number_id": account}, "messages": [message]}
+    body = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}
+    letter = DeadLetter(letter_id, now_ms(), "unclaimed", "unclaimed_account", channel="whatsapp", account=account)
+    with closing(open_store(shared_system.settings)) as store:
+        store.keep_webhooks([(letter, json.dumps(body).encode())])
+    page = visit().sign_in(place="#/letters")
+    row = page.locator(".letter", has_text=letter_id)
+    page.locator(".letter summary").last.click()
+    expect(row).to_contain_text("It is for an account that is not ours.")
+    expect(row).to_contain_text("then replay it")
+    row.get_by_role("button", name="Show what came").click()
+    expect(row.locator("pre")).to_contain_text(words)
+    row.get_by_role("button", name="Try without doing it").click()
+    expect(row.get_by_role("status")).to_contain_text("would be read as 1 messages")
+    row.get_by_role("button", name="Replay", exact=True).click()
+    expect(row.get_by_role("status")).to_contain_text("was read as 1 messages")
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.locator(".row", has_text=words)).to_have_count(1)
+
+
+def test_who_signs_out_or_is_disabled_is_out_at_once(visit: Callable[..., Visit], shared_system: System) -> None:
+    """In every tab, within two seconds; what scripts can read never held a token; going back shows nothing."""
+    system = shared_system
+    who, password = f"agent-{uuid4().hex[:8]}", "correct horse battery"
+    system.register(who, password).close()
+    agent = visit()
+    page = agent.sign_in(who, password)
+    expect(page.locator(".empty").first).to_contain_text("You see the conversations that you are a member of")
+    other = agent.open("", agent.tab())
+    live(other)
+    kept = page.evaluate("JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])")
+    assert "eyJ" not in kept
+    assert [each["name"] for each in agent.context.cookies() if not each.get("httpOnly")] == []
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("alert")).to_contain_text("You have signed out")
+    expect(other.get_by_role("alert")).to_contain_text("This session has ended", timeout=IN_FORCE_MS + 1500)
+    page.reload()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    agent.sign_in(who, password)
+    with system.operator() as operator:
+        operator.call("POST", f"/v1/users/{who}/disable")
+    expect(page.get_by_role("alert")).to_contain_text("This session has ended", timeout=IN_FORCE_MS + 1500)
+    page.get_by_label("User id").fill(who)
+    page.get_by_label("Password").fill(password)
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("This account is disabled")
+
+
+def test_nothing_that_anybody_says_becomes_part_of_the_page(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Markup and scripts in every field of every kind of content, in names, file names and reasons, is shown as it was said."""
+    _, name = somebody(shared_system, ATTACK, file={"filename": f"{ATTACK}.txt", "mime_type": "text/plain", "content": "eA=="})
+    page = visit().sign_in()
+    choose(page, name)
+    expect(theirs(page, ATTACK).first).to_be_visible()
+
+    def poisoned(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        first = body["messages"][0]
+        body["messages"] = [attacked(first, number, payload) for number, payload in enumerate(payloads(), 1)]
+        body["messages"][-1]["deliveries"] = [failed_delivery()]
+        route.fulfill(response=answer, json=body)
+
+    def named(route: Route) -> None:
+        body = {**route.fetch().json(), "metadata": {"title": ATTACK}}
+        for member in body["members"]:
+            member["display_name"] = ATTACK
+        route.fulfill(json=body)
+
+    page.route(re.compile(r"/v1/conversations/[^/]+/messages"), poisoned)
+    page.route(re.compile(r"/v1/conversations/[^/?]+$"), named)
+    page.reload()
+    expect(page.locator(".bubble")).to_have_count(len(payloads()))
+    expect(page.locator("conversation-view h2")).to_have_text(ATTACK)
+    inert(page)
+    page.locator(".bubble.theirs").first.focus()
+    page.keyboard.press("r")
+    expect(page.locator(".about")).to_be_visible()
+    inert(page)
+
+    def told(route: Route) -> None:
+        if route.request.resource_type == "document":
+            return route.continue_()
+        found = route.fetch().json()
+        found |= {"payload": {"type": "text", "text": ATTACK}, "sender_name": ATTACK, "deliveries": [failed_delivery()]}
+        return route.fulfill(json=found)
+
+    page.route(re.compile(r"/v1/messages/[^/]+\?"), told)
+    message = page.locator(".bubble").first.get_attribute("data-id")
+    page.goto(page.url.replace("#/inbox/", "#/message/") + f"/{message}")
+    expect(page.locator(".branch")).to_contain_text(ATTACK)
+    inert(page)
+    letter = dict.fromkeys(("letter_id", "stage", "reason", "record", "channel", "account", "delivery"), ATTACK)
+    letters = {"dead_letters": [{**letter, "attempts": 1, "at": "2026-01-01T00:00:00Z", "first_at": "2026-01-01T00:00:00Z"}]}
+    page.route("**/v1/dead-letters?**", lambda route: route.fulfill(json=letters))
+    page.get_by_role("link", name="Dead letters").click()
+    expect(page.locator(".letter summary")).to_contain_text(ATTACK)
+    inert(page)
+
+
+def inert(page: Page) -> None:
+    """Nothing ran, nothing was made of markup, and no link leads to a script."""
+    found = page.evaluate(
+        """() => ({
+            ran: window.attacked ?? 0,
+            scripts: document.scripts.length,
+            made: document.querySelectorAll("img[onerror], iframe, object, embed, form[action], svg[onload], style").length,
+            links: [...document.links].filter((each) => !/^https?:$/.test(each.protocol)).map((each) => each.href),
+            handlers: [...document.querySelectorAll("*")]
+                .filter((each) => each.getAttributeNames().some((one) => /^on/i.test(one))).length,
+        })"""
+    )
+    assert found == {"ran": 0, "scripts": 1, "made": 0, "links": [], "handlers": 0}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
+def test_everybody_can_use_every_room(
+    visit: Callable[..., Visit], shared_system: System, scheme: Any, size: Any, tmp_path: Path
+) -> None:
+    """axe finds nothing and nothing is wider than the screen: each room, by day and by night, on a phone and a large screen."""
+    _, name = somebody(shared_system, "مرحبا، هل الطلب جاهز؟", channel="telegram")
+    seen = visit(viewport=size, color_scheme=scheme)
+    page = seen.open()
+    look(page, tmp_path / "door.png")
+    seen.sign_in()
+    expect(page.locator(".row", has_text=name)).to_have_count(1)
+    look(page, tmp_path / "inbox.png")
+    choose(page, name)
+    say(page, "Yes, it is ready. https://example.com/" + "a-long-word-without-any-space" * 4)
+    expect(ours(page, "it is ready").locator(".ticks[data-state=SENT]")).to_have_count(1)
+    expect(theirs(page, "مرحبا").locator(".said")).to_have_css("direction", "rtl")
+    look(page, tmp_path / "conversation.png")
+    ours(page, "it is ready").locator(".way").click()
+    expect(page.locator(".branch")).to_have_count(1)
+    look(page, tmp_path / "message.png")
+    for room in ("Dead letters", "Health"):
+        page.get_by_role("link", name=room).click()
+        expect(page.get_by_role("heading", name=room)).to_be_visible()
+        look(page, tmp_path / f"{room}.png")
+    page.keyboard.press("?")
+    expect(page.locator("dialog")).to_be_visible()
+    look(page, tmp_path / "keys.png")
+
+
+def look(page: Page, picture: Path) -> None:
+    page.screenshot(path=picture)
+    assert faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_system: System) -> None:
+    """j and k through conversations and messages, / to search, r to answer, e to edit, g and a letter to each room."""
+    names = [somebody(shared_system, f"number {each}")[1] for each in range(2)]
+    page = visit().sign_in()
+    for name in names:
+        expect(page.locator(".row", has_text=name)).to_have_count(1)
+    page.keyboard.press("j")
+    expect(page.locator("conversation-view h2")).to_have_text(page.locator(".row .title").nth(0).inner_text())
+    page.keyboard.press("j")
+    expect(page.locator("conversation-view h2")).to_have_text(page.locator(".row .title").nth(1).inner_text())
+    page.keyboard.press("k")
+    expect(page.locator(".row[aria-current]")).to_contain_text(page.locator(".row .title").nth(0).inner_text())
+    page.keyboard.press("/")
+    page.keyboard.type(names[0])
+    expect(page.locator(".row")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(page.locator("conversation-view h2")).to_have_text(names[0])
+    expect(theirs(page, "number 0")).to_have_count(1)
+    page.keyboard.press("m")
+    page.keyboard.press("r")
+    expect(page.locator(".about")).to_contain_text("number 0")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("dialog kbd")).to_have_count(12)
+
+
+def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:
+    """By the browser's language, or chosen; times are those of where the reader is."""
+    _, name = somebody(shared_system, "Que horas são?")
+    brazilian = visit(locale="pt-BR", timezone_id="Asia/Tokyo")
+    page = brazilian.open()
+    page.get_by_label("Id de usuário").fill("demo")
+    page.get_by_label("Senha").fill(shared_system.demo_password("demo"))
+    page.get_by_label("Senha").press("Enter")
+    expect(page.locator(".bar .light")).to_have_text("ao vivo")
+    choose(page, name)
+    shown = theirs(page, "Que horas").locator("time")
+    wanted = shown.evaluate(
+        """(each) => new Date(each.dateTime).toLocaleTimeString("pt-BR", {
+            timeZone: "Asia/Tokyo", hour: "2-digit", minute: "2-digit"})"""
+    )
+    expect(shown).to_have_text(wanted)
+    page.get_by_label("Idioma").select_option("en")
+    expect(page.get_by_role("link", name="Dead letters")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_ten_thousand_conversations_are_a_window(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Few rows exist at any time, whatever is loaded; scrolled to the end the last one is there."""
+    page = visit().sign_in()
+    each = {"type": "private", "members": [], "created_at": "2026-01-01T00:00:00Z", "members_version": 1}
+
+    def pages(route: Route) -> None:
+        begin = int(re.search(r"after=(\d+)", route.request.url)[1]) if "after=" in route.request.url else 0  # type: ignore[index]
+        rows = [{**each, **numbered(number)} for number in range(begin, min(begin + 2000, 10_000))]
+        route.fulfill(json={"conversations": rows} | ({"next": str(begin + 2000)} if begin + 2000 < 10_000 else {}))
+
+    page.route(re.compile(r"/v1/conversations\?"), pages)
+    page.route(re.compile(r"/v1/conversations/[^/]+/messages"), lambda route: route.fulfill(json={"messages": []}))
+    page.reload()
+    live(page)
+    scroll = page.locator("conversation-list .scroll")
+    for loaded in range(2000, 12_000, 2000):
+        expect(scroll.locator(".rows")).to_have_css("height", f"{loaded * 68}px")
+        scroll.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+        assert 0 < page.locator(".row").count() < 60
+    expect(page.locator(".row .title").last).to_have_text("Conversation 9999")
+
+
+def numbered(number: int) -> dict[str, Any]:
+    """What tells a conversation from the others; the lower its number, the later somebody spoke in it."""
+    at = f"2025-01-01T00:00:00.{9999 - number:04}Z"
+    return {
+        "conversation_id": f"00000000-0000-4000-8000-{number:012}",
+        "last_activity_at": at,
+        "metadata": {"title": f"Conversation {number}"},
+    }

@@ -1,0 +1,149 @@
+// The page: who is there, which room is open, and what keys do.
+
+import { session, signals, signOut } from "./api.js";
+import { button, h, iconButton, words } from "./dom.js";
+import { choose, explained, language, LANGUAGES, t } from "./i18n.js";
+import { signInRoom } from "./rooms/sign-in.js";
+import { Pulse } from "./rooms/health.js";
+import { Store } from "./store.js";
+import { Stream } from "./stream.js";
+import "./rooms/inbox.js";
+import "./rooms/letters.js";
+import "./rooms/message.js";
+
+const ROOMS = { inbox: "inbox-room", message: "message-room", letters: "letters-room", health: "health-room" };
+const NAVIGATION = ["inbox", "letters", "health"];
+const GO = { i: "inbox", l: "letters", h: "health" };
+const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "g i", "g l", "g h", "?"];
+const GO_MS = 1200;
+
+let here = null;  // {session, stream, store, pulse, room, name}
+
+function show(...nodes) {
+  document.body.replaceChildren(...nodes);
+}
+
+async function begin() {
+  choose();
+  try {
+    const found = await session();
+    found ? enter(found) : door("");
+  } catch (problem) {
+    show(h("main", { class: "empty" }, h("p", { role: "alert" }, explained(problem)), button(t("again"), () => location.reload(), { class: "primary" })));
+  }
+}
+
+function door(why) {
+  document.title = t("title");
+  show(signInRoom(why, enter));
+  document.querySelector("#name").focus();
+}
+
+function enter(found) {
+  const everything = ["manage", "admin"].some((each) => found.user.scopes?.includes(each));
+  const stream = new Stream(found.events_url, everything);
+  const store = new Store(found.user, stream);
+  here = { session: found, stream, store, pulse: new Pulse(stream), room: null, name: "" };
+  build();
+  stream.start();
+}
+
+function leave(why) {
+  here?.room?.leave();
+  here?.stream.stop();
+  here = null;
+  sessionStorage.clear();
+  door(why);
+}
+
+function build() {
+  const { session: { user }, stream, store } = here;
+  const line = h("span", { class: "light", role: "status" });
+  const tell = () => {
+    line.className = `light ${stream.state === "live" ? "good" : "bad"}`;
+    line.textContent = t(stream.state === "live" ? "line.live" : "line.waiting");
+  };
+  stream.addEventListener("line", tell);
+  store.addEventListener("list", title);
+  tell();
+  const languages = h("select", { "aria-label": t("language"), on: { change: () => speak(languages.value) } },
+    ...Object.entries(LANGUAGES).map(([value, label]) => h("option", { value, selected: value === language, lang: value }, label)));
+  show(
+    h("header", { class: "bar" },
+      h("a", { href: "#/inbox", class: "brand", "aria-label": "Chat4All" }, h("img", { src: "/console/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Chat4All")),
+      h("nav", { "aria-label": t("rooms") }, ...NAVIGATION.map((each) => h("a", { href: `#/${each}`, data: { room: each } }, t(`room.${each}`)))),
+      line, languages, iconButton("?", t("keys.title"), help),
+      words(user.display_name || user.user_id, "span", { class: "user" }), button(t("sign_out"), goOut, { class: "quiet" })),
+    h("main", { id: "room" }));
+  open();
+}
+
+function title() {
+  const fresh = here ? [...here.store.fresh.values()].reduce((sum, each) => sum + each, 0) : 0;
+  document.title = fresh ? `(${fresh}) ${t("title")}` : t("title");
+}
+
+async function goOut() {
+  try {
+    await signOut();
+    leave(t("sign_in.out"));
+  } catch (problem) {
+    if (here) show(h("main", { class: "empty" }, h("p", { role: "alert" }, explained(problem)), button(t("again"), goOut, { class: "primary" })));
+  }
+}
+
+function speak(chosen) {
+  choose(chosen);
+  here.room?.leave();
+  [here.room, here.name] = [null, ""];
+  build();
+}
+
+// Rooms by the address: #/room/what/…
+function open() {
+  if (!here) return;
+  const [name, ...what] = location.hash.replace(/^#\//, "").split("/").map((each) => decodeURIComponent(each));
+  const room = ROOMS[name] ? name : "inbox";
+  if (room !== here.name) {
+    here.room?.leave();
+    here.room = document.createElement(ROOMS[room]);
+    here.name = room;
+    document.querySelector("#room").replaceChildren(here.room);
+    here.room.connect(here.store, here.pulse);
+  }
+  for (const each of document.querySelectorAll("nav a")) {
+    each.dataset.room === room ? each.setAttribute("aria-current", "page") : each.removeAttribute("aria-current");
+  }
+  here.room.show(room === name ? what.filter(Boolean) : []);
+}
+
+// Keys.
+
+let went = 0;
+
+function pressed(event) {
+  const isWriting = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
+  if (event.key === "Escape" && event.target.matches?.("input, textarea")) return event.target.blur();
+  if (!here || isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isGoing = Date.now() - went < GO_MS;
+  went = 0;
+  if (isGoing && GO[event.key]) location.hash = `#/${GO[event.key]}`;
+  else if (event.key === "g") went = Date.now();
+  else if (event.key === "?") help();
+  else if (!here.room?.key(event.key)) return;
+  event.preventDefault();
+}
+
+function help() {
+  const dialog = h("dialog", { "aria-label": t("keys.title") }, h("h2", {}, t("keys.title")),
+    h("dl", { class: "keys" }, ...KEYS.flatMap((each) => [h("dt", {}, h("kbd", {}, each)), h("dd", {}, t(`keys.${each}`))])),
+    button(t("close"), () => dialog.close(), { class: "primary" }));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+signals.addEventListener("signed-out", () => here && leave(t("sign_in.ended")));
+addEventListener("hashchange", open);
+addEventListener("keydown", pressed);
+begin();

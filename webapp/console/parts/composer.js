@@ -1,0 +1,146 @@
+// Where one writes: words, files by choosing, dragging or pasting, what is answered or edited. What is not sent yet is kept.
+
+import { upload } from "../api.js";
+import { summary } from "../content.js";
+import { button, h, iconButton, words } from "../dom.js";
+import { bytes, explained, t } from "../i18n.js";
+
+const KEPT = "chat4all-draft-";
+
+// `send(payload, replyTo)`, `edit(message, text)`; `typing()` while somebody writes.
+export class Composer extends HTMLElement {
+  #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice;
+
+  connect(id, acts) {
+    [this.#id, this.#acts] = [id, acts];
+    this.#text = h("textarea", {
+      rows: "1", dir: "auto", "aria-label": t("composer.words"), placeholder: t("composer.words"), maxlength: "4096", enterkeyhint: "send",
+      on: { input: () => this.#written(), keydown: (event) => this.#key(event), paste: (event) => this.#taken(event.clipboardData?.files, event) },
+    });
+    this.#text.value = sessionStorage.getItem(KEPT + id) ?? "";
+    this.#about = h("div", { class: "about", hidden: true });
+    this.#files = h("ul", { class: "uploads", "aria-label": t("composer.files") });
+    this.#notice = h("p", { class: "trouble", role: "alert", hidden: true });
+    const chosen = h("input", { type: "file", multiple: true, hidden: true, "aria-label": t("composer.attach"),
+      on: { change: () => { this.#taken(chosen.files); chosen.value = ""; } } });
+    this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
+      this.#about, this.#files, this.#notice,
+      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, this.#text,
+        h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), h("span", { class: "spoken" }, t("composer.send"))))));
+    this.#fit();
+  }
+
+  // Files that were dropped anywhere on the conversation.
+  take(files) {
+    this.#taken(files);
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  say(problem) {
+    this.#notice.hidden = !problem;
+    this.#notice.textContent = problem ? explained(problem) : "";
+  }
+
+  reply(message) {
+    [this.#target, this.#editing] = [message, null];
+    this.#tell(t("composer.answering"), summary(message));
+  }
+
+  edit(message) {
+    [this.#target, this.#editing] = [null, message];
+    this.#text.value = message.payload.text;
+    this.#fit();
+    this.#tell(t("composer.editing"), summary(message));
+  }
+
+  #tell(label, about) {
+    this.#about.hidden = false;
+    this.#about.replaceChildren(h("span", {}, h("strong", {}, label), " ", words(about)), iconButton("✕", t("composer.leave"), () => this.#leave()));
+    this.focus();
+  }
+
+  #leave() {
+    if (this.#editing) this.#text.value = "";
+    [this.#target, this.#editing] = [null, null];
+    this.#about.hidden = true;
+    this.focus();
+  }
+
+  #key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      this.#send();
+    } else if (event.key === "Escape" && !this.#about.hidden) {
+      event.stopPropagation();
+      this.#leave();
+    }
+  }
+
+  #written() {
+    this.#fit();
+    this.say(null);
+    sessionStorage.setItem(KEPT + this.#id, this.#text.value);
+    if (this.#text.value && !this.#editing) this.#acts.typing();
+  }
+
+  #fit() {
+    this.#text.style.height = "auto";
+    if (this.#text.scrollHeight) this.#text.style.height = `${Math.min(this.#text.scrollHeight, 200)}px`;
+  }
+
+  #send() {
+    const text = this.#text.value.trim();
+    if (!text) return;
+    if (this.#editing) this.#acts.edit(this.#editing, text);
+    else this.#acts.send({ type: "text", text }, this.#target?.message_id);
+    this.#text.value = "";
+    [this.#target, this.#editing] = [null, null];
+    this.#about.hidden = true;
+    sessionStorage.removeItem(KEPT + this.#id);
+    this.#fit();
+  }
+
+  #taken(files, event) {
+    if (!files?.length) return;
+    event?.preventDefault();
+    for (const file of files) this.#upload(file);
+  }
+
+  // Brought at once, sent when its sender says so.
+  #upload(file) {
+    const [id, key] = [this.#id, crypto.randomUUID()];
+    const bar = h("progress", { max: "1", value: "0", "aria-label": t("composer.bringing", { name: file.name }) });
+    const status = h("span", { class: "status" }, bar);
+    const line = h("li", {}, words(file.name || "file"), ` (${bytes(file.size)}) `, status,
+      iconButton("✕", t("composer.drop", { name: file.name }), () => line.remove()));
+    this.#files.append(line);
+    const go = () => upload(id, file, key, (part) => { bar.value = part; }).then((stored) => {
+      const ready = button(t("composer.send_file"), () => {
+        this.#acts.send({ type: "media", file_id: stored.file_id, ...this.#caption() }, this.#target?.message_id, stored);
+        line.remove();
+      }, { class: "primary" });
+      status.replaceChildren(ready);
+    }, (problem) => {
+      status.replaceChildren(h("span", { class: "trouble", role: "alert" }, `${explained(problem)} `), button(t("bubble.again"), () => {
+        status.replaceChildren(bar);
+        go();
+      }));
+    });
+    go();
+  }
+
+  // The words that stand there go beside the file.
+  #caption() {
+    const text = this.#text.value.trim();
+    if (!text || this.#editing) return {};
+    this.#text.value = "";
+    sessionStorage.removeItem(KEPT + this.#id);
+    this.#fit();
+    return { caption: text };
+  }
+}
+
+customElements.define("message-composer", Composer);

@@ -1,0 +1,108 @@
+// Dead letters: what could not be processed or delivered, why, what to do; what a provider sent can be read again from here.
+
+import { call, get } from "../api.js";
+import { advice, because } from "../deliveries.js";
+import { button, h, words } from "../dom.js";
+import { exactly, explained, known, t } from "../i18n.js";
+
+const PAGE = 50;
+const STAGES = ["", "deliver", "persist", "fan_out", "receipts", "unreadable", "unclaimed"];
+const SINCE = ["1h", "24h", "7d", "90d"];
+const REPLAYABLE = ["unreadable", "unclaimed"];
+
+export class LettersRoom extends HTMLElement {
+  #store; #rows; #more; #stage; #since; #next = "";
+
+  connect(store) {
+    this.#store = store;
+    this.tabIndex = 0;  // It scrolls, so keys must reach it.
+    if (!store.has("admin")) return this.replaceChildren(h("div", { class: "empty" }, h("h1", {}, t("letters.title")), h("p", {}, t("letters.scope")), h("p", {}, t("letters.scope.do"))));
+    const option = (value, label, chosen) => h("option", { value, selected: chosen }, label);
+    this.#stage = h("select", { id: "stage", on: { change: () => this.#load() } }, ...STAGES.map((each) => option(each, t(`stage.${each || "any"}`))));
+    this.#since = h("select", { id: "since", on: { change: () => this.#load() } }, ...SINCE.map((each) => option(each, t(`since.${each}`), each === "7d")));
+    this.#rows = h("ul", { class: "letters" });
+    this.#more = button(t("more"), () => this.#page(), { hidden: true });
+    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("letters.title")), h("p", { class: "kind" }, t("letters.about")),
+      h("div", { class: "filters" }, h("label", { for: "stage" }, t("letters.stage")), this.#stage, h("label", { for: "since" }, t("letters.since")), this.#since,
+        button(t("letters.refresh"), () => this.#load())),
+      this.#rows, this.#more));
+    this.#load();
+  }
+
+  show() {}
+
+  leave() {}
+
+  key(key) {
+    const rows = [...this.querySelectorAll(".letter summary")];
+    if (key !== "j" && key !== "k") return false;
+    const place = rows.indexOf(document.activeElement);
+    rows[Math.max(0, Math.min(rows.length - 1, place + (key === "j" ? 1 : -1)))]?.focus();
+    return true;
+  }
+
+  #load() {
+    this.#next = "";
+    this.#rows.replaceChildren();
+    return this.#page();
+  }
+
+  async #page() {
+    try {
+      const query = { limit: PAGE, since: this.#since.value, stage: this.#stage.value, after: this.#next };
+      const found = await get("/v1/dead-letters", query);
+      this.#next = found.next ?? "";
+      this.#more.hidden = !this.#next;
+      this.#rows.append(...found.dead_letters.map((each) => this.#letter(each)));
+      if (!this.#rows.children.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("letters.empty")), h("p", {}, t("letters.empty.do"))));
+    } catch (problem) {
+      this.#rows.append(h("li", { class: "trouble", role: "alert" }, explained(problem)));
+    }
+  }
+
+  #letter(letter) {
+    const facts = ["letter_id", "record", "delivery", "account", "message_id"].filter((name) => letter[name]);
+    const body = h("div", { class: "letter-body" });
+    return h("li", { class: "letter" }, h("details", {},
+      h("summary", {}, h("span", { class: "badge" }, t(`stage.${letter.stage}`)), letter.channel ? h("span", { class: "badge" }, letter.channel) : null,
+        words(because(letter.reason), "strong"), h("time", { datetime: letter.at }, exactly(letter.at))),
+      h("p", {}, h("strong", {}, t("message.do")), " ", this.#advice(letter)),
+      letter.message_id && letter.conversation_id ? h("p", {}, h("a", { href: `#/message/${letter.conversation_id}/${letter.message_id}` }, t("letters.way"))) : null,
+      h("dl", {}, ...facts.flatMap((name) => [h("dt", {}, name), h("dd", {}, h("code", {}, letter[name]))])),
+      REPLAYABLE.includes(letter.stage) ? this.#acts(letter, body) : this.#command(letter), body));
+  }
+
+  #advice({ stage, reason }) {
+    return known(`advice.${reason}`) ? advice(reason) : t(`letters.do.${stage}`);
+  }
+
+  // What deliveries and records need is done by a command, which also does many at once.
+  #command({ delivery, record }) {
+    const what = delivery ? `delivery ${delivery}` : record ? `record ${record}` : "";
+    return what ? h("p", {}, t("letters.command"), " ", h("code", {}, `celery -A tasks.app replay ${what}`)) : null;
+  }
+
+  #acts({ letter_id: id }, body) {
+    const path = `/v1/dead-letters/${encodeURIComponent(id)}`;
+    const tell = (...nodes) => body.replaceChildren(...nodes);
+    const tried = async (act) => {
+      try {
+        await act();
+      } catch (problem) {
+        tell(h("p", { class: "trouble", role: "alert" }, explained(problem)));
+      }
+    };
+    const replay = (dry) => tried(async () => tell(this.#outcome(await call("POST", `${path}/replay`, { dry_run: dry }))));
+    const read = () => tried(async () => tell(h("pre", { dir: "ltr", tabindex: "0", "aria-label": t("letters.body") }, (await get(path)).body)));
+    return h("div", { class: "choices" }, button(t("letters.read"), read), button(t("letters.dry"), () => replay(true)),
+      button(t("letters.replay"), () => replay(false), { class: "primary" }));
+  }
+
+  #outcome({ dry_run, messages, receipts, unreadable, unclaimed }) {
+    const left = [...unreadable.map(because), ...unclaimed.map((each) => t("letters.unclaimed", { account: each }))];
+    return h("div", { role: "status" }, h("p", {}, t(dry_run ? "letters.would" : "letters.did", { messages, receipts })),
+      left.length ? h("p", {}, t("letters.left")) : null, left.length ? h("ul", {}, ...left.map((each) => words(each, "li"))) : null);
+  }
+}
+
+customElements.define("letters-room", LettersRoom);

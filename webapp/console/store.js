@@ -1,0 +1,173 @@
+// What the page knows: conversations by activity, the people in them, and what the stream says of both. Rooms listen to it.
+
+import { get, Problem } from "./api.js";
+import { eachFrame } from "./dom.js";
+
+const PAGE = 100;
+const UNKNOWN_MOST = 10;  // Beyond so many conversations that are news to us, the first page is read instead of each of them.
+const WAIT_MS = 300;
+
+export class Store extends EventTarget {
+  conversations = new Map();
+  names = new Map();
+  previews = new Map();
+  fresh = new Map();  // How many messages came in a conversation since it was last looked at.
+  open = "";
+  #next = ""; #loading = null; #unknown = new Set(); #timer = 0; #changed; #asked = new Set(); #sorted = null;
+
+  constructor(user, stream) {
+    super();
+    this.user = user;
+    this.stream = stream;
+    this.#changed = eachFrame(() => this.dispatchEvent(new Event("list")));
+    stream.addEventListener("message", ({ detail }) => this.#told(detail));
+    stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id));
+    stream.addEventListener("reload", () => this.load());
+    stream.addEventListener("line", ({ detail }) => detail === "live" && this.load());
+  }
+
+  has(scope) {
+    const scopes = this.user.scopes ?? [];
+    return scopes.includes(scope) || scopes.includes("admin");
+  }
+
+  // By activity, latest first.
+  get list() {
+    this.#sorted ??= [...this.conversations.values()].sort((one, other) => compare(other.last_activity_at, one.last_activity_at));
+    return this.#sorted;
+  }
+
+  get hasMore() {
+    return Boolean(this.#next);
+  }
+
+  // The first page, again: what is known of others stays.
+  load() {
+    this.#loading ??= this.#page("").finally(() => { this.#loading = null; });
+    return this.#loading;
+  }
+
+  more() {
+    if (!this.#next) return Promise.resolve();
+    this.#loading ??= this.#page(this.#next).finally(() => { this.#loading = null; });
+    return this.#loading;
+  }
+
+  async #page(after) {
+    const found = await get("/v1/conversations", { order: "activity", limit: PAGE, after, metadata: true });
+    for (const each of found.conversations) this.#keep(each);
+    if (after || !this.#next) this.#next = found.next ?? "";
+    this.loaded = true;
+    this.#changed();
+  }
+
+  #keep(conversation) {
+    const before = this.conversations.get(conversation.conversation_id);
+    const at = [conversation.last_activity_at, before?.last_activity_at, conversation.created_at].filter(Boolean).sort().at(-1);
+    this.#sorted = null;
+    this.conversations.set(conversation.conversation_id, { ...conversation, last_activity_at: at ?? "" });
+    for (const member of conversation.members) this.names.set(member.user_id, member);
+  }
+
+  // One conversation, as it is now; null when it is not there for us.
+  async refresh(id) {
+    try {
+      this.#keep(await get(`/v1/conversations/${id}`));
+      this.#changed();
+      this.dispatchEvent(new CustomEvent("conversation", { detail: id }));
+      return this.conversations.get(id);
+    } catch (problem) {
+      if (problem instanceof Problem && problem.status === 404) return null;
+      throw problem;
+    }
+  }
+
+  #told(message) {
+    const id = message.conversation_id;
+    const conversation = this.conversations.get(id);
+    if (!["reaction", "edit", "deletion"].includes(message.payload.type)) this.previews.set(id, message);
+    if (!conversation) return this.#learn(id);
+    this.#toFront(conversation);
+    conversation.last_activity_at = message.accepted_at;
+    conversation.last_seq = message.seq;
+    if (id !== this.open && !this.isOurs(message.sender, conversation)) this.fresh.set(id, (this.fresh.get(id) ?? 0) + 1);
+    this.#changed();
+  }
+
+  // Without sorting all again: many are told in a second.
+  #toFront(conversation) {
+    const place = this.#sorted?.indexOf(conversation) ?? -1;
+    if (place > 0) this.#sorted.unshift(...this.#sorted.splice(place, 1));
+  }
+
+  #learn(id) {
+    this.#unknown.add(id);
+    this.#timer ||= setTimeout(async () => {
+      const wanted = [...this.#unknown];
+      this.#timer = 0;
+      this.#unknown.clear();
+      await (wanted.length > UNKNOWN_MOST ? this.load() : Promise.all(wanted.map((each) => this.refresh(each)))).catch(() => {});
+    }, WAIT_MS);
+  }
+
+  // The newest message of a conversation that is on the screen: asked for once, then told by the stream.
+  async preview(id) {
+    if (this.previews.has(id) || this.#asked.has(id)) return;
+    this.#asked.add(id);
+    try {
+      const { messages } = await get(`/v1/conversations/${id}/messages`, { limit: 1 });
+      if (messages.length && !this.previews.has(id)) this.previews.set(id, messages[0]);
+      this.#changed();
+    } catch {
+      this.#asked.delete(id);
+    }
+  }
+
+  look(id) {
+    this.open = id;
+    if (id) this.fresh.delete(id);
+    this.#changed();
+  }
+
+  // Words about people.
+
+  name(userId) {
+    const known = this.names.get(userId);
+    return known?.display_name || userId;
+  }
+
+  others(conversation) {
+    const shown = conversation.members.filter((each) => each.kind !== "inbox" && each.user_id !== this.user.user_id);
+    return shown.length ? shown : conversation.members;
+  }
+
+  title(conversation) {
+    const given = conversation.metadata?.title ?? conversation.metadata?.topic;
+    if (typeof given === "string" && given) return given;
+    return this.others(conversation).map((each) => each.display_name || each.user_id).join(", ") || conversation.conversation_id;
+  }
+
+  channel(conversation) {
+    const inbox = conversation.members.find((each) => each.kind === "inbox");
+    return inbox ? inbox.user_id.replace(/^inbox-/, "") : "";
+  }
+
+  // In whose name we write here: our own as a member; for people on a channel, their inbox's, where we may. "": we may not.
+  writer(conversation) {
+    const members = conversation.members;
+    if (members.some((each) => each.user_id === this.user.user_id)) return this.user.user_id;
+    if (!this.has("send")) return "";
+    const speaker = members.find((each) => each.kind === "inbox") ?? members.find((each) => each.kind !== "contact");
+    return speaker?.user_id ?? "";
+  }
+
+  isOurs(sender, conversation) {
+    if (sender === this.user.user_id) return true;
+    const isMember = conversation?.members.some((each) => each.user_id === this.user.user_id);
+    return !isMember && ["inbox", "client"].includes(this.names.get(sender)?.kind);
+  }
+}
+
+function compare(one, other) {
+  return one < other ? -1 : Number(one > other);
+}
