@@ -329,7 +329,7 @@ KEYS_FAILED = Counter(
 )
 WEBHOOK_CALLS = Counter(
     "chat4all_webhook_calls_total",
-    "Calls to endpoints of webhooks, by outcome: told, 3xx, 4xx, 5xx, timeout, unreachable, fetch_refused.",
+    "Calls to endpoints of webhooks, by outcome: told, 3xx, 4xx, 5xx, timeout, unreachable, fetch_refused, sealed.",
     "outcome",
     where=(CHANNELS,),
 )
@@ -342,6 +342,11 @@ WEBHOOK_OLDEST_SECONDS = Reading(
 WEBHOOK_ENDPOINTS_WAITING = Reading(
     "chat4all_webhook_endpoints_waiting",
     "Endpoints that are down or behind, or have conversations that wait to be tried again.",
+    where=(CHANNELS,),
+)
+WEBHOOK_ENDPOINTS_SEALED = Reading(
+    "chat4all_webhook_endpoints_sealed",
+    "Endpoints whose secret no key in CHAT4ALL_SECRET_SEAL opens, as their last call found: they are told nothing.",
     where=(CHANNELS,),
 )
 WEBHOOKS_DISABLED = Counter(

@@ -83,6 +83,33 @@ ROAD = Board(
                 Chart("Events behind", NUMBER, [(largest("chat4all_stream_lag_records", "instance"), "{{instance}}")]),
             ),
         ),
+        Row(
+            "To webhooks",
+            (
+                Chart("Calls", PER_SECOND, [(rate("chat4all_webhook_calls_total", "outcome"), "{{outcome}}")]),
+                Chart("Duration of a call", SECONDS, _quantiles("chat4all_webhook_call_seconds")),
+                Chart(
+                    "Oldest untold event", SECONDS, [(largest("chat4all_webhook_oldest_seconds", "instance"), "{{instance}}")]
+                ),
+                Chart(
+                    "Endpoints that wait",
+                    NUMBER,
+                    [
+                        (largest("chat4all_webhook_endpoints_waiting", "instance"), "{{instance}}"),
+                        (largest("chat4all_webhook_endpoints_sealed", "instance"), "{{instance}}, no key"),
+                    ],
+                    "Down, behind, or with conversations that are to be tried again.",
+                ),
+                Chart(
+                    "Not told at all",
+                    PER_SECOND,
+                    [
+                        (rate("chat4all_webhook_events_given_up_total"), "all tries refused"),
+                        (rate("chat4all_webhook_events_lost_total"), "forgotten by the log"),
+                    ],
+                ),
+            ),
+        ),
     ),
 )
 

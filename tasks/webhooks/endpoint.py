@@ -18,13 +18,13 @@ DOWN = 5
 class Endpoint:
     """Shared by all lanes of the process. 1,000 idle ones are 1,000 of these, and nothing else."""
 
-    __slots__ = ("_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "webhook")
+    __slots__ = ("_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "is_sealed", "webhook")
 
     def __init__(self, webhook: Webhook) -> None:
         self.webhook = webhook
         self.in_a_row = 0
         self.failing_since = webhook.failing_since
-        self.is_gone = False
+        self.is_gone = self.is_sealed = False
         self._slots: asyncio.Semaphore | None = None
         self._limiter: AsyncLimiter | None = None
 
@@ -56,6 +56,7 @@ class Endpoint:
 
     def answered(self, answer: Answer) -> None:
         """What the last call came to."""
+        self.is_sealed = answer.error == "sealed"
         self.is_gone = self.is_gone or answer.status == GONE
         if answer.is_told:
             self.in_a_row, self.failing_since = 0, 0

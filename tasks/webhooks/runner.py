@@ -51,6 +51,7 @@ class WebhookRunner:
         """Begin, in threads that end with the process."""
         metrics.WEBHOOK_OLDEST_SECONDS.from_(self._oldest)
         metrics.WEBHOOK_ENDPOINTS_WAITING.from_(self._waiting)
+        metrics.WEBHOOK_ENDPOINTS_SEALED.from_(self._sealed)
         self._thread.start()
         self._follower.start()
 
@@ -166,6 +167,9 @@ class WebhookRunner:
             if (since := listener.since)
         ]
         return {(): max(ages, default=0) / 1000}
+
+    def _sealed(self) -> Values:
+        return {(): sum(each.is_sealed for each in list(self.endpoints.enabled.values()))}
 
     def _waiting(self) -> Values:
         names = {name for lane in list(self._lanes.values()) for name, each in list(lane.listeners.items()) if each.rows()}

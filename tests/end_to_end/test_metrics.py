@@ -53,6 +53,7 @@ ELSEWHERE = {
     "chat4all_webhook_call_seconds": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_oldest_seconds": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_endpoints_waiting": "tasks/test_webhook_metrics.py",
+    "chat4all_webhook_endpoints_sealed": "tasks/test_webhook_metrics.py",
     "chat4all_webhooks_disabled_total": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_events_given_up_total": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_events_lost_total": "tasks/test_webhook_metrics.py",

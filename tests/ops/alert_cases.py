@@ -130,6 +130,31 @@ CASES: dict[str, Case] = {
         {'chat4all_lanes_taken_over_total{channel="whatsapp"}': "0 4x30"},
         WHATSAPP,
     ),
+    "WebhooksBehind": Case(
+        {'chat4all_webhook_oldest_seconds{instance="a"}': "0+120x30"},
+        {'chat4all_webhook_oldest_seconds{instance="a"}': "0+120x12 0x18"},
+        at=25,
+    ),
+    "WebhooksSealed": Case(
+        {'chat4all_webhook_endpoints_sealed{instance="a"}': "0x5 1x25"},
+        {
+            'chat4all_webhook_endpoints_sealed{instance="a"}': "0 1 0x28",
+            'chat4all_webhook_endpoints_waiting{instance="a"}': "3x30",
+        },
+    ),
+    "WebhooksDisabled": Case(
+        {'chat4all_webhooks_disabled_total{reason="gone", instance="a"}': "_x10 1x20"},
+        {'chat4all_webhooks_disabled_total{reason="gone", instance="a"}': "0x30"},
+        {"reason": "gone"},
+    ),
+    "WebhookEventsGivenUp": Case(
+        {'chat4all_webhook_events_given_up_total{instance="a"}': "_x10 1x20"},
+        {'chat4all_webhook_calls_total{outcome="5xx", instance="a"}': "0+9x30"},
+    ),
+    "WebhookEventsLost": Case(
+        {'chat4all_webhook_events_lost_total{instance="a"}': "0x10 200x20"},
+        {'chat4all_webhook_events_lost_total{instance="a"}': "0x30"},
+    ),
     "LogErrors": Case(*_failures("log")),
     "StoreErrors": Case(*_failures("store")),
     "ObjectErrors": Case(*_failures("objects")),

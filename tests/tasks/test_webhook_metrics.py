@@ -1,12 +1,14 @@
 """What outgoing webhooks show of themselves: every figure moves when what it counts happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from chat4all.model.clock import now_ms
+from chat4all.model.failures import Permanent
+from chat4all.ports.webhooks import Webhook
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY, Histogram
-from tests.tasks.webhook_world import add, receiving, say, telling, wait_for
+from tests.tasks.webhook_world import add, receiving, say, signed, telling, wait_for
 from tests.tasks.world import new_id, world
 
 ONE, TWO = new_id("conversation", 1), new_id("conversation", 2)
@@ -48,6 +50,28 @@ def test_calls_and_what_waits_are_shown(tmp_path: Path) -> None:
     assert told()
     assert failed()
     assert timed()
+
+
+def test_an_endpoint_that_no_key_opens_is_shown(tmp_path: Path) -> None:
+    """Nothing is sent to it; it is not shown any more once a key opens it."""
+    sealed, calls = metrics.WEBHOOK_ENDPOINTS_SEALED, grows(1, "chat4all_webhook_calls_total", outcome="sealed")
+    opens = [False]
+
+    def headers(webhook: Webhook, event_id: str, at_s: int, body: bytes) -> Mapping[str, str]:
+        if not opens[0]:
+            raise Permanent("sealed", "no key in CHAT4ALL_SECRET_SEAL opens it")
+        return signed(webhook, event_id, at_s, body)
+
+    with world(tmp_path, partitions=1, webhook_schedule_scale=0.02) as road, receiving() as receiver:
+        add(road, receiver, "/a")
+        with telling(road, headers):
+            say(road, ONE, 2)
+            wait_for(lambda: READERS[sealed]()[()] == 1)
+            assert receiver.calls == []
+            opens[0] = True
+            wait_for(lambda: len(receiver.of("/a")) == 2)
+            wait_for(lambda: READERS[sealed]()[()] == 0)
+    assert calls()
 
 
 def test_what_came_to_its_end_is_counted(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import EVENTS
 from chat4all.ports.webhooks import WEBHOOKS, Webhook
+from tasks.webhooks.caller import HeadersOf
 from tasks.webhooks.runner import WebhookRunner
 from tests.tasks.world import World, message
 
@@ -114,9 +115,9 @@ def say(road: World, conversation: str, count: int, first: int = 0) -> None:
 
 
 @contextmanager
-def telling(road: World) -> Iterator[WebhookRunner]:
+def telling(road: World, headers: HeadersOf = signed) -> Iterator[WebhookRunner]:
     """A runner of its own that holds all partitions."""
-    runner = WebhookRunner(road.parts, signed)
+    runner = WebhookRunner(road.parts, headers)
     runner.start()
     try:
         wake(road, runner)
