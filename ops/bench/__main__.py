@@ -1,4 +1,5 @@
-"""`python -m ops.bench [full|short|observed]`: prints a table and writes build/bench.json (observed: build/observed.json).
+"""`python -m ops.bench [full|short|observed|webhooks]`: prints a table and writes build/bench.json
+(observed.json, webhooks.json).
 
 On the embedded stack and, where its servers are installed, on the real one; STACK=embedded or STACK=real for one of them.
 """
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from chat4all.root import ROOT
 from chat4all.settings import SettingsError
-from ops.bench import figures, load, observed
+from ops.bench import figures, load, observed, webhooks
 from ops.bench.figures import Accepting, Bare, Figures, spread
 from ops.bench.flows import Course, Measured, idle, with_people
 from ops.harness.guard import RealPeople, refuse_real
@@ -121,6 +122,8 @@ def main() -> int:
     console = console if console.is_terminal else Console(width=WIDTH)
     if sys.argv[1:] == ["observed"]:
         return observed.main(console)
+    if sys.argv[1:] == ["webhooks"]:
+        return webhooks.main(console)
     size = SIZES[sys.argv[1] if len(sys.argv) > 1 else "full"]
     chosen = os.environ.get("STACK", "")
     measured: figures.Stacks = {}

@@ -6,19 +6,11 @@ from msgspec.structs import replace
 
 from ops.faults.checker import check
 from ops.faults.history import Arrival, History, Position, Told
-from ops.harness.endpoint import Heard
+from ops.harness.endpoint import Heard, firsts
 
 NAME = "endpoint"
 # Judged of the run itself.
 ELSEWHERE = frozenset({"doubled_out", "leaks", "unfounded", "unkept", "misplaced", "miscounted", "unexplained", "endless"})
-
-
-def firsts(heard: Iterable[Heard]) -> list[Heard]:
-    """Without repeats under the same id."""
-    found: dict[str, Heard] = {}
-    for each in heard:
-        found.setdefault(each.event_id, each)
-    return list(found.values())
 
 
 def two_faced(heard: Iterable[Heard]) -> list[str]:

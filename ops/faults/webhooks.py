@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from ops.bench.figures import spread
 from ops.faults.course import Course
-from ops.faults.hearing import firsts, judged, two_faced
+from ops.faults.hearing import judged, two_faced
 from ops.faults.history import History
-from ops.harness.endpoint import HANGS, Endpoint, endpoint
+from ops.harness.endpoint import HANGS, Endpoint, endpoint, firsts
 from ops.harness.waiting import wait_until
 
 # 5 s between tries become 0.1 s, and one that is down is asked every 6 s at least.

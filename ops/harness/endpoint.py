@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
@@ -42,6 +42,14 @@ class Heard(Struct, frozen=True):
     def took_ms(self) -> float:
         """From when it happened until it came."""
         return self.at - datetime.fromisoformat(self.event["timestamp"]).timestamp() * 1000
+
+
+def firsts(heard: Iterable[Heard]) -> list[Heard]:
+    """Without repeats under the same id."""
+    found: dict[str, Heard] = {}
+    for each in heard:
+        found.setdefault(each.event_id, each)
+    return list(found.values())
 
 
 class Endpoint:

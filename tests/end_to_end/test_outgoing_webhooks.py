@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.faults.hearing import firsts, judged, two_faced
+from ops.faults.hearing import judged, two_faced
 from ops.faults.history import History
 from ops.faults.webhooks import SCALED
-from ops.harness.endpoint import HANGS, Endpoint, endpoint
+from ops.harness.endpoint import HANGS, Endpoint, endpoint, firsts
 from ops.harness.readers import Readers
 from ops.harness.system import System
 from ops.harness.waiting import wait_until

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ops.faults.hearing import firsts, judged, two_faced
+from ops.faults.hearing import judged, two_faced
 from ops.faults.history import Accepted, Arrival, Ended, History, Kept
-from ops.harness.endpoint import Heard
+from ops.harness.endpoint import Heard, firsts
 
 PHONE = "whatsapp:+5511999990000"
 SENT = [Accepted(f"m{n}", "c", n, frozenset({"bob"}), frozenset({PHONE}), text=f"m{n}") for n in range(4)]

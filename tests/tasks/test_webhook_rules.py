@@ -1,0 +1,269 @@
+"""The pure rules of outgoing webhooks, for all inputs: when is tried again, what is news, and in which order all is told."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat4all.model.deliveries import Lane
+from chat4all.model.events import Event
+from chat4all.ports import Waiting
+from chat4all.ports.webhooks import WEBHOOKS, Webhook
+from chat4all.v1 import chat_pb2 as pb
+from tasks.webhooks import endpoint as ending
+from tasks.webhooks import listener as listening
+from tasks.webhooks import scan as scanning
+from tasks.webhooks import schedule
+from tasks.webhooks.caller import Answer
+from tasks.webhooks.endpoint import Endpoint
+from tasks.webhooks.listener import Listener
+from tasks.webhooks.repeats import Repeats
+from tasks.webhooks.scan import Scan
+from tasks.webhooks.telling import Telling
+
+PARTS = st.floats(0, 1)
+SCALES = st.floats(1e-6, 1)
+
+
+@given(st.integers(1, 30), PARTS, SCALES, st.floats(0, 1e9))
+def test_waits_are_those_of_the_specification(refusals: int, random: float, scale: float, asked_s: float) -> None:
+    """Stretched by chance a little, by Retry-After up to a day, and over after the tenth try."""
+    found = schedule.wait_s(refusals, random, scale, asked_s)
+    if refusals >= schedule.TRIES:
+        assert found is None
+        return
+    assert found is not None
+    usual = schedule.WAITS_S[refusals - 1] * scale
+    asked = min(asked_s, schedule.ASKED_MOST_S)
+    assert max(usual, asked) <= found <= max(usual * (1 + schedule.JITTER), asked) * (1 + 1e-9)
+
+
+def test_all_waits_together_are_three_days() -> None:
+    """Ten tries; the whole of it is less than the five days after which an endpoint is disabled."""
+    assert 75 <= schedule.WHOLE_S / schedule.HOUR_S < 76
+    assert schedule.TRIES == 10
+    assert schedule.WHOLE_S < schedule.GIVEN_UP_S
+
+
+@given(st.integers(1, 1000), PARTS, SCALES)
+def test_one_that_is_down_is_asked_every_few_minutes(refusals: int, random: float, scale: float) -> None:
+    """Less and less often, but never more than six minutes apart."""
+    found = schedule.probe_s(refusals, random, scale)
+    assert 0 < found <= 6 * schedule.MINUTE_S * scale * (1 + 1e-9)
+    assert schedule.probe_s(refusals + 1, random, scale) >= found
+
+
+def message(offset: int, seq: int) -> Event:
+    return Event("message", "c", 0, pb.Event(event_id=f"m{seq}").SerializeToString(), seq=seq, offset=offset)
+
+
+def state(offset: int, delivery: int, rank: int) -> Event:
+    body = pb.Event(event_id=f"s{delivery}:{rank}").SerializeToString()
+    return Event("state", "c", 0, body, subject=f"whatsapp:0:{delivery}:0", rank=rank, offset=offset)
+
+
+SAID = st.lists(st.one_of(st.integers(0, 6), st.tuples(st.integers(0, 2), st.integers(0, 4))), max_size=25)
+
+
+@given(SAID, st.integers(0, 25))
+def test_what_is_told_is_the_same_whoever_holds_the_lane(said: list[Any], cut: int) -> None:
+    """Whatever was published again, in any order: no state falls, no message comes twice, and the last word is the furthest.
+
+    Another holder, who heard what came before the cut, tells what the first one would have told.
+    """
+    log = [message(n, each) if isinstance(each, int) else state(n, *each) for n, each in enumerate(said)]
+    alone, first, second = Repeats(-1), Repeats(-1), Repeats(-1)
+    told = [each for each in log if alone.is_news(each)]
+    before = [each for each in log[:cut] if first.is_news(each)]
+    for each in log[:cut]:
+        second.hear(each)
+    assert before + [each for each in log[cut:] if second.is_news(each)] == told
+    seqs = [each.seq for each in told if each.seq >= 0]
+    assert seqs == sorted(set(seqs))
+    for about in {each.about for each in log if each.about}:
+        ranks = [each.rank for each in told if each.about == about]
+        assert ranks == sorted(set(ranks))
+        assert ranks[-1] == max(each.rank for each in log if each.about == about)
+
+
+class Hold:
+    """A lane that is held until the process dies."""
+
+    def __init__(self) -> None:
+        self.is_held, self._stamp = True, 0
+
+    def goes_on(self) -> bool:
+        return self.is_held
+
+    def valid(self) -> bool:
+        return self.is_held
+
+    def stamp(self) -> int:
+        self._stamp += 1
+        return self._stamp
+
+
+class Clock:
+    """Ten seconds later at each look."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def __call__(self) -> int:
+        self.at += 10_000
+        return self.at
+
+
+NOW = Clock()
+
+
+class Died(Exception):
+    """The process was killed in the middle of a call."""
+
+
+class Host:
+    """A lane in memory. `rows` and what `cursor` says are durable; `answers` says which calls succeed, and when it dies."""
+
+    scale = 1e-6
+
+    def __init__(self, log: list[Telling], rows: dict[str, Waiting], cursor: int, answers: list[bool | None]) -> None:
+        self.log, self.rows, self.read, self.answers = log, rows, cursor, answers
+        self.told: list[Telling] = []
+        self.hold: Any = Hold()
+        self._open: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def cursor(self) -> int:
+        return min([self.read, *self._open])
+
+    def begun(self, offset: int) -> None:
+        self._open[offset] = self._open.get(offset, 0) + 1
+
+    def done(self, offset: int) -> None:
+        self._open[offset] -= 1
+        if not self._open[offset]:
+            del self._open[offset]
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.get_running_loop().create_task(work))
+
+    async def write(self, waiting: Iterable[Waiting], resumed: Iterable[Waiting] = ()) -> None:
+        rows, gone = list(waiting), list(resumed)
+        await asyncio.sleep(0)
+        if self.hold.valid():
+            self.rows |= {each.conversation_id: each for each in rows}
+            for each in gone:
+                self.rows.pop(each.conversation_id, None)
+
+    async def tell(self, endpoint: Endpoint, event: Telling, number: int, still: Callable[[], bool]) -> Answer | None:
+        if not still():
+            return None
+        answer = self.answers.pop() if self.answers else True
+        await asyncio.sleep(0)
+        if answer is None:
+            # It was told, and nobody knows.
+            self.told.append(event)
+            self.hold.is_held = False
+            raise Died
+        if answer:
+            self.told.append(event)
+        made = Answer(status=200 if answer else 500)
+        endpoint.answered(made)
+        return made
+
+    async def give_up(self, endpoint: Endpoint, event: Telling, number: int, why: str) -> None:
+        """It had all its tries: this counts as told."""
+        self.told.append(event)
+
+    async def repeats(self, position: int) -> Repeats:
+        return Repeats(-1)
+
+    async def page(self, position: int, end: int, listener: Listener, repeats: Repeats) -> tuple[list[Telling], int]:
+        await asyncio.sleep(0)
+        return self.log[position:end], end
+
+    async def run(self) -> bool:
+        """Until all is told and nothing waits (True), or it dies (False)."""
+        listener = Listener(Endpoint(Webhook("w", "https://shop.example/")), Lane(WEBHOOKS, 0), self)
+        for name, row in self.rows.items():
+            if name:
+                listener.keys[name] = row
+            else:
+                listener.whole = row
+        while self.hold.goes_on():
+            if self.read < len(self.log):
+                listener.offer(self.log[self.read])
+                self.read += 1
+            elif listener.is_idle and not self._tasks:
+                return True
+            if not listener.is_scanning and listener.is_due(NOW()):
+                listener.is_scanning = True
+                self.spawn(self._scan(listener))
+            await asyncio.sleep(0)
+            self._tasks = {each for each in self._tasks if not self._ended(each)}
+        for each in self._tasks:
+            each.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return False
+
+    async def _scan(self, listener: Listener) -> None:
+        try:
+            await Scan(listener, self).run()
+        finally:
+            listener.is_scanning = False
+
+    def _ended(self, task: "asyncio.Task[None]") -> bool:
+        if task.done() and task.exception() and not isinstance(task.exception(), Died):
+            raise task.exception()  # type: ignore[misc]
+        return task.done()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little room, so that few events fill it."""
+    for module in (listening, scanning):
+        monkeypatch.setattr(module, "now_ms", NOW)
+    for module in (listening, ending):
+        monkeypatch.setattr(module, "DOWN", 2)
+    monkeypatch.setattr(listening, "MEMORY", 4)
+    for module in (listening, scanning):
+        monkeypatch.setattr(module, "KEYS", 2)
+    monkeypatch.setattr(scanning, "PAGE", 3)
+
+
+# So many calls succeed, then so many fail, and perhaps the holder dies in the next one; and so on.
+RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), max_size=10).map(
+    lambda runs: [each for good, bad, dies in runs for each in [True] * good + [False] * bad + [None] * dies]
+)
+
+
+@pytest.mark.usefixtures("small")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=20),
+    RUNS,
+)
+def test_all_is_told_in_order_however_calls_end_and_whoever_dies(keys: list[int], answers: list[bool | None]) -> None:
+    """Calls fail, endpoints go down, memory and rows run out, holders die in calls: what matters is the first time.
+
+    Each event comes, and before all that follow it in its conversation; what waits at the end is nothing.
+    """
+    log = [Telling(Event("message", f"c{each}", 0, b"", seq=n, offset=n)) for n, each in enumerate(keys)]
+    rows: dict[str, Waiting] = {}
+    told: list[Telling] = []
+    cursor, left = 0, list(answers)
+    while True:
+        host = Host(log, rows, cursor, left)
+        is_over = asyncio.run(asyncio.wait_for(host.run(), 20))
+        told += host.told
+        if is_over:
+            break
+        cursor = host.cursor
+    assert rows == {}
+    for key in {each.key for each in log}:
+        firsts = list(dict.fromkeys(each.offset for each in told if each.key == key))
+        assert firsts == [each.offset for each in log if each.key == key]
