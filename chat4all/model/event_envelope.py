@@ -28,15 +28,21 @@ class Envelope(Struct, frozen=True):
 
 def envelope(event: Event) -> Envelope:
     """What is sent of an event."""
-    read = pb.Event.FromString(event.body)
+    return envelope_of(pb.Event.FromString(event.body))
+
+
+def envelope_of(event: pb.Event) -> Envelope:
+    """The same of its body, as streams bring it too."""
+    kind = event.WhichOneof("kind") or ""
     said: dict[str, Any] = {
-        "id": envelope_id(read),
-        "type": type_of(read),
-        "timestamp": rfc3339(read.at_ms),
+        "id": envelope_id(event),
+        "type": type_of(event),
+        "timestamp": rfc3339(event.at_ms),
         "workspace": WORKSPACE,
     }
-    if event.conversation_id:
-        said["conversation_id"] = event.conversation_id
-    if event.seq >= 0:
-        said["seq"] = event.seq
-    return Envelope(said["id"], said["type"], msgspec.json.encode(said | {"data": data_of(read)}))
+    conversation_id = getattr(getattr(event, kind), "conversation_id", "") if kind else ""
+    if conversation_id:
+        said["conversation_id"] = conversation_id
+    if kind == "message":
+        said["seq"] = event.message.seq
+    return Envelope(said["id"], said["type"], msgspec.json.encode(said | {"data": data_of(event)}))

@@ -144,6 +144,9 @@ class Host:
         self._open[offset] = self._open.get(offset, 0) + 1
 
     def done(self, offset: int) -> None:
+        if not self.hold.valid():
+            # Who has lost the lane moves no cursor.
+            return
         self._open[offset] -= 1
         if not self._open[offset]:
             del self._open[offset]
@@ -242,7 +245,7 @@ RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), 
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=20),
     RUNS,

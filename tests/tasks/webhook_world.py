@@ -33,6 +33,7 @@ class Receiver:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[Mapping[str, str]] = []
+        self.bodies: list[bytes] = []
         self.answers: dict[str, Answers] = {}
         self.url = ""
 
@@ -54,7 +55,9 @@ def receiving() -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            said = json.loads(body)
+            receiver.bodies.append(body)
             receiver.calls.append((self.path, said))
             receiver.headers.append(dict(self.headers))
             status, headers = receiver.answers.get(self.path, success)(said)

@@ -31,3 +31,11 @@ class Secrets(Struct, frozen=True, omit_defaults=True):
 def new_secret() -> str:
     """As the Standard Webhooks specification writes them."""
     return PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def is_secret(text: str) -> bool:
+    """Whether a library of the specification takes this: `whsec_` and 24 to 64 bytes in base64."""
+    try:
+        return text.startswith(PREFIX) and 24 <= len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) <= 64
+    except ValueError:
+        return False

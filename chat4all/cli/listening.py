@@ -1,0 +1,76 @@
+"""`chat4all listen`: events of a whole system on a developer's machine, as a webhook would bring them."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import requests
+import typer
+
+from chat4all.cli.printing import printable, say, say_json
+from chat4all.cli.session import SERVERS
+from chat4all.client.streaming import Stream
+from chat4all.model.clock import now_ms
+from chat4all.model.event_envelope import Envelope, envelope_of
+from chat4all.model.event_types import TYPES
+from chat4all.services.webhooks.secrets import is_secret, new_secret
+from chat4all.services.webhooks.signing import signed
+
+app = typer.Typer()
+
+PATIENCE_S = 15.0
+
+
+@app.command()
+def listen(
+    forward: Annotated[str, typer.Option(help="Where each event is sent, such as http://localhost:3000/hook.")],
+    event: Annotated[list[str], typer.Option("--event", help="A type of event, such as message.accepted; none: all.")] = [],  # noqa: B006
+    secret: Annotated[str, typer.Option(help="What signs them, whsec_…; left out: a new one, which is printed.")] = "",
+    cursor: Annotated[str, typer.Option(help="Where to begin. Left out: now.")] = "",
+    count: Annotated[int, typer.Option(help="End after so many events; 0: never.")] = 0,
+) -> None:
+    """Send what happens to a program on this machine, signed as a webhook. Needs scope manage, and no public address.
+
+    Each event is sent once, whatever is answered. Ctrl-C ends it.
+    """
+    strange = set(event) - set(TYPES)
+    if strange:
+        raise typer.BadParameter(f"one of {', '.join(TYPES)}", param_hint="--event")
+    if secret and not is_secret(secret):
+        raise typer.BadParameter("whsec_ and 24 to 64 bytes in base64", param_hint="--secret")
+    client = SERVERS.client()
+    # So that a login that has run out is an error now, not a silent stream.
+    client.token()
+    if not secret:
+        secret = new_secret()
+        say_json({"secret": secret})
+    with client.stream(cursor, everything=True) as events, requests.Session() as calls:
+        try:
+            _forward(events, calls, forward, secret, event, count)
+        except KeyboardInterrupt:
+            return
+
+
+def _forward(events: Stream, calls: requests.Session, url: str, secret: str, types: Collection[str], count: int) -> None:
+    sent = 0
+    for event in events:
+        if event.HasField("reload"):
+            # About the stream, not of the system.
+            continue
+        said = envelope_of(event)
+        if types and said.type not in types:
+            continue
+        say(printable(f"{said.type}  {said.event_id}  {_call(calls, url, secret, said)}"))
+        sent += 1
+        if sent == count:
+            events.stop()
+            return
+
+
+def _call(calls: requests.Session, url: str, secret: str, said: Envelope) -> str:
+    """What came of one call, in a word."""
+    headers = {"Content-Type": "application/json", **signed([secret], said.event_id, now_ms() // 1000, said.body)}
+    try:
+        answer = calls.post(url, said.body, headers=headers, timeout=PATIENCE_S, allow_redirects=False)
+    except requests.RequestException as error:
+        return type(error).__name__
+    return str(answer.status_code)
