@@ -76,6 +76,12 @@ def form_for(file: Media, shown: Shown) -> MediaForm | None:
     return next((each for each in BY_KIND.get(kind, ()) if _helps(each, file, shown, is_known)), None)
 
 
+def as_formed(file: Media) -> Media:
+    """The file as it will be, as far as that is known before it is converted."""
+    form = FORMS.get(file.form)
+    return as_converted(file, form.mime_type, form.bytes_most, file.object_key) if form else file
+
+
 def as_converted(file: Media, mime_type: str, size: int, object_key: str) -> Media:
     """The file as what was made of it, which may be shown as something else than what was asked for: a picture may move."""
     family, kind = mime_type.partition("/")[0], file.kind

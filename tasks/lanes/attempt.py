@@ -140,7 +140,7 @@ class Sender:
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= ends_of(row, self._parts.settings):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
-        if isinstance(row.payload, Media):
+        if isinstance(row.payload, Media | Album):
             payload = await self._at_hand(row.payload)
             if isinstance(payload, Pending):
                 return Wait(now_ms() + FILE_MS, refusals)
@@ -168,8 +168,12 @@ class Sender:
                 return Wait(now_ms(), refusals)
             return await self._send(row, refusals, hold, source)
 
-    async def _at_hand(self, file: Media) -> Media | Text | Pending:
+    async def _at_hand(self, file: Media | Album) -> Media | Album | Text | Pending:
         """A file as it goes out: what one that a provider brought has come to, converted where that is needed."""
+        if isinstance(file, Album):
+            items = [await self._at_hand(each) if each.form else each for each in file.items]
+            found_items = tuple(each for each in items if isinstance(each, Media))
+            return replace(file, items=found_items) if len(found_items) == len(items) else Pending()
         found: Media | Text | Pending = file
         if not file.object_key:
             found = await self._asked(arrived(self._parts.store, file))

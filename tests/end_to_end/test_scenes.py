@@ -4,6 +4,7 @@ Telegram's updates are fetched here, so that both ways in are walked.
 """
 
 import base64
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from ops.simulator.model import Said
 from ops.simulator.providers import open_providers
 from storage.open import open_store
 from tests.end_to_end.mixture import FURTHEST
+from tests.tasks import media_samples as samples
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
@@ -155,6 +157,30 @@ def test_a_file_that_somebody_sends_becomes_a_file_message(
     finally:
         client.close()
     assert stranger.request("GET", f"/v1/files/{file_id}/presigned")[0] == 404
+
+
+def test_a_voice_note_from_a_browser_is_one_on_whatsapp(
+    system: System, operator: Api, join: Callable[[str], Api], tmp_path: Path
+) -> None:
+    """Opus in WebM goes up and Opus in Ogg comes out, as a voice note; what was said after it comes after it."""
+    join("kim")
+    carla, note = address("whatsapp"), tmp_path / "note.webm"
+    talk = write(operator, "kim", f"whatsapp:{carla}", "listen")["conversation_id"]
+    note.write_bytes(samples.sound("webm", "libopus"))
+    client = Client(system.settings.gateway_url, tokens=Tokens(operator.token))
+    try:
+        file_id = client.upload(note, talk, mime_type="audio/webm")["file_id"]
+    finally:
+        client.close()
+    payload = {"type": "media", "file_id": file_id, "kind": "voice"}
+    sent = operator.send({"from": "kim", "conversation_id": talk, "payload": payload})
+    operator.send({"from": "kim", "conversation_id": talk, "payload": {"type": "text", "text": "heard it?"}})
+    until("she has all three", lambda: len(system.phones.sent("whatsapp", carla)) >= 3)
+    first, voice, last = system.phones.sent("whatsapp", carla)
+    assert (first["text"], voice["kind"], voice["content"]["kind"], last["text"]) == ("listen", "audio", "voice", "heard it?")
+    assert voice["media_sha256"] != hashlib.sha256(note.read_bytes()).hexdigest()
+    [delivery] = operator.call("GET", f"/v1/messages/{sent['message_id']}")["deliveries"]
+    assert delivery["conversion"] == {"form": "voice", "status": "made"}
 
 
 @pytest.mark.parametrize(("one", "other"), [("whatsapp", "instagram"), ("telegram", "instagram"), ("messenger", "telegram")])

@@ -20,8 +20,10 @@ from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 from telegram import error as telegram_error
 
+from ops.demo.pictures import voice_note
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World, until
+from tests.tasks import media_samples as samples
 
 ANA, CHAT = "5511999990000", 123456789
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 32
@@ -124,8 +126,8 @@ async def test_pywa_sends_content(world: World) -> None:
             client.send_message(ANA, "Book", buttons=flow)
             client.send_reaction(ANA, "👍", "wamid.1")
             client.send_contact(ANA, [wa.Contact(name=wa.Contact.Name("Rui Melo", "Rui"))])
-            client.send_voice(ANA, b"OggS" + PNG, mime_type="audio/ogg")
-            client.send_sticker(ANA, PNG, mime_type="image/webp")
+            client.send_voice(ANA, voice_note(), mime_type="audio/ogg")
+            client.send_sticker(ANA, samples.picture("WEBP"), mime_type="image/webp")
 
     await asyncio.to_thread(talk)
     arrived = await world.sent(channel="whatsapp", to=f"+{ANA}")

@@ -16,10 +16,12 @@ from chat4all.model.failures import Permanent
 from chat4all.model.messages import Recipient
 from chat4all.ports import Body, Channel, Outgoing, Taken, Uploaded
 from chat4all.services.acceptance.renditions import rendered
+from ops.demo.pictures import voice_note
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done
 from tasks.lanes.writer import Writer
 from tests.simulator.conftest import World
+from tests.tasks import media_samples as samples
 from tests.tasks.world import granted, message, new_id, threads
 from tests.tasks.world import world as road
 
@@ -101,8 +103,18 @@ async def test_whatsapp_shows_stickers_and_voice_notes(world: World) -> None:
     whatsapp = world.channels["whatsapp"]
     sticker = replace(a_file("image/webp", "sticker"), size=9)
     await given(whatsapp, sticker, body(b"RIFF.WEBP"))
-    await given(whatsapp, a_file("audio/ogg", "voice"), body())
+    await given(whatsapp, a_file("audio/ogg", "voice"), body(voice_note()))
     assert [each["kind"] for each in await world.sent(channel="whatsapp")] == ["sticker", "audio"]
+
+
+@pytest.mark.parametrize("content", [BYTES, samples.sound("ogg", "libopus"), samples.sound("mp3", "libmp3lame")])
+async def test_whatsapp_makes_no_voice_note_of_other_sounds(world: World, content: bytes) -> None:
+    """It takes Opus in Ogg with one channel, whatever it is called; an upload of another type than it says it does not take."""
+    whatsapp = world.channels["whatsapp"]
+    with pytest.raises(Permanent) as caught:
+        await given(whatsapp, a_file("audio/ogg", "voice"), body(content))
+    assert caught.value.reason in {"media", "invalid"}
+    assert await world.sent(channel="whatsapp") == []
 
 
 @pytest.mark.parametrize("channel", KINDS)

@@ -4,7 +4,7 @@ import hashlib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,7 +17,7 @@ from PIL import Image
 
 from chat4all.channels import open_channel
 from chat4all.model.clock import DAY_MS, now_ms
-from chat4all.model.content import Media
+from chat4all.model.content import Album, Media
 from chat4all.model.failures import Temporary
 from chat4all.model.file_signatures import true_type
 from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile
@@ -82,7 +82,7 @@ def stored(road: World, name: str, mime_type: str, content: bytes, kind: str = "
     return Media(new_id("f", name), text, name, mime_type, len(content), key, kind)
 
 
-async def sent(road: World, made: Way, file: Media, people: int = 1) -> None:
+async def sent(road: World, made: Way, file: Media | Album, people: int = 1) -> None:
     """Accepted, and sent to so many people."""
     to = [whatsapp(number) for number in range(people)]
     road.know(*to)
@@ -111,6 +111,9 @@ def looked_at(content: bytes) -> tuple[str, ...]:
         layouts = [f" {shape.name}" if shape else "" for shape in shapes]
         return (opened.format.name.partition(",")[0], *(f"{name}{layout}" for name, layout in zip(names, layouts, strict=True)))
 
+
+# A name, the media type that is said, the bytes, and how it is meant.
+Sample = tuple[str, str, Callable[[], bytes], str]
 
 WEBM = ("voice.webm", "audio/webm", lambda: samples.sound("webm", "libopus"), "voice")
 CALLED_FILM = ("voice.webm", "video/webm", lambda: samples.sound("webm", "libopus"), "voice")
@@ -455,3 +458,58 @@ def test_another_day_makes_its_own_and_keeps_the_bytes_once(road: World, monkeyp
     assert second.file_id != first.file_id
     job.convert(road.parts, second.file_id)
     assert now(road, second).object_key == now(road, first).object_key
+
+
+ALBUM: tuple[Sample, ...] = (HEIC, WEBM_FILM, WEBP)
+PHOTO: Sample = ("photo.jpg", "image/jpeg", lambda: samples.picture("JPEG"), "")
+
+
+class Albums(Keeping):
+    """Keeps albums, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.albums: list[tuple[Media, ...]] = []
+
+    def album_group(self, file: Media) -> str:
+        return "shown" if file.mime_type in {"image/jpeg", "image/webp", "video/mp4"} else "document"
+
+    async def send_album(self, message: Outgoing, items: Sequence[Media], sources: Sequence[MediaSource]) -> str:
+        self.albums.append(tuple(items))
+        return await self.send_text(message)
+
+
+@pytest.mark.parametrize(("channel", "albums", "alone"), [("telegram", [3], 0), ("whatsapp", [], 3)])
+async def test_pictures_of_an_album_are_converted_too(road: World, channel: str, albums: list[int], alone: int) -> None:
+    """Together where the channel has albums, one after the other elsewhere; each is what the channel shows."""
+    converting(road)
+    items = tuple(stored(road, name, mime_type, content()) for name, mime_type, content, _ in ALBUM)
+    made = Albums()
+    made.limits = open_channel(channel, road.parts.settings).limits
+    async with way(road, made) as there:
+        await sent(road, there, Album(items, "the beach"))
+    assert [len(each) for each in made.albums] == albums
+    assert len(made.sent) == alone
+    for file in (*(each for album in made.albums for each in album), *(file for file, _ in made.sent)):
+        assert file.size <= made.limits.shown[file.shown_as][file.mime_type]
+    assert sum(each.text == "the beach" or "the beach" in each.text for each in made.arrived) == 1
+
+
+async def test_what_a_provider_brought_is_converted_when_it_is_there(road: World) -> None:
+    """Its type is known when its bytes are: a sticker from Telegram is one picture on Instagram, a photo stays as it is."""
+    converting(road)
+    async with way(road, provider(road, "instagram")) as made:
+        brought: list[Sample] = [WEBP, PHOTO]
+        for number, sample in enumerate(brought):
+            content = sample[2]()
+            lifecycle = FileLifecycle(road.store, road.parts.objects, road.parts.settings)
+            begun = lifecycle.begin(TALK, "contact", sample[0], sample[1], 0, in_parts=False)
+            coming = Media(begun.file_id, "", "file", ANY_TYPE, kind="image")
+            with pytest.raises(AssertionError, match="Wait"):
+                await sent(road, made, coming)
+            road.parts.objects.put(begun.own_key, [content])
+            lifecycle.finished(begun, hashlib.sha256(content).hexdigest(), len(content))
+            await made.until_done()
+            file, _ = made.channel.sent[number]  # type: ignore[attr-defined]
+            assert file.mime_type == "image/jpeg"
+        assert len(conversions(road)) == 1

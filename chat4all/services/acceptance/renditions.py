@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.content import Album, Content, Edit, Media, Text
-from chat4all.model.media_forms import MediaForm, form_for
+from chat4all.model.media_forms import FORMS, MediaForm, as_formed, form_for
 from chat4all.model.messages import Recipient
 from chat4all.model.text_splitting import split
 from chat4all.ports import Channel, Limits
@@ -99,10 +99,12 @@ def _sends(album: Album, limits: Limits, channel: Channel) -> tuple[Media | Albu
     has_albums = limits.carries(album)
 
     def group(file: Media) -> str:
-        return channel.album_group(file) if has_albums and limits.takes(file.mime_type, file.size, "") else ""
+        shown = as_formed(file)
+        return channel.album_group(shown) if has_albums and limits.takes(shown.mime_type, shown.size, "") else ""
 
+    formed = [replace(each, form=form.name) if (form := form_for(each, limits.shown)) else each for each in album.items]
     sends: list[Media | Album] = []
-    for name, some in groupby(album.items, group):
+    for name, some in groupby(formed, group):
         files = tuple(some)
         sends += [Album(files)] if name and len(files) > 1 else files
     return tuple(sends)
@@ -110,6 +112,8 @@ def _sends(album: Album, limits: Limits, channel: Channel) -> tuple[Media | Albu
 
 def _fits_beside(first: Media | Album, words: str, limits: Limits) -> bool:
     """Whether the words fit beside what goes first."""
+    if isinstance(first, Media) and first.form and not FORMS[first.form].has_words:
+        return False
     if isinstance(first, Album) or limits.takes(first.mime_type, first.size, ""):
         return limits.measure(words) <= limits.caption_length
     return _fits_with_link(first, words, limits)

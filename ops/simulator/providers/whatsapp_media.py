@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chat4all.model.file_signatures import HEAD_BYTES, true_type
 from ops.simulator import forms
 from ops.simulator.media import MediaStore
 from ops.simulator.model import Answer, Call
@@ -45,4 +46,7 @@ def _checked(given: Mapping[str, Any], file: forms.File) -> str:
         )
     if not file.content or len(file.content) > SIZES[mime_type]:
         raise invalid(f"Param file must be between 1 and {SIZES[mime_type]} bytes.")
+    is_so = true_type(mime_type, file.content[:HEAD_BYTES])
+    if is_so != mime_type:
+        raise invalid(f"Param file must be a file of type '{mime_type}'. Received file of type '{is_so}'.")
     return mime_type

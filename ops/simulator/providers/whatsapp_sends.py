@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from chat4all.model.file_signatures import HEAD_BYTES
 from ops.simulator.media import MediaStore
 from ops.simulator.model import WINDOW_S, Attached, Refused, Send
 from ops.simulator.providers import whatsapp_interactive
@@ -24,6 +25,8 @@ GROUP_ID = re.compile(r"[A-Za-z0-9+/=_.@-]{1,200}")
 IN_GROUPS = ("text", "template", *FILES)
 EMOJI_LENGTH = 32
 LATITUDE, LONGITUDE = 90, 180
+# Where the header of Opus says how many channels there are.
+CHANNELS_AT = 9
 
 Part = Mapping[str, Any]
 # The words that a person reads, and what it is where it is more than words.
@@ -79,11 +82,22 @@ def read(account: str, given: Part, media_store: MediaStore, templates: Template
     part = _part(given, kind)
     if kind in FILES:
         text, link, kept = _file(part, kind, media_store)
-        voice = {"type": "media", "kind": "voice"} if kind == "audio" and part.get("voice") is True else {}
+        is_voice = kind == "audio" and part.get("voice") is True
+        if is_voice and kept and not is_voice_note(media_store.content(kept.media_id) or b""):
+            raise Refused(131053, details="A voice message must be an .ogg file encoded with the OPUS codec, of one channel.")
+        voice = {"type": "media", "kind": "voice"} if is_voice else {}
         return Send(account, to, text, reference, link, kind, kept, content=voice, reply_to=quoted)
     text, content = _template(templates, part) if kind == "template" else READERS[kind](part)
     within = None if kind == "template" else WINDOW_S
     return Send(account, to, text, reference, kind=kind, within_s=within, content=content, reply_to=quoted)
+
+
+def is_voice_note(content: bytes) -> bool:
+    """Whether a sound is Opus in Ogg with one channel: of others WhatsApp makes no voice note."""
+    head = content.find(b"OpusHead")
+    return (
+        content.startswith(b"OggS") and 0 < head < HEAD_BYTES and content[head + CHANNELS_AT : head + CHANNELS_AT + 1] == b"\1"
+    )
 
 
 def _reference(given: Part) -> str:
