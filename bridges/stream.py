@@ -39,6 +39,8 @@ log_to = logger(__name__)
 THREADS = 16
 # What is under way when the process is told to end has so long; clients resume elsewhere.
 GRACE_S = 1.0
+# After a restart all readers come in the same moment: who finds no room tries again a second later, then three.
+BACKLOG = 4096
 OPTIONS = (
     # Without this a second server would share the port, and each would get some of the callers.
     ("grpc.so_reuseport", 0),
@@ -148,7 +150,7 @@ class StreamServer:
         self._let_go.push_async_callback(runner.cleanup)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.events_port).start()
+            await web.TCPSite(runner, self._settings.host, self._settings.events_port, backlog=BACKLOG).start()
         except OSError as error:
             raise OSError(f"CHAT4ALL_EVENTS_PORT: port {self._settings.events_port} cannot be listened on") from error
 

@@ -131,6 +131,12 @@ def test_the_demo_listens_on_loopback_only() -> None:
         assert name == "caddy" or all(port.startswith("127.0.0.1:") for port in each.get("ports", [])), name
 
 
+def test_caddy_logs_nothing_that_opens_a_stream_or_a_file() -> None:
+    """What proves something in a URL is left out of its log, which names the URL of what failed."""
+    [filtered] = re.findall(r"\tformat filter {.*?request>uri query {(.*?)}", CADDY, re.S)
+    assert set(re.findall(r"replace (\S+) REDACTED", filtered)) == {"ticket", "X-Amz-Signature"}
+
+
 def test_caddy_waits_for_nobody_for_ever() -> None:
     """Heads, bodies and idle connections have limits, and what goes to the gateway is buffered."""
     for wanted in ("read_header 10s", "read_body 20m", "idle 75s", "request_buffers 1MiB", "response_buffers 4MiB"):
