@@ -193,11 +193,37 @@ def test_a_dead_letter_is_replayed(visit: Callable[..., Visit], shared_system: S
     row.get_by_role("button", name="Show what came").click()
     expect(row.locator("pre")).to_contain_text(words)
     row.get_by_role("button", name="Try without doing it").click()
-    expect(row.get_by_role("status")).to_contain_text("would be read as 1 messages")
+    expect(row.get_by_role("status")).to_contain_text("would be read: 1")
     row.get_by_role("button", name="Replay", exact=True).click()
-    expect(row.get_by_role("status")).to_contain_text("was read as 1 messages")
+    expect(row.get_by_role("status")).to_contain_text("that were read: 1")
     page.get_by_role("link", name="Inbox").click()
     expect(page.locator(".row", has_text=words)).to_have_count(1)
+
+
+def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Assigned and closed by one agent, as another sees at once; the next words of the customer open it again."""
+    address, name = somebody(shared_system, "One more thing")
+    agent = visit()
+    page = agent.sign_in()
+    choose(page, name)
+    other = agent.open(page.url.partition("/console")[2], agent.tab())
+    live(other)
+    expect(theirs(other, "One more thing")).to_have_count(1)
+    page.locator("h2").click()
+    page.keyboard.press("a")
+    expect(other.locator("handling-bar")).to_contain_text("Assigned to me")
+    page.get_by_label("Which conversations").select_option("open")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("handling-bar").get_by_role("status")).to_have_text("closed")
+    expect(other.locator("handling-bar").get_by_role("status")).to_have_text("closed")
+    expect(page.locator(".row", has_text=name)).to_have_count(0)
+    page.get_by_label("Which conversations").select_option("closed")
+    expect(page.locator(".row", has_text=name)).to_have_count(1)
+    page.get_by_label("Which conversations").select_option("mine")
+    expect(page.locator(".row", has_text=name)).to_have_count(1)
+    shared_system.phones.write("whatsapp", address, "Wait, still here", name=name)
+    expect(page.locator("handling-bar").get_by_role("status")).to_have_text("open")
+    expect(other.locator("handling-bar").get_by_role("status")).to_have_text("open")
 
 
 def test_who_signs_out_or_is_disabled_is_out_at_once(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -359,7 +385,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(12)
+    expect(page.locator("dialog kbd")).to_have_count(14)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

@@ -51,7 +51,7 @@ export async function call(method, path, body, more = {}) {
 export const get = (path, query = {}) => call("GET", path + asQuery(query));
 
 function asQuery(query) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "" && value !== null);
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 

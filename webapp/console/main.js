@@ -14,7 +14,7 @@ import "./rooms/message.js";
 const ROOMS = { inbox: "inbox-room", message: "message-room", letters: "letters-room", health: "health-room" };
 const NAVIGATION = ["inbox", "letters", "health"];
 const GO = { i: "inbox", l: "letters", h: "health" };
-const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "g i", "g l", "g h", "?"];
+const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", "g i", "g l", "g h", "?"];
 const GO_MS = 1200;
 
 let here = null;  // {session, stream, store, pulse, room, name}

@@ -1,11 +1,21 @@
 // What the page knows: conversations by activity, the people in them, and what the stream says of both. Rooms listen to it.
 
-import { get, Problem } from "./api.js";
+import { call, get, Problem } from "./api.js";
 import { eachFrame } from "./dom.js";
 
 const PAGE = 100;
 const UNKNOWN_MOST = 10;  // Beyond so many conversations that are news to us, the first page is read instead of each of them.
 const WAIT_MS = 300;
+
+// Which conversations a list shows: what is asked of the service, and the same for what the stream tells.
+export const FILTERS = {
+  all: [() => ({}), () => true],
+  open: [() => ({ state: "open" }), (each) => each.state === "open"],
+  mine: [(me) => ({ assignee: me }), (each, me) => each.assignee === me],
+  nobody: [() => ({ state: "open", assignee: "" }), (each) => each.state === "open" && !each.assignee],
+  snoozed: [() => ({ state: "snoozed" }), (each) => each.state === "snoozed"],
+  closed: [() => ({ state: "closed" }), (each) => each.state === "closed"],
+};
 
 export class Store extends EventTarget {
   conversations = new Map();
@@ -13,6 +23,7 @@ export class Store extends EventTarget {
   previews = new Map();
   fresh = new Map();  // How many messages came in a conversation since it was last looked at.
   open = "";
+  filter = "all";
   #next = ""; #loading = null; #unknown = new Set(); #timer = 0; #changed; #asked = new Set(); #sorted = null;
 
   constructor(user, stream) {
@@ -22,6 +33,7 @@ export class Store extends EventTarget {
     this.#changed = eachFrame(() => this.dispatchEvent(new Event("list")));
     stream.addEventListener("message", ({ detail }) => this.#told(detail));
     stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id));
+    stream.addEventListener("handling", ({ detail }) => this.#handled(detail));
     stream.addEventListener("reload", () => this.load());
     stream.addEventListener("line", ({ detail }) => detail === "live" && this.load());
   }
@@ -34,7 +46,16 @@ export class Store extends EventTarget {
   // By activity, latest first.
   get list() {
     this.#sorted ??= [...this.conversations.values()].sort((one, other) => compare(other.last_activity_at, one.last_activity_at));
-    return this.#sorted;
+    const [, fits] = FILTERS[this.filter];
+    return this.filter === "all" ? this.#sorted : this.#sorted.filter((each) => fits(each, this.user.user_id));
+  }
+
+  // Another filter begins its own pages; what is known of conversations stays.
+  async choose(filter) {
+    await this.#loading?.catch(() => {});
+    [this.filter, this.#next, this.loaded] = [filter, "", false];
+    this.#changed();
+    return this.load();
   }
 
   get hasMore() {
@@ -54,7 +75,8 @@ export class Store extends EventTarget {
   }
 
   async #page(after) {
-    const found = await get("/v1/conversations", { order: "activity", limit: PAGE, after, metadata: true });
+    const [query] = FILTERS[this.filter];
+    const found = await get("/v1/conversations", { order: "activity", limit: PAGE, after: after || undefined, metadata: true, ...query(this.user.user_id) });
     for (const each of found.conversations) this.#keep(each);
     if (after || !this.#next) this.#next = found.next ?? "";
     this.loaded = true;
@@ -80,6 +102,24 @@ export class Store extends EventTarget {
       if (problem instanceof Problem && problem.status === 404) return null;
       throw problem;
     }
+  }
+
+  // How it is handled now: an event that was overtaken says nothing new.
+  #handled(handling) {
+    const there = this.conversations.get(handling.conversation_id);
+    if (!there) return this.#learn(handling.conversation_id);
+    if (handling.handling_version < (there.handling_version ?? 0)) return;
+    const { state, snoozed_until, assignee, priority, labels, handler, handling_version } = handling;
+    Object.assign(there, { state, snoozed_until, assignee, priority, labels, handler, handling_version });
+    this.#changed();
+    this.dispatchEvent(new CustomEvent("conversation", { detail: handling.conversation_id }));
+  }
+
+  // Close, open again, snooze, assign.
+  async handle(id, changes) {
+    this.#keep(await call("PATCH", `/v1/conversations/${id}`, changes));
+    this.#changed();
+    this.dispatchEvent(new CustomEvent("conversation", { detail: id }));
   }
 
   #told(message) {

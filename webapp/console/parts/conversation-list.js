@@ -74,6 +74,7 @@ export class ConversationList extends HTMLElement {
   #nothing() {
     if (!this.#store.loaded) return [h("p", {}, t("loading"))];
     if (this.#filter) return [h("p", {}, t("inbox.nobody_found", { words: this.#filter })), h("p", {}, t("inbox.nobody_found.do"))];
+    if (this.#store.filter !== "all") return [h("p", {}, t("inbox.none_of_these")), h("p", {}, t("inbox.none_of_these.do"))];
     return [h("p", {}, t("inbox.empty")), h("p", {}, t(this.#store.has("manage") ? "inbox.empty.do" : "inbox.empty.member"))];
   }
 
@@ -90,6 +91,7 @@ export class ConversationList extends HTMLElement {
           conversation.last_activity_at ? h("time", { datetime: conversation.last_activity_at }, briefly(conversation.last_activity_at)) : null),
         h("span", { class: "bottom" }, channel ? h("span", { class: "badge" }, channel) : null,
           words(said ? summary(said) : "", "span", { class: "preview" }),
+          ["closed", "snoozed"].includes(conversation.state) ? h("span", { class: "badge" }, t(`handling.${conversation.state}`)) : null,
           fresh ? h("span", { class: "fresh" }, h("span", { class: "spoken" }, t("inbox.fresh")), String(fresh)) : null)));
     row.style.transform = `translateY(${place * ROW}px)`;
     return row;

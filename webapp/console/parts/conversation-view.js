@@ -6,12 +6,13 @@ import { day, explained, t } from "../i18n.js";
 import { Thread } from "../thread.js";
 import { bubble, EMOJIS } from "./bubble.js";
 import "./composer.js";
+import "./handling.js";
 
 const NEAR = 120;
 const TYPING_MS = 3000;
 
 export class ConversationView extends HTMLElement {
-  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #shown = new Map();
+  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #handling; #shown = new Map();
 
   async show(store, id) {
     if (id === this.#id && id) return;
@@ -47,13 +48,23 @@ export class ConversationView extends HTMLElement {
     this.replaceChildren(
       h("header", { class: "head" }, h("a", { class: "icon back", href: "#/inbox", "aria-label": t("conversation.back"), title: t("conversation.back") }, h("span", { "aria-hidden": "true" }, "←")),
         h("div", {}, words(store.title(conversation), "h2"),
-          h("p", { class: "kind" }, [store.channel(conversation), people > 2 ? t("conversation.people", { count: people }) : ""].filter(Boolean).join(" · ")))),
+          h("p", { class: "kind" }, [store.channel(conversation), people > 2 ? t("conversation.people", { count: people }) : ""].filter(Boolean).join(" · "))),
+        this.#handled()),
       this.#scroll, this.#below, this.#foot(conversation));
     this.ondragover = (event) => this.#composer && event.preventDefault();
     this.ondrop = (event) => {
       event.preventDefault();
       this.#composer?.take(event.dataTransfer.files);
     };
+  }
+
+  // For those who answer, as the service says: others are not told how a conversation is handled.
+  #handled() {
+    this.#handling = null;
+    if (!this.#store.has("manage")) return null;
+    this.#handling = document.createElement("handling-bar");
+    this.#handling.connect(this.#store, this.#id, () => this.#thread.messages.findLast((each) => each.seq)?.seq);
+    return this.#handling;
   }
 
   #foot(conversation) {
@@ -204,6 +215,7 @@ export class ConversationView extends HTMLElement {
     if (key === "r" && this.#composer) message ? this.#composer.reply(message) : this.#composer.focus();
     else if (key === "e" && this.#composer) this.#editLast(message);
     else if (key === "+" && message && this.#composer) this.#choose(message, focused.firstElementChild);
+    else if (this.#handling?.key(key)) return true;
     else if (key === "d" && message) location.hash = `#/message/${this.#id}/${message.message_id}`;
     else return false;
     return true;

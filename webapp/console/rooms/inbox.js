@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { t } from "../i18n.js";
+import { FILTERS } from "../store.js";
 import "../parts/conversation-list.js";
 import "../parts/conversation-view.js";
 
@@ -14,11 +15,14 @@ export class InboxRoom extends HTMLElement {
       type: "search", "aria-label": t("inbox.search"), placeholder: t("inbox.search"), autocomplete: "off",
       on: { input: () => { this.#list.filter = this.#search.value; } },
     });
+    const filter = h("select", { "aria-label": t("inbox.filter"), on: { change: () => store.choose(filter.value).catch(() => {}) } },
+      ...Object.keys(FILTERS).map((each) => h("option", { value: each, selected: each === store.filter }, t(`filter.${each}`))));
     this.#list = document.createElement("conversation-list");
     this.#view = document.createElement("conversation-view");
     this.replaceChildren(
       h("h1", { class: "spoken" }, t("inbox.title")),
-      h("section", { class: "side", "aria-label": t("inbox.title") }, this.#search, this.#list),
+      h("section", { class: "side", "aria-label": t("inbox.title") },
+        h("div", { class: "find" }, this.#search, store.has("manage") ? filter : null), this.#list),
       this.#view);
     this.#list.connect(store);
     store.load().catch(() => {});

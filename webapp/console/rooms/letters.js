@@ -49,7 +49,7 @@ export class LettersRoom extends HTMLElement {
 
   async #page() {
     try {
-      const query = { limit: PAGE, since: this.#since.value, stage: this.#stage.value, after: this.#next };
+      const query = { limit: PAGE, since: this.#since.value, stage: this.#stage.value || undefined, after: this.#next || undefined };
       const found = await get("/v1/dead-letters", query);
       this.#next = found.next ?? "";
       this.#more.hidden = !this.#next;
