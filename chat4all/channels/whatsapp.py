@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import meta, whatsapp_inbound, whatsapp_media, whatsapp_sends
+from chat4all.channels import meta, whatsapp_history, whatsapp_inbound, whatsapp_media, whatsapp_sends
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
@@ -214,9 +214,10 @@ class WhatsApp(meta.MetaChannel):
         """The statuses and messages in one change."""
         change = item.what
         field, value = words(change.get("field")), change.get("value")
+        is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
         if field in ACCOUNT_FIELDS:
             yield Aside("passed_over", field)
-        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS:
+        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not is_history:
             yield Unreadable("another field")
         elif not isinstance(value, dict):
             yield Unreadable("change")
@@ -224,7 +225,14 @@ class WhatsApp(meta.MetaChannel):
             # Whose it is, if it says so: it came to our address, signed with our secret.
             account = ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
             ours = account == self.account.account_id
-            yield from self._read_value(value) if ours else (Unclaimed(account),)
+            reader = self._read_history if field == whatsapp_history.FIELD else self._read_value
+            yield from reader(value) if ours else (Unclaimed(account),)
+
+    def _read_history(self, value: dict[str, Any]) -> Iterator[Update]:
+        """What was said before the number was connected, or why there is none."""
+        updates = list(whatsapp_history.read(value, self.account.account_id))
+        refused = [Aside("provider_error", _reason([each])) for each in whatsapp_history.errors(value)]
+        yield from [*updates, *refused] or [Unreadable("change")]
 
     def _read_value(self, value: dict[str, Any]) -> Iterator[Update]:
         """A list that is none, or a value without any, is kept: nobody knows what was in it."""

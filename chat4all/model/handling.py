@@ -142,8 +142,11 @@ def list_name(state: State, facet: str = "") -> str:
 def is_opening(message: Message, sender: User | None, handling: Handling) -> bool:
     """Whether what was said opens the conversation: a customer said something new.
 
-    A customer is who is neither a service, nor the inbox of a channel, nor who answers there.
+    A customer is who is neither a service, nor the inbox of a channel, nor who answers there. What was written before the
+    account was connected is not new.
     """
+    if message.origin and message.metadata.get("history"):
+        return False
     if message.is_of_another or message.seq <= handling.seen_up_to or message.sender == handling.assignee:
         return False
     return sender is not None and sender.kind in (UserKind.PERSON, UserKind.CONTACT)

@@ -195,7 +195,8 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     came back of a choice that was sent (`option_tokens`). `kind`: how the media is meant (`Media.kind`). `forwarded`: the
     person passes on what somebody else wrote. `raw`: what the provider sent of it, where there was no type for it.
     `press`: the button that was pressed waits for the signal `pressed` about this. `group`: what the messages of one album have
-    in common, as the provider calls it: an id of its own, or the id of the message that held all of them.
+    in common, as the provider calls it: an id of its own, or the id of the message that held all of them. `is_history`: it was
+    written before the account was connected, and nobody is to act on it now: it goes out to nobody and opens no window.
     """
 
     channel: str
@@ -222,6 +223,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     raw: bytes = b""
     press: str = ""
     group: str = ""
+    is_history: bool = False
 
     @property
     def places(self) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ NESTED = "[" * 1_000 + "]" * 1_000
 NEEDED = {
     "whatsapp": {"entry", "changes", "value", "messages", "message_echoes", "from", "to", "from_user_id", "id", "text", "body",
                  "metadata", "phone_number_id", "field", "image", "audio", "video", "document", "voice", "sticker", "wa_id",
-                 "user_id", "calls", "event", "group_id"},
+                 "user_id", "calls", "event", "group_id", "history", "threads"},
     "telegram": {"message", "edited_message", "callback_query", "message_reaction", "chat", "id", "message_id", "from", "text",
                  "caption", "photo", "document", "voice", "audio", "sticker", "file_id", "live_period", "migrate_to_chat_id",
                  "migrate_from_chat_id", "animation", "live_photo", "video_note", "channel_post", "edited_channel_post",

@@ -471,3 +471,21 @@ def test_no_spoilt_webhook_troubles_the_gateway(provider: Provider, channel: str
     for body in random.Random(channel).sample(spoilt, 120):
         provider.posts(channel, body)
     assert [each for each in provider.letters() if each.reason in {"not_accepted", "reader_failed"}] == []
+
+
+def test_what_was_said_before_a_number_was_connected_is_kept_and_goes_out_to_nobody(provider: Provider) -> None:
+    """Both sides' words are in one conversation, once; no window opens, and the file takes the place of nothing."""
+    driver = provider.driver
+    body, _ = payloads.webhook("whatsapp", "history")
+    for _ in range(2):
+        provider.posts("whatsapp", body)
+    driver.process()
+    said = {each.message_id: each for each in driver.records() if each.origin and each.origin.address == "+5511999990000"}
+    assert [each.payload.as_text() for each in said.values()][:3] == ["When do you open?", "At nine, as always", "👍"]
+    assert len({each.conversation_id for each in said.values()}) == 1
+    assert [each.sender == "inbox-whatsapp" for each in said.values()] == [False, True, False, False, False]
+    assert {each.metadata.get("history") for each in said.values()} == {True}
+    assert {each.recipients for each in said.values()} == {()}
+    [person] = {each.sender for each in said.values()} - {"inbox-whatsapp"}
+    assert driver.parts.store.identities([person])[person][0].last_wrote_at == 0
+    assert provider.letters() == []

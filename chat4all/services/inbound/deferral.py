@@ -192,7 +192,7 @@ def _target(inbound: Inbound) -> str:
 
 def _quoted(inbound: Inbound) -> str:
     """The provider's id of the message that it quotes. A press says itself what it answers."""
-    return "" if inbound.is_echo or isinstance(inbound.content, Answer) else inbound.reply_to
+    return "" if inbound.is_echo or inbound.is_history or isinstance(inbound.content, Answer) else inbound.reply_to
 
 
 def _waited_for(inbound: Inbound) -> Id:

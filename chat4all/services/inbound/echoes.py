@@ -41,8 +41,10 @@ def decided(store: MessageStore, partitions: int, echoes: Sequence[Echo]) -> lis
         owner = owners.get((each.inbound.channel, each.inbound.address))
         if _name(each.inbound) in known:
             found.append(OWN)
+        elif owner is None or each.inbound.is_history:
+            found.append(COLLEAGUES)
         else:
-            found.append(_decided(store, partitions, owner.user_id, each, taken) if owner else COLLEAGUES)
+            found.append(_decided(store, partitions, owner.user_id, each, taken))
     return found
 
 

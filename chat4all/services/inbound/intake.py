@@ -127,7 +127,7 @@ class Arrivals:
         inbound = self._late(inbound, known)
         owners = self._owners(inbound, known)
         inbound = self._by_both_names(inbound, known)
-        wrote = _by_time(each for each in inbound if not each.is_echo)
+        wrote = _by_time(each for each in inbound if not (each.is_echo or each.is_history))
         self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
         arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
         founded = self._places.place(arrivals)
@@ -237,7 +237,7 @@ class Arrivals:
             membership=arrival.membership,
             digest=arrival.digest,
             metadata=_metadata(arrival),
-            limited=() if is_echo else None,
+            limited=() if is_echo or arrival.inbound.is_history else None,
             name="" if is_echo else _speaker(arrival, owner),
             reply_to=arrival.pointed.reply_to,
             origin=origin_of(arrival.inbound),
@@ -247,11 +247,15 @@ class Arrivals:
 
 
 def _metadata(arrival: Arrival) -> dict[str, Any]:
-    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces."""
+    """app: who wrote it, where it was the account itself, in the provider's app. edits: the message that it replaces.
+
+    history: it was written before the account was connected.
+    """
     inbound = arrival.inbound
     app = {"app": "provider"} if inbound.is_echo else {}
     edits = {"edits": arrival.edits} if arrival.edits and not isinstance(inbound.content, Edit) else {}
-    return {"channel": inbound.channel, **app, **edits}
+    history = {"history": True} if inbound.is_history else {}
+    return {"channel": inbound.channel, **app, **edits, **history}
 
 
 def _speaker(arrival: Arrival, user: User) -> str:

@@ -52,7 +52,9 @@ def answers(store: MessageStore, partitions: int, written: Sequence[Written]) ->
 
 def _may_choose(written: Written) -> bool:
     inbound, spoken = written.inbound, written.spoken
-    is_words = inbound.content is None and not (inbound.media or inbound.is_echo or inbound.speaker or inbound.edits)
+    is_words = inbound.content is None and not (
+        inbound.media or inbound.is_echo or inbound.speaker or inbound.edits or inbound.is_history
+    )
     return is_words and spoken is not None and spoken.asked > 0 and spoken.conversation_id == written.conversation_id
 
 
