@@ -76,6 +76,12 @@ def form_for(file: Media, shown: Shown) -> MediaForm | None:
     return next((each for each in BY_KIND.get(kind, ()) if _helps(each, file, shown, is_known)), None)
 
 
+def most_bytes(file: Media) -> int:
+    """How large it may be when it goes; 0: not known."""
+    form = FORMS.get(file.form)
+    return max(file.size, form.bytes_most) if form else file.size
+
+
 def as_formed(file: Media) -> Media:
     """The file as it will be, as far as that is known before it is converted."""
     form = FORMS.get(file.form)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from chat4all.model.content import Album, Edit, Media, Text, files_of, said_by
 from chat4all.model.deliveries import Delivery, each_id, together
 from chat4all.model.failures import Permanent
+from chat4all.model.media_forms import most_bytes
 from chat4all.ports import Body, Channel, MediaSource, Taken
 from chat4all.services.acceptance.adaptation import carried
 from chat4all.telemetry import metrics
@@ -41,7 +42,7 @@ class Calls:
         files = files_of(row.payload) if isinstance(row.payload, Media | Album) else ()
         if not (self._channel.carries_bytes and sizes and files):
             return self.limit_s
-        return sum(self.uploads.seconds(each.size or max(sizes.values())) for each in files) * CALL_SLACK
+        return sum(self.uploads.seconds(most_bytes(each) or max(sizes.values())) for each in files) * CALL_SLACK
 
     def source(self, row: Delivery, content: Media | Album) -> AbstractAsyncContextManager[Source]:
         """How the file of this row goes out, for one attempt; None: as words with a link. Of an album how each does."""

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from chat4all.channels import open_channel
+from chat4all.cli.parts import PARTS
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.content import Album, Media
 from chat4all.model.failures import Temporary
@@ -26,6 +27,8 @@ from chat4all.ports import MediaSource, ObjectStore, Outgoing
 from chat4all.ports.waker import CONVERT
 from chat4all.services.acceptance.renditions import rendered
 from chat4all.services.files.file_lifecycle import FileLifecycle
+from chat4all.services.wake import CeleryWaker
+from chat4all.settings import Settings
 from tasks.conversion import job, sandbox
 from tasks.conversion.orders import KILLED, MEMORY, TIMEOUT, Result
 from tasks.files.file_tasks import look
@@ -33,6 +36,7 @@ from tasks.lanes.conversions import in_its_form
 from tasks.lanes.outcome import Done
 from tests.between import Between
 from tests.tasks import media_samples as samples
+from tests.tasks.declared import declared
 from tests.tasks.test_provider_uploads import Given, Way, way
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -513,3 +517,25 @@ async def test_what_a_provider_brought_is_converted_when_it_is_there(road: World
             file, _ = made.channel.sent[number]  # type: ignore[attr-defined]
             assert file.mime_type == "image/jpeg"
         assert len(conversions(road)) == 1
+
+
+def test_it_is_asked_for_on_a_queue_of_its_own() -> None:
+    """Workers can be given to conversions; with `make run` and with compose somebody reads it."""
+    sent_to: list[str] = []
+    app = declared()
+    app.send_task = lambda task, args, queue: sent_to.append(queue)
+    CeleryWaker(app).wake_file(CONVERT, "f")
+    CeleryWaker(app).wake_file("fetch_media", "f")
+    assert sent_to == ["conversions", "channels"]
+    assert CONVERT in app.tasks
+    [worker] = [each for each in PARTS if each.name == "worker-channels"]
+    assert any("conversions" in each.split(",") for each in worker.command(Settings()))
+
+
+def test_an_operator_may_want_no_conversions(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then files go as they did."""
+    monkeypatch.setenv("WHATSAPP_CONVERTS", "false")
+    channel = open_channel("whatsapp", road.parts.settings)
+    given = stored(road, *WEBM[:2], WEBM[2](), "voice")
+    _, renditions = rendered(given, "", [whatsapp(1)], {"whatsapp": channel})
+    assert renditions == ()

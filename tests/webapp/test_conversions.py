@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.channels import open_channel
+from chat4all.cli.printing import timeline
 from chat4all.model.content import Media
 from chat4all.model.files import FileStatus
 from chat4all.model.slots import slots
@@ -74,6 +75,7 @@ def test_a_delivery_says_that_its_file_goes_converted(shop: Shop) -> None:
     job.convert(shop.uploads.parts, shop.asked(file))
     now = shop.delivery(message_id)
     assert (now["conversion"], now.get("sent_as")) == ({"form": "sound", "status": "made"}, None)
+    assert "converted to sound" in "".join(timeline(shop.driver.ask("crm", "GET", f"/v1/messages/{message_id}")))
 
 
 def test_a_delivery_says_why_its_file_was_not_converted(shop: Shop) -> None:
@@ -88,6 +90,8 @@ def test_a_delivery_says_why_its_file_was_not_converted(shop: Shop) -> None:
         now = shop.delivery(message_id)
         assert now["conversion"] == {"form": "picture", "status": "failed", "reason": UNREADABLE}
         assert now["sent_as"] == "link"
+        told = "".join(timeline(shop.driver.ask("crm", "GET", f"/v1/messages/{message_id}")))
+        assert f"as link (picture: {UNREADABLE})" in told
         FileLifecycle(here.store, here.objects, here.settings, clock=lambda: row.due_at + 1).look(row)
     assert here.store.files([file_id])[file_id].status is FileStatus.EXPIRED
 
