@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     webhook_hosts: str = Field(
         "", description="Hosts that webhooks may go to, with all below them, by commas; empty: every public one."
     )
+    webhook_proxy: str = Field(
+        "",
+        pattern=r"^(https?://[^/@\s]+)?$",
+        description="A proxy that all calls to webhooks go through, http://host:port; it must refuse private addresses itself.",
+    )
     webhook_schedule_scale: Seconds = Field(
         1.0, description="Stretches the waits between tries of a webhook; for tests below 1."
     )

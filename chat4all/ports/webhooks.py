@@ -30,9 +30,9 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
 
     `events`: types of event (chat4all/model/event_types.py), empty for all that webhooks tell unasked. `sealed`: its secrets
     and headers, which nobody but the caller of the endpoint opens (chat4all/services/webhooks/secrets.py). `throttle`:
-    requests a second at most, 0 for no limit. `batch`: up to so many events in one request when it is behind, 1 for one each.
-    `starts`: by partition the offset in chat-events of the first event that it is told; where there is none, 0. `status`:
-    enabled, disabled or deleted; `reason` says why it is disabled. `failing_since` (ms UTC): no call succeeded since, 0.
+    requests a second at most, 0 for no limit. `starts`: by partition the offset in chat-events of the
+    first event that it is told; where there is none, 0. `status`: enabled, disabled or deleted; `reason` says why it is
+    disabled. `failing_since` (ms UTC): no call succeeded since, 0.
     """
 
     webhook_id: str
@@ -41,7 +41,6 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     filter: Filter = Filter()
     sealed: bytes = b""
     throttle: float = 0
-    batch: int = 1
     starts: Mapping[int, int] = msgspec.field(default_factory=dict)
     status: str = "enabled"
     reason: str = ""

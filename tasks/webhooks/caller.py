@@ -12,6 +12,7 @@ from chat4all.channels.http import seconds_of
 from chat4all.model.clock import now_ms
 from chat4all.model.event_envelope import Envelope
 from chat4all.model.failures import Failure
+from chat4all.model.url_guard import Allowed
 from chat4all.ports.webhooks import Webhook
 from chat4all.services.files.http_fetch import session
 from chat4all.services.webhooks.places import allowed
@@ -58,6 +59,7 @@ class Caller:
 
     def __init__(self, settings: Settings, headers: HeadersOf) -> None:
         self._allowed, self._seconds, self._headers = allowed(settings), settings.webhook_timeout_s, headers
+        self._proxy = settings.webhook_proxy
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, webhook: Webhook, said: Envelope) -> Answer:
@@ -86,8 +88,11 @@ class Caller:
         headers["Content-Type"] = "application/json"
         if self._session is None:
             # Each endpoint bounds its own calls: a bound of all would let those that hang keep others waiting.
-            self._session = session(self._allowed, self._seconds, connections=0)
-        async with self._session.post(url, data=said.body, headers=headers, allow_redirects=False) as response:
+            # Through a proxy nothing else is connected to: names are resolved there.
+            reached = Allowed(own=self._proxy) if self._proxy else self._allowed
+            self._session = session(reached, self._seconds, connections=0)
+        calling = self._session.post(url, data=said.body, headers=headers, allow_redirects=False, proxy=self._proxy or None)
+        async with calling as response:
             asked_s = seconds_of(response.headers.get("Retry-After", ""))
             return Answer(response.status, body=await _beginning(response), asked_s=asked_s)
 

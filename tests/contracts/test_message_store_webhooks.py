@@ -27,7 +27,6 @@ def endpoint(webhook_id: str = "", version: int = 1, url: str = "https://example
         Filter(("whatsapp",), ("main",), ("c",), ("vip", "é")),
         b"\x00\xffsealed",
         2.5,
-        20,
         {0: 17, 3: 2**40},
         reason="",
         failing_since=5,

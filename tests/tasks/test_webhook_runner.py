@@ -328,6 +328,17 @@ def test_an_event_that_had_all_its_tries_is_a_dead_letter(tmp_path: Path, receiv
             wait_for(lambda: len(receiver.of("/a")) == 1)
 
 
+def test_a_proxy_takes_every_call(tmp_path: Path, receiver: Receiver) -> None:
+    """It is connected to wherever it is, and the endpoint is not."""
+    with world(tmp_path, partitions=1, webhook_proxy=receiver.url) as road:
+        add(road, receiver, "/a")
+        change(road, "a", url="http://localhost:9/hook")
+        with telling(road):
+            say(road, ONE, 1)
+            wait_for(lambda: receiver.told)
+    assert {path for path, _ in receiver.told} == {"http://localhost:9/hook"}
+
+
 def test_filters_choose(road: World, receiver: Receiver) -> None:
     """An endpoint of one conversation hears of no other."""
     add(road, receiver, "/a", filter=Filter(conversations=(TWO,)), events=("message.accepted",))
