@@ -241,3 +241,23 @@ async def test_browsers_may_ask_and_read(road: Road) -> None:
             assert refused.headers["X-Content-Type-Options"] == "nosniff"
         async with session.get(url, headers={"Origin": "https://evil.example.com"}) as refused:
             assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+async def test_the_console_of_this_deployment_may_read(road: Road) -> None:
+    """It is a page of the gateway at another port of the same host, by whatever name that was asked; nobody else's page is."""
+    gateway = road.settings.gateway_port
+    async with serving(road), aiohttp.ClientSession() as session:
+        for host, origin, may in [
+            ("127.0.0.1", f"http://127.0.0.1:{gateway}", True),
+            ("localhost", f"http://localhost:{gateway}", True),
+            ("[::1]", f"http://[::1]:{gateway}", True),
+            ("localhost", f"http://127.0.0.1:{gateway}", False),
+            ("127.0.0.1", f"http://127.0.0.1:{gateway + 1}", False),
+            ("127.0.0.1", f"https://127.0.0.1:{gateway}", False),
+            ("127.0.0.1", f"http://127.0.0.1.evil.example:{gateway}", False),
+            ("127.0.0.1", "null", False),
+        ]:
+            headers = {"Host": f"{host}:{road.settings.events_port}", "Origin": origin}
+            async with session.get(f"http://127.0.0.1:{road.settings.events_port}/v1/events", headers=headers) as refused:
+                assert (refused.status, "Access-Control-Allow-Origin" in refused.headers) == (401, may), (host, origin)
+                assert "Access-Control-Allow-Credentials" not in refused.headers

@@ -17,7 +17,7 @@ const GO = { i: "inbox", l: "letters", h: "health" };
 const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", "g i", "g l", "g h", "?"];
 const GO_MS = 1200;
 
-let here = null;  // {session, stream, store, pulse, room, name}
+let here = null;  // {session, stream, store, pulse, room, name, bar}: `bar` ends what the bar above listens to.
 
 function show(...nodes) {
   document.body.replaceChildren(...nodes);
@@ -63,8 +63,11 @@ function build() {
     line.className = `light ${stream.state === "live" ? "good" : "bad"}`;
     line.textContent = t(stream.state === "live" ? "line.live" : "line.waiting");
   };
-  stream.addEventListener("line", tell);
-  store.addEventListener("list", title);
+  here.bar?.abort();
+  here.bar = new AbortController();
+  const { signal } = here.bar;
+  stream.addEventListener("line", tell, { signal });
+  store.addEventListener("list", title, { signal });
   tell();
   const languages = h("select", { "aria-label": t("language"), on: { change: () => speak(languages.value) } },
     ...Object.entries(LANGUAGES).map(([value, label]) => h("option", { value, selected: value === language, lang: value }, label)));
