@@ -39,12 +39,21 @@ TURNS = {
 
 def make(order: Order) -> Result:
     """Write the first film and the first sound of the source."""
-    with opened(SECONDS_MOST) as source, av.open(MADE, "w", format="mp4", options=FORMAT) as made:
+    with opened(SECONDS_MOST) as source:
         if not source.streams.video:
             raise Permanent(UNREADABLE, "no film is in it")
-        seconds = source.duration / av.time_base if source.duration else SECONDS_MOST
-        _copy(source, made, video_rate(order.bytes_most, seconds))
+        rate = video_rate(order.bytes_most, _seconds(source))
+    with opened(SECONDS_MOST) as source, av.open(MADE, "w", format="mp4", options=FORMAT) as made:
+        _copy(source, made, rate)
     return Result(MIME_TYPE)
+
+
+def _seconds(source: InputContainer) -> float:
+    """How long it lasts. What a browser records does not say so: there the last picture does."""
+    if source.duration:
+        return source.duration / av.time_base
+    shown = (float(each.pts * each.time_base) for each in source.demux(video=0) if each.pts is not None)
+    return max(shown, default=0.0)
 
 
 def of_pictures(pictures: Iterator[tuple[VideoFrame, int]], bytes_most: int, seconds: float) -> Result:

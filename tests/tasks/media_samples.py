@@ -12,10 +12,10 @@ from PIL import Image
 RATE = 48_000
 
 
-def sound(container: str, codec: str, seconds: float = 1.0, layout: str = "stereo") -> bytes:
+def sound(container: str, codec: str, seconds: float = 1.0, layout: str = "stereo", options: Any = None) -> bytes:
     """A tone."""
     file, channels = io.BytesIO(), 2 if layout == "stereo" else 1
-    with av.open(file, "w", format=container) as made:
+    with av.open(file, "w", format=container, options=options or {}) as made:
         stream: Any = made.add_stream(codec, rate=RATE, layout=layout)
         for begin in range(0, int(seconds * RATE), 960):
             frame = av.AudioFrame(format="s16", layout=layout, samples=960)
@@ -27,16 +27,27 @@ def sound(container: str, codec: str, seconds: float = 1.0, layout: str = "stere
     return file.getvalue()
 
 
-def film(container: str, codec: str, size: tuple[int, int] = (320, 180), frames: int = 15, audio: str = "") -> bytes:
-    """Colours that change, perhaps with silence beside them."""
+def film(
+    container: str,
+    codec: str,
+    size: tuple[int, int] = (320, 180),
+    frames: int = 15,
+    audio: str = "",
+    options: Any = None,
+    halves: bool = False,
+) -> bytes:
+    """Colours that change, perhaps with silence beside them; `halves`: the left one is red."""
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as made:
+    with av.open(file, "w", format=container, options=options or {}) as made:
         video: Any = made.add_stream(codec, rate=15)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
         heard: Any = made.add_stream(audio, rate=RATE, layout="stereo") if audio else None
         for number in range(frames):
-            frame = av.VideoFrame.from_image(Image.new("RGB", size, (number * 9 % 256, 40, 90)))
+            shown = Image.new("RGB", size, (number * 9 % 256, 40, 90))
+            if halves:
+                shown.paste((255, 0, 0), (0, 0, size[0] // 2, size[1]))
+            frame = av.VideoFrame.from_image(shown)
             frame.pts = number
             made.mux(video.encode(frame))
             if heard:

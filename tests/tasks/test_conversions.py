@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -137,6 +138,10 @@ STILL = ("still.gif", "image/gif", lambda: samples.picture("GIF"), "")
 MOVING_WEBP = ("cat.webp", "image/webp", lambda: samples.moving("WEBP"), "")
 STICKER = ("sticker.png", "image/png", lambda: samples.picture("PNG", mode="RGBA"), "sticker")
 WEBM_FILM = ("film.webm", "video/webm", lambda: samples.film("webm", "libvpx", audio="libopus"), "")
+# As browsers record: a stream that does not say how long it is.
+LIVE = {"live": "1"}
+RECORDED = ("voice.webm", "audio/webm", lambda: samples.sound("webm", "libopus", options=LIVE), "voice")
+RECORDED_FILM = ("me.webm", "video/webm", lambda: samples.film("webm", "libvpx", audio="libopus", options=LIVE), "")
 MOV = ("film.mov", "video/quicktime", lambda: samples.film("mov", "mpeg4", audio="aac"), "")
 
 OPUS, AAC = ("audio/ogg", "ogg", "opus mono"), ("audio/mp4", "mov", "aac stereo")
@@ -146,6 +151,7 @@ SILENT, AS_IT_IS, WEBP_STICKER = ("video/mp4", "mov", "h264"), (), ("image/webp"
 # What arrives on WhatsApp, Telegram, Messenger and Instagram.
 ARRIVES: list[tuple[Any, ...]] = [
     (WEBM, OPUS, OPUS, AAC, AAC),
+    (RECORDED, OPUS, OPUS, AAC, AAC),
     (CALLED_FILM, OPUS, OPUS, AAC, AAC),
     (M4A, OPUS, AS_IT_IS, AS_IT_IS, AS_IT_IS),
     (MP3, OPUS, AS_IT_IS, AS_IT_IS, AAC),
@@ -163,6 +169,7 @@ ARRIVES: list[tuple[Any, ...]] = [
     (MOVING_WEBP, SILENT, AS_IT_IS, SILENT, SILENT),
     (STICKER, WEBP_STICKER, WEBP_STICKER, AS_IT_IS, AS_IT_IS),
     (WEBM_FILM, H264, H264, AS_IT_IS, AS_IT_IS),
+    (RECORDED_FILM, H264, H264, AS_IT_IS, AS_IT_IS),
     (MOV, H264, H264, AS_IT_IS, AS_IT_IS),
 ]
 WHERE = ("whatsapp", "telegram", "messenger", "instagram")
@@ -539,3 +546,40 @@ def test_an_operator_may_want_no_conversions(road: World, monkeypatch: pytest.Mo
     given = stored(road, *WEBM[:2], WEBM[2](), "voice")
     _, renditions = rendered(given, "", [whatsapp(1)], {"whatsapp": channel})
     assert renditions == ()
+
+
+def upright(content: bytes) -> bytes:
+    """A film as telephones make it that were held upright: its pictures are to be turned clockwise."""
+    track = content.index(b"tkhd")
+    straight = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9I", 0, 1 << 16, 0, 0xFFFF0000, 0, 0, 180 << 16, 0, 1 << 30)
+    place = content.index(straight, track)
+    return content[:place] + turned + content[place + len(straight) :]
+
+
+def test_what_was_filmed_upright_stays_upright() -> None:
+    """As tall as it was, and what was on its left is on top."""
+    with sandbox.folder() as folder:
+        source, made = sandbox.files_of(folder)
+        source.write_bytes(upright(samples.film("mov", "mpeg4", (320, 180), halves=True)))
+        assert sandbox.converted(folder, FORMS["film"], "video/quicktime", 10).mime_type == "video/mp4"
+        with av.open(str(made)) as opened:
+            first = next(opened.decode(video=0)).to_image()
+    assert first.size == (180, 320)
+    above, below = first.getpixel((90, 40)), first.getpixel((90, 280))
+    assert above[0] > 150 > below[0]
+
+
+def test_a_picture_is_upright_and_says_nothing_of_its_place() -> None:
+    """The camera's note of how it was held is followed, and goes, with all others."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    with sandbox.folder() as folder:
+        source, made = sandbox.files_of(folder)
+        for kind, mime_type in (("HEIF", "image/heic"), ("TIFF", "image/tiff"), ("WEBP", "image/webp")):
+            source.write_bytes(samples.picture(kind, (300, 200), exif=exif.tobytes()))
+            assert sandbox.converted(folder, FORMS["picture"], mime_type, 10).mime_type == "image/jpeg"
+            with Image.open(made) as image:
+                assert image.size == (200, 300), kind
+                assert dict(image.getexif()) == {}
+            made.unlink()
