@@ -24,9 +24,10 @@ from tasks.lanes.writer import Resumed, Waits, Writer, insist
 from tasks.resources import Parts
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
+from tasks.webhooks.labels import labels_of
 from tasks.webhooks.listener import Listener
 from tasks.webhooks.lost import lost
-from tasks.webhooks.matching import wants
+from tasks.webhooks.matching import LabelsOf, wants
 from tasks.webhooks.reading import Reading
 from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.scan import Scan
@@ -148,15 +149,25 @@ class WebhookLane:
             newer = records[len(ours)]
             log.error("newer_record", record=f"{EVENTS}:{newer.partition}:{newer.offset}", todo="upgrade the workers")
             self.is_stopped = True
-        for event in await self._reading.live(ours):
-            self._offer(event)
+        events = await self._reading.live(ours)
+        while True:
+            version, labels = self._endpoints.version, await self._labels(events)
+            if version == self._endpoints.version:
+                # Nobody came while labels were read, who might ask for some.
+                break
+        for event in events:
+            self._offer(event, labels)
         if ours:
             self.read = ours[-1].offset + 1
 
-    def _offer(self, event: Event) -> None:
+    async def _labels(self, events: Sequence[Event]) -> LabelsOf:
+        webhooks = [each.webhook for each in self._endpoints.enabled.values()]
+        return await labels_of(webhooks, events, self._parts.store, self._asked)
+
+    def _offer(self, event: Event, labels: LabelsOf) -> None:
         telling = None
         for endpoint in self._endpoints.enabled.values():
-            if wants(endpoint.webhook, event):
+            if wants(endpoint.webhook, event, labels):
                 telling = telling or Telling(event)
                 self._listener(endpoint).offer(telling)
 
@@ -235,7 +246,9 @@ class WebhookLane:
     async def page(self, position: int, end: int, listener: Listener, repeats: Repeats) -> tuple[list[Telling], int]:
         """What an endpoint wants of [position, end), and where to go on."""
         events, end = await self._reading.page(position, end, repeats)
-        return [Telling(each) for each in events if wants(listener.endpoint.webhook, each)], end
+        webhook = listener.endpoint.webhook
+        labels = await labels_of([webhook], events, self._parts.store, self._asked)
+        return [Telling(each) for each in events if wants(webhook, each, labels)], end
 
     # In the background
 

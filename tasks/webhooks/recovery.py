@@ -19,6 +19,7 @@ from tasks.resources import Parts
 from tasks.webhooks import schedule
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.endpoints import Endpoints
+from tasks.webhooks.labels import labels_of
 from tasks.webhooks.lost import lost
 from tasks.webhooks.matching import wants
 from tasks.webhooks.telling import Telling
@@ -90,22 +91,23 @@ class Recoveries:
             lost(self._partition, recovery.position, first)
             return replace(recovery, position=min(recovery.until, max(first, recovery.position + 1)))
         asked = replace(endpoint.webhook, starts={})
-        for record in records:
-            event = _decoded(record)
-            if event is None or not wants(asked, event):
+        events = [event for event in map(_decoded, records) if event]
+        labels = await labels_of([asked], events, self._parts.store, self._asked)
+        for event in events:
+            if not wants(asked, event, labels):
                 continue
-            refusals = recovery.refusals if recovery.position == record.offset else 0
+            refusals = recovery.refusals if recovery.position == event.offset else 0
             async with endpoint.slots:
                 await endpoint.turn()
                 if not self._hold.goes_on():
-                    return replace(recovery, position=record.offset, refusals=refusals, retry_at=now_ms())
+                    return replace(recovery, position=event.offset, refusals=refusals, retry_at=now_ms())
                 answer = await self._endpoints.call(endpoint, Telling(event), refusals + 1, "recovery")
             if answer.is_told:
                 continue
             wait_s = schedule.wait_s(refusals + 1, random.random(), self._scale, answer.asked_s)  # noqa: S311
             if wait_s is not None:
                 retry_at = now_ms() + int(wait_s * 1000) + 1
-                return replace(recovery, position=record.offset, refusals=refusals + 1, retry_at=retry_at)
+                return replace(recovery, position=event.offset, refusals=refusals + 1, retry_at=retry_at)
         return replace(recovery, position=end, refusals=0, retry_at=0)
 
     async def _move(self, recovery: Recovery) -> None:

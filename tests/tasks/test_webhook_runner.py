@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.clock import day_of, now_ms
 from chat4all.model.deliveries import RANK, DeliveryKey, Lane, State
@@ -346,6 +347,22 @@ def test_filters_choose(road: World, receiver: Receiver) -> None:
         say(road, ONE, 3)
         say(road, TWO, 3, first=3)
         wait_for(lambda: len(receiver.of("/a")) == 3)
+    assert {said["conversation_id"] for _, said in receiver.told} == {TWO}
+
+
+def test_labels_choose(road: World, receiver: Receiver) -> None:
+    """Live, when it is tried again, and in a recovery: what has the label when it is told."""
+    road.store.change_handling(TWO, lambda old: replace(old, version=old.version + 1, labels=("vip",), changed_at=now_ms()))
+    add(road, receiver, "/a", filter=Filter(labels=("vip", "new")))
+    receiver.answers["/a"] = failing(1)
+    with telling(road):
+        say(road, ONE, 2)
+        say(road, TWO, 3, first=2)
+        wait_for(lambda: len(receiver.of("/a")) == 3)
+        wait_for(lambda: not road.store.waiting(LANE))
+        road.store.add_recoveries([Recovery("r", "a", 0, 0, road.log.ends("chat-events")[0][1])])
+        wait_for(lambda: len(receiver.of("/a")) == 6)
+        wait_for(lambda: not road.store.recoveries(0))
     assert {said["conversation_id"] for _, said in receiver.told} == {TWO}
 
 

@@ -34,12 +34,18 @@ def made(gateway: Driver, **more: Any) -> dict[str, Any]:
 
 def test_an_endpoint_is_made_shown_changed_and_deleted(managed: Driver) -> None:
     """Its secret is told at its making only, its headers' values never; a deleted one does not exist."""
-    new = made(managed, events=["message.accepted"], headers={"X-Key": "hidden"}, filter={"channels": ["whatsapp"]})
+    new = made(
+        managed, events=["message.accepted"], headers={"X-Key": "hidden"}, filter={"channels": ["whatsapp"], "labels": ["vip"]}
+    )
     assert new["secret"].startswith("whsec_")
     path = f"/v1/webhooks/{new['webhook_id']}"
     shown = managed.ask("crm", "GET", path)
     assert shown == {name: value for name, value in new.items() if name != "secret"}
-    assert (shown["header_names"], shown["status"], shown["filter"]) == (["X-Key"], "enabled", {"channels": ["whatsapp"]})
+    assert (shown["header_names"], shown["status"], shown["filter"]) == (
+        ["X-Key"],
+        "enabled",
+        {"channels": ["whatsapp"], "labels": ["vip"]},
+    )
     changed = managed.ask("crm", "PATCH", path, {"events": [], "throttle": 5})
     assert (changed["events"], changed["throttle"], changed["url"], changed["header_names"]) == ([], 5, URL, ["X-Key"])
     assert [each["webhook_id"] for each in managed.ask("crm", "GET", "/v1/webhooks")["webhooks"]] == [new["webhook_id"]]

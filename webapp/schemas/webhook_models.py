@@ -25,6 +25,7 @@ class WebhookFilter(RequestBody):
     channels: Names = Field(default_factory=list)
     accounts: Names = Field(default_factory=list)
     conversations: Names = Field(default_factory=list)
+    labels: Names = Field(default_factory=list)
 
 
 class NewWebhook(RequestBody):
@@ -59,6 +60,7 @@ class FilterOut(ResponseModel):
     channels: list[str] = Field(default_factory=list)
     accounts: list[str] = Field(default_factory=list)
     conversations: list[str] = Field(default_factory=list)
+    labels: list[str] = Field(default_factory=list)
 
 
 class WebhookOut(ResponseModel):

@@ -208,7 +208,7 @@ def _instant(field: str, text: str, now: int) -> int:
 
 
 def _filter(asked: WebhookFilter) -> Filter:
-    return Filter(tuple(asked.channels), tuple(asked.accounts), tuple(asked.conversations))
+    return Filter(tuple(asked.channels), tuple(asked.accounts), tuple(asked.conversations), tuple(asked.labels))
 
 
 def _secret(webhook: Webhook, secrets: Secrets, status: int = 200) -> Response:
@@ -219,7 +219,12 @@ def _secret(webhook: Webhook, secrets: Secrets, status: int = 200) -> Response:
 
 def _shape(webhook: Webhook) -> dict[str, Any]:
     asked = webhook.filter
-    filtered = {"channels": asked.channels, "accounts": asked.accounts, "conversations": asked.conversations}
+    filtered = {
+        "channels": asked.channels,
+        "accounts": asked.accounts,
+        "conversations": asked.conversations,
+        "labels": asked.labels,
+    }
     shown = {
         "reason": webhook.reason,
         "failing_since": rfc3339(webhook.failing_since) if webhook.failing_since else "",
