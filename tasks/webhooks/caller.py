@@ -24,6 +24,10 @@ BODY_S = 2.0
 GONE = 410
 SUCCESS = range(200, 300)
 AGENT = "chat4all-webhooks"
+# Headers whose values everybody may see who may see the log of calls.
+SHOWN = frozenset({"User-Agent", "Accept-Encoding", "Content-Type", "webhook-id", "webhook-timestamp"})
+# Shorter ones are hidden by nobody: they would be found everywhere.
+SECRET_LEAST = 4
 
 # The headers that say who calls: the endpoint's own, and the signature of (id, time in seconds, body).
 HeadersOf = Callable[[Webhook, str, int, bytes], Mapping[str, str]]
@@ -66,8 +70,7 @@ class Caller:
         """Tell it. Never raises but for cancellation: whatever goes wrong is an answer."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds):
-                answer = await self._post(webhook, said)
+            answer = await self._post(webhook, said)
         except TimeoutError:
             answer = Answer(error="timeout")
         except Failure as failure:
@@ -84,17 +87,34 @@ class Caller:
 
     async def _post(self, webhook: Webhook, said: Envelope) -> Answer:
         url = self._allowed.check(webhook.url)
-        headers = {"User-Agent": AGENT, **self._headers(webhook, said.event_id, now_ms() // 1000, said.body)}
+        headers = {
+            "User-Agent": AGENT,
+            "Accept-Encoding": "identity",
+            **self._headers(webhook, said.event_id, now_ms() // 1000, said.body),
+        }
         headers["Content-Type"] = "application/json"
         if self._session is None:
             # Each endpoint bounds its own calls: a bound of all would let those that hang keep others waiting.
             # Through a proxy nothing else is connected to: names are resolved there.
             reached = Allowed(own=self._proxy) if self._proxy else self._allowed
             self._session = session(reached, self._seconds, connections=0)
-        calling = self._session.post(url, data=said.body, headers=headers, allow_redirects=False, proxy=self._proxy or None)
-        async with calling as response:
+        # A compressed answer stays as it is: a small one may be a large one inside.
+        calling = self._session.post(
+            url, data=said.body, headers=headers, allow_redirects=False, proxy=self._proxy or None, auto_decompress=False
+        )
+        async with asyncio.timeout(self._seconds):
+            response = await calling
+        async with response:
             asked_s = seconds_of(response.headers.get("Retry-After", ""))
-            return Answer(response.status, body=await _beginning(response), asked_s=asked_s)
+            return Answer(response.status, body=_hidden(await _beginning(response), headers), asked_s=asked_s)
+
+
+def _hidden(text: str, headers: Mapping[str, str]) -> str:
+    """What was answered, without what only the endpoint may know: some say again what they were sent."""
+    for name, value in headers.items():
+        if name not in SHOWN and len(value) >= SECRET_LEAST:
+            text = text.replace(value, "[hidden]")
+    return text
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from itertools import groupby
 
 from chat4all.model.backoff import Backoff
@@ -50,17 +51,23 @@ class Follower:
             if not lanes:
                 self._something.wait()
                 continue
-            consumer = self._log.follow(EVENTS, {partition: lane.read for partition, lane in lanes.items()})
             try:
-                self._follow(consumer, lanes)
+                self._read(lanes)
                 waits.succeeded()
-            except RangeLost:
-                self._skip(lanes)
             except Temporary as outage:
                 log.warning("webhook_events_unreadable", reason=outage.reason)
                 self._stopping.wait(waits.failed())
-            finally:
-                consumer.close()
+            except Exception:
+                # The lanes are held: without this thread nobody would tell endpoints anything, and nobody would notice.
+                log.exception("webhook_follower_failed")
+                self._stopping.wait(waits.failed())
+
+    def _read(self, lanes: Mapping[int, WebhookLane]) -> None:
+        with closing(self._log.follow(EVENTS, {partition: lane.read for partition, lane in lanes.items()})) as consumer:
+            try:
+                self._follow(consumer, lanes)
+            except RangeLost:
+                self._skip(lanes)
 
     def _follow(self, consumer: Consumer, lanes: Mapping[int, WebhookLane]) -> None:
         while not (self._stopping.is_set() or self._something.is_set() or any(each.is_stopped for each in lanes.values())):

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from google.protobuf.message import DecodeError
+
 from chat4all.model.events import Event, decode
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import EVENTS, Range, Record
 from chat4all.telemetry import logs
+from chat4all.v1 import chat_pb2 as pb
 from tasks.lanes.writer import insist
 from tasks.resources import Parts
 from tasks.webhooks.lost import lost
@@ -96,7 +99,9 @@ class Reading:
 def decoded(record: Record) -> Event | None:
     """The event, or nothing where it cannot be read, which is said."""
     try:
-        return decode(record)
-    except ValueError as error:
+        event = decode(record)
+        pb.Event.FromString(event.body)
+        return event
+    except (ValueError, DecodeError) as error:
         log.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
         return None

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.events import Event, decode
 from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.records import EVENTS, Range
 from chat4all.ports.webhooks import Recovery
@@ -22,6 +21,7 @@ from tasks.webhooks.endpoints import Endpoints
 from tasks.webhooks.labels import labels_of
 from tasks.webhooks.lost import lost
 from tasks.webhooks.matching import wants
+from tasks.webhooks.reading import decoded
 from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
@@ -91,7 +91,7 @@ class Recoveries:
             lost(self._partition, recovery.position, first)
             return replace(recovery, position=min(recovery.until, max(first, recovery.position + 1)))
         asked = replace(endpoint.webhook, starts={})
-        events = [event for event in map(_decoded, records) if event]
+        events = [event for event in map(decoded, records) if event]
         labels = await labels_of([asked], events, self._parts.store, self._asked)
         for event in events:
             if not wants(asked, event, labels):
@@ -116,10 +116,3 @@ class Recoveries:
 
     async def _asked(self, work: Callable[..., Result], *given: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)
-
-
-def _decoded(record: Any) -> Event | None:
-    try:
-        return decode(record)
-    except ValueError:
-        return None

@@ -12,12 +12,15 @@ from msgspec.structs import replace
 from chat4all.model.clock import day_of, now_ms
 from chat4all.model.deliveries import RANK, DeliveryKey, Lane, State
 from chat4all.model.events import Event, decode, encode
+from chat4all.model.failures import Temporary
 from chat4all.model.ids import public_event_id
+from chat4all.model.records import NewRecord
 from chat4all.ports import Lease
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
 from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import publish
+from tasks.webhooks import schedule
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
 from tests.tasks.world import World, new_id, world
 
@@ -312,8 +315,12 @@ def test_a_recovery_tells_again_with_the_same_ids(road: World, receiver: Receive
     assert set(ids(receiver, "/a").values()) == {2}
 
 
-def test_an_event_that_had_all_its_tries_is_a_dead_letter(tmp_path: Path, receiver: Receiver) -> None:
+def test_an_event_that_had_all_its_tries_is_a_dead_letter(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next one of its conversation goes."""
+    # On a slow machine all tries may take longer than the days after which an endpoint is disabled.
+    monkeypatch.setattr(schedule, "GIVEN_UP_S", 1e9)
     with world(tmp_path, partitions=1, webhook_schedule_scale=1e-5) as road:
         add(road, receiver, "/a")
         first: list[int] = []
@@ -374,3 +381,31 @@ def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -
         wake(road, runner)
         time.sleep(0.3)
         assert LANE not in road.store.lanes()
+
+
+def test_reading_goes_on_whatever_fails(road: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is away when it is followed, or something fails that nobody foresaw: the thread that reads lives on."""
+    follow, failures = road.log.follow, [Temporary("log_unreachable"), RuntimeError("nobody foresaw it")]
+
+    def failing_follow(*given: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return follow(*given)
+
+    monkeypatch.setattr(road.log, "follow", failing_follow)
+    add(road, receiver, "/a")
+    with telling(road):
+        say(road, ONE, 3)
+        wait_for(lambda: len(receiver.of("/a")) == 3)
+    assert failures == []
+
+
+def test_a_record_that_is_no_event_is_passed_over(road: World, receiver: Receiver) -> None:
+    """Bytes that nobody can read hold up nothing that follows them."""
+    add(road, receiver, "/a")
+    bad = {"kind": "state", "conversation": ONE, "delivery": "x", "rank": "1"}
+    with telling(road):
+        road.log.append([NewRecord("chat-events", 0, ONE, b"\xff\xff\xff", bad)], 5.0)
+        say(road, ONE, 3)
+        wait_for(lambda: len(receiver.of("/a")) == 3)
+        wait_for(lambda: road.store.lanes([LANE])[LANE].cursor == road.log.ends("chat-events")[0][1])

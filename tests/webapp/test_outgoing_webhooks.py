@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from standardwebhooks import Webhook as Verifier
 
 from chat4all.model.clock import now_ms
@@ -82,6 +83,15 @@ def test_only_who_manages_sees_them(managed: Driver, who: str | None) -> None:
         ({"url": URL, "headers": {"a": "x\r\nb: c"}}, "headers"),
         ({"url": URL, "headers": {"a": "x", "A": "y"}}, "headers"),
         ({"url": URL, "throttle": -1}, "throttle"),
+        ({"url": URL, "throttle": 5e-324}, "throttle"),
+        ({"url": URL, "headers": {"a": "x" * 1025}}, "headers"),
+        ({"url": URL, "headers": {"a" * 65: "x"}}, "headers"),
+        ({"url": URL, "headers": {f"a{number}": "x" for number in range(21)}}, "headers"),
+        ({"url": URL, "headers": {"accept-encoding": "gzip"}}, "headers"),
+        ({"url": URL, "headers": {"a": "é"}}, "headers"),
+        ({"url": URL, "filter": {"conversations": ["x"] * 101}}, "filter.conversations"),
+        ({"url": URL, "filter": {"channels": ["x" * 257]}}, "filter.channels.0"),
+        ({"url": URL + "x" * 2048}, "url"),
         ({"url": URL, "filter": {"phase": ["x"]}}, "filter.phase"),
         ({"url": URL, "secret": "x"}, "secret"),
     ],
@@ -111,6 +121,45 @@ def test_made_again_under_its_key_it_is_the_same(managed: Driver) -> None:
     assert make(URL) == first
     assert make("https://other.example/")[1]["code"] == "idempotency_key_reused"
     assert len(managed.ask("crm", "GET", "/v1/webhooks")["webhooks"]) == 1
+
+
+def test_made_again_with_other_headers_is_something_else(managed: Driver) -> None:
+    """A repetition changes nothing, and does not say that it did."""
+    key = {"Idempotency-Key": "k"}
+    first = managed.call("crm", "POST", "/v1/webhooks", {"url": URL, "headers": {"x-key": "one"}}, headers=key)
+    again = managed.call("crm", "POST", "/v1/webhooks", {"url": URL, "headers": {"x-key": "two"}}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 422)
+
+
+def test_headers_are_told_to_no_other_host(managed: Driver) -> None:
+    """Who may change the URL would else learn values that the API tells nobody."""
+    path = f"/v1/webhooks/{made(managed, headers={'x-key': 'hidden'})['webhook_id']}"
+    problem = managed.ask("crm", "PATCH", path, {"url": "https://thief.example/"}, 422)
+    assert problem["errors"][0]["field"] == "headers"
+    assert managed.ask("crm", "PATCH", path, {"url": f"{URL}/below"})["header_names"] == ["x-key"]
+    moved = managed.ask("crm", "PATCH", path, {"url": "https://other.example/", "headers": {"x-new": "own"}})
+    assert moved["header_names"] == ["x-new"]
+
+
+def test_what_no_key_opens_can_be_seen_rotated_and_deleted(managed: Driver) -> None:
+    """The deployment's key was lost: each call says so or works, none fails on our side, and a new secret makes it well."""
+    new = made(managed, headers={"x-key": "hidden"})
+    path, store = f"/v1/webhooks/{new['webhook_id']}", managed.parts.store
+    row = store.webhook(new["webhook_id"])
+    assert row is not None
+    assert store.put_webhook(replace(row, sealed=b"by-another-key", version=row.version + 1))
+    assert managed.ask("crm", "GET", "/v1/webhooks")["webhooks"][0]["sealed"]
+    shown = managed.ask("crm", "GET", path)
+    assert (shown["sealed"], shown["header_names"]) == (True, [])
+    assert managed.ask("crm", "POST", f"{path}/disable")["status"] == "disabled"
+    assert managed.ask("crm", "POST", f"{path}/enable")["status"] == "enabled"
+    problem = managed.ask("crm", "PATCH", path, {"headers": {"x-key": "new"}}, 409)
+    assert (problem["code"], "rotate" in problem["detail"]) == ("sealed", True)
+    rotated = managed.ask("crm", "POST", f"{path}/rotate", {})
+    assert rotated["secret"].startswith("whsec_")
+    assert "sealed" not in managed.ask("crm", "GET", path)
+    assert managed.ask("crm", "PATCH", path, {"headers": {"x-key": "new"}})["header_names"] == ["x-key"]
+    assert managed.call("crm", "DELETE", path).status_code == 204
 
 
 def test_a_rotated_secret_and_the_one_before_it_both_verify(managed: Driver) -> None:

@@ -14,9 +14,12 @@ Types = Annotated[
 ]
 Headers = Annotated[
     dict[str, str],
-    Field(description="Sent with every call, and never told again", examples=[{"authorization": "Bearer of-your-own"}]),
+    Field(
+        description="Sent with every call, and never told again. Give them again with a URL at another host",
+        examples=[{"authorization": "Bearer of-your-own"}],
+    ),
 ]
-Throttle = Annotated[float, Field(ge=0, le=1000, description="Calls a second at most; 0: no limit")]
+Throttle = Annotated[float, Field(ge=0, le=1000, description="Calls a second at most, 0.01 and more; 0: no limit")]
 
 
 class WebhookFilter(RequestBody):
@@ -74,6 +77,7 @@ class WebhookOut(ResponseModel):
     throttle: float
     status: Literal["enabled", "disabled"]
     reason: str = ""
+    sealed: Annotated[bool, Field(description="No key opens its secret: it is told nothing until it is rotated")] = False
     failing_since: Time | None = None
     created_at: Time
     changed_at: Time

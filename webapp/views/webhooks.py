@@ -1,6 +1,6 @@
 """Outgoing webhooks: endpoints of a team's own backend. A secret is shown once, headers' values never."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -12,9 +12,9 @@ from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.event_envelope import envelope
 from chat4all.model.events import decode
-from chat4all.model.failures import RangeLost
+from chat4all.model.failures import Permanent, RangeLost
 from chat4all.model.ids import made_id
-from chat4all.model.records import EVENTS, Range
+from chat4all.model.records import EVENTS, Range, Record
 from chat4all.ports.webhooks import Filter, Webhook, WebhookCall
 from chat4all.services.dead_letters import instant
 from chat4all.services.webhooks.endpoints import NoSuch, Taken, Wanted, Wrong
@@ -53,7 +53,7 @@ api = APIBlueprint(
     __name__,
     abp_tags=[WEBHOOKS],
     abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 api.before_request(auth.require)
 api.before_request(lambda: auth.need(MANAGE))
@@ -70,6 +70,9 @@ def _understood(view: View) -> View:
             raise Problem(422, "invalid", str(wrong), wrong.field) from None
         except NoSuch:
             raise Problem(404, "unknown_webhook", "there is no such webhook") from None
+        except Permanent:
+            why = "no key in CHAT4ALL_SECRET_SEAL opens its secret: rotate it, and give its headers again"
+            raise Problem(409, "sealed", why) from None
         except SettingsError as error:
             raise Problem(503, "not_configured", str(error)) from None
 
@@ -197,7 +200,8 @@ def webhook_deliveries(path: WebhookPath, query: CallsQuery) -> Response:
     here.endpoints.get(path.webhook_id)
     calls = here.store.webhook_calls(path.webhook_id, query.limit, query.after)
     more = {"next": calls[-1].call_id} if len(calls) == query.limit else {}
-    return answer({"deliveries": [_call(each) for each in calls]} | more)
+    sent = _sent(calls)
+    return answer({"deliveries": [_call(each, sent) for each in calls]} | more)
 
 
 def _instant(field: str, text: str, now: int) -> int:
@@ -218,7 +222,7 @@ def _secret(webhook: Webhook, secrets: Secrets, status: int = 200) -> Response:
 
 
 def _shape(webhook: Webhook) -> dict[str, Any]:
-    asked = webhook.filter
+    asked, names = webhook.filter, gateway().endpoints.header_names(webhook)
     filtered = {
         "channels": asked.channels,
         "accounts": asked.accounts,
@@ -229,25 +233,29 @@ def _shape(webhook: Webhook) -> dict[str, Any]:
         "reason": webhook.reason,
         "failing_since": rfc3339(webhook.failing_since) if webhook.failing_since else "",
     }
-    return without_blanks(shown) | {
-        "webhook_id": webhook.webhook_id,
-        "url": webhook.url,
-        "events": list(webhook.events),
-        "filter": without_blanks({name: list(some) for name, some in filtered.items()}),
-        "header_names": sorted(gateway().endpoints.seal.open(webhook.sealed, Secrets).headers),
-        "throttle": webhook.throttle,
-        "status": webhook.status,
-        "created_at": rfc3339(webhook.created_at),
-        "changed_at": rfc3339(webhook.changed_at),
-    }
+    return (
+        without_blanks(shown)
+        | ({"sealed": True} if names is None else {})
+        | {
+            "webhook_id": webhook.webhook_id,
+            "url": webhook.url,
+            "events": list(webhook.events),
+            "filter": without_blanks({name: list(some) for name, some in filtered.items()}),
+            "header_names": names or [],
+            "throttle": webhook.throttle,
+            "status": webhook.status,
+            "created_at": rfc3339(webhook.created_at),
+            "changed_at": rfc3339(webhook.changed_at),
+        }
+    )
 
 
-def _call(call: WebhookCall) -> dict[str, Any]:
+def _call(call: WebhookCall, sent: Mapping[tuple[int, int], str]) -> dict[str, Any]:
     shown = {
         "conversation_id": call.conversation_id,
         "error": call.error,
         "manual": call.manual,
-        "request": _request(call),
+        "request": sent.get((call.partition, call.offset), ""),
         "response": call.answer,
     }
     return without_blanks(shown) | {
@@ -261,12 +269,21 @@ def _call(call: WebhookCall) -> dict[str, Any]:
     }
 
 
-def _request(call: WebhookCall) -> str:
-    """What was sent, made again from the event; empty when the log has forgotten it."""
-    if call.offset < 0:
-        return ""
+def _sent(calls: Sequence[WebhookCall]) -> dict[tuple[int, int], str]:
+    """What was sent, made again from the events, by partition and offset; of what the log has forgotten nothing."""
+    places = sorted({(each.partition, each.offset) for each in calls if each.offset >= 0})
+    ends = gateway().log.ends(EVENTS) if places else {}
+    left = [Range(*each, each[1]) for each in places if each[1] >= ends[each[0]][0]]
     try:
-        found = gateway().log.read(EVENTS, [Range(call.partition, call.offset, call.offset)], READ_S)
-        return envelope(decode(found[0])).body.decode() if found else ""
-    except (RangeLost, ValueError):
+        found = gateway().log.read(EVENTS, left, READ_S) if left else []
+    except RangeLost:
+        # It was forgotten between the two questions.
+        return {}
+    return {(each.partition, each.offset): _body(each) for each in found}
+
+
+def _body(record: Record) -> str:
+    try:
+        return envelope(decode(record)).body.decode()
+    except ValueError:
         return ""

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
+from yarl import URL
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TYPES
 from chat4all.model.events import Event, encode
+from chat4all.model.failures import Permanent
 from chat4all.model.ids import public_event_id
 from chat4all.model.records import EVENTS, Range
 from chat4all.model.url_guard import Refused
@@ -25,12 +27,14 @@ from chat4all.settings import Settings
 
 ENDPOINTS_MOST = 1_000
 HEADERS_MOST = 20
+# Calls a second. A rate below it is a mistake: disable the endpoint instead.
+THROTTLE_LEAST = 0.01
 READ_S = APPEND_S = 5.0
 PAGE = 200
 # What we say ourselves, and what says how a call is carried.
 OURS = frozenset({
     "host", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "upgrade",
-    "te", "trailer", "expect", "proxy-authorization", "proxy-connection", "user-agent", "cookie",
+    "te", "trailer", "expect", "accept-encoding", "proxy-authorization", "proxy-connection", "user-agent", "cookie",
 })  # fmt: skip
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 WHY = {
@@ -93,7 +97,7 @@ class Endpoints:
         if there is not None:
             return self._same(there, wanted)
         if sum(1 for _ in all_webhooks(self._store)) >= ENDPOINTS_MOST:
-            raise Wrong("url", f"there are {ENDPOINTS_MOST} already")
+            raise Wrong("url", f"there are {ENDPOINTS_MOST} endpoints already: delete one first")
         secrets, at = Secrets(new_secret(), headers=dict(wanted.headers or {})), now_ms()
         made = Webhook(
             webhook_id,
@@ -132,6 +136,9 @@ class Endpoints:
             sealed = old.sealed
             if wanted.headers is not None:
                 sealed = self.seal.seal(replace(self.seal.open(old.sealed, Secrets), headers=dict(wanted.headers)))
+            elif origin_of(old.url) != origin_of(wanted.url) and self.header_names(old):
+                # Whoever may change the URL is told no header's value, and by this neither.
+                raise Wrong("headers", "give them again: they were meant for another host")
             return replace(
                 old,
                 url=wanted.url,
@@ -144,14 +151,27 @@ class Endpoints:
         return self._replaced(webhook_id, changed)
 
     def rotate(self, webhook_id: str, old_valid_s: int = OLD_VALID_S) -> tuple[Webhook, Secrets]:
-        """Another secret; the one before it signs too for so long."""
+        """Another secret; the one before it signs too for so long. If no key opens that one, its headers are gone with it."""
         made: list[Secrets] = []
 
         def changed(old: Webhook) -> Webhook:
-            made[:] = [self.seal.open(old.sealed, Secrets).rotated(now_ms(), old_valid_s)]
+            made[:] = [self._rotated(old, old_valid_s)]
             return replace(old, sealed=self.seal.seal(made[0]))
 
         return self._replaced(webhook_id, changed), made[0]
+
+    def _rotated(self, old: Webhook, old_valid_s: int) -> Secrets:
+        try:
+            return self.seal.open(old.sealed, Secrets).rotated(now_ms(), old_valid_s)
+        except Permanent:
+            return Secrets(new_secret())
+
+    def header_names(self, webhook: Webhook) -> list[str] | None:
+        """The names of its own headers; None where no key opens what is sealed: it is told nothing until it is rotated."""
+        try:
+            return sorted(self.seal.open(webhook.sealed, Secrets).headers)
+        except Permanent:
+            return None
 
     def enable(self, webhook_id: str) -> Webhook:
         """Tell it of what happens from now on. Nothing changes for one that is enabled."""
@@ -215,7 +235,10 @@ class Endpoints:
         asked = (wanted.url, wanted.events, wanted.filter, wanted.throttle)
         if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle):
             raise Taken
-        return there, self.seal.open(there.sealed, Secrets)
+        secrets = self.seal.open(there.sealed, Secrets)
+        if secrets.headers != dict(wanted.headers or {}):
+            raise Taken
+        return there, secrets
 
     def _say(self, event: Event) -> None:
         self._log.append([encode(event)], APPEND_S)
@@ -238,6 +261,8 @@ class Endpoints:
             allowed(self._settings).check(wanted.url)
         except Refused as refused:
             raise Wrong("url", WHY.get(refused.detail, "cannot be called")) from None
+        if 0 < wanted.throttle < THROTTLE_LEAST:
+            raise Wrong("throttle", f"0 for no limit, or at least {THROTTLE_LEAST}")
         for number, each in enumerate(wanted.events):
             if each not in TYPES:
                 raise Wrong(f"events.{number}", f"one of {', '.join(TYPES)}")
@@ -252,11 +277,16 @@ def all_webhooks(store: MessageStore) -> Iterator[Webhook]:
         after = page[-1].webhook_id
 
 
+def origin_of(url: str) -> URL:
+    """Scheme, host and port of a URL that was checked."""
+    return URL(url).origin()
+
+
 def _check_headers(headers: Mapping[str, str]) -> None:
     if len(headers) > HEADERS_MOST:
-        raise Wrong("headers", f"at most {HEADERS_MOST}")
+        raise Wrong("headers", f"at most {HEADERS_MOST} of them")
     if len({name.lower() for name in headers}) < len(headers):
-        raise Wrong("headers", "one of them is given twice")
+        raise Wrong("headers", "a name is given twice: capital letters make no other name")
     for name, value in headers.items():
         small = name.lower()
         if not small or len(small) > 64 or not set(small) <= TOKEN:

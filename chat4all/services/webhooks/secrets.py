@@ -19,6 +19,10 @@ class Secrets(Struct, frozen=True, omit_defaults=True):
     old_until: int = 0
     headers: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        """Without what it holds: it may come into a log."""
+        return "Secrets(…)"
+
     def valid(self, now_ms: int) -> list[str]:
         """The secrets to sign with at this time, the newest first."""
         return [self.secret, *([self.old] if self.old and now_ms < self.old_until else [])]
