@@ -19,6 +19,7 @@ from chat4all.model.content import Text
 from chat4all.model.content_proto import as_shown
 from chat4all.model.drafts import Draft, MediaDraft, Refused, Sendable, WrongPayload, read_payload
 from chat4all.model.failures import Temporary, Unknown
+from chat4all.model.messages import INTERNAL
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.rate_limits import TooMany
 from chat4all.telemetry import metrics, trace_context, tracing
@@ -176,7 +177,14 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
         key=key,
         reply_to=request.reply_to,
         adapt=request.adapt if request.HasField("adapt") else True,
+        visibility=_visibility(request.visibility),
     )
+
+
+def _visibility(given: str) -> str:
+    if given not in ("", "all", INTERNAL):
+        raise ValueError("visibility: all or internal")
+    return INTERNAL if given == INTERNAL else ""
 
 
 def _payload(request: pb.SendRequest) -> Sendable:

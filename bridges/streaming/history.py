@@ -265,7 +265,7 @@ def _last_shown(page: list[Message], most: int) -> list[Message]:
 
 
 def _is_shown(message: Message, membership: Membership, user: str) -> bool:
-    return not message.resend_of and membership.may_read(user, message.members_version)
+    return not message.resend_of and not message.is_internal and membership.may_read(user, message.members_version)
 
 
 def _place(row: Delivery) -> tuple[str, int]:

@@ -59,6 +59,13 @@ def handle(
         say(_line(changed))
 
 
+@app.command()
+def note(conversation_id: str, text: list[str]) -> None:
+    """Write an internal note into a conversation: it is sent to nobody. Needs scope manage."""
+    sent = SERVERS.client().note(conversation_id, " ".join(text))
+    say(f"accepted {sent.message_id} in {sent.conversation_id}")
+
+
 def _line(conversation: dict[str, Any]) -> str:
     names = ", ".join(printable(each.get("display_name") or each["user_id"]) for each in conversation["members"])
     until = f" until {clock_of(conversation['snoozed_until'])}" if conversation.get("snoozed_until") else ""

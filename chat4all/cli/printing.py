@@ -50,10 +50,11 @@ def words(content: Content, reply_to: str = "") -> str:
 def event_line(event: pb.Event) -> str:
     """An event in a line."""
     kind = event.WhichOneof("kind")
-    if kind == "message":
-        one = event.message
+    if kind in ("message", "note"):
+        one = event.message if kind == "message" else event.note
         said = words(content_of(one), one.reply_to)
-        return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {one.sender}: {said}"
+        note = "(note) " if kind == "note" else ""
+        return f"{clock(one.accepted_at_ms)}  {one.conversation_id[:8]}  {note}{one.sender}: {said}"
     if kind == "reload":
         why = event.reload.reason
         return f"{clock(event.at_ms)}  away for too long to be told all states: ask again for what you show ({why})"

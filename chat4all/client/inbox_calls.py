@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from chat4all.client.bodies import Sent
 from chat4all.client.connection import Connection
 
 
@@ -11,6 +12,14 @@ class InboxCalls:
     """Mixed into `chat4all.client.Client`."""
 
     _http: Connection
+
+    def send(self, text: str = "", **fields: Any) -> Sent:
+        """The client's."""
+        raise NotImplementedError
+
+    def note(self, conversation_id: str, text: str, **fields: Any) -> Sent:
+        """Write an internal note: those who answer read it, and nobody else."""
+        return self.send(text, conversation_id=conversation_id, visibility="internal", **fields)
 
     def inbox(self, **wanted: str) -> Iterator[dict[str, Any]]:
         """Conversations, the latest first, page by page. `wanted`: state, assignee ("": nobody's), label, priority, handler."""

@@ -66,8 +66,9 @@ class Newest:
     def is_new(self, event: pb.Event) -> bool:
         """Whether this says more than was said before."""
         kind = event.WhichOneof("kind")
-        if kind == "message":
-            return self._rises((kind, event.message.conversation_id), event.message.seq)
+        if kind in ("message", "note"):
+            said = event.message if kind == "message" else event.note
+            return self._rises((kind, said.conversation_id), said.seq)
         if kind == "state":
             # By delivery, not by message: a resend is a delivery of its own, and its SENT is news after the first one's FAILED.
             state, delivery = event.state, event.event_id.rpartition(":")[0]

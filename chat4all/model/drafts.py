@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chat4all.model.content import ALBUM_LEAST, ALBUM_MOST, Album, Composed, Content, Media, Text, type_of
+from chat4all.model.messages import INTERNAL
 
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
@@ -127,6 +128,7 @@ class Draft(Struct, frozen=True):
 
     Beside a conversation `to` limits external delivery to some members. `sender` is the caller when empty.
     `reply_to`: the message_id of what it answers. `adapt` False: refused where a channel would have to adapt it.
+    `visibility` "internal": a note, for those who answer.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -140,6 +142,12 @@ class Draft(Struct, frozen=True):
     key: str | None = None
     reply_to: str = ""
     adapt: bool = True
+    visibility: str = ""
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is a note, for those who answer."""
+        return self.visibility == INTERNAL
 
 
 class Accepted(Struct, frozen=True):

@@ -79,6 +79,14 @@ CATALOG = (
         "Streams tell it to those of all conversations alone",
     ),
     EventType(
+        "note.accepted",
+        "note",
+        "Somebody who answers wrote an internal note. Endpoints that name these types hear of it; streams tell it to those of "
+        "all conversations alone",
+    ),
+    EventType("note.updated", "note", "A note was edited, as `message.updated` says it of a message"),
+    EventType("note.deleted", "note", "A note was taken back, as `message.deleted` says it of a message"),
+    EventType(
         "webhook.disabled",
         "webhook",
         "An endpoint is told nothing more: by hand, because it answered 410, or because nothing succeeded for five days. Your "
@@ -99,24 +107,28 @@ ORIGIN = (
     Field("group_id", "string", "The same for all messages of one album", always=False),
 )
 
+# Of what was said.
+SAID = (
+    Field("message_id", "id", "The message"),
+    _CONVERSATION,
+    Field("seq", "number", "Its number in the conversation"),
+    Field("sender", "string", "The user who said it; `contact-…` is a person on a channel"),
+    Field("sender_name", "string", "What a group shows of the sender; else empty"),
+    Field("members_version", "number", "The members that it went to"),
+    Field("channels", "names", "The channels that it goes out on; empty: it stays here, or came from outside"),
+    Field("payload", "payload", "What was said, as the REST API shows it; `type` names the kind of content"),
+    Field("metadata", "object", "What the sender put beside it"),
+    Field("accepted_at", "time", "When it was accepted"),
+    Field("reply_to", "id", "The `message_id` of what it answers", always=False),
+    Field("origin", "object", "Where a provider's message comes from", always=False, inner=ORIGIN),
+    Field("forwarded", "flag", "The person forwarded it", always=False),
+    Field("referral", "words", "The ad, product or link that the person came from", always=False),
+)
+
 # By kind: the fields of `data`.
 FIELDS: Mapping[str, tuple[Field, ...]] = {
-    "message": (
-        Field("message_id", "id", "The message"),
-        _CONVERSATION,
-        Field("seq", "number", "Its number in the conversation"),
-        Field("sender", "string", "The user who said it; `contact-…` is a person on a channel"),
-        Field("sender_name", "string", "What a group shows of the sender; else empty"),
-        Field("members_version", "number", "The members that it went to"),
-        Field("channels", "names", "The channels that it goes out on; empty: it stays here, or came from outside"),
-        Field("payload", "payload", "What was said, as the REST API shows it; `type` names the kind of content"),
-        Field("metadata", "object", "What the sender put beside it"),
-        Field("accepted_at", "time", "When it was accepted"),
-        Field("reply_to", "id", "The `message_id` of what it answers", always=False),
-        Field("origin", "object", "Where a provider's message comes from", always=False, inner=ORIGIN),
-        Field("forwarded", "flag", "The person forwarded it", always=False),
-        Field("referral", "words", "The ad, product or link that the person came from", always=False),
-    ),
+    "message": SAID,
+    "note": tuple(each for each in SAID if each.name not in ("origin", "forwarded", "referral")),
     "state": (
         Field("message_id", "id", "The message"),
         _CONVERSATION,

@@ -26,16 +26,13 @@ SHOP, PERSON = "shop", "contact-5b0f7d1e-9d0c-5c1b-8f52-5b7a0c9e4a10"
 DELIVERY = "whatsapp:3:17:0"
 
 
-def _message(message_id: str, seq: int, at_ms: int, **said: Any) -> Event:
+def _message(message_id: str, seq: int, at_ms: int, kind: str = "message", **said: Any) -> Event:
     fields = {"members_version": 1, **said}
-    body = pb.Event(
-        event_id=message_id,
-        at_ms=at_ms,
-        message=pb.MessageEvent(message_id=message_id, conversation_id=CONVERSATION, seq=seq, accepted_at_ms=at_ms, **fields),
+    body = pb.Event(event_id=message_id, at_ms=at_ms)
+    getattr(body, kind).MergeFrom(
+        pb.MessageEvent(message_id=message_id, conversation_id=CONVERSATION, seq=seq, accepted_at_ms=at_ms, **fields)
     )
-    return Event(
-        "message", CONVERSATION, 3, body.SerializeToString(deterministic=True), seq=seq, version=1, message_id=message_id
-    )
+    return Event(kind, CONVERSATION, 3, body.SerializeToString(deterministic=True), seq=seq, version=1, message_id=message_id)
 
 
 def _of(kind: str, event_id: str, at_ms: int, said: Any, **more: Any) -> Event:
@@ -146,6 +143,21 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
             ),
             rank=3,
         ),
+    ),
+    "note.accepted": (_message(TWO, 23, AT + 41_000, "note", sender=SHOP, text="Prefers mornings", reply_to=ONE),),
+    "note.updated": (
+        _message(
+            THREE,
+            24,
+            AT + 42_000,
+            "note",
+            sender=SHOP,
+            text="Prefers Mondays",
+            content=pb.Content(edit=pb.Edit(target=TWO, content=_text("Prefers Mondays"))),
+        ),
+    ),
+    "note.deleted": (
+        _message(THREE, 25, AT + 43_000, "note", sender=SHOP, content=pb.Content(deletion=pb.Deletion(target=TWO))),
     ),
     "webhook.disabled": (
         Event(

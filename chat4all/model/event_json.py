@@ -36,7 +36,7 @@ def data_of(event: pb.Event) -> dict[str, Any]:
         return {}
     body = getattr(event, kind)
     match kind:
-        case "message":
+        case "message" | "note":
             return _message(body)
         case "handling":
             return _handling(body)

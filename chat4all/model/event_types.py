@@ -25,8 +25,8 @@ def event_type(event: Event) -> str:
 def type_of(event: pb.Event) -> str:
     """The same of a body. Of kinds without a type it is the kind."""
     kind = event.WhichOneof("kind") or ""
-    if kind == "message":
-        return _of_message(event.message)
+    if kind in ("message", "note"):
+        return f"{kind}.{_done(getattr(event, kind))}"
     if kind == "conversation":
         return "conversation.created" if event.conversation.members_version <= 1 else "conversation.members_changed"
     if kind == "webhook":
@@ -48,6 +48,6 @@ def naming(event: Event) -> bytes:
     return event.naming
 
 
-def _of_message(message: pb.MessageEvent) -> str:
+def _done(message: pb.MessageEvent) -> str:
     content = message.content.WhichOneof("kind") if message.HasField("content") else ""
-    return {"edit": "message.updated", "deletion": "message.deleted"}.get(content or "", "message.accepted")
+    return {"edit": "updated", "deletion": "deleted"}.get(content or "", "accepted")

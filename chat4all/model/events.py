@@ -26,13 +26,14 @@ SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejec
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
-TEAM_ONLY = frozenset({"handling"})
+TEAM_ONLY = frozenset({"handling", "note"})
 
 
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, state, position, conversation, rejected, handling, webhook or reload. `body`: the serialised chat.v1.Event.
+    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook or reload.
+    `body`: the serialised chat.v1.Event.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
@@ -95,7 +96,7 @@ def encode(event: Event) -> NewRecord:
 
 def _details(event: Event) -> dict[str, str]:
     match event.kind:
-        case "message":
+        case "message" | "note":
             return {"seq": str(event.seq), "version": str(event.version)}
         case "state" | "webhook":
             return {SUBJECT_HEADERS[event.kind]: event.subject, "rank": str(event.rank)}
@@ -114,7 +115,8 @@ def decode(record: Record) -> Event:
     """The event in a chat-events record. ValueError when its headers make no sense. Of kinds not known, what all kinds have."""
     headers = record.headers
     kind = headers.get("kind", "")
-    if kind == "message" and not ("seq" in headers and "version" in headers):
+    is_said = kind in ("message", "note")
+    if is_said and not ("seq" in headers and "version" in headers):
         raise ValueError("a message event without seq or version")
     subject, rank, further = _subject(kind, record)
     return Event(
@@ -122,7 +124,7 @@ def decode(record: Record) -> Event:
         conversation_id=headers.get("conversation", record.key),
         partition=record.partition,
         body=record.value,
-        seq=int(headers["seq"]) if kind == "message" else -1,
+        seq=int(headers["seq"]) if is_said else -1,
         version=int(headers.get("version", 0)),
         user=headers.get("user", ""),
         subject=subject,

@@ -145,11 +145,10 @@ def is_opening(message: Message, sender: User | None, handling: Handling) -> boo
     A customer is who is neither a service, nor the inbox of a channel, nor who answers there. What was written before the
     account was connected is not new.
     """
-    if message.origin and message.metadata.get("history"):
-        return False
-    if message.is_of_another or message.seq <= handling.seen_up_to or message.sender == handling.assignee:
-        return False
-    return sender is not None and sender.kind in (UserKind.PERSON, UserKind.CONTACT)
+    is_old = message.seq <= handling.seen_up_to or bool(message.origin and message.metadata.get("history"))
+    is_customer = sender is not None and sender.kind in (UserKind.PERSON, UserKind.CONTACT)
+    is_said = not (message.is_of_another or message.is_internal)
+    return is_said and is_customer and not is_old and message.sender != handling.assignee
 
 
 def untouched(conversation_ids: Iterable[str]) -> dict[str, Handling]:

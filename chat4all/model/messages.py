@@ -13,6 +13,7 @@ from msgspec import Struct
 from chat4all.model.content import MODIFIERS, Content
 
 EPOCH_SIZE = 2**40
+INTERNAL = "internal"
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +55,7 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     or content that has been adapted. `reply_to`: the message_id of what it answers, in this conversation. `origin`: of what a
     provider brought. `referral`: the ad, product or link that the person came from.
     `by_channel`: of an edit, whose recipients are its target's, which rendition goes where, as `Recipient.rendition`.
+    `visibility`: "internal": a note, for those who answer; empty: for all.
     """
 
     message_id: str
@@ -77,6 +79,12 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     forwarded: bool = False
     referral: dict[str, str] = {}
     by_channel: dict[str, int] = {}
+    visibility: str = ""
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is for those who answer only: it has no deliveries, and no member hears of it."""
+        return self.visibility == INTERNAL
 
     @property
     def is_of_another(self) -> bool:

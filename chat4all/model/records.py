@@ -161,6 +161,8 @@ def incoming_record(message: Message, partitions: int, headers: dict[str, str]) 
 
 def version_of(message: Message) -> int:
     """The version of the format that a reader must know to lose nothing of this message."""
+    if message.is_internal:
+        return TEAM_VERSION
     points = message.reply_to or message.origin or message.forwarded or message.referral
     if points or not isinstance(message.payload, Text | Media) or (isinstance(message.payload, Media) and message.payload.kind):
         return CONTENT_VERSION

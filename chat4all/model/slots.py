@@ -26,7 +26,9 @@ class Slot(Struct, frozen=True):
 
 
 def slots(message: Message) -> Iterator[Slot]:
-    """All calls of a message, in order. Everything that looks for its rows finds them by these."""
+    """All calls of a message, in order. Everything that looks for its rows finds them by these. Of a note there are none."""
+    if message.is_internal:
+        return
     index = 0
     for recipient in message.recipients:
         rendition = message.renditions[recipient.rendition - 1] if recipient.rendition else ()
@@ -67,4 +69,6 @@ def _part(message: Message, recipient: Recipient, first: int, part: int, parts: 
 
 def rows(message: Message) -> int:
     """How many there are."""
+    if message.is_internal:
+        return 0
     return sum(len(message.renditions[each.rendition - 1]) if each.rendition else 1 for each in message.recipients)

@@ -61,6 +61,7 @@ class CassandraHandlings(Handlings):
         body, ours = HANDLINGS.settle(self._db, [(conversation_id,)], changed)[conversation_id,]
         kept = _handling(body) if body else Handling(conversation_id)
         if ours:
+            self._handles = True
             self._leave(before, kept)
         return kept
 

@@ -49,6 +49,7 @@ class SQLiteHandlings(Handlings):
             db.execute(PUT, (conversation_id, kept.version, as_json(kept)))
             _move(db, there, kept)
             NOTE(db, [msgspec.structs.astuple(each) for each in kept.due])
+        self._handles = True
         return kept
 
     def handles_any(self) -> bool:

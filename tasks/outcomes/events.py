@@ -24,11 +24,11 @@ PROMPT_MS = 30_000
 
 def message_event(message: Message, partitions: int) -> Event:
     """A message, as its readers see it. A rerun makes the same bytes."""
-    payload = message.payload
-    event = pb.Event(
-        event_id=message.message_id,
-        at_ms=message.accepted_at,
-        message=pb.MessageEvent(
+    payload, kind = message.payload, "note" if message.is_internal else "message"
+    event = pb.Event(event_id=message.message_id, at_ms=message.accepted_at)
+    said: pb.MessageEvent = getattr(event, kind)
+    said.MergeFrom(
+        pb.MessageEvent(
             message_id=message.message_id,
             conversation_id=message.conversation_id,
             seq=message.seq,
@@ -40,12 +40,12 @@ def message_event(message: Message, partitions: int) -> Event:
             members_version=message.members_version,
             channels=sorted({each.channel for each in message.recipients}),
             sender_name=message.sender_name,
-        ),
+        )
     )
-    if version_of(message) == CONTENT_VERSION:
-        event.message.MergeFrom(_more(message))
+    if version_of(message) >= CONTENT_VERSION:
+        said.MergeFrom(_more(message))
     return Event(
-        "message",
+        kind,
         message.conversation_id,
         partition_of(message.conversation_id, partitions),
         # Maps have no order of their own.

@@ -91,6 +91,10 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
     kept, refused = [], []
     for message in messages:
         target = targets.get(_place(message))
+        if target and target.is_internal and not _follows(message):
+            # Words of a note are in no quote.
+            target = None
+            targets.pop(_place(message))
         if target and not message.origin and not _may_read(readers, target, message, message.sender):
             target = None
             targets.pop(_place(message))
@@ -105,8 +109,13 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
             kept.append(replace(message, payload=replace(message.payload, target="")))
         else:
             reached = () if is_gone and not isinstance(message.payload, Deletion) else _recipients(message, target, readers)
-            kept.append(replace(message, recipients=reached))
+            kept.append(replace(message, recipients=reached, visibility=target.visibility))
     return Aimed(kept, refused, targets, readers, frozenset(deleted))
+
+
+def _follows(message: Message) -> bool:
+    """Whether it is internal itself, or becomes so with its target."""
+    return message.is_internal or isinstance(message.payload, MODIFIERS)
 
 
 def _deleted(store: MessageStore, targets: Iterable[Message]) -> dict[int, int]:

@@ -9,7 +9,7 @@ from chat4all.ports.webhooks import Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
 
 # Told to those only who ask for them by name.
-ASKED_ONLY = frozenset({"presence.updated", "typing.updated"})
+ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "note.updated", "note.deleted"})
 
 # The labels of a conversation.
 LabelsOf = Callable[[str], Collection[str]]

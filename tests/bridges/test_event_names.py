@@ -30,6 +30,10 @@ def _said(payload: Text | Edit | Deletion) -> Event:
     return events.message_event(Message(ONE, TALK, "alice", payload, 1, 1_000).placed(7), 2)
 
 
+def _noted(payload: Text | Edit | Deletion) -> Event:
+    return events.message_event(Message(ONE, TALK, "alice", payload, 1, 1_000, visibility="internal").placed(7), 2)
+
+
 def _conversation(version: int) -> Event:
     return conversation_event(Membership(Conversation(TALK, ConversationType.GROUP, "alice", 1), version, ()), 2)
 
@@ -39,6 +43,9 @@ MADE = {
     "message.accepted": _said(Text("hello")),
     "message.updated": _said(Edit(Text("hullo"), TWO)),
     "message.deleted": _said(Deletion(TWO)),
+    "note.accepted": _noted(Text("hello")),
+    "note.updated": _noted(Edit(Text("hullo"), TWO)),
+    "note.deleted": _noted(Deletion(TWO)),
     "message.rejected": events.rejected_event(Message(ONE, TALK, "alice", Text("hello"), 1, 1_000), "message_id_conflict", 2),
     "delivery.updated": events.state_event(DELIVERY.seen(Facts(sent_at=2_000)), 2_000, 2),
     "position.updated": events.position_event(Watermark(TALK, "bob", 7, 3), 2_000, 2),

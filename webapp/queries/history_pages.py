@@ -84,4 +84,6 @@ def page_of(
 
 def shown(message: Message, membership: Membership, caller: Caller) -> bool:
     """Whether the caller reads this message. A resend is part of the message that it sends again, a modifier of its target."""
-    return not message.is_of_another and (caller.sees_all or membership.may_read(caller.user_id, message.members_version))
+    if message.is_of_another or (message.is_internal and not caller.is_team):
+        return False
+    return caller.sees_all or membership.may_read(caller.user_id, message.members_version)

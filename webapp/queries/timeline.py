@@ -168,6 +168,7 @@ def _beside(message: Message) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "origin": message.origin and origin(message.origin),
         "forwarded": message.forwarded or None,
+        "visibility": message.visibility,
     }
     return without_blanks(described)
 
@@ -202,7 +203,9 @@ def goes_as_link(slot: Slot, limits: Limits) -> bool:
 
 
 def readers(membership: Membership, message: Message, users: Mapping[str, User]) -> list[str]:
-    """Who may read the message in a client of ours, the sender aside."""
+    """Who may read the message in a client of ours, the sender aside. Of a note nobody is told."""
+    if message.is_internal:
+        return []
     return [
         user_id
         for user_id in dict.fromkeys(member.user_id for member in membership.members)

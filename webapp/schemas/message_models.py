@@ -21,6 +21,9 @@ class MessageIn(RequestBody):
     reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
     adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    visibility: Annotated[
+        Literal["all", "internal"], Field(description="internal: a note for those who answer, sent to nobody; scope manage")
+    ] = "all"
 
 
 class Keyed(RequestParams):
@@ -150,6 +153,7 @@ class MessageOut(ResponseModel):
     reply_to: Annotated[str, Field(description="The message_id of what this answers")] = ""
     origin: OriginOut | None = None
     forwarded: bool = False
+    visibility: Annotated[Literal["internal"] | None, Field(description="Of a note, which those who answer see")] = None
     referral: Annotated[
         dict[str, str], Field(default_factory=dict, description="The ad, product or link that the person came from")
     ]

@@ -13,6 +13,7 @@ from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, Refused
 from chat4all.model.ids import is_uuid, key_in_batch
 from chat4all.model.messages import (
+    INTERNAL,
     Message,
 )
 from chat4all.telemetry import metrics
@@ -66,6 +67,7 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         key=key,
         reply_to=given.reply_to or "",
         adapt=given.adapt,
+        visibility=INTERNAL if given.visibility == INTERNAL else "",
     )
 
 
@@ -178,6 +180,7 @@ def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Messa
     ]
     kept = store.messages([(name, places[name]) for name in readable]) if readable else {}
     found = [(memberships[name], message) for (name, _), message in kept.items()]
+    found = [each for each in found if who.is_team or not each[1].is_internal]
     return [each for each in found if who.sees_all or each[0].may_read(who.user_id, each[1].members_version)]
 
 

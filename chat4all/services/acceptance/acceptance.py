@@ -27,6 +27,7 @@ from chat4all.services.acceptance.draft_checks import fault, shape_fault
 from chat4all.services.acceptance.draft_placement import Placement
 from chat4all.services.acceptance.draft_work import RETRY_AFTER_S, Work, pending, refuse_all, still_open
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
+from chat4all.services.acceptance.human_turns import refuse_bots
 from chat4all.services.acceptance.reader_positions import position_fault
 from chat4all.services.directory import (
     People,
@@ -69,6 +70,7 @@ class Acceptor:
             for work in still_open(works):
                 work.apply(fault(work.draft, self._settings, self._channels))
             founded = self._placement.place(caller, still_open(works), places, owners)
+            refuse_bots(self._store, caller, still_open(works))
             files = self._find_files(caller, still_open(works))
             self._freeze(still_open(works))
             self._hold_files(still_open(works), files)
@@ -198,6 +200,7 @@ def _proposal(work: Work, membership: Membership) -> Proposal:
         channels=draft.channels,
         limited=work.limited,
         reply_to=draft.reply_to.lower(),
+        visibility=draft.visibility,
     )
 
 

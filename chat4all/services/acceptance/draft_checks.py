@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat4all.channels import unknown_channel
 from chat4all.model.callers import SEND, Caller
+from chat4all.model.content import Text
 from chat4all.model.drafts import Draft
 from chat4all.model.ids import is_reserved, is_uuid
 from chat4all.services.acceptance.content_checks import content_fault, data_of
@@ -32,7 +33,11 @@ class Fault(Struct, frozen=True):
 def shape_fault(caller: Caller, draft: Draft, settings: Settings) -> Fault | None:
     """What is wrong with who says it, and under which ids: the first such thing, or None."""
     return (
-        _ids(draft) or _key(draft) or _sender(caller, draft) or metadata_fault(draft.metadata) or _to(caller, draft, settings)
+        _ids(draft)
+        or _key(draft)
+        or _sender(caller, draft)
+        or metadata_fault(draft.metadata)
+        or (_note(caller, draft) if draft.is_internal else _to(caller, draft, settings))
     )
 
 
@@ -103,6 +108,18 @@ def _sender(caller: Caller, draft: Draft) -> Fault | None:
     if draft.sender is not None and draft.sender != caller.user_id and not caller.has(SEND):
         return Fault(403, "scope_needed", "writing for somebody else needs scope send", "from")
     return None
+
+
+def _note(caller: Caller, draft: Draft) -> Fault | None:
+    """Notes are words to those who answer, in a conversation. Whatever else could make them go somewhere is refused."""
+    if not caller.is_team:
+        return Fault(403, "scope_needed", "internal notes need a service client with scope manage", "visibility")
+    if not draft.conversation_id:
+        return Fault(422, "missing", "a note is written in a conversation", "conversation_id")
+    for name, given in (("to", draft.to), ("channels", draft.channels)):
+        if given is not None:
+            return Fault(422, "invalid", "a note goes to nobody", name)
+    return None if isinstance(draft.payload, Text) else Fault(422, "invalid", "a note is a text", "payload.type")
 
 
 def _payload(draft: Draft, settings: Settings) -> Fault | None:

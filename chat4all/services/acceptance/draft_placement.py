@@ -134,7 +134,7 @@ class Placement:
             return
         if membership is None or not caller.may_see(membership):
             work.refuse(404, "unknown_conversation", "there is no such conversation", "conversation_id")
-        elif not membership.has(work.sender):
+        elif not membership.has(work.sender) and not (work.draft.is_internal and work.sender == caller.user_id):
             work.refuse(403, "not_a_member", "the sender is no member of this conversation", "from")
         elif work.limited is not None and not set(work.limited) <= set(membership.now()):
             work.refuse(422, "not_a_member", "somebody in to is no member of this conversation", "to")

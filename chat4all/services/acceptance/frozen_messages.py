@@ -37,6 +37,7 @@ class Proposal(Struct, frozen=True):
     origin: Origin | None = None
     forwarded: bool = False
     referral: dict[str, str] = {}
+    visibility: str = ""
 
     def reached(self, users: Mapping[str, User]) -> list[str]:
         """The members whose addresses must be known. Who writes is not told their own words.
@@ -47,6 +48,7 @@ class Proposal(Struct, frozen=True):
             each
             for each in self.membership.now()
             if each != self.sender
+            and not self.visibility
             and not isinstance(self.payload, MODIFIERS)
             and (self.limited is None or each in self.limited)
             and (self.channels is not None or users[each].kind is UserKind.CONTACT)
@@ -100,4 +102,5 @@ def _made(
         forwarded=proposal.forwarded,
         referral=proposal.referral,
         by_channel=by_channel,
+        visibility=proposal.visibility,
     )
