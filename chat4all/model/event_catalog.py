@@ -128,7 +128,7 @@ SAID = (
 # By kind: the fields of `data`.
 FIELDS: Mapping[str, tuple[Field, ...]] = {
     "message": SAID,
-    "note": tuple(each for each in SAID if each.name not in ("origin", "forwarded", "referral")),
+    "note": SAID,
     "state": (
         Field("message_id", "id", "The message"),
         _CONVERSATION,
