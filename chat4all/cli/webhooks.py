@@ -129,7 +129,12 @@ def _headers(given: list[str]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in split}
 
 
+def _failing(webhook: dict[str, Any]) -> str:
+    return f"no success since {webhook['failing_since']}" if webhook.get("failing_since") else ""
+
+
 def _line(webhook: dict[str, Any]) -> str:
-    why = f" ({webhook['reason']})" if webhook.get("reason") else ""
+    said = (webhook.get("reason"), "no key opens its secret: rotate it" if webhook.get("sealed") else "", _failing(webhook))
+    why = "".join(f" ({each})" for each in said if each)
     types = ", ".join(webhook["events"]) or "all events"
     return printable(f"{webhook['webhook_id']}  {webhook['status']}{why}  {webhook['url']}  {types}")
