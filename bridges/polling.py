@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 import uvloop
 
-from chat4all.channels import CHANNELS, open_channel
+from chat4all.channels import polled
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Failure, Temporary, Throttled, Unknown
 from chat4all.ports import Channel, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
@@ -32,6 +33,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 # The log and the store are ours and near: they are asked again sooner than a provider.
 LONGEST_OUTAGE_S = 5.0
+# How often to look whether another account is in force.
+LOOK_S = 0.5
 
 
 class Poller:
@@ -92,20 +95,36 @@ class Poller:
             await asyncio.sleep(pauses.failed())
 
 
+async def _follow(name: str, live: LiveChannels, webhooks: Webhooks, waker: Waker) -> None:
+    """Poll with the account that is in force, and begin anew when it is another one. Until cancelled."""
+    while True:
+        channel = live[name]
+        polling = asyncio.ensure_future(Poller(channel, webhooks, waker).run() if channel.polls else asyncio.Event().wait())
+        try:
+            while live[name] is channel and not polling.done():
+                await asyncio.wait([polling], timeout=LOOK_S)
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+            await channel.close()
+        if polling.done() and not polling.cancelled():
+            polling.result()
+
+
 async def serve(settings: Settings) -> None:
     """Poll until SIGTERM or SIGINT. SettingsError when no channel polls; raises what ended a loop, if that ends first."""
-    channels = {name: open_channel(name, settings) for name in CHANNELS}
-    polled = [channel for channel in channels.values() if channel.polls]
-    if not polled:
+    names = polled(settings)
+    if not names:
         raise SettingsError("No channel fetches its updates. TELEGRAM_POLLING=1 makes Telegram do so.")
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     exporter.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
-    webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, channels)))
+    live = LiveChannels(settings, store).open()
+    webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, live)))
     waker = CeleryWaker(sender(settings))
-    loops = [asyncio.ensure_future(Poller(channel, webhooks, waker).run()) for channel in polled]
+    loops = [asyncio.ensure_future(_follow(name, live, webhooks, waker)) for name in names]
     waiting = asyncio.ensure_future(stopping.wait())
     ended, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
     for each in (waiting, *loops):
@@ -113,8 +132,7 @@ async def serve(settings: Settings) -> None:
     await asyncio.gather(waiting, *loops, return_exceptions=True)
     # What a thread is appending at this moment is finished first.
     await asyncio.get_running_loop().shutdown_default_executor()
-    for channel in channels.values():
-        await channel.close()
+    live.close()
     log.close()
     store.close()
     for each in ended - {waiting}:

@@ -23,12 +23,12 @@ from bridges.streaming.reflection import AuthenticatedReflection
 from bridges.streaming.sessions import Sessions
 from bridges.streaming.sse import EventsPage
 from bridges.streaming.times import TIMES, Times
-from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.cors import origins
 from chat4all.model.failures import Failure, Mismatch
 from chat4all.model.records import EVENTS, INCOMING
 from chat4all.ports import EventLog, MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import exporter, tracing
 from chat4all.telemetry.logs import configure, logger
@@ -119,8 +119,9 @@ class StreamServer:
             self._feed.ended.result()
 
     def _acceptor(self) -> Acceptor:
-        channels = {name: open_channel(name, self._settings) for name in CHANNELS}
-        return Acceptor(self._store, self._log, self._settings, channels)
+        live = LiveChannels(self._settings, self._store).open()
+        self._let_go.callback(live.close)
+        return Acceptor(self._store, self._log, self._settings, live)
 
     async def _serve_grpc(self, chat: Chat) -> None:
         spans = tracing.spans()

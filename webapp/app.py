@@ -8,7 +8,6 @@ from limits.storage import Storage
 from msgspec import Struct
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.records import TOPICS
 from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
@@ -17,6 +16,8 @@ from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
 from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
+from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
@@ -32,6 +33,7 @@ from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAG
 from webapp.schemas.models import ProblemDetails
 from webapp.server import metrics
 from webapp.views import (
+    accounts,
     admin,
     auth,
     browser_sessions,
@@ -51,7 +53,7 @@ from webapp.views import (
 )
 from webapp.views import channels as channels_view
 
-LARGE = ("messages.send_batch", "callbacks.webhook")
+LARGE = ("messages.send_batch", "callbacks.webhook", "callbacks.account_webhook")
 # They read their bodies bit by bit, and count for themselves.
 STREAMED = ("files.upload", "objects.bring")
 
@@ -105,7 +107,8 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    app.register_api(browser_sessions.api)
+    for each in (accounts.api, browser_sessions.api):
+        app.register_api(each)
     app.register_blueprint(console.api)
     return app
 
@@ -121,7 +124,8 @@ def open_gateway(
     log, store = ports.log, ports.store
     store.migrate()
     log.create(dict.fromkeys(TOPICS, settings.partitions))
-    opened = channels if channels is not None else {name: open_channel(name, settings) for name in CHANNELS}
+    live = LiveChannels(settings, store)
+    opened = channels if channels is not None else live.open()
     acceptor, revocations = Acceptor(store, log, settings, opened), Revocations(store)
     return Gateway(
         settings=settings,
@@ -131,6 +135,8 @@ def open_gateway(
         acceptor=acceptor,
         webhooks=Webhooks(store, Arrivals(store, acceptor)),
         endpoints=Endpoints(settings, store, log),
+        live=live,
+        accounts=AccountRegistry(settings, store, live),
         objects=ports.objects,
         logins=Logins(store, settings),
         revocations=revocations,

@@ -1,6 +1,8 @@
 """What the settings of all channels have in common: real credentials or none, and pacing that load tests may override."""
 
 import os
+import re
+import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -19,6 +21,8 @@ UNPACED_INTERVAL_S = 1e-6
 UNPACED_BURST = 100_000
 # Longer than any provider's.
 CREDENTIAL_MOST = 1024
+# It becomes a part of URLs.
+ID = re.compile(r"[0-9]{1,32}")
 
 Values = TypeVar("Values", Limits, RetryPolicy)
 
@@ -34,6 +38,16 @@ class AccountSettings(BaseSettings):
     credentials: ClassVar[tuple[str, ...]]
     needed: ClassVar[tuple[str, ...]]
     names_account: ClassVar[str] = ""
+
+    @classmethod
+    def account_of(cls, given: Mapping[str, str]) -> str:
+        """The provider's id of the account of these credentials."""
+        return given.get(cls.names_account, "")
+
+    @classmethod
+    def of_nobody(cls, account: str) -> dict[str, str]:
+        """Credentials of this account that no provider accepts and that nobody knows."""
+        return {each: secrets.token_hex(32) for each in cls.needed} | {cls.names_account: account}
 
     account_per_second: float | None = Field(None, gt=0, description="Sends of the account per second.")
     recipient_interval_s: float | None = Field(None, gt=0, description="Seconds between sends to one address.")
@@ -90,6 +104,8 @@ def load(settings: type[Own], given: Mapping[str, str] | None = None) -> Own:
     for name, value in given.items():
         if len(value) > CREDENTIAL_MOST or not value.isascii() or not value.isprintable() or value != value.strip():
             raise WrongCredentials(name, f"at most {CREDENTIAL_MOST} printable ASCII characters, no blanks around them")
+        if value and name.endswith("_id") and not ID.fullmatch(value):
+            raise WrongCredentials(name, "is digits, as the provider's console shows them")
     values: dict[str, Any] = own.model_dump() | dict.fromkeys(settings.credentials, "") | dict(given)
     try:
         return settings(**values)

@@ -10,16 +10,16 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from chat4all.channels import messaging_inbound, messaging_media, messaging_outbound, meta
+from chat4all.channels import messaging_inbound, messaging_media, messaging_outbound, meta, meta_checks
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
-from chat4all.channels.http import Http
-from chat4all.channels.json_fields import fields, ident
+from chat4all.channels.http import Answer, Http
+from chat4all.channels.json_fields import fields, ident, words
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import at_ms, is_time
 from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Inbound, MediaSource, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import Account, Aside, Examined, Inbound, MediaSource, Outgoing, Taken, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
 
 MB = 1 << 20
@@ -82,13 +82,13 @@ class Event(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_profile = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class MessagingChannel(meta.MetaChannel):
     """One account on Meta's messaging platform. A subclass says where, with which limits, and what receipts mean.
 
     `fields`: the webhook fields to subscribe to. `verdicts`: its error codes. `documents`: files of any type may go as such.
+    `scopes`: what a token must be allowed, where Meta tells that of one.
     """
 
     verdicts: ClassVar[Mapping[int | tuple[int, int], Verdict]]
@@ -97,6 +97,7 @@ class MessagingChannel(meta.MetaChannel):
     simulated_account: ClassVar[str]
     own_settings: ClassVar[type[MessagingSettings]]
     documents: ClassVar[bool] = True
+    scopes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
         own = load(self.own_settings, given)
@@ -112,8 +113,8 @@ class MessagingChannel(meta.MetaChannel):
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._account_url = URL(f"{base}/{own.api_version}/{self.account.account_id}")
         self._messages = self._account_url / "messages"
-        token = own.token or settings.secret(f"{self.name}_token")
-        self._http = Http(settings.provider_timeout_s, {"Authorization": f"Bearer {token}"})
+        self._token = own.token or settings.secret(f"{self.name}_token")
+        self._http = Http(settings.provider_timeout_s, {"Authorization": f"Bearer {self._token}"})
 
     def address(self, text: str) -> str:
         """The id that the platform gave this person towards this account: digits."""
@@ -190,8 +191,24 @@ class MessagingChannel(meta.MetaChannel):
         answer = await self._http.get(self._account_url.with_query(fields="id,name,username"))
         if answer.status != 200:
             raise meta.refusal(answer, self.verdicts)
-        profile = _profile(answer.body)
-        return f"{self.name} {profile.get('username') or profile.get('name') or self.account.account_id}"
+        return self._described(answer)
+
+    async def examine(self, webhook_url: str) -> Examined:
+        """The account, its token, its app and our address."""
+        answer = await self._http.get(self._account_url.with_query(fields="id,name,username"))
+        if answer.status != 200:
+            return Examined("", (meta_checks.refusal(answer, self.verdicts),))
+        scopes = await meta_checks.debugged(self._http, self._account_url.parent, self._token) if self.scopes else {}
+        found = meta_checks.lacking(scopes, self.scopes)
+        found += await meta_checks.secret_findings(self._http, self._account_url, self._token, self._app_secret)
+        apps = await self._http.get(self._account_url / "subscribed_apps")
+        found += meta_checks.subscribed_findings(apps, ident(scopes.get("app_id")), "messages")
+        return Examined(self._described(answer), (*found, *meta_checks.place_findings(webhook_url)))
+
+    def _described(self, answer: Answer) -> str:
+        profile = meta_checks.said(answer)
+        name = words(profile.get("username")) or words(profile.get("name")) or self.account.account_id
+        return f"{self.name} {name}"
 
     async def connect(self, webhook_url: str) -> str:
         """Ask whom the token speaks for, and subscribe to the webhook fields. The address is set in Meta's console."""

@@ -82,6 +82,7 @@ class Messenger(MessagingChannel):
         "messaging_referrals", "standby",
     ))  # fmt: skip
     real_url = meta.GRAPH_URL
+    scopes = ("pages_messaging", "pages_manage_metadata")
     simulated_account = "100000000000002"
     own_settings = MessengerSettings
 

@@ -3,6 +3,7 @@
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeVar
@@ -16,7 +17,15 @@ from pydantic_settings import SettingsConfigDict
 from telebot import asyncio_helper
 from telebot.async_telebot import AsyncTeleBot
 
-from chat4all.channels import http, telegram_address, telegram_errors, telegram_inbound, telegram_media, telegram_sending
+from chat4all.channels import (
+    http,
+    telegram_address,
+    telegram_checks,
+    telegram_errors,
+    telegram_inbound,
+    telegram_media,
+    telegram_sending,
+)
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields
 from chat4all.channels.telegram_session import OF_BOTS, Once
@@ -27,6 +36,7 @@ from chat4all.ports import (
     Account,
     Body,
     Channel,
+    Examined,
     Fetch,
     FileLink,
     Limits,
@@ -69,6 +79,16 @@ class TelegramSettings(AccountSettings):
     model_config = SettingsConfigDict(env_prefix="TELEGRAM_", frozen=True, extra="ignore")
     credentials = ("bot_token", "webhook_secret")
     needed = ("bot_token",)
+
+    @classmethod
+    def account_of(cls, given: Mapping[str, str]) -> str:
+        """The token begins with the bot's id."""
+        return given.get("bot_token", "").partition(":")[0]
+
+    @classmethod
+    def of_nobody(cls, account: str) -> dict[str, str]:
+        """A token of this bot."""
+        return {"bot_token": f"{account}:{secrets.token_hex(32)}", "webhook_secret": secrets.token_hex(32)}
 
     bot_token: str = Field("", pattern=r"^([0-9]+:[A-Za-z0-9_-]+)?$", description="The bot's token, from @BotFather.")
     webhook_secret: str = Field(
@@ -156,6 +176,15 @@ class Telegram(Channel):
         """Who the bot is."""
         me = await self._answered(self._bot.get_me())
         return f"Telegram @{me.username}"
+
+    async def examine(self, webhook_url: str) -> Examined:
+        """The bot, and where its updates go."""
+        try:
+            said = await self.check()
+        except Permanent as failure:
+            return Examined("", (telegram_checks.refusal(failure),))
+        hook = await self._answered(self._bot.get_webhook_info())
+        return Examined(said, tuple(telegram_checks.findings(hook.url, hook.last_error_message, webhook_url, self.polls)))
 
     async def connect(self, webhook_url: str) -> str:
         """Ask who the bot is; set its webhook, or take it away where updates are fetched."""

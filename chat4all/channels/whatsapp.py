@@ -26,6 +26,7 @@ from chat4all.ports import (
     Account,
     Aside,
     Body,
+    Examined,
     Fetch,
     FileLink,
     Limits,
@@ -270,6 +271,10 @@ class WhatsApp(meta.MetaChannel):
     async def check(self) -> str:
         """The number, how it fares, and what the token lacks."""
         return await self._own_account.check()
+
+    async def examine(self, webhook_url: str) -> Examined:
+        """The number, its token, its app and our address."""
+        return await self._own_account.examine(webhook_url, self._app_secret)
 
     async def connect(self, webhook_url: str) -> str:
         """The same; where ours has a public address, subscribe the app to the business account and set the number's webhook."""

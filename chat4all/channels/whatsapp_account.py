@@ -6,14 +6,17 @@ from typing import Any
 import msgspec
 from yarl import URL
 
-from chat4all.channels import meta
+from chat4all.channels import meta, meta_checks
 from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import decoded, fields, ident, items, joined, words
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Failure
+from chat4all.ports import Examined, Finding
 
 NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,whatsapp_business_manager_messaging_limit"
 MESSAGING, MANAGEMENT = "whatsapp_business_messaging", "whatsapp_business_management"
+REGISTER = "Register the number in WhatsApp Manager, or mend there what it says of the number."
+BUSINESS = "Give business_account_id with the credentials: the id of the WhatsApp business account, from WhatsApp Manager."
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,14 +39,26 @@ class WhatsAppAccount:
 
     async def _check(self, token: Mapping[str, Any]) -> str:
         number = self._read(await self._http.get(self._number.with_query(fields=NUMBER_FIELDS)))
-        fares = joined(
-            words(number.get("status")),
-            f"quality {quality}" if (quality := words(number.get("quality_rating"))) else "",
-            words(number.get("whatsapp_business_manager_messaging_limit")),
-            by=", ",
-        )
-        name = f"WhatsApp {words(number.get('display_phone_number'))} ({words(number.get('verified_name'))})"
-        return joined(name, fares, _lacking_scopes(token), by="; ")
+        return joined(_described(number), _lacking_scopes(token), by="; ")
+
+    async def examine(self, webhook_url: str, app_secret: str) -> Examined:
+        """All that must be right: the token and what it may do, the number, the subscription, the app's secret, our address."""
+        answer = await self._http.get(self._number.with_query(fields=NUMBER_FIELDS))
+        if answer.status != 200:
+            return Examined("", (meta_checks.refusal(answer, self._verdicts),))
+        token, number = await self._debugged(), self._read(answer)
+        found = meta_checks.lacking(token, (MESSAGING, MANAGEMENT))
+        if (status := words(number.get("status"))) not in {"", "CONNECTED"}:
+            found.append(Finding("number_not_connected", f"The number is {status}: nothing can be sent from it.", REGISTER))
+        found += await meta_checks.secret_findings(self._http, self._number, self._token, app_secret)
+        business = self._business or await self._found_business(token)
+        if business:
+            apps = await self._http.get(self._root / business / "subscribed_apps")
+            found += meta_checks.subscribed_findings(apps, ident(token.get("app_id")), "")
+        else:
+            found.append(Finding("business_unknown", "Nobody says which business account the number is of.", BUSINESS))
+        found += meta_checks.place_findings(webhook_url)
+        return Examined(_described(number), tuple(found))
 
     async def connect(self, webhook_url: str, verify_token: str) -> str:
         """Subscribe the app to the business account and set the number's webhook. What was done, and what could not be."""
@@ -87,11 +102,7 @@ class WhatsAppAccount:
 
     async def _debugged(self) -> dict[str, Any]:
         """What the provider says of the token itself; nothing where it does not."""
-        try:
-            said = self._read(await self._http.get((self._root / "debug_token").with_query(input_token=self._token)))
-            return fields(said, "data")
-        except Failure:
-            return {}
+        return await meta_checks.debugged(self._http, self._root, self._token)
 
     def _read(self, answer: Answer) -> dict[str, Any]:
         if answer.status != 200:
@@ -100,6 +111,18 @@ class WhatsAppAccount:
             return fields(decoded(answer.body))
         except ValueError:
             return {}
+
+
+def _described(number: Mapping[str, Any]) -> str:
+    fares = joined(
+        words(number.get("status")),
+        f"quality {quality}" if (quality := words(number.get("quality_rating"))) else "",
+        words(number.get("whatsapp_business_manager_messaging_limit")),
+        by=", ",
+    )
+    return joined(
+        f"WhatsApp {words(number.get('display_phone_number'))} ({words(number.get('verified_name'))})", fares, by="; "
+    )
 
 
 def _lacking_scopes(token: Mapping[str, Any]) -> str:

@@ -8,7 +8,20 @@ from typing import Annotated
 import grpc
 import typer
 
-from chat4all.cli import access, channels, contents, doctor, files, inbox, listening, operator, people, processes, webhooks
+from chat4all.cli import (
+    access,
+    accounts,
+    channels,
+    contents,
+    doctor,
+    files,
+    inbox,
+    listening,
+    operator,
+    people,
+    processes,
+    webhooks,
+)
 from chat4all.cli.session import SERVERS
 from chat4all.client import ApiError
 from chat4all.model.failures import Failure
@@ -33,7 +46,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-for _room in (people, contents, access, files, inbox, channels, webhooks, listening, operator, doctor, processes):
+for _room in (people, contents, access, files, inbox, channels, accounts, webhooks, listening, operator, doctor, processes):
     _join(_room.app)
 
 

@@ -141,6 +141,25 @@ class Account(Struct, frozen=True):
     real: bool
 
 
+class Finding(Struct, frozen=True):
+    """Something that is wrong with an account, as a code, in words for people, and how it is mended; never a secret.
+
+    `fatal`: the credentials are not those of this account, or the provider does not accept them.
+    """
+
+    code: str
+    said: str
+    mend: str
+    fatal: bool = False
+
+
+class Examined(Struct, frozen=True):
+    """What the provider says of an account, in a line for people, and what is wrong. Nothing fatal: it confirmed them."""
+
+    said: str
+    findings: tuple[Finding, ...] = ()
+
+
 class Outgoing(Struct, frozen=True):
     """One send. `reference` is ours, at most 256 characters, and is echoed in receipts where the provider can.
 
@@ -320,6 +339,13 @@ class Channel(ABC):
     @abstractmethod
     async def check(self) -> str:
         """Ask the provider whom the credentials speak for. Changes nothing. One line for people; raises as `connect`."""
+
+    async def examine(self, webhook_url: str) -> Examined:
+        """Ask the provider about everything that must be right before messages come and go. Changes nothing.
+
+        `webhook_url`: where our webhook is, "" without a public address. Raises as `connect` what says nothing of the account.
+        """
+        return Examined(await self.check())
 
     @abstractmethod
     async def connect(self, webhook_url: str) -> str:

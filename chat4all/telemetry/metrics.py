@@ -54,6 +54,11 @@ LOGINS_REFUSED = Counter(
     "reason",
     where=(GATEWAY,),
 )
+ACCOUNTS_UNREAD = Counter(
+    "chat4all_accounts_unread_total",
+    "Times that a process could not ask the store whether an account has changed. It goes on with what it knows.",
+    where=(GATEWAY, STREAM, CHANNELS),
+)
 REVOCATIONS_UNREAD = Counter(
     "chat4all_revocations_unread_total",
     "Times that a process could not ask the store which logins have ended. After 30 s of it everybody is refused.",
@@ -315,9 +320,15 @@ SIGNALS = Counter(
 )
 BREAKER_OPEN = Reading("chat4all_breaker_open", "1 while the account's breaker holds sends back.", "channel", where=(CHANNELS,))
 BREAKER_OPENED = Counter("chat4all_breaker_opened_total", "Breakers that opened.", "channel", where=(CHANNELS,))
+ACCOUNT_PAUSED = Reading(
+    "chat4all_account_paused",
+    "1 while the channel's account is paused: what is to be sent from it waits.",
+    "channel",
+    where=(CHANNELS,),
+)
 ACCOUNT_UNOPENED = Reading(
     "chat4all_account_unopened",
-    "1 while the channel's account cannot be opened (its settings): what is to be sent from it waits.",
+    "1 while the channel's account cannot be opened, by its settings or its sealed credentials: what is to be sent waits.",
     "channel",
     where=(CHANNELS,),
 )

@@ -12,9 +12,9 @@ from chat4all.model.file_signatures import HEAD_BYTES, true_type
 from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type, mended_name, name_in
 from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.files.http_fetch import Transfer
-from chat4all.settings import Settings
 from chat4all.telemetry import logs, metrics
 from tasks.resources import Parts
 
@@ -33,9 +33,8 @@ class Fetcher:
     Channels are used for what they know, not for their connections: those belong to the loop that sends.
     """
 
-    def __init__(self, opened: Parts, opens: Callable[[str, Settings], Channel] = open_channel) -> None:
-        self._opened, self._opens = opened, opens
-        self._channels: dict[str, Channel] = {}
+    def __init__(self, opened: Parts, opens: Callable[..., Channel] = open_channel) -> None:
+        self._opened, self._live = opened, LiveChannels(opened.settings, opened.store, opens, every_s=0)
 
     def fetch(self, file_id: str) -> None:
         """Bring a file's bytes into the store. After a failure that may pass the sweep asks again, so many times."""
@@ -45,7 +44,7 @@ class Fetcher:
             return
         lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
         try:
-            _carry(opened, lifecycle, file, self._channel(file.channel))
+            _carry(opened, lifecycle, file, self._live.in_force(file.channel).channel)
         except Permanent as failure:
             if isinstance(failure, Refused):
                 metrics.FETCHES_REFUSED.of(file.channel, failure.detail).add()
@@ -57,11 +56,6 @@ class Fetcher:
             else:
                 lifecycle.changed(file, tries=file.tries + 1)
             raise
-
-    def _channel(self, name: str) -> Channel:
-        if name not in self._channels:
-            self._channels[name] = self._opens(name, self._opened.settings)
-        return self._channels[name]
 
 
 def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: Channel) -> None:

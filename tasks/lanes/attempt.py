@@ -55,7 +55,7 @@ class Sender:
         self._retries = channel.retries or parts.settings.retry_policy
         self.throttle = Throttle(channel.name, channel.limits, self._retries)
         self.calls = Calls(channel, parts, ProviderUploads(channel, parts, executor))
-        self._parts, self._channel, self._writer, self._executor = parts, channel, writer, executor
+        self._parts, self.channel, self._writer, self._executor = parts, channel, writer, executor
         self._owners = Owners(parts.store, executor)
         self._graces = Graces()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
@@ -93,15 +93,20 @@ class Sender:
             return GivenUp(row, Facts(), facts.refused_at, letter_of(row, facts.refused_at, facts.refused_reason))
         return None
 
+    def follows(self, before: "Sender") -> None:
+        """Take over from one with other credentials: what a person or the account was sent just now counts here too."""
+        if before.channel.account == self.channel.account:
+            self.throttle.follows(before.throttle)
+
     def signals(self) -> Signals:
         """What the account shows in passing, beside all deliveries."""
-        return Signals(self._channel, self.throttle.breaker)
+        return Signals(self.channel, self.throttle.breaker)
 
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""
         await self._owners.close()
         await self.calls.uploads.close()
-        await self._channel.close()
+        await self.channel.close()
 
     # Before the call
 
@@ -157,7 +162,7 @@ class Sender:
 
     async def _in_turn(self, row: Delivery, refusals: int, hold: Hold, source: Source = None) -> Outcome:
         """Try it when its turn has come. `source`: how a file goes out."""
-        away_s = await self.throttle.clear(row.address, self._channel.limits.cost(row.payload))
+        away_s = await self.throttle.clear(row.address, self.channel.limits.cost(row.payload))
         if away_s:
             return Wait(now_ms() + int(away_s * 1000) + 1, refusals)
         async with self._in_flight:
@@ -178,7 +183,7 @@ class Sender:
         if not file.object_key:
             found = await self._asked(arrived(self._parts.store, file))
         if isinstance(found, Media) and found.form:
-            found = await self._asked(in_its_form(self._parts, found, self._channel.limits))
+            found = await self._asked(in_its_form(self._parts, found, self.channel.limits))
         return found
 
     # The call
@@ -258,14 +263,14 @@ class Sender:
     def _followed(self, row: Delivery, to: str) -> bool:
         """Let the address move; whether what is addressed to the old one has somewhere to go now."""
         store, channel = self._parts.store, row.key.lane.channel
-        follow(store, channel, self._channel.account.account_id, row.address, to)
+        follow(store, channel, self.channel.account.account_id, row.address, to)
         return bool(successor(store, channel, row.address, row.user_id))
 
     def _doubtful(self, row: Delivery, refusals: int, error: Exception) -> Wait:
         """The person may have it: time for a receipt, longer each time, before it is sent again and counted."""
         self.calls.came_to("unknown")
         self.throttle.failed()
-        metrics.UNKNOWN_OUTCOMES.of(self._channel.name).add()
+        metrics.UNKNOWN_OUTCOMES.of(self.channel.name).add()
         self._count_second(row)
         why = error.reason if isinstance(error, Unknown) else described(error)
         log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
@@ -281,21 +286,21 @@ class Sender:
 
     def _findable(self, row: Delivery, facts: Facts, at: int) -> Sent:
         """The provider has it: with the way back from its ids, where receipts without our reference may already wait."""
-        account, limits = self._channel.account.account_id, self._channel.limits
+        account, limits = self.channel.account.account_id, self.channel.limits
         handles = [Handle(row.key.lane.channel, account, each, row.key) for each in each_id(facts.provider_id)]
         return Sent(row, facts, at, handles, limits.bare_receipts or not limits.echoes_reference)
 
     def _count_second(self, row: Delivery) -> None:
         """What may have left now may have left before."""
         if row.facts.resends:
-            metrics.SECOND_SENDS.of(self._channel.name).add()
+            metrics.SECOND_SENDS.of(self.channel.name).add()
 
     def _backoff_ms(self, refusals: int) -> int:
         policy = self._retries
         return int(1000 * backoff(refusals + 1, policy.backoff_first_s, policy.backoff_most_s, random.random))
 
     def _look_again_ms(self, grace_ms: int) -> int:
-        return min(grace_ms, RECEIPT_MS) if self._channel.limits.echoes_reference else grace_ms
+        return min(grace_ms, RECEIPT_MS) if self.channel.limits.echoes_reference else grace_ms
 
     async def _asked(self, question: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
         """The store's answer, fetched by a thread."""

@@ -13,7 +13,7 @@ from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
 from chat4all.model.signals import Signal
 from chat4all.ports import Channel
-from chat4all.settings import Settings
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.lanes.attempt import Sender
@@ -44,13 +44,16 @@ STOP_S = 5
 class LaneRunner:
     """Takes lanes when woken and works on them. `start` it once per process."""
 
-    def __init__(self, parts: Parts, opens: Callable[[str, Settings], Channel] = open_channel) -> None:
+    def __init__(self, parts: Parts, opens: Callable[..., Channel] = open_channel) -> None:
         self._parts = parts
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s)
         self._writer = writer = Writer(parts, self._executor)
+        live = LiveChannels(parts.settings, parts.store, opens)
         self.outlets = Outlets(
-            parts.settings, lambda channel: Sender(parts, opens(channel, parts.settings), writer, self._executor)
+            parts.settings,
+            lambda channel: Sender(parts, live.in_force(channel).channel, writer, self._executor),
+            live,
         )
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
@@ -67,6 +70,7 @@ class LaneRunner:
         metrics.IN_FLIGHT.from_(lambda: _by_channel((name, each.calls.under_way) for name, each in self.outlets.senders()))
         metrics.BREAKER_OPEN.from_(lambda: {(name,): each.throttle.breaker.is_open for name, each in self.outlets.senders()})
         metrics.ACCOUNT_UNOPENED.from_(lambda: {(name,): unopened for name, unopened in self.outlets.unopened().items()})
+        metrics.ACCOUNT_PAUSED.from_(lambda: {(name,): paused for name, paused in self.outlets.paused().items()})
         self._thread.start()
 
     def stop(self) -> None:

@@ -114,6 +114,10 @@ class Throttle:
         self.rate = AsyncLimiter(max(1.0, limits.account_per_second * RATE_PERIOD_S), RATE_PERIOD_S)
         self._channel = channel
 
+    def follows(self, before: "Throttle") -> None:
+        """Go on with the paces and the share of this one. The breaker begins anew: other credentials may be better."""
+        self.pace, self.rate, self.share = before.pace, before.rate, before.share
+
     async def clear(self, address: str, cost: float = 1.0) -> float:
         """Wait for this send's turn. 0 when it has come, else the seconds to stay away, which are too many to wait here.
 

@@ -49,6 +49,8 @@ ELSEWHERE = {
     "chat4all_deferred_ended_total": "tasks/test_waiting_updates.py",
     "chat4all_deferred_behind_seconds": "tasks/test_waiting_updates.py",
     "chat4all_account_unopened": "tasks/test_runner.py",
+    "chat4all_account_paused": "tasks/test_runner.py",
+    "chat4all_accounts_unread_total": "webapp/test_accounts.py",
     "chat4all_webhook_calls_total": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_call_seconds": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_oldest_seconds": "tasks/test_webhook_metrics.py",

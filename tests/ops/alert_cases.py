@@ -113,6 +113,11 @@ CASES: dict[str, Case] = {
         {'chat4all_account_unopened{channel="whatsapp"}': "0 1 1 0x30"},
         WHATSAPP,
     ),
+    "AccountPausedWithMessages": Case(
+        {'chat4all_account_paused{channel="whatsapp"}': "1x60", 'chat4all_retries_waiting{channel="whatsapp"}': "3x60"},
+        {'chat4all_account_paused{channel="whatsapp"}': "1x60", 'chat4all_retries_waiting{channel="whatsapp"}': "0x60"},
+        WHATSAPP,
+    ),
     "KeysFail": Case(
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0+1x30"},
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0 0 1 2 3 3x30"},
@@ -182,6 +187,11 @@ CASES: dict[str, Case] = {
     "RevocationsUnread": Case(
         {'chat4all_revocations_unread_total{instance="a"}': "0+60x30"},
         {'chat4all_revocations_unread_total{instance="a"}': "0 3x30"},
+        {"instance": "a"},
+    ),
+    "AccountsUnread": Case(
+        {'chat4all_accounts_unread_total{instance="a"}': "0+60x30"},
+        {'chat4all_accounts_unread_total{instance="a"}': "0 3x30"},
         {"instance": "a"},
     ),
     "FetchesRefused": Case(

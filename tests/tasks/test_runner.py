@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary, Throttled
-from chat4all.ports import LaneState, Lease, MessageStore, Outgoing
+from chat4all.ports import ConnectedAccount, LaneState, Lease, MessageStore, Outgoing
+from chat4all.services.seal import Seal
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS
@@ -90,6 +92,22 @@ def test_an_account_that_cannot_be_opened_is_shown(road: World) -> None:
     assert telegram.opened
     assert shown() == {"whatsapp": 0, "telegram": 0}
     runner.stop()
+
+
+def test_a_paused_account_is_shown_and_goes_on_when_it_is_resumed(road: World, start: Callable[[Fake], LaneRunner]) -> None:
+    """What is accepted meanwhile waits, and goes out by itself, once and in order; the runner asks the store for itself."""
+    channel, store = Fake(), road.store
+    sealed = Seal(road.parts.settings).seal({"token": "t"})
+    account = ConnectedAccount("a", "whatsapp", "1", sealed=sealed, state="paused")
+    assert store.put_account(account, 0)
+    say(road, 10)
+    start(channel).wake(LANE)
+    wait_for(lambda: READERS[metrics.ACCOUNT_PAUSED]().get(("whatsapp",)))
+    time.sleep(0.5)
+    assert channel.arrived == []
+    assert store.put_account(replace(account, state="active"), 1)
+    wait_for(lambda: len(channel.arrived) == 10)
+    assert not READERS[metrics.ACCOUNT_PAUSED]()[("whatsapp",)]
 
 
 def test_rows_that_come_while_it_is_held_are_found_without_a_wake(road: World, start: Callable[[Fake], LaneRunner]) -> None:

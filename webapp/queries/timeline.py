@@ -30,6 +30,7 @@ from chat4all.model.records import Cost, partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import Channel, Limits, MessageStore
 from chat4all.services.acceptance.attachments import caption
+from chat4all.services.accounts.live import stopped_by
 from chat4all.services.directory import People
 from chat4all.services.modified import modifications_of
 from chat4all.services.retired_deliveries import retired
@@ -113,6 +114,8 @@ class Timeline:
         for slot in slots(message):
             row = rows.get(delivery_key(message, slot, partition))
             delivery = external(slot.recipient, row, rows)
+            if delivery["status"] is State.PENDING and (why := stopped_by(self._channels, slot.recipient.channel)):
+                delivery["reason"] = why
             converted = conversions.of(slot, row, message.accepted_at)
             channel = self._channels.get(slot.recipient.channel)
             deliveries.append(delivery | carried(message, slot, channel, goes_converted(slot, converted)) | converted)

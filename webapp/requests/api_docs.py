@@ -24,6 +24,7 @@ CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
 MESSAGES = Tag(name="messages", description="What is said, and where it has come")
 FILES = Tag(name="files", description="Files, in parts straight to the object store")
 CHANNELS = Tag(name="channels", description="What each channel carries, and what providers call")
+ACCOUNTS = Tag(name="accounts", description="Numbers, pages and bots that messages go through")
 WEBHOOKS = Tag(name="webhooks", description="Endpoints of your own backend that are told what happens")
 HEALTH = Tag(name="health", description="Whether it runs")
 

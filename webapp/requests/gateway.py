@@ -13,6 +13,8 @@ from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
 from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
+from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.directory import People
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.webhooks.endpoints import Endpoints
@@ -26,7 +28,7 @@ class Gateway(Struct, frozen=True):
     """The ports of this process and what is built on them: all that its requests share.
 
     `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker.
-    `cadence`: how often signals are handed on.
+    `cadence`: how often signals are handed on. `live`: which account each of the `channels` sends from.
     """
 
     settings: Settings
@@ -36,6 +38,8 @@ class Gateway(Struct, frozen=True):
     acceptor: Acceptor
     webhooks: Webhooks
     endpoints: Endpoints
+    live: LiveChannels
+    accounts: AccountRegistry
     objects: ObjectStore
     logins: Logins
     revocations: Revocations
@@ -54,6 +58,7 @@ class Gateway(Struct, frozen=True):
     def close(self) -> None:
         """Let go of the ports: what was begun is finished, and threads of libraries end."""
         self.revocations.close()
+        self.live.close()
         self.log.close()
         self.store.close()
         self.objects.close()

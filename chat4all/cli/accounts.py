@@ -1,0 +1,134 @@
+"""Commands about accounts at providers, for a service client with scope manage.
+
+Credentials are asked for, or read from stdin.
+"""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from chat4all.channels import CHANNELS, own_settings, unknown_channel
+from chat4all.cli.printing import printable, say, say_json
+from chat4all.cli.session import SERVERS
+from chat4all.model.failures import Permanent
+
+app = typer.Typer()
+accounts = typer.Typer(help="Numbers, pages and bots that are connected while the service runs.", no_args_is_help=True)
+app.add_typer(accounts, name="accounts")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Read the credentials from stdin, as a JSON object, and ask nothing.")]
+
+
+@accounts.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """Print all accounts, those of the environment among them."""
+    for each in SERVERS.client().accounts():
+        say_json(each) if as_json else say(_line(each))
+
+
+@accounts.command()
+def show(account_id: str) -> None:
+    """Print an account."""
+    say_json(SERVERS.client().account(account_id))
+
+
+@accounts.command()
+def create(
+    channel: str,
+    provider_account_id: Annotated[str, typer.Argument(help="Phone number id, page id or account id; none for a bot.")] = "",
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    stdin: Stdin = False,
+) -> None:
+    """Connect an account, and check it: it is used once the provider accepts its credentials."""
+    if channel not in CHANNELS:
+        raise Permanent("unknown_channel", unknown_channel(channel))
+    client = SERVERS.client()
+    account = client.create_account(channel, _credentials(channel, stdin), provider_account_id, name)
+    say(f"account {account['account_id']}")
+    _say_check(client.check_account(account["account_id"]))
+
+
+@accounts.command()
+def check(account_id: str, as_json: AsJson = False) -> None:
+    """Ask the provider what is wrong with it. Status 1 when something is."""
+    found = SERVERS.client().check_account(account_id)
+    say_json(found) if as_json else _say_check(found)
+    if found["findings"]:
+        raise typer.Exit(1)
+
+
+@accounts.command()
+def connect(account_id: str) -> None:
+    """Register our webhook at the provider, where it lets us."""
+    say(printable(SERVERS.client().connect_account(account_id)["said"]))
+
+
+@accounts.command()
+def rename(account_id: str, name: str) -> None:
+    """Call it something else."""
+    say(_line(SERVERS.client().rename_account(account_id, name)))
+
+
+@accounts.command()
+def pause(account_id: str) -> None:
+    """Send nothing from it: messages wait."""
+    say(_line(SERVERS.client().pause_account(account_id)))
+
+
+@accounts.command()
+def resume(account_id: str) -> None:
+    """Send from it again."""
+    say(_line(SERVERS.client().resume_account(account_id)))
+
+
+@accounts.command()
+def rotate(account_id: str, stdin: Stdin = False) -> None:
+    """Give it other credentials. What is left empty stays."""
+    client = SERVERS.client()
+    channel = client.account(account_id)["channel"]
+    say(_line(client.rotate_account(account_id, _credentials(channel, stdin, needed=False))))
+
+
+@accounts.command()
+def delete(account_id: str) -> None:
+    """Remove it, and forget its credentials."""
+    SERVERS.client().delete_account(account_id)
+    say(f"deleted {printable(account_id)}")
+
+
+def _credentials(channel: str, stdin: bool, needed: bool = True) -> dict[str, str]:
+    """Never from arguments: other users of the machine see those."""
+    if stdin:
+        try:
+            given = json.load(sys.stdin)
+        except ValueError:
+            given = None
+        if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
+            raise typer.BadParameter("a JSON object of texts", param_hint="--stdin")
+        return given
+    own = own_settings(channel)
+    wanted = [each for each in own.credentials if each != own.names_account and (each in own.needed or not needed)]
+    asked = {each: typer.prompt(each, hide_input=True, default=None if needed else "", show_default=False) for each in wanted}
+    return {name: value for name, value in asked.items() if value}
+
+
+def _say_check(found: dict[str, Any]) -> None:
+    say(_line(found["account"]))
+    if found.get("said"):
+        say(printable(found["said"]))
+    for each in found["findings"]:
+        say(printable(f"  {each['code']}: {each['said']} {each['mend']}"))
+    if not found["findings"]:
+        say("nothing is wrong with it")
+
+
+def _line(account: dict[str, Any]) -> str:
+    marks = [account["state"], *([account["reason"]] if account.get("reason") else []), account["managed_by"]]
+    marks += ["simulated"] if account.get("simulated") else ["in use"] if account["in_use"] else []
+    name = f"  {account['name']}" if account.get("name") else ""
+    return printable(
+        f"{account['account_id']}  {account['channel']} {account['provider_account_id']}  {', '.join(marks)}{name}"
+    )

@@ -1,0 +1,72 @@
+"""The calls of the Python client about accounts at providers, for service clients with scope manage."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from chat4all.client.connection import Connection
+
+
+class AccountCalls:
+    """Mixed into `chat4all.client.Client`."""
+
+    _http: Connection
+
+    def create_account(
+        self, channel: str, credentials: Mapping[str, str], provider_account_id: str = "", name: str = ""
+    ) -> dict[str, Any]:
+        """Connect an account; it is used once `check_account` found that the provider accepts the credentials."""
+        body = {
+            "channel": channel,
+            "provider_account_id": provider_account_id,
+            "name": name,
+            "credentials": dict(credentials),
+        }
+        return self._http.call("POST", "/v1/accounts", body, key=str(uuid4()))
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """All accounts, those of the environment among them."""
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            page = self._http.call("GET", "/v1/accounts", params={"after": after} if after else {})
+            found += page["accounts"]
+            after = page.get("next")
+        return found
+
+    def account(self, account_id: str) -> dict[str, Any]:
+        """One of them. ApiError 404 when there is none."""
+        return self._http.call("GET", _path(account_id))
+
+    def rename_account(self, account_id: str, name: str) -> dict[str, Any]:
+        """Call it something else."""
+        return self._http.call("PATCH", _path(account_id), {"name": name})
+
+    def delete_account(self, account_id: str) -> None:
+        """Remove it, and forget its credentials."""
+        self._http.call("DELETE", _path(account_id))
+
+    def pause_account(self, account_id: str) -> dict[str, Any]:
+        """Send nothing from it: messages wait."""
+        return self._http.call("POST", f"{_path(account_id)}/pause")
+
+    def resume_account(self, account_id: str) -> dict[str, Any]:
+        """Send from it again."""
+        return self._http.call("POST", f"{_path(account_id)}/resume")
+
+    def rotate_account(self, account_id: str, credentials: Mapping[str, str]) -> dict[str, Any]:
+        """Give it other credentials; what is left out stays. ApiError 422 when the provider does not accept them."""
+        return self._http.call("POST", f"{_path(account_id)}/rotate", {"credentials": dict(credentials)})
+
+    def check_account(self, account_id: str) -> dict[str, Any]:
+        """Ask the provider what is wrong with it: `findings`, each with how it is mended."""
+        return self._http.call("POST", f"{_path(account_id)}/check")
+
+    def connect_account(self, account_id: str) -> dict[str, Any]:
+        """Register our webhook at the provider, where it lets us."""
+        return self._http.call("POST", f"{_path(account_id)}/connect")
+
+
+def _path(account_id: str) -> str:
+    return f"/v1/accounts/{quote(account_id, safe='')}"

@@ -1,0 +1,1 @@
+"""Accounts at providers: connected, changed, paused and removed while everything runs."""

@@ -1,0 +1,266 @@
+"""Accounts of this deployment: connected, renamed, paused, resumed, given other credentials, asked about, removed.
+
+Whoever changes an account decides on what all of them were, and tries again when somebody else was faster.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from chat4all.channels import CHANNELS, open_channel, own_settings, unknown_channel
+from chat4all.channels.account_settings import WrongCredentials
+from chat4all.model.clock import now_ms
+from chat4all.model.failures import Failure, Temporary
+from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore
+from chat4all.redaction import know
+from chat4all.services.accounts.live import LiveChannels, all_accounts, opened
+from chat4all.services.seal import Seal
+from chat4all.settings import Settings
+
+T = TypeVar("T")
+
+NAME_MOST = 128
+# A check makes several calls, each of which has a limit of its own.
+CALLS_MOST = 4
+UNREACHABLE = "See that this machine reaches the provider, and look at the provider's status page; then check again."
+
+
+class Wrong(ValueError):
+    """What somebody asked for cannot be; `field` names what is wrong."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+class NoSuch(LookupError):
+    """There is no such account."""
+
+
+class Taken(Exception):
+    """This id belongs to another account."""
+
+
+class Conflict(Exception):
+    """It cannot be as things are; `code` says why, the text what to do."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Refused(Exception):
+    """The provider does not accept the credentials. Nothing was changed."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(f"{finding.said} {finding.mend}")
+        self.finding = finding
+
+
+class AccountRegistry:
+    """The accounts of this deployment."""
+
+    def __init__(
+        self, settings: Settings, store: MessageStore, live: LiveChannels, opens: Callable[..., Channel] = open_channel
+    ) -> None:
+        self._settings, self._store, self._live, self._opens = settings, store, live, opens
+
+    def create(
+        self, channel: str, provider_account_id: str, name: str, given: Mapping[str, str], by: str, account_id: str
+    ) -> ConnectedAccount:
+        """Connect an account; it is used once the provider has confirmed it (`check`). The same again is the one there is.
+
+        Wrong when it cannot be; Conflict when the channel has an account; Taken when the id
+        is another account's.
+        """
+        if channel not in CHANNELS:
+            raise Wrong("channel", unknown_channel(channel))
+        kept = self._fit(channel, _with_id(channel, provider_account_id, given))
+        account = own_settings(channel).account_of(kept)
+        if provider_account_id and provider_account_id != account:
+            raise Wrong("provider_account_id", "is not the account of these credentials")
+        while True:
+            seen = self._store.accounts_changed()
+            there = self._store.account(account_id)
+            if there is not None:
+                return self._same(there, channel, account, name)
+            self._room_for(channel)
+            at, sealed = now_ms(), Seal(self._settings).seal(kept)
+            made = ConnectedAccount(account_id, channel, account, name, sealed, created_at=at, changed_at=at, created_by=by)
+            if self._store.put_account(made, seen):
+                self._live.read()
+                return made
+
+    def all(self) -> list[ConnectedAccount]:
+        """Those that are not removed, by id."""
+        return [each for each in all_accounts(self._store) if each.state != "removed"]
+
+    def get(self, account_id: str) -> ConnectedAccount:
+        """One. NoSuch when there is none, or it is removed."""
+        found = self._store.account(account_id)
+        if found is None or found.state == "removed":
+            raise NoSuch
+        return found
+
+    def rename(self, account_id: str, name: str) -> ConnectedAccount:
+        """Call it something else."""
+        return self._replaced(account_id, lambda old: replace(old, name=name))
+
+    def pause(self, account_id: str) -> ConnectedAccount:
+        """Send nothing from it: messages wait, and end when they are too old. What people write comes in all the same."""
+        return self._replaced(account_id, lambda old: replace(_confirmed(old), state="paused"))
+
+    def resume(self, account_id: str) -> ConnectedAccount:
+        """Send from it again, what waits first. Nothing changes for one that is not paused."""
+        return self._replaced(account_id, lambda old: replace(old, state="active") if old.state == "paused" else old)
+
+    def remove(self, account_id: str) -> None:
+        """Forget its credentials. What was to be sent from it fails as account_removed."""
+        self._replaced(account_id, lambda old: replace(old, state="removed", sealed=b"", reason=""))
+
+    def rotate(self, account_id: str, given: Mapping[str, str]) -> ConnectedAccount:
+        """Give it these credentials; those that are left out stay. Refused when the provider does not accept them."""
+        old = self.get(account_id)
+        kept = self._fit(old.channel, _with_id(old.channel, old.provider_account_id, self._merged(old, given)))
+        if own_settings(old.channel).account_of(kept) != old.provider_account_id:
+            raise Wrong("credentials", "are those of another account: connect that one")
+        found = self._examined(self._opens(old.channel, self._settings, kept), account_id)
+        refused = next((each for each in found.findings if each.fatal), None)
+        if refused:
+            raise Refused(refused)
+        sealed = Seal(self._settings).seal(kept)
+
+        def rotated(now: ConnectedAccount) -> ConnectedAccount:
+            state = "active" if now.state == "failing" else now.state
+            return replace(now, sealed=sealed, state=state, reason="", checked_at=now_ms())
+
+        return self._replaced(account_id, rotated)
+
+    def check(self, account_id: str) -> tuple[ConnectedAccount | None, Examined]:
+        """Ask the provider what is wrong with it; once it confirmed the credentials, the account is used.
+
+        None: the environment's account of this channel, of which nothing is kept.
+        """
+        if account_id in CHANNELS:
+            return None, self._examined(self._live.environment(account_id), account_id)
+        account = self.get(account_id)
+        found = self._examined(self._channel(account), account_id)
+        if any(each.code == "unreachable" for each in found.findings):
+            return account, found
+        return self._replaced(account_id, lambda old: _checked(old, account, found)), found
+
+    def connect(self, account_id: str) -> str:
+        """Register our webhook at the provider, where it lets us. What was done, in a line; raises as `Channel.connect`."""
+        account = self.get(account_id)
+        channel, url = self._channel(account), self.webhook_url(account.channel, account_id)
+        return self._asked(channel, lambda: channel.connect(url))
+
+    def webhook_url(self, channel: str, account_id: str) -> str:
+        """Where the provider finds us; "" without a public address."""
+        base = self._settings.public_url.rstrip("/")
+        own = "" if account_id == channel else f"/accounts/{account_id}"
+        return f"{base}/channels/{channel}{own}/webhook" if base else ""
+
+    def credential_names(self, account: ConnectedAccount) -> list[str]:
+        """Which credentials it has; none where they cannot be opened."""
+        try:
+            return sorted(opened(Seal(self._settings), account))
+        except Failure:
+            return []
+
+    def _channel(self, account: ConnectedAccount) -> Channel:
+        return self._opens(account.channel, self._settings, opened(Seal(self._settings), account))
+
+    def _merged(self, old: ConnectedAccount, given: Mapping[str, str]) -> dict[str, str]:
+        """Where no key opens what there was, all of it must be given."""
+        try:
+            return opened(Seal(self._settings), old) | dict(given)
+        except Failure:
+            return dict(given)
+
+    def _fit(self, channel: str, given: Mapping[str, str]) -> dict[str, str]:
+        """The credentials, if a channel can be opened with them. From now on they are said nowhere."""
+        know(*(value for name, value in given.items() if not name.endswith("_id")))
+        kept = {name: value for name, value in given.items() if value}
+        if channel == "telegram":
+            kept.setdefault("webhook_secret", secrets.token_urlsafe(32))
+        try:
+            self._opens(channel, self._settings, kept)
+        except WrongCredentials as wrong:
+            own = wrong.field == own_settings(channel).names_account
+            raise Wrong("provider_account_id" if own else f"credentials.{wrong.field}", str(wrong)) from None
+        return kept
+
+    def _room_for(self, channel: str) -> None:
+        if self._live.environment(channel).account.real:
+            why = f"{channel} is set up by environment variables: unset {channel.upper()}_… and restart first"
+            raise Conflict("environment_account", why)
+        if any(each.channel == channel for each in self.all()):
+            raise Conflict("account_exists", f"{channel} has an account: give that one other credentials, or remove it")
+
+    def _same(self, there: ConnectedAccount, channel: str, account: str, name: str) -> ConnectedAccount:
+        if (there.channel, there.provider_account_id, there.name) != (channel, account, name) or there.state == "removed":
+            raise Taken
+        return there
+
+    def _examined(self, channel: Channel, account_id: str) -> Examined:
+        url = self.webhook_url(channel.name, account_id)
+        try:
+            return self._asked(channel, lambda: channel.examine(url))
+        except Temporary as failure:
+            return Examined("", (Finding("unreachable", f"The provider gave no answer: {failure.reason}.", UNREACHABLE),))
+        except Failure as failure:
+            return Examined("", (Finding(failure.reason, "The provider refuses the account.", UNREACHABLE, True),))
+
+    def _asked(self, channel: Channel, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async def asked() -> T:
+            try:
+                async with asyncio.timeout(CALLS_MOST * self._settings.provider_timeout_s):
+                    return await question()
+            except TimeoutError:
+                raise Temporary("no_answer") from None
+            finally:
+                await channel.close()
+
+        return asyncio.run(asked())
+
+    def _replaced(self, account_id: str, change: Callable[[ConnectedAccount], ConnectedAccount]) -> ConnectedAccount:
+        while True:
+            seen = self._store.accounts_changed()
+            old = self.get(account_id)
+            new = change(old)
+            if new == old:
+                return old
+            new = replace(new, changed_at=now_ms())
+            if self._store.put_account(new, seen):
+                self._live.read()
+                return new
+
+
+def _with_id(channel: str, account: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The credentials with the provider's id of the account, which is not among those that are given."""
+    named = own_settings(channel).names_account
+    if named and named in given and given[named] != account:
+        raise Wrong(f"credentials.{named}", "give it as provider_account_id")
+    return dict(given) | ({named: account} if named else {})
+
+
+def _confirmed(account: ConnectedAccount) -> ConnectedAccount:
+    if account.state == "connecting":
+        raise Conflict("account_connecting", "the provider has not confirmed it yet: check it first")
+    return account
+
+
+def _checked(now: ConnectedAccount, asked: ConnectedAccount, found: Examined) -> ConnectedAccount:
+    """What the answer makes of the account, unless it has other credentials by now."""
+    if now.sealed != asked.sealed:
+        return now
+    fatal = next((each for each in found.findings if each.fatal), None)
+    if fatal is None:
+        state = "paused" if now.state == "paused" else "active"
+    else:
+        state = "failing" if now.state == "active" else now.state
+    return replace(now, state=state, reason=fatal.code if fatal else "", checked_at=now_ms())

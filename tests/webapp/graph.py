@@ -1,0 +1,83 @@
+"""A provider for tests of accounts: Meta's Graph API and the Bot API as far as a check asks."""
+
+import hashlib
+import hmac
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+NUMBER = {"display_phone_number": "+1 555", "verified_name": "Shop", "status": "CONNECTED", "quality_rating": "GREEN"}
+
+
+class Provider:
+    """Knows one account of each kind. What a test changes of `wrong` is what is wrong there; `calls`: what was asked."""
+
+    def __init__(self) -> None:
+        self.token, self.secret = "t0ken-of-the-provider", "app-s3cret-of-the-provider"
+        self.account, self.bot = "4200", "77:b0t-token-of-the-provider"
+        self.wrong: dict[str, Any] = {}
+        self.hook = {"url": ""}
+        self.calls: list[str] = []
+        answer = self.answer
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, body = answer(self.path, self.headers.get("Authorization", ""))
+                said = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            do_POST = do_GET  # noqa: N815 - as the library calls it
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, authorization: str) -> tuple[int, Any]:
+        """One call."""
+        place, query = urlsplit(path).path, {name: some[0] for name, some in parse_qs(urlsplit(path).query).items()}
+        self.calls.append(place)
+        if place.startswith("/bot"):
+            return self._telegram(place)
+        if error := self.wrong.get("error"):
+            return 400, {"error": {"message": "no", "code": error[0], "error_subcode": error[1]}}
+        if authorization != f"Bearer {self.token}":
+            return 401, {"error": {"message": "no", "code": 190}}
+        name = place.rsplit("/", 1)[-1]
+        if name == "debug_token":
+            return 200, {"data": {"app_id": "1", "scopes": self.wrong.get("scopes", SCOPES)}}
+        if name == "subscribed_apps":
+            return 200, {"data": self.wrong.get("apps", [{"id": "1", "subscribed_fields": ["messages"]}])}
+        proof = hmac.new(self.secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
+        if query.get("appsecret_proof", proof) != proof:
+            return 400, {"error": {"message": "Invalid appsecret_proof", "code": 100}}
+        if name != self.account:
+            return 400, {"error": {"message": "no", "code": 100, "error_subcode": 33}}
+        if query.get("fields") == "whatsapp_business_account":
+            return 200, {"whatsapp_business_account": {"id": self.wrong.get("business", "9")}}
+        return 200, NUMBER | {"id": name, "name": "Shop"} | self.wrong.get("number", {})
+
+    def _telegram(self, place: str) -> tuple[int, Any]:
+        if not place.startswith(f"/bot{self.bot}/"):
+            return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
+        if place.endswith("/getWebhookInfo"):
+            hook = {"has_custom_certificate": False, "pending_update_count": 0} | self.hook
+            return 200, {"ok": True, "result": hook}
+        return 200, {"ok": True, "result": {"id": 77, "is_bot": True, "first_name": "Shop", "username": "shop_bot"}}
+
+
+SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management", "pages_messaging", "pages_manage_metadata"]

@@ -1,0 +1,113 @@
+"""What the API takes and gives of accounts at providers."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from webapp.schemas.models import RequestBody, RequestParams, ResponseModel, Time
+
+Credentials = Annotated[
+    dict[str, str],
+    Field(
+        description="By the channel: WhatsApp token, app_secret, verify_token, business_account_id; Instagram and Messenger "
+        "token, app_secret, verify_token; Telegram bot_token, webhook_secret. They are sealed, and never told again",
+        examples=[{"token": "…", "app_secret": "…", "verify_token": "…"}],
+    ),
+]
+Name = Annotated[str, Field(max_length=128, description="What people call it")]
+
+
+class NewAccount(RequestBody):
+    """An account that is to be connected."""
+
+    channel: Annotated[str, Field(max_length=64, examples=["whatsapp"])]
+    provider_account_id: Annotated[
+        str,
+        Field(
+            max_length=64,
+            description="The provider's id: the phone number id, page id or account id. Of a bot its token says it",
+            examples=["106540352242922"],
+        ),
+    ] = ""
+    name: Name = ""
+    credentials: Credentials
+
+
+class AccountChange(RequestBody):
+    """What of it is to be otherwise."""
+
+    name: Name
+
+
+class NewCredentials(RequestBody):
+    """Credentials in place of those that it has; what is left out stays."""
+
+    credentials: Credentials
+
+
+class AccountPath(RequestParams):
+    """Names an account."""
+
+    account_id: Annotated[str, Field(max_length=64)]
+
+
+class AccountWebhookPath(RequestParams):
+    """Names the account that a provider calls about."""
+
+    channel: Annotated[str, Field(max_length=64)]
+    account_id: Annotated[str, Field(max_length=64)]
+
+
+class AccountOut(ResponseModel):
+    """An account. One that the environment set up has the channel's name for an id, and cannot be changed here.
+
+    `state` connecting: the provider has not confirmed its credentials yet, and it is not used. failing: it refused them when it
+    was asked last, as `reason` says. `in_use`: whether the channel sends from it now. `simulated`: it reaches nobody.
+    """
+
+    account_id: str
+    channel: str
+    provider_account_id: str
+    name: str = ""
+    workspace: str
+    state: Literal["connecting", "active", "paused", "failing"]
+    reason: str = ""
+    managed_by: Literal["api", "environment"]
+    in_use: bool
+    simulated: bool = False
+    credential_names: Annotated[list[str], Field(description="Which of them are kept; none: no key opens them")]
+    webhook_url: Annotated[str, Field(description="Where the provider finds us; left out without a public address")] = ""
+    created_at: Time | None = None
+    changed_at: Time | None = None
+    checked_at: Annotated[Time | None, Field(description="When the provider was asked last")] = None
+
+
+class AccountsOut(ResponseModel):
+    """Accounts, by id. `next` goes into `after`."""
+
+    accounts: list[AccountOut]
+    next: str | None = None
+
+
+class FindingOut(ResponseModel):
+    """Something that is wrong, and how it is mended. `fatal`: the provider does not accept the credentials."""
+
+    code: Annotated[str, Field(examples=["token_refused"])]
+    said: str
+    mend: str
+    fatal: bool
+
+
+class CheckOut(ResponseModel):
+    """What the provider says of it. No findings: messages can come and go."""
+
+    account: AccountOut
+    said: str = ""
+    findings: list[FindingOut]
+
+
+class ConnectOut(ResponseModel):
+    """What was done at the provider, in a line for people."""
+
+    account: AccountOut
+    said: str

@@ -1,0 +1,229 @@
+"""Accounts at providers, connected while everything runs. Credentials go in, and never come out."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from msgspec.structs import asdict
+
+from chat4all.channels import CHANNELS
+from chat4all.model.callers import MANAGE
+from chat4all.model.clock import rfc3339
+from chat4all.model.failures import Permanent
+from chat4all.model.ids import made_id
+from chat4all.ports import DEFAULT_WORKSPACE, ConnectedAccount
+from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.accounts.registry import AccountRegistry, Conflict, NoSuch, Refused, Taken, Wrong
+from chat4all.settings import SettingsError
+from webapp.requests.api_docs import ACCOUNTS, SECURED, problems
+from webapp.requests.gateway import caller, gateway
+from webapp.requests.idempotency import given_key, keyed, reused
+from webapp.requests.problems import Problem
+from webapp.requests.responses import answer, page_after
+from webapp.requests.validation import checked, without_blanks
+from webapp.schemas.account_models import (
+    AccountChange,
+    AccountOut,
+    AccountPath,
+    AccountsOut,
+    CheckOut,
+    ConnectOut,
+    NewAccount,
+    NewCredentials,
+)
+from webapp.schemas.models import PagedQuery
+from webapp.views import auth
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+api = APIBlueprint(
+    "accounts",
+    __name__,
+    abp_tags=[ACCOUNTS],
+    abp_security=SECURED,
+    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+)
+api.before_request(auth.require)
+api.before_request(lambda: auth.need(MANAGE))
+
+
+def _understood(view: View) -> View:
+    """A view whose service says in its own words what cannot be."""
+
+    @wraps(view)
+    def wrapper(**parts: Any) -> Any:
+        try:
+            return view(**parts)
+        except Wrong as wrong:
+            raise Problem(422, "invalid", str(wrong), wrong.field) from None
+        except NoSuch:
+            raise Problem(404, "unknown_account", "there is no such account") from None
+        except Conflict as conflict:
+            raise Problem(409, conflict.code, str(conflict)) from None
+        except Refused as refused:
+            raise Problem(422, refused.finding.code, str(refused), "credentials") from None
+        except SettingsError as error:
+            raise Problem(503, "not_configured", str(error)) from None
+        except Permanent as failure:
+            raise Problem(409, failure.reason, failure.detail or "the account cannot be used as it is: check it") from None
+
+    return wrapper  # type: ignore[return-value]
+
+
+@api.post("/v1/accounts", responses={"201": AccountOut})
+@keyed
+@checked
+@_understood
+def create_account(body: NewAccount) -> Response:
+    """Connect an account. It is used once `check` has found that the provider accepts its credentials."""
+    key, by = given_key(), caller().user_id
+    # Nothing that holds credentials is kept for a repetition: the account is found again by its id.
+    account_id = made_id("account", by, key) if key else str(uuid4())
+    try:
+        account = _registry().create(body.channel, body.provider_account_id, body.name, body.credentials, by, account_id)
+    except Taken:
+        raise reused() from None
+    auth.security.warning("account_created", account_id=account.account_id, channel=account.channel, by=by)
+    return answer(_shape(account), 201)
+
+
+@api.get("/v1/accounts", responses={"200": AccountsOut})
+@checked
+@_understood
+def list_accounts(query: PagedQuery) -> Response:
+    """All accounts by id, those of the environment among them."""
+    shapes = [_shape(each) for each in _registry().all()] + [_of_environment(name) for name in _live()]
+    page, more = page_after(
+        sorted(shapes, key=lambda each: str(each["account_id"])), query.after, query.limit, lambda each: str(each["account_id"])
+    )
+    return answer({"accounts": page} | more)
+
+
+@api.get("/v1/accounts/<account_id>", responses={"200": AccountOut})
+@checked
+@_understood
+def get_account(path: AccountPath) -> Response:
+    """An account."""
+    return answer(_shown(path.account_id))
+
+
+@api.patch("/v1/accounts/<account_id>", responses={"200": AccountOut})
+@checked
+@_understood
+def change_account(path: AccountPath, body: AccountChange) -> Response:
+    """Call it something else."""
+    return answer(_shape(_registry().rename(_ours(path), body.name)))
+
+
+@api.delete("/v1/accounts/<account_id>", responses={"204": None})
+@checked
+@_understood
+def delete_account(path: AccountPath) -> Response:
+    """Remove it, and forget its credentials. What waits to be sent from it fails as account_removed."""
+    _registry().remove(_ours(path))
+    auth.security.warning("account_removed", account_id=path.account_id, by=caller().user_id)
+    return Response(status=204)
+
+
+@api.post("/v1/accounts/<account_id>/pause", responses={"200": AccountOut})
+@checked
+@_understood
+def pause_account(path: AccountPath) -> Response:
+    """Send nothing from it: messages wait. What people write comes in all the same."""
+    return answer(_shape(_registry().pause(_ours(path))))
+
+
+@api.post("/v1/accounts/<account_id>/resume", responses={"200": AccountOut})
+@checked
+@_understood
+def resume_account(path: AccountPath) -> Response:
+    """Send from it again, what waits first."""
+    return answer(_shape(_registry().resume(_ours(path))))
+
+
+@api.post("/v1/accounts/<account_id>/rotate", responses={"200": AccountOut})
+@checked
+@_understood
+def rotate_account(path: AccountPath, body: NewCredentials) -> Response:
+    """Give it other credentials, in force in every process within two seconds. The provider is asked first."""
+    account = _registry().rotate(_ours(path), body.credentials)
+    auth.security.warning("account_rotated", account_id=path.account_id, by=caller().user_id)
+    return answer(_shape(account))
+
+
+@api.post("/v1/accounts/<account_id>/check", responses={"200": CheckOut})
+@checked
+@_understood
+def check_account(path: AccountPath) -> Response:
+    """Ask the provider about everything that must be right, and say how to mend what is not. Changes nothing there."""
+    account, found = _registry().check(path.account_id)
+    shape = _shape(account) if account else _of_environment(path.account_id)
+    return answer({"account": shape, "said": found.said, "findings": [asdict(each) for each in found.findings]})
+
+
+@api.post("/v1/accounts/<account_id>/connect", responses={"200": ConnectOut})
+@checked
+@_understood
+def connect_account(path: AccountPath) -> Response:
+    """Register our webhook at the provider, where it lets us."""
+    said = _registry().connect(_ours(path))
+    return answer({"account": _shown(path.account_id), "said": said})
+
+
+def _registry() -> AccountRegistry:
+    return gateway().accounts
+
+
+def _live() -> LiveChannels:
+    return gateway().live
+
+
+def _ours(path: AccountPath) -> str:
+    if path.account_id in CHANNELS:
+        raise Conflict("environment_account", "the environment set this account up: change its variables, and restart")
+    return path.account_id
+
+
+def _shown(account_id: str) -> dict[str, Any]:
+    return _of_environment(account_id) if account_id in CHANNELS else _shape(_registry().get(account_id))
+
+
+def _shape(account: ConnectedAccount) -> dict[str, Any]:
+    used = _live().in_force(account.channel).account
+    shown = {
+        "name": account.name,
+        "reason": account.reason,
+        "webhook_url": _registry().webhook_url(account.channel, account.account_id),
+        "checked_at": rfc3339(account.checked_at) if account.checked_at else "",
+    }
+    return without_blanks(shown) | {
+        "account_id": account.account_id,
+        "channel": account.channel,
+        "provider_account_id": account.provider_account_id,
+        "workspace": account.workspace,
+        "state": account.state,
+        "managed_by": "api",
+        "in_use": used is not None and used.account_id == account.account_id,
+        "credential_names": _registry().credential_names(account),
+        "created_at": rfc3339(account.created_at),
+        "changed_at": rfc3339(account.changed_at),
+    }
+
+
+def _of_environment(name: str) -> dict[str, Any]:
+    account = _live().environment(name).account
+    url = _registry().webhook_url(name, name)
+    return without_blanks({"webhook_url": url}) | {
+        "account_id": name,
+        "channel": name,
+        "provider_account_id": account.account_id,
+        "workspace": DEFAULT_WORKSPACE,
+        "state": "active",
+        "managed_by": "environment",
+        "in_use": _live().in_force(name).account is None,
+        "simulated": not account.real,
+        "credential_names": [],
+    }
