@@ -54,18 +54,15 @@ export function outward(url, label) {
   return h("a", { href: parsed.href, target: "_blank", rel: "noopener noreferrer", dir: "auto" }, label || url);
 }
 
-// One call in each frame, however often it is asked for.
-export function eachFrame(act) {
-  let asked = false;
+const CALM_MS = 120;
+
+// At once, and then once in a while, however often it is asked for: people do not read faster, and drawing costs.
+export function calmly(act) {
+  let [timer, last] = [0, -Infinity];
   return () => {
-    if (asked) return;
-    asked = true;
-    const done = () => {
-      if (!asked) return;
-      asked = false;
+    timer ||= setTimeout(() => {
+      [timer, last] = [0, performance.now()];
       act();
-    };
-    requestAnimationFrame(done);
-    setTimeout(done, 250);  // A tab in the background has no frames.
+    }, Math.max(0, last + CALM_MS - performance.now()));
   };
 }

@@ -1,7 +1,7 @@
 // What the page knows: conversations by activity, the people in them, and what the stream says of both. Rooms listen to it.
 
 import { call, get, Problem } from "./api.js";
-import { eachFrame } from "./dom.js";
+import { calmly } from "./dom.js";
 
 const PAGE = 100;
 const UNKNOWN_MOST = 10;  // Beyond so many conversations that are news to us, the first page is read instead of each of them.
@@ -30,7 +30,7 @@ export class Store extends EventTarget {
     super();
     this.user = user;
     this.stream = stream;
-    this.#changed = eachFrame(() => this.dispatchEvent(new Event("list")));
+    this.#changed = calmly(() => this.dispatchEvent(new Event("list")));
     stream.addEventListener("message", ({ detail }) => this.#told(detail));
     stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id));
     stream.addEventListener("handling", ({ detail }) => this.#handled(detail));

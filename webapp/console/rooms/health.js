@@ -1,7 +1,7 @@
 // Health: whether the service answers and how quickly, and what passes by on this page's own stream, drawn.
 
 import { get } from "../api.js";
-import { eachFrame, h, svg } from "../dom.js";
+import { calmly, h, svg } from "../dom.js";
 import { explained, seconds, t } from "../i18n.js";
 
 const SECONDS = 120;
@@ -52,7 +52,7 @@ export class HealthRoom extends HTMLElement {
     this.#table = h("div", { class: "figures", tabindex: "0", role: "region", "aria-label": t("health.states") });
     this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("health.title")), this.#ready, this.#line, this.#charts, h("h2", {}, t("health.states")), this.#table,
       h("p", { class: "kind" }, t(store.has("manage") ? "health.of_all" : "health.of_mine"))));
-    const draw = eachFrame(() => this.#draw());
+    const draw = calmly(() => this.#draw());
     for (const kind of ["message", "state", "line"]) store.stream.addEventListener(kind, draw, { signal: this.#listening.signal });
     this.#timers = [setInterval(draw, 1000), setInterval(() => this.#look(), LOOK_MS)];
     this.#look();
