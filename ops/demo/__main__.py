@@ -7,7 +7,7 @@ from rich.console import Console
 from chat4all.cli.running import beside_running
 from chat4all.settings import SettingsError
 from ops.demo import across, chat, contents, failover, files, kill, load, scale
-from ops.harness.guard import RealPeople, refuse_real
+from ops.harness.guard import RealPeople, refuse_connected, refuse_real
 from ops.harness.system import Running
 
 WIDTH = 120
@@ -42,6 +42,11 @@ def main() -> int:
     system = Running(settings)
     if not system.answers():
         console.print(f"[red]Nothing runs on {settings.data.resolve()}. Start it in another terminal first: make run")
+        return 1
+    try:
+        refuse_connected(settings)
+    except RealPeople as error:
+        console.print(f"[red]{error}")
         return 1
     return 0 if all(story(system, console) for story in stories) else 1
 

@@ -19,7 +19,7 @@ import psutil
 
 from chat4all.root import ROOT
 from chat4all.settings import SettingsError, load
-from ops.harness.guard import RealPeople, refuse_real
+from ops.harness.guard import RealPeople, refuse_connected, refuse_real
 from ops.harness.system import Running, System
 from ops.native.k6 import K6
 from ops.native.packages import K6_VERSION
@@ -41,7 +41,9 @@ def main() -> int:
         if "--own" in sys.argv:
             return _on_its_own(scenarios)
         refuse_real(load())
-        return _run_all(scenarios, _access())
+        env = _access()
+        refuse_connected(load())
+        return _run_all(scenarios, env)
     except (SettingsError, RealPeople) as error:
         print(error)
         return 1

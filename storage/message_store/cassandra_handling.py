@@ -19,7 +19,10 @@ from storage.message_store.cassandra_rows import Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
 
 HANDLINGS = Register("handlings", "conversation_id")
-ANY = "SELECT conversation_id FROM handlings LIMIT 1"
+# A row of no conversation, written before the first one is handled: whether any is can be asked without looking through all.
+ANY = "SELECT conversation_id FROM handlings WHERE conversation_id = ?"
+MARK = "INSERT INTO handlings (conversation_id) VALUES (?)"
+MARKED = "*"
 LEAVE = "DELETE FROM activity USING TIMESTAMP ? WHERE reader = ? AND slot = ? AND conversation_id = ?"
 NOTE = "INSERT INTO handling_due (day, at, conversation_id, kind, version) VALUES (?, ?, ?, ?, ?)"
 DUE = "SELECT at, conversation_id, kind, version FROM handling_due WHERE day = ? AND at >= ? AND at <= ? LIMIT ?"
@@ -55,7 +58,8 @@ class CassandraHandlings(Handlings):
             if wanted == before:
                 return body
             kept = replace(wanted, version=before.version + 1)
-            self._db.put([*map(_note, kept.due), *self._entered(kept)])
+            mark: list[Put] = [] if self._handles else [(("handlings", MARKED), MARK, (MARKED,))]
+            self._db.put([*mark, *map(_note, kept.due), *self._entered(kept)])
             return as_json(kept)
 
         body, ours = HANDLINGS.settle(self._db, [(conversation_id,)], changed)[conversation_id,]
@@ -68,7 +72,7 @@ class CassandraHandlings(Handlings):
     def handles_any(self) -> bool:
         now = time.monotonic()
         if not self._handles and now >= self._believed_until:
-            self._handles = bool(self._db.rows(ANY))
+            self._handles = bool(self._db.rows(ANY, MARKED))
             self._believed_until = now + LOOK_AFTER_MS / 2000
         return self._handles
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault
@@ -22,12 +22,13 @@ import pytest
 import redis
 from supervisor.xmlrpc import Faults
 
+from chat4all.ports.accounts import ConnectedAccount
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from ops.harness import broker, spawning
 from ops.harness import servers as real
-from ops.harness.guard import RealPeople, refuse_real
+from ops.harness.guard import RealPeople, refuse_connected, refuse_real
 from ops.harness.phones import Phones
 from ops.harness.place import Here, new_operator
 from ops.harness.readers import Readers
@@ -172,6 +173,17 @@ def test_real_people_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "12345:real")
     with pytest.raises(RealPeople, match="telegram has real credentials"):
         refuse_real(Settings(data=tmp_path))
+
+
+def test_accounts_that_were_connected_are_real_people(tmp_path: Path) -> None:
+    """An account in use is named by its channel, a paused one too; a removed one reaches nobody."""
+    settings = Settings(data=tmp_path)
+    with closing(open_store(settings)) as store:
+        refuse_connected(settings)
+        for number, (state, is_refused) in enumerate([("active", True), ("paused", True), ("removed", False)]):
+            assert store.put_account(ConnectedAccount("wa", "whatsapp", "1", state=state), number)
+            with pytest.raises(RealPeople, match="whatsapp") if is_refused else nullcontext():
+                refuse_connected(settings)
 
 
 @pytest.fixture
