@@ -179,6 +179,7 @@ def test_accounts_that_were_connected_are_real_people(tmp_path: Path) -> None:
     """An account in use is named by its channel, a paused one too; a removed one reaches nobody."""
     settings = Settings(data=tmp_path)
     with closing(open_store(settings)) as store:
+        store.migrate()
         refuse_connected(settings)
         for number, (state, is_refused) in enumerate([("active", True), ("paused", True), ("removed", False)]):
             assert store.put_account(ConnectedAccount("wa", "whatsapp", "1", state=state), number)
