@@ -263,3 +263,11 @@ def test_a_test_is_an_event_for_this_endpoint(managed: Driver) -> None:
     assert (said["id"], said["type"], said["data"]["webhook_id"]) == (event_id, "webhook.test", webhook_id)
     managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/disable")
     assert managed.call("crm", "POST", f"/v1/webhooks/{webhook_id}/test").status_code == 422
+
+
+def test_a_test_call_needs_no_body_and_is_made_once_for_its_key(managed: Driver) -> None:
+    """As the client and the command line ask for it."""
+    path, key = f"/v1/webhooks/{made(managed)['webhook_id']}/test", {"Idempotency-Key": "once"}
+    first, again = (managed.call("crm", "POST", path, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202), first.get_data()
+    assert first.get_data() == again.get_data()

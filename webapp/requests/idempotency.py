@@ -55,8 +55,8 @@ def once(view: View) -> View:
         if key is None:
             return view(**parts)
         # Kept for the view, which reads it too.
-        request.get_data()
-        this = Repeatable(caller().user_id, key, body_digest(request.method, request.path, read_json()))
+        said = read_json() if request.get_data() else None
+        this = Repeatable(caller().user_id, key, body_digest(request.method, request.path, said))
         return this.begun() or this.done(lambda: view(**parts))
 
     return keyed(wrapper)  # type: ignore[return-value]
