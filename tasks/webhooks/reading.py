@@ -36,20 +36,22 @@ class Reading:
 
     def __init__(self, partition: int, parts: Parts, executor: Executor) -> None:
         self._partition, self._parts, self._executor = partition, parts, executor
-        self.repeats, self._begun = Repeats(-1), 0
+        self.repeats = Repeats(-1)
 
     async def begin(self, position: int, seq: int) -> None:
         """The holder reads from here on; messages up to this seq were told."""
-        self.repeats, self._begun = await self._before(position, Repeats(seq)), position
+        self.repeats = await self._before(position, Repeats(seq))
 
     async def live(self, records: Sequence[Record]) -> list[Event]:
         """What of the next records is to be told."""
         return await self._news(records, self.repeats)
 
     async def again(self, position: int) -> Repeats:
-        """For who reads again from here on: what was told before. What this holder dropped since it began is remembered."""
-        made = Repeats(-1)
-        return made if position >= max(self._begun, self.repeats.remembers) else await self._before(position, made)
+        """For who reads again from here on: what was told before.
+
+        What the holder passed over is no answer: a message up to the seq that is told may have a row that stands for it.
+        """
+        return await self._before(position, Repeats(-1))
 
     async def page(self, position: int, end: int, repeats: Repeats) -> tuple[list[Event], int]:
         """What of [position, end) is to be told to who reads it again, and where to go on."""
@@ -61,7 +63,7 @@ class Reading:
             return [], max(first, position + 1)
         # Nobody asks which seqs were told in a second reading.
         repeats.told_below(end)
-        return [each for each in events if not self.repeats.was_dropped(each.offset)], end
+        return events, end
 
     async def _before(self, position: int, repeats: Repeats) -> Repeats:
         """`repeats`, which has heard by now what was published shortly before this position."""
