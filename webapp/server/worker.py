@@ -34,7 +34,7 @@ LINGER_S = 2.0
 LINGER_BYTES = 64 << 10
 # In one process: connections, and bytes of requests and answers that wait.
 CONNECTIONS_MOST = 4000
-HELD_MOST = 12 << 20
+HELD_MOST = 8 << 20
 EXPIRE_EVERY_S = 0.5
 QUEUE_S = 20.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
