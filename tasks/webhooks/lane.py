@@ -294,12 +294,19 @@ class WebhookLane:
             # Somebody may have come who should hear what is below: they are looked at first.
             self._endpoints.outdated()
             return
-        seq = self._reading.repeats.told_below(reached)
-        if seq > self._reading.repeats.raised:
-            await self._in_thread(store.raise_told_seqs, {self.partition: seq})
-            self._reading.repeats.raised = seq
         await self._in_thread(store.raise_cursor, self.hold.lane, reached, self.hold.lease.fence)
         self._cursor = reached
+        seq = self._reading.repeats.told_below(reached)
+        if seq > self._reading.repeats.raised and await self._in_thread(self._is_beyond, reached):
+            await self._in_thread(store.raise_told_seqs, {self.partition: seq})
+            self._reading.repeats.raised = seq
+
+    def _is_beyond(self, reached: int) -> bool:
+        """Whether the cursor was taken. The next holder reads from there, and passes over what is up to the seq that was told:
+
+        of what the cursor is not beyond it must not be said, though it was told, or waits in a row.
+        """
+        return self._parts.store.lanes([self.hold.lane])[self.hold.lane].cursor >= reached
 
     async def _asked(self, work: Callable[[], Result]) -> Result:
         return await insist(self._executor, work)

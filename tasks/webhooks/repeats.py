@@ -12,8 +12,6 @@ from tasks.outcomes.events import as_one
 
 # A state or position that was published so long after it was learned may be older than one that was told already.
 LATE_MS = 30_000
-# Offsets of repeats that are remembered, for who reads that part of the log again.
-REMEMBERED = 10_000
 
 Known = tuple[str, int, int]
 
@@ -51,17 +49,12 @@ class Repeats:
     def __init__(self, highest: int) -> None:
         self._highest = self._below = self.raised = highest
         self._states = States()
-        self._dropped: dict[int, None] = {}
-        # Below this it is not remembered any more what was dropped.
-        self.remembers = 0
         self._seqs: deque[tuple[int, int]] = deque()
 
     def is_news(self, event: Event, known: Sequence[Known] = ()) -> bool:
         """Whether it is to be told; asked once of each, in the order of the log. `known`: what the store has of late ones."""
         news = not self._overtaken(event, known) and self._is_news(event)
-        if not news:
-            self._drop(event.offset)
-        elif event.seq >= 0:
+        if news and event.seq >= 0:
             self._highest = event.seq
             self._seqs.append((event.offset, event.seq))
         return news
@@ -70,17 +63,6 @@ class Repeats:
         """This was told, or dropped, by whoever came before."""
         self._highest = max(self._highest, event.seq)
         self._states.hear(event)
-
-    def _drop(self, offset: int) -> None:
-        self._dropped[offset] = None
-        if len(self._dropped) > REMEMBERED:
-            oldest = next(iter(self._dropped))
-            del self._dropped[oldest]
-            self.remembers = oldest + 1
-
-    def was_dropped(self, offset: int) -> bool:
-        """Whether what is there was a repeat."""
-        return offset in self._dropped
 
     def knows(self, event: Event) -> bool:
         """Whether anything was heard of what this tells of."""

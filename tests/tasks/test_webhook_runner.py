@@ -231,6 +231,30 @@ def test_the_next_holder_goes_on(road: World, receiver: Receiver) -> None:
     assert set(ids(receiver, "/a").values()) == {1}
 
 
+def test_what_waits_is_told_by_who_follows_a_holder_whose_cursor_was_not_kept(road: World, receiver: Receiver) -> None:
+    """A conversation waits, another goes on; the next holder reads all of it again, and passes over nothing that waits."""
+    add(road, receiver, "/a")
+    is_well = False
+    receiver.answers["/a"] = lambda said: (200 if is_well or said.get("conversation_id") == TWO else 500, {})
+    with road.faults.instead("raise_cursor", lambda *_: None), telling(road):
+        say(road, TWO, 3)
+        say(road, ONE, 3, first=3)
+        say(road, TWO, 3, first=6)
+        wait_for(lambda: len(receiver.of("/a", TWO)) == 6)
+        wait_for(lambda: road.store.waiting(LANE))
+        time.sleep(0.5)
+    is_well = True
+
+    def late(*given: Any) -> Any:
+        time.sleep(0.5)
+        return road.log_faults.real.follow(*given)
+
+    # What waits is due before the log is read.
+    with road.log_faults.instead("follow", late), telling(road):
+        wait_for(lambda: len(set(receiver.of("/a", ONE))) == 3)
+    assert receiver.of("/a", ONE) == sorted(receiver.of("/a", ONE))
+
+
 def test_what_a_stage_publishes_again_is_told_once(road: World, receiver: Receiver) -> None:
     """A rerun publishes the same messages at new offsets; now, and under the next holder."""
     add(road, receiver, "/a")
