@@ -30,6 +30,7 @@ from chat4all.services.acceptance.renditions import rendered
 from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.wake import CeleryWaker
 from chat4all.settings import Settings
+from chat4all.telemetry.instruments import REGISTRY, Histogram
 from tasks.conversion import job, sandbox
 from tasks.conversion.orders import KILLED, MEMORY, TIMEOUT, Result
 from tasks.files.file_tasks import look
@@ -201,9 +202,17 @@ async def test_what_arrives_is_what_the_channel_shows(
     assert Path(file.filename).stem == Path(name).stem
 
 
+def shown(name: str, **labels: str) -> float:
+    """What a metric says."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
 async def test_it_is_made_once_for_everybody(road: World) -> None:
     """People, messages, repetitions and a second process use the same; another day's row finds the same bytes kept."""
     converting(road)
+    Histogram.flush()
+    made_before = shown("chat4all_conversions_total", form="voice", outcome="made")
+    timed_before = shown("chat4all_conversion_seconds_count", form="voice")
     given = stored(road, *WEBM[:2], WEBM[2](), "voice")
     for _ in range(2):
         async with way(road, provider(road, "whatsapp")) as made:
@@ -211,6 +220,9 @@ async def test_it_is_made_once_for_everybody(road: World) -> None:
     [row] = conversions(road)
     assert (row.status, row.form, row.source, row.tries) == (FileStatus.READY, "voice", given.object_key, 1)
     assert len(road.wakes.files) == 1
+    Histogram.flush()
+    assert shown("chat4all_conversions_total", form="voice", outcome="made") == made_before + 1
+    assert shown("chat4all_conversion_seconds_count", form="voice") == timed_before + 1
 
 
 async def test_a_key_waits_for_it_and_nothing_is_begun(road: World) -> None:

@@ -17,6 +17,8 @@ from chat4all.model.conversations import Conversation, ConversationType, User, U
 from chat4all.model.failures import Temporary
 from chat4all.model.handling import LOOK_AFTER_MS, Handling
 from chat4all.services.handling import changed, looked_at
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.reminders import TOLD_MS, Reminders
 from tests.tasks.world import FAN_OUT, PERSIST, World, message, new_id, world
 
@@ -77,6 +79,11 @@ def swept(road: World, after_ms: int = 0) -> None:
     Reminders(lambda: now_ms() + after_ms).sweep(road.parts)
 
 
+def opened_by(whom: str) -> float:
+    """How many conversations this has opened, as the metric says."""
+    return REGISTRY.get_sample_value("chat4all_conversations_opened_total", {"by": whom}) or 0.0
+
+
 def believe_nothing_is_handled(road: World) -> None:
     """The store has looked a moment ago, and nothing was."""
     assert not road.store.handles_any()
@@ -84,6 +91,7 @@ def believe_nothing_is_handled(road: World) -> None:
 
 def test_a_customer_who_writes_opens_it(road: World) -> None:
     """Closed or snoozed; once, however often the stage runs; readers are told after the message."""
+    before = opened_by("customer")
     cases: list[dict[str, Any]] = [{"state": "closed"}, {"state": "snoozed", "snoozed_until": now_ms() + LATER}]
     for number, fields in enumerate(cases):
         handle(road, **fields)
@@ -92,6 +100,7 @@ def test_a_customer_who_writes_opens_it(road: World) -> None:
         assert now_is(road).is_open
         assert now_is(road).snoozed_until == 0
     assert told(road) == [(2, "open"), (4, "open")]
+    assert opened_by("customer") == before + 2
 
 
 QUIET: dict[str, Callable[[World, int], None]] = {
@@ -143,6 +152,7 @@ def test_a_process_that_did_not_know_that_things_are_handled_here(road: World) -
 
 def test_a_snooze_ends_at_its_time(road: World) -> None:
     """Not before; once, by however many sweeps; and readers are told."""
+    before = opened_by("snooze")
     handle(road, state="snoozed", snoozed_until=now_ms() + LATER)
     swept(road, LATER - 10_000)
     assert now_is(road).state == "snoozed"
@@ -151,6 +161,7 @@ def test_a_snooze_ends_at_its_time(road: World) -> None:
     assert now_is(road).is_open
     assert now_is(road).changed_by == ""
     assert [each for each in told(road) if each[1] == "open"] == [(2, "open")]
+    assert opened_by("snooze") == before + 1
     assert road.store.due_handlings(now_ms() + 2 * LATER, 9) == []
 
 
@@ -177,6 +188,19 @@ def test_a_sweep_that_is_killed_is_done_by_the_next(road: World, call: str) -> N
     assert now_is(road).is_open
     assert (2, "open") in told(road)
     assert road.store.due_handlings(now_ms() + 2 * LATER, 9) == []
+
+
+def test_how_far_the_sweep_is_behind_is_shown(road: World) -> None:
+    """Since when the oldest waits, at the last look; nothing once all is done."""
+    handle(road, state="snoozed", snoozed_until=now_ms() + LATER)
+    swept(road, TOLD_MS + 1)
+    late = Reminders(lambda: now_ms() + LATER + 90_000)
+    late.sweep(road.parts)
+    # The change itself was told before, so the snooze is all that waited.
+    assert 85 < late.behind()[()] < 95
+    assert READERS[metrics.REMINDERS_BEHIND]() == late.behind()
+    late.sweep(road.parts)
+    assert READERS[metrics.REMINDERS_BEHIND]() == {(): 0.0}
 
 
 def test_a_change_that_nobody_told_is_told(road: World) -> None:
