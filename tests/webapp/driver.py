@@ -6,6 +6,7 @@ from typing import Any, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.model.messages import Message, seq_at
@@ -134,6 +135,11 @@ class Driver:
             if end > first
             for record in log.read(STATUS, [Range(partition, first, end - 1)], 5)
         ]
+
+    def look_again(self, after_ms: int) -> None:
+        """What the sweep does so long after now with updates that wait for what they are about; all has been stored by then."""
+        now = now_ms() + after_ms
+        self.parts.webhooks._arrivals.look_again(self.parts.store.deferred(now, 9), now, now)
 
     def process(self) -> list[Message]:
         """What persist and fan_out do, in short: keep the messages of the log and their delivery rows."""

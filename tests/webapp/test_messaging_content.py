@@ -24,12 +24,14 @@ def provider(start: Any) -> Provider:
     return begun
 
 
-def does(provider: Provider, channel: str, person: str = PERSON, **event: Any) -> Message:
-    """A person does something; the newest message of it."""
+def does(provider: Provider, channel: str, person: str = PERSON, waits_ms: int = 0, **event: Any) -> Message:
+    """A person does something; the newest message of it, after it has waited so long for what it is about."""
     account = ACCOUNTS[channel]
     whole = {"sender": {"id": person}, "recipient": {"id": account}, "timestamp": 1700000000123, **event}
     before = {each.message_id for each in provider.driver.records()}
     provider.posts(channel, {"object": "page", "entry": [{"id": account, "time": 1, "messaging": [whole]}]})
+    if waits_ms:
+        provider.driver.look_again(waits_ms)
     [new] = [each for each in provider.driver.records() if each.message_id not in before]
     return new
 
@@ -89,6 +91,7 @@ def test_what_points_at_ours_names_our_message(provider: Provider, channel: str)
 def test_what_people_change_of_theirs_names_it(provider: Provider, channel: str) -> None:
     """Other words, and none any more; each is a fact about the first message."""
     first = does(provider, channel, message={"mid": "m_1", "text": "at ten"})
+    provider.driver.process()
     edit = does(provider, channel, message_edit={"mid": "m_1", "text": "at eleven", "num_edit": 1})
     assert edit.payload == Edit(Text("at eleven"), first.message_id)
     deletion = does(provider, channel, message={"mid": "m_1", "is_deleted": True})
@@ -97,8 +100,8 @@ def test_what_people_change_of_theirs_names_it(provider: Provider, channel: str)
 
 @pytest.mark.parametrize("channel", PLATFORMS)
 def test_a_reaction_to_what_nobody_knows_is_kept(provider: Provider, channel: str) -> None:
-    """It was written before we were there."""
-    reaction = does(provider, channel, reaction={"mid": "m_BEFORE", "action": "react", "reaction": "like"})
+    """It was written before we were there: after a minute nobody waits for it any more."""
+    reaction = does(provider, channel, waits_ms=61_000, reaction={"mid": "m_BEFORE", "action": "react", "reaction": "like"})
     assert reaction.payload == Reaction(emoji="👍")
 
 

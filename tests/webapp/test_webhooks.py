@@ -440,13 +440,11 @@ def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, mo
 
 def test_an_edit_that_comes_before_its_message_waits_for_it(provider: Provider) -> None:
     """Webhooks overtake each other: both arrive, in one conversation, the message first."""
-    store, webhooks = provider.driver.parts.store, provider.driver.parts.webhooks
     provider.posts("telegram", edited(2, "mended"))
     assert provider.driver.records() == []
     provider.posts("telegram", telegram(1, message_id=9, text="as it was"))
     provider.driver.process()
-    later = now_ms() + 1000
-    webhooks._arrivals.look_again(store.deferred(later, 9), later, later)
+    provider.driver.look_again(after_ms=1000)
     first, edit = provider.driver.records()
     assert edit.payload == Edit(Text("mended"), first.message_id)
     assert edit.conversation_id == first.conversation_id

@@ -81,10 +81,12 @@ def test_what_points_at_ours_names_our_message(provider: Provider) -> None:
 def test_what_people_change_of_theirs_names_it(provider: Provider) -> None:
     """Other words, also beside a picture, and none any more; each is a fact about the first message."""
     first = does(provider, "wamid.1", "text", {"body": "at ten"})
+    provider.driver.process()
     part = {"original_message_id": "wamid.1", "message": {"type": "text", "text": {"body": "at eleven"}}}
     assert does(provider, "wamid.2", "edit", part).payload == Edit(Text("at eleven"), first.message_id)
     assert does(provider, "wamid.3", "revoke", {"original_message_id": "wamid.1"}).payload == Deletion(first.message_id)
     picture = does(provider, "wamid.4", "image", {"id": "m1", "mime_type": "image/png", "caption": "tea"})
+    provider.driver.process()
     image = {"type": "image", "image": {"id": "m1", "mime_type": "image/png", "caption": "green tea"}}
     edit = does(provider, "wamid.5", "edit", {"original_message_id": "wamid.4", "message": image}).payload
     assert isinstance(edit, Edit)
