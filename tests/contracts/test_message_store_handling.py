@@ -112,7 +112,10 @@ def test_lists_are_in_the_order_of_activity(store: MessageStore) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_list_never_misses_one(store: MessageStore, other: MessageStore, seed: int) -> None:
-    """Whatever two processes change at the same time, and whatever is said: it ends in every list that it belongs to."""
+    """Whatever two processes change at the same time, and whatever is said: it ends in every list that it belongs to.
+
+    It may be left in one that it does not belong to any more: who reads a list looks.
+    """
     random, name, agents = Random(seed), founded(store, now_ms() - 90 * SLOT_MS), [fresh("a"), fresh("a")]
 
     def change(opened: MessageStore, steps: Sequence[tuple[str, str, int]]) -> None:
@@ -129,7 +132,6 @@ def test_a_list_never_misses_one(store: MessageStore, other: MessageStore, seed:
     assert kept.version <= 16
     for each in kept.lists:
         assert name in listed(store, each)
-    assert sum(name in listed(store, list_name(state)) for state in STATES) == 1
 
 
 def test_changes_at_the_same_time_are_all_made(store: MessageStore, other: MessageStore) -> None:
