@@ -99,11 +99,16 @@ def load(stack: Embedded) -> Iterator[Crowd]:
 
 
 def trouble(stack: Embedded, crowd: Crowd) -> None:
-    """Refusals, dead letters, unknown outcomes, throttling, an open breaker, dead and frozen workers, a log that is away."""
+    """Refusals, dead letters, unknown outcomes, throttling, a webhook that fails, an open breaker, dead and frozen workers.
+
+    And a log that is away.
+    """
     system = stack.system
     system.phones.behave("whatsapp", drop_response_rate=0.3, rules=_rules(429, 130429, 0.2))
     system.phones.behave("telegram", rules=[*_rules(403, 403, 0.2), *_rules(429, 429, 0.2)])
     system.phones.behave("instagram", rules=_rules(500, 2, 1.0))
+    # An endpoint at which nobody listens.
+    crowd.operator.call("POST", "/v1/webhooks", {"url": f"http://127.0.0.1:{free_port()}/"}, expect=(201,))
     crowd.operator.request("POST", "/v1/messages", {"payload": {"type": "text", "text": ""}})
     stranger = system.api("no token")
     stranger.request("GET", "/v1/users/me")
