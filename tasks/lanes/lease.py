@@ -8,7 +8,7 @@ seen at once.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -131,6 +131,21 @@ class Leases:
                     return
             except Temporary as outage:
                 log.warning("lease_not_renewed", lane=str(hold.lane), reason=outage.reason)
+
+    async def work_on(self, hold: Hold, work: Awaitable[None]) -> bool:
+        """Do this while the lane is renewed, then let it go. Whether it was ours until then."""
+        done = asyncio.Event()
+        renewing = asyncio.get_running_loop().create_task(self.keep(hold, done))
+        try:
+            await work
+        finally:
+            # Not cancelled: a beat under way would be taken all the same, and the release would compare with the one before.
+            done.set()
+            await renewing
+        if not hold.valid():
+            return False
+        await self.release(hold)
+        return True
 
     async def release(self, hold: Hold) -> None:
         """Free at once for the next holder, who would have to wait for the lease to end otherwise."""

@@ -18,6 +18,7 @@ from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
+from tasks.lanes.lane_tasks import LaneTasks
 from tasks.lanes.lease import Hold, Leases, share
 from tasks.lanes.outlet import Outlets
 from tasks.lanes.signals import came_to
@@ -58,7 +59,7 @@ class LaneRunner:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
         self._always: list[asyncio.Task[None]] = []
-        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._tasks = LaneTasks()
         self._works: dict[Lane, LaneWork] = {}
         self._again: set[Lane] = set()
         self._stopping = False
@@ -108,7 +109,7 @@ class LaneRunner:
         if lane in self._tasks:
             self._again.add(lane)
             return
-        self._tasks[lane] = self._loop.create_task(self._look(lane))
+        self._tasks.begin(lane, self._look)
 
     def _signalled(self, signal: Signal) -> None:
         if self._stopping:
@@ -120,7 +121,7 @@ class LaneRunner:
         self._stopping = True
         for work in self._works.values():
             work.stop()
-        left = list(self._tasks.values())
+        left = self._tasks.all()
         if left:
             _, late = await asyncio.wait(left, timeout=self._patience_s)
             if late:
@@ -133,24 +134,18 @@ class LaneRunner:
 
     async def _look(self, lane: Lane) -> None:
         """Take the lane if it has work and is free, work on it, and look again."""
-        try:
-            while not self._stopping:
-                self._again.discard(lane)
-                hold = await self._leases.take(lane)
-                if hold:
-                    await self._work(hold)
-                elif lane not in self._again:
-                    return
-        except Temporary as outage:
-            log.warning("lane_unreachable", lane=str(lane), reason=outage.reason)
-        except Exception:
-            log.exception("lane_failed", lane=str(lane))
-        finally:
-            del self._tasks[lane]
+        while not self._stopping:
+            self._again.discard(lane)
+            hold = await self._leases.take(lane)
+            if hold:
+                if await self._leases.work_on(hold, self._work(hold)):
+                    # What came between the last look at the lane and its release was not woken: the lane was held.
+                    self._again.add(lane)
+            elif lane not in self._again:
+                return
 
     async def _work(self, hold: Hold) -> None:
-        lane, done = hold.lane, asyncio.Event()
-        renewing = self._loop.create_task(self._leases.keep(hold, done))
+        lane = hold.lane
         try:
             state = await self._leases.state(lane)
             outlet = self.outlets.of(lane.channel)
@@ -159,13 +154,6 @@ class LaneRunner:
             await work.run(self._parts.settings.linger_ms / 1000)
         finally:
             self._works.pop(lane, None)
-            # Not cancelled: a beat under way would be taken all the same, and the release would compare with the one before.
-            done.set()
-            await renewing
-        if hold.valid():
-            await self._leases.release(hold)
-            # What came between the last look at the lane and its release was not woken: the lane was held.
-            self._again.add(lane)
 
     async def _poll(self) -> None:
         """Tell held lanes how far rows exist: one read for all of them."""

@@ -11,6 +11,7 @@ from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
+from tasks.lanes.lane_tasks import LaneTasks
 from tasks.lanes.lease import Hold, Leases
 from tasks.lanes.writer import Writer
 from tasks.resources import Parts
@@ -43,7 +44,7 @@ class WebhookRunner:
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._lanes: dict[int, WebhookLane] = {}
         self._follower = Follower(parts.log, self._lanes, self._loop)
-        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._tasks = LaneTasks()
         self._always: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -76,24 +77,16 @@ class WebhookRunner:
 
     def _woken(self, lane: Lane) -> None:
         if not self._stopping and lane not in self._tasks:
-            self._tasks[lane] = self._loop.create_task(self._take(lane))
+            self._tasks.begin(lane, self._take)
 
     async def _take(self, lane: Lane) -> None:
-        try:
-            await self._look_once()
-            hold = await self._leases.take(lane)
-            if hold:
-                await self._work(hold)
-        except Temporary as outage:
-            log.warning("lane_unreachable", lane=str(lane), reason=outage.reason)
-        except Exception:
-            log.exception("lane_failed", lane=str(lane))
-        finally:
-            del self._tasks[lane]
+        await self._look_once()
+        hold = await self._leases.take(lane)
+        if hold:
+            await self._leases.work_on(hold, self._work(hold))
 
     async def _work(self, hold: Hold) -> None:
-        done, partition = asyncio.Event(), hold.lane.partition
-        renewing = self._loop.create_task(self._leases.keep(hold, done))
+        partition = hold.lane.partition
         recovering: asyncio.Task[None] | None = None
         try:
             state = await self._leases.state(hold.lane)
@@ -109,10 +102,6 @@ class WebhookRunner:
             if recovering:
                 recovering.cancel()
                 await asyncio.gather(recovering, return_exceptions=True)
-            done.set()
-            await renewing
-        if hold.valid():
-            await self._leases.release(hold)
 
     async def _look(self) -> None:
         """One question a second for all lanes; none where nothing is held."""
@@ -144,7 +133,7 @@ class WebhookRunner:
         self._stopping = True
         for lane in self._lanes.values():
             lane.hold.stop()
-        left = list(self._tasks.values())
+        left = self._tasks.all()
         if left:
             await asyncio.wait(left, timeout=self._parts.settings.webhook_timeout_s + STOP_S)
         ending = [*left, *self._always]
