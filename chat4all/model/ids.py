@@ -11,6 +11,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 RESERVED_VERSIONS = (5, 8)
+# Whom everything belongs to that names nobody else.
+DEFAULT_WORKSPACE = "default"
 INBOX_PREFIX = "inbox-"
 CONTACT_PREFIX = "contact-"
 RESERVED_PREFIXES = (INBOX_PREFIX, CONTACT_PREFIX)

@@ -4,7 +4,7 @@ Every method may block unless it says that it does not, ends within the time lim
 `failures.Temporary` when its server cannot be reached or does not answer in time. What a method returned from is durable.
 """
 
-from chat4all.ports.accounts import DEFAULT_WORKSPACE, Accounts, ConnectedAccount
+from chat4all.ports.accounts import Accounts, ConnectedAccount
 from chat4all.ports.changes import Change, Changes
 from chat4all.ports.channel import (
     Account,
@@ -39,7 +39,6 @@ from chat4all.ports.waker import NOBODY, Waker
 from chat4all.ports.webhooks import WEBHOOKS, Recovery, Webhook, WebhookCall, Webhooks
 
 __all__ = [
-    "DEFAULT_WORKSPACE",
     "NOBODY",
     "WEBHOOKS",
     "Account",

@@ -8,8 +8,7 @@ from abc import ABC, abstractmethod
 
 from msgspec import Struct
 
-# Whom everything belongs to that names nobody else.
-DEFAULT_WORKSPACE = "default"
+from chat4all.model.ids import DEFAULT_WORKSPACE
 
 
 class ConnectedAccount(Struct, frozen=True, omit_defaults=True):

@@ -1,8 +1,6 @@
 """Accounts at providers, connected while everything runs. Credentials go in, and never come out."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from flask import Response
@@ -12,16 +10,15 @@ from msgspec.structs import asdict
 from chat4all.channels import CHANNELS
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import rfc3339
-from chat4all.model.failures import Permanent
-from chat4all.model.ids import made_id
-from chat4all.ports import DEFAULT_WORKSPACE, ConnectedAccount
+from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
+from chat4all.ports import ConnectedAccount
 from chat4all.services.accounts.live import LiveChannels
-from chat4all.services.accounts.registry import AccountRegistry, Conflict, NoSuch, Refused, Taken, Wrong
-from chat4all.settings import SettingsError
+from chat4all.services.accounts.registry import AccountRegistry
+from chat4all.services.refusals import Conflict, Taken
 from webapp.requests.api_docs import ACCOUNTS, SECURED, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
-from webapp.requests.problems import Problem
+from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.account_models import (
@@ -37,8 +34,6 @@ from webapp.schemas.account_models import (
 from webapp.schemas.models import PagedQuery
 from webapp.views import auth
 
-View = TypeVar("View", bound=Callable[..., Any])
-
 api = APIBlueprint(
     "accounts",
     __name__,
@@ -48,35 +43,12 @@ api = APIBlueprint(
 )
 api.before_request(auth.require)
 api.before_request(lambda: auth.need(MANAGE))
-
-
-def _understood(view: View) -> View:
-    """A view whose service says in its own words what cannot be."""
-
-    @wraps(view)
-    def wrapper(**parts: Any) -> Any:
-        try:
-            return view(**parts)
-        except Wrong as wrong:
-            raise Problem(422, "invalid", str(wrong), wrong.field) from None
-        except NoSuch:
-            raise Problem(404, "unknown_account", "there is no such account") from None
-        except Conflict as conflict:
-            raise Problem(409, conflict.code, str(conflict)) from None
-        except Refused as refused:
-            raise Problem(422, refused.finding.code, str(refused), "credentials") from None
-        except SettingsError as error:
-            raise Problem(503, "not_configured", str(error)) from None
-        except Permanent as failure:
-            raise Problem(409, failure.reason, failure.detail or "the account cannot be used as it is: check it") from None
-
-    return wrapper  # type: ignore[return-value]
+answer_refusals(api, "account")
 
 
 @api.post("/v1/accounts", responses={"201": AccountOut})
 @keyed
 @checked
-@_understood
 def create_account(body: NewAccount) -> Response:
     """Connect an account. It is used once `check` has found that the provider accepts its credentials."""
     key, by = given_key(), caller().user_id
@@ -92,7 +64,6 @@ def create_account(body: NewAccount) -> Response:
 
 @api.get("/v1/accounts", responses={"200": AccountsOut})
 @checked
-@_understood
 def list_accounts(query: PagedQuery) -> Response:
     """All accounts by id, those of the environment among them."""
     shapes = [_shape(each) for each in _registry().all()] + [_of_environment(name) for name in _live()]
@@ -104,7 +75,6 @@ def list_accounts(query: PagedQuery) -> Response:
 
 @api.get("/v1/accounts/<account_id>", responses={"200": AccountOut})
 @checked
-@_understood
 def get_account(path: AccountPath) -> Response:
     """An account."""
     return answer(_shown(path.account_id))
@@ -112,7 +82,6 @@ def get_account(path: AccountPath) -> Response:
 
 @api.patch("/v1/accounts/<account_id>", responses={"200": AccountOut})
 @checked
-@_understood
 def change_account(path: AccountPath, body: AccountChange) -> Response:
     """Call it something else."""
     return answer(_shape(_registry().rename(_ours(path), body.name)))
@@ -120,7 +89,6 @@ def change_account(path: AccountPath, body: AccountChange) -> Response:
 
 @api.delete("/v1/accounts/<account_id>", responses={"204": None})
 @checked
-@_understood
 def delete_account(path: AccountPath) -> Response:
     """Remove it, and forget its credentials. What waits to be sent from it fails as account_removed."""
     _registry().remove(_ours(path))
@@ -130,7 +98,6 @@ def delete_account(path: AccountPath) -> Response:
 
 @api.post("/v1/accounts/<account_id>/pause", responses={"200": AccountOut})
 @checked
-@_understood
 def pause_account(path: AccountPath) -> Response:
     """Send nothing from it: messages wait. What people write comes in all the same."""
     return answer(_shape(_registry().pause(_ours(path))))
@@ -138,7 +105,6 @@ def pause_account(path: AccountPath) -> Response:
 
 @api.post("/v1/accounts/<account_id>/resume", responses={"200": AccountOut})
 @checked
-@_understood
 def resume_account(path: AccountPath) -> Response:
     """Send from it again, what waits first."""
     return answer(_shape(_registry().resume(_ours(path))))
@@ -146,7 +112,6 @@ def resume_account(path: AccountPath) -> Response:
 
 @api.post("/v1/accounts/<account_id>/rotate", responses={"200": AccountOut})
 @checked
-@_understood
 def rotate_account(path: AccountPath, body: NewCredentials) -> Response:
     """Give it other credentials, in force in every process within two seconds. The provider is asked first."""
     account = _registry().rotate(_ours(path), body.credentials)
@@ -156,7 +121,6 @@ def rotate_account(path: AccountPath, body: NewCredentials) -> Response:
 
 @api.post("/v1/accounts/<account_id>/check", responses={"200": CheckOut})
 @checked
-@_understood
 def check_account(path: AccountPath) -> Response:
     """Ask the provider about everything that must be right, and say how to mend what is not. Changes nothing there."""
     account, found = _registry().check(path.account_id)
@@ -166,7 +130,6 @@ def check_account(path: AccountPath) -> Response:
 
 @api.post("/v1/accounts/<account_id>/connect", responses={"200": ConnectOut})
 @checked
-@_understood
 def connect_account(path: AccountPath) -> Response:
     """Register our webhook at the provider, where it lets us."""
     said = _registry().connect(_ours(path))

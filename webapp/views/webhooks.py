@@ -1,8 +1,7 @@
 """Outgoing webhooks: endpoints of a team's own backend. A secret is shown once, headers' values never."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from flask import Response
@@ -12,18 +11,19 @@ from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.event_envelope import envelope
 from chat4all.model.events import decode
-from chat4all.model.failures import Permanent, RangeLost
+from chat4all.model.failures import RangeLost
 from chat4all.model.ids import made_id
 from chat4all.model.records import EVENTS, Range, Record
 from chat4all.ports.webhooks import Filter, Webhook, WebhookCall
 from chat4all.services.dead_letters import instant
-from chat4all.services.webhooks.endpoints import NoSuch, Taken, Wanted, Wrong
+from chat4all.services.refusals import Taken
+from chat4all.services.webhooks.endpoints import Wanted
 from chat4all.services.webhooks.secrets import Secrets
-from chat4all.settings import SettingsError
 from webapp.requests.api_docs import SECURED, WEBHOOKS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, once, reused
 from webapp.requests.problems import Problem
+from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.models import PagedQuery
@@ -44,8 +44,6 @@ from webapp.schemas.webhook_models import (
 )
 from webapp.views import auth
 
-View = TypeVar("View", bound=Callable[..., Any])
-
 READ_S = 5.0
 
 api = APIBlueprint(
@@ -57,32 +55,12 @@ api = APIBlueprint(
 )
 api.before_request(auth.require)
 api.before_request(lambda: auth.need(MANAGE))
-
-
-def _understood(view: View) -> View:
-    """A view whose service says in its own words what cannot be."""
-
-    @wraps(view)
-    def wrapper(**parts: Any) -> Any:
-        try:
-            return view(**parts)
-        except Wrong as wrong:
-            raise Problem(422, "invalid", str(wrong), wrong.field) from None
-        except NoSuch:
-            raise Problem(404, "unknown_webhook", "there is no such webhook") from None
-        except Permanent:
-            why = "no key in CHAT4ALL_SECRET_SEAL opens its secret: rotate it, and give its headers again"
-            raise Problem(409, "sealed", why) from None
-        except SettingsError as error:
-            raise Problem(503, "not_configured", str(error)) from None
-
-    return wrapper  # type: ignore[return-value]
+answer_refusals(api, "webhook")
 
 
 @api.post("/v1/webhooks", responses={"201": NewWebhookOut})
 @keyed
 @checked
-@_understood
 def create_webhook(body: NewWebhook) -> Response:
     """Make an endpoint, which is told what happens from now on. Its secret is told only now."""
     wanted = Wanted(body.url, tuple(body.events), _filter(body.filter), body.headers, body.throttle)
@@ -98,7 +76,6 @@ def create_webhook(body: NewWebhook) -> Response:
 
 @api.get("/v1/webhooks", responses={"200": WebhooksOut})
 @checked
-@_understood
 def list_webhooks(query: PagedQuery) -> Response:
     """All endpoints, by id."""
     page = gateway().endpoints.page(query.limit, query.after)
@@ -108,7 +85,6 @@ def list_webhooks(query: PagedQuery) -> Response:
 
 @api.get("/v1/webhooks/<webhook_id>", responses={"200": WebhookOut})
 @checked
-@_understood
 def get_webhook(path: WebhookPath) -> Response:
     """An endpoint."""
     return answer(_shape(gateway().endpoints.get(path.webhook_id)))
@@ -116,7 +92,6 @@ def get_webhook(path: WebhookPath) -> Response:
 
 @api.patch("/v1/webhooks/<webhook_id>", responses={"200": WebhookOut})
 @checked
-@_understood
 def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
     """Make something else of it. What is left out stays."""
 
@@ -134,7 +109,6 @@ def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
 
 @api.delete("/v1/webhooks/<webhook_id>", responses={"204": None})
 @checked
-@_understood
 def delete_webhook(path: WebhookPath) -> Response:
     """Tell it nothing more, and forget its secrets."""
     gateway().endpoints.delete(path.webhook_id)
@@ -144,7 +118,6 @@ def delete_webhook(path: WebhookPath) -> Response:
 
 @api.post("/v1/webhooks/<webhook_id>/rotate", responses={"200": NewWebhookOut})
 @checked
-@_understood
 def rotate_webhook(path: WebhookPath, body: Rotation) -> Response:
     """Give it another secret, told only now. The one before it signs too, for as long as you say."""
     webhook, secrets = gateway().endpoints.rotate(path.webhook_id, body.old_valid_s)
@@ -154,7 +127,6 @@ def rotate_webhook(path: WebhookPath, body: Rotation) -> Response:
 
 @api.post("/v1/webhooks/<webhook_id>/enable", responses={"200": WebhookOut})
 @checked
-@_understood
 def enable_webhook(path: WebhookPath) -> Response:
     """Tell it of what happens from now on. What it missed: `recover`."""
     return answer(_shape(gateway().endpoints.enable(path.webhook_id)))
@@ -162,7 +134,6 @@ def enable_webhook(path: WebhookPath) -> Response:
 
 @api.post("/v1/webhooks/<webhook_id>/disable", responses={"200": WebhookOut})
 @checked
-@_understood
 def disable_webhook(path: WebhookPath) -> Response:
     """Tell it nothing more, until it is enabled."""
     return answer(_shape(gateway().endpoints.disable(path.webhook_id, "by_hand")))
@@ -171,7 +142,6 @@ def disable_webhook(path: WebhookPath) -> Response:
 @api.post("/v1/webhooks/<webhook_id>/test", responses={"202": WebhookTestOut, **problems(409)})
 @once
 @checked
-@_understood
 def test_webhook(path: WebhookPath) -> Response:
     """Have it called with an event `webhook.test`, whatever it asks for. The log of calls shows what came of it."""
     return answer({"event_id": gateway().endpoints.test(path.webhook_id)}, 202)
@@ -180,7 +150,6 @@ def test_webhook(path: WebhookPath) -> Response:
 @api.post("/v1/webhooks/<webhook_id>/recover", responses={"202": RecoveryOut, **problems(409)})
 @once
 @checked
-@_understood
 def recover_webhook(path: WebhookPath, body: RecoveryAsked) -> Response:
     """Tell it once more what happened between two times, as far as the log has it: in order, under the same ids."""
     now = now_ms()
@@ -193,7 +162,6 @@ def recover_webhook(path: WebhookPath, body: RecoveryAsked) -> Response:
 
 @api.get("/v1/webhooks/<webhook_id>/deliveries", responses={"200": CallsOut})
 @checked
-@_understood
 def webhook_deliveries(path: WebhookPath, query: CallsQuery) -> Response:
     """The log of calls to it, the newest first, with what was sent and what was answered."""
     here = gateway()

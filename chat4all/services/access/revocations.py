@@ -13,6 +13,7 @@ from msgspec import Struct
 from chat4all.model.callers import Caller
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports.access import Access
+from chat4all.services.watching import Watch
 from chat4all.telemetry import logs, metrics
 
 log = logs.logger(__name__)
@@ -48,12 +49,11 @@ class Revocations:
         blind_s: float = BLIND_S,
     ) -> None:
         self._store = store
-        self._every_s, self._blind_s = every_s, blind_s
+        self._blind_s = blind_s
         self._on_change = on_change
         self._clock = clock
-        self._starting, self._reading = threading.Lock(), threading.Lock()
-        self._ending = threading.Event()
-        self._watching: threading.Thread | None = None
+        self._reading = threading.Lock()
+        self._watch = Watch("revocations", every_s, self.read, self._read_again)
         self._known = Known()
         self._begun = self._read_at = float("-inf")
 
@@ -64,7 +64,7 @@ class Revocations:
 
     def is_void(self, caller: Caller) -> bool:
         """Whether this login has ended. Temporary when that cannot be told."""
-        self._watch()
+        self._watch.begin()
         if self.is_blind:
             raise Temporary("store", "which logins have ended is not known")
         known = self._known
@@ -92,29 +92,16 @@ class Revocations:
         sessions = frozenset(each.session_id for each in revoked if each.session_id)
         self._known = Known(number, before.sessions | sessions, users)
 
-    def _watch(self) -> None:
-        if self._watching is None:
-            with self._starting:
-                if self._watching is None:
-                    self.read()
-                    watching = threading.Thread(target=self._go_on, name="revocations", daemon=True)
-                    watching.start()
-                    self._watching = watching
-
-    def _go_on(self) -> None:
-        while not self._ending.wait(self._every_s):
-            try:
-                changed = self.read()
-            except (Temporary, Unknown) as failure:
-                metrics.REVOCATIONS_UNREAD.add()
-                log.warning("revocations_unread", reason=failure.reason)
-                changed = self.is_blind
-            if changed and self._on_change:
-                self._on_change()
+    def _read_again(self) -> None:
+        try:
+            changed = self.read()
+        except (Temporary, Unknown) as failure:
+            metrics.REVOCATIONS_UNREAD.add()
+            log.warning("revocations_unread", reason=failure.reason)
+            changed = self.is_blind
+        if changed and self._on_change:
+            self._on_change()
 
     def close(self) -> None:
         """Watch no longer. Safe to call twice."""
-        self._ending.set()
-        watching = self._watching
-        if watching is not None and watching is not threading.current_thread():
-            watching.join(10)
+        self._watch.close()

@@ -6,6 +6,7 @@ from the simulator's. What is being sent when an account changes is finished wit
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from chat4all.model.failures import Permanent, Temporary, Unknown
 from chat4all.ports import Channel, ConnectedAccount, MessageStore
 from chat4all.redaction import know
 from chat4all.services.seal import Seal
+from chat4all.services.watching import Watch
 from chat4all.settings import Settings, SettingsError
 from chat4all.telemetry import logs, metrics
 
@@ -54,9 +56,8 @@ class LiveChannels(Mapping[str, Channel]):
     ) -> None:
         self._settings, self._store, self._opens = settings, store, opens
         self._every_s = every_s
-        self._starting, self._reading = threading.Lock(), threading.Lock()
-        self._ending = threading.Event()
-        self._watching: threading.Thread | None = None
+        self._reading = threading.Lock()
+        self._watch = Watch("accounts", every_s, self.read, self._read_again)
         self._seen = -1
         self._of_environment: dict[str, Channel] = {}
         self._connected: dict[str, InForce] = {}
@@ -75,7 +76,7 @@ class LiveChannels(Mapping[str, Channel]):
 
     def in_force(self, name: str) -> InForce:
         """The channel with what it sends from. SettingsError when the environment's account cannot be opened."""
-        self._watch()
+        self._look()
         known = self._in_force
         found = known.get(name)
         if found is None:
@@ -107,7 +108,7 @@ class LiveChannels(Mapping[str, Channel]):
 
     def connected(self, account_id: str) -> InForce | None:
         """A connected account that is not removed, whether or not its channel sends from it."""
-        self._watch()
+        self._look()
         found = self._connected.get(account_id)
         return found if found and found.account and found.account.state != "removed" else None
 
@@ -133,37 +134,33 @@ class LiveChannels(Mapping[str, Channel]):
         if before and before.account and before.account.sealed == row.sealed and before.stopped_by != SEALED:
             return InForce(before.channel, row, paused)
         try:
-            return InForce(self._opens(row.channel, self._settings, opened(Seal(self._settings), row)), row, paused)
+            return InForce(self._opens(row.channel, self._settings, opened(self._seal, row)), row, paused)
         except (Permanent, SettingsError, WrongCredentials) as error:
             log.error("account_unopened", channel=row.channel, account_id=row.account_id, error=str(error))
             nobody = own_settings(row.channel).of_nobody(row.provider_account_id)
             return InForce(self._opens(row.channel, self._settings, nobody), row, SEALED)
 
-    def _watch(self) -> None:
-        if not self._every_s:
-            self.read()
-        elif self._watching is None:
-            with self._starting:
-                if self._watching is None:
-                    self.read()
-                    watching = threading.Thread(target=self._go_on, name="accounts", daemon=True)
-                    watching.start()
-                    self._watching = watching
+    @cached_property
+    def _seal(self) -> Seal:
+        """SettingsError when the deployment has no key for that."""
+        return Seal(self._settings)
 
-    def _go_on(self) -> None:
-        while not self._ending.wait(self._every_s):
-            try:
-                self.read()
-            except (Temporary, Unknown) as failure:
-                metrics.ACCOUNTS_UNREAD.add()
-                log.warning("accounts_unread", reason=failure.reason)
+    def _look(self) -> None:
+        if self._every_s:
+            self._watch.begin()
+        else:
+            self.read()
+
+    def _read_again(self) -> None:
+        try:
+            self.read()
+        except (Temporary, Unknown) as failure:
+            metrics.ACCOUNTS_UNREAD.add()
+            log.warning("accounts_unread", reason=failure.reason)
 
     def close(self) -> None:
         """Watch no longer. Safe to call twice."""
-        self._ending.set()
-        watching = self._watching
-        if watching is not None and watching is not threading.current_thread():
-            watching.join(10)
+        self._watch.close()
 
 
 def stopped_by(channels: Mapping[str, Channel], name: str) -> str:

@@ -6,6 +6,7 @@ Whoever changes an account decides on what all of them were, and tries again whe
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from chat4all.model.failures import Failure, Temporary
 from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore
 from chat4all.redaction import know
 from chat4all.services.accounts.live import LiveChannels, all_accounts, opened
+from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
 from chat4all.services.seal import Seal
 from chat4all.settings import Settings
 
@@ -28,38 +30,6 @@ CALLS_MOST = 4
 UNREACHABLE = "See that this machine reaches the provider, and look at the provider's status page; then check again."
 
 
-class Wrong(ValueError):
-    """What somebody asked for cannot be; `field` names what is wrong."""
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(why)
-        self.field = field
-
-
-class NoSuch(LookupError):
-    """There is no such account."""
-
-
-class Taken(Exception):
-    """This id belongs to another account."""
-
-
-class Conflict(Exception):
-    """It cannot be as things are; `code` says why, the text what to do."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
-
-
-class Refused(Exception):
-    """The provider does not accept the credentials. Nothing was changed."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(f"{finding.said} {finding.mend}")
-        self.finding = finding
-
-
 class AccountRegistry:
     """The accounts of this deployment."""
 
@@ -67,6 +37,11 @@ class AccountRegistry:
         self, settings: Settings, store: MessageStore, live: LiveChannels, opens: Callable[..., Channel] = open_channel
     ) -> None:
         self._settings, self._store, self._live, self._opens = settings, store, live, opens
+
+    @cached_property
+    def _seal(self) -> Seal:
+        """SettingsError when the deployment has no key for that."""
+        return Seal(self._settings)
 
     def create(
         self, channel: str, provider_account_id: str, name: str, given: Mapping[str, str], by: str, account_id: str
@@ -88,7 +63,7 @@ class AccountRegistry:
             if there is not None:
                 return self._same(there, channel, account, name)
             self._room_for(channel)
-            at, sealed = now_ms(), Seal(self._settings).seal(kept)
+            at, sealed = now_ms(), self._seal.seal(kept)
             made = ConnectedAccount(account_id, channel, account, name, sealed, created_at=at, changed_at=at, created_by=by)
             if self._store.put_account(made, seen):
                 self._live.read()
@@ -122,7 +97,7 @@ class AccountRegistry:
         self._replaced(account_id, lambda old: replace(old, state="removed", sealed=b"", reason=""))
 
     def rotate(self, account_id: str, given: Mapping[str, str]) -> ConnectedAccount:
-        """Give it these credentials; those that are left out stay. Refused when the provider does not accept them."""
+        """Give it these credentials; those that are left out stay. Wrong when the provider does not accept them."""
         old = self.get(account_id)
         kept = self._fit(old.channel, _with_id(old.channel, old.provider_account_id, self._merged(old, given)))
         if own_settings(old.channel).account_of(kept) != old.provider_account_id:
@@ -130,8 +105,8 @@ class AccountRegistry:
         found = self._examined(self._opens(old.channel, self._settings, kept), account_id)
         refused = next((each for each in found.findings if each.fatal), None)
         if refused:
-            raise Refused(refused)
-        sealed = Seal(self._settings).seal(kept)
+            raise Wrong("credentials", f"{refused.said} {refused.mend}", refused.code)
+        sealed = self._seal.seal(kept)
 
         def rotated(now: ConnectedAccount) -> ConnectedAccount:
             state = "active" if now.state == "failing" else now.state
@@ -167,17 +142,17 @@ class AccountRegistry:
     def credential_names(self, account: ConnectedAccount) -> list[str]:
         """Which credentials it has; none where they cannot be opened."""
         try:
-            return sorted(opened(Seal(self._settings), account))
+            return sorted(opened(self._seal, account))
         except Failure:
             return []
 
     def _channel(self, account: ConnectedAccount) -> Channel:
-        return self._opens(account.channel, self._settings, opened(Seal(self._settings), account))
+        return self._opens(account.channel, self._settings, opened(self._seal, account))
 
     def _merged(self, old: ConnectedAccount, given: Mapping[str, str]) -> dict[str, str]:
         """Where no key opens what there was, all of it must be given."""
         try:
-            return opened(Seal(self._settings), old) | dict(given)
+            return opened(self._seal, old) | dict(given)
         except Failure:
             return dict(given)
 

@@ -4,6 +4,7 @@ Whatever changes an endpoint replaces the row that it has seen, and tries again 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from uuid import uuid4
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from chat4all.model.records import EVENTS, Range
 from chat4all.model.url_guard import Refused
 from chat4all.ports import EventLog, MessageStore
 from chat4all.ports.webhooks import Filter, Recovery, Webhook
+from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
 from chat4all.services.seal import Seal
 from chat4all.services.webhooks import own_events
 from chat4all.services.webhooks.places import allowed
@@ -37,6 +39,7 @@ OURS = frozenset({
     "te", "trailer", "expect", "accept-encoding", "proxy-authorization", "proxy-connection", "user-agent", "cookie",
 })  # fmt: skip
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+SEALED = "no key in CHAT4ALL_SECRET_SEAL opens its secret: rotate it, and give its headers again"
 WHY = {
     "url": "is no URL",
     "not_https": "must begin with https:// (http:// only on this machine, while it has no public URL)",
@@ -45,22 +48,6 @@ WHY = {
     "other_host": "is at a host that CHAT4ALL_WEBHOOK_HOSTS does not name",
     "not_public": "is at no public address",
 }
-
-
-class Wrong(ValueError):
-    """What somebody asked for cannot be; `field` names what is wrong."""
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(why)
-        self.field = field
-
-
-class NoSuch(LookupError):
-    """There is no such endpoint."""
-
-
-class Taken(Exception):
-    """This id belongs to another endpoint."""
 
 
 class Wanted(Struct, frozen=True):
@@ -78,14 +65,11 @@ class Endpoints:
 
     def __init__(self, settings: Settings, store: MessageStore, log: EventLog) -> None:
         self._settings, self._store, self._log = settings, store, log
-        self._made: Seal | None = None
 
-    @property
+    @cached_property
     def seal(self) -> Seal:
         """Opens and closes secrets. SettingsError when the deployment has no key for that."""
-        if self._made is None:
-            self._made = Seal(self._settings)
-        return self._made
+        return Seal(self._settings)
 
     def create(self, wanted: Wanted, by: str, webhook_id: str) -> tuple[Webhook, Secrets]:
         """A new one, which hears of what happens from now on; the same again is the one that there is.
@@ -135,7 +119,7 @@ class Endpoints:
             self._check(wanted)
             sealed = old.sealed
             if wanted.headers is not None:
-                sealed = self.seal.seal(replace(self.seal.open(old.sealed, Secrets), headers=dict(wanted.headers)))
+                sealed = self.seal.seal(replace(self._opened(old), headers=dict(wanted.headers)))
             elif origin_of(old.url) != origin_of(wanted.url) and self.header_names(old):
                 # Whoever may change the URL is told no header's value, and by this neither.
                 raise Wrong("headers", "give them again: they were meant for another host")
@@ -235,10 +219,16 @@ class Endpoints:
         asked = (wanted.url, wanted.events, wanted.filter, wanted.throttle)
         if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle):
             raise Taken
-        secrets = self.seal.open(there.sealed, Secrets)
+        secrets = self._opened(there)
         if secrets.headers != dict(wanted.headers or {}):
             raise Taken
         return there, secrets
+
+    def _opened(self, webhook: Webhook) -> Secrets:
+        try:
+            return self.seal.open(webhook.sealed, Secrets)
+        except Permanent:
+            raise Conflict("sealed", SEALED) from None
 
     def _say(self, event: Event) -> None:
         self._log.append([encode(event)], APPEND_S)
