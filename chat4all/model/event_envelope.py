@@ -10,12 +10,10 @@ from msgspec import Struct
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.event_json import data_of
-from chat4all.model.event_types import envelope_id, type_of
+from chat4all.model.event_types import conversation_of, envelope_id, type_of
 from chat4all.model.events import Event
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.v1 import chat_pb2 as pb
-
-# The one workspace that there is.
-WORKSPACE = "default"
 
 
 class Envelope(Struct, frozen=True):
@@ -33,16 +31,14 @@ def envelope(event: Event) -> Envelope:
 
 def envelope_of(event: pb.Event) -> Envelope:
     """The same of its body, as streams bring it too."""
-    kind = event.WhichOneof("kind") or ""
     said: dict[str, Any] = {
         "id": envelope_id(event),
         "type": type_of(event),
         "timestamp": rfc3339(event.at_ms),
-        "workspace": WORKSPACE,
+        "workspace": DEFAULT_WORKSPACE,
     }
-    conversation_id = getattr(getattr(event, kind), "conversation_id", "") if kind else ""
-    if conversation_id:
+    if conversation_id := conversation_of(event):
         said["conversation_id"] = conversation_id
-    if kind == "message":
+    if event.HasField("message"):
         said["seq"] = event.message.seq
     return Envelope(said["id"], said["type"], msgspec.json.encode(said | {"data": data_of(event)}))

@@ -18,8 +18,10 @@ TEST = "webhook.test"
 
 
 def event_type(event: Event) -> str:
-    """The type of an event. Parses its body, where the kind alone does not say it."""
-    return _PLAIN.get(event.kind) or type_of(pb.Event.FromString(event.body))
+    """The type of an event. Parses its body once, where the kind alone does not say it."""
+    if not event.type:
+        event.type = _PLAIN.get(event.kind) or type_of(pb.Event.FromString(event.body))
+    return event.type
 
 
 def type_of(event: pb.Event) -> str:
@@ -34,10 +36,15 @@ def type_of(event: pb.Event) -> str:
     return _PLAIN.get(kind, kind)
 
 
+def conversation_of(event: pb.Event) -> str:
+    """The conversation that a body tells of; empty where it is of none."""
+    kind = event.WhichOneof("kind")
+    return getattr(getattr(event, kind), "conversation_id", "") if kind else ""
+
+
 def envelope_id(event: pb.Event) -> str:
     """The id under which an event is told: in letters, digits, - and _ only, as receivers expect of webhook-id."""
-    kind = event.WhichOneof("kind")
-    return public_event_id(getattr(getattr(event, kind), "conversation_id", "") if kind else "", event.event_id)
+    return public_event_id(conversation_of(event), event.event_id)
 
 
 def naming(event: Event) -> bytes:

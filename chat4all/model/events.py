@@ -39,7 +39,7 @@ class Event(Struct):
     key, of a position the member's user id, of a rejection what was noted of it,
     of a webhook its id, which has no conversation. `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
-    `offset` its place in chat-events: 0 and -1 where it was not read from there. `json` and `naming`: kept by
+    `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.
     """
 
@@ -59,6 +59,7 @@ class Event(Struct):
     offset: int = -1
     json: bytes = b""
     naming: bytes = b""
+    type: str = ""
 
     @property
     def about(self) -> str:

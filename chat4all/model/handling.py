@@ -73,12 +73,6 @@ class Handling(Struct, frozen=True, omit_defaults=True):
         """Whether it was snoozed until now or earlier."""
         return self.state == SNOOZED and self.snoozed_until <= now
 
-    def is_like(self, other: "Handling") -> bool:
-        """Whether nobody would see a difference: who changed it and when does not count."""
-        return replace(self, version=0, changed_at=0, changed_by="", seen_up_to=0) == replace(
-            other, version=0, changed_at=0, changed_by="", seen_up_to=0
-        )
-
     @property
     def lists(self) -> set[str]:
         """The lists of conversations that it is in, beside those of their readers."""

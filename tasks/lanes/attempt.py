@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import partial
 from typing import ParamSpec, TypeVar
 
 from msgspec.structs import replace
@@ -28,6 +26,7 @@ from tasks.lanes.owners import Owners
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
 from tasks.lanes.signals import Signals
+from tasks.lanes.threads import in_thread
 from tasks.lanes.throttle import Throttle, backoff
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.resources import Parts
@@ -112,7 +111,7 @@ class Sender:
 
     async def _reconciled(self, row: Delivery, refusals: int) -> tuple[Wait | None, Delivery]:
         """An earlier call's outcome is unknown: look whether a receipt told it, and give it time to, before sending again."""
-        rows = await self._asked(self._parts.store.deliveries, [row.key])
+        rows = await in_thread(self._executor, self._parts.store.deliveries, [row.key])
         row = rows[row.key]
         left_ms = self._graces.left_ms(row, max(self._retries.unknown_grace_s, self.calls.most_s(row)))
         if row.facts.ended or left_ms <= 0:
@@ -125,7 +124,7 @@ class Sender:
         before = row.siblings()[row.part - 1]
         why = self._given_up.get(before, "")
         if not why:
-            kept = await self._asked(self._parts.store.deliveries, [before])
+            kept = await in_thread(self._executor, self._parts.store.deliveries, [before])
             why = reason(kept[before].facts) if before in kept else ""
         return why if why in WITHDRAWALS else "part_failed" if why else ""
 
@@ -139,7 +138,7 @@ class Sender:
         """Find what the provider calls the message that it is about. Nobody hears of a change to what never got there."""
         # What ended just before this one in its key may not be written yet: writes are done in order, so an empty one waits.
         await self._writer.write(Waits(()))
-        known = await self._asked(resolved(self._parts.store, row))
+        known = await in_thread(self._executor, resolved(self._parts.store, row))
         return refused(row, known) if isinstance(known, str) else await self._tried(known, refusals, hold)
 
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
@@ -181,9 +180,9 @@ class Sender:
             return replace(file, items=found_items) if len(found_items) == len(items) else Pending()
         found: Media | Text | Pending = file
         if not file.object_key:
-            found = await self._asked(arrived(self._parts.store, file))
+            found = await in_thread(self._executor, arrived(self._parts.store, file))
         if isinstance(found, Media) and found.form:
-            found = await self._asked(in_its_form(self._parts, found, self.channel.limits))
+            found = await in_thread(self._executor, in_its_form(self._parts, found, self.channel.limits))
         return found
 
     # The call
@@ -217,7 +216,7 @@ class Sender:
         """Where to send to now: there, while it is still that user's, or where they have gone from there. Empty: nowhere."""
         if owner and owner.user_id == row.user_id and owner.verified:
             return row.address
-        return await self._asked(successor, self._parts.store, row.key.lane.channel, row.address, row.user_id)
+        return await in_thread(self._executor, successor, self._parts.store, row.key.lane.channel, row.address, row.user_id)
 
     async def _call(self, row: Delivery, refusals: int, source: Source) -> Outcome:
         try:
@@ -256,7 +255,7 @@ class Sender:
 
     async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
         """The end of it, unless the provider says where the address has gone: then it goes there."""
-        if isinstance(failure, AddressMoved) and await self._asked(self._followed, row, failure.to):
+        if isinstance(failure, AddressMoved) and await in_thread(self._executor, self._followed, row, failure.to):
             return Wait(now_ms() + self._backoff_ms(refusals), refusals + 1, not_sent(row))
         return refused(row, failure.reason, failure.detail)
 
@@ -301,10 +300,6 @@ class Sender:
 
     def _look_again_ms(self, grace_ms: int) -> int:
         return min(grace_ms, RECEIPT_MS) if self.channel.limits.echoes_reference else grace_ms
-
-    async def _asked(self, question: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
-        """The store's answer, fetched by a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(question, *words, **named))
 
 
 def _step(row: Delivery) -> trace_context.Hop:

@@ -7,7 +7,7 @@ What is written here may reach the store long after the lane was lost: docs/deci
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from tasks.lanes.deliverer import Attempts, Deliverer
 from tasks.lanes.keys import Keys, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
+from tasks.lanes.threads import in_thread
 from tasks.lanes.timetable import key_of
 from tasks.lanes.window import Window
 from tasks.lanes.writer import Waits, Writer
@@ -126,7 +127,7 @@ class LaneWork:
 
     async def _load_waiting(self) -> None:
         """Know who waits. After a holder that may still write, in our own words: what it says late then counts no more."""
-        found: Sequence[Waiting] = await self._thread(self._store.waiting, self._hold.lane)
+        found: Sequence[Waiting] = await in_thread(self._executor, self._store.waiting, self._hold.lane)
         if self._hold.taken_over and found:
             stamp = self._hold.stamp()
             found = [replace(each, stamp=stamp) for each in found]
@@ -140,7 +141,7 @@ class LaneWork:
         window, most = self._window, self._bounds.read_rows
         while self._keys.rows < self._bounds.in_memory and window.has_unread and self._hold.goes_on():
             up_to = window.fanned
-            rows = await self._thread(self._store.lane_rows, self._hold.lane, window.read, up_to, most)
+            rows = await in_thread(self._executor, self._store.lane_rows, self._hold.lane, window.read, up_to, most)
             overflow = [(row, waiting) for row in rows if (waiting := self._take(row))]
             window.pass_to(place_of(rows[-1]) if len(rows) == most else (up_to, LAST_INDEX))
             self.deliverer.serve()
@@ -181,8 +182,5 @@ class LaneWork:
             return
         reached = self._window.reached()
         if reached > self._window.cursor and self._hold.valid():
-            await self._thread(self._store.raise_cursor, self._hold.lane, reached, self._hold.lease.fence)
+            await in_thread(self._executor, self._store.raise_cursor, self._hold.lane, reached, self._hold.lease.fence)
             self._window.cursor, self._cursor_at = reached, time.monotonic()
-
-    async def _thread(self, work: Callable[..., Result], *args: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)

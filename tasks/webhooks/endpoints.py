@@ -2,19 +2,18 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TEST
 from chat4all.model.events import encode
-from chat4all.ports import MessageStore
 from chat4all.ports.webhooks import Webhook, WebhookCall
 from chat4all.services.webhooks import own_events
+from chat4all.services.webhooks.endpoints import all_webhooks
 from chat4all.telemetry import logs, metrics
+from tasks.lanes.threads import in_thread
 from tasks.lanes.writer import insist
 from tasks.resources import Parts
 from tasks.webhooks import schedule
@@ -24,22 +23,9 @@ from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
 
-Result = TypeVar("Result")
-
-PAGE = 200
 # More calls than these are not kept in memory while the store is away: their log is for people, the calls themselves are made.
 LOG_MOST = 20_000
 APPEND_S = 5.0
-
-
-def enabled(store: MessageStore) -> list[Webhook]:
-    """All endpoints that are to be told. Blocks."""
-    found: list[Webhook] = []
-    after = ""
-    while page := store.webhooks(PAGE, after):
-        found += [each for each in page if each.status == "enabled"]
-        after = page[-1].webhook_id
-    return found
 
 
 class Endpoints:
@@ -48,7 +34,6 @@ class Endpoints:
     def __init__(self, parts: Parts, caller: Caller, executor: Executor) -> None:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
-        self.calls_under_way = 0
         self._parts, self._store, self._caller, self._executor = parts, parts.store, caller, executor
         self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []
@@ -61,10 +46,11 @@ class Endpoints:
     async def look(self) -> tuple[list[Endpoint], list[str]]:
         """Look whether any changed: those that are new or begin elsewhere, and the ids of those that are no more."""
         async with self._look:
-            changed = await self._in_thread(self._store.webhooks_changed)
+            changed = await in_thread(self._executor, self._store.webhooks_changed)
             if changed == self.version:
                 return [], []
-            found = {each.webhook_id: each for each in await self._in_thread(lambda: enabled(self._store))}
+            there = await in_thread(self._executor, lambda: list(all_webhooks(self._store)))
+            found = {each.webhook_id: each for each in there if each.status == "enabled"}
             gone = [each for each in self.enabled if each not in found]
             for each in gone:
                 del self.enabled[each]
@@ -84,11 +70,7 @@ class Endpoints:
     async def call(self, endpoint: Endpoint, event: Telling, number: int, manual: str = "") -> Answer:
         """Tell an endpoint of an event, and note what came of it."""
         webhook, said = endpoint.webhook, event.envelope
-        self.calls_under_way += 1
-        try:
-            answer = await self._caller.call(webhook, said)
-        finally:
-            self.calls_under_way -= 1
+        answer = await self._caller.call(webhook, said)
         endpoint.answered(answer)
         metrics.WEBHOOK_CALLS.of(answer.outcome).add()
         metrics.WEBHOOK_CALL_SECONDS.of()(answer.took_s)
@@ -143,11 +125,8 @@ class Endpoints:
     async def _put(self, endpoint: Endpoint, webhook: Webhook) -> bool:
         """Whether it is so now. Where another changed it meanwhile it is looked at again, with the next change."""
         wanted = replace(webhook, version=webhook.version + 1, changed_at=endpoint.webhook.changed_at)
-        if await self._in_thread(self._store.put_webhook, wanted):
+        if await in_thread(self._executor, self._store.put_webhook, wanted):
             endpoint.changed(wanted)
             return True
         self.outdated()
         return False
-
-    async def _in_thread(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)

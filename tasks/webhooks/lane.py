@@ -7,8 +7,9 @@ open one; before it goes the endpoints are looked at again, so that one that cam
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import takewhile
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -20,6 +21,7 @@ from chat4all.model.records import EVENTS, Record, is_newer
 from chat4all.ports import DeadLetter, LaneState, Waiting
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.lease import Hold
+from tasks.lanes.threads import in_thread
 from tasks.lanes.writer import Resumed, Waits, Writer, insist
 from tasks.resources import Parts
 from tasks.webhooks.caller import Answer
@@ -34,8 +36,6 @@ from tasks.webhooks.scan import Scan
 from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
-
-Result = TypeVar("Result")
 
 TICK_S = 0.2
 READ_TIMEOUT_S = 5.0
@@ -84,8 +84,8 @@ class WebhookLane:
     async def begin(self) -> None:
         """Read what waits, and find where to begin. Raises Temporary."""
         lane, store = self.hold.lane, self._parts.store
-        seqs, waiting, ends = await self._in_thread(
-            lambda: (store.told_seqs(), store.waiting(lane), self._parts.log.ends(EVENTS)[self.partition])
+        seqs, waiting, ends = await in_thread(
+            self._executor, lambda: (store.told_seqs(), store.waiting(lane), self._parts.log.ends(EVENTS)[self.partition])
         )
         starts = [each.webhook.starts.get(self.partition, 0) for each in self._endpoints.enabled.values()]
         self.read = min(max(self._cursor, min(starts, default=ends[1])), ends[1])
@@ -162,7 +162,7 @@ class WebhookLane:
 
     async def _labels(self, events: Sequence[Event]) -> LabelsOf:
         webhooks = [each.webhook for each in self._endpoints.enabled.values()]
-        return await labels_of(webhooks, events, self._parts.store, self._asked)
+        return await labels_of(webhooks, events, self._parts.store, partial(insist, self._executor))
 
     def _offer(self, event: Event, labels: LabelsOf) -> None:
         telling = None
@@ -173,7 +173,7 @@ class WebhookLane:
 
     async def skip(self) -> None:
         """What comes next is no longer in the log: go on at the first that is."""
-        first, _ = (await self._in_thread(lambda: self._parts.log.ends(EVENTS)))[self.partition]
+        first, _ = (await in_thread(self._executor, lambda: self._parts.log.ends(EVENTS)))[self.partition]
         self._pass_over(first)
 
     def _pass_over(self, first: int) -> None:
@@ -236,7 +236,7 @@ class WebhookLane:
             attempts=number,
             first_at=event.at,
         )
-        await self._asked(lambda: self._parts.store.add_dead_letters([letter]))
+        await insist(self._executor, lambda: self._parts.store.add_dead_letters([letter]))
         metrics.WEBHOOK_EVENTS_GIVEN_UP.add()
 
     async def repeats(self, position: int) -> Repeats:
@@ -247,7 +247,7 @@ class WebhookLane:
         """What an endpoint wants of [position, end), and where to go on."""
         events, end = await self._reading.page(position, end, repeats)
         webhook = listener.endpoint.webhook
-        labels = await labels_of([webhook], events, self._parts.store, self._asked)
+        labels = await labels_of([webhook], events, self._parts.store, partial(insist, self._executor))
         return [Telling(each) for each in events if wants(webhook, each, labels)], end
 
     # In the background
@@ -290,15 +290,15 @@ class WebhookLane:
         if reached <= self._cursor or not self.hold.valid():
             return
         store = self._parts.store
-        if await self._in_thread(store.webhooks_changed) != self._endpoints.version:
+        if await in_thread(self._executor, store.webhooks_changed) != self._endpoints.version:
             # Somebody may have come who should hear what is below: they are looked at first.
             self._endpoints.outdated()
             return
-        await self._in_thread(store.raise_cursor, self.hold.lane, reached, self.hold.lease.fence)
+        await in_thread(self._executor, store.raise_cursor, self.hold.lane, reached, self.hold.lease.fence)
         self._cursor = reached
         seq = self._reading.repeats.told_below(reached)
-        if seq > self._reading.repeats.raised and await self._in_thread(self._is_beyond, reached):
-            await self._in_thread(store.raise_told_seqs, {self.partition: seq})
+        if seq > self._reading.repeats.raised and await in_thread(self._executor, self._is_beyond, reached):
+            await in_thread(self._executor, store.raise_told_seqs, {self.partition: seq})
             self._reading.repeats.raised = seq
 
     def _is_beyond(self, reached: int) -> bool:
@@ -307,12 +307,6 @@ class WebhookLane:
         of what the cursor is not beyond it must not be said, though it was told, or waits in a row.
         """
         return self._parts.store.lanes([self.hold.lane])[self.hold.lane].cursor >= reached
-
-    async def _asked(self, work: Callable[[], Result]) -> Result:
-        return await insist(self._executor, work)
-
-    async def _in_thread(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)
 
 
 def _restamped(row: Waiting, hold: Hold) -> Waiting:

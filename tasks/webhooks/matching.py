@@ -45,10 +45,10 @@ def passes(asked: Filter, event: Event, labels: LabelsOf = lambda conversation: 
 
 def places(event: Event) -> tuple[set[str], set[str]]:
     """The channels, and our accounts there, that an event is about: where it came from and where it goes."""
-    read = pb.Event.FromString(event.body)
     if event.kind == "state":
         return {DeliveryKey.parse(event.subject).lane.channel}, set()
     if event.kind != "message":
         return set(), set()
+    read = pb.Event.FromString(event.body)
     origin = read.message.origin
     return {*read.message.channels, *filter(None, [origin.channel])}, set(filter(None, [origin.account]))

@@ -1,8 +1,7 @@
 """Reads a partition of chat-events again: what is news there, also for who did not read what came before."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -17,8 +16,6 @@ from tasks.webhooks.lost import lost
 from tasks.webhooks.repeats import LATE_MS, Repeats, known_of, late_of
 
 log = logs.logger(__name__)
-
-Result = TypeVar("Result")
 
 READ_TIMEOUT_S = 5.0
 # What was published before is heard, and not told, so that what it went beyond is known: back to twice the time after which the
@@ -58,7 +55,7 @@ class Reading:
         try:
             events = await self._news(await self._records(position, end), repeats)
         except RangeLost:
-            first, _ = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition]
+            first, _ = (await insist(self._executor, lambda: self._parts.log.ends(EVENTS)))[self._partition]
             lost(self._partition, position, first)
             return [], max(first, position + 1)
         # Nobody asks which seqs were told in a second reading.
@@ -67,7 +64,7 @@ class Reading:
 
     async def _before(self, position: int, repeats: Repeats) -> Repeats:
         """`repeats`, which has heard by now what was published shortly before this position."""
-        first, _ = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition]
+        first, _ = (await insist(self._executor, lambda: self._parts.log.ends(EVENTS)))[self._partition]
         lowest, end = max(first, position - BEFORE_MOST), position
         pages: list[list[Record]] = []
         while lowest < end and not (pages and pages[-1] and pages[0][-1].at - pages[-1][0].at > BEFORE_MS):
@@ -86,16 +83,13 @@ class Reading:
         """What of these, in the order of the log, is to be told."""
         events = [each for each in map(decoded, records) if each]
         late = late_of(events, repeats)
-        known = await self._asked(lambda: known_of(self._parts.store, late)) if late else []
+        known = await insist(self._executor, lambda: known_of(self._parts.store, late)) if late else []
         return [each for each in events if repeats.is_news(each, known)]
 
     async def _records(self, position: int, end: int) -> list[Record]:
         """Those of [position, end). RangeLost."""
         span = Range(self._partition, position, end - 1)
-        return list(await self._asked(lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S)))
-
-    async def _asked(self, work: Callable[[], Result]) -> Result:
-        return await insist(self._executor, work)
+        return list(await insist(self._executor, lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S)))
 
 
 def decoded(record: Record) -> Event | None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from chat4all.model.records import EVENTS, Range
 from chat4all.ports.webhooks import Recovery
 from chat4all.telemetry import logs
 from tasks.lanes.lease import Hold
+from tasks.lanes.threads import in_thread
 from tasks.resources import Parts
 from tasks.webhooks import schedule
 from tasks.webhooks.endpoint import Endpoint
@@ -25,8 +25,6 @@ from tasks.webhooks.reading import decoded
 from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
-
-Result = TypeVar("Result")
 
 LOOK_S = 2.0
 PAGE = 100
@@ -57,7 +55,7 @@ class Recoveries:
 
     async def _look(self) -> None:
         self._running = {name: task for name, task in self._running.items() if not task.done()}
-        for each in await self._asked(lambda: self._parts.store.recoveries(self._partition)):
+        for each in await in_thread(self._executor, lambda: self._parts.store.recoveries(self._partition)):
             if each.recovery_id not in self._running and each.retry_at <= now_ms() and self._hold.goes_on():
                 self._running[each.recovery_id] = asyncio.get_running_loop().create_task(self._work(each))
 
@@ -85,14 +83,14 @@ class Recoveries:
         end = min(recovery.position + PAGE, recovery.until)
         span = Range(self._partition, recovery.position, end - 1)
         try:
-            records = await self._asked(lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S))
+            records = await in_thread(self._executor, lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S))
         except RangeLost:
-            first = (await self._asked(lambda: self._parts.log.ends(EVENTS)))[self._partition][0]
+            first = (await in_thread(self._executor, lambda: self._parts.log.ends(EVENTS)))[self._partition][0]
             lost(self._partition, recovery.position, first)
             return replace(recovery, position=min(recovery.until, max(first, recovery.position + 1)))
         asked = replace(endpoint.webhook, starts={})
         events = [event for event in map(decoded, records) if event]
-        labels = await labels_of([asked], events, self._parts.store, self._asked)
+        labels = await labels_of([asked], events, self._parts.store, partial(in_thread, self._executor))
         for event in events:
             if not wants(asked, event, labels):
                 continue
@@ -112,7 +110,4 @@ class Recoveries:
 
     async def _move(self, recovery: Recovery) -> None:
         if self._hold.valid():
-            await self._asked(lambda: self._parts.store.move_recovery(recovery))
-
-    async def _asked(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *given)
+            await in_thread(self._executor, lambda: self._parts.store.move_recovery(recovery))
