@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 
 from chat4all.channels import CHANNELS
 from chat4all.model.content import CHOICE_STYLES, MEDIA_KINDS, kinds
 from chat4all.ports import Limits
 from chat4all.services.acceptance.channel_matrix import contents
+from ops.made_pages import DOCS, with_made
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "channels.md"
-BEGIN, END = "<!-- made by python -m ops.channels -->", "<!-- end -->"
+PAGE = DOCS / "channels.md"
 MB = 1 << 20
 # So many reactions are named one by one.
 FEW = 5
@@ -87,9 +86,7 @@ def _files(sizes: Mapping[str, int]) -> str:
 
 def page(text: str) -> str:
     """The document with its tables made anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{tables(declared())}\n{END}{tail}"
+    return with_made(text, "ops.channels", tables(declared()))
 
 
 if __name__ == "__main__":

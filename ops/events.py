@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from chat4all.model.event_catalog import CATALOG, ENVELOPE, FIELDS, Field
 from chat4all.model.event_examples import EXAMPLES, sent_of
+from ops.made_pages import DOCS, with_made
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
-BEGIN, END = "<!-- made by python -m ops.events -->", "<!-- end -->"
+PAGE = DOCS / "events.md"
 
 
 def made() -> str:
@@ -49,9 +48,7 @@ def _example(name: str) -> str:
 
 def page(text: str) -> str:
     """The document with what is made of the model made anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{made()}\n{END}{tail}"
+    return with_made(text, "ops.events", made())
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """`python -m ops.metrics`: writes the tables of docs/metrics.md from chat4all/telemetry/metrics.py."""
 
-from pathlib import Path
-
 from chat4all.telemetry import metrics  # noqa: F401 - importing it declares them
 from chat4all.telemetry.instruments import DECLARED, Declared
+from ops.made_pages import DOCS, with_made
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
-BEGIN, END = "<!-- made by python -m ops.metrics -->", "<!-- end -->"
+PAGE = DOCS / "metrics.md"
 EVERYWHERE = "everywhere"
 
 
@@ -23,9 +21,7 @@ def _line(each: Declared) -> str:
 
 def page(text: str) -> str:
     """The document with its table made anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
+    return with_made(text, "ops.metrics", table())
 
 
 if __name__ == "__main__":
