@@ -3,9 +3,8 @@
 The state is in the row. A try is counted before it begins, so that what kills its process again and again comes to an end.
 """
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from chat4all.model.file_signatures import HEAD_BYTES, true_type
 from chat4all.model.files import FileStatus, StoredFile
 from chat4all.model.media_forms import FORMS, READ_MOST, SUFFIXES
 from chat4all.services.files.file_lifecycle import FileLifecycle
+from chat4all.services.files.seen import Seen
 from chat4all.telemetry import logs, metrics
 from tasks.conversion.orders import KILLED, TIMEOUT, TOO_LARGE, UNREADABLE, Result
 from tasks.conversion.sandbox import converted, files_of, folder, most_s
@@ -103,29 +103,27 @@ def _made(opened: Parts, place: Path, file: StoredFile) -> Result:
 
 def _fetched(opened: Parts, object_key: str, source: Path) -> bytes:
     """Bring the bytes here; how they begin."""
-    size, head = 0, b""
+    size, seen = 0, Seen()
     with source.open("xb") as file:
-        for chunk in opened.objects.read(object_key):
+        for chunk in seen.all(opened.objects.read(object_key)):
             size += len(chunk)
             if size > READ_MOST:
                 raise Permanent(TOO_LARGE, f"more than {READ_MOST} bytes")
             file.write(chunk)
-            head += chunk[: HEAD_BYTES - len(head)]
-    return head
+    return seen.head
 
 
 def _keep(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, made: Path) -> None:
-    digest = hashlib.sha256()
-    size = opened.objects.put(file.own_key, _hashed(made, digest.update))
-    ready = lifecycle.finished(file, digest.hexdigest(), size)
+    seen = Seen()
+    size = opened.objects.put(file.own_key, seen.all(_chunks(made)))
+    ready = lifecycle.finished(file, seen.digest.hexdigest(), size)
     if ready:
         lifecycle.changed(ready, due_at=now_ms() + KEPT_MS)
 
 
-def _hashed(made: Path, update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _chunks(made: Path) -> Iterator[bytes]:
     with made.open("rb") as file:
         while chunk := file.read(CHUNK):
-            update(chunk)
             yield chunk
 
 

@@ -1,6 +1,5 @@
 """Fetches what people send through a provider: looked up, streamed into the object store, with limits of size and time."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 
 import aiohttp
@@ -8,13 +7,14 @@ from msgspec.structs import replace
 
 from chat4all.channels import open_channel
 from chat4all.model.failures import Failure, Permanent, Temporary
-from chat4all.model.file_signatures import HEAD_BYTES, true_type
+from chat4all.model.file_signatures import true_type
 from chat4all.model.files import ANY_TYPE, FileStatus, StoredFile, checked_type, mended_name, name_in
 from chat4all.model.url_guard import Refused
 from chat4all.ports import Channel, Fetch
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.files.http_fetch import Transfer
+from chat4all.services.files.seen import Seen
 from chat4all.telemetry import logs, metrics
 from tasks.resources import Parts
 
@@ -74,21 +74,6 @@ def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: C
         opened.objects.remove([file.own_key])
         raise Permanent("media_empty")
     lifecycle.finished(_known(file, response, seen.head), seen.digest.hexdigest(), size)
-
-
-class Seen:
-    """What is remembered of bytes that go by: their checksum, and how they begin."""
-
-    def __init__(self) -> None:
-        self.digest, self.head = hashlib.sha256(), b""
-
-    def all(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """The same bytes."""
-        for chunk in chunks:
-            self.digest.update(chunk)
-            if len(self.head) < HEAD_BYTES:
-                self.head += chunk[: HEAD_BYTES - len(self.head)]
-            yield chunk
 
 
 def _known(file: StoredFile, response: aiohttp.ClientResponse, head: bytes) -> StoredFile:
