@@ -98,6 +98,17 @@ class Timeline:
         gone = {key: about for key, about in wanted.items() if key not in rows}
         return {**rows, **retired(self._store, gone)} if gone else rows
 
+    def _delivery(
+        self, message: Message, slot: Slot, row: Delivery | None, rows: Rows, conversions: Conversions
+    ) -> dict[str, Any]:
+        """One delivery, with what it goes as, what its file is converted to, and why it waits."""
+        delivery = external(slot.recipient, row, rows)
+        if delivery["status"] is State.PENDING and (why := stopped_by(self._channels, slot.recipient.channel)):
+            delivery["reason"] = why
+        converted = conversions.of(slot, row, message.accepted_at)
+        channel = self._channels.get(slot.recipient.channel)
+        return delivery | carried(message, slot, channel, goes_converted(slot, converted)) | converted
+
     def _one(
         self,
         message: Message,
@@ -113,12 +124,8 @@ class Timeline:
         parts: list[tuple[State, State]] = []
         for slot in slots(message):
             row = rows.get(delivery_key(message, slot, partition))
-            delivery = external(slot.recipient, row, rows)
-            if delivery["status"] is State.PENDING and (why := stopped_by(self._channels, slot.recipient.channel)):
-                delivery["reason"] = why
-            converted = conversions.of(slot, row, message.accepted_at)
-            channel = self._channels.get(slot.recipient.channel)
-            deliveries.append(delivery | carried(message, slot, channel, goes_converted(slot, converted)) | converted)
+            delivery = self._delivery(message, slot, row, rows, conversions)
+            deliveries.append(delivery)
             parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
             if slot.part + 1 == slot.parts:
                 now, first = (of_parts(each) for each in zip(*parts, strict=True))
