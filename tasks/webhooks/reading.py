@@ -12,7 +12,7 @@ from chat4all.telemetry import logs
 from chat4all.v1 import chat_pb2 as pb
 from tasks.lanes.writer import insist
 from tasks.resources import Parts
-from tasks.webhooks.lost import lost
+from tasks.webhooks.lost import after_lost
 from tasks.webhooks.repeats import LATE_MS, Repeats, known_of, late_of
 
 log = logs.logger(__name__)
@@ -55,9 +55,7 @@ class Reading:
         try:
             events = await self._news(await self._records(position, end), repeats)
         except RangeLost:
-            first, _ = (await insist(self._executor, lambda: self._parts.log.ends(EVENTS)))[self._partition]
-            lost(self._partition, position, first)
-            return [], max(first, position + 1)
+            return [], await insist(self._executor, lambda: after_lost(self._parts.log, self._partition, position))
         # Nobody asks which seqs were told in a second reading.
         repeats.told_below(end)
         return events, end

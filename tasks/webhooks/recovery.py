@@ -19,7 +19,7 @@ from tasks.webhooks import schedule
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.endpoints import Endpoints
 from tasks.webhooks.labels import labels_of
-from tasks.webhooks.lost import lost
+from tasks.webhooks.lost import after_lost
 from tasks.webhooks.matching import wants
 from tasks.webhooks.reading import decoded
 from tasks.webhooks.telling import Telling
@@ -85,9 +85,8 @@ class Recoveries:
         try:
             records = await in_thread(self._executor, lambda: self._parts.log.read(EVENTS, [span], READ_TIMEOUT_S))
         except RangeLost:
-            first = (await in_thread(self._executor, lambda: self._parts.log.ends(EVENTS)))[self._partition][0]
-            lost(self._partition, recovery.position, first)
-            return replace(recovery, position=min(recovery.until, max(first, recovery.position + 1)))
+            following = await in_thread(self._executor, after_lost, self._parts.log, self._partition, recovery.position)
+            return replace(recovery, position=min(recovery.until, following))
         asked = replace(endpoint.webhook, starts={})
         events = [event for event in map(decoded, records) if event]
         labels = await labels_of([asked], events, self._parts.store, partial(in_thread, self._executor))

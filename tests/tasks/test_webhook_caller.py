@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,9 @@ async def peer(answer: Callable[[str], bytes] | bytes, hang_s: float = 0.0) -> A
         length = int(head.lower().partition("content-length: ")[2].partition("\r")[0] or 0)
         await reader.readexactly(length)
         writer.write(answer if isinstance(answer, bytes) else answer(head))
-        try:
+        with suppress(ConnectionError, asyncio.CancelledError):
             await writer.drain()
             await asyncio.sleep(hang_s)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
