@@ -13,7 +13,8 @@ from chat4all.ports import LaneState
 from ops.demo.flow import Flow
 from ops.harness.readers import Readers
 from ops.harness.spawning import end, spawn
-from ops.harness.system import Running, free_ports
+from ops.harness.system import Running
+from ops.native.processes import free_ports
 from storage.open import open_store
 
 WARM_S, TOGETHER_S = 5.0, 12.0

@@ -16,7 +16,8 @@ from ops.harness.guard import refuse_real
 from ops.harness.place import new_operator
 from ops.harness.servers import environment
 from ops.harness.spawning import end, log_of, spawn
-from ops.harness.system import System, free_ports
+from ops.harness.system import System
+from ops.native.processes import free_ports
 
 # Short, so that a row ends soon; leases, resends and the grace for unknown outcomes are as delivered.
 QUICK = {

@@ -22,8 +22,8 @@ from msgspec import Struct
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from chat4all.root import ROOT
-from ops.harness.system import free_ports
 from ops.harness.waiting import wait_until
+from ops.native.processes import free_ports
 
 # Whoever calls this path waits until they give up.
 HANGS = "/hangs"

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,20 +16,9 @@ from chat4all.settings import Settings
 from ops.harness.api import Api
 from ops.harness.phones import Phones
 from ops.harness.supervisor import Supervised
+from ops.native.processes import free_ports
 
 PORTS = ("gateway_port", "stream_port", "events_port", "objects_port", "flower_port", "simulator_port")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody has right now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 class Running(Supervised):

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import ClassVar
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -27,11 +28,28 @@ class StartFailed(Exception):
     """A server did not come up. The text names it and ends with the last lines of its log."""
 
 
+# Below those that systems take for outgoing connections (from 32768 on Linux, 49152 elsewhere): nobody gets one of these
+# by chance between now and when it is listened on.
+PORTS = range(10_000, 32_000)
+
+
+def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
+    """So many different ports that nobody listens on now."""
+    found: list[int] = []
+    candidates = iter(SystemRandom().sample(PORTS, len(PORTS)))
+    while len(found) < count:
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port := next(candidates)))
+            except OSError:
+                continue
+            found.append(port)
+    return found
+
+
 def free_port(host: str = LOOPBACK) -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1, host)[0]
 
 
 def is_taken(host: str, port: int) -> bool:

@@ -1,7 +1,6 @@
 """What the rest of the road does to log and store, done by hand: the stream server's tests need nothing else of it."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from chat4all.ports import EventLog, MessageStore, Registration
 from chat4all.services.access import tokens
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
+from ops.native.processes import free_port
 from storage.open import open_log, open_store
 from tasks.outcomes import events
 from tests.between import Between
@@ -32,13 +32,6 @@ PARTITIONS = 2
 Options = tuple[tuple[str, int], ...]
 END: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 TIMEOUT_S = 5.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def settings_in(folder: Path) -> Settings:
@@ -251,7 +244,7 @@ class Background:
     def __init__(self, road: Road) -> None:
         self._road = road
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server: StreamServer | None = None
 

@@ -17,7 +17,8 @@ from chat4all.model.content import Text
 from chat4all.model.messages import Message, seq_at
 from chat4all.model.records import INCOMING, STATUS, Range, Record, read_message, read_status
 from chat4all.root import ROOT
-from tests.bridges.road import TIMEOUT_S, Road, free_port, serving, settings_in
+from ops.native.processes import free_port
+from tests.bridges.road import TIMEOUT_S, Road, serving, settings_in
 from tests.channels.conftest import serving as answering
 from tests.wakes import Wakes
 from webapp.app import create_app

@@ -22,7 +22,8 @@ from chat4all.model.drafts import Draft
 from chat4all.model.records import INCOMING, STATUS, Position, Range, read_message, read_status
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
-from tests.bridges.road import TIMEOUT_S, Road, free_port, serving
+from ops.native.processes import free_port
+from tests.bridges.road import TIMEOUT_S, Road, serving
 from tests.contents import contents
 from webapp.requests.validation import invalid
 from webapp.schemas.message_models import MessageIn

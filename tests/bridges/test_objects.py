@@ -14,8 +14,8 @@ import pytest
 
 from bridges.objects import BOUNDS, Bounds, serving
 from chat4all.settings import Settings
+from ops.native.processes import free_port
 from storage.object_store.folder import FolderStore
-from tests.bridges.road import free_port
 
 SIZE = 20 << 20
 

@@ -475,7 +475,7 @@ async def test_a_manager_who_does_not_keep_up_while_catching_up_misses_nothing(r
             await crm.caught_up()
         await asyncio.to_thread(road.say, talk, *map(str, range(60)))
         async with Reader(road, "crm", crm.cursor, token=token, everything=True) as crm:
-            assert texts(await crm.caught_up()) == [str(number) for number in range(60)]
+            assert texts(await crm.events(60)) == [str(number) for number in range(60)]
 
 
 async def test_what_the_log_has_forgotten_is_reload(road: Road) -> None:

@@ -58,6 +58,9 @@ async def test_an_event_that_leaves_is_the_last_step(road: Road, recorded: Recor
     async with serving(road), Reader(road, "bob") as bob:
         await asyncio.to_thread(say, "one")
         await bob.events(1)
+        # The span ends after the event is on its way.
+        while not any(each.name == "stream" for each in recorded.of(TRACE)):
+            await asyncio.sleep(0.01)
     async with serving(road), Reader(road, "bob") as bob:
         await bob.caught_up()
     left = [each for each in recorded.of(TRACE) if each.name == "stream"]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,9 @@ def road(tmp_path: Path) -> Iterator[Road]:
 
 @pytest.fixture
 def server(road: Road) -> Iterator[Background]:
-    server = Background(road)
-    server.start()
-    yield server
-    server.close()
+    with closing(Background(road)) as server:
+        server.start()
+        yield server
 
 
 @pytest.fixture

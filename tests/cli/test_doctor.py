@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from chat4all.cli.doctor import app, findings
 from chat4all.model.records import TOPICS
 from chat4all.settings import Settings
-from ops.harness.system import free_ports
+from ops.native.processes import free_ports
 from storage.open import open_log, open_store
 
 

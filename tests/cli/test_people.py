@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -56,8 +57,7 @@ def road(settings: Settings) -> Iterator[Road]:
 
 @pytest.fixture
 def typed(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
-    stream = Background(road)
-    with quiet(), gateway(road.settings) as url:
+    with quiet(), gateway(road.settings) as url, closing(Background(road)) as stream:
         stream.start()
         monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
         monkeypatch.setenv("CHAT4ALL_STREAM", f"127.0.0.1:{road.settings.stream_port}")
@@ -65,7 +65,6 @@ def typed(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         monkeypatch.setenv("CHAT4ALL_PASSWORD", PASSWORD)
         monkeypatch.delenv("TOKEN", raising=False)
         yield Typed(monkeypatch, capsys)
-        stream.close()
 
 
 def test_where_registration_is_closed_a_token_opens_it(typed: Typed, settings: Settings, road: Road) -> None:

@@ -15,7 +15,7 @@ from chat4all.model.conversations import UserKind
 from chat4all.model.failures import Mismatch
 from chat4all.services.access.credentials import check_secret
 from chat4all.settings import Settings, SettingsError
-from ops.harness.system import free_ports
+from ops.native.processes import free_ports
 from storage.open import open_store
 
 

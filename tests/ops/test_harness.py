@@ -33,9 +33,9 @@ from ops.harness.phones import Phones
 from ops.harness.place import Here, new_operator
 from ops.harness.readers import Readers
 from ops.harness.supervisor import Supervised
-from ops.harness.system import System, free_ports
+from ops.harness.system import System
 from ops.harness.waiting import wait_until
-from ops.native.processes import Server, StartFailed
+from ops.native.processes import Server, StartFailed, free_ports
 from ops.native.redis import Redis
 from storage.open import open_store
 from tests.ops.serving import served

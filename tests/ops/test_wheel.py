@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from ops.harness.system import free_ports
+from ops.native.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("gateway_port", "stream_port", "events_port", "objects_port", "flower_port", "simulator_port", "metrics_port")
