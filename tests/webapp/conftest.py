@@ -35,8 +35,13 @@ def start(settings: Settings) -> Iterator[Callable[..., Driver]]:
 
 
 @pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    return start()
+def gateway(start: Callable[..., Driver], request: pytest.FixtureRequest) -> Driver:
+    """A gateway with whom the test's module names: `PEOPLE`, and `CLIENTS` with the scopes of each."""
+    driver = start()
+    driver.people(*getattr(request.module, "PEOPLE", ()))
+    for name, scopes in getattr(request.module, "CLIENTS", {}).items():
+        driver.service(name, *scopes)
+    return driver
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Answers to choices: by a press, a number or a title, once, and only to what the person can have read."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,18 +15,12 @@ from chat4all.services.inbound.pointers import Pointed, pointed
 from chat4all.services.inbound.typed_answers import chosen
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA, DORA = "+5511999990000", "+5511999990001"
 OPTIONS = [{"id": "t" * 200, "title": "Tea"}, {"id": "coffee", "title": "Coffee, black"}]
 AT = 1_700_000_000_000
 NUMBERS = st.integers(1, 50)
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def asked(driver: Driver, at: int = 2, to: str = CARLA, provider_id: str = "asked") -> Message:

@@ -10,15 +10,9 @@ from chat4all.model.records import EVENTS, Range
 from chat4all.v1 import chat_pb2
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA = "+5511999990000"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def events(driver: Driver) -> list[tuple[str, str, int]]:

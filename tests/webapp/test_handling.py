@@ -1,7 +1,6 @@
 """How conversations are handled, over REST: who may see and change it, filters, and when a conversation is open again."""
 
 import time
-from collections.abc import Callable
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -16,16 +15,9 @@ from chat4all.ports.listing import SLOT_MS
 from chat4all.v1 import chat_pb2 as pb
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage"), "bot": ("send",)}
 CARLA = "+5511999990000"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    driver.service("bot", "send")
-    return driver
 
 
 def of(talk: str) -> str:

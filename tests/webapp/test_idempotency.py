@@ -1,7 +1,7 @@
 """Requests under an Idempotency-Key that make something else than a message."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from unittest.mock import patch
 
@@ -13,12 +13,7 @@ from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
 from webapp.requests import idempotency
 
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    return driver
+PEOPLE = ("alice", "bob", "eve")
 
 
 def keyed(driver: Driver, who: str | None, path: str, body: Any, key: str = "k") -> tuple[int, dict[str, Any]]:

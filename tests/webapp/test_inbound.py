@@ -1,6 +1,5 @@
 """What people write on their channels: it comes where it belongs, and nobody gets what was meant for another."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,16 +14,10 @@ from chat4all.model.messages import (
 from chat4all.model.records import ProviderReceipt
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA, DORA = "+5511999990000", "+5511999990001"
 ACCOUNT = "whatsapp-account"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def sent(driver: Driver, who: str, address: str, provider_id: str, at: int, channel: str = "whatsapp") -> Message:

@@ -1,6 +1,5 @@
 """Files that people send on their channels: a message at once, a row to be fetched, and a worker told of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,15 +12,9 @@ from chat4all.model.files import (
 from chat4all.model.ids import contact_id, inbound_file_id, provider_message_id
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice",)
 CARLA = "+5511999990000"
 PICTURE = {"media": "media-1", "mime_type": "image/png", "filename": "cat.png"}
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice")
-    return driver
 
 
 @pytest.fixture

@@ -12,16 +12,10 @@ from chat4all.model.ids import contact_id, made_id, provider_message_id
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA, DORA = "+5511999990000", "+5511999990001"
 SAME = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def text(words: str = "hello", **more: Any) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What is too long for one of a conversation's channels: it goes there in parts, and nowhere else."""
 
-from collections.abc import Callable
-
 import pytest
 
 from chat4all.model.deliveries import Facts
@@ -10,15 +8,9 @@ from chat4all.ports import Registration
 from tasks.stages.fan_out import rows_of
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA, DORA = "+5511999990000", "+5511999990001"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def _texts(driver: Driver, channel: str) -> list[str]:

@@ -12,16 +12,9 @@ from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.ids import contact_id, private_conversation_id
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA = "+5511999990000"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    """A gateway with two persons and a service client that may send."""
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def recipients(driver: Driver) -> list[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """History shows messages as they are now, to who may know; what a provider sent is for who manages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,8 @@ from chat4all.model.modifiers import Modification, Place
 from chat4all.ports import Registration
 from tests.webapp.driver import Driver
 
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    driver.service("shop", "send")
-    return driver
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage"), "shop": ("send",)}
 
 
 def said(driver: Driver, *texts: str, conversation: str = "") -> list[Message]:

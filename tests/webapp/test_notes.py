@@ -1,6 +1,5 @@
 """Internal notes over REST: who may write and read them; and bots, which are silent while a human answers."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -8,17 +7,10 @@ import pytest
 
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob")
+CLIENTS = {"crm": ("send", "manage"), "bot": ("send",)}
 CARLA = "+5511999990000"
 SECRET = "he owes us money"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob")
-    driver.service("crm", "send", "manage")
-    driver.service("bot", "send")
-    return driver
 
 
 def customer(gateway: Driver) -> str:

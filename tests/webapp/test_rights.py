@@ -11,15 +11,9 @@ import pytest
 
 from tests.webapp.driver import Driver
 
+PEOPLE = ("olga", "alice", "bob", "carl")
+CLIENTS = {"crm": ("manage", "send")}
 CARLA = "+5511999990000"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("olga", "alice", "bob", "carl")
-    driver.service("crm", "manage", "send")
-    return driver
 
 
 def leave(driver: Driver, talk: str, who: str) -> None:

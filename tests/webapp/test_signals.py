@@ -1,6 +1,5 @@
 """Typing and read marks: whom they reach on channels, how seldom, and that messages do not notice."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 from unittest.mock import patch
 
@@ -14,6 +13,8 @@ from chat4all.ports import Inbound, Limits, Update
 from tests.webapp.channels import WhatsAppLike
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 CARLA, DORA, NEW = "+5511999990000", "+5511999990001", "+5511999990002"
 
 
@@ -30,12 +31,9 @@ class Signalling(WhatsAppLike):
 
 
 @pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.parts.channels["whatsapp"] = Signalling()  # type: ignore[index]
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
+def gateway(gateway: Driver) -> Driver:
+    gateway.parts.channels["whatsapp"] = Signalling()  # type: ignore[index]
+    return gateway
 
 
 def said(driver: Driver, to: str = CARLA) -> str:

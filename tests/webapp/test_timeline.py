@@ -13,16 +13,10 @@ from chat4all.model.deliveries import DeliveryKey, Facts, Watermark
 from chat4all.model.messages import Message, Origin, Recipient
 from tests.webapp.driver import Driver
 
+PEOPLE = ("alice", "bob", "eve")
+CLIENTS = {"crm": ("send", "manage")}
 OTHER = "7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f11"
 CARLA, DORA = "+5511999990000", "+5511999990001"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob", "eve")
-    driver.service("crm", "send", "manage")
-    return driver
 
 
 def facts(driver: Driver, message: Message, index: int, **known: object) -> DeliveryKey:

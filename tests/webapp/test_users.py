@@ -12,15 +12,9 @@ from chat4all.services.access import tokens
 from chat4all.services.access.credentials import check_secret, create_client
 from tests.webapp.driver import PASSWORD, Driver
 
+PEOPLE = ("alice", "bob")
+CLIENTS = {"crm": ("manage",)}
 CARLA = "+5511999990000"
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Driver]) -> Driver:
-    driver = start()
-    driver.people("alice", "bob")
-    driver.service("crm", "manage")
-    return driver
 
 
 def test_a_user_registers_logs_in_and_renews(gateway: Driver) -> None:
