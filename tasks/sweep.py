@@ -1,6 +1,7 @@
 """The sweep: once a second it finds lanes that have work and no holder, and wakes them.
 
-While an endpoint of a webhook is enabled its lanes have work: each partition of chat-events has a holder then.
+While an endpoint of a webhook is enabled its lanes have work: each partition of chat-events has a holder then. That one was
+disabled is said here, as nobody may hold a lane any more.
 """
 
 import time
@@ -10,8 +11,10 @@ from collections.abc import Iterable
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.liveness import Clock, Observed
-from chat4all.ports import WEBHOOKS, LaneState, Lease, MessageStore
+from chat4all.ports import WEBHOOKS, LaneState, Lease, MessageStore, Webhook
+from chat4all.services.webhooks.disabling import announce
 from chat4all.services.webhooks.endpoints import all_webhooks
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
@@ -32,13 +35,26 @@ class EnabledEndpoints:
     def __init__(self) -> None:
         self._changed = -1
         self._found = False
+        self._unsaid: list[Webhook] = []
 
     def are_there(self, store: MessageStore) -> bool:
         """Whether there is one now."""
         changed = store.webhooks_changed()
         if changed != self._changed:
-            self._found, self._changed = any(each.status == "enabled" for each in all_webhooks(store)), changed
+            there = list(all_webhooks(store))
+            self._found = any(each.status == "enabled" for each in there)
+            self._unsaid, self._changed = [each for each in there if each.unsaid], changed
         return self._found
+
+    def announce(self, opened: Parts) -> None:
+        """Say of those seen last that they were disabled. While the log or the store is away the next sweep tries again."""
+        while self._unsaid:
+            try:
+                announce(self._unsaid[-1], opened.store, opened.log, opened.partitions)
+            except (Temporary, Unknown) as outage:
+                log.warning("webhook_disabled_unsaid", webhook_id=self._unsaid[-1].webhook_id, reason=outage.reason)
+                return
+            self._unsaid.pop()
 
 
 class Sweeper:
@@ -75,6 +91,7 @@ class Sweeper:
         due = set(opened.store.due(list(states), now_ms()))
         self._found = self.stuck(states, due, has_endpoints)
         opened.waker.wake_lanes(self._found)
+        self._endpoints.announce(opened)
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)
             metrics.RETRIES_WAITING.from_(lambda: self.waiting(opened))

@@ -25,6 +25,14 @@ class Filter(Struct, frozen=True, omit_defaults=True):
     labels: tuple[str, ...] = ()
 
 
+class Ended(Struct, frozen=True, omit_defaults=True):
+    """That an endpoint was disabled: by the change that made it this `version`, at `at` (ms UTC), and why."""
+
+    version: int
+    at: int
+    reason: str
+
+
 class Webhook(Struct, frozen=True, omit_defaults=True):
     """An endpoint. `version` rises with every change; a row is replaced only by who has seen its last version.
 
@@ -32,7 +40,8 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     and headers, which nobody but the caller of the endpoint opens (chat4all/services/webhooks/secrets.py). `throttle`:
     requests a second at most, 0 for no limit. `starts`: by partition the offset in chat-events of the
     first event that it is told; where there is none, 0. `status`: enabled, disabled or deleted; `reason` says why it is
-    disabled. `failing_since` (ms UTC): no call succeeded since, 0.
+    disabled. `failing_since` (ms UTC): no call succeeded since, 0. `unsaid`: how often it was disabled without an event of it
+    in the log so far.
     """
 
     webhook_id: str
@@ -49,6 +58,7 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     changed_at: int = 0
     created_by: str = ""
     version: int = 0
+    unsaid: tuple[Ended, ...] = ()
 
 
 class WebhookCall(Struct, frozen=True, omit_defaults=True):

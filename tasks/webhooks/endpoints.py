@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TEST
-from chat4all.model.events import encode
 from chat4all.ports.webhooks import Webhook, WebhookCall
-from chat4all.services.webhooks import own_events
+from chat4all.services.webhooks.disabling import disabled
 from chat4all.services.webhooks.endpoints import all_webhooks
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.threads import in_thread
@@ -25,7 +24,6 @@ log = logs.logger(__name__)
 
 # More calls than these are not kept in memory while the store is away: their log is for people, the calls themselves are made.
 LOG_MOST = 20_000
-APPEND_S = 5.0
 
 
 class Endpoints:
@@ -34,7 +32,7 @@ class Endpoints:
     def __init__(self, parts: Parts, caller: Caller, executor: Executor) -> None:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
-        self._parts, self._store, self._caller, self._executor = parts, parts.store, caller, executor
+        self._store, self._caller, self._executor = parts.store, caller, executor
         self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []
         self._look = asyncio.Lock()
@@ -110,10 +108,7 @@ class Endpoints:
     async def _judge(self, endpoint: Endpoint) -> None:
         webhook, why = endpoint.webhook, endpoint.is_due_to_end(self._given_up_s)
         if why:
-            ended = replace(webhook, status="disabled", reason=why, failing_since=endpoint.failing_since)
-            if await self._put(endpoint, ended):
-                said = encode(own_events.disabled(endpoint.webhook, self._parts.partitions))
-                await insist(self._executor, lambda: self._parts.log.append([said], APPEND_S))
+            await self._put(endpoint, disabled(replace(webhook, failing_since=endpoint.failing_since), why))
             metrics.WEBHOOKS_DISABLED.of(why).add()
             log.error("webhook_disabled", webhook_id=webhook.webhook_id, reason=why)
         elif endpoint.is_down and not webhook.failing_since:

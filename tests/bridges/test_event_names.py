@@ -16,7 +16,7 @@ from chat4all.model.events import Event, decode, encode
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.records import Record
-from chat4all.ports.webhooks import Webhook
+from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.services.handling import handling_event
 from chat4all.services.webhooks import own_events
@@ -52,7 +52,7 @@ MADE = {
     "conversation.created": _conversation(1),
     "conversation.members_changed": _conversation(2),
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
-    "webhook.disabled": own_events.disabled(Webhook("w", "https://shop.example/", reason="gone", version=3), 2),
+    "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),
 }
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.ports import WEBHOOKS, Lease, MessageStore, Recovery, Waiting, Webhook, WebhookCall
-from chat4all.ports.webhooks import Filter
+from chat4all.ports.webhooks import Ended, Filter
 from chat4all.settings import Settings
 from storage.open import open_store
 from tests.contracts.stores import fresh
@@ -34,6 +34,7 @@ def endpoint(webhook_id: str = "", version: int = 1, url: str = "https://example
         changed_at=7,
         created_by="anna",
         version=version,
+        unsaid=(Ended(3, 4, "gone"),),
     )
 
 

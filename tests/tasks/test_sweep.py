@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
 from chat4all.model.deliveries import Lane
+from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports import WEBHOOKS, LaneState, Lease, Webhook
+from chat4all.services.webhooks.disabling import disabled
 from tasks.sweep import HOLDER_QUIET_S, Sweeper
 from tests.tasks.world import world
 
@@ -73,3 +76,33 @@ def test_every_partition_is_woken_once_an_endpoint_is_enabled(tmp_path: Path) ->
         road.store.put_webhook(replace(enabled, status="disabled", version=2))
         sweeper.sweep(road.parts)
         assert road.wakes.lanes == []
+
+
+@pytest.mark.parametrize("failure", [Temporary("away"), Unknown("away")])
+@pytest.mark.parametrize("where", ["append", "put_webhook"])
+def test_that_an_endpoint_was_disabled_is_told_until_it_was(tmp_path: Path, where: str, failure: Exception) -> None:
+    """Whoever wrote the row died, and log or store are away: it is told under one id, and lanes are woken all the same."""
+    with world(tmp_path, partitions=1) as road:
+        first = Webhook("w", "https://shop.example/", version=1)
+        road.store.put_webhook(first)
+        road.store.put_webhook(Webhook("v", "https://shop.example/", version=1))
+        ended = disabled(first, "gone")
+        assert road.store.put_webhook(replace(ended, version=2))
+        # And was enabled again meanwhile.
+        assert road.store.put_webhook(replace(ended, status="enabled", version=3))
+        away = road.log_faults if where == "append" else road.faults
+        sweeper = Sweeper()
+        away.fail(where, failure)
+        for _ in range(2):
+            sweeper.sweep(road.parts)
+        assert road.wakes.lanes
+        away.mend()
+        sweeper.sweep(road.parts)
+        for each in (sweeper, Sweeper()):
+            each.sweep(road.parts)
+        said = road.events("webhook")
+        assert {(each.webhook_id, each.change, each.reason) for each in said} == {("w", "disabled", "gone")}
+        assert len(said) == (1 if where == "append" else 3)
+        kept = road.store.webhook("w")
+        assert kept is not None
+        assert (kept.status, kept.unsaid, kept.version) == ("enabled", (), 4)

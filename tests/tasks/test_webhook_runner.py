@@ -20,6 +20,7 @@ from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
 from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import publish
+from tasks.sweep import Sweeper
 from tasks.webhooks import schedule
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
 from tests.tasks.world import World, new_id, world
@@ -129,7 +130,13 @@ def test_others_are_told_that_one_was_disabled(road: World, receiver: Receiver) 
     receiver.answers["/a"] = lambda _: (410, {})
     with telling(road):
         say(road, ONE, 1)
-        wait_for(lambda: receiver.told)
+        sweeper = Sweeper()
+
+        def is_told() -> bool:
+            sweeper.sweep(road.parts)
+            return bool(receiver.told)
+
+        wait_for(is_told)
     [(path, said)] = receiver.told
     assert (path, said["type"], said["data"]["webhook_id"], said["data"]["reason"]) == ("/b", "webhook.disabled", "a", "gone")
 

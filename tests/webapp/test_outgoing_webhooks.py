@@ -13,6 +13,8 @@ from chat4all.model.events import decode
 from chat4all.model.records import EVENTS, Range
 from chat4all.ports.webhooks import WebhookCall
 from chat4all.services.seal import Seal
+from chat4all.services.webhooks.disabling import announce
+from chat4all.services.webhooks.endpoints import RECOVERIES_MOST, all_webhooks
 from chat4all.services.webhooks.signing import Signer
 from tests.webapp.driver import Driver
 
@@ -235,6 +237,24 @@ def test_the_log_of_calls_shows_what_was_sent_and_answered(managed: Driver) -> N
     assert managed.call("crm", "GET", "/v1/webhooks/none/deliveries").status_code == 404
 
 
+def test_an_endpoint_has_few_recoveries_at_once(managed: Driver) -> None:
+    """One more is refused until one has ended; those of other endpoints do not count."""
+    one, two = (made(managed)["webhook_id"] for _ in range(2))
+    managed.ask("alice", "POST", "/v1/conversations", {"type": "group", "members": ["bob"]}, 201)
+    asked = {"since": "1h"}
+    for _ in range(RECOVERIES_MOST):
+        managed.ask("crm", "POST", f"/v1/webhooks/{one}/recover", asked, 202)
+    refused = managed.ask("crm", "POST", f"/v1/webhooks/{one}/recover", asked, 409)
+    assert refused["code"] == "too_many_recoveries"
+    managed.ask("crm", "POST", f"/v1/webhooks/{two}/recover", asked, 202)
+    store = managed.parts.store
+    under_way = [each for of in managed.parts.log.ends(EVENTS) for each in store.recoveries(of) if each.webhook_id == one]
+    for each in under_way:
+        if each.recovery_id == under_way[0].recovery_id:
+            store.move_recovery(replace(each, position=each.until))
+    managed.ask("crm", "POST", f"/v1/webhooks/{one}/recover", asked, 202)
+
+
 def own(gateway: Driver) -> list[dict[str, Any]]:
     """Events about endpoints, as endpoints are told of them."""
     spans = [Range(each, first, end - 1) for each, (first, end) in gateway.parts.log.ends(EVENTS).items() if end > first]
@@ -242,17 +262,36 @@ def own(gateway: Driver) -> list[dict[str, Any]]:
     return [json.loads(envelope(each).body) for each in found if each.kind == "webhook"]
 
 
+def swept(gateway: Driver) -> None:
+    """As the sweep does."""
+    for each in all_webhooks(gateway.parts.store):
+        if each.unsaid:
+            announce(each, gateway.parts.store, gateway.parts.log, gateway.parts.settings.partitions)
+
+
 def test_a_disabled_endpoint_is_told_to_others_once(managed: Driver) -> None:
     """By hand; to disable it again says nothing."""
     webhook_id = made(managed)["webhook_id"]
     for _ in range(2):
         managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/disable")
+    for _ in range(2):
+        swept(managed)
     [said] = own(managed)
     assert (said["type"], said["data"]) == (
         "webhook.disabled",
         {"webhook_id": webhook_id, "change": "disabled", "reason": "by_hand"},
     )
     assert "conversation_id" not in said
+
+
+def test_that_an_endpoint_was_disabled_is_said_before_it_is_deleted(managed: Driver) -> None:
+    """And each time that it was, though nobody swept in between."""
+    webhook_id = made(managed)["webhook_id"]
+    for action in ("disable", "enable", "disable"):
+        managed.ask("crm", "POST", f"/v1/webhooks/{webhook_id}/{action}")
+    assert managed.call("crm", "DELETE", f"/v1/webhooks/{webhook_id}").status_code == 204
+    swept(managed)
+    assert len({each["id"] for each in own(managed)}) == len(own(managed)) == 2
 
 
 def test_a_test_is_an_event_for_this_endpoint(managed: Driver) -> None:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TYPES
-from chat4all.model.events import Event, encode
+from chat4all.model.events import encode
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import public_event_id
 from chat4all.model.records import EVENTS, Range
@@ -23,11 +23,14 @@ from chat4all.ports.webhooks import Filter, Recovery, Webhook
 from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
 from chat4all.services.seal import Seal
 from chat4all.services.webhooks import own_events
+from chat4all.services.webhooks.disabling import announce, disabled
 from chat4all.services.webhooks.places import allowed
 from chat4all.services.webhooks.secrets import OLD_VALID_S, Secrets, new_secret
 from chat4all.settings import Settings
 
 ENDPOINTS_MOST = 1_000
+# Of one endpoint at once. Each tells in its own order, beside what happens now.
+RECOVERIES_MOST = 5
 HEADERS_MOST = 20
 # Calls a second. A rate below it is a mistake: disable the endpoint instead.
 THROTTLE_LEAST = 0.01
@@ -168,14 +171,8 @@ class Endpoints:
         )
 
     def disable(self, webhook_id: str, reason: str) -> Webhook:
-        """Tell it nothing more."""
-        before = self.get(webhook_id)
-        made = self._replaced(
-            webhook_id, lambda old: old if old.status == "disabled" else replace(old, status="disabled", reason=reason)
-        )
-        if made.version > before.version:
-            self._say(own_events.disabled(made, self._settings.partitions))
-        return made
+        """Tell it nothing more. Others hear of that soon (`disabling`)."""
+        return self._replaced(webhook_id, lambda old: old if old.status == "disabled" else disabled(old, reason))
 
     def test(self, webhook_id: str) -> str:
         """Have it told of an event of its own, as of any other; the event's id. Wrong when it is disabled."""
@@ -183,19 +180,30 @@ class Endpoints:
         if webhook.status != "enabled":
             raise Wrong("webhook_id", "it is disabled: enable it first")
         event_id = str(uuid4())
-        self._say(own_events.test(webhook, event_id, now_ms(), self._settings.partitions))
+        said = own_events.test(webhook, event_id, now_ms(), self._settings.partitions)
+        self._log.append([encode(said)], APPEND_S)
         return public_event_id("", event_id)
 
     def delete(self, webhook_id: str) -> None:
-        """Forget it; its secrets at once."""
+        """Forget it; its secrets at once. What is unsaid of it is said before."""
+        webhook = self.get(webhook_id)
+        if webhook.unsaid:
+            announce(webhook, self._store, self._log, self._settings.partitions)
         self._replaced(webhook_id, lambda old: replace(old, status="deleted", sealed=b"", url=""))
 
     def recover(self, webhook_id: str, since_ms: int, until_ms: int) -> list[Recovery]:
-        """Tell it once more what was published between these times, under the same ids; what of it the log still has."""
+        """Tell it once more what was published between these times, under the same ids; what of it the log still has.
+
+        Conflict while as many are under way as an endpoint may have.
+        """
         if self.get(webhook_id).status != "enabled":
             raise Wrong("webhook_id", "it is disabled: enable it first")
         recovery_id, begun = str(uuid4()), []
-        for partition, (first, end) in sorted(self._log.ends(EVENTS).items()):
+        ends = self._log.ends(EVENTS)
+        under_way = {each.recovery_id for of in ends for each in self._store.recoveries(of) if each.webhook_id == webhook_id}
+        if len(under_way) >= RECOVERIES_MOST:
+            raise Conflict("too_many_recoveries", f"{RECOVERIES_MOST} are under way: ask again when one has ended")
+        for partition, (first, end) in sorted(ends.items()):
             position = self._from(partition, first, end, since_ms)
             until = self._from(partition, position, end, until_ms)
             if position < until:
@@ -229,9 +237,6 @@ class Endpoints:
             return self.seal.open(webhook.sealed, Secrets)
         except Permanent:
             raise Conflict("sealed", SEALED) from None
-
-    def _say(self, event: Event) -> None:
-        self._log.append([encode(event)], APPEND_S)
 
     def _ends(self) -> dict[int, int]:
         return {partition: end for partition, (_, end) in self._log.ends(EVENTS).items()}
