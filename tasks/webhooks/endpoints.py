@@ -18,6 +18,7 @@ from tasks.resources import Parts
 from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer, Caller
 from tasks.webhooks.endpoint import Endpoint
+from tasks.webhooks.knowledge import Knowledge
 from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
@@ -32,6 +33,7 @@ class Endpoints:
     def __init__(self, parts: Parts, caller: Caller, executor: Executor) -> None:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
+        self.knowledge = Knowledge(parts.settings, parts.store)
         self._store, self._caller, self._executor = parts.store, caller, executor
         self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []

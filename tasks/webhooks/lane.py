@@ -26,10 +26,10 @@ from tasks.lanes.writer import Resumed, Waits, Writer, insist
 from tasks.resources import Parts
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
-from tasks.webhooks.labels import labels_of
+from tasks.webhooks.knowledge import Knowledge
 from tasks.webhooks.listener import Listener
 from tasks.webhooks.lost import lost
-from tasks.webhooks.matching import LabelsOf, wants
+from tasks.webhooks.matching import Known, wants
 from tasks.webhooks.reading import Reading
 from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.scan import Scan
@@ -48,6 +48,7 @@ class Directory(Protocol):
 
     version: int
     enabled: dict[str, Endpoint]
+    knowledge: Knowledge
 
     async def call(self, endpoint: Endpoint, event: Telling, number: int, manual: str = "") -> Answer:
         """Tell an endpoint of an event, and note what came of it."""
@@ -151,23 +152,22 @@ class WebhookLane:
             self.is_stopped = True
         events = await self._reading.live(ours)
         while True:
-            version, labels = self._endpoints.version, await self._labels(events)
+            version, known = self._endpoints.version, await self._known(self._endpoints.enabled.values(), events)
             if version == self._endpoints.version:
-                # Nobody came while labels were read, who might ask for some.
+                # Nobody came meanwhile, whose filter might ask for more.
                 break
         for event in events:
-            self._offer(event, labels)
+            self._offer(event, known)
         if ours:
             self.read = ours[-1].offset + 1
 
-    async def _labels(self, events: Sequence[Event]) -> LabelsOf:
-        webhooks = [each.webhook for each in self._endpoints.enabled.values()]
-        return await labels_of(webhooks, events, self._parts.store, partial(insist, self._executor))
+    async def _known(self, endpoints: Iterable[Endpoint], events: Sequence[Event]) -> Known:
+        return await self._endpoints.knowledge.of([each.webhook for each in endpoints], events, partial(insist, self._executor))
 
-    def _offer(self, event: Event, labels: LabelsOf) -> None:
+    def _offer(self, event: Event, known: Known) -> None:
         telling = None
         for endpoint in self._endpoints.enabled.values():
-            if wants(endpoint.webhook, event, labels):
+            if wants(endpoint.webhook, event, known):
                 telling = telling or Telling(event)
                 self._listener(endpoint).offer(telling)
 
@@ -246,9 +246,8 @@ class WebhookLane:
     async def page(self, position: int, end: int, listener: Listener, repeats: Repeats) -> tuple[list[Telling], int]:
         """What an endpoint wants of [position, end), and where to go on."""
         events, end = await self._reading.page(position, end, repeats)
-        webhook = listener.endpoint.webhook
-        labels = await labels_of([webhook], events, self._parts.store, partial(insist, self._executor))
-        return [Telling(each) for each in events if wants(webhook, each, labels)], end
+        known = await self._known([listener.endpoint], events)
+        return [Telling(each) for each in events if wants(listener.endpoint.webhook, each, known)], end
 
     # In the background
 

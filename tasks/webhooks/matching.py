@@ -1,6 +1,8 @@
 """Of which events an endpoint wants to hear. Pure rules."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
 
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.event_types import TEST, event_type
@@ -11,11 +13,15 @@ from chat4all.v1 import chat_pb2 as pb
 # Told to those only who ask for them by name.
 ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "note.updated", "note.deleted"})
 
-# The labels of a conversation.
-LabelsOf = Callable[[str], Collection[str]]
+
+class Known(Struct, frozen=True):
+    """What events do not say. `labels`: of conversations. `accounts`: by channel, what that account is called."""
+
+    labels: Mapping[str, Collection[str]] = {}
+    accounts: Mapping[str, Collection[str]] = {}
 
 
-def wants(webhook: Webhook, event: Event, labels: LabelsOf = lambda conversation: ()) -> bool:
+def wants(webhook: Webhook, event: Event, known: Known = Known()) -> bool:  # noqa: B008 - frozen
     """Whether an endpoint is to be told of this event."""
     if 0 <= event.offset < webhook.starts.get(event.partition, 0):
         return False
@@ -26,29 +32,35 @@ def wants(webhook: Webhook, event: Event, labels: LabelsOf = lambda conversation
         return False
     if not webhook.events and kind in ASKED_ONLY:
         return False
-    return passes(webhook.filter, event, labels)
+    return passes(webhook.filter, event, known)
 
 
-def passes(asked: Filter, event: Event, labels: LabelsOf = lambda conversation: ()) -> bool:
+def passes(asked: Filter, event: Event, known: Known = Known()) -> bool:  # noqa: B008 - frozen
     """Whether all that a filter asks holds. An event that belongs to no channel passes no filter that asks for one."""
     if asked.conversations and event.conversation_id not in asked.conversations:
         return False
-    if asked.labels and not set(asked.labels) & set(labels(event.conversation_id)):
+    if asked.labels and not set(asked.labels) & set(known.labels.get(event.conversation_id, ())):
         return False
     if not asked.channels and not asked.accounts:
         return True
-    channels, accounts = places(event)
-    if asked.channels and not channels & set(asked.channels):
+    sent, came = places(event)
+    if asked.channels and not {*sent, came.channel} & set(asked.channels):
         return False
-    return not asked.accounts or bool(accounts & set(asked.accounts))
+    return not asked.accounts or bool(accounts(sent, came, known) & set(asked.accounts))
 
 
-def places(event: Event) -> tuple[set[str], set[str]]:
-    """The channels, and our accounts there, that an event is about: where it came from and where it goes."""
+def places(event: Event) -> tuple[Collection[str], pb.Origin]:
+    """The channels to which what this event is about goes, and where it came from."""
     if event.kind == "state":
-        return {DeliveryKey.parse(event.subject).lane.channel}, set()
+        return [DeliveryKey.parse(event.subject).lane.channel], pb.Origin()
     if event.kind != "message":
-        return set(), set()
+        return [], pb.Origin()
     read = pb.Event.FromString(event.body)
-    origin = read.message.origin
-    return {*read.message.channels, *filter(None, [origin.channel])}, set(filter(None, [origin.account]))
+    return read.message.channels, read.message.origin
+
+
+def accounts(sent: Collection[str], came: pb.Origin, known: Known) -> set[str]:
+    """What its accounts are called. What came says its account; what goes is sent from the channel's."""
+    found = {name for channel in sent for name in known.accounts.get(channel, ())}
+    here = set(known.accounts.get(came.channel, ()))
+    return found | ({came.account} if came.account else set()) | (here if came.account in here else set())

@@ -18,7 +18,6 @@ from tasks.resources import Parts
 from tasks.webhooks import schedule
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.endpoints import Endpoints
-from tasks.webhooks.labels import labels_of
 from tasks.webhooks.lost import after_lost
 from tasks.webhooks.matching import wants
 from tasks.webhooks.reading import decoded
@@ -89,9 +88,9 @@ class Recoveries:
             return replace(recovery, position=min(recovery.until, following))
         asked = replace(endpoint.webhook, starts={})
         events = [event for event in map(decoded, records) if event]
-        labels = await labels_of([asked], events, self._parts.store, partial(in_thread, self._executor))
+        known = await self._endpoints.knowledge.of([asked], events, partial(in_thread, self._executor))
         for event in events:
-            if not wants(asked, event, labels):
+            if not wants(asked, event, known):
                 continue
             refusals = recovery.refusals if recovery.position == event.offset else 0
             async with endpoint.slots:

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chat4all.model.deliveries import Lane
+from chat4all.model.event_examples import CONVERSATION, EXAMPLES
 from chat4all.model.events import Event
 from chat4all.ports import Waiting
-from chat4all.ports.webhooks import WEBHOOKS, Webhook
+from chat4all.ports.webhooks import WEBHOOKS, Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
 from tasks.webhooks import endpoint as ending
 from tasks.webhooks import listener as listening
@@ -20,6 +23,7 @@ from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.listener import Listener
+from tasks.webhooks.matching import Known, passes
 from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.scan import Scan
 from tasks.webhooks.telling import Telling
@@ -54,6 +58,53 @@ def test_one_that_is_down_is_asked_every_few_minutes(refusals: int, random: floa
     found = schedule.probe_s(refusals, random, scale)
     assert 0 < found <= 6 * schedule.MINUTE_S * scale * (1 + 1e-9)
     assert schedule.probe_s(refusals + 1, random, scale) >= found
+
+
+# By type, which filters an event like the examples passes: the field of the filter and what it may name.
+GOES = {("channels", "whatsapp"), ("accounts", "1065"), ("accounts", "our-own")}
+TALKS = {("conversations", CONVERSATION), ("labels", "vip")}
+PASSED = {
+    "message.accepted": GOES | TALKS,
+    "message.updated": GOES | TALKS,
+    "message.deleted": GOES | TALKS,
+    "message.rejected": TALKS,
+    "delivery.updated": GOES | TALKS,
+    "position.updated": TALKS,
+    "conversation.created": TALKS,
+    "conversation.members_changed": TALKS,
+    "conversation.updated": TALKS,
+    "note.accepted": TALKS,
+    "note.updated": TALKS,
+    "note.deleted": TALKS,
+    "webhook.disabled": set(),
+}
+ASKED = GOES | TALKS | {("channels", "telegram"), ("accounts", "2"), ("conversations", "other"), ("labels", "new")}
+KNOWN = Known({CONVERSATION: ("vip",)}, {"whatsapp": {"1065", "our-own"}, "telegram": {"2"}})
+
+
+def test_the_table_of_filters_has_every_type() -> None:
+    """One that is added must say what filters mean for it."""
+    assert PASSED.keys() == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_filter_means_the_same_for_every_type(kind: str) -> None:
+    """What comes and what goes by channel and account, all of a conversation by it and its labels; of several all must hold."""
+    first = replace(EXAMPLES[kind][0], type="")
+    passed = {one for one in ASKED if passes(Filter(**{one[0]: (one[1],)}), first, KNOWN)}
+    assert passed == PASSED[kind]
+    for one, two in product(ASKED, ASKED):
+        both = Filter(**{one[0]: (one[1],)}) if one[0] == two[0] else Filter(**{one[0]: (one[1],), two[0]: (two[1],)})
+        assert passes(both, first, KNOWN) == ({one} <= passed if one[0] == two[0] else {one, two} <= passed)
+
+
+def test_what_came_is_of_the_account_that_it_names() -> None:
+    """Also when its channel sends from another one by now. What nobody knows the account of passes no such filter."""
+    came = pb.MessageEvent(origin=pb.Origin(channel="whatsapp", account="old"))
+    event = Event("message", "c", 0, pb.Event(message=came).SerializeToString(), seq=1)
+    assert passes(Filter(accounts=("old",)), event, KNOWN)
+    assert not passes(Filter(accounts=("1065", "our-own")), event, KNOWN)
+    assert not passes(Filter(accounts=("1065",)), state(0, 1, 1), Known())
 
 
 def message(offset: int, seq: int) -> Event:

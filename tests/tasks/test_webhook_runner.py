@@ -10,20 +10,21 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import day_of, now_ms
-from chat4all.model.deliveries import RANK, DeliveryKey, Lane, State
+from chat4all.model.deliveries import RANK, DeliveryKey, Facts, Lane, State
 from chat4all.model.events import Event, decode, encode
 from chat4all.model.failures import Temporary
 from chat4all.model.ids import public_event_id
 from chat4all.model.records import NewRecord
 from chat4all.ports import Lease
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Recovery
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
-from tasks.outcomes.events import publish
+from tasks.outcomes.events import publish, state_event
 from tasks.sweep import Sweeper
 from tasks.webhooks import schedule
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
-from tests.tasks.world import World, new_id, world
+from tests.tasks.world import World, message, new_id, whatsapp, world
 
 ONE, TWO = new_id("conversation", 1), new_id("conversation", 2)
 LANE = Lane(WEBHOOKS, 0)
@@ -402,6 +403,26 @@ def test_labels_choose(road: World, receiver: Receiver) -> None:
         wait_for(lambda: len(receiver.of("/a")) == 6)
         wait_for(lambda: not road.store.recoveries(0))
     assert {said["conversation_id"] for _, said in receiver.told} == {TWO}
+
+
+def test_accounts_choose(road: World, receiver: Receiver) -> None:
+    """What is said of deliveries too: one that a channel sends from its account of the environment."""
+    account = LiveChannels(road.parts.settings, road.store, every_s=0)["whatsapp"].account.account_id
+    add(road, receiver, "/a", filter=Filter(accounts=(account,)))
+    add(road, receiver, "/b", filter=Filter(accounts=("another",)))
+    road.know(whatsapp(1))
+    with telling(road):
+        say(road, ONE, 1)
+        road.say(message(TWO, 9, to=[whatsapp(1)]))
+        road.run()
+        [row] = road.rows()
+        publish(road.log, [state_event(row.seen(Facts(sent_at=1)), now_ms(), 1)])
+        wait_for(lambda: len(receiver.told) == 2)
+        wait_for(lambda: road.store.lanes([LANE])[LANE].cursor == road.log.ends("chat-events")[0][1])
+    assert [(path, said["type"], said["conversation_id"]) for path, said in receiver.told] == [
+        ("/a", "message.accepted", TWO),
+        ("/a", "delivery.updated", TWO),
+    ]
 
 
 def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -> None:
