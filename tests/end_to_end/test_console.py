@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -15,9 +16,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 from chat4all.channels import open_channel
 from chat4all.model.clock import now_ms
 from chat4all.ports import DeadLetter
+from ops.harness.endpoint import endpoint
 from ops.harness.system import System
+from ops.harness.waiting import wait_until
 from storage.open import open_store
-from tests.end_to_end.browsing import NARROW, WIDE, Visit, choose, chromium, faults, live, needs_chromium, say
+from tests.end_to_end.browsing import NARROW, PATIENCE_MS, WIDE, Visit, choose, chromium, faults, live, needs_chromium, say
 from tests.end_to_end.odd_contents import ATTACK, attacked, failed_delivery, payloads
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
@@ -200,6 +203,83 @@ def test_a_dead_letter_is_replayed(visit: Callable[..., Visit], shared_system: S
     expect(page.locator(".row", has_text=words)).to_have_count(1)
 
 
+def test_a_webhook_is_made_tested_mended_and_recovered(
+    visit: Callable[..., Visit], shared_system: System, tmp_path: Path
+) -> None:
+    """Its secret is told once; a call says what was sent and answered; what it missed while it was off is told again."""
+    agent = visit()
+    page = agent.sign_in(place="#/webhooks")
+    with endpoint(tmp_path / "endpoint") as told:
+        url = told.url(f"/{uuid4().hex[:6]}")
+        page.get_by_role("button", name="New endpoint").click()
+        page.get_by_label("Where it is called").fill("http://10.0.0.1/inside")
+        page.get_by_role("button", name="Make the endpoint").click()
+        expect(page.locator(".sheet").get_by_role("alert")).not_to_be_empty()
+        page.get_by_label("Where it is called").fill(url)
+        page.get_by_text("Which events, headers, pace").click()
+        page.get_by_label("message.accepted").check()
+        page.get_by_role("button", name="Make the endpoint").click()
+        secret = page.locator(".secret").inner_text()
+        page.get_by_role("button", name="Send a test").click()
+        refused = page.locator(".letter", has_text="answered 500").first
+        refused.locator("summary").click()
+        expect(refused).to_contain_text("See its own log at this time")
+        expect(refused.locator("pre").first).to_contain_text('"type": "webhook.test"')
+        told.trusts(urlsplit(url).path, secret)
+        page.get_by_role("button", name="Send a test").click()
+        expect(page.locator(".letter", has_text="answered 204").first).to_be_visible(timeout=PATIENCE_MS)
+        page.get_by_role("button", name="Disable").click()
+        expect(page.locator("h1 + p .light")).to_have_text("disabled")
+        _, name = somebody(shared_system, "Said while it was off")
+        inbox = agent.open("#/inbox", agent.tab())
+        choose(inbox, name)
+        page.get_by_role("button", name="Enable").click()
+        page.get_by_role("button", name="Recover").click()
+        page.get_by_role("button", name="Tell it again").click()
+        path = urlsplit(url).path
+        wait_until("it heard", lambda: any("while it was off" in json.dumps(each.event) for each in told.heard(path)), 20)
+        expect(page.locator(".letter .badge", has_text="recovery").first).to_be_visible()
+        page.get_by_role("button", name="Rotate the secret").click()
+        page.locator("dialog").get_by_role("button", name="Rotate the secret").click()
+        assert page.locator(".secret").inner_text() != secret
+        page.reload()
+        expect(page.get_by_role("heading", name=url)).to_be_visible()
+        assert secret not in page.content()
+        page.get_by_role("button", name="Delete").click()
+        page.locator("dialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("button", name="New endpoint")).to_be_visible()
+        expect(page.locator(".place", has_text=url)).to_have_count(0)
+
+
+TOLD = dict.fromkeys(("conversation_id", "event_id", "request", "response", "error", "type", "manual"), ATTACK)
+
+
+def test_what_an_endpoint_answers_is_text(visit: Callable[..., Visit]) -> None:
+    """Markup in an endpoint's URL, headers and filter, in what was sent to it and in what it answered is shown as it is."""
+    page = visit().sign_in()
+    at = "2026-01-01T00:00:00Z"
+    made: dict[str, Any] = {
+        "webhook_id": "w",
+        "url": ATTACK,
+        "events": [ATTACK],
+        "filter": {"labels": [ATTACK]},
+        "header_names": [ATTACK],
+    }
+    made |= {"throttle": 0, "status": "disabled", "reason": ATTACK, "created_at": at, "changed_at": at}
+    call: dict[str, Any] = {**TOLD, "call_id": "c", "at": at, "number": 2, "status": 0, "took_ms": 3}
+    page.route(re.compile(r"/v1/webhooks\?"), lambda route: route.fulfill(json={"webhooks": [made]}))
+    page.route(re.compile(r"/v1/webhooks/w$"), lambda route: route.fulfill(json=made))
+    page.route(re.compile(r"/v1/webhooks/w/deliveries"), lambda route: route.fulfill(json={"deliveries": [call]}))
+    page.get_by_role("link", name="Webhooks").click()
+    expect(page.locator(".place")).to_contain_text(ATTACK)
+    inert(page)
+    page.locator(".place").click()
+    page.locator(".letter summary").click()
+    expect(page.locator(".letter pre").first).to_have_text(ATTACK)
+    page.get_by_role("button", name="Edit").click()
+    inert(page)
+
+
 def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[..., Visit], shared_system: System) -> None:
     """Assigned and closed by one agent, as another sees at once; the next words of the customer open it again."""
     address, name = somebody(shared_system, "One more thing")
@@ -342,10 +422,23 @@ def test_everybody_can_use_every_room(
     ours(page, "it is ready").locator(".way").click()
     expect(page.locator(".branch")).to_have_count(1)
     look(page, tmp_path / "message.png")
-    for room in ("Dead letters", "Health"):
+    for room in ("Webhooks", "Dead letters", "Health"):
         page.get_by_role("link", name=room).click()
-        expect(page.get_by_role("heading", name=room)).to_be_visible()
+        expect(page.get_by_role("heading", name=room, exact=True)).to_be_visible()
         look(page, tmp_path / f"{room}.png")
+    page.goto(page.url.partition("#")[0] + "#/webhooks")
+    page.get_by_role("button", name="New endpoint").click()
+    page.get_by_label("Where it is called").fill("https://shop.example/hook")
+    page.get_by_text("Which events, headers, pace").click()
+    look(page, tmp_path / "new endpoint.png")
+    page.get_by_role("button", name="Make the endpoint").click()
+    expect(page.locator(".secret")).to_be_visible()
+    look(page, tmp_path / "endpoint.png")
+    page.locator(".only-now").get_by_role("button", name="I have kept it").click()
+    page.get_by_role("button", name="Delete").click()
+    look(page, tmp_path / "sure.png")
+    page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="New endpoint")).to_be_visible()
     page.keyboard.press("?")
     expect(page.locator("dialog")).to_be_visible()
     look(page, tmp_path / "keys.png")
@@ -354,6 +447,7 @@ def test_everybody_can_use_every_room(
 def look(page: Page, picture: Path) -> None:
     page.screenshot(path=picture)
     assert faults(page) == []
+    assert page.get_by_text(re.compile("^(null|undefined|NaN)$")).count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -385,7 +479,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(14)
+    expect(page.locator("dialog kbd")).to_have_count(15)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

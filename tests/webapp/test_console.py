@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from chat4all.model.event_types import TYPES
 from chat4all.services.access import tokens
 from tests.webapp.driver import PASSWORD, Driver
 from webapp.views.console import FILES, FOLDER
@@ -312,3 +313,11 @@ def test_both_languages_say_everything() -> None:
     used = {key for path in FOLDER.rglob("*.js") for key in re.findall(r"\bt\(\"([^\"$]+)\"", path.read_text())}
     assert used - english.keys() == set()
     assert len(used) > 80
+
+
+def test_an_endpoint_can_ask_for_every_type_of_event() -> None:
+    """The form of a webhook offers the types that there are."""
+    text = (FOLDER / "parts" / "endpoint-form.js").read_text()
+    offered = re.search(r"EVENTS = \[(.*?)\]", text, re.DOTALL)
+    assert offered
+    assert tuple(re.findall(r'"([^"]+)"', offered[1])) == TYPES

@@ -1,5 +1,7 @@
 // Calls of the REST API. The session is in a cookie that no script reads; a token in a header says that this page asks.
 
+const ALL_PAGE = 200;
+
 let csrf = "";
 let renewing = null;
 export const signals = new EventTarget();
@@ -53,6 +55,17 @@ export const get = (path, query = {}) => call("GET", path + asQuery(query));
 function asQuery(query) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
   return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+// Every page of a list.
+export async function all(path, name) {
+  const found = [];
+  for (let after; after !== null;) {
+    const page = await get(path, { limit: ALL_PAGE, after });
+    found.push(...page[name]);
+    after = page.next ?? null;
+  }
+  return found;
 }
 
 // A file of a conversation: {file_id, …}. `onProgress` is told the part that has gone, 0 to 1.

@@ -10,11 +10,18 @@ import { Stream } from "./stream.js";
 import "./rooms/inbox.js";
 import "./rooms/letters.js";
 import "./rooms/message.js";
+import "./rooms/webhooks.js";
 
-const ROOMS = { inbox: "inbox-room", message: "message-room", letters: "letters-room", health: "health-room" };
-const NAVIGATION = ["inbox", "letters", "health"];
-const GO = { i: "inbox", l: "letters", h: "health" };
-const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", "g i", "g l", "g h", "?"];
+// Rooms by their place in the address. `scope`: of those who find it in the bar; `key`: the letter behind g that leads there.
+const ROOMS = {
+  inbox: { element: "inbox-room", key: "i" },
+  message: { element: "message-room" },
+  webhooks: { element: "webhooks-room", key: "w", scope: "manage" },
+  letters: { element: "letters-room", key: "l", scope: "admin" },
+  health: { element: "health-room", key: "h" },
+};
+const GO = Object.fromEntries(Object.entries(ROOMS).filter(([, each]) => each.key).map(([name, each]) => [each.key, name]));
+const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", ...Object.keys(GO).map((each) => `g ${each}`), "?"];
 const GO_MS = 1200;
 
 let here = null;  // {session, stream, store, pulse, room, name, bar}: `bar` ends what the bar above listens to.
@@ -74,11 +81,16 @@ function build() {
   show(
     h("header", { class: "bar" },
       h("a", { href: "#/inbox", class: "brand", "aria-label": "Chat4All" }, h("img", { src: "/console/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Chat4All")),
-      h("nav", { "aria-label": t("rooms") }, ...NAVIGATION.map((each) => h("a", { href: `#/${each}`, data: { room: each } }, t(`room.${each}`)))),
+      h("nav", { "aria-label": t("rooms") }, ...visible().map((each) => h("a", { href: `#/${each}`, data: { room: each } }, t(`room.${each}`)))),
       line, languages, iconButton("?", t("keys.title"), help),
       words(user.display_name || user.user_id, "span", { class: "user" }), button(t("sign_out"), goOut, { class: "quiet" })),
     h("main", { id: "room" }));
   open();
+}
+
+// Those that lead to something: others say what it takes when they are opened by their address.
+function visible() {
+  return Object.values(GO).filter((name) => !ROOMS[name].scope || here.store.has(ROOMS[name].scope));
 }
 
 function title() {
@@ -109,7 +121,7 @@ function open() {
   const room = ROOMS[name] ? name : "inbox";
   if (room !== here.name) {
     here.room?.leave();
-    here.room = document.createElement(ROOMS[room]);
+    here.room = document.createElement(ROOMS[room].element);
     here.name = room;
     document.querySelector("#room").replaceChildren(here.room);
     here.room.connect(here.store, here.pulse);

@@ -6,6 +6,7 @@ import { day, explained, t } from "../i18n.js";
 import { Thread } from "../thread.js";
 import { bubble, EMOJIS } from "./bubble.js";
 import "./composer.js";
+import { sure } from "./forms.js";
 import "./handling.js";
 
 const NEAR = 120;
@@ -117,14 +118,8 @@ export class ConversationView extends HTMLElement {
   }
 
   // Said once more before it is done: people who have it may lose it.
-  #remove(message) {
-    const dialog = h("dialog", { "aria-label": t("bubble.remove") }, h("p", {}, t("remove.sure")),
-      h("div", { class: "choices" },
-        button(t("remove.yes"), () => { dialog.close(); this.#thread.send({ type: "deletion", target: message.message_id }); }, { class: "danger" }),
-        button(t("remove.no"), () => dialog.close())));
-    dialog.addEventListener("close", () => dialog.remove());
-    this.append(dialog);
-    dialog.showModal();
+  async #remove(message) {
+    if (await sure(t("bubble.remove"), t("remove.sure"), t("remove.yes"))) this.#thread.send({ type: "deletion", target: message.message_id });
   }
 
   #draw(how) {

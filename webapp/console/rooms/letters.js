@@ -4,6 +4,7 @@ import { call, get } from "../api.js";
 import { advice, because } from "../deliveries.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, known, t } from "../i18n.js";
+import { choice, notForYou, walked } from "../parts/forms.js";
 
 const PAGE = 50;
 const STAGES = ["", "deliver", "persist", "fan_out", "receipts", "unreadable", "unclaimed"];
@@ -16,15 +17,14 @@ export class LettersRoom extends HTMLElement {
   connect(store) {
     this.#store = store;
     this.tabIndex = 0;  // It scrolls, so keys must reach it.
-    if (!store.has("admin")) return this.replaceChildren(h("div", { class: "empty" }, h("h1", {}, t("letters.title")), h("p", {}, t("letters.scope")), h("p", {}, t("letters.scope.do"))));
-    const option = (value, label, chosen) => h("option", { value, selected: chosen }, label);
-    this.#stage = h("select", { id: "stage", on: { change: () => this.#load() } }, ...STAGES.map((each) => option(each, t(`stage.${each || "any"}`))));
-    this.#since = h("select", { id: "since", on: { change: () => this.#load() } }, ...SINCE.map((each) => option(each, t(`since.${each}`), each === "7d")));
+    if (!store.has("admin")) return this.replaceChildren(notForYou(t("letters.title"), "admin"));
+    this.#stage = h("select", { id: "stage", on: { change: () => this.#load() } }, ...STAGES.map((each) => choice(each, t(`stage.${each || "any"}`))));
+    this.#since = h("select", { id: "since", on: { change: () => this.#load() } }, ...SINCE.map((each) => choice(each, t(`since.${each}`), "7d")));
     this.#rows = h("ul", { class: "letters" });
     this.#more = button(t("more"), () => this.#page(), { hidden: true });
     this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("letters.title")), h("p", { class: "kind" }, t("letters.about")),
       h("div", { class: "filters" }, h("label", { for: "stage" }, t("letters.stage")), this.#stage, h("label", { for: "since" }, t("letters.since")), this.#since,
-        button(t("letters.refresh"), () => this.#load())),
+        button(t("refresh"), () => this.#load())),
       this.#rows, this.#more));
     this.#load();
   }
@@ -34,11 +34,7 @@ export class LettersRoom extends HTMLElement {
   leave() {}
 
   key(key) {
-    const rows = [...this.querySelectorAll(".letter summary")];
-    if (key !== "j" && key !== "k") return false;
-    const place = rows.indexOf(document.activeElement);
-    rows[Math.max(0, Math.min(rows.length - 1, place + (key === "j" ? 1 : -1)))]?.focus();
-    return true;
+    return walked(this, ".letter summary", key);
   }
 
   #load() {

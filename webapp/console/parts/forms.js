@@ -1,0 +1,82 @@
+// Fields of forms, questions that are asked before something is done, and what went wrong, beside where it was asked for.
+
+import { button, h } from "../dom.js";
+import { explained, t } from "../i18n.js";
+
+// A control under its label; `about`: what belongs there, and where it stands.
+export function field(label, control, about = "") {
+  const help = about ? h("span", { class: "kind" }, about) : null;
+  return h("label", { class: "field" }, h("span", { class: "label" }, label), control, help);
+}
+
+// Asked once more before it is done. `body`: nodes between the words and the buttons. True when they say so.
+export function sure(title, text, yes, { danger = true, body = [] } = {}) {
+  return new Promise((resolve) => {
+    let said = false;
+    const dialog = h("dialog", { "aria-label": title }, h("h2", {}, title), h("p", {}, text), ...body,
+      h("div", { class: "choices" },
+        button(yes, () => { said = true; dialog.close(); }, { class: danger ? "danger" : "primary" }),
+        button(t("keep"), () => dialog.close())));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(said);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// Do it; what goes wrong is said in `place`. Whether it went well.
+export async function tried(place, act) {
+  place.replaceChildren();
+  try {
+    await act();
+    return true;
+  } catch (problem) {
+    place.replaceChildren(h("p", { class: "trouble", role: "alert" }, worded(problem)));
+    return false;
+  }
+}
+
+// Where the service names the field, its own words say what belongs there.
+export function worded(problem) {
+  return problem.field && problem.detail ? problem.detail : explained(problem);
+}
+
+// What is told only now: to be copied and kept elsewhere.
+export function onlyNow(label, secret) {
+  const copy = button(t("copy"), async () => {
+    await navigator.clipboard.writeText(secret).catch(() => {});
+    copy.textContent = t("copied");
+  });
+  const box = h("div", { class: "only-now", role: "status" }, h("p", {}, h("strong", {}, label)), h("p", {}, t("only_now")),
+    h("p", {}, h("code", { class: "secret", tabindex: "0" }, secret)),
+    h("div", { class: "choices" }, copy, button(t("only_now.kept"), () => box.remove(), { class: "primary" })));
+  return box;
+}
+
+// A line that is to be copied to somewhere else.
+export function copied(text) {
+  const copy = button(t("copy"), async () => {
+    await navigator.clipboard.writeText(text).catch(() => {});
+    copy.textContent = t("copied");
+  });
+  return h("span", { class: "copied" }, h("code", { dir: "ltr" }, text), " ", copy);
+}
+
+// What a room shows to somebody who may not use it: which scope it takes, and how to come by it.
+export function notForYou(title, scope) {
+  return h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, t("scope.needed", { scope })), h("p", {}, t("scope.needed.do", { scope })));
+}
+
+// `j` and `k` through what `selector` finds; false for other keys.
+export function walked(root, selector, key) {
+  if (key !== "j" && key !== "k") return false;
+  const rows = [...root.querySelectorAll(selector)];
+  const place = rows.indexOf(document.activeElement);
+  rows[Math.max(0, Math.min(rows.length - 1, place + (key === "j" ? 1 : -1)))]?.focus();
+  return true;
+}
+
+export const choice = (value, label, chosen = "") => h("option", { value, selected: value === chosen }, label);
+export const pieces = (text) => text.split(/[\s,]+/).filter(Boolean);
