@@ -40,16 +40,18 @@ def instant(text: str, now: int) -> int:
     return from_rfc3339(text, zone_needed=False)
 
 
-def scan(store: MessageStore, since: int, until: int, after: tuple[int, str] = (0, "")) -> Iterator[DeadLetter]:
+def scan(
+    store: MessageStore, since: int, until: int, after: tuple[int, str] = (0, ""), at_once: int = PAGE
+) -> Iterator[DeadLetter]:
     """All letters with `since` <= at < `until`, by (at, letter_id), beginning after the one at `after`. Reads page by page."""
     begin = max(since, after[0])
     day = datetime.fromtimestamp(begin / 1000, UTC).date()
     last = datetime.fromtimestamp(max(begin, until - 1) / 1000, UTC).date()
     letter_id = after[1]
     while day <= last:
-        page = store.dead_letters(day.isoformat(), PAGE, letter_id)
+        page = store.dead_letters(day.isoformat(), at_once, letter_id)
         yield from (letter for letter in page if since <= letter.at < until)
-        if len(page) < PAGE:
+        if len(page) < at_once:
             day, letter_id = day + timedelta(days=1), ""
         else:
             letter_id = page[-1].letter_id

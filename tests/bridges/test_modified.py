@@ -90,10 +90,10 @@ def test_a_deletion_far_behind_hides_the_words_too(one: World) -> None:
     assert not [each for each in resumed(one, "bob", 1, most=10) if SECRET in str(each)]
 
 
-def test_a_page_that_is_whole_asks_nothing_of_the_store(one: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_is_whole_asks_nothing_of_the_store(one: World) -> None:
     """Most readers were away for a little: what was deleted stands in what they are told anyway."""
     talk = found(one, "c", "alice", "bob")
     said = message(talk, 1, SECRET, sender="alice")
     say(one, said, modifier(talk, 2, Deletion(said.message_id)))
-    monkeypatch.setattr(one.store, "modifications", lambda places: pytest.fail("nobody needs to be asked"))
+    one.faults.answer("modifications", lambda places: pytest.fail("nobody needs to be asked"))
     assert SECRET not in str(resumed(one, "bob"))

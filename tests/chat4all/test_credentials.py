@@ -2,12 +2,12 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from unittest.mock import patch
+from unittest.mock import Mock
 
 import pytest
+from argon2 import PasswordHasher
 
-from chat4all.services.access import credentials
-from chat4all.services.access.credentials import AT_ONCE, IN_LINE, Busy, check_secret, hash_secret
+from chat4all.services.access.credentials import AT_ONCE, IN_LINE, Busy, SecretHashes, check_secret, hash_secret
 
 MANY = 64
 
@@ -29,13 +29,13 @@ def test_many_logins_at_once_take_the_memory_of_few() -> None:
 
     def login() -> str:
         try:
-            check_secret(None, "secret")
+            hashes.fits(None, "secret")
         except Busy:
             return "busy"
         return "answered"
 
-    hasher = type("Hasher", (), {"verify": staticmethod(verify)})
-    with patch.object(credentials, "_HASHER", hasher), ThreadPoolExecutor(MANY) as pool:
+    hashes = SecretHashes(Mock(hash=str, verify=verify))
+    with ThreadPoolExecutor(MANY) as pool:
         asked = [pool.submit(login) for _ in range(MANY)]
         refused = [each for each in asked if not _is_waiting(each)]
         assert [each.result() for each in refused] == ["busy"] * (MANY - IN_LINE)
@@ -55,13 +55,22 @@ def _is_waiting(asked: "Future[str]") -> bool:
 
 def test_the_line_is_free_again_after_whatever_came_of_it() -> None:
     """A wrong secret, a hash that is none, an error: each lets the next in."""
-    kept = hash_secret("right")
+    real = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    hasher = Mock(hash=Mock(side_effect=real.hash), verify=real.verify)
+    hashes = SecretHashes(hasher)
+    kept = hashes.of("right")
     for _ in range(IN_LINE + 1):
-        assert not check_secret(None, "wrong")
-    with patch.object(credentials, "_HASHER") as hasher:
-        hasher.hash.side_effect = RuntimeError
-        for _ in range(IN_LINE + 1):
-            with pytest.raises(RuntimeError):
-                hash_secret("x")
-    assert kept.startswith("$argon2id$")
-    assert hash_secret("right") != kept
+        assert not hashes.fits(None, "wrong")
+    hasher.hash.side_effect = RuntimeError
+    for _ in range(IN_LINE + 1):
+        with pytest.raises(RuntimeError):
+            hashes.of("x")
+    hasher.hash.side_effect = real.hash
+    assert hashes.of("right") != kept
+
+
+def test_what_is_kept_of_a_secret_is_an_argon2_hash() -> None:
+    """Each time another one, and it says nothing of the secret."""
+    assert hash_secret("right").startswith("$argon2id$")
+    assert hash_secret("right") != hash_secret("right")
+    assert not check_secret(None, "right")

@@ -12,7 +12,6 @@ from aiohttp import web
 
 from chat4all.model.failures import Failure, Permanent, Temporary
 from chat4all.model.url_guard import Allowed, Refused
-from chat4all.services.files import http_fetch
 from chat4all.services.files.http_fetch import PublicResolver, Transfer, session
 from tests.channels.conftest import serving
 
@@ -46,11 +45,13 @@ def moved(where: str) -> Callable[[Any], web.Response]:
     return lambda _request: web.Response(status=302, headers={"Location": where})
 
 
-async def fetched(allowed: Allowed, url: str, most: int = 1000, seconds: float = 5, **headers: str) -> bytes:
+async def fetched(
+    allowed: Allowed, url: str, most: int = 1000, seconds: float = 5, slow_after_s: float = 10, **headers: str
+) -> bytes:
     """All of the body, by a thread as the workers have."""
 
     def run() -> bytes:
-        with Transfer(allowed, seconds, 2) as transfer:
+        with Transfer(allowed, seconds, 2, slow_after_s=slow_after_s) as transfer:
             return b"".join(transfer.body(transfer.get(url, headers), most))
 
     return await asyncio.to_thread(run)
@@ -176,8 +177,8 @@ async def test_a_drip_is_ended_by_the_deadline_over_all(place: Place) -> None:
 async def test_a_drip_is_ended_long_before_where_it_is_slower_than_any_line(place: Place) -> None:
     """After the first seconds a least rate holds."""
     place.answers["/a"] = _drip
-    with patch.object(http_fetch, "SLOW_AFTER_S", 0.2), pytest.raises(Temporary, match="too_slow"):
-        await fetched(Allowed(own=place.url), f"{place.url}/a", seconds=60)
+    with pytest.raises(Temporary, match="too_slow"):
+        await fetched(Allowed(own=place.url), f"{place.url}/a", seconds=60, slow_after_s=0.2)
 
 
 @pytest.mark.parametrize("length", [True, False])

@@ -435,16 +435,16 @@ def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -
         assert LANE not in road.store.lanes()
 
 
-def test_reading_goes_on_whatever_fails(road: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_goes_on_whatever_fails(road: World, receiver: Receiver) -> None:
     """The log is away when it is followed, or something fails that nobody foresaw: the thread that reads lives on."""
-    follow, failures = road.log.follow, [Temporary("log_unreachable"), RuntimeError("nobody foresaw it")]
+    follow, failures = road.log_faults.real.follow, [Temporary("log_unreachable"), RuntimeError("nobody foresaw it")]
 
     def failing_follow(*given: Any) -> Any:
         if failures:
             raise failures.pop()
         return follow(*given)
 
-    monkeypatch.setattr(road.log, "follow", failing_follow)
+    road.log_faults.answer("follow", failing_follow)
     add(road, receiver, "/a")
     with telling(road):
         say(road, ONE, 3)

@@ -4,6 +4,7 @@ import json
 from typing import Any, cast
 
 from flask import Flask
+from msgspec.structs import replace
 from werkzeug.test import TestResponse
 
 from chat4all.model.clock import now_ms
@@ -44,6 +45,10 @@ class Driver:
         self.client = app.test_client()
         self.tokens: dict[str, str] = {}
         self._processed: dict[int, int] = {}
+
+    def given(self, **parts: Any) -> None:
+        """From now on requests find these in the gateway."""
+        self.parts = self.app.extensions[KEY] = replace(self.parts, **parts)
 
     @property
     def wakes(self) -> Wakes:

@@ -8,13 +8,12 @@ import pytest
 from chat4all.model.clock import DAY_MS
 from chat4all.model.records import INCOMING
 from chat4all.ports import DeadLetter
-from chat4all.services import dead_letters
 from chat4all.services.dead_letters import (
     instant,
     scan,
 )
 from tests.webapp.driver import Driver
-from webapp.views import admin
+from webapp.requests.bounds import Bounds
 
 DAY = "2026-03-10"
 BEGINS = instant(DAY, 0)
@@ -101,12 +100,9 @@ def test_filters_narrow_by_time_and_by_word(admins: Driver) -> None:
 
 
 @pytest.mark.parametrize(("path", "after"), [(PATH, "after"), (OLDER, "next")])
-def test_pages_follow_each_other_without_gap_or_repetition(
-    admins: Driver, monkeypatch: pytest.MonkeyPatch, path: str, after: str
-) -> None:
+def test_pages_follow_each_other_without_gap_or_repetition(admins: Driver, path: str, after: str) -> None:
     """Through days, equal times and filters that hardly anything passes: each letter once, and an end."""
-    monkeypatch.setattr(dead_letters, "PAGE", 4)
-    monkeypatch.setattr(admin, "LOOKED_AT", 5)
+    admins.given(bounds=Bounds(letters=5, letters_at_once=4))
     kept = [letter((n // 3) * DAY_MS // 5, reason="rare" if n % 7 == 0 else "blocked") for n in range(30)]
     admins.parts.store.add_dead_letters(kept)
     kept.sort(key=lambda each: (each.at, each.letter_id))

@@ -26,11 +26,11 @@ CARLA = "+5511999990001"
 class Shop:
     """A service client that sends files to Carla on WhatsApp, whose limits are the real ones."""
 
-    def __init__(self, uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, uploads: Uploads) -> None:
         self.uploads, self.driver = uploads, uploads.driver
-        self.channel = self.driver.parts.channels["whatsapp"]
         self.limits = open_channel("instagram", uploads.parts.settings).limits
-        monkeypatch.setattr(self.channel, "limits", self.limits)
+        self.channel = self.driver.parts.channels["whatsapp"]
+        self.channel.limits = self.limits
         self.driver.service("crm", "send", "manage")
         self.driver.send("crm", to=[f"whatsapp:{CARLA}"])
         [self.first] = self.driver.process()
@@ -60,12 +60,12 @@ class Shop:
 
 
 @pytest.fixture
-def shop(start: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(start: Callable[..., Driver]) -> Shop:
     uploads = Uploads(start())
     waking = uploads.driver.wakes
     uploads.parts = replace(uploads.parts, waker=waking)
     waking.work = lambda task, file_id: uploads.work(task, file_id) if task != CONVERT else None
-    return Shop(uploads, monkeypatch)
+    return Shop(uploads)
 
 
 def test_a_delivery_says_that_its_file_goes_converted(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from chat4all.model.records import EVENTS, TEAM_VERSION, Range
 from chat4all.ports.listing import SLOT_MS
 from chat4all.v1 import chat_pb2 as pb
 from tests.webapp.driver import Driver
+from webapp.requests.bounds import Bounds
 
 PEOPLE = ("alice", "bob", "eve")
 CLIENTS = {"crm": ("send", "manage"), "bot": ("send",)}
@@ -196,9 +197,9 @@ def test_filters(gateway: Driver) -> None:
     assert gateway.refused("crm", "GET", "/v1/conversations?state=done", None, 422) == ("invalid", "state")
 
 
-def test_a_page_looks_at_a_bounded_number(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_looks_at_a_bounded_number(gateway: Driver) -> None:
     """However few a filter lets through: the page then says where to go on, and in the end all were found."""
-    monkeypatch.setattr("webapp.queries.conversation_pages.LOOKED_AT_MOST", 2)
+    gateway.given(bounds=Bounds(conversations=2))
     talks = [str(uuid4()) for _ in range(7)]
     for place, talk in enumerate(talks):
         founded = Conversation(talk, ConversationType.GROUP, "alice", now_ms() - place * SLOT_MS)

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import body_digest
 from tests.webapp.driver import Driver
 from tests.webapp.uploading import Uploads
-from webapp.requests import idempotency
+from webapp.requests.idempotency import WORKING_MS
 
 PEOPLE = ("alice", "bob", "eve")
 
@@ -73,8 +73,8 @@ def test_who_comes_while_it_is_worked_on_is_told_to_come_again(gateway: Driver) 
     with gateway.faults.instead("swap_request", lambda *_: True):
         assert keyed(gateway, "alice", path, body)[0] == 201
         assert (keyed(gateway, "alice", path, body)[1]["code"]) == "request_under_way"
-    with patch("webapp.requests.idempotency.WORKING_MS", 0):
-        assert keyed(gateway, "alice", path, body)[0] == 201
+    gateway.given(clock=lambda: now_ms() + WORKING_MS)
+    assert keyed(gateway, "alice", path, body)[0] == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
@@ -186,10 +186,10 @@ def test_a_form_that_was_refused_or_cut_off_leaves_its_key_free(uploads: Uploads
     assert uploads.form(b"tea", key="tea").status_code == 201
 
 
-def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_upload_says_that_it_goes_on(uploads: Uploads) -> None:
     """So that nobody takes it for dead, however long it takes: others are told to come again."""
     seen: list[int] = []
-    monkeypatch.setattr(idempotency, "now_ms", lambda: 50_000 * (len(seen) + 1))
+    uploads.driver.given(clock=lambda: 50_000 * (len(seen) + 1))
 
     def slowly(key: str, chunks: Iterable[bytes]) -> None:
         def slow() -> Iterator[bytes]:
@@ -207,9 +207,9 @@ def test_a_long_upload_says_that_it_goes_on(uploads: Uploads, monkeypatch: pytes
     assert set(seen) == {409}
 
 
-def test_of_two_in_the_same_moment_one_is_done(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_in_the_same_moment_one_is_done(gateway: Driver) -> None:
     """They are alike to the millisecond; still only one of them is whoever was first."""
-    monkeypatch.setattr(idempotency, "now_ms", lambda: 5)
+    gateway.given(clock=lambda: 5)
     with gateway.faults.instead("swap_request", lambda *_: True):
         body = {"type": "group", "members": ["bob"]}
         assert keyed(gateway, "alice", "/v1/conversations", body)[0] == 201

@@ -131,16 +131,17 @@ def test_who_left_hears_of_deletions_and_not_of_what_was_said_later(gateway: Dri
     assert "deleted_at" in shown(gateway, deleted, "eve")
 
 
-def test_a_page_costs_one_question(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_costs_one_question(gateway: Driver) -> None:
     """However many messages it has; a page without any asks nothing."""
     messages = said(gateway, *map(str, range(9)))
-    asked, real = list[int](), gateway.parts.store.modifications
+    asked, real = list[int](), gateway.faults.real.modifications
 
     def counted(places: Sequence[Place]) -> dict[Place, list[Modification]]:
         asked.append(len(places))
-        return real(places)
+        found: dict[Place, list[Modification]] = real(places)
+        return found
 
-    monkeypatch.setattr(gateway.parts.store, "modifications", counted)
+    gateway.faults.answer("modifications", counted)
     page(gateway, messages[0])
     assert asked == [9]
     empty = gateway.group("alice", "bob")

@@ -11,10 +11,10 @@ import jwt
 import pytest
 from limits.storage import MemoryStorage
 
-from chat4all.model import sessions
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.sessions import LOST_ANSWER_MS
 from chat4all.services.access import tokens
+from chat4all.services.access.logins import Logins
 from tests.golden.past import golden
 from tests.webapp.channels import both
 from tests.webapp.driver import PASSWORD, Driver
@@ -297,10 +297,9 @@ def test_a_client_of_an_older_release_is_listed_when_it_has_logged_in(gateway: D
     assert "old" in [each["name"] for each in gateway.ask("root", "GET", "/v1/clients")["clients"]]
 
 
-def test_a_user_has_a_bounded_number_of_logins(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_has_a_bounded_number_of_logins(gateway: Driver) -> None:
     """The one that was not used for longest gives way."""
-    monkeypatch.setattr("chat4all.services.access.logins.SESSIONS_MOST", 3)
-    monkeypatch.setattr(sessions, "SESSIONS_MOST", 3)
+    gateway.given(logins=Logins(gateway.parts.store, gateway.parts.settings, most=3))
     told = [log_in(gateway) for _ in range(3)]
     kept = renew(gateway, told[0]["refresh_token"])
     log_in(gateway)

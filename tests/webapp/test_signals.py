@@ -1,14 +1,13 @@
 """Typing and read marks: whom they reach on channels, how seldom, and that messages do not notice."""
 
 from typing import Any, ClassVar
-from unittest.mock import patch
 
 import pytest
 
 from chat4all.model.content import Answer
 from chat4all.model.conversations import Identity
 from chat4all.model.failures import Temporary
-from chat4all.model.signals import PRESSED, READ, TYPING, Signal
+from chat4all.model.signals import PRESSED, READ, TYPING, Cadence, Signal
 from chat4all.ports import Inbound, Limits, Update
 from tests.webapp.channels import WhatsAppLike
 from tests.webapp.driver import Driver
@@ -54,8 +53,9 @@ def heard(driver: Driver, provider_id: str, address: str = CARLA, **more: Any) -
 def types(driver: Driver, talk: str, who: str = "alice", later: bool = True) -> list[Signal]:
     """What is shown when somebody types, some seconds after the last time."""
     driver.wakes.signals.clear()
-    with patch("webapp.views.conversations.SIGNAL_S", 0.0 if later else 3.0):
-        driver.ask(who, "POST", f"/v1/conversations/{talk}/typing", expect=204)
+    if later:
+        driver.given(cadence=Cadence())
+    driver.ask(who, "POST", f"/v1/conversations/{talk}/typing", expect=204)
     return driver.wakes.signals
 
 

@@ -306,7 +306,7 @@ def test_a_delivery_says_as_what_it_goes_out(start: Callable[..., Driver], paylo
 
 @pytest.mark.parametrize(("takes", "size", "sent_as"), [({"": 10}, 10, None), ({"": 10}, 11, "link"), ({}, 1, "link")])
 def test_a_file_that_a_channel_takes_in_no_way_is_told_as_a_link(
-    gateway: Driver, takes: dict[str, int], size: int, sent_as: str | None, monkeypatch: pytest.MonkeyPatch
+    gateway: Driver, takes: dict[str, int], size: int, sent_as: str | None
 ) -> None:
     """By its bytes or by a link counts as the file itself; words with a link do not."""
     gateway.send("crm", to=[f"whatsapp:{CARLA}"])
@@ -314,7 +314,7 @@ def test_a_file_that_a_channel_takes_in_no_way_is_told_as_a_link(
     file = Media("f", "", "cat.png", "image/png", size, "key")
     gateway.parts.store.put_messages([msgspec.structs.replace(message, payload=file, seq=message.seq + 1, message_id=OTHER)])
     channel = gateway.parts.channels["whatsapp"]
-    monkeypatch.setattr(channel, "limits", msgspec.structs.replace(channel.limits, upload_bytes=takes))
+    channel.limits = msgspec.structs.replace(channel.limits, upload_bytes=takes)
     path = f"/v1/conversations/{message.conversation_id}/messages"
     told = gateway.ask("crm", "GET", path)["messages"][-1]["deliveries"]
     assert [each.get("sent_as") for each in told if each["channel"] == "whatsapp"] == [sent_as]

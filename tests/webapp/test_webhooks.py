@@ -22,7 +22,7 @@ from chat4all.settings import Settings
 from tests.channels import payloads
 from tests.channels import test_mutations as mutations
 from tests.wakes import Wakes
-from tests.webapp.driver import Driver
+from tests.webapp.driver import Driver, watched
 from webapp.app import create_app
 
 ANOTHER = "100000000000999"
@@ -34,7 +34,7 @@ class Provider:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.wakes, channels = Wakes(), {name: open_channel(name, settings) for name in CHANNELS}
-        self.driver = Driver(create_app(settings, channels, MemoryStorage(), self.wakes))
+        self.driver = Driver(create_app(settings, channels, MemoryStorage(), self.wakes, watched))
         if not self.driver.parts.store.users(["boss"]):
             self.driver.service("boss", "admin")
         self.driver.tokens["boss"] = self.driver.token(self.driver.parts.store.users(["boss"])["boss"])
@@ -413,12 +413,12 @@ def edited(update_id: int, text: str, at: int = 1700000100) -> dict[str, Any]:
     return telegram(update_id, "edited_message", message_id=9, text=text, edit_date=at)
 
 
-def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_edit_arrives_and_none_that_changes_nothing(provider: Provider) -> None:
     """Two within a second are two; words that stayed as they were are no news; going back to old words is."""
     at = now_ms()
 
     def later(seconds: int) -> None:
-        monkeypatch.setattr("chat4all.services.inbound.edits.now_ms", lambda: at + seconds * 1000)
+        provider.driver.parts.people.clock = lambda: at + seconds * 1000
 
     provider.posts("telegram", telegram(1, message_id=9, text="a"))
     provider.driver.process()

@@ -10,11 +10,10 @@ from chat4all.model.conversations import Membership
 from chat4all.model.handling import Wanted
 from chat4all.ports import MessageStore, Span
 from chat4all.ports.listing import EVERYBODY
+from webapp.requests.bounds import BOUNDS
 from webapp.requests.problems import Problem
 
 LAST = 2**62
-# Conversations that are looked at for one page of those that a filter lets through.
-LOOKED_AT_MOST = 1_000
 
 
 class Listed(Struct, frozen=True):
@@ -41,8 +40,11 @@ def by_id(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
     return Listed(shown, _active_at(store, [each.conversation.conversation_id for each in shown]), more)
 
 
-def by_activity(store: MessageStore, reader: str, after: str, limit: int, wanted: Wanted | None = None) -> Listed:
+def by_activity(
+    store: MessageStore, reader: str, after: str, limit: int, wanted: Wanted | None = None, most: int = BOUNDS.conversations
+) -> Listed:
     """The same, latest first; `wanted`: only these. A page may then have fewer, or none, with more to come.
+    `most`: so many are looked at.
 
     Where something is said while pages are read, the conversation moves to the front.
     """
@@ -51,7 +53,7 @@ def by_activity(store: MessageStore, reader: str, after: str, limit: int, wanted
     lists = wanted.lists if wanted else [reader]
     found: list[_Cursor] = []
     looked_at = 0
-    while len(found) <= limit and looked_at < LOOKED_AT_MOST and (rows := _active(store, lists, slot, limit + 1)):
+    while len(found) <= limit and looked_at < most and (rows := _active(store, lists, slot, limit + 1)):
         looked_at += len(rows)
         names = {name: row for row, name, _ in (_fitting(store, wanted, rows) if wanted else rows)}
         at = _active_at(store, list(names))

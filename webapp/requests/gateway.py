@@ -1,11 +1,12 @@
 """The ports and services that all requests of a gateway process share, and how a view gets them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import current_app, g
 from msgspec import Struct
 
 from chat4all.model.callers import Caller
+from chat4all.model.clock import now_ms
 from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
@@ -19,6 +20,7 @@ from chat4all.services.directory import People
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.settings import Settings
+from webapp.requests.bounds import BOUNDS, Bounds
 from webapp.requests.waits import Waits
 
 KEY = "chat4all"
@@ -29,6 +31,7 @@ class Gateway(Struct, frozen=True):
 
     `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker.
     `cadence`: how often signals are handed on. `live`: which account each of the `channels` sends from.
+    `bounds`: how much a request looks at. `clock`: ms UTC, for requests that are repeated.
     """
 
     settings: Settings
@@ -49,6 +52,8 @@ class Gateway(Struct, frozen=True):
     message_waits: Waits
     file_waits: Waits
     cadence: Cadence
+    bounds: Bounds = BOUNDS
+    clock: Callable[[], int] = now_ms
 
     @property
     def people(self) -> People:

@@ -13,7 +13,6 @@ from flask import Response, request
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.clock import now_ms
 from chat4all.model.messages import body_digest
 from chat4all.services.acceptance.draft_checks import KEY_MOST
 from webapp.requests.gateway import caller, gateway
@@ -89,8 +88,8 @@ class Repeatable:
     """
 
     def __init__(self, owner: str, key: str, digest: str) -> None:
-        self._store, self._owner, self._key = gateway().store, owner, key
-        self._mine = Made(digest, now_ms(), by=uuid4().hex)
+        self._store, self._owner, self._key, self._clock = gateway().store, owner, key, gateway().clock
+        self._mine = Made(digest, self._clock(), by=uuid4().hex)
 
     def begun(self) -> Response | None:
         """What was answered before; None when the work is this request's. Problem 422 `reused`, 409 while it is worked on."""
@@ -103,14 +102,14 @@ class Repeatable:
             raise reused()
         if there.status:
             return Response(there.body, there.status, mimetype="application/json")
-        if now_ms() - there.at < WORKING_MS or not self._store.swap_request(self._owner, self._key, kept, mine, KEPT_S):
+        if self._clock() - there.at < WORKING_MS or not self._store.swap_request(self._owner, self._key, kept, mine, KEPT_S):
             raise Problem(409, "request_under_way", "the same request is being worked on", headers={"Retry-After": "1"})
         return None
 
     def goes_on(self) -> None:
         """To be called during long work: says from time to time that nobody died."""
-        if now_ms() - self._mine.at >= BEAT_MS:
-            later = replace(self._mine, at=now_ms())
+        if self._clock() - self._mine.at >= BEAT_MS:
+            later = replace(self._mine, at=self._clock())
             if self._swap(later):
                 self._mine = later
 

@@ -33,7 +33,6 @@ api.before_request(auth.require)
 api.before_request(lambda: auth.need(ADMIN))
 
 # A filter that hardly anything passes ends its page after so many letters; `next` goes on from there.
-LOOKED_AT = 5_000
 DAYS_MOST = 366
 
 When = Annotated[str, Field(max_length=64)]
@@ -172,12 +171,13 @@ def _nothing_kept() -> Problem:
 
 def _page(query: LettersAsked, limit: int, after: str) -> Response:
     wanted = _wanted(query)
-    letters = scan(gateway().store, wanted.since, wanted.until, _after(after, wanted.until))
+    bounds = gateway().bounds
+    letters = scan(gateway().store, wanted.since, wanted.until, _after(after, wanted.until), bounds.letters_at_once)
     found: list[DeadLetter] = []
-    for looked, letter in enumerate(islice(letters, LOOKED_AT), 1):
+    for looked, letter in enumerate(islice(letters, bounds.letters), 1):
         if wanted.has(letter):
             found.append(letter)
-        if len(found) == limit or looked == LOOKED_AT:
+        if len(found) == limit or looked == bounds.letters:
             return answer({"dead_letters": [_shown(each) for each in found], "next": f"{letter.at}_{letter.letter_id}"})
     return answer({"dead_letters": [_shown(each) for each in found]})
 

@@ -140,7 +140,7 @@ def mine(query: ConversationsQuery) -> Response:
     wanted = Wanted(query.state, query.assignee, query.label, query.priority, query.handler)
     if wanted != Wanted():
         check_team()
-        page = by_activity(store, reader, query.after, query.limit, wanted)
+        page = by_activity(store, reader, query.after, query.limit, wanted, gateway().bounds.conversations)
     else:
         page = (by_activity if query.order == "activity" else by_id)(store, reader, query.after, query.limit)
     shown = shape(page.memberships, query.metadata)

@@ -24,15 +24,10 @@ from chat4all.services.directory import (
     ID_SPACE,
 )
 
-# 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that a login does not starve the gateway.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
 # Each takes 19 MiB while it is under way: so there are two such threads. Who stands in line holds a thread of the
 # gateway, so the line is shorter than those.
 AT_ONCE = 2
 IN_LINE = 8
-_line = threading.BoundedSemaphore(IN_LINE)
-_pool = ThreadPoolExecutor(AT_ONCE, "argon2")
 Result = TypeVar("Result")
 CLIENTS = "client"
 USER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -53,14 +48,41 @@ class Busy(Temporary):
         super().__init__("busy", "too many logins at once")
 
 
-def _in_turn(work: Callable[[], Result]) -> Result:
-    """Do this on one of the few threads for it. Busy when the line is full."""
-    if not _line.acquire(blocking=False):
-        raise Busy
-    try:
-        return _pool.submit(work).result()
-    finally:
-        _line.release()
+class SecretHashes:
+    """Makes and checks hashes of secrets, `AT_ONCE` at the same time. Every method raises Busy when the line is full."""
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self._hasher = hasher
+        self._line = threading.BoundedSemaphore(IN_LINE)
+        self._pool = ThreadPoolExecutor(AT_ONCE, "argon2")
+        self._nobody = hasher.hash(secrets.token_urlsafe(16))
+
+    def of(self, secret: str) -> str:
+        """The hash to keep of a password or client secret."""
+        return self._in_turn(lambda: self._hasher.hash(secret))
+
+    def fits(self, user: User | None, secret: str) -> bool:
+        """Whether this is the user's secret. Takes as long for an unknown user, so that nobody learns who exists."""
+        kept = user.password_hash if user and user.password_hash else self._nobody
+        try:
+            matches = self._in_turn(lambda: self._hasher.verify(kept, secret))
+        except (VerificationError, InvalidHashError):
+            return False
+        return matches and bool(user and user.password_hash)
+
+    def _in_turn(self, work: Callable[[], Result]) -> Result:
+        """Do this on one of the few threads for it."""
+        if not self._line.acquire(blocking=False):
+            raise Busy
+        try:
+            return self._pool.submit(work).result()
+        finally:
+            self._line.release()
+
+
+# Of the process: what it does at once is bounded. 19 MiB and two passes: the least that OWASP recommends; about 25 ms, so that
+# a login does not starve the gateway.
+_HASHES = SecretHashes(PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1))
 
 
 def check_user_id(user_id: str) -> str:
@@ -86,17 +108,12 @@ def check_name(display_name: str) -> str:
 
 def hash_secret(secret: str) -> str:
     """The argon2 hash to keep of a password or client secret. Busy as for `check_secret`."""
-    return _in_turn(lambda: _HASHER.hash(secret))
+    return _HASHES.of(secret)
 
 
 def check_secret(user: User | None, secret: str) -> bool:
-    """Whether this is the user's secret. Takes as long for an unknown user, so that nobody learns who exists."""
-    kept = user.password_hash if user and user.password_hash else _NOBODY
-    try:
-        matches = _in_turn(lambda: _HASHER.verify(kept, secret))
-    except (VerificationError, InvalidHashError):
-        return False
-    return matches and bool(user and user.password_hash)
+    """Whether this is the user's secret. Busy when too many are being checked."""
+    return _HASHES.fits(user, secret)
 
 
 def create_user(store: Directory, user_id: str, password: str, display_name: str = "") -> User:

@@ -38,10 +38,13 @@ class Pair(Struct, frozen=True):
 
 
 class Logins:
-    """The logins of a deployment. `clock`: ms UTC."""
+    """The logins of a deployment. `clock`: ms UTC. `most`: so many of each user."""
 
-    def __init__(self, store: MessageStore, settings: Settings, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self, store: MessageStore, settings: Settings, clock: Callable[[], int] = now_ms, most: int = SESSIONS_MOST
+    ) -> None:
         self.clock = clock
+        self._most = most
         self._store = store
         self._settings = settings
         # A token cannot outlive this, so what made it void need not be kept longer.
@@ -61,9 +64,9 @@ class Logins:
     def _make_room(self, user_id: str, now: int) -> None:
         """The login that was not used for longest gives way. Its access token ends by itself."""
         there = [each for each in self._store.sessions(user_id) if not each.session_id.startswith(OLD_PREFIX)]
-        if len(there) >= SESSIONS_MOST:
+        if len(there) >= self._most:
             oldest = sorted(there, key=lambda each: (not each.ended, each.used_at))
-            self._store.drop_sessions(user_id, [each.session_id for each in oldest[: len(there) - SESSIONS_MOST + 1]])
+            self._store.drop_sessions(user_id, [each.session_id for each in oldest[: len(there) - self._most + 1]])
 
     def _ends(self, now: int) -> int:
         return now + self._settings.refresh_days * DAY_S * 1000

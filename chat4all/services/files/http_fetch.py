@@ -86,8 +86,16 @@ class Transfer:
     Refused where a URL leads to what is not allowed; Temporary `unreachable`, `too_slow`; Permanent `too_large`.
     """
 
-    def __init__(self, allowed: Allowed, seconds: float, idle_s: float, lookup: Lookup = system_lookup) -> None:
+    def __init__(
+        self,
+        allowed: Allowed,
+        seconds: float,
+        idle_s: float,
+        lookup: Lookup = system_lookup,
+        slow_after_s: float = SLOW_AFTER_S,
+    ) -> None:
         self._allowed = allowed
+        self._slow_after_s = slow_after_s
         self._idle_s = idle_s
         self._lookup = lookup
         self._began = time.monotonic()
@@ -120,7 +128,7 @@ class Transfer:
             if size > most:
                 raise Permanent("too_large")
             spent = time.monotonic() - began
-            if spent > SLOW_AFTER_S and size < spent * LEAST_PER_S:
+            if spent > self._slow_after_s and size < spent * LEAST_PER_S:
                 raise Temporary("too_slow")
             yield chunk
 

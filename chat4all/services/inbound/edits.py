@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from chat4all.model.clock import now_ms
 from chat4all.model.content import Content, Edit, Media, own_words
 from chat4all.model.ids import inbound_file_id
 from chat4all.model.messages import Message
@@ -36,10 +35,10 @@ def originals(store: MessageStore, edits: Sequence[Edition], proposals: Sequence
     return [kept.message_id or proposal for kept, proposal in zip(store.register_inbound(keys), proposals, strict=True)]
 
 
-def is_news(store: MessageStore, edit: Edition, original: str) -> bool:
-    """Whether its words differ from the newest that are stored of this message, as far as anybody can know."""
+def is_news(store: MessageStore, edit: Edition, original: str, now: int) -> bool:
+    """Whether its words differ from the newest that are stored of this message, as far as anybody knows. `now`: ms UTC."""
     newest = _newest(store, edit, original)
-    if newest is None or newest.message_id == edit.message_id or not _is_alone(store, edit):
+    if newest is None or newest.message_id == edit.message_id or not _is_alone(store, edit, now):
         return True
     return not _is_same(store, newest, edit.inbound)
 
@@ -54,11 +53,11 @@ def _edited_by(message: Message) -> object:
     return message.payload.target if isinstance(message.payload, Edit) else message.metadata.get("edits")
 
 
-def _is_alone(store: MessageStore, edit: Edition) -> bool:
+def _is_alone(store: MessageStore, edit: Edition, now: int) -> bool:
     """Whether no other edit of the message came a moment ago: then all that came is stored."""
     inbound, ours = edit.inbound, Arrived(edit.conversation_id, edit.message_id, edit.owner)
-    now = now_ms() // WINDOW_MS
-    marks = [f"{inbound.edits}:edited:{window}" for window in (now - 1, now)]
+    current = now // WINDOW_MS
+    marks = [f"{inbound.edits}:edited:{window}" for window in (current - 1, current)]
     kept = store.register_inbound([(inbound.channel, inbound.account, mark, ours) for mark in marks])
     return all(each.message_id == edit.message_id for each in kept)
 

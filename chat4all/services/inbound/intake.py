@@ -151,7 +151,7 @@ class Arrivals:
             changed, edits.originals(self._store, changed, [provider_message_id(*name) for name in named]), strict=True
         ):
             each.edits = original
-            if not edits.is_news(self._store, each, original):
+            if not edits.is_news(self._store, each, original, self._people.clock()):
                 each.repeat = True
                 metrics.PROVIDER_UPDATES.of(each.inbound.channel, "passed_over").add()
 
