@@ -41,6 +41,7 @@ from webapp.views import (
     clients,
     consent,
     console,
+    contacts,
     conversations,
     files,
     handling,
@@ -107,7 +108,7 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    for each in (accounts.api, browser_sessions.api):
+    for each in (accounts.api, browser_sessions.api, contacts.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

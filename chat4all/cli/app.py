@@ -12,6 +12,7 @@ from chat4all.cli import (
     access,
     accounts,
     channels,
+    contacts,
     contents,
     doctor,
     files,
@@ -46,7 +47,8 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-for _room in (people, contents, access, files, inbox, channels, accounts, webhooks, listening, operator, doctor, processes):
+_TEAM = (inbox, contacts, channels, accounts, webhooks)
+for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 
 

@@ -21,7 +21,8 @@ class User(Struct, frozen=True, omit_defaults=True):
     """Who can be a member or a caller. `password_hash` is argon2; empty means: cannot log in. `scopes` are for clients.
 
     Tokens of an earlier generation than `valid_from` are void. `disabled_at`: since when nobody may come in as them, 0: may.
-    `added_by`: who may bring them into groups: everybody, contacts, nobody.
+    `added_by`: who may bring them into groups: everybody, contacts, nobody. `is_named`: a team called this contact so, whatever
+    they call themselves.
     """
 
     user_id: str
@@ -33,6 +34,7 @@ class User(Struct, frozen=True, omit_defaults=True):
     valid_from: int = 0
     disabled_at: int = 0
     added_by: str = "everybody"
+    is_named: bool = False
 
 
 class Identity(Struct, frozen=True, omit_defaults=True):

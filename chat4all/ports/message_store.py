@@ -16,6 +16,7 @@ from chat4all.model.records import ProviderReceipt
 from chat4all.ports.access import Access
 from chat4all.ports.accounts import Accounts
 from chat4all.ports.changes import Changes
+from chat4all.ports.contacts import Contacts
 from chat4all.ports.deferred import Deferrals
 from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
@@ -43,6 +44,7 @@ class Expired(Struct, frozen=True):
 
 class MessageStore(
     Directory,
+    Contacts,
     Access,
     History,
     Modifications,

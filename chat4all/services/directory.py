@@ -21,6 +21,8 @@ SETTLED_MS = 60_000
 
 def _is_self_named(user: User) -> bool:
     """A contact whose name, if any, is what they call themselves."""
+    if user.is_named:
+        return False
     return user.kind is UserKind.CONTACT and (user.user_id.startswith(CONTACT_PREFIX) or not user.display_name)
 
 
@@ -89,6 +91,10 @@ class People:
             if wanted and user and _is_self_named(user) and user.display_name != wanted:
                 changed = self._store.change_user(user_id, partial(_renamed, wanted))
                 self._keep({user_id: changed} if changed else {})
+
+    def look_again(self, user_ids: Iterable[str]) -> None:
+        """These were changed: what is known of them is what the store has now."""
+        self._keep(self._store.users(list(user_ids)))
 
     def _unused(self, place: Address, now: int) -> str:
         """A contact's id for a free address. Whoever had it before keeps what was theirs: it may be another person by now.

@@ -6,6 +6,7 @@ from storage.message_store.cassandra_access import CassandraAccess
 from storage.message_store.cassandra_accounts import CassandraAccounts
 from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
+from storage.message_store.cassandra_contacts import CassandraContacts
 from storage.message_store.cassandra_deferred import CassandraDeferrals
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
@@ -26,6 +27,7 @@ PASSWORD = "store"  # noqa: S105 - the name of the secret
 
 class CassandraStore(
     CassandraDirectory,
+    CassandraContacts,
     CassandraHandlings,
     CassandraAccess,
     CassandraHistory,

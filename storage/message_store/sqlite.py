@@ -13,6 +13,7 @@ from storage.message_store.sqlite_access import SQLiteAccess
 from storage.message_store.sqlite_accounts import SQLiteAccounts
 from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import WRITE_LIMIT_S, Connections
+from storage.message_store.sqlite_contacts import SQLiteContacts
 from storage.message_store.sqlite_deferred import SQLiteDeferrals
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
@@ -29,13 +30,14 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 20
+SCHEMA_VERSION = 21
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
 class SQLiteStore(
     SQLiteDirectory,
     SQLiteListing,
+    SQLiteContacts,
     SQLiteHandlings,
     SQLiteAccess,
     SQLiteHistory,

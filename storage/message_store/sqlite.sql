@@ -1,4 +1,4 @@
--- The embedded message store, schema version 18. Every statement may be run again: a new version adds tables and indexes,
+-- The embedded message store. Every statement may be run again: a new version adds tables and indexes,
 -- so that running the whole script brings an older file up to date. Statements end with a semicolon; comments hold none.
 -- Times are ms UTC, 0 or '' means unknown. `body` is JSON: what is written once and read whole.
 -- Columns that an older file lacks, and the indexes by age, are added by sqlite_upgrade.py.
@@ -507,3 +507,17 @@ CREATE TABLE IF NOT EXISTS deferred (
     body        TEXT NOT NULL,
     PRIMARY KEY (look_at, channel, account, provider_id)
 ) WITHOUT ROWID;
+
+-- What a team keeps about contacts.
+CREATE TABLE IF NOT EXISTS contacts (
+    user_id TEXT PRIMARY KEY,
+    body    TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS contact_tags (
+    tag     TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (tag, user_id)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS contacts_by_id ON users (user_id) WHERE json_extract(body, '$.kind') = 'contact';

@@ -189,6 +189,27 @@ def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_file_of_version_20_lists_its_contacts(tmp_path: Path) -> None:
+    """Those that were there, too; what a team keeps about them is kept from then on."""
+    settings = Settings(data=tmp_path)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1), User("c-1", UserKind.CONTACT, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DROP TABLE contacts")
+        db.execute("DROP TABLE contact_tags")
+        db.execute("DROP INDEX contacts_by_id")
+        db.execute("PRAGMA user_version=20")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    assert again.contact_page("", "", 9) == ["c-1"]
+    again.change_profile("c-1", lambda there: replace(there, tags=("vip",)))
+    assert again.contact_page("vip", "", 9) == ["c-1"]
+    again.close()
+
+
 def test_a_file_of_version_19_gains_what_waits_before_it_is_accepted(tmp_path: Path) -> None:
     """It is kept there from then on; what was kept stays."""
     settings = Settings(data=tmp_path)

@@ -20,6 +20,7 @@ OPEN: list[dict[str, list[str]]] = [{}]
 
 TOKENS = Tag(name="tokens", description="Who calls")
 USERS = Tag(name="users", description="Users, and their addresses on channels")
+CONTACTS = Tag(name="contacts", description="People known by an address, and what a team keeps about them")
 CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
 MESSAGES = Tag(name="messages", description="What is said, and where it has come")
 FILES = Tag(name="files", description="Files, in parts straight to the object store")

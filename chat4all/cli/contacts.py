@@ -1,0 +1,65 @@
+"""Commands about contacts, for a service client with scope manage."""
+
+import json
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from chat4all.cli.contents import AsJson
+from chat4all.cli.printing import printable, say, say_json
+from chat4all.cli.session import SERVERS
+
+app = typer.Typer()
+contacts = typer.Typer(help="People known by an address, and what is kept about them.", no_args_is_help=True)
+app.add_typer(contacts, name="contacts")
+
+
+@contacts.command("list")
+def list_all(
+    tag: Annotated[str, typer.Option(help="Only those that have it.")] = "",
+    limit: Annotated[int | None, typer.Option(help="At most so many.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print contacts, one a line."""
+    for each in islice(SERVERS.client().contacts(tag), limit):
+        say_json(each) if as_json else say(_line(each))
+
+
+@contacts.command()
+def show(contact_id: str) -> None:
+    """Print a contact."""
+    say_json(SERVERS.client().contact(contact_id))
+
+
+@contacts.command()
+def change(
+    contact_id: str,
+    name: Annotated[str | None, typer.Option(help="What the team calls them; an empty text: as they call themselves.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="All tags that they are to have; repeat it.")] = None,
+    notes: Annotated[str | None, typer.Option(help="For the team alone.")] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="name=value, all that they are to have; repeat it.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Such as America/Sao_Paulo.")] = None,
+) -> None:
+    """Change what is kept about a contact. What is left out stays."""
+    attributes = dict(map(_attribute, attribute)) if attribute else None
+    chosen = {"display_name": name, "tags": tag or None, "notes": notes, "attributes": attributes, "time_zone": time_zone}
+    say_json(SERVERS.client().change_contact(contact_id, **{key: value for key, value in chosen.items() if value is not None}))
+
+
+def _attribute(text: str) -> tuple[str, Any]:
+    """(name, value): numbers, true and false are what they look like, all else is a text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text}: name=value is needed", param_hint="--attribute")
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return name, value
+    return name, read if isinstance(read, int | float | bool) else value
+
+
+def _line(contact: dict[str, Any]) -> str:
+    addresses = ", ".join(f"{each['channel']}:{printable(each['address'])}" for each in contact["addresses"])
+    tags = "".join(f" #{printable(each)}" for each in contact["tags"])
+    return f"{contact['contact_id']}  {printable(contact.get('display_name') or '-')}{tags}  {addresses}"

@@ -1,0 +1,38 @@
+"""The calls of the Python client about contacts, for service clients with scope manage."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from chat4all.client.connection import Connection
+
+
+class ContactCalls:
+    """Mixed into `chat4all.client.Client`."""
+
+    _http: Connection
+
+    def contacts(self, tag: str = "") -> Iterator[dict[str, Any]]:
+        """Everybody who is known by an address, or those with this tag, page by page."""
+        after: str | None = ""
+        while after is not None:
+            params = {name: value for name, value in (("tag", tag), ("after", after)) if value}
+            page = self._http.call("GET", "/v1/contacts", params=params)
+            yield from page["contacts"]
+            after = page.get("next")
+
+    def contact(self, contact_id: str) -> dict[str, Any]:
+        """One of them. ApiError 404 when there is none."""
+        return self._http.call("GET", _path(contact_id))
+
+    def change_contact(self, contact_id: str, **changes: Any) -> dict[str, Any]:
+        """Change what the team calls and keeps about a contact; the contact as it then is. What is left out stays.
+
+        `changes`: display_name, tags, notes, attributes, time_zone, and version: ApiError 409 `contact_changed` if it is
+        another by now.
+        """
+        return self._http.call("PATCH", _path(contact_id), changes)
+
+
+def _path(contact_id: str) -> str:
+    return f"/v1/contacts/{quote(contact_id, safe='')}"

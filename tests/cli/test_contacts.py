@@ -1,0 +1,52 @@
+"""Contacts from the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat4all.model.conversations import Identity, User, UserKind
+from chat4all.services.access import tokens
+from chat4all.services.access.credentials import create_client
+from chat4all.settings import Settings
+from tests.bridges.road import Road, settings_in
+from tests.cli.commands import Typed, gateway, quiet
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path / "data").model_copy(update={"broker": "memory://"})
+
+
+@pytest.fixture
+def typed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Typed]:
+    road = Road(settings)
+    road.store.add_users([User("c-1", UserKind.CONTACT, 1, "Carla")])
+    road.store.claim_addresses([Identity("whatsapp", "+5511999990000", "c-1", 1)])
+    create_client(road.store, "crm", ["manage"])
+    token = tokens.issue(road.store.users(["crm"])["crm"], tokens.ACCESS, 60, settings.secret("jwt"))
+    with quiet(), gateway(settings) as url:
+        monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
+        monkeypatch.setenv("CHAT4ALL_TOKEN", token)
+        yield Typed(monkeypatch, capsys)
+    road.close()
+
+
+def test_contacts_are_listed_changed_and_found_by_tag(typed: Typed) -> None:
+    """A line says id, name, tags and addresses; attributes are numbers where they look like it."""
+    assert typed.fine("contacts", "list").strip() == "c-1  Carla  whatsapp:+5511999990000"
+    changed = typed.fine("contacts", "change", "c-1", "--tag", "vip", "--attribute", "age=7", "--attribute", "plan=pro=1")
+    assert '"attributes":{"age":7,"plan":"pro=1"}' in changed
+    assert "#vip" in typed.fine("contacts", "list", "--tag", "vip")
+    assert typed.fine("contacts", "list", "--tag", "other") == ""
+    assert '"tags":["vip"]' in typed.fine("contacts", "show", "c-1")
+
+
+def test_what_is_wrong_is_said_in_a_line(typed: Typed) -> None:
+    """An attribute without a value, a contact that there is not."""
+    status, _, said = typed("contacts", "change", "c-1", "--attribute", "plan")
+    assert status == 2
+    assert "name=value" in said
+    assert "no such contact" in typed.error("contacts", "show", "nobody")

@@ -1,0 +1,105 @@
+"""Contacts over REST: listed, looked up and changed by those who answer, and by nobody else."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.webapp.driver import Driver
+
+CARLA = "+5511999990000"
+DORA = "+5511999990001"
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Driver]) -> Driver:
+    driver = start()
+    driver.people("alice")
+    driver.service("crm", "send", "manage")
+    driver.service("bot", "send")
+    return driver
+
+
+def writes(gateway: Driver, address: str, name: str, number: str = "1") -> str:
+    """Somebody writes to us on WhatsApp; their contact's id."""
+    gateway.writes("whatsapp", address, "hi", f"wamid.{address}{number}", sender_name=name)
+    found = gateway.ask("crm", "GET", "/v1/contacts")["contacts"]
+    [mine] = [each for each in found if any(place["address"] == address for place in each["addresses"])]
+    contact_id: str = mine["contact_id"]
+    return contact_id
+
+
+def test_whoever_writes_is_in_the_directory(gateway: Driver) -> None:
+    """With name and address and when they last wrote, page by page; people with a login are not."""
+    ids = {writes(gateway, CARLA, "Carla"), writes(gateway, DORA, "Dora")}
+    first = gateway.ask("crm", "GET", "/v1/contacts?limit=1")
+    second = gateway.ask("crm", "GET", f"/v1/contacts?limit=1&after={first['next']}")
+    assert {each["contact_id"] for page in (first, second) for each in page["contacts"]} == ids
+    assert not gateway.ask("crm", "GET", f"/v1/contacts?after={second['contacts'][0]['contact_id']}")["contacts"]
+    shown = gateway.ask("crm", "GET", f"/v1/contacts/{writes(gateway, CARLA, 'Carla', '2')}")
+    [address] = shown["addresses"]
+    assert (shown["display_name"], shown["tags"], shown["attributes"], shown["version"]) == ("Carla", [], {}, 0)
+    assert (address["channel"], address["address"], address["verified"]) == ("whatsapp", CARLA, True)
+    assert address["last_wrote_at"]
+
+
+def test_what_is_changed_is_kept(gateway: Driver) -> None:
+    """What is left out stays, tags find it, and saying the same again changes nothing."""
+    carla, dora = writes(gateway, CARLA, "Carla"), writes(gateway, DORA, "Dora")
+    change = {"tags": ["vip", "lead", "vip"], "notes": "likes tea", "attributes": {"plan": "pro", "age": 7, "paid": True}}
+    shown = gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", change | {"time_zone": "America/Sao_Paulo"})
+    assert shown.items() >= (change | {"tags": ["lead", "vip"], "time_zone": "America/Sao_Paulo", "version": 1}).items()
+    assert gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", change)["version"] == 1
+    gateway.ask("crm", "PATCH", f"/v1/contacts/{dora}", {"tags": ["lead"]})
+    later = gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", {"tags": ["lead"], "notes": "", "version": 1})
+    assert (later["tags"], later.get("notes", ""), later["attributes"]) == (["lead"], "", change["attributes"])
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}") == later
+    for tag, wanted in (("lead", {carla, dora}), ("vip", set())):
+        assert {each["contact_id"] for each in gateway.ask("crm", "GET", f"/v1/contacts?tag={tag}")["contacts"]} == wanted
+    assert (
+        gateway.refused("crm", "PATCH", f"/v1/contacts/{carla}", {"notes": "late", "version": 1}, 409)[0] == "contact_changed"
+    )
+
+
+def test_the_teams_name_stays(gateway: Driver) -> None:
+    """Whatever they call themselves; without one they are called as they call themselves in their next message."""
+    carla = writes(gateway, CARLA, "carla 🌸")
+    named = gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", {"display_name": "Carla Souza"})
+    assert named["display_name"] == "Carla Souza"
+    writes(gateway, CARLA, "Queen of tea", "2")
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["display_name"] == "Carla Souza"
+    gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", {"display_name": ""})
+    writes(gateway, CARLA, "Queen of tea", "3")
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["display_name"] == "Queen of tea"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"tags": ["two words"]}, "tags"),
+        ({"tags": [f"t{n}" for n in range(51)]}, "tags"),
+        ({"attributes": {"1st": "x"}}, "attributes"),
+        ({"attributes": {"a": {"b": 1}}}, "attributes.a.str"),
+        ({"attributes": {"a": "x" * 1001}}, "attributes"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"display_name": "a\nb"}, "display_name"),
+        ({"display_name": " a"}, "display_name"),
+        ({"display_name": "https://x.example"}, "display_name"),
+        ({"notes": "x" * 4001}, "notes"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_cannot_be_is_named(gateway: Driver, change: dict[str, object], field: str) -> None:
+    """422 with the field; nothing is changed."""
+    carla = writes(gateway, CARLA, "Carla")
+    assert gateway.refused("crm", "PATCH", f"/v1/contacts/{carla}", change)[1] == field
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["version"] == 0
+
+
+def test_others_see_no_contacts(gateway: Driver) -> None:
+    """Not people, nor clients without the scope; who is no contact is not found as one."""
+    carla = writes(gateway, CARLA, "Carla")
+    for who in ("alice", "bot"):
+        for method, path in (("GET", "/v1/contacts"), ("GET", f"/v1/contacts/{carla}"), ("PATCH", f"/v1/contacts/{carla}")):
+            assert gateway.call(who, method, path, {} if method == "PATCH" else None).status_code == 403
+    for name in ("alice", "crm", "nobody"):
+        assert gateway.refused("crm", "GET", f"/v1/contacts/{name}", expect=404)[0] == "unknown_contact"

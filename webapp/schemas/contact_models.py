@@ -1,0 +1,73 @@
+"""What the API takes and gives of contacts."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from chat4all.model.contacts import NOTES_MOST
+from webapp.schemas.models import IdentityOut, PagedQuery, RequestBody, RequestParams, ResponseModel, Time
+
+Attributes = dict[str, StrictStr | StrictBool | StrictInt | StrictFloat]
+
+
+class ContactPath(RequestParams):
+    """Names a contact by its user id."""
+
+    contact_id: Annotated[str, Field(max_length=64)]
+
+
+class ContactsQuery(PagedQuery):
+    """Which contacts, and which page of them. A page of a tag may have fewer than `limit`, and a `next`."""
+
+    tag: Annotated[str, Field(max_length=50, description="Only those that have it")] = ""
+
+
+class ContactChange(RequestBody):
+    """What of it is to be otherwise; what is left out stays."""
+
+    display_name: Annotated[
+        str | None, Field(max_length=64, description='What the team calls them, whatever they call themselves; "": as they do')
+    ] = None
+    tags: Annotated[list[str] | None, Field(description="All of them, in place of those that are there")] = None
+    notes: Annotated[str | None, Field(max_length=NOTES_MOST, description="For the team alone")] = None
+    attributes: Annotated[
+        Attributes | None, Field(description="All of them, in place of those that are there", examples=[{"plan": "pro"}])
+    ] = None
+    time_zone: Annotated[str | None, Field(max_length=64, examples=["America/Sao_Paulo"])] = None
+    version: Annotated[
+        int | None, Field(ge=0, le=2**53, description="Change it only if this is still its version; else 409")
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said. null is as if it was left out."""
+        return {name: value for name in self.model_fields_set if (value := getattr(self, name)) is not None}
+
+
+class AddressOut(IdentityOut):
+    """An address, and when it last wrote to us."""
+
+    last_wrote_at: Time | None = None
+
+
+class ContactOut(ResponseModel):
+    """A contact. `version` grows with each change of what is kept about it beside its name."""
+
+    contact_id: str
+    display_name: str = ""
+    created_at: Time
+    addresses: list[AddressOut]
+    tags: list[str]
+    notes: str = ""
+    attributes: Attributes
+    time_zone: str = ""
+    version: int
+    changed_at: Time | None = None
+    changed_by: str = ""
+
+
+class ContactsOut(ResponseModel):
+    """A page of contacts, in no order that says anything. `next` goes into `after`."""
+
+    contacts: list[ContactOut]
+    next: str | None = None

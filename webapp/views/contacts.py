@@ -1,0 +1,85 @@
+"""Contacts as a directory: who they are, how they are reached, and what a team keeps about them."""
+
+from typing import Any
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from chat4all.model.callers import MANAGE
+from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.conversations import Identity
+from chat4all.services.contacts import Contact, ContactBook
+from webapp.requests.api_docs import CONTACTS, SECURED, problems
+from webapp.requests.gateway import caller, gateway
+from webapp.requests.refusals import answer_refusals
+from webapp.requests.responses import answer
+from webapp.requests.validation import checked, without_blanks
+from webapp.schemas.contact_models import ContactChange, ContactOut, ContactPath, ContactsOut, ContactsQuery
+from webapp.views import auth
+
+api = APIBlueprint(
+    "contacts",
+    __name__,
+    abp_tags=[CONTACTS],
+    abp_security=SECURED,
+    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+)
+api.before_request(auth.require)
+api.before_request(lambda: auth.need(MANAGE))
+answer_refusals(api, "contact")
+
+
+@api.get("/v1/contacts", responses={"200": ContactsOut})
+@checked
+def list_contacts(query: ContactsQuery) -> Response:
+    """Everybody who is known by an address, page by page."""
+    page, following = _book().page(query.tag, query.after, query.limit)
+    return answer({"contacts": [shape(each) for each in page]} | ({"next": following} if following else {}))
+
+
+@api.get("/v1/contacts/<contact_id>", responses={"200": ContactOut})
+@checked
+def get_contact(path: ContactPath) -> Response:
+    """A contact."""
+    return answer(shape(_book().get(path.contact_id)))
+
+
+@api.patch("/v1/contacts/<contact_id>", responses={"200": ContactOut})
+@checked
+def change_contact(path: ContactPath, body: ContactChange) -> Response:
+    """Change what the team calls them and keeps about them."""
+    contact = _book().change(path.contact_id, body.given, caller().user_id, now_ms())
+    gateway().people.look_again([path.contact_id])
+    return answer(shape(contact))
+
+
+def _book() -> ContactBook:
+    return ContactBook(gateway().store)
+
+
+def shape(contact: Contact) -> dict[str, Any]:
+    """A contact as the API gives it."""
+    user, profile = contact.user, contact.profile
+    said = {
+        "display_name": user.display_name,
+        "notes": profile.notes,
+        "time_zone": profile.time_zone,
+        "changed_at": rfc3339(profile.changed_at) if profile.changed_at else "",
+        "changed_by": profile.changed_by,
+    }
+    return without_blanks(said) | {
+        "contact_id": user.user_id,
+        "created_at": rfc3339(user.created_at),
+        "addresses": [_shape_address(each) for each in contact.addresses],
+        "tags": list(profile.tags),
+        "attributes": profile.attributes,
+        "version": profile.version,
+    }
+
+
+def _shape_address(identity: Identity) -> dict[str, Any]:
+    times = {
+        "since": rfc3339(identity.since) if identity.since else "",
+        "last_wrote_at": rfc3339(identity.last_wrote_at) if identity.last_wrote_at else "",
+    }
+    return {"channel": identity.channel, "address": identity.address, "verified": identity.verified} | without_blanks(times)
