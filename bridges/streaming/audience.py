@@ -56,15 +56,14 @@ class Memberships:
         """Who may see this event. Nobody when its conversation is not known."""
         if event.user:
             return (event.user,)
-        if event.kind in TEAM_ONLY:
-            return ()
-        if event.conversation_id not in self._known:
+        if event.kind in TEAM_ONLY or event.conversation_id not in self._known:
             return ()
         membership, _ = self._known[event.conversation_id]
         if event.kind == "message":
             return readers(membership, event.version)
         present = membership.now()
         if event.kind != "conversation":
-            return present
+            # How far somebody has read who answers without being a member is no member's business.
+            return present if event.kind != "position" or membership.knows(event.subject) else ()
         # Who was just removed learns it from the event that says so.
         return [*present, *(stay.user_id for stay in membership.members if stay.left == membership.version)]

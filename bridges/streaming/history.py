@@ -145,7 +145,8 @@ class HistoryReader:
         readers = self._store.memberships(sorted({each.conversation_id for each in changes}), user)
         mine = [each for each in changes if each.conversation_id in readers and readers[each.conversation_id].has(user)]
         yield from self._memberships(user, readers, changes)
-        yield from self._positions({(each.conversation_id, each.subject) for each in mine if each.kind == "position"})
+        moved = [each for each in mine if each.kind == "position" and readers[each.conversation_id].knows(each.subject)]
+        yield from self._positions({(each.conversation_id, each.subject) for each in moved})
         keys = dict.fromkeys(each.subject for each in mine if each.kind == "state")
         for some in _by(AT_ONCE, [DeliveryKey.parse(key) for key in keys]):
             yield from self._states(user, readers, self._store.deliveries(some).values())
@@ -186,7 +187,8 @@ class HistoryReader:
         for chunk in _by(max(1, self._most // limit), names):
             readers = {name: each for name, each in self._store.memberships(chunk, user).items() if each.has(user)}
             marks = chain.from_iterable(self._store.watermarks(list(readers)).values())
-            recent_marks = (mark for mark in marks if _marked_at(mark) >= since - self._slack_ms)
+            known = (mark for mark in marks if readers[mark.conversation_id].knows(mark.user_id))
+            recent_marks = (mark for mark in known if _marked_at(mark) >= since - self._slack_ms)
             yield from _chunks(_retold(position_event(mark, _marked_at(mark), self._partitions)) for mark in recent_marks)
             for messages in self._newest_messages(list(readers), limit):
                 keys = [key for message in messages for key in self._keys(message)]

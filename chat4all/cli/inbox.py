@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from chat4all.cli.contents import AsJson
-from chat4all.cli.printing import clock_of, printable, say, say_json
+from chat4all.cli.printing import clock_of, printable, say, say_json, unread_of
 from chat4all.cli.session import SERVERS
 from chat4all.model.handling import STATES
 
@@ -19,11 +19,14 @@ def inbox(
     assignee: Annotated[str | None, typer.Option(help="Only this user's; an empty text: nobody's.")] = None,
     label: Annotated[str | None, typer.Option(help="Only those with this label.")] = None,
     priority: Annotated[str | None, typer.Option(help="Only those: low, normal, high, urgent.")] = None,
+    unread: Annotated[bool | None, typer.Option(help="Only those with something that you have not read, or without.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List conversations, the latest first. Needs scope manage."""
     chosen = {"state": None if state == "all" else state, "assignee": assignee, "label": label, "priority": priority}
+    if unread is not None:
+        chosen["unread"] = "true" if unread else "false"
     wanted = {name: value for name, value in chosen.items() if value is not None}
     for each in islice(SERVERS.client().inbox(**wanted), limit):
         if as_json:
@@ -71,6 +74,5 @@ def _line(conversation: dict[str, Any]) -> str:
     until = f" until {clock_of(conversation['snoozed_until'])}" if conversation.get("snoozed_until") else ""
     whose = f"  {conversation['assignee']}'s" if conversation["assignee"] else ""
     labels = "".join(f" #{printable(each)}" for each in conversation["labels"])
-    return (
-        f"{conversation['conversation_id']}  {conversation['state']}{until}  {conversation['priority']}{whose}{labels}  {names}"
-    )
+    state = f"{conversation['state']}{until}  {conversation['priority']}{whose}{labels}"
+    return f"{conversation['conversation_id']}  {state}{unread_of(conversation)}  {names}"

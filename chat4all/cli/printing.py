@@ -11,6 +11,8 @@ from chat4all.client import content_of
 from chat4all.model.content import Content, Media, words_of
 from chat4all.v1 import chat_pb2 as pb
 
+# The API counts so far.
+UNREAD_MOST = 100
 MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗"}
 
 
@@ -124,4 +126,10 @@ def _converted(conversion: dict[str, Any] | None) -> str:
 def conversation_line(conversation: dict[str, Any]) -> str:
     """A conversation in a line."""
     members = ", ".join(member["user_id"] for member in conversation["members"])
-    return f"{conversation['conversation_id']}  {conversation['type']:<7}  {members}"
+    return f"{conversation['conversation_id']}  {conversation['type']:<7}{unread_of(conversation)}  {members}"
+
+
+def unread_of(conversation: dict[str, Any]) -> str:
+    """How many messages of it are unread, where any is."""
+    count = conversation.get("unread") or 0
+    return f"  {count if count < UNREAD_MOST else f'{UNREAD_MOST - 1}+'} unread" if count else ""

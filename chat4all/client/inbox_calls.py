@@ -22,7 +22,10 @@ class InboxCalls:
         return self.send(text, conversation_id=conversation_id, visibility="internal", **fields)
 
     def inbox(self, **wanted: str) -> Iterator[dict[str, Any]]:
-        """Conversations, the latest first, page by page. `wanted`: state, assignee ("": nobody's), label, priority, handler."""
+        """Conversations, the latest first, page by page.
+
+        `wanted`: state, assignee ("": nobody's), label, priority, handler, unread ("true", "false").
+        """
         after = ""
         while True:
             query = urlencode({"order": "activity", **wanted, "after": after})

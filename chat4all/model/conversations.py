@@ -140,6 +140,10 @@ class Membership(Struct, frozen=True):
         """Whether `user_id` is a member now."""
         return any(member.user_id == user_id and member.left == 0 for member in self.members)
 
+    def knows(self, user_id: str) -> bool:
+        """Whether `user_id` is or was a member, as far as that is read with it."""
+        return any(member.user_id == user_id for member in self.members)
+
     def may_read(self, user_id: str, members_version: int) -> bool:
         """Whether `user_id` may read a message that was accepted at `members_version`."""
         stays = [member for member in self.members if member.user_id == user_id]

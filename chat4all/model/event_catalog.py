@@ -67,7 +67,12 @@ CATALOG = (
         "An accepted message was not kept: its `message_id` belongs to another body. Streams tell its sender alone",
     ),
     EventType("delivery.updated", "state", "A message came further on its way to one recipient: latest value, never backwards"),
-    EventType("position.updated", "position", "A member has received or read more: latest value, never backwards"),
+    EventType(
+        "position.updated",
+        "position",
+        "Somebody has received or read more: latest value, never backwards. Members are told of members; streams of all "
+        "conversations, and endpoints, also of who answers without being one",
+    ),
     EventType("conversation.created", "conversation", "A conversation was made"),
     EventType(
         "conversation.members_changed", "conversation", "Somebody came into a conversation, or left it: ask who is in it now"
@@ -140,9 +145,9 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     "position": (
         _CONVERSATION,
-        Field("user_id", "string", "The member"),
-        Field("delivered_up_to", "number", "The `seq` up to which the member has received"),
-        Field("read_up_to", "number", "The `seq` up to which the member has read"),
+        Field("user_id", "string", "The member, or who answers"),
+        Field("delivered_up_to", "number", "The `seq` up to which they have received"),
+        Field("read_up_to", "number", "The `seq` up to which they have read"),
     ),
     "rejected": (
         Field("message_id", "id", "The message that was not kept"),

@@ -72,3 +72,7 @@ class History(ABC):
     @abstractmethod
     def watermarks(self, conversation_ids: Sequence[str]) -> dict[str, list[Watermark]]:
         """All positions in each conversation, by user; conversations without any have an empty list."""
+
+    @abstractmethod
+    def read_up_to(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, int]:
+        """The seq up to which this user has read each; those that they never read are absent."""

@@ -44,6 +44,7 @@ DELIVERED = (
 )
 READ = "UPDATE watermarks USING TIMESTAMP ? SET read_up_to = ?, read_since = ? WHERE conversation_id = ? AND user_id = ?"
 WATERMARKS = Lookup("user_id, delivered_up_to, delivered_since, read_up_to, read_since", "watermarks", "conversation_id")
+READ_UP_TO = Lookup("read_up_to", "watermarks", "conversation_id", "user_id")
 
 _message = msgspec.json.Decoder(Message).decode
 
@@ -185,6 +186,10 @@ class CassandraHistory(History, CassandraListing):
             mark = Watermark(conversation_id, user_id, delivered or 0, _at(delivered_since), read or 0, _at(read_since))
             kept[conversation_id].append(mark)
         return kept
+
+    def read_up_to(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, int]:
+        rows = READ_UP_TO(self._db, [(conversation_id, user_id) for conversation_id in conversation_ids])
+        return {conversation_id: seq for (conversation_id, _), (seq,) in rows if seq}
 
 
 def _in_bucket(span: Span, bucket: int, had: int) -> Call:

@@ -61,6 +61,7 @@ WATERMARKS = Lookup(
     "CROSS JOIN watermarks USING (conversation_id)",
     "conversation_id",
 )
+READ_UP_TO = Lookup("read_up_to", "CROSS JOIN watermarks USING (conversation_id, user_id)", "conversation_id", "user_id")
 
 _message = msgspec.json.Decoder(Message).decode
 
@@ -137,6 +138,11 @@ class SQLiteHistory(History):
         for (conversation_id,), row in sorted(rows):
             kept[conversation_id].append(Watermark(conversation_id, *row))
         return kept
+
+    def read_up_to(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, int]:
+        with self._db.read() as db:
+            rows = READ_UP_TO(db, [(conversation_id, user_id) for conversation_id in conversation_ids])
+        return {conversation_id: seq for (conversation_id, _), (seq,) in rows if seq}
 
 
 def _bounds(span: Span) -> tuple[str, int, int]:

@@ -334,7 +334,6 @@ def event(kind: str, version: int = 0, user: str = "") -> Event:
         ("message", 1, "", {"alice", "bob"}),
         ("message", 2, "", {"alice", "carol"}),
         ("state", 0, "", {"alice", "carol"}),
-        ("position", 0, "", {"alice", "carol"}),
         ("conversation", 2, "", {"alice", "bob", "carol"}),
         ("rejected", 0, "bob", {"bob"}),
     ],
@@ -344,6 +343,14 @@ def test_audiences(kind: str, version: int, user: str, audience: set[str]) -> No
     known = Memberships()
     known.put([membership(ALICE, BOB, CAROL, version=2)], 0)
     assert set(known.audience(event(kind, version, user))) == audience
+
+
+@pytest.mark.parametrize(("who", "audience"), [("alice", {"alice", "carol"}), ("bob", {"alice", "carol"}), ("crm", set())])
+def test_how_far_who_answers_has_read_is_no_members_business(who: str, audience: set[str]) -> None:
+    """A member's position is told to members, also of one who has left since; that of who never was one is not."""
+    known = Memberships()
+    known.put([membership(ALICE, BOB, CAROL, version=2)], 0)
+    assert set(known.audience(Event("position", "talk", 0, b"", subject=who))) == audience
 
 
 def test_what_is_not_known_is_seen_by_nobody() -> None:

@@ -109,6 +109,18 @@ def test_a_position_that_was_learned_late_is_told(one: World) -> None:
     assert (position.user_id, position.read_up_to) == ("bob", 1)
 
 
+def test_how_far_who_answers_has_read_is_told_to_no_member_who_resumes(one: World) -> None:
+    """Not as what was learned meanwhile, and not to a new reader."""
+    talk = found(one, "c", "alice", "bob")
+    one.say(message(talk, 1))
+    one.run()
+    one.report(Position(talk, "crm", "read", 1, now_ms()))
+    one.report(Position(talk, "bob", "read", 1, now_ms()))
+    one.receive()
+    for cursor in (away(5), Cursor()):
+        assert [each.position.user_id for each in told(one, "alice", cursor) if each.HasField("position")] == ["bob"]
+
+
 def test_what_a_frozen_worker_tells_late_is_told_to_who_was_away_by_then(one: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two minutes between writing a fact and publishing it: it counts as learned when it was published."""
     talk = found(one, "c", "alice", "bob")

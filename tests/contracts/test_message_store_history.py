@@ -116,6 +116,15 @@ def test_watermarks_are_told_by_conversation_and_user(store: MessageStore) -> No
     assert store.watermarks([conversation, quiet]) == {conversation: marks, quiet: []}
 
 
+def test_how_far_one_user_has_read(store: MessageStore) -> None:
+    """Of the conversations asked for those that they have read; not what others read, and not what was only delivered."""
+    read, delivered, others, quiet = (fresh("c") for _ in range(4))
+    marks = [Watermark(read, "anna", 5, 2, 3, 2), Watermark(delivered, "anna", 4, 2), Watermark(others, "bob", 4, 2, 4, 2)]
+    store.raise_watermarks([*marks, Watermark(read, "bob", 9, 2, 9, 2)])
+    assert store.read_up_to("anna", [read, delivered, others, quiet]) == {read: 3}
+    assert store.read_up_to("anna", []) == {}
+
+
 positions = st.tuples(st.integers(0, 4), st.integers(1, 4)).map(lambda each: each if each[0] else (0, 0))
 
 

@@ -7,6 +7,7 @@ import pytest
 from chat4all.model.content import Answer
 from chat4all.model.conversations import Identity
 from chat4all.model.failures import Temporary
+from chat4all.model.records import Position
 from chat4all.model.signals import PRESSED, READ, TYPING, Cadence, Signal
 from chat4all.ports import Inbound, Limits, Update
 from tests.webapp.channels import WhatsAppLike
@@ -143,11 +144,11 @@ def test_what_a_colleague_wrote_in_the_providers_app_is_not_read(gateway: Driver
 
 
 def test_a_service_client_tells_for_the_inbox(gateway: Driver) -> None:
-    """It is no member and has no position there; what it may manage it may tell of. Without that there is nothing to do."""
+    """It is no member; it has a position of its own there all the same, which it may tell of or not."""
     talk, seq = heard(gateway, "p1")
     assert reads(gateway, talk, seq, "crm", tell=True) == [Signal("whatsapp", READ, CARLA, "p1")]
-    assert gateway.statuses() == []
-    assert gateway.refused("crm", "POST", f"/v1/conversations/{talk}/read", {"up_to": seq}, 404)[0] == "unknown_conversation"
+    assert reads(gateway, talk, seq, "crm", tell=False) == []
+    assert [(each.user_id, each.up_to) for each in gateway.statuses() if isinstance(each, Position)] == [("crm", seq)] * 2
 
 
 def test_a_channel_without_signals_is_left_alone(gateway: Driver) -> None:

@@ -1,7 +1,7 @@
 """Pages of a reader's conversations: by id, or latest first. Never all of them for one page."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -41,10 +41,17 @@ def by_id(store: MessageStore, reader: str, after: str, limit: int) -> Listed:
 
 
 def by_activity(
-    store: MessageStore, reader: str, after: str, limit: int, wanted: Wanted | None = None, most: int = BOUNDS.conversations
+    store: MessageStore,
+    reader: str,
+    after: str,
+    limit: int,
+    wanted: Wanted | None = None,
+    most: int = BOUNDS.conversations,
+    unread: Callable[[list[str]], set[str]] | None = None,
 ) -> Listed:
-    """The same, latest first; `wanted`: only these. A page may then have fewer, or none, with more to come.
-    `most`: so many are looked at.
+    """The same, latest first; `wanted`: only these; `unread`: those of some that fit for what is unread in them.
+
+    A page may then have fewer, or none, with more to come. `most`: so many are looked at.
 
     Where something is said while pages are read, the conversation moves to the front.
     """
@@ -56,6 +63,9 @@ def by_activity(
     while len(found) <= limit and looked_at < most and (rows := _active(store, lists, slot, limit + 1)):
         looked_at += len(rows)
         names = {name: row for row, name, _ in (_fitting(store, wanted, rows) if wanted else rows)}
+        if unread:
+            fitting = unread(list(names))
+            names = {name: row for name, row in names.items() if name in fitting}
         at = _active_at(store, list(names))
         places = [_Cursor(-row, -at[name], name) for name, row in names.items() if name in at]
         found += [each for each in places if last is None or each > last]

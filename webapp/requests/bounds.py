@@ -13,6 +13,8 @@ class Bounds(Struct, frozen=True):
     letters_at_once: int = PAGE
     # The same of conversations.
     conversations: int = 1_000
+    # Messages of one conversation that are looked at to count what is unread.
+    unread: int = 1_000
 
 
 BOUNDS = Bounds()

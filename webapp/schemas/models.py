@@ -313,6 +313,10 @@ class ConversationOut(ResponseModel):
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     last_seq: int | None = None
     last_activity_at: Time | None = None
+    unread: Annotated[
+        int | None,
+        Field(ge=0, le=100, description="Messages that you have not read; 100: so many or more. Absent: you read none"),
+    ] = None
     state: Annotated[
         Literal["open", "snoozed", "closed"] | None,
         Field(description="This and what follows: for those who answer, which are clients with scope manage"),
@@ -345,6 +349,7 @@ class ConversationsQuery(RequestParams):
     label: Annotated[str | None, Field(max_length=50)] = None
     priority: Literal["low", "normal", "high", "urgent"] | None = None
     handler: Literal["bot", "human", "nobody"] | None = None
+    unread: Annotated[bool | None, Field(description="true: with something that you have not read; false: without")] = None
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 

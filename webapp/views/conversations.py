@@ -1,6 +1,7 @@
 """Conversations, their members, links, and positions of readers."""
 
 from collections.abc import Mapping
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from chat4all.services.directory import Address
 from webapp.queries import signals
 from webapp.queries.conversation_pages import by_activity, by_id
 from webapp.queries.history_pages import page_of
+from webapp.queries.unread import Unread
 from webapp.requests import handlings
 from webapp.requests.access import check_member, visible
 from webapp.requests.api_docs import CONVERSATIONS, SECURED, problems
@@ -140,9 +142,12 @@ def mine(query: ConversationsQuery) -> Response:
     wanted = Wanted(query.state, query.assignee, query.label, query.priority, query.handler)
     if wanted != Wanted():
         check_team()
-        page = by_activity(store, reader, query.after, query.limit, wanted, gateway().bounds.conversations)
+    fits = None if query.unread is None else partial(unread().fitting, is_unread=query.unread)
+    if wanted != Wanted() or fits or query.order == "activity":
+        chosen = wanted if wanted != Wanted() else None
+        page = by_activity(store, reader, query.after, query.limit, chosen, gateway().bounds.conversations, fits)
     else:
-        page = (by_activity if query.order == "activity" else by_id)(store, reader, query.after, query.limit)
+        page = by_id(store, reader, query.after, query.limit)
     shown = shape(page.memberships, query.metadata)
     for each in shown:
         each["last_activity_at"] = rfc3339(page.active_at[each["conversation_id"]])
@@ -243,16 +248,15 @@ def _link(membership: Membership, target: Address) -> dict[str, str]:
 def read(path: ConversationPath, body: ReadIn) -> Response:
     """Say how far the caller has read. With `tell` people on channels see it too, if all goes well.
 
-    A client with scope manage that is no member has no position of its own: it only tells.
+    Those who answer need not be members; then no member is told of it.
     """
     membership, here = visible(path.conversation_id), gateway()
     key = membership.conversation.conversation_id
     if body.tell:
         check_member(membership)
-    if not body.tell or membership.has(caller().user_id):
-        refused = here.acceptor.acknowledge(caller(), key, "read", body.up_to, headers())
-        if refused:
-            raise problem_of(refused)
+    refused = here.acceptor.acknowledge(caller(), key, "read", body.up_to, headers())
+    if refused:
+        raise problem_of(refused)
     if body.tell and here.cadence.due((READ, key, body.up_to), SIGNAL_S, monotonic()):
         here.waker.signal(signals.read(here.store, here.channels, membership, caller(), body.up_to))
     return answer({"status": "accepted"}, 202)
@@ -279,10 +283,17 @@ def shape(memberships: list[Membership], with_metadata: bool = True) -> list[dic
             last |= _last_seen(each)
     users = here.people.users(user_id for each in shown for user_id in each.now())
     answers = [_one(each, last, users, with_metadata) for each in shown]
+    counts = unread().counts(memberships, last)
+    answers = [one | without_blanks({"unread": counts.get(one["conversation_id"])}) for one in answers]
     if who.is_team:
         handled = here.store.handlings([each["conversation_id"] for each in answers])
         answers = [each | handlings.shown(handled[each["conversation_id"]]) for each in answers]
     return answers
+
+
+def unread() -> Unread:
+    """Counts what the caller has not read."""
+    return Unread(gateway().store, caller(), gateway().bounds.unread)
 
 
 def _last_seen(membership: Membership) -> dict[str, int | None]:
