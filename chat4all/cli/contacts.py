@@ -1,14 +1,21 @@
 """Commands about contacts, for a service client with scope manage."""
 
+import csv
 import json
+import sys
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 
 from chat4all.cli.contents import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS
+from chat4all.client import ApiError
+
+ATTRIBUTE = "attribute."
 
 app = typer.Typer()
 contacts = typer.Typer(help="People known by an address, and what is kept about them.", no_args_is_help=True)
@@ -45,6 +52,51 @@ def change(
     attributes = dict(map(_attribute, attribute)) if attribute else None
     chosen = {"display_name": name, "tags": tag or None, "notes": notes, "attributes": attributes, "time_zone": time_zone}
     say_json(SERVERS.client().change_contact(contact_id, **{key: value for key, value in chosen.items() if value is not None}))
+
+
+Table = Annotated[Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="In UTF-8; - for stdin.")]
+
+
+@contacts.command("import")
+def import_all(file: Table) -> None:
+    """Bring in contacts from a CSV file. Twice is as once; a line that is wrong is said and passed over.
+
+    The first line names columns: address (channel:address), and as you like display_name, tags (blanks between), notes,
+    time_zone, attribute.NAME. An empty cell changes nothing.
+    """
+    client, made, wrong = SERVERS.client(), 0, 0
+    with click.open_file(str(file), encoding="utf-8-sig") as opened:
+        for number, row in enumerate(csv.DictReader(opened), 2):
+            try:
+                client.create_contact(str(row.get("address") or ""), **_about(row))
+                made += 1
+            except ApiError as error:
+                if error.status >= 500 or error.status in (401, 403):
+                    raise
+                wrong += 1
+                say(f"line {number}: {error}")
+    say(f"{made} contacts")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@contacts.command()
+def export(tag: Annotated[str, typer.Option(help="Only those that have it.")] = "") -> None:
+    """Print contacts as CSV that `import` takes: a line for each address."""
+    writer = csv.DictWriter(sys.stdout, ["address", "display_name", "tags", "notes", "time_zone"], lineterminator="\n")
+    writer.writeheader()
+    for each in SERVERS.client().contacts(tag):
+        about = {name: each.get(name, "") for name in ("display_name", "notes", "time_zone")}
+        for place in each["addresses"]:
+            writer.writerow({"address": f"{place['channel']}:{place['address']}", "tags": " ".join(each["tags"])} | about)
+
+
+def _about(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says beside the address; an empty cell says nothing."""
+    said = {name: value for name, value in row.items() if name in ("display_name", "notes", "time_zone") and value}
+    named = {name.removeprefix(ATTRIBUTE): row[name] for name in row if name and name.startswith(ATTRIBUTE) and row[name]}
+    tags = {"tags": row["tags"].split()} if row.get("tags") else {}
+    return said | tags | ({"attributes": named} if named else {})
 
 
 def _attribute(text: str) -> tuple[str, Any]:

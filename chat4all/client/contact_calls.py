@@ -21,6 +21,15 @@ class ContactCalls:
             yield from page["contacts"]
             after = page.get("next")
 
+    def contact_at(self, address: str) -> dict[str, Any] | None:
+        """Whose this channel:address is; None: no contact's."""
+        found = self._http.call("GET", "/v1/contacts", params={"address": address})["contacts"]
+        return found[0] if found else None
+
+    def create_contact(self, address: str, **about: Any) -> dict[str, Any]:
+        """Have somebody with this channel:address in the directory: found, or made. `about`: as `changes` of change_contact."""
+        return self._http.call("POST", "/v1/contacts", {"address": address} | about)
+
     def contact(self, contact_id: str) -> dict[str, Any]:
         """One of them. ApiError 404 when there is none."""
         return self._http.call("GET", _path(contact_id))

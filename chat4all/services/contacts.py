@@ -44,6 +44,11 @@ class ContactBook:
             raise NoSuch(user_id)
         return found[0]
 
+    def at(self, place: tuple[str, str]) -> list[Contact]:
+        """Whose this (channel, address) is; empty: nobody's, or no contact's."""
+        owner = self._store.owners([place]).get(place)
+        return self._of([owner.user_id]) if owner else []
+
     def change(self, user_id: str, given: Mapping[str, Any], by: str, now: int) -> Contact:
         """Change what is `given`: display_name, tags, notes, attributes, time_zone, and the version that it must be at.
 

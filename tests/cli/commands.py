@@ -1,7 +1,7 @@
 """Runs commands as they are typed, against a gateway in this process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from chat4all.cli.app import run
 from chat4all.cli.session import SERVERS
+from chat4all.ports import Channel
 from chat4all.settings import Settings
 from tests.wakes import Wakes
 from webapp.app import create_app
@@ -61,11 +62,13 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def gateway(settings: Settings, port: int = 0, wakes: Wakes | None = None) -> Iterator[str]:
+def gateway(
+    settings: Settings, port: int = 0, wakes: Wakes | None = None, channels: Mapping[str, Channel] | None = None
+) -> Iterator[str]:
     """A gateway on a thread, on any port or this one; its URL."""
     # A log that is set up here would go on writing to this test's output when the test is over.
     with patch("chat4all.telemetry.logs.configure"):
-        app = create_app(settings, {}, MemoryStorage(), wakes or Wakes())
+        app = create_app(settings, channels or {}, MemoryStorage(), wakes or Wakes())
     server = make_server(settings.host, port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -11,6 +11,7 @@ from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings
 from tests.bridges.road import Road, settings_in
 from tests.cli.commands import Typed, gateway, quiet
+from tests.webapp.channels import WhatsAppLike
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def typed(
     road.store.claim_addresses([Identity("whatsapp", "+5511999990000", "c-1", 1)])
     create_client(road.store, "crm", ["manage"])
     token = tokens.issue(road.store.users(["crm"])["crm"], tokens.ACCESS, 60, settings.secret("jwt"))
-    with quiet(), gateway(settings) as url:
+    with quiet(), gateway(settings, channels={"whatsapp": WhatsAppLike()}) as url:
         monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
         monkeypatch.setenv("CHAT4ALL_TOKEN", token)
         yield Typed(monkeypatch, capsys)
@@ -42,6 +43,24 @@ def test_contacts_are_listed_changed_and_found_by_tag(typed: Typed) -> None:
     assert "#vip" in typed.fine("contacts", "list", "--tag", "vip")
     assert typed.fine("contacts", "list", "--tag", "other") == ""
     assert '"tags":["vip"]' in typed.fine("contacts", "show", "c-1")
+
+
+def test_a_table_of_contacts_comes_in_and_goes_out(typed: Typed, tmp_path: Path) -> None:
+    """Twice is as once; a wrong line is named, and the others come in."""
+    table = tmp_path / "people.csv"
+    head = "address,display_name,tags,attribute.plan\n"
+    table.write_text(f"{head}whatsapp:+5511999990000,Carla Souza,vip lead,pro\nwhatsapp:+5511999990001,Dora,,\n")
+    for _ in range(2):
+        assert typed.fine("contacts", "import", str(table)).strip() == "2 contacts"
+    assert typed.fine("contacts", "export", "--tag", "vip").splitlines() == [
+        "address,display_name,tags,notes,time_zone",
+        "whatsapp:+5511999990000,Carla Souza,lead vip,,",
+    ]
+    assert '"plan":"pro"' in typed.fine("contacts", "show", "c-1")
+    table.write_text(f"{head}pigeon:1,x,,\nwhatsapp:+5511999990002,Ema,,\n")
+    status, out, _ = typed("contacts", "import", str(table))
+    assert (status, out.splitlines()[-1]) == (1, "1 contacts")
+    assert out.startswith("line 2: ")
 
 
 def test_what_is_wrong_is_said_in_a_line(typed: Typed) -> None:

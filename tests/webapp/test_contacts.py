@@ -72,6 +72,23 @@ def test_the_teams_name_stays(gateway: Driver) -> None:
     assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["display_name"] == "Queen of tea"
 
 
+def test_who_is_brought_in_is_found_by_the_address(gateway: Driver) -> None:
+    """Made once, changed after that, and theirs when they write; an address of somebody who logs in is refused."""
+    body = {"address": "whatsapp:+5511999990000", "display_name": "Carla", "tags": ["lead"]}
+    made = gateway.ask("crm", "POST", "/v1/contacts", body, 201)
+    again = gateway.ask("crm", "POST", "/v1/contacts", {"address": f"whatsapp:{CARLA}", "notes": "tea"})
+    assert again == made | {"notes": "tea", "version": 2} | {name: again[name] for name in ("changed_at", "changed_by")}
+    assert writes(gateway, CARLA, "Queen of tea") == made["contact_id"]
+    found = gateway.ask("crm", "GET", "/v1/contacts?address=whatsapp:%2B5511999990000")["contacts"]
+    assert [(each["contact_id"], each["display_name"]) for each in found] == [(made["contact_id"], "Carla")]
+    assert not gateway.ask("crm", "GET", "/v1/contacts?address=whatsapp:%2B5511999990009")["contacts"]
+    gateway.ask("crm", "PUT", "/v1/users/alice/identities/whatsapp", {"address": DORA})
+    refused = gateway.refused("crm", "POST", "/v1/contacts", {"address": f"whatsapp:{DORA}"}, 409)
+    assert refused == ("address_taken", "")
+    for wrong in ("whatsapp:x", "pigeon:1", ""):
+        assert gateway.refused("crm", "POST", "/v1/contacts", {"address": wrong})[1] == "address"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -45,6 +45,7 @@ NAMES = {
     "delete /v1/clients/{name}": "deleteClient",
     "post /v1/clients/{name}/rotate": "rotateClientSecret",
     "get /v1/contacts": "listContacts",
+    "post /v1/contacts": "createContact",
     "get /v1/contacts/{contact_id}": "getContact",
     "patch /v1/contacts/{contact_id}": "updateContact",
     "get /v1/accounts": "listAccounts",

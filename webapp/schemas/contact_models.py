@@ -19,6 +19,7 @@ class ContactPath(RequestParams):
 class ContactsQuery(PagedQuery):
     """Which contacts, and which page of them. A page of a tag may have fewer than `limit`, and a `next`."""
 
+    address: Annotated[str, Field(max_length=600, description="Whose this is alone, such as whatsapp:+5511999990000")] = ""
     tag: Annotated[str, Field(max_length=50, description="Only those that have it")] = ""
 
 
@@ -42,6 +43,17 @@ class ContactChange(RequestBody):
     def given(self) -> dict[str, Any]:
         """What was said. null is as if it was left out."""
         return {name: value for name in self.model_fields_set if (value := getattr(self, name)) is not None}
+
+
+class NewContact(ContactChange):
+    """Somebody to have in the directory: found by the address, or made."""
+
+    address: Annotated[str, Field(max_length=600, description="channel:address", examples=["whatsapp:+5511999990000"])]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said of them beside the address."""
+        return {name: value for name, value in super().given.items() if name != "address"}
 
 
 class AddressOut(IdentityOut):

@@ -9,12 +9,15 @@ from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts import Contact, ContactBook
+from chat4all.services.directory import Address
+from chat4all.services.refusals import Conflict, NoSuch
 from webapp.requests.api_docs import CONTACTS, SECURED, problems
 from webapp.requests.gateway import caller, gateway
+from webapp.requests.problems import Problem
 from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
-from webapp.schemas.contact_models import ContactChange, ContactOut, ContactPath, ContactsOut, ContactsQuery
+from webapp.schemas.contact_models import ContactChange, ContactOut, ContactPath, ContactsOut, ContactsQuery, NewContact
 from webapp.views import auth
 
 api = APIBlueprint(
@@ -33,8 +36,29 @@ answer_refusals(api, "contact")
 @checked
 def list_contacts(query: ContactsQuery) -> Response:
     """Everybody who is known by an address, page by page."""
+    if query.address:
+        found = _book().at(_place(query.address))
+        return answer({"contacts": [shape(each) for each in found if not query.tag or query.tag in each.profile.tags]})
     page, following = _book().page(query.tag, query.after, query.limit)
     return answer({"contacts": [shape(each) for each in page]} | ({"next": following} if following else {}))
+
+
+@api.post("/v1/contacts", responses={"200": ContactOut, "201": ContactOut})
+@checked
+def put_contact(body: NewContact) -> Response:
+    """Have somebody in the directory: 201 when nobody had this address, 200 when it is theirs already.
+
+    What is said of them is changed, the rest stays. So a list that is brought in again changes what is new in it.
+    """
+    people, place = gateway().people, _place(body.address)
+    known = gateway().store.owners([place])
+    contact_id = people.owners({place: body.display_name or ""})[place]
+    try:
+        contact = _book().change(contact_id, body.given, caller().user_id, now_ms())
+    except NoSuch:
+        raise Conflict("address_taken", "this address belongs to a user who logs in") from None
+    people.look_again([contact_id])
+    return answer(shape(contact), 200 if known else 201)
 
 
 @api.get("/v1/contacts/<contact_id>", responses={"200": ContactOut})
@@ -51,6 +75,13 @@ def change_contact(path: ContactPath, body: ContactChange) -> Response:
     contact = _book().change(path.contact_id, body.given, caller().user_id, now_ms())
     gateway().people.look_again([path.contact_id])
     return answer(shape(contact))
+
+
+def _place(address: str) -> Address:
+    try:
+        return gateway().people.parse_address(address)
+    except ValueError as error:
+        raise Problem(422, "bad_address", str(error), "address") from None
 
 
 def _book() -> ContactBook:
