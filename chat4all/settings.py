@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     objects_port: Port = Field(8002, description="Bytes of files, where the object store is a folder.")
     flower_port: Port = Field(5555, description="Flower.")
     simulator_port: Port = Field(8090, description="Provider simulator.")
+    simulated_windows: bool = Field(
+        False,
+        description="Whether people on the simulator can only be written to for a day after they wrote, as on real channels.",
+    )
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics of all but the gateway are shown on.")
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9700, description="First port of metrics; a process that finds its own taken tries the one ten further. 0: any."

@@ -36,6 +36,7 @@ def tables(channels: dict[str, Limits]) -> str:
         "receipts, beside the answer to a send": [", ".join(sorted(each.receipts)) or "none" for each in channels.values()],
         "signals": [", ".join(sorted(each.signals)) or "none" for each in channels.values()],
     }
+    fits["writes to a person"] = [_window(each) for each in channels.values()]
     fits["sends of the account"] = [_rate(each) for each in channels.values()]
     styles = {f"choices: {style}": [_choices(each, style) for each in channels.values()] for style in CHOICE_STYLES}
     files = {
@@ -58,6 +59,14 @@ def _table(what: str, channels: dict[str, Limits], rows: dict[str, list[str]]) -
 def _rate(limits: Limits) -> str:
     slower = ", ".join(f"{kind} {rate:g}" for kind, rate in limits.files_per_second.items())
     return f"{limits.account_per_second:g} a second" + (f"; {slower}" if slower else "")
+
+
+def _window(limits: Limits) -> str:
+    rule = limits.window
+    exempt = f"; {', '.join(sorted(rule.exempt))}: always" if rule.exempt else ""
+    if rule.open_s:
+        return f"{rule.open_s / 3600:g} hours after their last message{exempt}"
+    return "after they have written once" if rule.first else "always"
 
 
 def _reactions(limits: Limits) -> str:

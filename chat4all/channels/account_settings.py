@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
+from chat4all.model.windows import ALWAYS
 from chat4all.ports import Limits
 from chat4all.settings import SettingsError, nearly
 
@@ -60,9 +61,14 @@ class AccountSettings(BaseSettings):
     uploads: bool = Field(True, description="Whether the provider is given the bytes of files; false: links, and nothing else.")
     converts: bool = Field(True, description="Whether files are converted that the channel does not show as they are.")
 
-    def limits(self, provider: Limits, real: bool) -> Limits:
-        """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead."""
+    def limits(self, provider: Limits, real: bool, has_windows: bool = False) -> Limits:
+        """The provider's limits for a real account, hardly any for the simulator, and what the environment says instead.
+
+        has_windows: the simulator keeps to windows, as providers do.
+        """
         paced = provider if real else _unpaced(provider)
+        if not (real or has_windows):
+            paced = msgspec.structs.replace(paced, window=ALWAYS)
         given = paced if self.uploads else msgspec.structs.replace(paced, upload_bytes={})
         return self._over(given if self.converts else msgspec.structs.replace(given, shown={}))
 

@@ -13,6 +13,7 @@ from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSe
 from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, SIGNALS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Permanent, Temporary, Throttled
+from chat4all.model.windows import WindowRule
 from chat4all.ports import Limits, Update
 
 TEXT_MOST = 1000
@@ -74,6 +75,7 @@ class Instagram(MessagingChannel):
         quotes=True,
         files_per_second=FILES_PER_SECOND,
         signals=SIGNALS,
+        window=WindowRule(meta.DAY_S),
         reactions=frozenset({LOVE}),
     )
     verdicts = meta.MESSAGING | {

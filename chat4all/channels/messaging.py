@@ -107,7 +107,7 @@ class MessagingChannel(meta.MetaChannel):
         self._app_secret = own.app_secret or settings.secret(f"{self.name}_app_secret")
         self._verify_token = own.verify_token or settings.secret(f"{self.name}_verify_token")
         self.account = Account(own.account_id or self.simulated_account, real)
-        self.limits = own.limits(type(self).limits, real)
+        self.limits = own.limits(type(self).limits, real, settings.simulated_windows)
         self.retries = own.retries(settings.retry_policy)
         base = own.api_url or (self.real_url if real else f"{settings.simulator_url}/{self.name}")
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)

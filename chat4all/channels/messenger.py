@@ -15,6 +15,7 @@ from chat4all.channels.meta import Verdict
 from chat4all.model.content import Media
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Permanent, Temporary
+from chat4all.model.windows import WindowRule
 from chat4all.ports import Body, Limits, Outgoing, Update, Uploaded
 
 FILES = {"image/": 8 * MB, "": 25 * MB}
@@ -68,6 +69,7 @@ class Messenger(MessagingChannel):
         quotes=True,
         files_per_second=FILES_PER_SECOND,
         signals=SIGNALS,
+        window=WindowRule(meta.DAY_S),
     )
     verdicts = meta.MESSAGING | {
         (10, 2018278): Verdict(Permanent, "outside_window"),

@@ -17,6 +17,7 @@ from chat4all.ports import Channel, Unreadable, Update, Uploaded
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
+DAY_S = 86_400
 CODE = re.compile(r"-?[0-9]{1,9}")
 # Where Meta keeps what people send, beside the Graph API itself.
 MEDIA_HOSTS = ("facebook.com", "fbcdn.net", "fbsbx.com", "instagram.com", "cdninstagram.com", "whatsapp.net")

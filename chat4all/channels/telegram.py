@@ -32,6 +32,7 @@ from chat4all.channels.telegram_session import OF_BOTS, Once
 from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
 from chat4all.model.deliveries import together
 from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
+from chat4all.model.windows import WindowRule
 from chat4all.ports import (
     Account,
     Body,
@@ -125,6 +126,7 @@ class Telegram(Channel):
         cards_most=1,
         cards_need_phone=True,
         signals=telegram_sending.SIGNALS,
+        window=WindowRule(first=True),
     )
 
     def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
@@ -132,7 +134,7 @@ class Telegram(Channel):
         real = bool(own.bot_token)
         token = own.bot_token or f"{SIMULATED_BOT}:{settings.secret('telegram_token')}"
         self.account = Account(token.partition(":")[0], real)
-        self.limits = own.limits(Telegram.limits, real)
+        self.limits = own.limits(Telegram.limits, real, settings.simulated_windows)
         self.retries = own.retries(settings.retry_policy)
         self.polls = (real and not settings.public_url) if own.polling is None else own.polling
         self._secret = own.webhook_secret or settings.secret("telegram_webhook_secret")

@@ -22,6 +22,7 @@ from chat4all.channels.whatsapp_account import WhatsAppAccount
 from chat4all.model.content import Content, Media
 from chat4all.model.failures import Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import Cost, ProviderReceipt
+from chat4all.model.windows import WindowRule
 from chat4all.ports import (
     Account,
     Aside,
@@ -176,6 +177,7 @@ class WhatsApp(meta.MetaChannel):
         signals={"typing": 10.0, "read": 60.0},
         # Beside words and files.
         contents_at={whatsapp_inbound.GROUP: frozenset({"template"})},
+        window=WindowRule(meta.DAY_S, exempt=frozenset({"template"})),
     )
 
     def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
@@ -186,7 +188,7 @@ class WhatsApp(meta.MetaChannel):
         self._app_secret = own.app_secret or settings.secret("whatsapp_app_secret")
         self._verify_token = own.verify_token or settings.secret("whatsapp_verify_token")
         self.account = Account(own.phone_number_id or SIMULATED_NUMBER, real)
-        self.limits = own.limits(WhatsApp.limits, real)
+        self.limits = own.limits(WhatsApp.limits, real, settings.simulated_windows)
         self.retries = own.retries(settings.retry_policy)
         base = own.api_url or (meta.GRAPH_URL if real else f"{settings.simulator_url}/whatsapp")
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)

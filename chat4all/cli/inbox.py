@@ -63,6 +63,18 @@ def handle(
 
 
 @app.command()
+def windows(conversation_id: str, as_json: AsJson = False) -> None:
+    """Show until when the members of a conversation may be written to on their channels."""
+    for each in SERVERS.client().windows(conversation_id):
+        if as_json:
+            say_json(each)
+        else:
+            until = f" until {clock_of(each['open_until'])}" if each.get("open_until") else ""
+            wrote = f"wrote last at {clock_of(each['last_wrote_at'])}" if each.get("last_wrote_at") else "never wrote"
+            say(f"{printable(each['recipient'])}  {each['channel']}  {'open' if each['open'] else 'shut'}{until}  {wrote}")
+
+
+@app.command()
 def note(conversation_id: str, text: list[str]) -> None:
     """Write an internal note into a conversation: it is sent to nobody. Needs scope manage."""
     sent = SERVERS.client().note(conversation_id, " ".join(text))

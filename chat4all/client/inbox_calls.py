@@ -35,6 +35,11 @@ class InboxCalls:
                 return
             after = answer["next"]
 
+    def windows(self, conversation_id: str) -> list[dict[str, Any]]:
+        """Until when members may be written to, by channel: {recipient, account, open, open_until?, last_wrote_at?}."""
+        found: list[dict[str, Any]] = self._http.call("GET", f"/v1/conversations/{conversation_id}/windows")["windows"]
+        return found
+
     def handle(self, conversation_id: str, **changes: Any) -> dict[str, Any]:
         """Change how a conversation is handled; the conversation as it then is. What is left out stays.
 

@@ -11,6 +11,7 @@ from chat4all.model.content import Album, ContactCards, Content, Media, Reaction
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
+from chat4all.model.windows import ALWAYS, WindowRule
 from chat4all.ports.media_source import Body, MediaSource
 from chat4all.ports.uploads import Uploaded
 
@@ -57,6 +58,7 @@ class Limits(Struct, frozen=True):
     contents_at: in place of contents what addresses that begin so take, such as groups; those are shown no choices (`at`).
     shown: by how a file is meant to be shown (`Media.shown_as`), the media types that people see so, each with the size up to
     which they do. What is meant so and is none of these is converted; of other kinds nothing is.
+    window: when the account may write to a person.
     """
 
     text_length: int
@@ -81,6 +83,7 @@ class Limits(Struct, frozen=True):
     signals: dict[str, float] = {}
     contents_at: dict[str, frozenset[str]] = {}
     shown: dict[str, dict[str, int]] = {}
+    window: WindowRule = ALWAYS
 
     def at(self, address: str) -> "Limits":
         """What is allowed towards this address, or towards all that begin like this (`kind_of`)."""

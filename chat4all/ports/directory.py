@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from chat4all.model.conversations import Conversation, Identity, Membership, User, Verification
 
+# (channel, address, account): an address, as one account is written to by it.
+Place = tuple[str, str, str]
+
 
 class Arrived(Struct, frozen=True):
     """Where what a provider brought went, under which message_id, from whom: as it was decided first.
@@ -86,8 +89,18 @@ class Directory(ABC):
         """All addresses of each user, by channel, oldest claim first; users without any have an empty list."""
 
     @abstractmethod
-    def note_wrote(self, wrote: Mapping[tuple[str, str], int]) -> None:
-        """(channel, address) wrote to us at this time. `last_wrote_at` only grows; free addresses are passed over."""
+    def note_wrote(self, wrote: Mapping[tuple[str, str], int], to: Mapping[Place, int] | None = None) -> None:
+        """(channel, address) wrote to us at this time. `last_wrote_at` only grows; free addresses are passed over.
+
+        `to`: the same by the account that was written to, whose window it opens.
+        """
+
+    @abstractmethod
+    def last_wrote(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+        """When each (channel, address) last wrote, by the account that it wrote to (ms UTC); none: an empty one.
+
+        What was noted by older code is in `Identity.last_wrote_at` alone.
+        """
 
     @abstractmethod
     def put_verification(self, verification: Verification) -> None:

@@ -23,15 +23,25 @@ class Dropped(Exception):
 
 
 class SimulatedChannel:
-    """A provider with its behaviour. `shown` is called with what the phones page shows: an Arrival or a Said."""
+    """A provider with its behaviour. `shown` is called with what the phones page shows: an Arrival or a Said.
+
+    `usual`: how it behaves until it is told otherwise.
+    """
 
     def __init__(
-        self, provider: Provider, record: Record, webhook_url: str, shown: Callable[[Arrival | Said], None], clock: Clock
+        self,
+        provider: Provider,
+        record: Record,
+        webhook_url: str,
+        shown: Callable[[Arrival | Said], None],
+        clock: Clock,
+        usual: Behaviour | None = None,
     ) -> None:
+        self.usual = usual or Behaviour()
         self.provider = provider
         self.counts: Counter[str] = Counter()
         self.outbox = Outbox(provider, webhook_url, self.counts, self._told)
-        self.behaviour = Behaviour()
+        self.behaviour = self.usual
         self.gallery = Gallery()
         self._buckets: Buckets | None = None
         self._held = Held(self._told)
@@ -62,7 +72,7 @@ class SimulatedChannel:
 
     def forget(self) -> None:
         """As new."""
-        self.behave(Behaviour())
+        self.behave(self.usual)
         self.outbox.take()
         self._held.take()
         self.counts.clear()

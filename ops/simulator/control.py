@@ -167,6 +167,7 @@ class Control:
         simulated = self._channel(_chosen(body).channel)
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         del fields["channel"]
+        fields.setdefault("window", msgspec.Raw(encode(simulated.usual.window)))
         simulated.behave(msgspec.json.decode(encode(fields), type=Behaviour))
         return Answer(encode(simulated.behaviour))
 

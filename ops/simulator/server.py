@@ -11,6 +11,7 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
+from ops.simulator.behaviour import Behaviour
 from ops.simulator.channel import Dropped, SimulatedChannel
 from ops.simulator.control import Control, Wrong, encode
 from ops.simulator.feed import Feed
@@ -33,8 +34,9 @@ class Simulator:
         self.record = Record(settings.data / "simulator")
         self.feed = Feed()
         base, clock = gateway_url or settings.gateway_url, Clock()
+        usual = Behaviour(window="refused" if settings.simulated_windows else "off")
         self.channels = {
-            name: SimulatedChannel(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show, clock)
+            name: SimulatedChannel(provider, self.record, f"{base}/channels/{name}/webhook", self.feed.show, clock, usual)
             for name, provider in open_providers(settings, clock).items()
         }
         self.control = Control(self.channels, self.record, self.feed, clock)

@@ -8,7 +8,7 @@ import msgspec
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
-from chat4all.ports.directory import Arrived, Directory
+from chat4all.ports.directory import Arrived, Directory, Place
 from chat4all.ports.listing import SLOT_MS
 from storage.message_store import cassandra_changes
 from storage.message_store.cassandra_listing import CassandraListing
@@ -32,6 +32,8 @@ OWNED = Lookup("body, last_wrote_at", "addresses", "channel", "address")
 OF_USER = Lookup("channel, address", "addresses_of_user", "user_id")
 CLAIM_OF_USER = "INSERT INTO addresses_of_user (user_id, channel, address) VALUES (?, ?, ?)"
 WROTE = "UPDATE addresses USING TIMESTAMP ? SET last_wrote_at = ? WHERE channel = ? AND address = ?"
+NOTE_WINDOW = "INSERT INTO windows (channel, address, account, wrote_at) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+WINDOWS = Lookup("account, wrote_at", "windows", "channel", "address")
 
 TAKE_PART = "INSERT INTO conversations_of_user (user_id, conversation_id) VALUES (?, ?)"
 CERTAINLY = "INSERT INTO conversations_of_user (user_id, conversation_id, certain) VALUES (?, ?, true)"
@@ -104,10 +106,18 @@ class CassandraDirectory(Directory, CassandraListing):
             each.sort(key=lambda identity: (identity.channel, identity.since, identity.address))
         return owned
 
-    def note_wrote(self, wrote: Mapping[tuple[str, str], int]) -> None:
+    def note_wrote(self, wrote: Mapping[tuple[str, str], int], to: Mapping[Place, int] | None = None) -> None:
+        puts: list[Put] = [(("windows", *place), NOTE_WINDOW, (*place, at, at + 1)) for place, at in (to or {}).items()]
         if wrote:
             owned = self.owners(list(wrote))
-            self._db.put([(("addresses", *key), WROTE, (wrote[key] + 1, wrote[key], *key)) for key in owned])
+            puts += [(("addresses", *key), WROTE, (wrote[key] + 1, wrote[key], *key)) for key in owned]
+        self._db.put(puts)
+
+    def last_wrote(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+        found: dict[tuple[str, str], dict[str, int]] = {address: {} for address in addresses}
+        for address, (account, at) in WINDOWS(self._db, addresses):
+            found[address[0], address[1]][account] = at
+        return found
 
     def put_verification(self, verification: Verification) -> None:
         key = (verification.user_id, verification.channel, verification.address)

@@ -21,6 +21,15 @@ CREATE TABLE IF NOT EXISTS identities (
 
 CREATE INDEX IF NOT EXISTS identities_of_user ON identities (user_id, channel, since, address);
 
+-- When an address last wrote to an account (the provider's id of it): the account may write back for a while after that.
+CREATE TABLE IF NOT EXISTS windows (
+    channel  TEXT NOT NULL,
+    address  TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    wrote_at INTEGER NOT NULL,
+    PRIMARY KEY (channel, address, account)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS verifications (
     user_id    TEXT NOT NULL,
     channel    TEXT NOT NULL,

@@ -9,7 +9,7 @@ import msgspec
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
 from chat4all.ports.changes import Change
-from chat4all.ports.directory import Arrived, Directory
+from chat4all.ports.directory import Arrived, Directory, Place
 from chat4all.ports.listing import SLOT_MS
 from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
@@ -37,6 +37,10 @@ WROTE = Write(
     "WHERE i.channel = new.channel AND i.address = new.address",
     3,
 )
+NOTE_WINDOWS = Write(
+    "INSERT INTO windows VALUES {rows} ON CONFLICT DO UPDATE SET wrote_at = max(wrote_at, excluded.wrote_at)", 4
+)
+WINDOWS = Lookup("account, wrote_at", "CROSS JOIN windows USING (channel, address)", "channel", "address")
 
 FORWARD = "INSERT OR REPLACE INTO forwards VALUES (?, ?, ?)"
 FORWARDED = Lookup("moved_to", "CROSS JOIN forwards USING (channel, address)", "channel", "address")
@@ -115,8 +119,16 @@ class SQLiteDirectory(Directory):
             owned[user_id].append(_identity(channel, address, user_id, since, *more))
         return owned
 
-    def note_wrote(self, wrote: Mapping[tuple[str, str], int]) -> None:
-        self._db.put((WROTE, [(*address, at) for address, at in wrote.items()]))
+    def note_wrote(self, wrote: Mapping[tuple[str, str], int], to: Mapping[Place, int] | None = None) -> None:
+        windows = [(*place, at) for place, at in (to or {}).items()]
+        self._db.put((WROTE, [(*address, at) for address, at in wrote.items()]), (NOTE_WINDOWS, windows))
+
+    def last_wrote(self, addresses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+        found: dict[tuple[str, str], dict[str, int]] = {address: {} for address in addresses}
+        with self._db.read() as db:
+            for address, (account, at) in WINDOWS(db, list(found)):
+                found[address][account] = at
+        return found
 
     def put_verification(self, verification: Verification) -> None:
         with self._db.write() as db:

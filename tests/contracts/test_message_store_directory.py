@@ -97,6 +97,18 @@ def test_last_wrote_at_only_grows(store: MessageStore) -> None:
     }
 
 
+def test_each_account_knows_when_an_address_last_wrote_to_it(store: MessageStore) -> None:
+    """By account; a late note of an earlier writing changes nothing, and free addresses are kept too."""
+    channel = fresh("ch")
+    for at in (5, 3):
+        store.note_wrote({}, {(channel, "1", "a"): at, (channel, "1", "b"): at + 4, (channel, "2", "a"): 1})
+    assert store.last_wrote([(channel, "1"), (channel, "2"), (channel, "free")]) == {
+        (channel, "1"): {"a": 5, "b": 9},
+        (channel, "2"): {"a": 1},
+        (channel, "free"): {},
+    }
+
+
 def test_verifying_keeps_when_the_address_last_wrote(store: MessageStore) -> None:
     """The 24-hour window is known from the address, whatever becomes of the claim."""
     channel = fresh("ch")

@@ -136,6 +136,19 @@ async def test_the_clock_is_the_providers(world: World) -> None:
     assert (await world.control("GET", "/clock"))["ahead_s"] == 0
 
 
+async def test_a_setting_makes_windows_usual(world: World, unused_tcp_port_factory: Any) -> None:
+    """Then every channel keeps to them from the start, after a reset, and when something else is changed."""
+    second = Simulator(world.settings.model_copy(update={"simulated_windows": True}))
+    await second.start(unused_tcp_port_factory())
+    try:
+        behave = json.dumps({"channel": "whatsapp", "delay_ms": 0}).encode()
+        for method, path, body in (("GET", "stats", b""), ("PUT", "behaviour", behave), ("DELETE", "", b"")):
+            second.control.call(method, path, {}, body)
+            assert {each.behaviour.window for each in second.channels.values()} == {"refused"}
+    finally:
+        await second.close()
+
+
 async def test_a_killed_simulator_knows_who_wrote(world: World, unused_tcp_port_factory: Any) -> None:
     """A window that was open stays open after a restart."""
     await world.says("whatsapp", PEOPLE["whatsapp"])

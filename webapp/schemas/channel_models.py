@@ -20,6 +20,14 @@ class ChoiceLimitsOut(ResponseModel):
     links_alone: Annotated[bool, Field(description="Such buttons stand in place of options, not beside them")]
 
 
+class WindowRuleOut(ResponseModel):
+    """When an account may write to a person."""
+
+    open_s: Annotated[int, Field(description="Seconds after the person's last message; 0: at any time")]
+    person_writes_first: Annotated[bool, Field(description="Whether the person must have written before")]
+    exempt: Annotated[list[str], Field(description="The types of payload that may go at any time")]
+
+
 class LimitsOut(ResponseModel):
     """How much a channel takes at once. More is adapted: a long text goes in parts, a large file as a link."""
 
@@ -40,6 +48,7 @@ class LimitsOut(ResponseModel):
     quotes: Annotated[bool, Field(description="Whether reply_to shows as a quote")]
     receipts: Annotated[list[str], Field(description="The states that the provider ever reports")]
     signals: Annotated[list[str], Field(description="What people can see in passing: typing, read, pressed")]
+    window: WindowRuleOut
 
 
 class ChannelOut(ResponseModel):

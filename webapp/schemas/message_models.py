@@ -21,6 +21,10 @@ class MessageIn(RequestBody):
     reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
     adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    outside_window: Annotated[
+        Literal["fail"],
+        Field(description="What becomes of it where the provider lets nothing be sent now. fail: refused, or FAILED later"),
+    ] = "fail"
     visibility: Annotated[
         Literal["all", "internal"], Field(description="internal: a note for those who answer, sent to nobody; scope manage")
     ] = "all"

@@ -329,6 +329,23 @@ class ConversationOut(ResponseModel):
     handling_version: int | None = None
 
 
+class WindowOut(ResponseModel):
+    """When the account that would send may write to a member on a channel. Without `open_until`: there is no such time."""
+
+    recipient: str
+    channel: str
+    account: Annotated[str, Field(description="Who sends, as the provider calls it")]
+    open: Annotated[bool, Field(description="Whether it may be sent to now, as far as is known here")]
+    open_until: Time | None = None
+    last_wrote_at: Annotated[Time | None, Field(description="When they last wrote to the account")] = None
+
+
+class WindowsOut(ResponseModel):
+    """The windows of a conversation: of each member who has an address outside, by channel."""
+
+    windows: list[WindowOut]
+
+
 class Conversations(ResponseModel):
     """A page of conversations. `next` goes into `after`. In lists each says when something was said last there."""
 

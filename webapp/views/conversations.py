@@ -22,6 +22,7 @@ from webapp.queries import signals
 from webapp.queries.conversation_pages import by_activity, by_id
 from webapp.queries.history_pages import page_of
 from webapp.queries.unread import Unread
+from webapp.queries.windows import windows_of
 from webapp.requests import handlings
 from webapp.requests.access import check_member, visible
 from webapp.requests.api_docs import CONVERSATIONS, SECURED, problems
@@ -46,6 +47,7 @@ from webapp.schemas.models import (
     NewConversation,
     ReadIn,
     StatusOut,
+    WindowsOut,
 )
 from webapp.views import auth
 from webapp.views.consent import check_wanted
@@ -159,6 +161,13 @@ def mine(query: ConversationsQuery) -> Response:
 def show(path: ConversationPath) -> Response:
     """One conversation."""
     return answer(shape([visible(path.conversation_id)])[0])
+
+
+@api.get("/v1/conversations/<conversation_id>/windows", responses={"200": WindowsOut})
+@checked
+def windows(path: ConversationPath) -> Response:
+    """Until when its members may be written to on their channels: most providers allow it for a day after they wrote."""
+    return answer({"windows": windows_of(gateway().store, gateway().people, visible(path.conversation_id), now_ms())})
 
 
 @api.post("/v1/conversations/<conversation_id>/members", responses={"200": ConversationOut, **problems(403, 409)})

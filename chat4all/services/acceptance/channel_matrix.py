@@ -6,6 +6,7 @@ import msgspec
 
 from chat4all.model.content import API_NAMES, kinds, type_of
 from chat4all.model.drafts import Sendable
+from chat4all.model.windows import WindowRule
 from chat4all.ports import Limits
 
 NATIVE, ADAPTED, REFUSED = "native", "adapted", "refused"
@@ -36,7 +37,13 @@ def shown_limits(limits: Limits) -> dict[str, Any]:
         "quotes": limits.quotes,
         "receipts": sorted(limits.receipts),
         "signals": sorted(limits.signals),
+        "window": shown_rule(limits.window),
     }
+
+
+def shown_rule(rule: WindowRule) -> dict[str, Any]:
+    """When the account may write to a person."""
+    return {"open_s": rule.open_s, "person_writes_first": bool(rule.open_s) or rule.first, "exempt": sorted(rule.exempt)}
 
 
 def _fate(kind: str, limits: Limits) -> str:

@@ -31,6 +31,7 @@ def follow(store: MessageStore, channel: str, account: str, address: str, to: st
     if kept_as.user_id != owner.user_id:
         return False
     _bring_conversation(store, account, owner, to)
+    _bring_windows(store, old, to)
     store.forward(*old, to)
     store.release_address(*old, owner.user_id)
     log.info("address_moved", channel=channel)
@@ -51,6 +52,13 @@ def _bring_conversation(store: MessageStore, account: str, owner: Identity, to: 
         now = now_ms()
         store.record({}, spoken={(owner.channel, to): (home, now)})
         store.note_wrote({(owner.channel, to): owner.last_wrote_at})
+
+
+def _bring_windows(store: MessageStore, old: tuple[str, str], to: str) -> None:
+    """Whom the person wrote to from the old address may answer at the new one."""
+    wrote = store.last_wrote([old])[old]
+    if wrote:
+        store.note_wrote({}, {(old[0], to, account): at for account, at in wrote.items()})
 
 
 def successor(store: MessageStore, channel: str, address: str, user_id: str, most: int = 8) -> str:

@@ -30,6 +30,7 @@ from chat4all.services.inbound.inbound_message import Arrival, origin_of, payloa
 from chat4all.services.inbound.learned_names import LearnedNames
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
+from chat4all.services.windows import opened_windows
 from chat4all.telemetry import metrics, tracing
 
 
@@ -134,7 +135,7 @@ class Arrivals:
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
-        self._store.note_wrote({(each.channel, each.address): each.at for each in wrote})
+        self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}
         if raw:

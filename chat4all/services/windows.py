@@ -1,0 +1,36 @@
+"""What is known of windows: who wrote to which account, and when. Written as people write, read as somebody sends or asks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chat4all.model.conversations import Identity
+from chat4all.model.windows import Window
+from chat4all.ports import Channel, Inbound, MessageStore
+from chat4all.ports.directory import Place
+
+
+def opened_windows(wrote: Iterable[Inbound], arrived: int) -> dict[Place, int]:
+    """What these messages open, at both addresses of who has two: since the provider's time, or since they arrived if that is
+    earlier.
+    """
+    opened: dict[Place, int] = {}
+    for each in wrote:
+        for channel, address in each.places:
+            place = (channel, address, each.account)
+            opened[place] = max(opened.get(place, 0), min(each.at, arrived))
+    return opened
+
+
+def windows(store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity]) -> dict[tuple[str, str], Window]:
+    """The windows of these addresses towards the accounts that their channels send from.
+
+    What older code noted names no account: it stands for every one, until the address writes again.
+    """
+    asked = [(each.channel, each.address) for each in owned]
+    wrote = store.last_wrote(asked) if asked else {}
+    found = {}
+    for each in owned:
+        channel, place = channels[each.channel], (each.channel, each.address)
+        by_account = wrote[place]
+        at = by_account.get(channel.account.account_id, 0) if by_account else each.last_wrote_at
+        found[place] = channel.limits.window.window(at)
+    return found

@@ -1,0 +1,146 @@
+"""Windows over REST: until when somebody may be written to, and what is said where nobody may be."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from limits.storage import MemoryStorage
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.ids import contact_id
+from chat4all.model.windows import WindowRule
+from chat4all.ports import Channel, Inbound
+from chat4all.services.inbound.intake import Arrivals
+from chat4all.settings import Settings
+from tests.wakes import Wakes
+from tests.webapp.channels import InstagramLike, WhatsAppLike
+from tests.webapp.driver import Driver, watched
+from webapp.app import create_app
+
+CARLA, DORA = "+5511999990000", "+5511999990001"
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+class Bound(WhatsAppLike):
+    """As WhatsApp has it."""
+
+    limits = replace(
+        WhatsAppLike.limits, window=WindowRule(86_400, exempt=frozenset({"template"})), contents=frozenset({"template"})
+    )
+
+
+def channels() -> dict[str, Channel]:
+    """One with windows, one without."""
+    return {each.name: each for each in (Bound(), InstagramLike())}
+
+
+@pytest.fixture
+def gateway(settings: Settings) -> Iterator[Driver]:
+    driver = Driver(create_app(settings, channels(), MemoryStorage(), Wakes(), watched))
+    driver.people("alice", "bob")
+    driver.service("crm", "send", "manage")
+    yield driver
+    driver.close()
+
+
+def wrote(driver: Driver, ago_ms: int, address: str = CARLA, account: str = "whatsapp-account", **more: Any) -> str:
+    """Somebody wrote so long ago; the conversation that it is in."""
+    given = Inbound("whatsapp", account, str(uuid4()), address, "hi", now_ms() - ago_ms, **more)
+    assert Arrivals(driver.parts.store, driver.parts.acceptor).accept_updates([given]).messages == 1
+    origins = {each.origin.provider_id: each.conversation_id for each in driver.records() if each.origin}
+    return origins[given.provider_id]
+
+
+def answers(driver: Driver, expect: int, address: str = CARLA, **more: Any) -> Any:
+    """Alice writes to an address."""
+    return driver.send("crm", sender="alice", to=[f"whatsapp:{address}"], expect=expect, **more)
+
+
+def test_a_window_is_shown_until_it_shuts(gateway: Driver) -> None:
+    """Of each member who has an address: when they wrote, and until when they may be written to."""
+    talk = wrote(gateway, HOUR_MS)
+    [shown] = gateway.ask("crm", "GET", f"/v1/conversations/{talk}/windows")["windows"]
+    at = gateway.parts.store.last_wrote([("whatsapp", CARLA)])["whatsapp", CARLA]["whatsapp-account"]
+    assert shown == {
+        "recipient": contact_id("whatsapp", CARLA),
+        "channel": "whatsapp",
+        "account": "whatsapp-account",
+        "open": True,
+        "open_until": rfc3339(at + DAY_MS),
+        "last_wrote_at": rfc3339(at),
+    }
+    assert gateway.refused("alice", "GET", f"/v1/conversations/{talk}/windows", expect=404)[0] == "unknown_conversation"
+
+
+def test_a_day_after_they_wrote_a_message_is_refused(gateway: Driver) -> None:
+    """At acceptance, with when they wrote and what to do; and again after they have written it is taken."""
+    talk = wrote(gateway, DAY_MS + 1000)
+    [shown] = gateway.ask("crm", "GET", f"/v1/conversations/{talk}/windows")["windows"]
+    assert not shown["open"]
+    problem = answers(gateway, 422)
+    assert (problem["code"], problem["errors"][0]["field"]) == ("outside_window", "outside_window")
+    assert shown["last_wrote_at"] in problem["detail"]
+    wrote(gateway, 0)
+    answers(gateway, 202)
+
+
+def test_to_whom_nobody_ever_wrote_is_outside(gateway: Driver) -> None:
+    """A stranger's window is shut; a template needs none."""
+    assert answers(gateway, 422)["code"] == "outside_window"
+    template = {"type": "template", "name": "hello_world", "language": "en_US"}
+    body = {"from": "alice", "to": [f"whatsapp:{CARLA}"], "payload": template}
+    gateway.ask("crm", "POST", "/v1/messages", body, 202)
+
+
+def test_a_known_message_is_answered_though_the_window_has_shut(gateway: Driver) -> None:
+    """Who repeats what was accepted must not be told that it was refused: they would send it under a new id."""
+    talk, again = wrote(gateway, HOUR_MS), {"message_id": str(uuid4())}
+    first = answers(gateway, 202, **again)
+    gateway.process()
+    gateway.parts.people.clock = lambda: now_ms() + DAY_MS
+    assert answers(gateway, 202, **again) == first
+    assert answers(gateway, 422)["code"] == "outside_window"
+    assert first["conversation_id"]
+    assert talk
+
+
+def test_one_who_can_be_reached_is_enough(gateway: Driver) -> None:
+    """Refused is what reaches nobody; of several the others get it, and the provider refuses the rest."""
+    wrote(gateway, 0, CARLA)
+    wrote(gateway, DAY_MS * 2, DORA)
+    people = [contact_id("whatsapp", CARLA), contact_id("whatsapp", DORA)]
+    group = gateway.group("crm", "alice", *people)
+    gateway.send("alice", conversation_id=group)
+    gateway.send("alice", conversation_id=group, to=[people[1]], expect=422)
+    mixed = gateway.group("crm", "alice", "bob", people[1])
+    gateway.send("alice", conversation_id=mixed)
+
+
+def test_each_account_has_a_window_of_its_own(gateway: Driver) -> None:
+    """Whoever wrote to another number of ours has not opened this one."""
+    wrote(gateway, 0, account="another-account")
+    assert answers(gateway, 422)["code"] == "outside_window"
+    wrote(gateway, 0)
+    answers(gateway, 202)
+
+
+def test_what_older_code_noted_opens_a_window(gateway: Driver) -> None:
+    """It knew when an address wrote, and not to which account."""
+    answers(gateway, 422)
+    gateway.parts.store.note_wrote({("whatsapp", CARLA): now_ms() - HOUR_MS})
+    answers(gateway, 202)
+
+
+def test_a_channel_without_windows_takes_everything(gateway: Driver) -> None:
+    """Nobody has written there."""
+    gateway.send("crm", sender="alice", to=["instagram:+17841400001"])
+
+
+def test_history_and_echoes_open_nothing(gateway: Driver) -> None:
+    """What was said before the account was connected, and what the account itself said, are not the person writing now."""
+    wrote(gateway, 0, is_history=True)
+    wrote(gateway, 0, is_echo=True)
+    assert answers(gateway, 422)["code"] == "outside_window"

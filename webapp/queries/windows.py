@@ -1,0 +1,39 @@
+"""When the members of a conversation may be written to on their channels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chat4all.model.clock import rfc3339
+from chat4all.model.conversations import Identity, Membership, UserKind
+from chat4all.model.windows import Window
+from chat4all.ports import MessageStore
+from chat4all.services.acceptance.recipients import newest
+from chat4all.services.directory import People
+from chat4all.services.windows import windows
+
+
+def windows_of(store: MessageStore, people: People, membership: Membership, now: int) -> list[dict[str, Any]]:
+    """As the API shows them, of each member and channel the address that a message would go to."""
+    users = people.users(membership.now())
+    outside = [name for name in membership.now() if users[name].kind in (UserKind.PERSON, UserKind.CONTACT)]
+    owned = store.identities(outside) if outside else {}
+    reached = [each for name in outside for each in _reached(people, owned[name])]
+    found = windows(store, people.channels, reached)
+    return [_shown(people, each, found[each.channel, each.address], now) for each in reached]
+
+
+def _reached(people: People, owned: list[Identity]) -> Iterator[Identity]:
+    verified = [each for each in owned if each.verified and each.channel in people.channels]
+    for channel in dict.fromkeys(each.channel for each in verified):
+        yield newest([each for each in verified if each.channel == channel])
+
+
+def _shown(people: People, identity: Identity, window: Window, now: int) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "recipient": identity.user_id,
+        "channel": identity.channel,
+        "account": people.channels[identity.channel].account.account_id,
+        "open": window.is_open(now),
+    }
+    times = {"open_until": window.open_until, "last_wrote_at": window.last_wrote_at}
+    return shown | {name: rfc3339(at) for name, at in times.items() if at}
