@@ -22,6 +22,7 @@ from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
+from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import exporter, tracing
 from chat4all.telemetry.logs import configure, logger
@@ -122,7 +123,8 @@ async def serve(settings: Settings) -> None:
     exporter.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
     live = LiveChannels(settings, store).open()
-    webhooks = Webhooks(store, Arrivals(store, Acceptor(store, log, settings, live)))
+    arrivals = Arrivals(store, Acceptor(store, log, settings, live))
+    webhooks = Webhooks(store, arrivals, Forwarding(settings, store, log))
     waker = CeleryWaker(sender(settings))
     loops = [asyncio.ensure_future(_follow(name, live, webhooks, waker)) for name in names]
     waiting = asyncio.ensure_future(stopping.wait())

@@ -22,6 +22,7 @@ from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
 from chat4all.services.webhooks.endpoints import Endpoints
+from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_store
@@ -134,7 +135,7 @@ def open_gateway(
         store=store,
         channels=opened,
         acceptor=acceptor,
-        webhooks=Webhooks(store, Arrivals(store, acceptor)),
+        webhooks=Webhooks(store, Arrivals(store, acceptor), Forwarding(settings, store, log)),
         endpoints=Endpoints(settings, store, log),
         live=live,
         accounts=AccountRegistry(settings, store, live),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.history import reload_event
-from chat4all.model.events import Event, decode
+from chat4all.model.events import FORWARDED, Event, decode
 from chat4all.model.failures import RangeLost
 from chat4all.model.records import EVENTS, Range
 from chat4all.ports import EventLog
@@ -52,7 +52,7 @@ class Backlog:
                 log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
                 continue
             # A rerun of a stage publishes its messages again.
-            if event.seq < 0 or event.seq > highest:
+            if event.kind != FORWARDED and (event.seq < 0 or event.seq > highest):
                 events.append(event)
             highest = max(highest, event.seq)
         return events

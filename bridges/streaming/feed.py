@@ -26,7 +26,7 @@ from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import RANK, DeliveryKey, state
-from chat4all.model.events import Event, decode, member_of
+from chat4all.model.events import FORWARDED, Event, decode, member_of
 from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.messages import seq_at
 from chat4all.model.records import EVENTS, INCOMING, Range, Record
@@ -227,9 +227,12 @@ def _decoded(records: Sequence[Record]) -> list[Event]:
     events = []
     for record in records:
         try:
-            events.append(decode(record))
+            event = decode(record)
         except ValueError as error:
             log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
+            continue
+        if event.kind != FORWARDED:
+            events.append(event)
     return events
 
 

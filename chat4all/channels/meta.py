@@ -178,6 +178,8 @@ class MetaChannel(Channel):
 
     _app_secret: str
     _verify_token: str
+    # The signature shows its key to nobody, and lets who has the app's secret verify it once more.
+    forwarded_headers = frozenset({"content-type", "x-hub-signature-256"})
 
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Meta's hub.challenge."""

@@ -1,13 +1,16 @@
 """The types and ids of events, as webhooks and streams say them: `message.accepted` and so on. Pure. Only ever added to."""
 
 from chat4all.model.event_catalog import BY_NAME
-from chat4all.model.events import Event
+from chat4all.model.events import FORWARDED, Event
 from chat4all.model.ids import public_event_id
 from chat4all.v1 import chat_pb2 as pb
 
 # docs/events.md says what each tells.
 TYPES = tuple(BY_NAME)
+# Only who asks for it by name is told; what is sent is no envelope, but what a provider sent.
+PROVIDER = "provider.webhook"
 _PLAIN = {
+    FORWARDED: PROVIDER,
     "rejected": "message.rejected",
     "state": "delivery.updated",
     "position": "position.updated",

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat4all.model.records import (
     EVENTS,
+    FORWARDED_VERSION,
     MESSAGE_HEADER,
     TEAM_VERSION,
     TRACE_HEADER,
@@ -22,18 +23,26 @@ from chat4all.v1 import chat_pb2 as pb
 KEPT = frozenset({"message", "state", "position"})
 
 # The header that names the subject of such an event.
-SUBJECT_HEADERS = {"state": "delivery", "position": "member", "rejected": "rejected", "webhook": "webhook"}
+SUBJECT_HEADERS = {
+    "state": "delivery",
+    "position": "member",
+    "rejected": "rejected",
+    "webhook": "webhook",
+    "provider": "provider",
+}
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
 TEAM_ONLY = frozenset({"handling", "note"})
+# What a provider sent, as it was: told to endpoints that ask for it, never by streams. Its body is no chat.v1.Event.
+FORWARDED = "provider"
 
 
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook or reload.
-    `body`: the serialised chat.v1.Event.
+    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, reload or provider.
+    `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
@@ -91,15 +100,20 @@ def encode(event: Event) -> NewRecord:
     headers = {"kind": event.kind, "conversation": event.conversation_id, **_details(event)}
     if event.trace:
         headers |= {TRACE_HEADER: event.trace, MESSAGE_HEADER: event.message_id}
-    version = {VERSION_HEADER: str(TEAM_VERSION)} if event.kind in TEAM_ONLY else VERSIONED
-    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | version)
+    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | _version(event.kind))
+
+
+def _version(kind: str) -> dict[str, str]:
+    if kind == FORWARDED:
+        return {VERSION_HEADER: str(FORWARDED_VERSION)}
+    return {VERSION_HEADER: str(TEAM_VERSION)} if kind in TEAM_ONLY else VERSIONED
 
 
 def _details(event: Event) -> dict[str, str]:
     match event.kind:
         case "message" | "note":
             return {"seq": str(event.seq), "version": str(event.version)}
-        case "state" | "webhook":
+        case "state" | "webhook" | "provider":
             return {SUBJECT_HEADERS[event.kind]: event.subject, "rank": str(event.rank)}
         case "position":
             return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}

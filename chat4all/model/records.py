@@ -24,12 +24,13 @@ TOPICS = (INCOMING, STATUS, EVENTS)
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
-VERSION = 4
+VERSION = 5
 # Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
-# Since version 4: what is for the team only.
+# Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event.
 PARTS_VERSION = 2
 CONTENT_VERSION = 3
 TEAM_VERSION = 4
+FORWARDED_VERSION = 5
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"

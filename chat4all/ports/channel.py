@@ -309,7 +309,8 @@ class Channel(ABC):
     `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
     hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
     `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
-    None: as the deployment's settings say. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
+    None: as the deployment's settings say. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
+    they are sent on with the webhook. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
     """
 
     name: ClassVar[str]
@@ -319,6 +320,7 @@ class Channel(ABC):
     polls: bool = False
     media_from: Allowed = Allowed()
     carries_bytes: ClassVar[bool] = False
+    forwarded_headers: ClassVar[frozenset[str]] = frozenset({"content-type"})
 
     @abstractmethod
     def address(self, text: str) -> str:

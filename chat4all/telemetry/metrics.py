@@ -67,7 +67,8 @@ REVOCATIONS_UNREAD = Counter(
 PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
     "What providers brought by webhook or were asked for: message, receipt, unreadable and unclaimed (for an account that is "
-    "not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble).",
+    "not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble), "
+    "not_forwarded (too large for `provider.webhook`).",
     "channel",
     "kind",
     where=(GATEWAY, POLLING),

@@ -90,9 +90,10 @@ class Caller:
         headers = {
             "User-Agent": AGENT,
             "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            **{name.title(): value for name, value in said.headers.items()},
             **self._headers(webhook, said.event_id, now_ms() // 1000, said.body),
         }
-        headers["Content-Type"] = "application/json"
         if self._session is None:
             # Each endpoint bounds its own calls: a bound of all would let those that hang keep others waiting.
             # Through a proxy nothing else is connected to: names are resolved there.

@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from chat4all.model.deliveries import DeliveryKey
-from chat4all.model.event_types import TEST, event_type
-from chat4all.model.events import Event
+from chat4all.model.event_types import PROVIDER, TEST, event_type
+from chat4all.model.events import FORWARDED, Event
+from chat4all.model.forwarded import provider_call_of
 from chat4all.ports.webhooks import Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
 
 # Told to those only who ask for them by name.
-ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "note.updated", "note.deleted"})
+ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "note.updated", "note.deleted", PROVIDER})
 
 
 class Known(Struct, frozen=True):
@@ -53,6 +54,9 @@ def places(event: Event) -> tuple[Collection[str], pb.Origin]:
     """The channels to which what this event is about goes, and where it came from."""
     if event.kind == "state":
         return [DeliveryKey.parse(event.subject).lane.channel], pb.Origin()
+    if event.kind == FORWARDED:
+        provider_call = provider_call_of(event.body)
+        return [], pb.Origin(channel=provider_call.channel, account=provider_call.account)
     if event.kind != "message":
         return [], pb.Origin()
     read = pb.Event.FromString(event.body)

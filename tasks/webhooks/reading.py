@@ -5,8 +5,9 @@ from concurrent.futures import Executor
 
 from google.protobuf.message import DecodeError
 
-from chat4all.model.events import Event, decode
+from chat4all.model.events import FORWARDED, Event, decode
 from chat4all.model.failures import RangeLost
+from chat4all.model.forwarded import provider_call_of
 from chat4all.model.records import EVENTS, Range, Record
 from chat4all.telemetry import logs
 from chat4all.v1 import chat_pb2 as pb
@@ -94,7 +95,10 @@ def decoded(record: Record) -> Event | None:
     """The event, or nothing where it cannot be read, which is said."""
     try:
         event = decode(record)
-        pb.Event.FromString(event.body)
+        if event.kind == FORWARDED:
+            provider_call_of(event.body)
+        else:
+            pb.Event.FromString(event.body)
         return event
     except (ValueError, DecodeError) as error:
         log.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))

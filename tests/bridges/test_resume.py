@@ -21,7 +21,8 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
-from chat4all.model.events import Event
+from chat4all.model.events import Event, encode
+from chat4all.model.forwarded import ProviderCall, forwarded_event
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import Position, ProviderReceipt, partition_of
 from chat4all.ports import MessageStore
@@ -488,6 +489,29 @@ async def test_a_manager_who_does_not_keep_up_while_catching_up_misses_nothing(r
         await asyncio.to_thread(road.say, talk, *map(str, range(60)))
         async with Reader(road, "crm", crm.cursor, token=token, everything=True) as crm:
             assert texts(await crm.events(60)) == [str(number) for number in range(60)]
+
+
+async def test_what_providers_sent_is_told_to_no_stream(road: Road) -> None:
+    """Neither live nor to who resumes, though they hear everything; what comes behind it is told."""
+    talk = road.conversation("talk", "alice", "bob")
+    token = road.client_token("crm", "manage")
+    partition = partition_of(talk, PARTITIONS)
+
+    def sends() -> None:
+        said = forwarded_event(ProviderCall("whatsapp", "1", {}, b"{}"), now_ms(), PARTITIONS)
+        assert said is not None
+        road.log.append([encode(replace(said, partition=partition))], 5)
+
+    async with serving(road):
+        async with Reader(road, "crm", token=token, everything=True) as crm:
+            await crm.caught_up()
+            sends()
+            road.say(talk, "live")
+            assert texts(await crm.events(1)) == ["live"]
+        sends()
+        road.say(talk, "later")
+        async with Reader(road, "crm", crm.cursor, token=token, everything=True) as crm:
+            assert texts(await crm.events(1)) == ["later"]
 
 
 async def test_what_the_log_has_forgotten_is_reload(road: Road) -> None:

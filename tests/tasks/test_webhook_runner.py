@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import day_of, now_ms
 from chat4all.model.deliveries import RANK, DeliveryKey, Facts, Lane, State
+from chat4all.model.event_types import PROVIDER
 from chat4all.model.events import Event, decode, encode
 from chat4all.model.failures import Temporary
+from chat4all.model.forwarded import ProviderCall, forwarded_event, forwarded_id
 from chat4all.model.ids import public_event_id
 from chat4all.model.records import NewRecord
 from chat4all.ports import Lease
@@ -423,6 +425,32 @@ def test_accounts_choose(road: World, receiver: Receiver) -> None:
         ("/a", "message.accepted", TWO),
         ("/a", "delivery.updated", TWO),
     ]
+
+
+def test_what_a_provider_sent_is_sent_on_as_it_was(road: World, receiver: Receiver) -> None:
+    """To who asks for it by name and whose filter it passes, live and in a recovery, however often one is refused."""
+    add(road, receiver, "/raw", events=(PROVIDER, "message.accepted"))
+    add(road, receiver, "/telegram", events=(PROVIDER,), filter=Filter(channels=("telegram",)))
+    add(road, receiver, "/other", events=(PROVIDER,), filter=Filter(accounts=("2",), channels=("whatsapp",)))
+    add(road, receiver, "/all")
+    add(road, receiver, "/labels", events=(PROVIDER,), filter=Filter(labels=("vip",)))
+    receiver.answers["/raw"] = failing(1)
+    bodies = [f'{{"n": {number} }} '.encode() for number in range(3)]
+    signature = {"content-type": "text/json", "x-hub-signature-256": "sha256=1"}
+    said = [forwarded_event(ProviderCall("whatsapp", "1", signature, each), now_ms(), 1) for each in bodies]
+    with telling(road):
+        publish(road.log, [each for each in said if each])
+        say(road, ONE, 1)
+        wait_for(lambda: len([path for path, _ in receiver.told if path == "/raw"]) == 4)
+        road.store.add_recoveries([Recovery("r", "raw", 0, 0, road.log.ends("chat-events")[0][1])])
+        wait_for(lambda: len([path for path, _ in receiver.told if path == "/raw"]) == 8)
+    raw = [(body, headers) for body, headers in zip(receiver.bodies, receiver.headers, strict=True) if body in bodies]
+    assert {body for body, _ in raw} == set(bodies)
+    assert {path for path, said in receiver.told if "n" in said} == {"/raw"}
+    for body, headers in raw:
+        assert headers["webhook-id"] == forwarded_id(ProviderCall("whatsapp", "1", signature, body))
+        assert (headers["Webhook-Channel"], headers["Webhook-Account"]) == ("whatsapp", "1")
+        assert (headers["Content-Type"], headers["X-Hub-Signature-256"]) == ("text/json", "sha256=1")
 
 
 def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -> None:

@@ -62,13 +62,13 @@ def _challenged(channel: Channel) -> Response:
 
 
 def _taken(channel: Channel, used: bool = True) -> Response:
-    body = read_body()
-    if not channel.is_signed({name.lower(): value for name, value in request.headers.items()}, body):
+    body, said = read_body(), {name.lower(): value for name, value in request.headers.items()}
+    if not channel.is_signed(said, body):
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
     if not used:
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
-    handled = gateway().webhooks.take(channel, [body], headers())
+    handled = gateway().webhooks.take(channel, [body], headers(), said)
     gateway().waker.signal(handled.presses)
     for file_id in handled.files:
         gateway().waker.wake_file("fetch_media", file_id)

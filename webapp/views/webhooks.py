@@ -252,6 +252,6 @@ def _sent(calls: Sequence[WebhookCall]) -> dict[tuple[int, int], str]:
 
 def _body(record: Record) -> str:
     try:
-        return envelope(decode(record)).body.decode()
+        return envelope(decode(record)).body.decode(errors="replace")
     except ValueError:
         return ""

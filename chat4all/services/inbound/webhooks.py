@@ -16,6 +16,7 @@ from chat4all.model.records import ProviderReceipt
 from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
 from chat4all.services.inbound.intake import Arrivals, Counts
+from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.telemetry import logs, metrics
 
 log = logs.logger(__name__)
@@ -44,12 +45,29 @@ class Handled(Struct, frozen=True):
 class Webhooks:
     """Takes signed webhooks of channels. One per process; every method may be called from many threads."""
 
-    def __init__(self, store: MessageStore, arrivals: Arrivals) -> None:
+    def __init__(self, store: MessageStore, arrivals: Arrivals, forwarding: Forwarding | None = None) -> None:
         self._store = store
         self._arrivals = arrivals
+        self._forwarding = forwarding
 
-    def take(self, channel: Channel, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Handled:
-        """Read these and make durable all that they say. Temporary or Unknown: they must be brought again, all of them."""
+    def take(
+        self,
+        channel: Channel,
+        bodies: Sequence[bytes],
+        headers: Mapping[str, str] | None = None,
+        said: Mapping[str, str] | None = None,
+    ) -> Handled:
+        """Read these, make durable all that they say, and send them on as they are to whoever asks for that.
+
+        `headers`: of the records; `said`: those that the provider sent, with lower-case names. Temporary or Unknown: they must
+        be brought again, all of them.
+        """
+        handled = self._taken(channel, bodies, headers)
+        if self._forwarding:
+            self._forwarding.forward(channel, bodies, said)
+        return handled
+
+    def _taken(self, channel: Channel, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Handled:
         read = [(body, _read(channel, body)) for body in bodies]
         updates = [each for _, some in read for each in some]
         try:
@@ -84,7 +102,7 @@ class Webhooks:
         if kept is None:
             return None
         if not dry_run:
-            return self.take(channel, [kept[1]])
+            return self._taken(channel, [kept[1]])
         read = _read(channel, kept[1])
         return Handled(
             sum(isinstance(each, Inbound) for each in read),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from chat4all.model.clock import now_ms
-from chat4all.model.event_types import TYPES
+from chat4all.model.event_types import PROVIDER, TYPES
 from chat4all.model.events import encode
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import public_event_id
@@ -29,6 +29,8 @@ from chat4all.services.webhooks.secrets import OLD_VALID_S, Secrets, new_secret
 from chat4all.settings import Settings
 
 ENDPOINTS_MOST = 1_000
+# What an endpoint may ask for.
+ASKED = (*TYPES, PROVIDER)
 # Of one endpoint at once. Each tells in its own order, beside what happens now.
 RECOVERIES_MOST = 5
 HEADERS_MOST = 20
@@ -259,8 +261,8 @@ class Endpoints:
         if 0 < wanted.throttle < THROTTLE_LEAST:
             raise Wrong("throttle", f"0 for no limit, or at least {THROTTLE_LEAST}")
         for number, each in enumerate(wanted.events):
-            if each not in TYPES:
-                raise Wrong(f"events.{number}", f"one of {', '.join(TYPES)}")
+            if each not in ASKED:
+                raise Wrong(f"events.{number}", f"one of {', '.join(ASKED)}")
         _check_headers(wanted.headers or {})
 
 
