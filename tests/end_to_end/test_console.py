@@ -22,11 +22,22 @@ from ops.harness.waiting import wait_until
 from storage.open import open_store
 from tests.end_to_end.browsing import NARROW, PATIENCE_MS, WIDE, Visit, choose, chromium, faults, live, needs_chromium, say
 from tests.end_to_end.odd_contents import ATTACK, attacked, failed_delivery, payloads
+from tests.webapp.graph import Provider
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
 
 PICTURE = Path(__file__).parent.parent.parent / "docs" / "pictures" / "phones.png"
 IN_FORCE_MS = 2000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph() -> Iterator[Provider]:
+    """Meta, as far as a check of an account asks it. Before the system, whose processes ask it."""
+    made = Provider()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MESSENGER_API_URL", made.url)
+        yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +291,49 @@ def test_what_an_endpoint_answers_is_text(visit: Callable[..., Visit]) -> None:
     inert(page)
 
 
+def test_an_account_is_added_by_the_guide(visit: Callable[..., Visit], graph: Provider) -> None:
+    """What the provider does not accept is said at its step with how it is mended; mended, every step it knows of is green."""
+    page = visit().sign_in(place="#/accounts")
+    expect(page.locator(".place", has_text="whatsapp")).to_contain_text("simulated")
+    page.get_by_role("link", name="Messenger").last.click()
+    expect(page.locator(".told li")).to_have_count(3)
+    page.get_by_label("What you call it").fill("Shop")
+    page.get_by_label("Page id").fill(graph.account)
+    page.get_by_label("Token", exact=False).first.fill(graph.token)
+    page.get_by_label("App secret").fill("another-secret")
+    graph.wrong = {"apps": []}
+    page.get_by_role("button", name="Connect and check").click()
+    step = page.locator(".step")
+    expect(step).to_have_count(6)
+    expect(page.locator(".step[data-step=token]")).to_have_class("step done")
+    expect(page.locator(".step[data-step=secret]")).to_contain_text("Copy it from App settings, Basic")
+    expect(page.locator(".step[data-step=subscription]")).to_contain_text("Press “Set the webhook”")
+    expect(page.locator("h1 + p .light")).to_contain_text("not confirmed yet")
+    page.get_by_role("button", name="Rotate credentials").click()
+    page.get_by_label("App secret").fill(graph.secret)
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".step[data-step=secret]")).to_have_class("step done")
+    expect(page.locator("h1 + p .light")).to_have_text("active")
+    graph.wrong = {}
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator(".step.done")).to_have_count(5)
+    expect(page.locator(".step[data-step=address]")).to_contain_text("CHAT4ALL_PUBLIC_URL")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("h1 + p .light")).to_contain_text("messages wait")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("h1 + p .light")).to_have_text("active")
+    page.get_by_label("To", exact=True).fill("17841400001")
+    page.get_by_role("button", name="Send it").click()
+    page.get_by_role("link", name="The message's way").click()
+    expect(page.locator(".branch")).to_contain_text("messenger")
+    page.go_back()
+    assert graph.secret not in page.content() and graph.token not in page.content()
+    page.get_by_role("button", name="Remove").click()
+    page.locator("dialog").get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("heading", name="Connect another")).to_be_visible()
+    expect(page.locator(".place", has_text="Shop")).to_have_count(0)
+
+
 def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[..., Visit], shared_system: System) -> None:
     """Assigned and closed by one agent, as another sees at once; the next words of the customer open it again."""
     address, name = somebody(shared_system, "One more thing")
@@ -295,6 +349,11 @@ def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[...,
     page.get_by_label("Which conversations").select_option("open")
     page.get_by_role("button", name="Close").click()
     expect(page.locator("handling-bar").get_by_role("status")).to_have_text("closed")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("handling-bar").get_by_role("status")).to_have_text("open")
+    expect(other.locator("handling-bar")).to_contain_text("Assigned to me")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("handling-bar").get_by_role("status")).to_have_text("closed")
     expect(other.locator("handling-bar").get_by_role("status")).to_have_text("closed")
     expect(page.locator(".row", has_text=name)).to_have_count(0)
     page.get_by_label("Which conversations").select_option("closed")
@@ -304,6 +363,40 @@ def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[...,
     shared_system.phones.write("whatsapp", address, "Wait, still here", name=name)
     expect(page.locator("handling-bar").get_by_role("status")).to_have_text("open")
     expect(other.locator("handling-bar").get_by_role("status")).to_have_text("open")
+
+
+def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Visit], shared_system: System) -> None:
+    """A note is apart from messages and reaches no phone; label, priority and hand-over are seen by others at once."""
+    address, name = somebody(shared_system, "Is my parcel lost?")
+    agent = visit()
+    page = agent.sign_in()
+    choose(page, name)
+    other = agent.open(page.url.partition("/console")[2], agent.tab())
+    live(other)
+    expect(theirs(other, "Is my parcel")).to_have_count(1)
+    page.locator("h2").click()
+    page.keyboard.press("n")
+    page.keyboard.type("She is a good customer")
+    page.keyboard.press("Enter")
+    for each in (page, other):
+        expect(each.locator(".bubble.note", has_text="She is a good")).to_contain_text("for the team only")
+    page.get_by_role("button", name="Note", exact=True).click()
+    say(page, "We look for it")
+    expect(ours(page, "We look for it").locator(".ticks[data-state=READ]")).to_have_count(1)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Labels").fill("parcel vip")
+    page.get_by_label("Labels").press("Tab")
+    page.get_by_label("Priority").select_option("urgent")
+    page.get_by_label("Who answers").select_option("human")
+    for words in ("parcel", "vip", "urgent", "a human answers"):
+        expect(other.locator("handling-bar .badge", has_text=words)).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.locator("h2").click()
+    page.keyboard.press("z")
+    expect(other.locator("handling-bar .badge", has_text="a human answers")).to_have_count(0)
+    page.reload()
+    expect(page.locator(".bubble.note")).to_have_count(1)
+    assert [each["text"] for each in shared_system.phones.sent("whatsapp", address)] == ["We look for it"]
 
 
 def test_who_signs_out_or_is_disabled_is_out_at_once(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -418,14 +511,30 @@ def test_everybody_can_use_every_room(
     say(page, "Yes, it is ready. https://example.com/" + "a-long-word-without-any-space" * 4)
     expect(ours(page, "it is ready").locator(".ticks[data-state=SENT]")).to_have_count(1)
     expect(theirs(page, "مرحبا").locator(".said")).to_have_css("direction", "rtl")
+    page.get_by_role("button", name="Note", exact=True).click()
+    page.get_by_label("Write a note for the team").fill("He asked twice")
+    page.get_by_label("Write a note for the team").press("Enter")
+    expect(page.locator(".bubble.note")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.get_by_text("More", exact=True).click()
+    look(page, tmp_path / "handling.png")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Assign to me").click()
+    expect(page.locator(".toast")).to_be_visible()
     look(page, tmp_path / "conversation.png")
     ours(page, "it is ready").locator(".way").click()
     expect(page.locator(".branch")).to_have_count(1)
     look(page, tmp_path / "message.png")
-    for room in ("Webhooks", "Dead letters", "Health"):
+    for room in ("Accounts", "Webhooks", "Dead letters", "Health"):
         page.get_by_role("link", name=room).click()
         expect(page.get_by_role("heading", name=room, exact=True)).to_be_visible()
         look(page, tmp_path / f"{room}.png")
+    page.goto(page.url.partition("#")[0] + "#/accounts/new/whatsapp")
+    expect(page.get_by_role("button", name="Connect and check")).to_be_visible()
+    look(page, tmp_path / "guide.png")
+    page.goto(page.url.partition("#")[0] + "#/accounts/whatsapp")
+    expect(page.get_by_role("status").filter(has_text="This channel is simulated")).to_be_visible()
+    look(page, tmp_path / "account.png")
     page.goto(page.url.partition("#")[0] + "#/webhooks")
     page.get_by_role("button", name="New endpoint").click()
     page.get_by_label("Where it is called").fill("https://shop.example/hook")
@@ -479,7 +588,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(15)
+    expect(page.locator("dialog kbd")).to_have_count(19)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from chat4all.model.event_types import TYPES
+from chat4all.root import ROOT
 from chat4all.services.access import tokens
 from tests.webapp.driver import PASSWORD, Driver
 from webapp.views.console import FILES, FOLDER
@@ -321,3 +322,16 @@ def test_an_endpoint_can_ask_for_every_type_of_event() -> None:
     offered = re.search(r"EVENTS = \[(.*?)\]", text, re.DOTALL)
     assert offered
     assert tuple(re.findall(r'"([^"]+)"', offered[1])) == TYPES
+
+
+def test_whatever_a_check_finds_is_said_in_both_languages() -> None:
+    """Every code of a finding has words and a way to mend it, and stands at one of the steps or beside them."""
+    sources = [
+        path.read_text() for place in ("channels", "services/accounts") for path in (ROOT / "chat4all" / place).glob("*.py")
+    ]
+    codes = {code for text in sources for code in re.findall(r"Finding\(\s*\"(\w+)\"", text)}
+    english = json.loads((FOLDER / "texts" / "en.json").read_text())
+    assert len(codes) > 10
+    assert {each for code in codes for each in (f"finding.{code}", f"finding.{code}.do")} - english.keys() == set()
+    steps = (FOLDER / "parts" / "account.js").read_text().partition("LOOKED_AT = {")[2].partition("};")[0]
+    assert codes - set(re.findall(r'"(\w+)"', steps)) == {"unreachable"}

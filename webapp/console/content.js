@@ -22,7 +22,8 @@ export function summary(message) {
     deletion: () => t("content.deleted"),
   }[payload.type]?.();
   const line = String(said || payload.text || (known(`content.${payload.type}`) ? t(`content.${payload.type}`) : payload.type || ""));
-  return line.length > QUOTED ? `${line.slice(0, QUOTED)}…` : line.replace(/\s+/g, " ");
+  const short = line.length > QUOTED ? `${line.slice(0, QUOTED)}…` : line.replace(/\s+/g, " ");
+  return message?.visibility === "internal" ? t("note.said", { words: short }) : short;
 }
 
 // The nodes of a message's content.

@@ -3,10 +3,12 @@
 import { session, signals, signOut } from "./api.js";
 import { button, h, iconButton, words } from "./dom.js";
 import { choose, explained, language, LANGUAGES, t } from "./i18n.js";
+import { drop, undone } from "./parts/undo.js";
 import { signInRoom } from "./rooms/sign-in.js";
 import { Pulse } from "./rooms/health.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
+import "./rooms/accounts.js";
 import "./rooms/inbox.js";
 import "./rooms/letters.js";
 import "./rooms/message.js";
@@ -16,12 +18,13 @@ import "./rooms/webhooks.js";
 const ROOMS = {
   inbox: { element: "inbox-room", key: "i" },
   message: { element: "message-room" },
+  accounts: { element: "accounts-room", key: "n", scope: "manage" },
   webhooks: { element: "webhooks-room", key: "w", scope: "manage" },
   letters: { element: "letters-room", key: "l", scope: "admin" },
   health: { element: "health-room", key: "h" },
 };
 const GO = Object.fromEntries(Object.entries(ROOMS).filter(([, each]) => each.key).map(([name, each]) => [each.key, name]));
-const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", ...Object.keys(GO).map((each) => `g ${each}`), "?"];
+const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", "s", "n", "z", ...Object.keys(GO).map((each) => `g ${each}`), "?"];
 const GO_MS = 1200;
 
 let here = null;  // {session, stream, store, pulse, room, name, bar}: `bar` ends what the bar above listens to.
@@ -60,6 +63,7 @@ function leave(why) {
   here?.stream.stop();
   here = null;
   sessionStorage.clear();
+  drop();
   door(why);
 }
 
@@ -128,6 +132,7 @@ function open() {
   }
   for (const each of document.querySelectorAll("nav a")) {
     each.dataset.room === room ? each.setAttribute("aria-current", "page") : each.removeAttribute("aria-current");
+    if (each.dataset.room === room) each.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   here.room.show(room === name ? what.filter(Boolean) : []);
 }
@@ -145,6 +150,7 @@ function pressed(event) {
   if (isGoing && GO[event.key]) location.hash = `#/${GO[event.key]}`;
   else if (event.key === "g") went = Date.now();
   else if (event.key === "?") help();
+  else if (event.key === "z" && undone()) event.preventDefault();
   else if (!here.room?.key(event.key)) return;
   event.preventDefault();
 }

@@ -21,6 +21,7 @@ export class Thread extends EventTarget {
     this.#listening = new AbortController();
     const options = { signal: this.#listening.signal };
     store.stream.addEventListener("message", ({ detail }) => detail.conversation_id === id && this.#told(detail), options);
+    store.stream.addEventListener("note", ({ detail }) => detail.conversation_id === id && this.#told({ ...detail, visibility: "internal" }), options);
     store.stream.addEventListener("state", ({ detail }) => detail.conversation_id === id && this.#learn(detail.message_id), options);
     store.stream.addEventListener("position", ({ detail }) => detail.conversation_id === id && this.#learnRead(detail), options);
     store.stream.addEventListener("rejected", ({ detail }) => detail.conversation_id === id && this.#reject(detail), options);
@@ -139,11 +140,11 @@ export class Thread extends EventTarget {
   // Sending: shown at once, and said to be what it is until the service knows it.
 
   // `shown`: what is known of a file that goes, for ourselves.
-  send(payload, replyTo = "", shown = {}) {
+  send(payload, replyTo = "", shown = {}, visibility = "") {
     const message = {
       message_id: crypto.randomUUID(), conversation_id: this.#id, payload: { ...payload, ...shown }, asked: payload,
-      deliveries: [], sending: "SENDING",
-      sender: this.#store.writer(this.#store.conversations.get(this.#id)), accepted_at: new Date().toISOString(),
+      deliveries: [], sending: "SENDING", ...(visibility ? { visibility } : {}),
+      sender: visibility ? this.#store.user.user_id : this.#writer(payload), accepted_at: new Date().toISOString(),
       ...(replyTo ? { reply_to: replyTo } : {}),
     };
     if (!MODIFIERS.includes(payload.type)) {
@@ -151,6 +152,12 @@ export class Thread extends EventTarget {
       this.#changed("new");
     }
     return this.#try(message);
+  }
+
+  // A note is changed by who wrote it, all else in the name in which we write here.
+  #writer({ target }) {
+    const isOfNote = this.find(target)?.visibility === "internal";
+    return isOfNote ? this.#store.user.user_id : this.#store.writer(this.#store.conversations.get(this.#id));
   }
 
   again(message) {
@@ -167,8 +174,8 @@ export class Thread extends EventTarget {
 
   // The same message_id is the same message, however often it is sent: so what is not certain may be said again.
   async #try(message) {
-    const { message_id, conversation_id, asked, reply_to, sender } = message;
-    const body = { message_id, conversation_id, payload: asked, ...(reply_to ? { reply_to } : {}) };
+    const { message_id, conversation_id, asked, reply_to, sender, visibility } = message;
+    const body = { message_id, conversation_id, payload: asked, ...(reply_to ? { reply_to } : {}), ...(visibility ? { visibility } : {}) };
     if (sender !== this.#store.user.user_id) body.from = sender;
     for (let number = 1; message.sending; number += 1) {
       try {

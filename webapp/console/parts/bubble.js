@@ -12,9 +12,10 @@ export function bubble(message, { store, conversation, thread, acts }) {
   const isOurs = store.isOurs(message.sender, conversation);
   const name = message.sender_name || store.name(message.sender);
   const isGone = Boolean(message.deleted_at);
-  return h("li", { class: `bubble ${isOurs ? "ours" : "theirs"}`, tabindex: "-1", data: { id: message.message_id, sender: message.sender } },
+  const isNote = message.visibility === "internal";
+  return h("li", { class: `bubble ${isNote ? "note" : isOurs ? "ours" : "theirs"}`, tabindex: "-1", data: { id: message.message_id, sender: message.sender } },
     h("article", { "aria-label": t("bubble.of", { name }) },
-      h("header", {}, words(name, "span", { class: "speaker" }),
+      h("header", {}, words(name, "span", { class: "speaker" }), isNote ? h("span", { class: "kind" }, t("note.of")) : null,
         message.forwarded ? h("span", { class: "kind" }, t("bubble.forwarded")) : null,
         message.origin?.app ? h("span", { class: "kind" }, t("bubble.in_app")) : null),
       message.reply_to ? quote(message.reply_to, thread, store) : null,
@@ -51,6 +52,7 @@ function state(message, store, acts) {
   if (message.sending === "SENDING") return ticks("SENDING");
   if (message.sending === "ACCEPTED") return h("span", { class: "ticks", data: { state: "ACCEPTED" } }, t("state.ACCEPTED"));
   if (message.sending) return ticks("FAILED");
+  if (message.visibility === "internal") return null;
   const people = byRecipient(message.deliveries);
   const several = people.length > 1;
   return h("a", { class: "way", href: `#/message/${message.conversation_id}/${message.message_id}`, title: t("bubble.way") },
@@ -65,10 +67,11 @@ function unsent(message, acts) {
 
 function tools(message, isOurs, acts) {
   const isText = message.payload.type === "text";
+  const isNote = message.visibility === "internal";
   const isDeletable = isOurs && message.payload.type !== "deletion";
   return h("div", { class: "tools", role: "group", "aria-label": t("bubble.tools") },
-    acts.reply ? iconButton("↩", t("bubble.reply"), () => acts.reply(message)) : null,
-    acts.react ? iconButton("☺", t("bubble.react"), (event) => acts.choose(message, event.currentTarget)) : null,
+    acts.reply && !isNote ? iconButton("↩", t("bubble.reply"), () => acts.reply(message)) : null,
+    acts.react && !isNote ? iconButton("☺", t("bubble.react"), (event) => acts.choose(message, event.currentTarget)) : null,
     acts.edit && isOurs && isText ? iconButton("✎", t("bubble.edit"), () => acts.edit(message)) : null,
     acts.remove && isDeletable ? iconButton("🗑", t("bubble.remove"), () => acts.remove(message)) : null,
     h("a", { class: "icon", href: `#/message/${message.conversation_id}/${message.message_id}`, title: t("bubble.way"), "aria-label": t("bubble.way") },

@@ -7,9 +7,9 @@ import { bytes, explained, t } from "../i18n.js";
 
 const KEPT = "chat4all-draft-";
 
-// `send(payload, replyTo)`, `edit(message, text)`; `typing()` while somebody writes.
+// `send(payload, replyTo)`, `edit(message, text)`; `typing()` while somebody writes; `note(text)` where notes can be written.
 export class Composer extends HTMLElement {
-  #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice;
+  #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice; #mode; #said; #send_label;
 
   connect(id, acts) {
     [this.#id, this.#acts] = [id, acts];
@@ -17,6 +17,9 @@ export class Composer extends HTMLElement {
       rows: "1", dir: "auto", "aria-label": t("composer.words"), placeholder: t("composer.words"), maxlength: "4096", enterkeyhint: "send",
       on: { input: () => this.#written(), keydown: (event) => this.#key(event), paste: (event) => this.#taken(event.clipboardData?.files, event) },
     });
+    this.#mode = acts.note ? button(t("note.mode"), () => this.note(!this.isNote), { class: "quiet", "aria-pressed": "false" }) : null;
+    this.#said = h("p", { class: "kind", role: "status", hidden: true }, t("note.mode.on"));
+    this.#send_label = h("span", { class: "spoken" }, t("composer.send"));
     this.#text.value = sessionStorage.getItem(KEPT + id) ?? "";
     this.#about = h("div", { class: "about", hidden: true });
     this.#files = h("ul", { class: "uploads", "aria-label": t("composer.files") });
@@ -24,10 +27,11 @@ export class Composer extends HTMLElement {
     const chosen = h("input", { type: "file", multiple: true, hidden: true, "aria-label": t("composer.attach"),
       on: { change: () => { this.#taken(chosen.files); chosen.value = ""; } } });
     this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
-      this.#about, this.#files, this.#notice,
-      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, this.#text,
-        h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), h("span", { class: "spoken" }, t("composer.send"))))));
+      this.#about, this.#files, this.#notice, this.#said,
+      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, this.#mode, this.#text,
+        h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), this.#send_label))));
     this.#fit();
+    if (!acts.send) this.note(true);
   }
 
   // Files that were dropped anywhere on the conversation.
@@ -39,17 +43,36 @@ export class Composer extends HTMLElement {
     this.#text.focus();
   }
 
+  get isNote() {
+    return this.#mode?.getAttribute("aria-pressed") === "true";
+  }
+
+  // Whether what is written now is a note for the team. Who may write nothing else writes notes.
+  note(isNote) {
+    if (!this.#mode) return;
+    const isOn = isNote || !this.#acts.send;
+    this.#mode.setAttribute("aria-pressed", String(isOn));
+    this.classList.toggle("noting", isOn);
+    this.#said.hidden = !isOn;
+    this.#send_label.textContent = t(isOn ? "note.keep" : "composer.send");
+    for (const name of ["aria-label", "placeholder"]) this.#text.setAttribute(name, t(isOn ? "note.write" : "composer.words"));
+    if (isOn) [this.#target, this.#editing, this.#about.hidden] = [null, null, true];
+    this.focus();
+  }
+
   say(problem) {
     this.#notice.hidden = !problem;
     this.#notice.textContent = problem ? explained(problem) : "";
   }
 
   reply(message) {
+    this.note(false);
     [this.#target, this.#editing] = [message, null];
     this.#tell(t("composer.answering"), summary(message));
   }
 
   edit(message) {
+    this.note(false);
     [this.#target, this.#editing] = [null, message];
     this.#text.value = message.payload.text;
     this.#fit();
@@ -83,7 +106,7 @@ export class Composer extends HTMLElement {
     this.#fit();
     this.say(null);
     sessionStorage.setItem(KEPT + this.#id, this.#text.value);
-    if (this.#text.value && !this.#editing) this.#acts.typing();
+    if (this.#text.value && !this.#editing && !this.isNote) this.#acts.typing();
   }
 
   #fit() {
@@ -94,7 +117,8 @@ export class Composer extends HTMLElement {
   #send() {
     const text = this.#text.value.trim();
     if (!text) return;
-    if (this.#editing) this.#acts.edit(this.#editing, text);
+    if (this.isNote) this.#acts.note(text);
+    else if (this.#editing) this.#acts.edit(this.#editing, text);
     else this.#acts.send({ type: "text", text }, this.#target?.message_id);
     this.#text.value = "";
     [this.#target, this.#editing] = [null, null];
@@ -104,7 +128,7 @@ export class Composer extends HTMLElement {
   }
 
   #taken(files, event) {
-    if (!files?.length) return;
+    if (!files?.length || !this.#acts.send) return;
     event?.preventDefault();
     for (const file of files) this.#upload(file);
   }

@@ -70,12 +70,14 @@ export class ConversationView extends HTMLElement {
 
   #foot(conversation) {
     this.#composer = null;
-    if (!this.#store.writer(conversation)) return h("p", { class: "notice" }, t("conversation.only_read"));
+    const [may, team] = [Boolean(this.#store.writer(conversation)), this.#store.has("manage")];
+    if (!may && !team) return h("p", { class: "notice" }, t("conversation.only_read"));
     this.#composer = document.createElement("message-composer");
     this.#composer.connect(this.#id, {
-      send: (payload, replyTo, file) => this.#send(payload, replyTo, file),
+      send: may && ((payload, replyTo, file) => this.#send(payload, replyTo, file)),
       edit: (message, text) => this.#thread.send({ type: "edit", target: message.message_id, content: { type: "text", text } }),
       typing: () => this.#type(),
+      note: team && ((text) => this.#thread.send({ type: "text", text }, "", {}, "internal")),
     });
     return this.#composer;
   }
@@ -92,7 +94,7 @@ export class ConversationView extends HTMLElement {
   }
 
   #acts() {
-    const may = Boolean(this.#composer);
+    const may = Boolean(this.#composer && this.#store.writer(this.#conversation));
     return {
       again: (message) => this.#thread.again(message),
       discard: (message) => this.#thread.discard(message),
@@ -208,6 +210,7 @@ export class ConversationView extends HTMLElement {
     if ((key === "j" || key === "k") && focused) return this.#step(focused, key === "j");
     if (key === "m") return this.#focusLast();
     if (key === "r" && this.#composer) message ? this.#composer.reply(message) : this.#composer.focus();
+    else if (key === "n" && this.#composer) this.#composer.note(true);
     else if (key === "e" && this.#composer) this.#editLast(message);
     else if (key === "+" && message && this.#composer) this.#choose(message, focused.firstElementChild);
     else if (this.#handling?.key(key)) return true;

@@ -40,7 +40,7 @@ export async function tried(place, act) {
 
 // Where the service names the field, its own words say what belongs there.
 export function worded(problem) {
-  return problem.field && problem.detail ? problem.detail : explained(problem);
+  return problem.field && problem.detail ? `${problem.field}: ${problem.detail}` : explained(problem);
 }
 
 // What is told only now: to be copied and kept elsewhere.

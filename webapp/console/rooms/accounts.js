@@ -1,0 +1,67 @@
+// Accounts at providers: the list of them, the guide to a new one, and one of them (parts/account.js).
+
+import { all, call } from "../api.js";
+import { h, words } from "../dom.js";
+import { explained, t } from "../i18n.js";
+import { health } from "../parts/account.js";
+import { GUIDES, guide } from "../parts/account-guide.js";
+import { notForYou, tried, walked } from "../parts/forms.js";
+
+export class AccountsRoom extends HTMLElement {
+  #store; #fresh = null;
+
+  connect(store) {
+    this.#store = store;
+    this.tabIndex = 0;  // It scrolls, so keys must reach it.
+  }
+
+  // `[account_id]`, `["new", channel]`, or nothing for the list
+  show([id, channel]) {
+    if (!this.#store.has("manage")) return this.replaceChildren(notForYou(t("accounts.title"), "manage"));
+    if (!id) return this.#list();
+    if (id === "new" && GUIDES[channel]) return this.#guide(channel);
+    const account = document.createElement("provider-account");
+    this.replaceChildren(account);
+    account.connect(this.#store, id, this.#fresh?.id === id ? this.#fresh.verify : "");
+    this.#fresh = null;
+    return undefined;
+  }
+
+  leave() {}
+
+  key(key) {
+    return walked(this, ".place", key);
+  }
+
+  async #list() {
+    const rows = h("ul", { class: "places" }, h("li", {}, t("loading")));
+    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("accounts.title")), h("p", { class: "kind" }, t("accounts.about")), rows,
+      h("h2", {}, t("accounts.new")), h("p", { class: "kind" }, t("accounts.new.about")),
+      h("div", { class: "choices" }, ...Object.keys(GUIDES).map((each) => h("a", { class: "way-in", href: `#/accounts/new/${each}` }, t(`channel.${each}`))))));
+    try {
+      const found = await all("/v1/accounts", "accounts");
+      rows.replaceChildren(...found.map(row));
+      if (!found.length) rows.append(h("li", { class: "empty" }, h("p", {}, t("accounts.empty")), h("p", {}, t("accounts.empty.do"))));
+    } catch (problem) {
+      rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem)));
+    }
+  }
+
+  #guide(channel) {
+    const key = crypto.randomUUID();
+    const page = guide(channel, (asked, place) => tried(place, async () => {
+      const made = await call("POST", "/v1/accounts", asked, { "Idempotency-Key": key });
+      this.#fresh = { id: made.account_id, verify: asked.credentials.verify_token ?? "" };
+      location.hash = `#/accounts/${made.account_id}`;
+    }));
+    this.replaceChildren(page);
+  }
+}
+
+function row(account) {
+  return h("li", {}, h("a", { class: "place", href: `#/accounts/${encodeURIComponent(account.account_id)}` },
+    words(account.name || t(`channel.${account.channel}`), "strong"), h("span", { class: "badge" }, account.channel), health(account),
+    h("span", { class: "kind" }, [account.provider_account_id, account.simulated ? "" : t(`accounts.by.${account.managed_by}`), account.in_use ? t("accounts.in_use") : ""].filter(Boolean).join(" · "))));
+}
+
+customElements.define("accounts-room", AccountsRoom);
