@@ -50,6 +50,8 @@ def _struct(kind: type) -> st.SearchStrategy[Any]:
 
 def _bounded(annotation: Any, bounds: Any) -> st.SearchStrategy[Any]:
     """Within the bounds that its field declares (`msgspec.Meta`)."""
+    if annotation is int:
+        return st.integers(bounds.ge, bounds.le)
     least, most = bounds.min_length or 0, bounds.max_length or 20
     if annotation is str:
         text = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=most)

@@ -29,7 +29,7 @@ from chat4all.channels import (
 from chat4all.channels.account_settings import AccountSettings, load, reached
 from chat4all.channels.json_fields import decoded, fields
 from chat4all.channels.telegram_session import OF_BOTS, Once
-from chat4all.model.content import MODIFIERS, Content, Edit, Media, type_of
+from chat4all.model.content import MODIFIERS, Content, Edit, Media, Poll, type_of
 from chat4all.model.deliveries import together
 from chat4all.model.failures import Failure, Permanent, Temporary, Unknown
 from chat4all.model.windows import WindowRule
@@ -262,7 +262,9 @@ class Telegram(Channel):
         return DOCUMENT if file in self._refused else telegram_sending.kind_of(file, caption, by_link)
 
     async def send_content(self, message: Outgoing, content: Content) -> str:
-        """A place, a card or choices; or what changes a message that was sent."""
+        """A place, a card, a poll or choices; or what changes a message that was sent."""
+        if isinstance(content, Poll):
+            return await self._polled(message, content)
         if not isinstance(content, MODIFIERS):
             return await self._sent(message, telegram_sending.content(self._bot, message, content))
         try:
@@ -277,6 +279,20 @@ class Telegram(Channel):
     async def _sent(self, message: Outgoing, sending: Awaitable[Any]) -> str:
         sent = await self._call(sending, Unknown)
         return telegram_address.place(message.address).id_of(sent.message_id)
+
+    async def _polled(self, message: Outgoing, content: Poll) -> str:
+        """A poll that tells who voted; in a channel of Telegram's own, which refuses that, one that tells how many.
+
+        Votes name the poll, never the message: it has both ids.
+        """
+        try:
+            sent = await self._call(telegram_sending.poll(self._bot, message, content), Unknown)
+        except Permanent as failure:
+            if failure.reason != telegram_errors.NO_NAMES:
+                raise
+            sent = await self._call(telegram_sending.poll(self._bot, message, content, names=False), Unknown)
+        number, poll = telegram_address.place(message.address).id_of(sent.message_id), getattr(sent, "poll", None)
+        return together((number, telegram_inbound.id_of_poll(poll.id))) if poll else number
 
     async def _change(self, calls: Iterable[Awaitable[Any]]) -> None:
         """A change that was made already is made."""

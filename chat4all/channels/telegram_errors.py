@@ -6,7 +6,7 @@ from typing import Any
 from chat4all.channels.json_fields import ident
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled
 
-NO_TEXT, UNCHANGED, NO_PICTURE = "no_text", "unchanged", "no_picture"
+NO_TEXT, UNCHANGED, NO_PICTURE, NO_NAMES = "no_text", "unchanged", "no_picture", "no_names"
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
 REASONS = {
     "no text in the message": NO_TEXT,
@@ -33,6 +33,7 @@ REASONS = {
     "PHOTO_EXT_INVALID": NO_PICTURE,
     "PHOTO_SAVE_FILE_INVALID": NO_PICTURE,
     "IMAGE_PROCESS_FAILED": NO_PICTURE,
+    "non-anonymous polls can't be sent": NO_NAMES,
     "HTTP URL": "media",
     "file is too big": "media",
 }

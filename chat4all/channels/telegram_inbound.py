@@ -1,7 +1,7 @@
 """Reads what people write to a Telegram bot. An unknown kind becomes words that say so, and keeps what Telegram sent of it."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,19 +13,20 @@ from chat4all.channels.telegram_content import called, said
 from chat4all.channels.wording import EDITED
 from chat4all.model import option_tokens
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Answer, Deletion, Edit, Reaction, Text, words_of
+from chat4all.model.content import POLL_OPTIONS_MOST, Answer, Deletion, Edit, Reaction, Text, Vote, words_of
 from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
 
 NAME = "telegram"
 SHARED = frozenset({"group", "supergroup", "channel"})
 # Kinds of updates that hold nothing that anybody said.
 PASSED_OVER = (
-    "my_chat_member", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost", "poll", "poll_answer",
+    "my_chat_member", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost",
     "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media",
     "message_reaction_count", "business_connection", "managed_bot", "guest_message", "subscription",
     "stopped_message_generation",
 )  # fmt: skip
 EMOJI_MOST = 64
+COUNT_MOST = (1 << 53) - 1
 
 
 def read(update: object, account: str) -> Sequence[Update]:
@@ -130,7 +131,9 @@ def _who(message: dict[str, Any], where: Place, *speakers: object) -> dict[str, 
     """Whose address it is: a person's, or a chat's of several, where each of them has a name."""
     speaker = next(filter(None, (called(each) or words(each) for each in speakers)), "")
     if words(fields(message, "chat").get("type")) in SHARED:
-        return {"address": where.address, "sender_name": called(message.get("chat")), "speaker": speaker}
+        number = next(filter(None, (ident(fields(each).get("id")) for each in speakers)), "")
+        named = {"speaker": speaker, "speaker_id": number}
+        return {"address": where.address, "sender_name": called(message.get("chat")), **named}
     name = called(message.get("chat")) or speaker if where.business else speaker
     # Their topics are all the same person's.
     return {"address": where.address, "sender_name": name, "also_known_as": where.chat if where.topic else ""}
@@ -212,6 +215,58 @@ def _emoji(reaction: object) -> str:
     return words(known.get("emoji"))[:EMOJI_MOST] or ("⭐" if kind == "paid" else f"[{kind.replace('_', ' ')[:EMOJI_MOST]}]")
 
 
+def id_of_poll(number: object) -> str:
+    """What a poll is called beside the id of its message: all that votes name."""
+    return f"poll:{ident(number)}"
+
+
+def _voted(answer: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
+    """Somebody's choice in a poll of the bot's own, as it is now; none: taken back. Nothing says in which chat."""
+    poll, voter = ident(answer.get("poll_id")), fields(answer, "user") or fields(answer, "voter_chat")
+    person, chosen = ident(voter.get("id")), answer.get("option_ids")
+    if not poll or not person or not isinstance(chosen, list) or not _are_counts(chosen, POLL_OPTIONS_MOST - 1):
+        yield Unreadable("message")
+        return
+    numbers = tuple(dict.fromkeys(number + 1 for number in chosen))
+    yield _of_poll(poll, person, account, mark, Vote(options=numbers), called(voter))
+
+
+def _counted(poll: dict[str, Any], account: str, mark: str) -> Iterator[Update]:
+    """How a poll stands. Where names are told each vote comes by itself."""
+    number = ident(poll.get("id"))
+    counts: list[Any] = [fields(each).get("voter_count") for each in items(poll.get("options"))]
+    if not number:
+        yield Unreadable("message")
+    elif poll.get("is_anonymous") is False:
+        yield Aside("passed_over", "poll")
+    elif not 0 < len(counts) <= POLL_OPTIONS_MOST or not _are_counts(counts, COUNT_MOST):
+        yield Unreadable("message")
+    else:
+        yield _of_poll(number, "", account, mark, Vote(counts=tuple(counts)), "")
+
+
+def _are_counts(given: Iterable[object], most: int) -> bool:
+    return all(type(each) is int and 0 <= each <= most for each in given)
+
+
+def _of_poll(poll: str, person: str, account: str, mark: str, vote: Vote, name: str) -> Update:
+    about = id_of_poll(poll)
+    return Inbound(
+        channel=NAME,
+        account=account,
+        provider_id=f"{about}:{'vote' if person else 'counts'}:{mark}",
+        address=person,
+        text=vote.as_text(),
+        at=now_ms(),
+        reply_to=about,
+        content=vote,
+        about=about,
+        speaker=name,
+        speaker_id=person,
+        is_where_target_is=True,
+    )
+
+
 def _deleted(deleted: dict[str, Any], account: str, _mark: str) -> Iterator[Update]:
     """Only chats of a business tell that something was deleted, and not by whom."""
     where = _place(deleted)
@@ -242,6 +297,8 @@ KINDS: dict[str, Read] = {
     "edited_channel_post": _edited,
     "callback_query": _pressed,
     "message_reaction": _reacted,
+    "poll_answer": _voted,
+    "poll": _counted,
     "business_message": _business(_written),
     "edited_business_message": _business(_edited),
     "deleted_business_messages": _business(_deleted),

@@ -137,12 +137,23 @@ def content(bot: AsyncTeleBot, message: Outgoing, content: Content) -> Awaitable
             name = card.name or card.phones[0]
             return bot.send_contact(phone_number=card.phones[0], first_name=name, **_more(card), **beside)
         case Poll():
-            several = True if content.multiple else None
-            options: list[str | InputPollOption] = list(content.options)
-            return bot.send_poll(question=content.question, options=options, allows_multiple_answers=several, **beside)
+            return poll(bot, message, content)
         case Choices():
             return bot.send_message(text=_question(content), reply_markup=_markup(content, message.reference), **beside)
     raise Permanent("not_supported")
+
+
+def poll(bot: AsyncTeleBot, message: Outgoing, content: Poll, *, names: bool = True) -> Awaitable[Any]:
+    """A poll. Without `names` the bot is told only how many chose what."""
+    options: list[str | InputPollOption] = list(content.options)
+    several = True if content.multiple else None
+    return bot.send_poll(
+        question=content.question,
+        options=options,
+        is_anonymous=not names,
+        allows_multiple_answers=several,
+        **_beside(message),
+    )
 
 
 def changes(bot: AsyncTeleBot, message: Outgoing, content: Modifier) -> Iterator[Awaitable[Any]]:
@@ -161,7 +172,7 @@ def changes(bot: AsyncTeleBot, message: Outgoing, content: Modifier) -> Iterator
     for each in targets:
         if isinstance(content, Edit):
             yield _edit(bot, each, content)
-        elif each.place.business:
+        elif not isinstance(content, Reaction) or each.place.business:
             raise Permanent("not_supported")
         else:
             yield bot.set_message_reaction(reaction=_emoji(content), **each.fields)

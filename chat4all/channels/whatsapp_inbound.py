@@ -139,6 +139,7 @@ def _inbound(
         reply_to=ident(context.get("id")),
         also_known_as=person.user_id if person.phone and not group else "",
         speaker=(person.name or person.address) if group else "",
+        speaker_id=person.address if group else "",
         edits=content.edits,
         is_echo=echo,
         referral=flat(referral_of(message)),

@@ -1,4 +1,4 @@
-"""What commands send beside words, and the commands for what is about another message: react, edit, delete."""
+"""What commands send beside words, and the commands for what is about another message: react, vote, edit, delete."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +61,19 @@ def react(
 ) -> None:
     """React to a message."""
     _say(SERVERS.client().react(message, emoji, conversation), as_json)
+
+
+@app.command()
+def vote(
+    message: Target,
+    options: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of its options, from 1; none takes the vote back.")
+    ] = None,
+    conversation: Where = "",
+    as_json: AsJson = False,
+) -> None:
+    """Vote in a poll."""
+    _say(SERVERS.client().vote(message, options or [], conversation), as_json)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """How the command line prints things: one line each, without control characters from messages."""
 
 import sys
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -93,7 +94,18 @@ def message_line(message: dict[str, Any]) -> str:
     said = words(content_of(message), message.get("reply_to", ""))
     edited = " (edited)" if message.get("edited_at") else ""
     reactions = "".join(f" {printable(each['emoji'])}" for each in message.get("reactions", ()))
-    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {said}{edited}{reactions}  {mark}"
+    return f"{clock_of(message['accepted_at'])}  {message['sender']}: {said}{edited}{reactions}{_votes(message)}  {mark}"
+
+
+def _votes(message: dict[str, Any]) -> str:
+    """How a poll stands: how many chose each option."""
+    votes, payload = message.get("votes", ()), message["payload"]
+    if not votes:
+        return ""
+    counts = Counter(title for each in votes for title in each.get("titles", ()) if not each.get("counts"))
+    for each in votes:
+        counts.update(dict(zip(each.get("titles", ()), each.get("counts", ()), strict=False)))
+    return f" ({', '.join(f'{printable(each)}: {counts[each]}' for each in payload.get('options', ()))})"
 
 
 def timeline(message: dict[str, Any]) -> list[str]:

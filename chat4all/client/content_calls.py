@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat4all.client.bodies import Sent
-from chat4all.model.content import Album, Choices, Deletion, Edit, Location, Media, Option, Reaction, Text
+from chat4all.model.content import Album, Choices, Deletion, Edit, Location, Media, Modifier, Option, Reaction, Text, Vote
 
 
 class ContentCalls:
@@ -39,6 +39,10 @@ class ContentCalls:
         """React to a message; an empty emoji takes it back. The conversation is looked up unless given, here and below."""
         return self._about(message_id, Reaction(message_id, emoji), conversation_id, more)
 
+    def vote(self, message_id: str, options: Sequence[int], conversation_id: str = "", **more: Any) -> Sent:
+        """Vote in a poll, by the numbers of its options from 1; none takes the vote back."""
+        return self._about(message_id, Vote(message_id, tuple(options)), conversation_id, more)
+
     def edit(self, message_id: str, text: str, conversation_id: str = "", **more: Any) -> Sent:
         """Say a message of this account in other words."""
         return self._about(message_id, Edit(Text(text), message_id), conversation_id, more)
@@ -47,6 +51,6 @@ class ContentCalls:
         """Take a message back."""
         return self._about(message_id, Deletion(message_id), conversation_id, more)
 
-    def _about(self, message_id: str, payload: Reaction | Edit | Deletion, conversation_id: str, more: dict[str, Any]) -> Sent:
+    def _about(self, message_id: str, payload: Modifier, conversation_id: str, more: dict[str, Any]) -> Sent:
         place = conversation_id or str(self.message(message_id)["conversation_id"])
         return self.send(payload=payload, conversation_id=place, **more)

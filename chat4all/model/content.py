@@ -200,12 +200,16 @@ class Answer(Struct, frozen=True, tag="answer", omit_defaults=True):
         return self.title or self.data or self.option_id or "[button]"
 
 
+POLL_OPTIONS_MOST = 12
+
+
 class Poll(Struct, frozen=True, tag="poll", omit_defaults=True):
     """A question that all vote on, with 2 to 12 options. `multiple`: a person may choose several."""
 
     question: Annotated[str, Meta(min_length=1, max_length=300, pattern=r"\S")]
     options: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")], ...], Meta(min_length=2, max_length=12)
+        tuple[Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")], ...],
+        Meta(min_length=2, max_length=POLL_OPTIONS_MOST),
     ]
     multiple: bool = False
 
@@ -245,6 +249,32 @@ class Reaction(Struct, frozen=True, tag="reaction", omit_defaults=True):
         """The emoji, and to which words."""
         said = self.emoji or "[took a reaction back]"
         return f"{said} to “{first_words(about)}”" if about else said
+
+
+class Vote(Struct, frozen=True, tag="vote", omit_defaults=True):
+    """What somebody chose in a poll; no option takes it back. `target`: the poll's message_id, empty: not known.
+
+    `options`: their numbers, from 1, as the poll lists them. `titles`: what stands there, said by who knows the poll.
+    `counts`: of a poll that tells no names how many chose each option, in their order; then nobody's own vote is said.
+    """
+
+    target: str = ""
+    options: Annotated[tuple[Annotated[int, Meta(ge=1, le=POLL_OPTIONS_MOST)], ...], Meta(max_length=POLL_OPTIONS_MOST)] = ()
+    titles: Annotated[tuple[str, ...], Meta(max_length=POLL_OPTIONS_MOST)] = ()
+    counts: Annotated[tuple[int, ...], Meta(max_length=POLL_OPTIONS_MOST)] = ()
+
+    def as_text(self, about: str = "") -> str:
+        """What was chosen, and in answer to which words."""
+        said = f"🗳 {self.chosen}" if self.options or self.counts else "[took a vote back]"
+        return f"{said} to “{first_words(about)}”" if about else said
+
+    @property
+    def chosen(self) -> str:
+        """The options by what stands there, or by their numbers."""
+        if self.counts:
+            named = dict(enumerate(self.titles, 1))
+            return ", ".join(f"{named.get(number, number)}: {count}" for number, count in enumerate(self.counts, 1))
+        return ", ".join(self.titles or map(str, self.options))
 
 
 class Edit(Struct, frozen=True, tag="edit", omit_defaults=True):
@@ -351,11 +381,11 @@ class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
 
 
 # What callers send beside words and files. All other kinds are brought by providers only.
-Composed = Location | ContactCards | Choices | Form | Answer | Poll | Template | Reaction | Edit | Deletion
+Composed = Location | ContactCards | Choices | Form | Answer | Poll | Template | Reaction | Vote | Edit | Deletion
 Content = Text | Media | Album | Composed | Order | SharedPost | Story | Call | Unsupported
 # Facts about another message, of the same conversation: its `target`.
-Modifier = Reaction | Edit | Deletion
-MODIFIERS = (Reaction, Edit, Deletion)
+Modifier = Reaction | Vote | Edit | Deletion
+MODIFIERS = (Reaction, Vote, Edit, Deletion)
 # What the API calls them, in the order of the docs. A class says its own name once, in its tag.
 API_NAMES = {"file": "media"}
 

@@ -19,7 +19,8 @@ INTERNAL = "internal"
 class Origin(Struct, frozen=True, omit_defaults=True):
     """Where a provider's message comes from. `account`: whom the person wrote to; `address`: theirs.
 
-    `provider_id`: its id there. `group_id`: the same for all messages of an album.
+    `provider_id`: its id there. `group_id`: the same for all messages of an album. `speaker_id`: who of those that share the
+    address wrote, as the provider calls them.
     `at`: when the provider says that it was written. `app`: "provider", where a colleague wrote it in the provider's own app.
     """
 
@@ -30,6 +31,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     at: int
     app: str = ""
     group_id: str = ""
+    speaker_id: str = ""
 
 
 class Recipient(Struct, frozen=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""What was said of a message later: reactions, edits, its deletion. Facts of their target; no I/O.
+"""What was said of a message later: reactions, votes, edits, its deletion. Facts of their target; no I/O.
 
 Everybody who asks sees the same, in whatever order these facts came in, and however often: `merged` is commutative,
 associative and idempotent. Times are milliseconds since 1970 UTC.
@@ -6,18 +6,24 @@ associative and idempotent. Times are milliseconds since 1970 UTC.
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from chat4all.model.content import Album, Content, Deletion, Edit, Media, Modifier, Reaction, Text, type_of
+from chat4all.model.content import Album, Content, Deletion, Edit, Media, Modifier, Reaction, Text, Vote, type_of
 from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 
 # A conversation and a seq in it.
 Place = tuple[str, int]
-# What a newer modification takes the place of: its kind, and of reactions whose it is.
+# What a newer modification takes the place of: its kind, and of reactions and votes whose it is.
 Slot = tuple[str, str]
+T = TypeVar("T")
+
+
+# Between a sender and who of those that share its address: no id has it.
+BEHIND = "\x1f"
 
 
 class Modification(Struct, frozen=True, omit_defaults=True):
@@ -25,6 +31,7 @@ class Modification(Struct, frozen=True, omit_defaults=True):
 
     `seq` is that of the modifier's own record, `at` when that was accepted. `provider_at`: when its provider says that it was
     written, or `at` where a client of ours wrote it; 0, in older facts: a client of ours did. `sender`: whose it is.
+    `speaker_id`, `speaker`: who of those that share the sender's address, as the provider calls them and they themselves.
     `members_version`: by which it is known who may read it; 0: whoever may read the target.
     """
 
@@ -36,10 +43,12 @@ class Modification(Struct, frozen=True, omit_defaults=True):
     sender: str = ""
     provider_at: int = 0
     members_version: int = 0
+    speaker_id: str = ""
+    speaker: str = ""
 
     @property
     def kind(self) -> str:
-        """Reaction, edit or deletion, as the API calls it."""
+        """Reaction, vote, edit or deletion, as the API calls it."""
         return type_of(self.content)
 
     @property
@@ -50,7 +59,9 @@ class Modification(Struct, frozen=True, omit_defaults=True):
     @property
     def slot(self) -> Slot:
         """One of a slot counts: everybody has one reaction to a message, and there is one edit and one deletion."""
-        return self.kind, self.sender if isinstance(self.content, Reaction) else ""
+        if not isinstance(self.content, Reaction | Vote):
+            return self.kind, ""
+        return self.kind, f"{self.sender}{BEHIND}{self.speaker_id}" if self.speaker_id else self.sender
 
     @property
     def order(self) -> tuple[int, int]:
@@ -69,6 +80,16 @@ class Reacted(Struct, frozen=True):
     emoji: str
     sender: str
     at: int
+    speaker: str = ""
+
+
+class Voted(Struct, frozen=True):
+    """A vote that stands."""
+
+    vote: Vote
+    sender: str
+    at: int
+    speaker: str = ""
 
 
 class Current(Struct, frozen=True):
@@ -78,6 +99,7 @@ class Current(Struct, frozen=True):
     reactions: tuple[Reacted, ...] = ()
     edited_at: int = 0
     deleted_at: int = 0
+    votes: tuple[Voted, ...] = ()
 
 
 def merged(modifications: Iterable[Modification]) -> list[Modification]:
@@ -96,6 +118,7 @@ def as_it_is_now(message: Message, modifications: Sequence[Modification] = ()) -
         return Current(message.payload)
     payload, edited_at = message.payload, 0
     reactions: list[tuple[tuple[int, int], Reacted]] = []
+    votes: list[tuple[tuple[int, int], Voted]] = []
     for each in merged(modifications):
         match each.content:
             case Deletion():
@@ -103,8 +126,10 @@ def as_it_is_now(message: Message, modifications: Sequence[Modification] = ()) -
             case Edit():
                 payload, edited_at = _edited(payload, each.content.content), each.said_at
             case Reaction(emoji=emoji) if emoji:
-                reactions.append((each.order, Reacted(emoji, each.sender, each.said_at)))
-    return Current(payload, tuple(reacted for _, reacted in sorted(reactions, key=itemgetter(0))), edited_at)
+                reactions.append((each.order, Reacted(emoji, each.sender, each.said_at, each.speaker)))
+            case Vote() as vote if vote.options or vote.counts:
+                votes.append((each.order, Voted(vote, each.sender, each.said_at, each.speaker)))
+    return Current(payload, _in_order(reactions), edited_at, votes=_in_order(votes))
 
 
 def readable(modifications: Iterable[Modification], membership: Membership, user_id: str) -> list[Modification]:
@@ -120,6 +145,10 @@ def without_words(message: Message) -> Message:
     """A message that is deleted, as readers are told of it: that it is, and nothing that it said. So is an edit of one."""
     target = message.payload.target if isinstance(message.payload, Edit) else message.message_id
     return msgspec.structs.replace(message, payload=Deletion(target), metadata={}, referral={})
+
+
+def _in_order(said: list[tuple[tuple[int, int], T]]) -> tuple[T, ...]:
+    return tuple(each for _, each in sorted(said, key=itemgetter(0)))
 
 
 def _edited(payload: Content, new: Text | Media) -> Content:

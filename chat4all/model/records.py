@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import Media, Text
+from chat4all.model.content import Media, Text, Vote
 from chat4all.model.failures import Newer, Permanent
 from chat4all.model.messages import Message
 from chat4all.model.slots import rows
@@ -26,11 +26,11 @@ RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
 VERSION = 5
 # Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
-# Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event.
+# Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event, and votes.
 PARTS_VERSION = 2
 CONTENT_VERSION = 3
 TEAM_VERSION = 4
-FORWARDED_VERSION = 5
+FORWARDED_VERSION = VOTE_VERSION = 5
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"
@@ -162,6 +162,8 @@ def incoming_record(message: Message, partitions: int, headers: dict[str, str]) 
 
 def version_of(message: Message) -> int:
     """The version of the format that a reader must know to lose nothing of this message."""
+    if isinstance(message.payload, Vote):
+        return VOTE_VERSION
     if message.is_internal:
         return TEAM_VERSION
     points = message.reply_to or message.origin or message.forwarded or message.referral

@@ -208,8 +208,8 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     What the channel does not understand is given as text that says so; `sender_name` is what the address calls itself.
     `also_known_as` is a second address of the same person, where the provider gives two.
     `media`: a file to fetch with the channel (Files), as the provider names it. A message with several is several of these.
-    `speaker`: who of those that share the address wrote, where it is a group's. `edits`: the provider id of the message
-    whose words these replace; they begin with "[edited] ". `is_echo`: the account itself wrote to the address, in the
+    `speaker`, `speaker_id`: who of those that share the address wrote, where it is a group's. `edits`: the provider id of the
+    message whose words these replace; they begin with "[edited] ". `is_echo`: the account itself wrote to the address, in the
     provider's own app or with somebody else's. `referral`: the ad, post, product or link that they came from, in the
     provider's names.
     `content`: what it is, where it is more than words and a file; `text` then are the words that stand for it. Its `target`
@@ -219,6 +219,8 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     `press`: the button that was pressed waits for the signal `pressed` about this. `group`: what the messages of one album have
     in common, as the provider calls it: an id of its own, or the id of the message that held all of them. `is_history`: it was
     written before the account was connected, and nobody is to act on it now: it goes out to nobody and opens no window.
+    `is_where_target_is`: the provider does not say where it was said, but that is where the message went that it is `about`;
+    `address` is where it was said if nobody knows that message.
     """
 
     channel: str
@@ -234,6 +236,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     mime_type: str = ""
     filename: str = ""
     speaker: str = ""
+    speaker_id: str = ""
     edits: str = ""
     is_echo: bool = False
     referral: dict[str, str] = {}
@@ -246,6 +249,7 @@ class Inbound(Struct, frozen=True, omit_defaults=True):
     press: str = ""
     group: str = ""
     is_history: bool = False
+    is_where_target_is: bool = False
 
     @property
     def places(self) -> list[tuple[str, str]]:

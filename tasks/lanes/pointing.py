@@ -7,7 +7,19 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Content, Deletion, Edit, Media, Reaction, Text, first_words, said_by, words_of
+from chat4all.model.content import (
+    MODIFIERS,
+    Content,
+    Deletion,
+    Edit,
+    Media,
+    Reaction,
+    Text,
+    Vote,
+    first_words,
+    said_by,
+    words_of,
+)
 from chat4all.model.deliveries import (
     NOTHING_TO_DO,
     REPLACED,
@@ -131,7 +143,7 @@ def _targets(payload: Content, ids: Sequence[str]) -> tuple[str, ...]:
     if isinstance(payload, Deletion):
         return tuple(one for each in ids for one in each_id(each))
     firsts = tuple(each_id(each)[0] for each in ids)
-    return firsts[-1:] if isinstance(payload, Reaction) else firsts
+    return firsts[-1:] if isinstance(payload, Reaction | Vote) else firsts
 
 
 def goes_as_it_is(row: Delivery, limits: Limits) -> bool:

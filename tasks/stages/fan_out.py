@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Choices
+from chat4all.model.content import Choices, Poll
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
@@ -53,7 +53,7 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             first_index=message.resend_index,
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
-            asks=isinstance(message.payload, Choices),
+            asks=isinstance(message.payload, Choices | Poll),
             about=aims.pointer(message, recipient, partitions) if aims and not slot.part else None,
         )
 

@@ -10,7 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.content import MODIFIERS, Album, Choices, Content, Deletion, Edit, Media, Reaction, Text, words_of
+from chat4all.model.content import (
+    MODIFIERS,
+    Album,
+    Choices,
+    Content,
+    Deletion,
+    Edit,
+    Media,
+    Poll,
+    Reaction,
+    Text,
+    Vote,
+    words_of,
+)
 from chat4all.model.conversations import ConversationType, Membership
 from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Pointer, Withdrawn
 from chat4all.model.messages import Message, Recipient
@@ -20,7 +33,7 @@ from chat4all.model.slots import delivery_key, keys_to, slots
 from chat4all.ports import MessageStore
 
 Place = tuple[str, str]
-UNKNOWN_TARGET, NOT_ALLOWED = "unknown_target", "not_allowed"
+UNKNOWN_TARGET, NOT_ALLOWED, NO_SUCH_OPTION = "unknown_target", "not_allowed", "no_such_option"
 WORDS_MOST = 1000
 
 
@@ -67,6 +80,7 @@ class Aimed(Struct, frozen=True):
                 # Who says it in a client of ours says it now: else the older word of a provider would stand for ever.
                 provider_at=each.origin.at if each.origin else each.accepted_at,
                 members_version=each.members_version,
+                **_speaker(each),
             )
             for each, target in self._pointing()
             if isinstance(each.payload, MODIFIERS)
@@ -108,9 +122,34 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
             # Shown as it came: nobody here knows the message that it is about.
             kept.append(replace(message, payload=replace(message.payload, target="")))
         else:
-            reached = () if is_gone and not isinstance(message.payload, Deletion) else _recipients(message, target, readers)
-            kept.append(replace(message, recipients=reached, visibility=target.visibility))
+            is_told = isinstance(message.payload, Deletion) or not (is_gone or _is_count(message.payload))
+            reached = _recipients(message, target, readers) if is_told else ()
+            said = _with_titles(message.payload, target.payload)
+            kept.append(replace(message, payload=said, recipients=reached, visibility=target.visibility))
     return Aimed(kept, refused, targets, readers, frozenset(deleted))
+
+
+def _with_titles(modifier: Content, target: Content) -> Content:
+    """A vote with what stands at its numbers: who reads it alone sees no poll."""
+    if not isinstance(modifier, Vote) or not isinstance(target, Poll):
+        return modifier
+    titles = target.options if modifier.counts else tuple(target.options[each - 1] for each in _there(modifier, target))
+    return replace(modifier, titles=titles)
+
+
+def _is_count(modifier: Content) -> bool:
+    """How a poll stands is shown at the poll: nobody is written to at every vote."""
+    return isinstance(modifier, Vote) and bool(modifier.counts)
+
+
+def _there(vote: Vote, poll: Poll) -> list[int]:
+    return [each for each in vote.options if each <= len(poll.options)]
+
+
+def _speaker(message: Message) -> dict[str, str]:
+    """Who of those that share an address says it: each has a reaction and a vote of their own."""
+    number = message.origin.speaker_id if message.origin else ""
+    return {"speaker_id": number, "speaker": message.sender_name} if number else {}
 
 
 def _follows(message: Message) -> bool:
@@ -127,18 +166,25 @@ def _deleted(store: MessageStore, targets: Iterable[Message]) -> dict[int, int]:
 
 def _adds(message: Message) -> bool:
     """Whether somebody here adds to what is no more. What a provider brought has happened."""
-    return isinstance(message.payload, Edit | Reaction) and not message.origin and not message.resend_of
+    return isinstance(message.payload, Edit | Reaction | Vote) and not message.origin and not message.resend_of
 
 
 def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     """The target as this recipient of another message knows it, with its words."""
     said, origin = target.payload, target.origin
-    words, is_file = (said.text if isinstance(said, Choices) else words_of(said))[:WORDS_MOST], isinstance(said, Media | Album)
+    words, is_file = _asked(said)[:WORDS_MOST], isinstance(said, Media | Album)
     if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
         return Pointer(target.message_id, words, (origin.provider_id,), is_file=is_file)
     partition = partition_of(target.conversation_id, partitions)
     keys = keys_to(target, [(recipient.channel, recipient.address)], partition)
     return Pointer(target.message_id, words, (), tuple(map(str, keys)), is_file)
+
+
+def _asked(said: Content) -> str:
+    """The words of a target, without the answers that it offers."""
+    if isinstance(said, Choices | Poll):
+        return said.text if isinstance(said, Choices) else said.question
+    return words_of(said)
 
 
 def _withdraws(modifier: Content, target: Content) -> str:
@@ -191,6 +237,8 @@ def _fault(message: Message, target: Message | None, readers: Mapping[str, Membe
         return ""
     if target is None:
         return UNKNOWN_TARGET
+    if isinstance(message.payload, Vote):
+        return _fault_of_vote(message.payload, target.payload)
     is_theirs = _is_own(message, target)
     if isinstance(message.payload, Edit) and not is_theirs:
         return NOT_ALLOWED
@@ -199,6 +247,13 @@ def _fault(message: Message, target: Message | None, readers: Mapping[str, Membe
         is_owner = home is not None and home.conversation.owner == message.sender
         return "" if home and is_owner and home.conversation.type is ConversationType.GROUP else NOT_ALLOWED
     return ""
+
+
+def _fault_of_vote(vote: Vote, target: Content) -> str:
+    if not isinstance(target, Poll):
+        return NO_SUCH_OPTION
+    is_one_too_many = len(vote.options) > 1 and not target.multiple
+    return NO_SUCH_OPTION if is_one_too_many or len(_there(vote, target)) < len(vote.options) else ""
 
 
 def _readers(store: MessageStore, messages: Iterable[Message], targets: Mapping[Place, Message]) -> dict[str, Membership]:

@@ -34,7 +34,8 @@ NEEDED = {
                  "caption", "photo", "document", "voice", "audio", "sticker", "file_id", "live_period", "migrate_to_chat_id",
                  "migrate_from_chat_id", "animation", "live_photo", "video_note", "channel_post", "edited_channel_post",
                  "business_message", "edited_business_message", "deleted_business_messages", "business_connection_id",
-                 "message_ids", "message_thread_id", "is_topic_message"},
+                 "message_ids", "message_thread_id", "is_topic_message", "poll", "poll_answer", "poll_id", "option_ids", "user",
+                 "voter_chat", "options", "voter_count"},
 }  # fmt: skip
 NEEDED["instagram"] = NEEDED["messenger"] = {
     "entry", "messaging", "standby", "sender", "recipient", "id", "message", "message_edit", "reaction", "postback", "order",

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from telegram.request import BaseRequest as PtbRequest
 from telegram.request import RequestData
 
-from chat4all.channels import open_channel
+from chat4all.channels import open_channel, telegram_address
 from chat4all.model.content import (
     Album,
     Card,
@@ -44,7 +44,7 @@ ALBUM_SENT = {
     "ok": True,
     "result": [{"message_id": n, "date": 1, "chat": {"id": 123456, "type": "private"}, "media_group_id": "g"} for n in (9, 10)],
 }
-SENT = {"ok": True, "result": {"message_id": 9, "date": 1, "chat": {"id": 123456, "type": "private"}}}
+SENT: dict[str, Any] = {"ok": True, "result": {"message_id": 9, "date": 1, "chat": {"id": 123456, "type": "private"}}}
 RYE = Option("rye", "Rye", "dark", "Bread")
 WHEAT = Option("wheat", "Wheat", "light", "Bread")
 SHOP = Link("Shop", "https://shop.example/")
@@ -67,8 +67,8 @@ def media(mime_type: str, kind: str = "", size: int = 5) -> Media:
 
 
 def read(form: dict[str, str]) -> dict[str, Any]:
-    """The fields of a form; those that hold JSON as what they say. Telegram reads a true in whatever letters."""
-    given = {name: "true" if value == "True" else value for name, value in form.items()}
+    """The fields of a form; those that hold JSON as what they say. Telegram reads true and false in whatever letters."""
+    given = {name: value.lower() if value in {"True", "False"} else value for name, value in form.items()}
     return {name: json.loads(value) if value[:1] in {"{", "["} else value for name, value in given.items()}
 
 
@@ -176,10 +176,10 @@ TABLE: dict[str, tuple[Outgoing, Content, Library]] = {
         to(), Choices("Which?", CHOICES.options, "keyboard"),
         lambda bot: bot.send_message(123456, "Which?", reply_markup=telegram.ReplyKeyboardMarkup(KEYS, resize_keyboard=True)),
     ),
-    "poll": (to(), Poll("When?", ("Nine", "Ten")), lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"])),
+    "poll": (to(), Poll("When?", ("Nine", "Ten")), lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"], False)),
     "poll with several answers": (
         to(), Poll("When?", ("Nine", "Ten"), multiple=True),
-        lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"], allows_multiple_answers=True),
+        lambda bot: bot.send_poll(123456, "When?", ["Nine", "Ten"], False, allows_multiple_answers=True),
     ),
     "reaction": (to(targets=("123456:8",)), Reaction(emoji="👍"), lambda bot: bot.set_message_reaction(123456, 8, "👍")),
     "reaction of another sort": (
@@ -278,6 +278,34 @@ async def test_a_refused_reaction_says_why(words: str, reason: str, opened: Open
     assert caught.value.reason == reason
 
 
+async def test_a_poll_has_an_id_of_its_own_and_tells_who_votes_where_it_may(opened: Open) -> None:
+    """In a channel of Telegram's own it may not: nothing was sent by the call that was refused, and the poll counts only."""
+    calls: list[str] = []
+
+    async def handler(request: BaseRequest) -> web.Response:
+        calls.append(dict(parse_qsl(await request.text()))["is_anonymous"].lower())
+        words = "Bad Request: non-anonymous polls can't be sent to channel chats"
+        if calls == ["false"]:
+            return web.json_response({"ok": False, "error_code": 400, "description": words}, status=400)
+        options = [{"text": each, "voter_count": 0, "persistent_id": each} for each in ("Nine", "Ten")]
+        poll = {"id": "521", "question": "When?", "options": options, "total_voter_count": 0, "is_closed": False}
+        poll |= {
+            "is_anonymous": True,
+            "type": "regular",
+            "allows_multiple_answers": False,
+            "allows_revoting": True,
+            "members_only": False,
+        }
+        return web.json_response({"ok": True, "result": {**SENT["result"], "poll": poll}})
+
+    async with serving(handler) as url:
+        taken = await opened("telegram", url).send_content(to(), Poll("When?", ("Nine", "Ten")))
+    assert calls == ["false", "true"]
+    first, poll = each_id(taken)
+    assert (first.partition(":")[0], poll) == ("123456", "poll:521")
+    assert telegram_address.named(poll) is None, "no call may take it for a message"
+
+
 async def test_what_was_changed_already_is_changed(opened: Open) -> None:
     """An edit that is made a second time is refused by Telegram as no change: it is what was wanted."""
     refusal = {"ok": False, "error_code": 400, "description": "Bad Request: message is not modified: specified new message …"}
@@ -314,7 +342,7 @@ def carried(data: bytes = b"pixels") -> Body:
     return Body(len(data), chunks, 1.0)
 
 
-AS_DOCUMENT = {"ok": True, "result": SENT["result"] | {"document": {"file_id": "DOC", "file_unique_id": "d"}}}  # type: ignore[operator]
+AS_DOCUMENT = {"ok": True, "result": SENT["result"] | {"document": {"file_id": "DOC", "file_unique_id": "d"}}}
 
 
 @pytest.mark.parametrize("why", ["PHOTO_INVALID_DIMENSIONS", "IMAGE_PROCESS_FAILED", "wrong remote file: PHOTO_EXT_INVALID"])

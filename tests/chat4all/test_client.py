@@ -126,6 +126,7 @@ ABOUT = {"type": "reaction", "target": "m", "emoji": "👍"}
         (lambda client: client.ask("Tea?", ["Yes"], "list", to="bob"),
          {"type": "choices", "text": "Tea?", "options": [{"id": "Yes", "title": "Yes"}], "style": "list"}),
         (lambda client: client.react("m", "👍", "c"), ABOUT),
+        (lambda client: client.vote("m", [2], "c"), {"type": "vote", "target": "m", "options": [2]}),
         (lambda client: client.edit("m", "Hi", "c"),
          {"type": "edit", "target": "m", "content": {"type": "text", "text": "Hi"}}),
         (lambda client: client.delete("m", "c"), {"type": "deletion", "target": "m"}),

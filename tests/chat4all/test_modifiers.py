@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat4all.model.content import Deletion, Edit, Location, Media, Modifier, Reaction, Text
+from chat4all.model.content import Deletion, Edit, Location, Media, Modifier, Poll, Reaction, Text, Vote
 from chat4all.model.messages import Message
-from chat4all.model.modifiers import Current, Modification, Reacted, as_it_is_now, merged
+from chat4all.model.modifiers import Current, Modification, Reacted, Voted, as_it_is_now, merged
 from tests.contracts.modified import several
 
 SAID = Message("m", "c", "ana", Text("hello"), 1, 5, seq=1)
@@ -41,16 +41,32 @@ def test_a_deletion_absorbs_all_else(drawn: list[Modification], deletions: list[
         assert now.payload is not None
 
 
-@given(several("reaction"))
+@given(several("reaction", "vote"))
 def test_of_a_senders_reactions_the_newest_counts(drawn: list[Modification]) -> None:
-    """One of each sender at most, in the order in which they were said; one that was taken back is none."""
-    shown = as_it_is_now(SAID, [each for each in drawn if each.target_seq == 1]).reactions
-    mine: dict[str, Modification] = {}
+    """One of each kind, sender and speaker at most, in the order in which they were said; one that was taken back is none."""
+    now = as_it_is_now(SAID, [each for each in drawn if each.target_seq == 1])
+    mine: dict[tuple[str, str, str], Modification] = {}
     for each in sorted((each for each in drawn if each.target_seq == 1), key=lambda each: each.order):
-        mine[each.sender] = each
-    standing = [each for each in sorted(mine.values(), key=lambda each: each.order) if each.content != Reaction("m", "")]
-    assert [each.sender for each in shown] == [each.sender for each in standing]
-    assert [each.at for each in shown] == [each.said_at for each in standing]
+        mine[each.kind, each.sender, each.speaker_id] = each
+    newest = sorted(mine.values(), key=lambda each: each.order)
+    standing = [each for each in newest if each.content not in (Reaction("m", ""), Vote("m"))]
+    for shown, kind in ((now.reactions, "reaction"), (now.votes, "vote")):
+        wanted = [(each.sender, each.said_at, each.speaker) for each in standing if each.kind == kind]
+        assert [(each.sender, each.at, each.speaker) for each in shown] == wanted
+
+
+def test_a_vote_stands_beside_reactions_and_a_changed_one_takes_its_place() -> None:
+    """Those who share an address have a vote each; how a poll stands is one more, of who counted it."""
+    asked = msgspec.structs.replace(SAID, payload=Poll("When?", ("Nine", "Ten")))
+    ines, caio = ({"speaker_id": "6010", "speaker": "Ines"}, {"speaker_id": "6020", "speaker": "Caio"})
+    told: list[tuple[int, Modifier, dict[str, str]]] = [
+        (2, Vote("m", (1,)), ines), (3, Vote("m", (1,)), caio), (4, Vote("m", (2,)), ines), (5, Vote("m"), caio),
+        (6, Reaction("m", "👍"), ines), (7, Vote("m", counts=(4, 1)), {}),
+    ]  # fmt: skip
+    said = [msgspec.structs.replace(of(content, seq, "group"), **who) for seq, content, who in told]
+    now = as_it_is_now(asked, said)
+    assert now.votes == (Voted(Vote("m", (2,)), "group", 1_004, "Ines"), Voted(Vote("m", counts=(4, 1)), "group", 1_007))
+    assert [each.speaker for each in now.reactions] == ["Ines"]
 
 
 def test_a_message_that_nothing_was_said_of_is_as_it_was() -> None:

@@ -21,9 +21,11 @@ from chat4all.model.content import (
     Location,
     Media,
     Option,
+    Poll,
     Reaction,
     Text,
     Unsupported,
+    Vote,
     shown,
 )
 from chat4all.model.ids import private_conversation_id
@@ -178,13 +180,16 @@ def test_messages_are_answered_changed_and_reacted_to(typed: Typed, road: Road) 
     typed.fine("send", talk, "Of course", "--reply-to", known.message_id)
     typed.fine("react", known.message_id, "👍")
     typed.fine("react", known.message_id, "")
+    typed.fine("vote", known.message_id, "2", "1")
+    typed.fine("vote", known.message_id)
     typed.fine("edit", known.message_id, "Hello", "Bob")
     typed.fine("delete", known.message_id, "--conversation", talk)
-    answer, *changes = newest(road)[-5:]
+    answer, *changes = newest(road)[-7:]
     assert (answer.reply_to, answer.payload) == (known.message_id, Text("Of course"))
     target = known.message_id
     assert [each.payload for each in changes] == [
-        Reaction(target, "👍"), Reaction(target, ""), Edit(Text("Hello Bob"), target), Deletion(target),
+        Reaction(target, "👍"), Reaction(target, ""), Vote(target, (2, 1)), Vote(target),
+        Edit(Text("Hello Bob"), target), Deletion(target),
     ]  # fmt: skip
     assert {each.conversation_id for each in changes} == {talk}
 
@@ -196,6 +201,7 @@ PRINTED = [
     (Location(1, 2, "Home"), "📍 Home⏎https://maps.google.com/?q=1.0,2.0"),
     (Choices("Tea?", (Option("y", "Yes"), Option("n", "No"))), "Tea?⏎1. Yes⏎2. No"),
     (Reaction("7f1c0f9a-58b7", "👍"), "↩ 7f1c0f9a: 👍"),
+    (Vote("7f1c0f9a-58b7", (2,), ("Ten\x07",)), "↩ 7f1c0f9a: 🗳 Ten·"),
     (Edit(Text("Hi"), "7f1c0f9a-58b7"), "↩ 7f1c0f9a: ✎ Hi"),
     (Deletion("7f1c0f9a-58b7"), "↩ 7f1c0f9a: [took a message back]"),
     (Unsupported("dice", "a \u202e die"), "a · die"),
@@ -217,6 +223,19 @@ def test_history_shows_what_became_of_a_message() -> None:
     since = {"edited_at": "2026-01-01T00:00:01Z", "reactions": [{"emoji": "👍\x1b", "sender": "bob", "at": "x"}]}
     message = {"sender": "bob", "status": "SENT", "accepted_at": "2026-01-01T00:00:00Z", "payload": shown(Text("hi"))} | since
     assert message_line(message).endswith("bob: hi (edited) 👍·  ✓")
+
+
+def test_history_shows_how_a_poll_stands() -> None:
+    """By option, whether each vote is told or only their number."""
+    votes = [{"options": [2], "titles": ["Ten"], "sender": "bob", "at": "x"},
+             {"titles": ["Nine", "Ten"], "counts": [3, 1], "sender": "channel", "at": "x"}]  # fmt: skip
+    poll = {
+        "sender": "bob",
+        "status": "SENT",
+        "accepted_at": "2026-01-01T00:00:00Z",
+        "payload": shown(Poll("When?", ("Nine", "Ten"))),
+    }
+    assert message_line(poll | {"votes": votes}).endswith("(Nine: 3, Ten: 2)  ✓")
 
 
 @given(contents(*get_args(Content)))

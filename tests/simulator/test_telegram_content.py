@@ -20,9 +20,12 @@ from chat4all.model.content import (
     Location,
     Media,
     Option,
+    Poll,
     Reaction,
     Text,
+    Vote,
 )
+from chat4all.model.deliveries import each_id
 from chat4all.model.failures import Permanent
 from chat4all.ports import FileLink, Inbound, Outgoing
 from ops.simulator.providers.telegram import Telegram
@@ -142,6 +145,29 @@ async def test_a_poll_is_what_was_asked(world: World) -> None:
     assert len(await heard(world)) == 1
     message = theirs(world).message
     assert message is not None and message.poll is not None and message.poll.question == "When?"
+
+
+async def test_people_vote_and_a_poll_without_names_is_counted(world: World) -> None:
+    """As Telegram tells it: who chose what, by the poll's id; else how many. What the poll does not have nobody can choose."""
+    asked, poll = each_id(await sent(world, Poll("When?", ("Nine", "Ten"))))
+    for options in ([2], []):
+        await world.says("telegram", CAIO, "", content={"type": "vote", "target": asked, "options": options}, name="Caio")
+    one, gone = await heard(world, 2)
+    assert [(each.content, each.about, each.address) for each in (one, gone)] == [
+        (Vote(options=(2,)), poll, CAIO), (Vote(), poll, CAIO),
+    ]  # fmt: skip
+    answer = theirs(world).poll_answer
+    assert answer is not None and answer.user is not None and answer.option_ids == () and f"poll:{answer.poll_id}" == poll
+    _, hidden = await bot(world, "sendPoll", chat_id=CAIO, question="When?", options=["Nine", "Ten"])
+    number = hidden["result"]["message_id"]
+    await world.says("telegram", CAIO, "", content={"type": "vote", "target": f"{CAIO}:{number}", "options": [1]})
+    [counted] = (await heard(world, 3))[-1:]
+    assert (counted.content, counted.address) == (Vote(counts=(1, 0)), "")
+    known = theirs(world).poll
+    assert known is not None and known.total_voter_count == 1
+    for wrong in ({"target": asked, "options": [3]}, {"target": asked, "options": [1, 2]}, {"target": "9:9", "options": [1]}):
+        body = {"channel": "telegram", "from": CAIO, "text": "", "content": {"type": "vote", **wrong}}
+        await world.control("POST", "/inbound", 422, json=body)
 
 
 async def test_an_answer_quotes_and_goes_also_when_the_quoted_is_gone(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Choices, Content, Deletion, Edit, Media, Option, Reaction, Text
+from chat4all.model.content import Choices, Content, Deletion, Edit, Media, Option, Poll, Reaction, Text, Vote
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Permanent
@@ -180,6 +180,53 @@ async def test_who_may_change_what(bench: Bench, why: str) -> None:
     assert len(sent) == (4 if reason else 6)
     stored = [each.message_id for each in bench.road.store.page(TALK, None, None, 20)]
     assert (new_id("message", TALK, 3) in stored) is not bool(reason)
+
+
+VOTES: dict[str, tuple[Vote, dict[str, Any], str, list[str]]] = {
+    "for one": (Vote(target(), (2,)), {}, "", ["Ten"]),
+    "for several": (Vote(target(), (2, 1)), {"multiple": True}, "", ["Ten", "Nine"]),
+    "taken back": (Vote(target()), {}, "", []),
+    "for one too many": (Vote(target(), (1, 2)), {}, "no_such_option", []),
+    "for what is not there": (Vote(target(), (3,)), {}, "no_such_option", []),
+}
+
+
+@pytest.mark.parametrize("why", VOTES)
+async def test_a_vote_says_what_it_is_for_and_goes_to_whom_the_poll_went(bench: Bench, why: str) -> None:
+    """In words, for no provider lets an account vote; one that the poll does not have is rejected."""
+    vote, more, reason, titles = VOTES[why]
+    poll = replace(first(), payload=Poll("When?", ("Nine", "Ten"), **more))
+    sent = await carried(bench, poll, pointing(vote, sender="alice", sender_name="Alice"))
+    assert [each.reason for each in bench.road.events("rejected")] == ([reason] if reason else [])
+    said = "[took a vote back]" if not vote.options else f"🗳 {', '.join(titles)}"
+    told = [] if reason else [f"Alice: {said} to “When?”"] * 2
+    assert [words for _, words in sent[2:]] == told
+    kept = [each for some in bench.road.store.modifications([(TALK, 1)]).values() for each in some]
+    assert [each.content for each in kept] == ([] if reason else [replace(vote, titles=tuple(titles))])
+
+
+async def test_a_vote_is_for_a_poll(bench: Bench) -> None:
+    """Words cannot be voted on."""
+    await carried(bench, first(), pointing(Vote(target(), (1,))))
+    assert [each.reason for each in bench.road.events("rejected")] == ["no_such_option"]
+
+
+async def test_each_of_a_group_votes_and_counts_are_told_to_nobody(bench: Bench) -> None:
+    """One member's vote leaves the others' alone. How many chose what is kept at the poll, and written to no one."""
+    origin = Origin("whatsapp", "1", ANA.address, "v1", 1, speaker_id="6010")
+    ines = replace(pointing(Vote(target(), (2,)), sender=ANA.user_id, sender_name="Ines"), origin=origin)
+    caio = replace(pointing(Vote(target(), (1,)), 3, sender=ANA.user_id, sender_name="Caio"),
+                   origin=replace(origin, provider_id="v2", speaker_id="6020"))  # fmt: skip
+    counted = replace(pointing(Vote(target(), counts=(1, 1)), 4, sender=ANA.user_id),
+                      origin=replace(origin, provider_id="v3", speaker_id=""))  # fmt: skip
+    sent = await carried(bench, replace(first(), payload=Poll("When?", ("Nine", "Ten"))), ines, caio, counted)
+    assert [words for _, words in sent[2:]] == ["Ines: 🗳 Ten to “When?”", "Caio: 🗳 Nine to “When?”"]
+    [kept] = bench.road.store.modifications([(TALK, 1)]).values()
+    assert sorted((each.speaker, each.content) for each in kept) == [
+        ("", Vote(target(), titles=("Nine", "Ten"), counts=(1, 1))),
+        ("Caio", Vote(target(), (1,), ("Nine",))),
+        ("Ines", Vote(target(), (2,), ("Ten",))),
+    ]
 
 
 async def test_a_reply_quotes(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat4all.model.content import Deletion, Edit, Modifier, Reaction, Text
+from chat4all.model.content import Deletion, Edit, Modifier, Reaction, Text, Vote
 from chat4all.model.messages import Message
 from chat4all.model.modifiers import Modification, Place
 from chat4all.ports import Registration
@@ -58,6 +58,23 @@ def test_reactions_and_edits_are_shown_with_their_message(gateway: Driver) -> No
         assert found["payload"] == {"type": "text", "text": "hello"}
         assert (found["edited_at"], found["reactions"]) == (AT, [{"emoji": "👍", "sender": "bob", "at": AT}])
         assert "deleted_at" not in found
+
+
+def test_votes_are_shown_at_their_poll(gateway: Driver) -> None:
+    """The newest of everybody, by number and words, with who it is where several share an address."""
+    talk = gateway.group("alice", "bob")
+    poll = {"type": "poll", "question": "When?", "options": ["Nine", "Ten"]}
+    gateway.ask("alice", "POST", "/v1/messages", {"conversation_id": talk, "payload": poll}, 202)
+    [message] = [each for each in gateway.process() if each.conversation_id == talk]
+    modify(gateway, message, Vote(message.message_id, (1,), ("Nine",)), "bob", seq=1_000_001)
+    modify(gateway, message, Vote(message.message_id, (2,), ("Ten",)), "bob", seq=1_000_002)
+    ines = {"speaker_id": "6010", "speaker": "Ines"}
+    modify(gateway, message, Vote(message.message_id, (1,), ("Nine",)), "group", seq=1_000_003, **ines)
+    for found in (shown(gateway, message), page(gateway, message)[0]):
+        assert found["votes"] == [
+            {"options": [2], "titles": ["Ten"], "sender": "bob", "at": AT},
+            {"options": [1], "titles": ["Nine"], "sender": "group", "sender_name": "Ines", "at": AT},
+        ]
 
 
 def test_what_nothing_was_said_of_is_as_before(gateway: Driver) -> None:

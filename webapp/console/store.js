@@ -125,7 +125,7 @@ export class Store extends EventTarget {
   #told(message) {
     const id = message.conversation_id;
     const conversation = this.conversations.get(id);
-    if (!["reaction", "edit", "deletion"].includes(message.payload.type)) this.previews.set(id, message);
+    if (!["reaction", "vote", "edit", "deletion"].includes(message.payload.type)) this.previews.set(id, message);
     if (!conversation) return this.#learn(id);
     this.#toFront(conversation);
     conversation.last_activity_at = message.accepted_at;

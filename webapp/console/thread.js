@@ -4,7 +4,7 @@ import { call, get, Problem } from "./api.js";
 
 const PAGE = 50;
 const MOST = 300;
-const MODIFIERS = ["reaction", "edit", "deletion"];
+const MODIFIERS = ["reaction", "vote", "edit", "deletion"];
 const TRIES = 5;
 const FIRST_MS = 700;
 const SOON_MS = 250;

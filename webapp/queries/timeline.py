@@ -25,7 +25,7 @@ from chat4all.model.deliveries import (
     state,
 )
 from chat4all.model.messages import Message, Origin, Recipient
-from chat4all.model.modifiers import Current, as_it_is_now, readable, without_words
+from chat4all.model.modifiers import Current, Reacted, Voted, as_it_is_now, readable, without_words
 from chat4all.model.records import Cost, partition_of
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import Channel, Limits, MessageStore
@@ -163,11 +163,22 @@ def said(message: Message, now: Current, original: bool) -> dict[str, Any]:
     since = {
         "metadata": shown.metadata,
         "referral": shown.referral,
-        "reactions": [{"emoji": each.emoji, "sender": each.sender, "at": rfc3339(each.at)} for each in now.reactions],
+        "reactions": [{"emoji": each.emoji} | _by(each) for each in now.reactions],
+        "votes": [_vote(each) for each in now.votes],
         "edited_at": rfc3339(now.edited_at) if now.edited_at else "",
         "deleted_at": rfc3339(now.deleted_at) if now.deleted_at else "",
     }
     return {"payload": content.shown(payload)} | without_blanks(since)
+
+
+def _by(each: Reacted | Voted) -> dict[str, str]:
+    return {"sender": each.sender, "at": rfc3339(each.at)} | ({"sender_name": each.speaker} if each.speaker else {})
+
+
+def _vote(each: Voted) -> dict[str, Any]:
+    vote = each.vote
+    chosen = {"options": list(vote.options), "titles": list(vote.titles), "counts": list(vote.counts)}
+    return without_blanks(chosen) | _by(each)
 
 
 def _beside(message: Message) -> dict[str, Any]:

@@ -140,6 +140,7 @@ SEVERAL: dict[str, Any] = {
                 "options": [{"id": "mon-am", "title": "Monday"}, {"id": "tue-pm", "title": "Tuesday"}],
             },
         },
+        "vote": {"to": ["bob"], "payload": {"type": "vote", "target": MESSAGE_ID, "options": [2]}},
         "reaction": {"to": ["bob"], "payload": {"type": "reaction", "target": MESSAGE_ID, "emoji": "👍"}},
         "edit": {
             "to": ["bob"],

@@ -137,6 +137,18 @@ class ReactionOut(ResponseModel):
 
     emoji: str
     sender: str
+    sender_name: Annotated[str, Field(description="Who it is, where several share the sender's address")] = ""
+    at: Time
+
+
+class VoteOut(ResponseModel):
+    """What somebody chose in a poll. `counts`: of one that tells no names, how many chose each option, in their order."""
+
+    options: Annotated[list[int], Field(default_factory=list, description="Their numbers, from 1")]
+    titles: Annotated[list[str], Field(default_factory=list)]
+    counts: Annotated[list[int], Field(default_factory=list)]
+    sender: str
+    sender_name: Annotated[str, Field(description="Who it is, where several share the sender's address")] = ""
     at: Time
 
 
@@ -162,6 +174,7 @@ class MessageOut(ResponseModel):
         dict[str, str], Field(default_factory=dict, description="The ad, product or link that the person came from")
     ]
     reactions: Annotated[list[ReactionOut], Field(default_factory=list)]
+    votes: Annotated[list[VoteOut], Field(default_factory=list, description="Of a poll: the newest of everybody")]
     edited_at: Time | None = None
     deleted_at: Time | None = None
     status: State

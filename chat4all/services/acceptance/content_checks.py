@@ -17,6 +17,7 @@ from chat4all.model.content import (
     Reaction,
     Template,
     Text,
+    Vote,
 )
 from chat4all.model.drafts import AlbumDraft, MediaDraft, Sendable
 from chat4all.model.ids import is_uuid
@@ -82,11 +83,17 @@ def _template(template: Template) -> Iterable[Wrong]:
     yield from (_needed(name) for name in ("name", "language") if not getattr(template, name).strip())
 
 
-def _pointing(payload: Answer | Reaction | Edit | Deletion) -> Iterable[Wrong]:
+def _pointing(payload: Answer | Reaction | Vote | Edit | Deletion) -> Iterable[Wrong]:
     if not is_uuid(payload.target):
         yield ("malformed_uuid", "the message_id of what this is about", "target")
     if isinstance(payload, Reaction) and (len(payload.emoji) > EMOJI_MOST or payload.emoji.isalnum()):
         yield ("invalid", "one emoji; empty takes the reaction back", "emoji")
+    if isinstance(payload, Vote):
+        if len(set(payload.options)) < len(payload.options):
+            yield ("invalid", "each option once, by its number from 1; none takes the vote back", "options")
+        yield from (
+            ("invalid", "the service says it of the poll", name) for name in ("titles", "counts") if getattr(payload, name)
+        )
     if isinstance(payload, Edit):
         if not isinstance(payload.content, Text):
             yield ("invalid", "only words can be edited: a text", "content")
@@ -164,5 +171,5 @@ FAULTS: dict[type, Callable[[Any], Iterable[Wrong]]] = {
     Choices: _choices,
     Form: _form,
     Template: _template,
-    **dict.fromkeys((Answer, Reaction, Edit, Deletion), _pointing),
+    **dict.fromkeys((Answer, Reaction, Vote, Edit, Deletion), _pointing),
 }

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from chat4all.model.content import Answer, Content, Deletion, Edit, Reaction, Text
+from chat4all.model.content import Answer, Content, Deletion, Edit, Reaction, Text, Vote
 from chat4all.model.conversations import Membership
 from chat4all.model.files import StoredFile
 from chat4all.model.ids import first_message_id, provider_message_id
@@ -30,7 +30,7 @@ class Arrival:
         self.edits = ""
         self.pointed = NOWHERE
         self.spoken: Spoken | None = None
-        self.answer: Answer | None = None
+        self.answer: Answer | Vote | None = None
 
     @property
     def conversation_id(self) -> str:
@@ -60,7 +60,7 @@ def payload_of(arrival: Arrival) -> Content:
         return Edit(words, arrival.pointed.about or arrival.edits)
     if file:
         return announced(file, inbound.text, inbound.kind)
-    if isinstance(content, Reaction | Deletion):
+    if isinstance(content, Reaction | Vote | Deletion):
         return replace(content, target=arrival.pointed.about)
     if isinstance(content, Answer):
         _, option_id, title = arrival.pointed.option or ("", content.option_id, content.title)
@@ -73,4 +73,13 @@ def payload_of(arrival: Arrival) -> Content:
 def origin_of(inbound: Inbound) -> Origin:
     """Where it comes from."""
     app = "provider" if inbound.is_echo else ""
-    return Origin(inbound.channel, inbound.account, inbound.address, inbound.provider_id, inbound.at, app, inbound.group)
+    return Origin(
+        inbound.channel,
+        inbound.account,
+        inbound.address,
+        inbound.provider_id,
+        inbound.at,
+        app,
+        inbound.group,
+        inbound.speaker_id,
+    )

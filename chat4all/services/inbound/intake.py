@@ -30,6 +30,7 @@ from chat4all.services.inbound.inbound_message import Arrival, origin_of, payloa
 from chat4all.services.inbound.learned_names import LearnedNames
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
+from chat4all.services.inbound.whereabouts import located
 from chat4all.services.windows import opened_windows
 from chat4all.telemetry import metrics, tracing
 
@@ -100,13 +101,16 @@ class Arrivals:
             metrics.DEFERRED_ENDED.of(*labels).add()
 
     def _append_all(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
-        inbound = [each for each in updates if isinstance(each, Inbound)]
+        placed = located(self._store, [each for each in updates if isinstance(each, Inbound)])
+        inbound = [each for each in placed if each.address]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
         records, messages = self._inbound_records(inbound) if inbound else ([], [])
         records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
         if records or messages:
             self._append(records, messages, carried)
+        for each in (each for each in placed if not each.address):
+            metrics.PROVIDER_UPDATES.of(each.channel, "passed_over").add()
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
         for (channel, kind), number in Counter(kinds).items():
             metrics.PROVIDER_UPDATES.of(channel, kind).add(number)

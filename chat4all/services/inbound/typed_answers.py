@@ -1,4 +1,5 @@
 """Answers that people write: where choices were offered, a number or an option's title chooses as a press of a button does.
+A poll is voted on in the same way, and in one that takes several options by several numbers.
 
 Only of choices that were the last thing sent to that very address, before the answer was written, with nothing in doubt about
 them. The first to answer wins; what comes after it stays words (docs/decisions/content.md).
@@ -8,13 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from chat4all.model.content import Answer, Choices, Option
+from chat4all.model.content import Answer, Choices, Content, Option, Poll, Vote
 from chat4all.model.deliveries import Delivery, DeliveryKey
 from chat4all.model.messages import Message
 from chat4all.model.records import partition_of
 from chat4all.model.slots import keys_to
 from chat4all.ports import Arrived, Inbound, MessageStore, Spoken
 
+NUMBERS = re.compile(r"[0-9]{1,2}(?:(?:\s*[,;/&+]\s*|\s+)[0-9]{1,2})*")
 NUMBER = re.compile(r"[#(]?([0-9]{1,2})[.)]?")
 # Clocks of providers count whole seconds.
 SECOND_MS = 1000
@@ -33,16 +35,16 @@ class Written(Protocol):
         """Where it goes."""
 
 
-def answers(store: MessageStore, partitions: int, written: Sequence[Written]) -> dict[str, Answer]:
+def answers(store: MessageStore, partitions: int, written: Sequence[Written]) -> dict[str, Answer | Vote]:
     """By message_id, what these texts choose. Asks the store only where the last thing said offered choices."""
     choosing = [each for each in reversed(written) if _may_choose(each)]
     likely = {(each.conversation_id, each.spoken.asked): each for each in choosing if each.spoken}
     messages = store.messages(list(likely)) if likely else {}
     asked = []
     for place, message in messages.items():
-        option = chosen(likely[place].inbound.text, message.payload.options) if isinstance(message.payload, Choices) else None
-        if option:
-            asked.append((likely[place], message, option))
+        answer = read(likely[place].inbound.text, message.payload, message.message_id)
+        if answer:
+            asked.append((likely[place], message, answer))
     if not asked:
         return {}
     keys = {each.message_id: _keys(message, each.inbound, partitions) for each, message, _ in asked}
@@ -64,6 +66,25 @@ def _keys(message: Message, inbound: Inbound, partitions: int) -> list[DeliveryK
     return keys_to(message, inbound.places, partition)
 
 
+def read(text: str, asked: Content, message_id: str) -> Answer | Vote | None:
+    """What these words say to what was asked; None: nothing."""
+    if isinstance(asked, Choices):
+        option = chosen(text, asked.options)
+        return Answer(message_id, option.id, option.title) if option else None
+    numbers = voted(text, asked) if isinstance(asked, Poll) else ()
+    return Vote(message_id, numbers) if numbers else None
+
+
+def voted(text: str, poll: Poll) -> tuple[int, ...]:
+    """The numbers of the options that these words name; none: they are no vote."""
+    options = [Option(str(number), title) for number, title in enumerate(poll.options, 1)]
+    one = chosen(text, options)
+    if one:
+        return (int(one.id),)
+    several = tuple(dict.fromkeys(map(int, re.findall("[0-9]+", text)))) if NUMBERS.fullmatch(text.strip()) else ()
+    return several if poll.multiple and all(0 < each <= len(options) for each in several) else ()
+
+
 def chosen(text: str, options: Sequence[Option]) -> Option | None:
     """The option that these words name: by its number, or by its title whatever the case."""
     number = NUMBER.fullmatch(text.strip())
@@ -80,7 +101,7 @@ def _was_read(inbound: Inbound, keys: Sequence[DeliveryKey], rows: dict[Delivery
     return bool(keys) and len(sent) == len(keys) and all(0 < at < inbound.at + SECOND_MS for at in sent)
 
 
-def _first(store: MessageStore, found: Sequence[tuple[Written, Message, Option]]) -> dict[str, Answer]:
+def _first(store: MessageStore, found: Sequence[tuple[Written, Message, Answer | Vote]]) -> dict[str, Answer | Vote]:
     """Of several answers to the same choices from the same address the first that was registered."""
     marks = [
         (
@@ -93,7 +114,7 @@ def _first(store: MessageStore, found: Sequence[tuple[Written, Message, Option]]
     ]
     kept = store.register_inbound(marks) if marks else []
     return {
-        each.message_id: Answer(message.message_id, option.id, option.title)
-        for (each, message, option), first in zip(found, kept, strict=True)
+        each.message_id: answer
+        for (each, _, answer), first in zip(found, kept, strict=True)
         if first.message_id == each.message_id
     }

@@ -32,6 +32,7 @@ class Chats:
     """The newest messages by their ids. `presses`: of buttons, by id, and whether each was answered.
 
     What is older than those that are kept is taken to be there, and nothing is known of it. `connections`: of businesses.
+    `votes`: in polls, by the id of the message, whose and for which options, from 0.
     """
 
     def __init__(self, numbers: Numbers) -> None:
@@ -39,6 +40,7 @@ class Chats:
         self._messages: dict[str, Message] = {}
         self.presses: dict[str, bool] = {}
         self.connections: set[str] = set()
+        self.votes: dict[str, dict[int, list[int]]] = {}
 
     def keep(self, provider_id: str, message: Message) -> Message:
         """Remember a message as it stands now."""

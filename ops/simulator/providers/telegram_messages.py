@@ -1,6 +1,7 @@
 """Messages as Telegram's Bot API writes them: those that bots sent, and those that people write."""
 
 from typing import Any
+from zlib import crc32
 
 from ops.simulator.model import Attached, Said, Send
 from ops.simulator.providers.telegram_chats import place
@@ -49,7 +50,8 @@ def _beside(address: str) -> dict[str, Any]:
 def sender(said: Said) -> dict[str, Any]:
     """Who writes: in a group somebody of it."""
     chat = place(said.sender).chat
-    return {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
+    number = crc32(said.name.encode()) if chat.startswith("-") and said.name else abs(int(chat))
+    return {"id": number, "is_bot": False, "first_name": said.name or f"Person {chat}"}
 
 
 def kind_of(attached: Attached) -> str:
@@ -106,13 +108,13 @@ def sent(send: Send, message_id: int, at: int) -> dict[str, Any]:
 
 
 def poll(content: dict[str, Any], number: int) -> dict[str, Any]:
-    """A poll that nobody has voted in."""
+    """A poll that nobody has voted in. Its id has nothing to do with that of its message."""
     texts = enumerate(content["options"], 1)
     options = [{"text": each, "voter_count": 0, "persistent_id": str(place)} for place, each in texts]
     asked = {"question": content["question"], "allows_multiple_answers": content.get("multiple", False)}
-    state = {"total_voter_count": 0, "is_closed": False, "is_anonymous": True, "type": "regular"}
+    state = {"total_voter_count": 0, "is_closed": False, "is_anonymous": not content.get("names"), "type": "regular"}
     state |= {"allows_revoting": True, "members_only": False}
-    return {"id": str(number), **asked, "options": options, **state}
+    return {"id": str((1 << 61) + number), **asked, "options": options, **state}
 
 
 def _answered(provider_id: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -107,6 +107,24 @@ def _reacted(said: Said, where: Place, chats: Chats) -> Told:
     return "message_reaction", told | {"date": said.at // 1000, "old_reaction": [], "new_reaction": new}
 
 
+def _voted(said: Said, _where: Place, chats: Chats) -> Told:
+    """Who votes is told of a poll with names; of all others how many chose each option."""
+    message, person = chats.said(_target(said)), telegram_messages.sender(said)
+    poll, chosen = message.get("poll"), [int(each) - 1 for each in said.content.get("options", [])]
+    if not poll or not all(0 <= each < len(poll["options"]) for each in chosen):
+        raise ValueError("target and options: the id of a poll, and numbers of its options from 1")
+    if len(chosen) > 1 and not poll["allows_multiple_answers"]:
+        raise ValueError("options: this poll takes one")
+    votes = chats.votes.setdefault(_target(said), {})
+    votes[person["id"]] = chosen
+    if not poll["is_anonymous"]:
+        named = [poll["options"][each]["persistent_id"] for each in chosen]
+        return "poll_answer", {"poll_id": poll["id"], "user": person, "option_ids": chosen, "option_persistent_ids": named}
+    every = [each for some in votes.values() for each in some]
+    options = [each | {"voter_count": every.count(place)} for place, each in enumerate(poll["options"])]
+    return "poll", poll | {"options": options, "total_voter_count": sum(map(bool, votes.values()))}
+
+
 def _edited(said: Said, where: Place, chats: Chats) -> Told:
     message, words = dict(chats.said(_target(said))), said.content.get("content", {}).get("text") or said.text
     message |= {"edit_date": said.at // 1000, "text" if "text" in message else "caption": words}
@@ -143,6 +161,7 @@ MAKERS: dict[str, Callable[[Content, Said], Content]] = {
 CHANGES: dict[str, Callable[[Said, Place, Chats], Told | None]] = {
     "answer": _pressed,
     "reaction": _reacted,
+    "vote": _voted,
     "edit": _edited,
     "deletion": _deleted,
 }

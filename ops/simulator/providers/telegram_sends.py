@@ -144,8 +144,14 @@ def _poll(given: Given, _where: Place, _chats: Chats) -> Asked:
         raise bad(f"poll must have 2 to {OPTIONS_MOST} options")
     if not all(0 < len(each) <= OPTION_LENGTH for each in options):
         raise bad(f"poll options must be non-empty and have at most {OPTION_LENGTH} characters")
-    multiple = {"multiple": True} if str(given.get("allows_multiple_answers")).lower() == "true" else {}
-    return "poll", f"{question}: {' / '.join(options)}", {"type": "poll", "question": question, "options": options, **multiple}
+    multiple = {"multiple": True} if _is_true(given.get("allows_multiple_answers")) else {}
+    names = {} if _is_true(given.get("is_anonymous", True)) else {"names": True}
+    asked = {"type": "poll", "question": question, "options": options, **multiple, **names}
+    return "poll", f"{question}: {' / '.join(options)}", asked
+
+
+def _is_true(given: object) -> bool:
+    return str(given).lower() in {"true", "yes", "1"}
 
 
 def _options(given: Given) -> list[str]:

@@ -20,6 +20,7 @@ export function bubble(message, { store, conversation, thread, acts }) {
         message.origin?.app ? h("span", { class: "kind" }, t("bubble.in_app")) : null),
       message.reply_to ? quote(message.reply_to, thread, store) : null,
       h("div", { class: "content" }, ...content(message.payload)),
+      votes(message, store),
       reactions(message, store),
       foot(message, store, isOurs, acts)),
     message.sending === "UNSENT" ? unsent(message, acts) : message.sending || isGone ? null : tools(message, isOurs, acts));
@@ -34,11 +35,23 @@ function quote(messageId, thread, store) {
   return box;
 }
 
+// How a poll stands: by option, how many chose it, and who, where that is told.
+function votes(message, store) {
+  if (!message.votes?.length) return null;
+  const row = (title, place) => {
+    const chose = message.votes.filter((each) => each.options?.includes(place + 1));
+    const counted = message.votes.reduce((sum, each) => sum + (each.counts?.[place] ?? 0), chose.length);
+    const names = chose.map((each) => each.sender_name || store.name(each.sender)).join(", ");
+    return h("li", { title: names }, words(`${title}: ${counted}`), names ? h("span", { class: "spoken" }, names) : null);
+  };
+  return h("ul", { class: "votes", "aria-label": t("bubble.votes") }, ...(message.payload.options ?? []).map(row));
+}
+
 function reactions(message, store) {
   if (!message.reactions?.length) return null;
   return h("ul", { class: "reactions", "aria-label": t("bubble.reactions") },
-    ...message.reactions.map((each) => h("li", { title: store.name(each.sender) }, words(each.emoji),
-      h("span", { class: "spoken" }, store.name(each.sender)))));
+    ...message.reactions.map((each) => h("li", { title: each.sender_name || store.name(each.sender) }, words(each.emoji),
+      h("span", { class: "spoken" }, each.sender_name || store.name(each.sender)))));
 }
 
 function foot(message, store, isOurs, acts) {
