@@ -49,6 +49,7 @@ from webapp.views import (
     health,
     messages,
     objects,
+    saved_replies,
     sessions,
     users,
     webhooks,
@@ -109,7 +110,7 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    for each in (accounts.api, browser_sessions.api, contacts.api):
+    for each in (accounts.api, browser_sessions.api, contacts.api, saved_replies.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

@@ -21,6 +21,7 @@ from chat4all.cli import (
     operator,
     people,
     processes,
+    saved_replies,
     webhooks,
 )
 from chat4all.cli.session import SERVERS
@@ -47,7 +48,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, contacts, channels, accounts, webhooks)
+_TEAM = (inbox, saved_replies, contacts, channels, accounts, webhooks)
 for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 

@@ -1,8 +1,8 @@
 """The calls of those who answer: which conversations wait, whose they are, how they are handled. Need scope manage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from chat4all.client.bodies import Sent
 from chat4all.client.connection import Connection
@@ -47,3 +47,44 @@ class InboxCalls:
         handling_version: ApiError 409 `handling_changed` if it is another by now.
         """
         return self._http.call("PATCH", f"/v1/conversations/{conversation_id}", changes)
+
+    def saved_replies(self, shortcut: str = "") -> Iterator[dict[str, Any]]:
+        """Saved replies whose shortcut begins so, by shortcut, page by page."""
+        after = ""
+        while True:
+            query = urlencode({"shortcut": shortcut, "after": after})
+            page = self._http.call("GET", f"/v1/saved-replies?{query}")
+            yield from page["saved_replies"]
+            if not page.get("next"):
+                return
+            after = page["next"]
+
+    def saved_reply(self, reply_id: str) -> dict[str, Any]:
+        """One of them. ApiError 404 when there is none."""
+        return self._http.call("GET", _reply(reply_id))
+
+    def save_reply(self, title: str, shortcut: str, text: str = "", files: Sequence[str] = ()) -> dict[str, Any]:
+        """Keep a reply. `text` may have variables, such as {{name}}; `files`: ids of complete files, which it copies."""
+        said = {"title": title, "shortcut": shortcut, "text": text, "files": list(files)}
+        return self._http.call("POST", "/v1/saved-replies", said)
+
+    def change_reply(self, reply_id: str, **changes: Any) -> dict[str, Any]:
+        """Change a saved reply; what is left out stays.
+
+        `changes`: title, shortcut, text, files, and version: ApiError 409 `saved_reply_changed` if it is another by now.
+        """
+        return self._http.call("PATCH", _reply(reply_id), changes)
+
+    def delete_reply(self, reply_id: str) -> None:
+        """Forget a saved reply."""
+        self._http.call("DELETE", _reply(reply_id))
+
+    def render_reply(self, reply_id: str, conversation_id: str, agent: str = "") -> dict[str, Any]:
+        """The payload of a saved reply for this conversation, to be given to `send`. `agent`: whose name {{agent}} is."""
+        said = {"conversation_id": conversation_id} | ({"agent": agent} if agent else {})
+        payload: dict[str, Any] = self._http.call("POST", f"{_reply(reply_id)}/render", said)["payload"]
+        return payload
+
+
+def _reply(reply_id: str) -> str:
+    return f"/v1/saved-replies/{quote(reply_id, safe='')}"

@@ -27,6 +27,7 @@ from chat4all.ports.listing import Listing
 from chat4all.ports.modifications import Modifications
 from chat4all.ports.progress import ProgressStore
 from chat4all.ports.raw_parts import RawParts
+from chat4all.ports.saved_replies import SavedReplies
 from chat4all.ports.uploads import Uploads
 from chat4all.ports.webhooks import Webhooks
 
@@ -59,6 +60,7 @@ class MessageStore(
     Uploads,
     Webhooks,
     Accounts,
+    SavedReplies,
 ):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 

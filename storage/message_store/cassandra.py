@@ -16,6 +16,7 @@ from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_modifications import CassandraModifications
 from storage.message_store.cassandra_progress import CassandraProgress
 from storage.message_store.cassandra_raw_parts import CassandraRawParts
+from storage.message_store.cassandra_saved_replies import CassandraSavedReplies
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
 from storage.message_store.cassandra_uploads import CassandraUploads
@@ -41,6 +42,7 @@ class CassandraStore(
     CassandraUploads,
     CassandraWebhooks,
     CassandraAccounts,
+    CassandraSavedReplies,
     MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.

@@ -25,12 +25,13 @@ from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_modifications import SQLiteModifications
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_raw_parts import SQLiteRawParts
+from storage.message_store.sqlite_saved_replies import SQLiteSavedReplies
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 22
+SCHEMA_VERSION = 23
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -51,6 +52,7 @@ class SQLiteStore(
     SQLiteUploads,
     SQLiteWebhooks,
     SQLiteAccounts,
+    SQLiteSavedReplies,
     MessageStore,
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""

@@ -530,3 +530,14 @@ CREATE TABLE IF NOT EXISTS contact_tags (
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS contacts_by_id ON users (user_id) WHERE json_extract(body, '$.kind') = 'contact';
+
+-- Since version 23: replies that a team keeps to send again, and a number that every change of any of them raises.
+CREATE TABLE IF NOT EXISTS saved_replies (
+    reply_id TEXT PRIMARY KEY,
+    body     TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS saved_reply_changes (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL
+);

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from chat4all.model.content import Text
 from chat4all.model.conversations import User, UserKind
+from chat4all.model.messages import Message
+from chat4all.model.records import INCOMING, Range, read_message
 from tests.bridges.road import Road, settings_in
 from tests.cli.commands import Typed, gateway, quiet
 
@@ -28,6 +31,14 @@ def typed(road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         yield Typed(monkeypatch, capsys)
 
 
+def incoming(road: Road, partition: int) -> list[Message]:
+    """The messages in a partition of the log."""
+    first, end = road.log.ends(INCOMING)[partition]
+    return (
+        [read_message(each) for each in road.log.read(INCOMING, [Range(partition, first, end - 1)], 5)] if end > first else []
+    )
+
+
 def test_what_is_unread_is_listed(typed: Typed, road: Road) -> None:
     """With how many messages, up to a bound; with the option only what has any, or has none."""
     talk, quiet_talk, long_talk = (road.conversation(name, "alice", "bob") for name in ("talk", "quiet", "long"))
@@ -39,3 +50,18 @@ def test_what_is_unread_is_listed(typed: Typed, road: Road) -> None:
     assert "unread" not in lines[quiet_talk]
     assert sorted(line.split()[0] for line in typed.fine("inbox", "--unread").splitlines()) == sorted([talk, long_talk])
     assert [line.split()[0] for line in typed.fine("inbox", "--no-unread").splitlines()] == [quiet_talk]
+
+
+def test_a_reply_is_kept_and_sent(typed: Typed, road: Road) -> None:
+    """By its shortcut: added, listed, changed, sent with the customer's name, deleted."""
+    talk = road.conversation("talk", "alice", "crm")
+    assert "hello  Greeting: Hi" in typed.fine("replies", "add", "Greeting", "hello", "Hi {{name|you}}")
+    typed.fine("replies", "add", "Hours", "hours", "9 to 5")
+    assert [line.split()[1] for line in typed.fine("replies", "list", "he").splitlines()] == ["hello"]
+    typed.fine("replies", "change", "hello", "--text", "Hi {{name|you}}, it is {{agent|us}}")
+    assert "unknown_variable" in typed.error("replies", "change", "hello", "--text", "{{nobody}}")
+    assert f"in {talk}" in typed.fine("replies", "send", "hello", talk)
+    [record] = [each for part in range(2) for each in incoming(road, part)]
+    assert record.payload == Text("Hi you, it is us")
+    typed.fine("replies", "delete", "hello")
+    assert [line.split()[1] for line in typed.fine("replies", "list").splitlines()] == ["hours"]

@@ -32,6 +32,7 @@ from storage.message_store import (
     sqlite_modifications,
     sqlite_progress,
     sqlite_raw_parts,
+    sqlite_saved_replies,
     sqlite_webhooks,
 )
 from storage.message_store.sqlite import SCHEMA_VERSION, SQLiteStore
@@ -261,6 +262,7 @@ def statements() -> list[str]:
         sqlite_accounts,
         sqlite_deferred,
         sqlite_contacts,
+        sqlite_saved_replies,
     )
     values = {id(value): value for part in parts for value in vars(part).values()}.values()
     batched = [each._sql[2] for each in values if isinstance(each, Lookup | Write)]

@@ -11,6 +11,7 @@ from chat4all.model.conversations import User, UserKind
 from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, Lane, Withdrawn
 from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
+from chat4all.model.saved_replies import SavedReply
 from chat4all.model.sessions import Revocation
 from chat4all.ports import ConnectedAccount, Deferred, Inbound, Recovery, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
@@ -186,6 +187,25 @@ def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
     assert again.put_account(account, 0)
     assert (again.accounts(9), again.accounts_changed()) == ([account], 1)
     assert again.users(["bob"])
+    again.close()
+
+
+def test_a_file_of_version_22_keeps_replies(tmp_path: Path) -> None:
+    """From then on."""
+    settings = Settings(data=tmp_path)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DROP TABLE saved_replies")
+        db.execute("DROP TABLE saved_reply_changes")
+        db.execute("PRAGMA user_version=22")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    reply = SavedReply("r", "Greeting", "hello", "Hello")
+    assert again.put_saved_reply(reply, 0)
+    assert again.saved_replies() == [reply]
     again.close()
 
 

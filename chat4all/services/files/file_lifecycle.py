@@ -204,15 +204,53 @@ class FileLifecycle:
             after = max(holders)
         return False
 
+    def copied(
+        self,
+        filename: str,
+        mime_type: str,
+        size: int,
+        checksum: str,
+        object_key: str,
+        conversation_id: str,
+        owner: str,
+        members_version: int,
+    ) -> StoredFile | None:
+        """A new complete file of bytes that somebody holds; None: nobody does any more. The row comes first, as in `begin`."""
+        now = self._now()
+        file = StoredFile(
+            str(uuid4()),
+            conversation_id,
+            owner,
+            filename,
+            mime_type,
+            size,
+            part_size=self._settings.file_part_size,
+            created_at=now,
+            status=FileStatus.READY,
+            due_at=now + self.expire_ms,
+            checksum=checksum,
+            object_key=object_key,
+            members_version=members_version,
+        )
+        self._store.add_files([file])
+        if not self._store.hold_objects([(checksum, file.holder)], now)[0]:
+            self.look(file)
+            return None
+        return file
+
+    def let_go(self, checksum: str, object_key: str, holder: str) -> None:
+        """This reference ends; the bytes go unless others refer to them. Repeating it does no harm."""
+        self._store.drop_holders(checksum, [holder])
+        if self._store.retire_object(checksum, object_key):
+            self._objects.remove([object_key])
+
     def _discard(self, file: StoredFile) -> None:
         """The file's bytes, unless others refer to them. Repeating it does no harm."""
         self._objects.drop_uploads(file.own_key)
         if not file.object_key:
             self._objects.remove([file.own_key])
-            return
-        self._store.drop_holders(file.checksum, [file.holder])
-        if self._store.retire_object(file.checksum, file.object_key):
-            self._objects.remove([file.object_key])
+        else:
+            self.let_go(file.checksum, file.object_key, file.holder)
 
     def release(self, file: StoredFile, places: Iterable[tuple[str, str]]) -> None:
         """Messages (conversation_id, message_id) do not refer to this file any more; its bytes go when nobody does."""
