@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
 
 from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
@@ -16,8 +17,9 @@ from chat4all.ports import Consumer, EventLog, Topic
 from chat4all.settings import Settings
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_consumer import Follower, Member
-from storage.event_log.sqlite_files import SUFFIX, Connection, TopicFile, failing_temporarily, record_id, to_record
+from storage.event_log.sqlite_files import SUFFIX, Connection, TopicFile, connect, failing_temporarily, record_id, to_record
 from storage.event_log.sqlite_heartbeat import Heartbeat
+from storage.event_log.sqlite_times import TIMES, Times
 from storage.event_log.sqlite_trim import trim
 from storage.event_log.sqlite_writer import PendingAppend, Writer
 
@@ -26,10 +28,14 @@ _SELECT = "SELECT id, at, key, value, headers FROM records WHERE id BETWEEN ? AN
 
 
 class SQLiteLog(EventLog):
-    """The log in the folder `settings.data` / `settings.log`. Opens files and starts threads when they are first needed."""
+    """The log in the folder `settings.data` / `settings.log`. Opens files and starts threads when they are first needed.
 
-    def __init__(self, settings: Settings) -> None:
+    `connects` opens a topic's file for writing.
+    """
+
+    def __init__(self, settings: Settings, times: Times = TIMES, connects: Callable[[Path], Connection] = connect) -> None:
         self._folder = settings.data / settings.log.partition(":")[2]
+        self._times, self._connects = times, connects
         self._start()
 
     def _start(self) -> None:
@@ -37,7 +43,7 @@ class SQLiteLog(EventLog):
         self._lock = Lock()
         self._files: dict[str, TopicFile] = {}
         self._writers: dict[str, Writer] = {}
-        self._heartbeat = Heartbeat(self._folder)
+        self._heartbeat = Heartbeat(self._folder, self._times.beat_s)
         self._closed = False
 
     def create(self, partitions: Mapping[str, int]) -> None:
@@ -93,7 +99,7 @@ class SQLiteLog(EventLog):
     ) -> Consumer:
         """See EventLog."""
         file = self._existing(topic)
-        member = Member(file, groups.Group(topic, group, file.topic.partitions), self._folder, assigned, revoked)
+        member = Member(file, groups.Group(topic, group, file.topic.partitions), self._folder, assigned, revoked, self._times)
         self._heartbeat.add(member)
         return member
 
@@ -176,7 +182,7 @@ class SQLiteLog(EventLog):
             with self._lock:
                 if self._closed:
                     raise Temporary("log_closed", name)
-                writer = self._writers.setdefault(name, Writer(self._files[name]))
+                writer = self._writers.setdefault(name, Writer(self._files[name], self._connects))
         return writer
 
 

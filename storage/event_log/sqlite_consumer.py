@@ -15,6 +15,7 @@ from chat4all.model.records import Record
 from chat4all.ports import Consumer
 from storage.event_log import sqlite_groups as groups
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, failing_temporarily, record_id, to_record
+from storage.event_log.sqlite_times import TIMES, Times
 
 # Between two looks at the log: short under traffic, longer the longer it was quiet (the longest after 12 s). Half of an idle
 # look's cost is waking up.
@@ -22,7 +23,6 @@ SHORTEST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.05
 WAIT_PER_QUIET_S = 0.004
 # A member that has not polled for so long hangs: its heartbeat stops, and it loses its partitions.
-POLL_LIMIT_S = 10.0
 
 _SELECT = "SELECT id, at, key, value, headers FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
@@ -141,8 +141,10 @@ class Member(Follower):
         folder: Path,
         assigned: Callable[[Sequence[int]], Mapping[int, int]],
         revoked: Callable[[Sequence[int]], None],
+        times: Times = TIMES,
     ) -> None:
         super().__init__(file, {})
+        self._poll_limit_s = times.poll_limit_s
         self._group = group
         self._folder = folder
         self._assigned = assigned
@@ -154,7 +156,7 @@ class Member(Follower):
         with failing_temporarily(str(group)):
             self._groups = groups.open_groups(folder)
             self._group_known = -1
-            self._membership = groups.Membership(self._groups, group, folder)
+            self._membership = groups.Membership(self._groups, group, folder, times)
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         """See Consumer."""
@@ -187,7 +189,7 @@ class Member(Follower):
 
     def beat(self, connection: Connection) -> None:
         """Show that we live, and what was committed. For the heart's thread, with its connection. sqlite3.Error."""
-        if not self.closed and time.monotonic() - self._polled_at < POLL_LIMIT_S:
+        if not self.closed and time.monotonic() - self._polled_at < self._poll_limit_s:
             self._membership.beat(connection)
             self._write_commits(connection)
 

@@ -15,10 +15,9 @@ from secrets import token_hex
 from chat4all.model.liveness import Observed
 from storage.event_log.sqlite_files import Connection, connect, make_file
 from storage.event_log.sqlite_process_lock import ProcessLock, is_gone
+from storage.event_log.sqlite_times import TIMES, Times
 
 FILE = "groups.db"
-SILENCE_S = 5.0
-BEAT_S = 1.0
 
 SCHEMA = """
 CREATE TABLE members (topic TEXT, name TEXT, member TEXT, beat INTEGER NOT NULL,
@@ -102,12 +101,13 @@ def committed(connection: Connection, group: Group) -> dict[int, int]:
 class Membership:
     """One membership, under a name that was never used before: so nobody takes us for an earlier self.
 
-    A member is dead when its process has ended, or its beat stood still for 5 s of our own clock. No time of day is
+    A member is dead when its process has ended, or its beat stood still for 5 s (`times`) of our own clock. No time of day is
     compared, so clocks may jump. A pause of ours tells nothing about the others.
     """
 
-    def __init__(self, connection: Connection, group: Group, folder: Path) -> None:
+    def __init__(self, connection: Connection, group: Group, folder: Path, times: Times = TIMES) -> None:
         self.group = group
+        self._times = times
         self.member = token_hex(8)
         self._folder = folder
         self._beats: dict[str, Observed[int]] = {}
@@ -145,14 +145,13 @@ class Membership:
     def _dead(self, connection: Connection) -> list[str]:
         now = time.monotonic()
         beats = dict(connection.execute(f"SELECT member, beat FROM members WHERE {_GROUP}", self.group.key))  # noqa: S608
-        known = self._beats if now - self._looked < 2 * BEAT_S else {}
+        known = self._beats if now - self._looked < 2 * self._times.beat_s else {}
         self._looked = now
         self._beats = {member: known.get(member) or Observed() for member in beats}
         for member, beat in beats.items():
             self._beats[member].look(beat)
-        silent = [
-            member for member, seen in self._beats.items() if seen.unchanged_s > SILENCE_S or is_gone(self._folder, member)
-        ]
+        limit_s = self._times.silence_s
+        silent = [name for name, seen in self._beats.items() if seen.unchanged_s > limit_s or is_gone(self._folder, name)]
         return [member for member in silent if member != self.member]
 
 

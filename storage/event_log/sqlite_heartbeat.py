@@ -7,14 +7,14 @@ from threading import Event, Lock, Thread
 
 from storage.event_log.sqlite_consumer import Member
 from storage.event_log.sqlite_files import Connection
-from storage.event_log.sqlite_groups import BEAT_S, open_groups
+from storage.event_log.sqlite_groups import open_groups
 
 
 class Heartbeat:
     """Beats for members until they are closed. Its thread starts with the first of them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, beat_s: float) -> None:
+        self._folder, self._beat_s = folder, beat_s
         self._members: list[Member] = []
         self._lock = Lock()
         self._ending = Event()
@@ -32,7 +32,7 @@ class Heartbeat:
         """Close every member and end the thread. Their own threads must have ended. Safe to call twice."""
         self._ending.set()
         if self._thread is not None:
-            self._thread.join(2 * BEAT_S)
+            self._thread.join(2 * self._beat_s)
         with self._lock:
             members, self._members = self._members, []
         for each in members:
@@ -40,7 +40,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         connection: Connection | None = None
-        while not self._ending.wait(BEAT_S):
+        while not self._ending.wait(self._beat_s):
             # A beat that fails is missed, like a late one: the next tries again, on a new connection.
             try:
                 connection = connection or open_groups(self._folder)

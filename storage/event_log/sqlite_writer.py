@@ -78,9 +78,9 @@ def begin(connection: Connection, turn: WriteTurn, wanted: Callable[[], bool]) -
 
 
 @contextmanager
-def writing(file: TopicFile) -> Iterator[tuple[Connection, WriteTurn]]:
+def writing(file: TopicFile, connects: Callable[[Path], Connection] = connect) -> Iterator[tuple[Connection, WriteTurn]]:
     """A connection for writing and the topic's turn. Retries are ours, so SQLite's own long sleeps are off."""
-    connection = connect(file.path)
+    connection = connects(file.path)
     try:
         connection.execute("PRAGMA busy_timeout=0")
         turn = WriteTurn(file.path.with_name(f"{file.path.name}-turn"))
@@ -95,8 +95,8 @@ def writing(file: TopicFile) -> Iterator[tuple[Connection, WriteTurn]]:
 class Writer:
     """Appends to one topic. Its thread starts with the first records, so never before a fork of the process that uses it."""
 
-    def __init__(self, file: TopicFile) -> None:
-        self._file = file
+    def __init__(self, file: TopicFile, connects: Callable[[Path], Connection] = connect) -> None:
+        self._file, self._connects = file, connects
         self._pending: deque[PendingAppend] = deque()
         self._size = 0
         self._changed = Condition()
@@ -160,7 +160,7 @@ class Writer:
     def _run(self) -> None:
         while self._has_work():
             try:
-                with writing(self._file) as (connection, turn):
+                with writing(self._file, self._connects) as (connection, turn):
                     while self._has_work() and self._write(connection, turn):
                         pass
             except (sqlite3.Error, OSError, RuntimeError) as error:

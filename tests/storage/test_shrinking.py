@@ -15,9 +15,8 @@ from chat4all.model.records import NewRecord
 from chat4all.ports import Handle
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
-from storage.message_store import sqlite_connection
 from storage.message_store.sqlite import SQLiteStore
-from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_connection import SMALL, Connections
 from storage.shrinking import can_shrink, compact
 from tests.contracts.stores import delivery, message
 
@@ -82,7 +81,7 @@ def test_the_store_gives_space_back_while_it_runs(tmp_path: Path) -> None:
         full = size_of(path)
         young = structs.replace(message("young", 1), accepted_at=NOW + 60 * DAY_MS)
         store.put_messages([young])
-        with sqlite_connection.Connections.read(store._db) as reading:
+        with Connections.read(store._db) as reading:
             reading.execute("SELECT count(*) FROM users").fetchone()
             expired = store.expire(NOW + 70 * DAY_MS)
         assert expired.rows == {"deliveries": 6_000, "outcomes": 6_000, "messages": 6_000, "handles": 6_000}
@@ -125,13 +124,15 @@ def test_a_small_file_of_an_older_version_learns_it_at_the_start(tmp_path: Path)
     assert shrinks(tmp_path / "store.db")
 
 
-def test_a_large_file_is_left_until_somebody_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_left_until_somebody_says_so(tmp_path: Path) -> None:
     """It works as before, says what to do, and shrinks after that was done."""
     path = tmp_path / "store.db"
     with opened(tmp_path) as store:
         fill(store, 500)
     without_vacuum(path)
-    monkeypatch.setattr(sqlite_connection, "SMALL", 0)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE filling AS SELECT zeroblob(?) AS bytes", (SMALL,))
+        db.execute("DROP TABLE filling")
     with opened(tmp_path) as store:
         assert "chat4all compact" in store.check()
         assert store.expire(NOW + 70 * DAY_MS).rows["messages"] == 500

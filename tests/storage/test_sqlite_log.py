@@ -6,20 +6,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.records import NewRecord, Range
 from chat4all.settings import Settings
-from storage.event_log import sqlite_consumer, sqlite_files, sqlite_groups, sqlite_heartbeat, sqlite_trim, sqlite_writer
+from storage.event_log import sqlite_files
 from storage.event_log.sqlite import SQLiteLog
 from storage.event_log.sqlite_groups import balance
+from storage.event_log.sqlite_times import Times
+from storage.event_log.sqlite_trim import RECORDS_AT_ONCE
+from storage.event_log.sqlite_writer import PENDING_BYTES
 from tests.contracts.logs import ROOT, Reader, poll_until, record, texts, wait_until
 
 TOPIC = "t"
@@ -38,6 +40,36 @@ def log(tmp_path: Path) -> Iterator[SQLiteLog]:
 def path(log: SQLiteLog, tmp_path: Path) -> Path:
     """The topic's file."""
     return tmp_path / "log" / f"{TOPIC}.topic"
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[tuple[SQLiteLog, list[Callable[[sqlite3.Connection], object]]]]:
+    """The same, and what is done with each connection that it writes with before it is used."""
+    steps: list[Callable[[sqlite3.Connection], object]] = []
+
+    def connects(path: Path) -> sqlite_files.Connection:
+        connection = sqlite_files.connect(path)
+        for each in steps:
+            each(connection)
+        return connection
+
+    opened = SQLiteLog(Settings(data=tmp_path), connects=connects)
+    opened.create({TOPIC: 2})
+    yield opened, steps
+    opened.close()
+
+
+Watched = tuple[SQLiteLog, list[Callable[[sqlite3.Connection], object]]]
+
+
+def at_each_record(act: Callable[[], bool | None]) -> Callable[[sqlite3.Connection], object]:
+    """Have this done whenever a connection has written a record, within its transaction."""
+
+    def prepare(connection: sqlite3.Connection) -> None:
+        connection.create_function("act", 0, act)
+        connection.execute("CREATE TEMP TRIGGER acting AFTER INSERT ON records BEGIN SELECT act(); END")
+
+    return prepare
 
 
 @contextmanager
@@ -84,33 +116,26 @@ def test_reading_does_not_wait_for_writers(log: SQLiteLog, path: Path) -> None:
         assert all_of(log) == ["a"]
 
 
-def test_a_commit_that_takes_too_long_is_unknown(log: SQLiteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_that_takes_too_long_is_unknown(watched: Watched) -> None:
     """Once records are being written nobody knows: they may come into the log later, and here they do."""
+    log, steps = watched
     go_on = threading.Event()
-    insert = sqlite_writer._insert
-
-    def slow(*arguments: Any) -> list[list[int]]:
-        assert go_on.wait(30)
-        return insert(*arguments)
-
-    monkeypatch.setattr(sqlite_writer, "_insert", slow)
+    go_on.set()
+    steps.append(at_each_record(lambda: go_on.wait(30)))
+    put(log, "first")
+    go_on.clear()
     with pytest.raises(Unknown, match="log_timeout"):
         put(log, "late", timeout_s=0.1)
     go_on.set()
     put(log, "next")
-    assert all_of(log) == ["late", "next"]
+    assert all_of(log) == ["first", "late", "next"]
 
 
-def test_a_full_disk_is_temporary(log: SQLiteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_temporary(watched: Watched) -> None:
     """Without room nothing is written, callers are told so for certain, and the writer works again once there is room."""
+    log, steps = watched
     room = [8]
-
-    def small(path: Path) -> Any:
-        connection = sqlite_files.connect(path)
-        connection.execute(f"PRAGMA max_page_count={room[0]}")
-        return connection
-
-    monkeypatch.setattr(sqlite_writer, "connect", small)
+    steps.append(lambda connection: connection.execute(f"PRAGMA max_page_count={room[0]}"))
     put(log, "before")
     with pytest.raises(Temporary, match="full"):
         put(log, "x" * 100_000)
@@ -119,32 +144,32 @@ def test_a_full_disk_is_temporary(log: SQLiteLog, monkeypatch: pytest.MonkeyPatc
     assert all_of(log) == ["before", "after"]
 
 
-def test_trouble_with_one_batch_is_told_to_its_callers(log: SQLiteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_with_one_batch_is_told_to_its_callers(watched: Watched) -> None:
     """Whatever goes wrong while writing, callers hear of it, nothing is half written, and the thread lives on."""
-    insert = sqlite_writer._insert
+    log, steps = watched
 
-    def broken(connection: Any, claimed: Any) -> list[list[int]]:
-        insert(connection, claimed)
-        raise sqlite3.OperationalError("disk I/O error")
+    def broken() -> None:
+        raise OSError
 
-    with monkeypatch.context() as patch, pytest.raises(Temporary, match="I/O"):
-        patch.setattr(sqlite_writer, "_insert", broken)
+    steps.append(at_each_record(broken))
+    with pytest.raises(Temporary, match="exception"):
         put(log, "lost")
+    steps.clear()
     put(log, "kept")
     assert all_of(log) == ["kept"]
 
 
-def test_the_queue_is_bounded(log: SQLiteLog, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_bounded(log: SQLiteLog, path: Path) -> None:
     """When too much waits, append says so at once instead of waiting too; what was withdrawn no longer counts."""
     put(log, "before")
-    monkeypatch.setattr(sqlite_writer, "PENDING_BYTES", 1_000)
+    most = PENDING_BYTES * 7 // 10
     with locked(path), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(put, log, "x" * 700, timeout_s=1.0)
+        waiting = pool.submit(put, log, "x" * most, timeout_s=1.0)
         wait_until(lambda: log._writers[TOPIC]._pending)
         with pytest.raises(Temporary, match="log_full"):
-            put(log, "y" * 700, timeout_s=30.0)
+            put(log, "y" * most, timeout_s=30.0)
         assert isinstance(waiting.exception(), Temporary)
-    put(log, "y" * 700)
+    put(log, "y" * most)
 
 
 def test_a_key_that_is_no_text_troubles_nobody_else(log: SQLiteLog) -> None:
@@ -203,22 +228,22 @@ def test_nothing_is_appended_after_close(log: SQLiteLog) -> None:
         put(log, "late")
 
 
-def test_trim_forgets_the_oldest(log: SQLiteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trim_forgets_the_oldest(log: SQLiteLog) -> None:
     """Records before the time are gone, a few at a time; reading them is RangeLost for ranges and for consumers."""
-    monkeypatch.setattr(sqlite_trim, "RECORDS_AT_ONCE", 3)
-    put(log, *"abcdefgh")
+    old = 2 * RECORDS_AT_ONCE + 2
+    put(log, *map(str, range(old)))
     put(log, "other", partition=1)
     time.sleep(0.005)
     now = int(time.time() * 1000)
     time.sleep(0.005)
     put(log, "new")
     log.trim(TOPIC, now)
-    assert log.ends(TOPIC) == {0: (8, 9), 1: (1, 1)}
+    assert log.ends(TOPIC) == {0: (old, old + 1), 1: (1, 1)}
     assert all_of(log) == ["new"]
-    for each in (Range(0, 7, 8), Range(0, 0, 0), Range(1, 0, 0)):
+    for each in (Range(0, old - 1, old), Range(0, 0, 0), Range(1, 0, 0)):
         with pytest.raises(RangeLost):
             log.read(TOPIC, [each], 5.0)
-    with closing(log.follow(TOPIC, {0: 7})) as follower, pytest.raises(RangeLost):
+    with closing(log.follow(TOPIC, {0: old - 1})) as follower, pytest.raises(RangeLost):
         follower.poll(1, 0.0)
 
 
@@ -266,14 +291,10 @@ def test_a_callback_that_fails_is_called_again(log: SQLiteLog) -> None:
     assert asked == [0, 1, 0, 1]
 
 
-def test_who_does_not_poll_is_replaced(log: SQLiteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_poll_is_replaced(tmp_path: Path) -> None:
     """A member whose thread is stuck stops beating; when it polls again it learns what it lost first."""
-    for module, name, value in (
-        (sqlite_consumer, "POLL_LIMIT_S", 0.2),
-        (sqlite_groups, "SILENCE_S", 0.5),
-        (sqlite_heartbeat, "BEAT_S", 0.1),
-    ):
-        monkeypatch.setattr(module, name, value)
+    log = SQLiteLog(Settings(data=tmp_path), Times(beat_s=0.1, silence_s=0.5, poll_limit_s=0.2))
+    log.create({TOPIC: 2})
     stuck = Reader(log, TOPIC, "g", name="stuck")
     poll_until([stuck], lambda: stuck.owned == {0, 1})
     stuck.owned.clear()  # it holds nothing that others may not take
@@ -284,6 +305,7 @@ def test_who_does_not_poll_is_replaced(log: SQLiteLog, monkeypatch: pytest.Monke
     assert {each for what, _, each in stuck.journal if what == "revoked"} == {0, 1}
     for each in (stuck, other):
         each.consumer.close()
+    log.close()
 
 
 @pytest.mark.parametrize(
