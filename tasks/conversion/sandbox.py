@@ -12,15 +12,27 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 
 import msgspec
+from msgspec import Struct
 
 from chat4all.model.media_forms import READ_MOST, MediaForm
 from chat4all.root import ROOT
 from tasks.conversion.orders import KILLED, MADE, MEMORY, SOURCE, TIMEOUT, TOO_LARGE, UNREADABLE, Order, Result
 
-# Of address space, of which libraries alone take a third.
-MEMORY_BYTES = 1 << 30
-# On a busy machine a second of a processor takes several.
-WAITING = 3
+
+class Bounds(Struct, frozen=True):
+    """What a conversion may take beside its seconds of a processor."""
+
+    # Of address space, of which libraries alone take a third.
+    memory_bytes: int = 1 << 30
+    # On a busy machine a second of a processor takes several.
+    seconds_by_clock: int = 3
+
+    def most_s(self, cpu_s: int) -> int:
+        """How long it may take by the clock that may take so many seconds of a processor."""
+        return cpu_s * self.seconds_by_clock
+
+
+BOUNDS = Bounds()
 ANSWER_MOST = 4096
 PREFIX = "chat4all-conversion-"
 # Nothing is being done any more in a folder that has been there for so long.
@@ -41,16 +53,10 @@ def folder() -> Iterator[Path]:
         yield Path(place)
 
 
-def most_s(cpu_s: int) -> int:
-    """How long a conversion may take by the clock that may take so many seconds of a processor."""
-    return cpu_s * WAITING
-
-
-def converted(place: Path, form: MediaForm, mime_type: str, cpu_s: int) -> Result:
+def converted(place: Path, form: MediaForm, mime_type: str, cpu_s: int, bounds: Bounds = BOUNDS) -> Result:
     """Make this form of the file SOURCE in the folder, in MADE. Blocks, for `most_s` at most."""
-    order = Order(
-        form.name, mime_type, form.bytes_most, MEMORY_BYTES, cpu_s, most_s(cpu_s), max(form.bytes_most * 2, READ_MOST)
-    )
+    most_s, written_most = bounds.most_s(cpu_s), max(form.bytes_most * 2, READ_MOST)
+    order = Order(form.name, mime_type, form.bytes_most, bounds.memory_bytes, cpu_s, most_s, written_most)
     argument = msgspec.json.encode(order).decode()
     # Neither settings nor secrets: what it reads was made by strangers.
     environment = {"PATH": "", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
@@ -64,9 +70,9 @@ def converted(place: Path, form: MediaForm, mime_type: str, cpu_s: int) -> Resul
         start_new_session=True,
     )
     try:
-        said, _ = process.communicate(timeout=most_s(cpu_s))
+        said, _ = process.communicate(timeout=most_s)
     except subprocess.TimeoutExpired:
-        return Result(reason=TIMEOUT, detail=f"after {most_s(cpu_s)} s")
+        return Result(reason=TIMEOUT, detail=f"after {most_s} s")
     finally:
         _end(process)
     return _read(said, process.returncode)

@@ -24,7 +24,7 @@ DUE_MS = 5_000
 LIFE_MS = 15 * 60_000
 
 
-def in_its_form(parts: Parts, file: Media, limits: Limits) -> Callable[[], Media | Pending]:
+def in_its_form(parts: Parts, file: Media, limits: Limits, clock: Callable[[], int] = now_ms) -> Callable[[], Media | Pending]:
     """Asks for the file as what it was to be converted to; as it is, where that cannot be, or is not needed. Blocks.
 
     Of a file that a provider brought it turns out only now what it is.
@@ -35,7 +35,7 @@ def in_its_form(parts: Parts, file: Media, limits: Limits) -> Callable[[], Media
         form = form_for(as_it_is, limits.shown)
         if form is None or file.form not in FORMS:
             return as_it_is
-        now = now_ms()
+        now = clock()
         row = _known(parts, replace(file, form=form.name), now)
         if row.status is FileStatus.READY:
             return as_converted(file, row.mime_type, row.size, row.object_key)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from chat4all.model.backoff import Backoff
@@ -27,10 +28,19 @@ log = logs.logger(__name__)
 Source = MediaSource | tuple[MediaSource, ...] | None
 # Uploads of one account under way at once: each holds a thread that reads the file, and some MiB.
 SIDE_BY_SIDE = 4
-# An upload this short is waited for; for a longer one the key is written down, and gives its place in memory to others.
-PATIENCE_S = 1.0
-# How soon to look again: half of what it has taken so far, within these.
-LOOK_MS = (1_000, 15_000)
+
+
+class Times(Struct, frozen=True):
+    """How long is waited for uploads. `_s`: seconds; `_ms`: milliseconds."""
+
+    # An upload this short is waited for; for a longer one the key is written down, and gives its place in memory to others.
+    patience_s: float = 1.0
+    # How soon to look again: half of what it has taken so far, within these.
+    look_ms: int = 1_000
+    look_most_ms: int = 15_000
+
+
+TIMES = Times()
 
 
 class Forgotten(Temporary):
@@ -48,28 +58,29 @@ class Later(Exception):
 class UnderWay:
     """An upload that goes on, or has failed and is left alone until `again_at` (ms UTC). `times`: it failed before."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, waits: Times) -> None:
         self.ended: asyncio.Future[Uploaded | None] = asyncio.get_running_loop().create_future()
         self.times, self.again_at = times, 0
+        self._waits = waits
         self._begun = time.monotonic()
 
     async def wait(self) -> None:
         """Until it has ended, for a little while."""
-        left_s = PATIENCE_S - (time.monotonic() - self._begun)
+        left_s = self._waits.patience_s - (time.monotonic() - self._begun)
         await asyncio.wait([self.ended], timeout=max(0.0, left_s))
 
     @property
     def look_at(self) -> int:
         """When to look again."""
         took_ms = int((time.monotonic() - self._begun) * 1000)
-        return max(self.again_at, now_ms() + min(max(LOOK_MS[0], took_ms // 2), LOOK_MS[1]))
+        return max(self.again_at, now_ms() + min(max(self._waits.look_ms, took_ms // 2), self._waits.look_most_ms))
 
 
 class ProviderUploads:
     """The files of one account at its provider. Lives on the lanes' loop; the stores are called in threads."""
 
-    def __init__(self, channel: Channel, parts: Parts, executor: Executor) -> None:
-        self._channel, self._parts = channel, parts
+    def __init__(self, channel: Channel, parts: Parts, executor: Executor, waits: Times = TIMES) -> None:
+        self._channel, self._parts, self._waits = channel, parts, waits
         retries = channel.retries or parts.settings.retry_policy
         self._backoff = Backoff(retries.backoff_first_s, retries.backoff_most_s)
         self._readers = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="provider-uploads")
@@ -172,16 +183,16 @@ class ProviderUploads:
             if kept is None and key in self._under_way:
                 raise Later(other.look_at)
         if kept is None:
-            self._under_way[key] = carrying[key] = UnderWay(0)
+            self._under_way[key] = carrying[key] = UnderWay(0, self._waits)
         return kept
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
         """One of the few. Later, where none becomes free soon."""
         try:
-            await asyncio.wait_for(self._slots.acquire(), PATIENCE_S)
+            await asyncio.wait_for(self._slots.acquire(), self._waits.patience_s)
         except TimeoutError:
-            raise Later(now_ms() + LOOK_MS[0]) from None
+            raise Later(now_ms() + self._waits.look_ms) from None
         try:
             yield
         finally:
@@ -208,7 +219,7 @@ class ProviderUploads:
             return kept
         upload = self._under_way.get(key)
         if upload is None or (upload.again_at and upload.again_at <= now_ms()):
-            upload = self._under_way[key] = UnderWay(upload.times if upload else 0)
+            upload = self._under_way[key] = UnderWay(upload.times if upload else 0, self._waits)
             self._spawn(self._upload(key, file, upload))
         await upload.wait()
         if not upload.ended.done() or upload.again_at:

@@ -74,21 +74,23 @@ class LaneRunner:
         metrics.ACCOUNT_PAUSED.from_(lambda: {(name,): paused for name, paused in self.outlets.paused().items()})
         self._thread.start()
 
-    def stop(self) -> None:
-        """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take.
+    def stop(self, beyond_s: float = STOP_S) -> None:
+        """Take nothing more, finish what was begun, release every lane. Blocks for as long as a call may take, and `beyond_s`.
 
         What cannot be finished by then, as in an outage of the store, is cut off: the next holder finds it begun.
         """
-        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(self._patience_s + STOP_S)
+        patience_s = self._longest_s + beyond_s
+        asyncio.run_coroutine_threadsafe(self._finish(patience_s), self._loop).result(patience_s + beyond_s)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(STOP_S)
+        self._thread.join(beyond_s)
         self._loop.close()
         self._executor.shutdown(wait=True)
 
     @property
-    def _patience_s(self) -> float:
+    def _longest_s(self) -> float:
+        """How long a call that was begun may still take."""
         longest_s = max((each.calls.left_s() for _, each in self.outlets.senders()), default=0.0)
-        return max(self._parts.settings.provider_timeout_s, longest_s) + STOP_S
+        return max(self._parts.settings.provider_timeout_s, longest_s)
 
     def wake(self, lane: Lane) -> None:
         """Look at this lane soon. Does not block; from any thread."""
@@ -117,13 +119,13 @@ class LaneRunner:
         else:
             self.outlets.of(signal.channel).show(signal)
 
-    async def _finish(self) -> None:
+    async def _finish(self, patience_s: float) -> None:
         self._stopping = True
         for work in self._works.values():
             work.stop()
         left = self._tasks.all()
         if left:
-            _, late = await asyncio.wait(left, timeout=self._patience_s)
+            _, late = await asyncio.wait(left, timeout=patience_s)
             if late:
                 log.warning("lanes_cut_off", lanes=len(late))
         ending = [*left, *self._always]

@@ -153,7 +153,9 @@ async def insist(executor: Executor, work: Callable[[], Result], **about: int) -
             tries += 1
 
 
-def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], object] = lambda: None) -> None:
+def write_all(
+    parts: Parts, writes: Sequence[Write], durable: Callable[[], object] = lambda: None, clock: Callable[[], int] = now_ms
+) -> None:
     """All of these, facts before events; `durable` is called between. Repeating it changes nothing but repeats state events."""
     store = parts.store
     steps = [each for each in writes if isinstance(each, (Tried, Sent, GivenUp))]
@@ -163,7 +165,7 @@ def write_all(parts: Parts, writes: Sequence[Write], durable: Callable[[], objec
         facts[each.row.key] = facts.get(each.row.key, Facts()).merged(each.facts)
     spoken = {(each.row.key.lane.channel, each.row.address): (spoken_by(each.row), each.at) for each in sent if each.spoken}
     handles = [handle for each in sent for handle in each.handles]
-    now = now_ms()
+    now = clock()
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
     events = [state_event(row, at, parts.partitions) for row, at in ended]
     store.record(facts, handles, spoken, *last_words(writes), learned(events, now))

@@ -16,12 +16,16 @@ DOWN = 5
 
 
 class Endpoint:
-    """Shared by all lanes of the process. 1,000 idle ones are 1,000 of these, and nothing else."""
+    """Shared by all lanes of the process. 1,000 idle ones are 1,000 of these, and nothing else.
 
-    __slots__ = ("_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "is_sealed", "webhook")
+    `down`: after so many calls in a row that failed it is down.
+    """
 
-    def __init__(self, webhook: Webhook) -> None:
+    __slots__ = ("_down", "_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "is_sealed", "webhook")
+
+    def __init__(self, webhook: Webhook, down: int = DOWN) -> None:
         self.webhook = webhook
+        self._down = down
         self.in_a_row = 0
         self.failing_since = webhook.failing_since
         self.is_gone = self.is_sealed = False
@@ -37,7 +41,12 @@ class Endpoint:
     @property
     def is_down(self) -> bool:
         """Whether one call stands for all until one succeeds."""
-        return self.in_a_row >= DOWN
+        return self.in_a_row >= self._down
+
+    @property
+    def failed_down(self) -> int:
+        """How many calls in a row have failed since it is down, with the one that brought it down."""
+        return self.in_a_row - self._down + 1
 
     @property
     def slots(self) -> asyncio.Semaphore:

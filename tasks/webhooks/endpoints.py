@@ -28,14 +28,14 @@ LOG_MOST = 20_000
 
 
 class Endpoints:
-    """Lives on one loop."""
+    """Lives on one loop. `given_up_s`: without one success for so long an endpoint is disabled."""
 
-    def __init__(self, parts: Parts, caller: Caller, executor: Executor) -> None:
+    def __init__(self, parts: Parts, caller: Caller, executor: Executor, given_up_s: float = schedule.GIVEN_UP_S) -> None:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
         self.knowledge = Knowledge(parts.settings, parts.store)
         self._store, self._caller, self._executor = parts.store, caller, executor
-        self._given_up_s = schedule.GIVEN_UP_S * parts.settings.webhook_schedule_scale
+        self._given_up_s = given_up_s * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []
         self._look = asyncio.Lock()
 

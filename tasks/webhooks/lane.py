@@ -24,6 +24,7 @@ from tasks.lanes.lease import Hold
 from tasks.lanes.threads import in_thread
 from tasks.lanes.writer import Resumed, Waits, Writer, insist
 from tasks.resources import Parts
+from tasks.webhooks.bounds import BOUNDS
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.knowledge import Knowledge
@@ -60,6 +61,8 @@ class Directory(Protocol):
 class WebhookLane:
     """Lives on one loop. `dispatch` is called with what follows `read`, by one caller."""
 
+    bounds = BOUNDS
+
     def __init__(
         self, state: LaneState, hold: Hold, parts: Parts, writer: Writer, executor: Executor, endpoints: Directory
     ) -> None:
@@ -76,6 +79,10 @@ class WebhookLane:
     def partition(self) -> int:
         """Of chat-events."""
         return self.hold.lane.partition
+
+    def now(self) -> int:
+        """The time, ms UTC."""
+        return now_ms()
 
     @property
     def scale(self) -> float:

@@ -13,19 +13,15 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.ports import Waiting
 from tasks.lanes.lease import Hold
 from tasks.webhooks import schedule
+from tasks.webhooks.bounds import Bounds
 from tasks.webhooks.caller import Answer
-from tasks.webhooks.endpoint import DOWN, Endpoint
+from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.telling import Telling
 
-# Events of one endpoint in memory, of one partition. What is more is read again from the log.
-MEMORY = 200
-# Conversations of one endpoint that wait by themselves, of one partition.
-KEYS = 50
 TOLD_MOST = 1000
 
 
@@ -33,6 +29,13 @@ class Host(Protocol):
     """What a listener needs of its lane."""
 
     hold: Hold
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much each of its listeners may have."""
+
+    def now(self) -> int:
+        """The time, ms UTC."""
 
     @property
     def scale(self) -> float:
@@ -111,9 +114,9 @@ class Listener:
             return
         self.host.begun(event.offset)
         queue = self._queues.get(event.key)
-        if self._loaded >= MEMORY:
+        if self._loaded >= self.host.bounds.in_memory:
             # Too much is in memory: from here on it reads the log itself, when that is told.
-            self.begin_whole(event.offset, now_ms(), 0)
+            self.begin_whole(event.offset, self.host.now(), 0)
             self.host.spawn(self._behind(event.offset))
             return
         self._loaded += 1
@@ -161,7 +164,7 @@ class Listener:
             # The row has been there before this event came to its call, or since.
             self.whole = self.restamped(self.whole, retry_at=max(self.whole.retry_at, self.probe_at(answer)))
             return
-        if answer is None or self.endpoint.is_down or len(self.keys) >= KEYS:
+        if answer is None or self.endpoint.is_down or len(self.keys) >= self.host.bounds.keys:
             lowest = min([event.offset, *(queue[0].offset for queue in self._queues.values() if queue)])
             refusals = self.endpoint.in_a_row if self.endpoint.is_down else 0
             self.begin_whole(lowest, self.probe_at(answer), refusals)
@@ -197,21 +200,21 @@ class Listener:
         wait_s = schedule.wait_s(refusals, random.random(), self.host.scale, answer.asked_s)  # noqa: S311 - spreads load
         if wait_s is None:
             return False
-        retry_at = now_ms() + int(wait_s * 1000)
+        retry_at = self.host.now() + int(wait_s * 1000)
         self.keys[event.key] = self.row(event.key, event.offset, retry_at, refusals)
         return True
 
     def probe_at(self, answer: Answer | None) -> int:
         """When an endpoint that is down is asked again."""
         if not self.endpoint.is_down:
-            return now_ms()
+            return self.host.now()
         asked_s = answer.asked_s if answer else 0.0
-        in_a_row = self.endpoint.in_a_row - DOWN + 1
-        return now_ms() + int(schedule.probe_s(in_a_row, random.random(), self.host.scale, asked_s) * 1000)  # noqa: S311
+        chance = random.random()  # noqa: S311 - spreads load
+        return self.host.now() + int(schedule.probe_s(self.endpoint.failed_down, chance, self.host.scale, asked_s) * 1000)
 
     def row(self, conversation: str, offset: int, retry_at: int, refusals: int) -> Waiting:
         """A row of it, newer than all that were written."""
-        self.waits_since = self.waits_since or now_ms()
+        self.waits_since = self.waits_since or self.host.now()
         return Waiting(
             self._lane, conversation, self.endpoint.webhook.webhook_id, offset, 0, retry_at, refusals, self.host.hold.stamp()
         )

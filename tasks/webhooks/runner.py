@@ -20,6 +20,7 @@ from tasks.webhooks.endpoints import Endpoints
 from tasks.webhooks.follower import Follower
 from tasks.webhooks.lane import WebhookLane
 from tasks.webhooks.recovery import Recoveries
+from tasks.webhooks.schedule import GIVEN_UP_S
 
 log = logs.logger(__name__)
 
@@ -34,12 +35,12 @@ STOP_S = 5.0
 class WebhookRunner:
     """Takes lanes when woken and works on them for as long as an endpoint is enabled. `start` it once per process."""
 
-    def __init__(self, parts: Parts, headers: HeadersOf) -> None:
+    def __init__(self, parts: Parts, headers: HeadersOf, given_up_s: float = GIVEN_UP_S) -> None:
         self._parts = parts
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s, lambda: bool(self.endpoints.enabled))
         self._writer = Writer(parts, self._executor)
-        self.endpoints = Endpoints(parts, Caller(parts.settings, headers), self._executor)
+        self.endpoints = Endpoints(parts, Caller(parts.settings, headers), self._executor, given_up_s)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._lanes: dict[int, WebhookLane] = {}

@@ -10,16 +10,12 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from chat4all.model.clock import now_ms
 from chat4all.ports import Waiting
 from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer
-from tasks.webhooks.listener import KEYS, Listener
+from tasks.webhooks.listener import Listener
 from tasks.webhooks.repeats import Repeats
 from tasks.webhooks.telling import Telling
-
-# Offsets that are read at once.
-PAGE = 200
 
 
 class Reader(Protocol):
@@ -40,7 +36,7 @@ class Scan:
     """One reading, of what is due."""
 
     def __init__(self, listener: Listener, reader: Reader) -> None:
-        now = now_ms()
+        now = listener.host.now()
         self._of, self._reader = listener, reader
         self._due = {name for name, row in listener.keys.items() if row.retry_at <= now}
         self._takes_all = listener.whole is not None and listener.whole.retry_at <= now and listener.is_quiet
@@ -52,7 +48,7 @@ class Scan:
         position = min(each.seq for each in self._rows())
         repeats = await self._reader.repeats(position)
         while position < self._reader.read and not self._ended and of.goes_on():
-            end = min(position + PAGE, self._reader.read)
+            end = min(position + of.host.bounds.page, self._reader.read)
             events, end = await self._reader.page(position, end, of, repeats)
             mine = [each for each in events if self._is_mine(each)]
             await self._tell(mine)
@@ -115,11 +111,11 @@ class Scan:
         down, is_key = of.endpoint.is_down, event.key in of.keys
         if down and not is_key:
             self._end(answer)
-            if now_ms() - event.at > schedule.WHOLE_S * host.scale * 1000:
+            if host.now() - event.at > schedule.WHOLE_S * host.scale * 1000:
                 await host.give_up(of.endpoint, event, number, answer.why)
                 of.taken.add(event.offset)
             return
-        if not is_key and len(of.keys) >= KEYS:
+        if not is_key and len(of.keys) >= host.bounds.keys:
             self._end(answer)
         elif of.wait(event, number, answer):
             self._due.discard(event.key)
@@ -134,7 +130,7 @@ class Scan:
         self._ended = True
         of = self._of
         soonest = min((each.retry_at for each in of.keys.values()), default=0)
-        retry_at = of.probe_at(answer) if of.endpoint.is_down else max(now_ms() + 1000, soonest)
+        retry_at = of.probe_at(answer) if of.endpoint.is_down else max(of.host.now() + 1000, soonest)
         if of.whole is None:
             # Nothing but due conversations was read: what is live from now on waits with them.
             of.whole = of.row("", self._reader.read, retry_at, of.endpoint.in_a_row)

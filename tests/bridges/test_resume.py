@@ -122,15 +122,14 @@ def test_how_far_who_answers_has_read_is_told_to_no_member_who_resumes(one: Worl
         assert [each.position.user_id for each in told(one, "alice", cursor) if each.HasField("position")] == ["bob"]
 
 
-def test_what_a_frozen_worker_tells_late_is_told_to_who_was_away_by_then(one: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_frozen_worker_tells_late_is_told_to_who_was_away_by_then(one: World) -> None:
     """Two minutes between writing a fact and publishing it: it counts as learned when it was published."""
     talk = found(one, "c", "alice", "bob")
     one.say(message(talk, 1, to=[whatsapp(1)]))
     one.run()
     [row] = one.rows()
-    clock = iter([now_ms() - 120_000])
-    monkeypatch.setattr("tasks.lanes.writer.now_ms", lambda: next(clock))
-    write_all(one.parts, [Sent(row, Facts(attempts=1, sent_at=1, provider_id="w1"), 1)])
+    sent = Sent(row, Facts(attempts=1, sent_at=1, provider_id="w1"), 1)
+    write_all(one.parts, [sent], clock=lambda: now_ms() - 120_000)
     assert states(told(one, "alice", away(5))) == ["SENT"]
 
 

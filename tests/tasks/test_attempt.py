@@ -1,12 +1,12 @@
 """An attempt: what must hold before the call, and what each way it can end leaves behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from msgspec.structs import replace
@@ -41,6 +41,8 @@ class Fake(Channel):
         # The ids that it answers with first.
         self.ids: list[Any] = []
         self.takes_s = 0.0
+        # What a call waits for.
+        self.waits_for: Callable[[], Awaitable[None]] | None = None
 
     def address(self, text: str) -> str:
         return text
@@ -62,6 +64,8 @@ class Fake(Channel):
 
     async def send_text(self, message: Outgoing) -> str:
         await asyncio.sleep(self.takes_s)
+        if self.waits_for:
+            await self.waits_for()
         if self.failure:
             raise self.failure
         self.arrived.append(message)
@@ -150,8 +154,8 @@ async def test_a_share_of_the_rate_is_paid_for(desk: Desk) -> None:
     """With a quarter of the account's rate each send takes as much of the whole rate as four."""
     paid: list[float] = []
     desk.sender.throttle.share = 0.25
-    with patch.object(desk.sender.throttle.rate, "acquire", AsyncMock(side_effect=paid.append)):
-        assert isinstance(await desk.attempt(), Done)
+    desk.sender.throttle.rate = Mock(acquire=AsyncMock(side_effect=paid.append), max_rate=desk.sender.throttle.rate.max_rate)
+    assert isinstance(await desk.attempt(), Done)
     assert paid == [4.0]
 
 
@@ -427,13 +431,12 @@ async def test_a_delivery_waits_for_no_longer_than_it_lives(desk: Desk, failure:
     desk.road.run()
     desk.channel.failure = failure
     row, refusals, ends = desk.road.rows()[-1], 12, early + 1201
-    with patch("tasks.lanes.throttle.Pace.wait", return_value=0.0):
-        while isinstance(outcome := await desk.sender.attempt(row, refusals, granted()), Wait):
-            assert outcome.at <= ends + 600
-            if outcome.write:
-                await desk.writer.write(outcome.write)
-            await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
-            row = desk.road.rows()[-1]
+    while isinstance(outcome := await desk.sender.attempt(row, refusals, granted()), Wait):
+        assert outcome.at <= ends + 600
+        if outcome.write:
+            await desk.writer.write(outcome.write)
+        await asyncio.sleep(max(0, outcome.at - now_ms()) / 1000)
+        row = desk.road.rows()[-1]
     assert outcome.write
     assert outcome.write.facts.refused_reason == "expired"
     assert ends <= now_ms() <= ends + 1500
@@ -456,23 +459,22 @@ async def test_who_waits_for_its_turn_does_not_call_once_the_breaker_is_open(des
     hung, go = asyncio.Event(), asyncio.Event()
     called, row = 0, desk.row()
 
-    async def hang(message: Outgoing) -> str:
+    async def hang() -> None:
         nonlocal called
         called += 1
         hung.set()
         await go.wait()
-        raise Temporary("provider_error")
 
+    desk.channel.waits_for, desk.channel.failure = hang, Temporary("provider_error")
     desk.sender._in_flight = asyncio.Semaphore(1)
-    with patch.object(desk.channel, "send_text", hang):
-        first = asyncio.create_task(desk.sender.attempt(row, 0, granted()))
-        await hung.wait()
-        others = [asyncio.create_task(desk.sender.attempt(row, 0, granted())) for _ in range(20)]
-        await asyncio.sleep(0.05)
-        for _ in range(3):
-            desk.sender.throttle.failed()
-        go.set()
-        outcomes = await asyncio.gather(first, *others)
+    first = asyncio.create_task(desk.sender.attempt(row, 0, granted()))
+    await hung.wait()
+    others = [asyncio.create_task(desk.sender.attempt(row, 0, granted())) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        desk.sender.throttle.failed()
+    go.set()
+    outcomes = await asyncio.gather(first, *others)
     assert called == 1
     assert all(isinstance(each, Wait) and each.at > now_ms() + 30_000 for each in outcomes[1:])
 

@@ -333,10 +333,12 @@ async def test_what_names_other_files_leads_nowhere(road: World, tmp_path: Path,
 # What befalls whoever converts.
 
 
-def asked(road: World, content: bytes, mime_type: str = "audio/webm", form: str = "voice") -> StoredFile:
+def asked(
+    road: World, content: bytes, mime_type: str = "audio/webm", form: str = "voice", clock: Callable[[], int] = now_ms
+) -> StoredFile:
     """The row of a conversion that a lane has asked for."""
     given = replace(stored(road, f"{form}.bin", mime_type, content, form if form == "voice" else ""), form=form)
-    in_its_form(road.parts, given, open_channel("whatsapp", road.parts.settings).limits)()
+    in_its_form(road.parts, given, open_channel("whatsapp", road.parts.settings).limits, clock)()
     return conversions(road)[-1]
 
 
@@ -345,40 +347,44 @@ def now(road: World, row: StoredFile) -> StoredFile:
     return road.store.files([row.file_id])[row.file_id]
 
 
-def test_a_killed_conversion_is_tried_again_a_few_times(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_conversion_is_tried_again_a_few_times(road: World) -> None:
     """The kernel ends its process: at once again, and after the third time it is given up, for good."""
     row, ends = asked(road, WEBM[2]()), [KILLED, KILLED]
-    tried = sandbox.converted
-    monkeypatch.setattr(job, "converted", lambda *args: Result(reason=ends.pop()) if ends else tried(*args))
-    job.convert(road.parts, row.file_id)
+
+    def makes(*args: Any) -> Result:
+        return Result(reason=ends.pop()) if ends else sandbox.converted(*args)
+
+    job.convert(road.parts, row.file_id, makes=makes)
     assert (now(road, row).status, now(road, row).tries) == (FileStatus.READY, 3)
     other = asked(road, WEBM[2]() + b"\0")
     ends += [KILLED] * 3
     for _ in range(2):
-        job.convert(road.parts, other.file_id)
+        job.convert(road.parts, other.file_id, makes=makes)
     assert (now(road, other).status, now(road, other).reason, ends) == (FileStatus.FAILED, KILLED, [])
 
 
-def test_who_dies_while_it_converts_is_followed_by_the_sweep(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_dies_while_it_converts_is_followed_by_the_sweep(road: World) -> None:
     """While somebody may be at it nobody else begins; then it is asked for again, and in the end given up."""
-    row = asked(road, WEBM[2]())
+    row, at = asked(road, WEBM[2]()), now_ms()
 
     def die(*_: Any) -> Result:
         raise SystemExit
 
-    monkeypatch.setattr(job, "converted", die)
+    def convert() -> None:
+        job.convert(road.parts, row.file_id, makes=die, clock=lambda: at)
+
     for tries in range(1, job.TRIES + 1):
         with pytest.raises(SystemExit):
-            job.convert(road.parts, row.file_id)
+            convert()
         begun = now(road, row)
         assert (begun.tries, begun.status) == (tries, FileStatus.UPLOADING)
-        job.convert(road.parts, row.file_id)
+        convert()
         assert now(road, row) == begun
         assert begun.busy_until <= begun.due_at
-        monkeypatch.setattr(job, "now_ms", lambda at=begun.busy_until: at)
+        at = begun.busy_until
         look(road.parts, begun, begun.due_at)
         assert road.wakes.files[-1] == (CONVERT, row.file_id)
-    job.convert(road.parts, row.file_id)
+    convert()
     assert (now(road, row).status, now(road, row).reason) == (FileStatus.FAILED, KILLED)
 
 
@@ -408,21 +414,19 @@ def test_an_outage_counts_as_no_try(road: World) -> None:
     assert now(road, row).status is FileStatus.READY
 
 
-LIMITS: dict[str, tuple[dict[str, Any], str]] = {
-    "memory": ({"MEMORY_BYTES": 400 << 20}, MEMORY),
-    "seconds by the clock": ({"WAITING": 0}, TIMEOUT),
+LIMITS: dict[str, tuple[sandbox.Bounds, str]] = {
+    "memory": (sandbox.Bounds(memory_bytes=400 << 20), MEMORY),
+    "seconds by the clock": (sandbox.Bounds(seconds_by_clock=0), TIMEOUT),
 }
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_a_conversion_takes_so_much_and_no_more(road: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_takes_so_much_and_no_more(road: World, name: str) -> None:
     """It ends, is given up with the reason, and leaves no process and no folder behind."""
-    changed, reason = LIMITS[name]
-    for what, value in changed.items():
-        monkeypatch.setattr(sandbox, what, value)
+    bounds, reason = LIMITS[name]
     row = asked(road, samples.picture("PNG", (7000, 7000), "RGBA"), "image/tiff", "picture")
     before = set(Path(gettempdir()).glob(f"{sandbox.PREFIX}*"))
-    job.convert(road.parts, row.file_id)
+    job.convert(road.parts, row.file_id, bounds)
     assert (now(road, row).status, now(road, row).reason) == (FileStatus.FAILED, reason)
     assert set(Path(gettempdir()).glob(f"{sandbox.PREFIX}*")) <= before
 
@@ -472,12 +476,11 @@ def test_what_is_made_goes_when_it_has_had_its_time(road: World) -> None:
     assert road.parts.objects.size(row.source) is not None
 
 
-def test_another_day_makes_its_own_and_keeps_the_bytes_once(road: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_day_makes_its_own_and_keeps_the_bytes_once(road: World) -> None:
     """Equal bytes have one place, so what a provider was given of them is still known."""
     first = asked(road, WEBM[2]())
     job.convert(road.parts, first.file_id)
-    monkeypatch.setattr("tasks.lanes.conversions.now_ms", lambda: now_ms() + DAY_MS)
-    second = asked(road, WEBM[2]())
+    second = asked(road, WEBM[2](), clock=lambda: now_ms() + DAY_MS)
     assert second.file_id != first.file_id
     job.convert(road.parts, second.file_id)
     assert now(road, second).object_key == now(road, first).object_key

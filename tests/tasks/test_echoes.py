@@ -6,8 +6,6 @@ import struct
 import unicodedata
 from pathlib import Path
 
-import pytest
-
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import LAST_INDEX, Lane
@@ -56,9 +54,8 @@ class Open(Sender):
         return self.throttle.closed_s()
 
 
-async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path) -> None:
     """Among keys that wait and catch up, with far more behind them than is looked at first: each is known as ours."""
-    monkeypatch.setattr("chat4all.services.inbound.in_flight.NEWEST", 2)
     with world(tmp_path, partitions=1, backoff_first_s=0.02, backoff_most_s=0.05, breaker_failures=10_000) as road:
         channel = Echoing()
         channel.arrivals = Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel}))

@@ -397,21 +397,22 @@ async def test_who_has_said_all_that_a_holder_may_say_lets_the_lane_go(bench: Be
     assert all(sent == sorted(set(sent)) for sent in bench.provider.sent.values())
 
 
-async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench) -> None:
     """A page that nobody can read ends the work; a call that was begun is finished, and what it came to is durable."""
-    began, sends = asyncio.Event(), bench.provider.attempt
+    began = asyncio.Event()
 
-    async def slowly(row: Delivery, refusals: int, hold: Hold) -> Outcome:
-        began.set()
-        await asyncio.sleep(0.3)
-        return await sends(row, refusals, granted())
+    class Slow(Provider):
+        async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
+            began.set()
+            await asyncio.sleep(0.3)
+            return await super().attempt(row, refusals, granted())
 
     def page(lane: Lane, after: tuple[int, int], *more: Any) -> Any:
         if after[0] > 0:
             raise ValueError("nobody foresaw this")
         return bench.road.faults.real.lane_rows(lane, after, *more)
 
-    monkeypatch.setattr(bench.provider, "attempt", slowly)
+    bench.provider = Slow()
     bench.road.faults.answer("lane_rows", page)
     say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
     state, hold = take(bench.road.store, Lane("whatsapp", 0), "holder")

@@ -1,8 +1,9 @@
 """A record of a newer version stops its partition and nothing else; nobody buries it, and after the upgrade it is read."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
+from typing import Any
 
 import msgspec
 import pytest
@@ -34,6 +35,20 @@ HOME = {incoming_record(message(name, 0), PARTITIONS, {}).partition: name for na
 def road(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path, partitions=PARTITIONS) as road:
         yield road
+
+
+@contextmanager
+def seen_by_older_code(road: World, offset: int, **changed: Any) -> Iterator[None]:
+    """What we can read of the first partition's record at this offset is to us what a later version's is to this code."""
+
+    def read(*asked: Any) -> list[Record]:
+        found: list[Record] = road.log_faults.real.read(*asked)
+        return [
+            msgspec.structs.replace(each, **changed) if (each.partition, each.offset) == (0, offset) else each for each in found
+        ]
+
+    with road.log_faults.instead("read", read):
+        yield
 
 
 def counted() -> float:
@@ -71,12 +86,11 @@ def test_a_newer_record_stops_its_partition_alone(road: World, version: str, aga
 
 def test_after_the_upgrade_it_is_read_in_its_place(road: World) -> None:
     """The version was all that it was waiting for."""
-    road.log.append([newer(0, 1, NEXT)], 5)
-    road.say(message(HOME[0], 2))
-    road.run()
-    assert road.store.page(HOME[0], None, None, 10) == []
-    with patch("chat4all.model.records._KNOWN", frozenset({"1", "2", NEXT})):
+    road.say(message(HOME[0], 1), message(HOME[0], 2))
+    with seen_by_older_code(road, 0, headers={"v": NEXT}):
         road.run()
+    assert road.store.page(HOME[0], None, None, 10) == []
+    road.run()
     assert [each.message_id for each in road.store.page(HOME[0], None, None, 10)] == [
         new_id("message", HOME[0], number) for number in (1, 2)
     ]
@@ -133,20 +147,21 @@ def test_what_is_of_our_version_and_cannot_be_read_is_set_aside(
     """It holds nobody up, is a dead letter with its reason, and is taken up once there is code that can read it."""
     good = incoming_record(message(HOME[0], 2, to=[whatsapp(1)]), PARTITIONS, {})
     body = msgspec.json.decode(good.value) | change
-    odd = msgspec.structs.replace(good, value=msgspec.json.encode(body), headers=headers)
     road.say(message(HOME[0], 1), message(HOME[1], 1))
-    road.log.append([odd], 5)
+    road.log.append([good], 5)
     road.say(message(HOME[0], 3), message(HOME[1], 2))
-    road.run(again=again)
+    odd = {"value": msgspec.json.encode(body), "headers": headers}
+    with seen_by_older_code(road, 1, **odd):
+        road.run(again=again)
+        with pytest.raises(Permanent, match="unreadable"):
+            reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5)
     assert {partition: each.done for partition, each in road.store.progress(INCOMING).items()} == {0: 2, 1: 1}
     assert len(road.store.page(HOME[0], None, None, 10)) == 2
     [(where, letter)] = road.store.buried(INCOMING, road.everything().ranges).items()
     assert (where, letter.reason) == ((0, 1), "unreadable")
-    with pytest.raises(Permanent, match="unreadable"):
-        reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5)
-    with patch("chat4all.model.records._decode_message", lambda _value: message(HOME[0], 2, to=[whatsapp(1)])):
-        reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5))
-    road.run()
+    reprocessing.append(road.parts, reprocessing.again(road.parts, INCOMING, Range(0, 1, 1), "try", 5))
+    with seen_by_older_code(road, 1, **odd):
+        road.run()
     assert len(road.store.page(HOME[0], None, None, 10)) == 3
 
 

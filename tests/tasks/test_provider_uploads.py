@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -16,9 +15,9 @@ from chat4all.model.content import MEDIA_KINDS, Media
 from chat4all.model.deliveries import Facts, Pointer, State, state
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Body, FileLink, Limits, MediaSource, Outgoing, Taken, Uploaded, UploadPlace
-from tasks.lanes import provider_uploads
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Outcome, Wait
+from tasks.lanes.provider_uploads import SIDE_BY_SIDE, ProviderUploads, Times
 from tasks.lanes.writer import Writer
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, granted, message, new_id, threads, until, whatsapp, world
@@ -111,6 +110,7 @@ async def way(road: World, channel: Given) -> AsyncIterator[Way]:
         writer = Writer(road.parts, executor)
         writing = asyncio.create_task(writer.run())
         sender = Sender(road.parts, channel, writer, executor)
+        sender.calls.uploads = ProviderUploads(channel, road.parts, executor, Times(0.1, 10, 20))
         yield Way(road, channel, sender, writer)
         await sender.calls.uploads.close()
         writing.cancel()
@@ -119,11 +119,7 @@ async def way(road: World, channel: Given) -> AsyncIterator[Way]:
 
 @pytest.fixture
 async def road(tmp_path: Path) -> AsyncIterator[World]:
-    with (
-        world(tmp_path, backoff_first_s=0.05, backoff_most_s=0.1, provider_timeout_s=0.5, unknown_grace_s=0.1) as made,
-        patch.object(provider_uploads, "PATIENCE_S", 0.1),
-        patch.object(provider_uploads, "LOOK_MS", (10, 20)),
-    ):
+    with world(tmp_path, backoff_first_s=0.05, backoff_most_s=0.1, provider_timeout_s=0.5, unknown_grace_s=0.1) as made:
         yield made
 
 
@@ -197,7 +193,7 @@ async def test_nothing_is_begun_while_a_file_is_uploaded(road: World) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_few_files_go_up_at_the_same_time(road: World, kind: type[Given]) -> None:
     """However many there are; the rest follow."""
-    most, files = provider_uploads.SIDE_BY_SIDE, 3 * provider_uploads.SIDE_BY_SIDE
+    most, files = SIDE_BY_SIDE, 3 * SIDE_BY_SIDE
     async with way(road, kind()) as made:
         made.channel.open.clear()
         for number in range(files):

@@ -288,11 +288,8 @@ def test_a_node_that_was_cut_off_from_the_store_comes_back_and_harms_nobody(road
 
 
 @pytest.mark.parametrize("stands_in", ["owners", "record"])
-def test_a_worker_that_is_told_to_stop_in_an_outage_ends_in_time_and_in_order(
-    road: World, monkeypatch: pytest.MonkeyPatch, stands_in: str
-) -> None:
+def test_a_worker_that_is_told_to_stop_in_an_outage_ends_in_time_and_in_order(road: World, stands_in: str) -> None:
     """What waits for the store is cut off, nothing is asked of threads that have ended, and the next holder sends it."""
-    monkeypatch.setattr("tasks.lanes.runner.STOP_S", 0.5)
     away, channel, said = cast("Any", Away(road.store, stands_in)), Fake(), list[Any]()
     settings = road.parts.settings.model_copy(update={"provider_timeout_s": 0.3, "unknown_grace_s": 0.1})
     parts = Parts(settings, road.log, away, road.parts.partitions, road.parts.objects)
@@ -304,7 +301,7 @@ def test_a_worker_that_is_told_to_stop_in_an_outage_ends_in_time_and_in_order(
     runner.wake(LANE)
     wait_for(lambda: away.asked)
     began = time.monotonic()
-    runner.stop()
+    runner.stop(0.5)
     assert time.monotonic() - began < 5
     assert not [each.name for each in threading.enumerate() if each.name.startswith("lanes")]
     assert said == [] and channel.arrived == []

@@ -3,14 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pytest
-
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent
 from chat4all.ports.webhooks import Webhook
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY, Histogram
-from tasks.webhooks import schedule
 from tests.tasks.webhook_world import add, receiving, say, signed, telling, wait_for
 from tests.tasks.world import new_id, world
 
@@ -77,9 +74,8 @@ def test_an_endpoint_that_no_key_opens_is_shown(tmp_path: Path) -> None:
     assert calls()
 
 
-def test_what_came_to_its_end_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_came_to_its_end_is_counted(tmp_path: Path) -> None:
     """An event that had all its tries, and an endpoint that is gone."""
-    monkeypatch.setattr(schedule, "GIVEN_UP_S", 1e9)
     given_up = grows(1, "chat4all_webhook_events_given_up_total")
     disabled = grows(1, "chat4all_webhooks_disabled_total", reason="gone")
     with world(tmp_path, partitions=1, webhook_schedule_scale=1e-5) as road, receiving() as receiver:
@@ -91,7 +87,7 @@ def test_what_came_to_its_end_is_counted(tmp_path: Path, monkeypatch: pytest.Mon
             return (500 if said["seq"] == first[0] else 410), {}
 
         receiver.answers["/a"] = answer
-        with telling(road):
+        with telling(road, given_up_s=1e9):
             say(road, ONE, 2)
             wait_for(given_up)
             wait_for(disabled)

@@ -16,10 +16,8 @@ from chat4all.model.events import Event
 from chat4all.ports import Waiting
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
-from tasks.webhooks import endpoint as ending
-from tasks.webhooks import listener as listening
-from tasks.webhooks import scan as scanning
 from tasks.webhooks import schedule
+from tasks.webhooks.bounds import Bounds
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.listener import Listener
@@ -179,6 +177,8 @@ class Host:
     """A lane in memory. `rows` and what `cursor` says are durable; `answers` says which calls succeed, and when it dies."""
 
     scale = 1e-6
+    # Little room, so that few events fill it.
+    bounds = Bounds(in_memory=4, keys=2, page=3)
 
     def __init__(self, log: list[Telling], rows: dict[str, Waiting], cursor: int, answers: list[bool | None]) -> None:
         self.log, self.rows, self.read, self.answers = log, rows, cursor, answers
@@ -186,6 +186,9 @@ class Host:
         self.hold: Any = Hold()
         self._open: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> int:
+        return NOW()
 
     @property
     def cursor(self) -> int:
@@ -242,7 +245,7 @@ class Host:
 
     async def run(self) -> bool:
         """Until all is told and nothing waits (True), or it dies (False)."""
-        listener = Listener(Endpoint(Webhook("w", "https://shop.example/")), Lane(WEBHOOKS, 0), self)
+        listener = Listener(Endpoint(Webhook("w", "https://shop.example/"), down=2), Lane(WEBHOOKS, 0), self)
         for name, row in self.rows.items():
             if name:
                 listener.keys[name] = row
@@ -276,26 +279,12 @@ class Host:
         return task.done()
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little room, so that few events fill it."""
-    for module in (listening, scanning):
-        monkeypatch.setattr(module, "now_ms", NOW)
-    for module in (listening, ending):
-        monkeypatch.setattr(module, "DOWN", 2)
-    monkeypatch.setattr(listening, "MEMORY", 4)
-    for module in (listening, scanning):
-        monkeypatch.setattr(module, "KEYS", 2)
-    monkeypatch.setattr(scanning, "PAGE", 3)
-
-
 # So many calls succeed, then so many fail, and perhaps the holder dies in the next one; and so on.
 RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), max_size=10).map(
     lambda runs: [each for good, bad, dies in runs for each in [True] * good + [False] * bad + [None] * dies]
 )
 
 
-@pytest.mark.usefixtures("small")
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=20),

@@ -24,7 +24,6 @@ from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import publish, state_event
 from tasks.sweep import Sweeper
-from tasks.webhooks import schedule
 from tests.tasks.webhook_world import Receiver, add, change, receiving, say, telling, wait_for, wake
 from tests.tasks.world import World, message, new_id, whatsapp, world
 
@@ -349,12 +348,9 @@ def test_a_recovery_tells_again_with_the_same_ids(road: World, receiver: Receive
     assert set(ids(receiver, "/a").values()) == {2}
 
 
-def test_an_event_that_had_all_its_tries_is_a_dead_letter(
-    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_that_had_all_its_tries_is_a_dead_letter(tmp_path: Path, receiver: Receiver) -> None:
     """The next one of its conversation goes."""
     # On a slow machine all tries may take longer than the days after which an endpoint is disabled.
-    monkeypatch.setattr(schedule, "GIVEN_UP_S", 1e9)
     with world(tmp_path, partitions=1, webhook_schedule_scale=1e-5) as road:
         add(road, receiver, "/a")
         first: list[int] = []
@@ -364,7 +360,7 @@ def test_an_event_that_had_all_its_tries_is_a_dead_letter(
             return (500 if said["seq"] == first[0] else 200), {}
 
         receiver.answers["/a"] = answer
-        with telling(road):
+        with telling(road, given_up_s=1e9):
             say(road, ONE, 2)
             wait_for(lambda: [each.stage for each in road.store.dead_letters(day_of(now_ms()), 10)] == ["webhook"])
             wait_for(lambda: len(receiver.of("/a")) == 1)

@@ -16,6 +16,7 @@ from chat4all.model.records import EVENTS
 from chat4all.ports.webhooks import WEBHOOKS, Webhook
 from tasks.webhooks.caller import HeadersOf
 from tasks.webhooks.runner import WebhookRunner
+from tasks.webhooks.schedule import GIVEN_UP_S
 from tests.tasks.world import World, message
 
 Answers = Callable[[dict[str, Any]], tuple[int, Mapping[str, str]]]
@@ -118,9 +119,9 @@ def say(road: World, conversation: str, count: int, first: int = 0) -> None:
 
 
 @contextmanager
-def telling(road: World, headers: HeadersOf = signed) -> Iterator[WebhookRunner]:
+def telling(road: World, headers: HeadersOf = signed, given_up_s: float = GIVEN_UP_S) -> Iterator[WebhookRunner]:
     """A runner of its own that holds all partitions."""
-    runner = WebhookRunner(road.parts, headers)
+    runner = WebhookRunner(road.parts, headers, given_up_s)
     runner.start()
     try:
         wake(road, runner)
