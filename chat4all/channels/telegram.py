@@ -55,7 +55,6 @@ MEDIA_HOSTS = ("api.telegram.org",)
 # Those that are read, and two that say who may be written to. Reactions come only to who asks for them.
 UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
 DOCUMENT = "document"
-POLL_S = 10
 POLL_LIMIT = 100
 # The library writes failed calls to stderr by itself; we raise them.
 logging.getLogger("TeleBot").setLevel(logging.CRITICAL)
@@ -107,6 +106,8 @@ class Telegram(Channel):
     name = "telegram"
     own_settings = TelegramSettings
     carries_bytes = True
+    # A fetch waits for updates so long; Telegram answers sooner when one comes.
+    poll_s: float = 10
     limits = Limits(
         text_length=telegram_sending.TEXT_LENGTH,
         account_per_second=30,
@@ -326,9 +327,9 @@ class Telegram(Channel):
             self._bot.token,
             offset=self._offset,
             limit=POLL_LIMIT,
-            timeout=POLL_S,
+            timeout=self.poll_s,
             allowed_updates=UPDATES,
-            request_timeout=POLL_S + self._timeout_s,
+            request_timeout=self.poll_s + self._timeout_s,
         )
         updates = await self._call(fetching, Temporary) or []
         numbers = [number for each in updates if isinstance(number := fields(each).get("update_id"), int)]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from bridges.polling import Poller, serve
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.channels.telegram import Telegram as TelegramChannel
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Message
@@ -53,9 +54,10 @@ class Place:
         self.acceptor = Acceptor(self.store, self.log, settings, channels)
 
     @asynccontextmanager
-    async def polling(self, arrivals: Any = None) -> AsyncIterator[None]:
+    async def polling(self, arrivals: Any = None, poll_s: float = TelegramChannel.poll_s) -> AsyncIterator[None]:
         """A poller of its own, with a channel of its own, as in a process."""
-        channel = open_channel("telegram", self.settings)
+        channel = TelegramChannel(self.settings)
+        channel.poll_s = poll_s
         poller = Poller(
             channel,
             Webhooks(self.store, arrivals or Arrivals(self.store, self.acceptor)),
@@ -206,11 +208,10 @@ async def test_two_pollers_take_turns_and_lose_nothing(place: Place) -> None:
     assert len({each.message_id for each in place.records()}) == 20
 
 
-async def test_a_webhook_that_somebody_sets_is_taken_away_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_webhook_that_somebody_sets_is_taken_away_again(place: Place) -> None:
     """With a webhook set Telegram answers no fetch: the poller takes it away and goes on."""
-    monkeypatch.setattr("chat4all.channels.telegram.POLL_S", 0.2)
     provider = place.simulator.channels["telegram"].provider
-    async with place.polling():
+    async with place.polling(poll_s=0.2):
         await until(lambda: provider.polled)
         await place.write("one")
         await until(lambda: place.texts() == ["one"])

@@ -10,7 +10,7 @@ import pytest
 
 from chat4all.model.content import Text
 from chat4all.model.conversations import User, UserKind
-from chat4all.model.records import EVENTS, INCOMING, STATUS, TOPICS, Range, read_message
+from chat4all.model.records import EVENTS, INCOMING, RECORD_MOST, STATUS, TOPICS, Range, read_message
 from chat4all.ports import EventLog, Inbound, MessageStore
 from chat4all.services.acceptance.acceptance import Accepted, Acceptor, Caller, Draft, Refused
 from chat4all.services.inbound.intake import Arrivals
@@ -27,6 +27,7 @@ class Desk:
     """A log, a store and an acceptor on them, with alice, bob and a service client."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.log_faults = Between(open_log(settings))
         self.log = cast("EventLog", self.log_faults)
         self.store: MessageStore = open_store(settings)
@@ -128,10 +129,11 @@ def test_a_foreign_or_unknown_conversation_takes_no_position(desk: Desk) -> None
         assert refused and (refused.status, refused.code) == (404, "unknown_conversation")
 
 
-def test_what_no_stage_would_read_is_refused_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_stage_would_read_is_refused_at_once(desk: Desk) -> None:
     """A message whose record is too large is not accepted and then buried; the others of the batch are accepted."""
-    monkeypatch.setattr("chat4all.model.records.RECORD_MOST", 2_000)
-    large, small = desk.acceptor.accept(ALICE, [said("x" * 3_000, to=["bob"]), said(to=["bob"])])
+    settings = desk.settings.model_copy(update={"text_limit": RECORD_MOST})
+    acceptor = Acceptor(desk.store, desk.log, settings, both())
+    large, small = acceptor.accept(ALICE, [said("x" * RECORD_MOST, to=["bob"]), said(to=["bob"])])
     assert isinstance(large, Refused)
     assert (large.status, large.code) == (413, "message_too_large")
     assert isinstance(small, Accepted)

@@ -99,7 +99,7 @@ def test_an_interrupted_upload_goes_on_by_running_it_again(bench: Bench) -> None
         puts.append(url)
         return real(url, **more)
 
-    with patch("chat4all.client.transfers.requests.put", put):
+    with patch("requests.put", put):
         assert bench.upload()["status"] == "ready"
     assert len(puts) == 2
     assert bench.told[0] == 2 * PART
@@ -123,7 +123,7 @@ def test_lost_connections_and_expired_urls_are_made_good(bench: Bench) -> None:
             raise requests.ConnectionError
         return real(url.replace("signature=", "signature=x") if how == "expired" else url, **more)
 
-    with patch("chat4all.client.transfers.requests.put", put):
+    with patch("requests.put", put):
         assert bench.upload()["status"] == "ready"
     assert sum(bench.told) == len(DATA)
 
@@ -131,7 +131,7 @@ def test_lost_connections_and_expired_urls_are_made_good(bench: Bench) -> None:
 def test_a_store_that_stays_away_is_an_error_and_keeps_the_note(bench: Bench) -> None:
     """After all tries it says so; run again later, it goes on."""
     with (
-        patch("chat4all.client.transfers.requests.put", side_effect=requests.ConnectionError),
+        patch("requests.put", side_effect=requests.ConnectionError),
         pytest.raises(ApiError) as caught,
     ):
         bench.upload()

@@ -1,11 +1,15 @@
 """Runs commands as they are typed, against a gateway in this process."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+import requests
 import structlog
 from limits.storage import MemoryStorage
 from werkzeug.serving import make_server
@@ -51,6 +55,36 @@ class Typed:
         assert err.startswith("chat4all: ")
         assert err.count("\n") == 1
         return err
+
+
+@contextmanager
+def cut_off(path: str, answer: requests.Response | None = None, arrives: bool = True) -> Iterator[list[Any]]:
+    """Whoever calls this path is interrupted before the answer is there, or gets `answer`; the bodies of these calls.
+
+    `arrives`: whether the server hears of them.
+    """
+    bodies: list[Any] = []
+    real = requests.Session.request
+
+    def request(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
+        if not url.endswith(path):
+            return real(self, method, url, **more)
+        bodies.append(more["json"])
+        if arrives:
+            real(self, method, url, **more)
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
+
+    with patch("requests.Session.request", request):
+        yield bodies
+
+
+def answered(status: int, **body: Any) -> requests.Response:
+    """An answer of a server."""
+    answer = requests.Response()
+    answer.status_code, answer.raw = status, BytesIO(json.dumps(body).encode())
+    return answer
 
 
 @contextmanager

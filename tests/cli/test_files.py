@@ -8,13 +8,12 @@ from unittest.mock import patch
 
 import pytest
 
-from chat4all.client import ApiError, Client
 from chat4all.settings import Settings
 from ops.native.processes import free_port
 from tasks.files import file_tasks as workers
 from tasks.resources import open_parts
 from tests.bridges.road import settings_in
-from tests.cli.commands import Typed, gateway, quiet
+from tests.cli.commands import Typed, answered, cut_off, gateway, quiet
 from tests.wakes import Wakes
 
 DATA = os.urandom(300_000)
@@ -71,31 +70,19 @@ def test_a_file_goes_up_and_comes_down(typed: Typed, tea: Path, tmp_path: Path) 
 @pytest.mark.parametrize("answer_is_lost", [False, True])
 def test_an_upload_that_was_cut_before_it_was_sent_is_sent(typed: Typed, tea: Path, answer_is_lost: bool) -> None:
     """Run again it says that the file was there and sends it: nothing goes up again, and it is one message."""
-    real, ids = Client.send, list[str]()
-
-    def send(self: Client, text: str = "", **fields: str) -> object:
-        ids.append(fields["message_id"])
-        if answer_is_lost:
-            real(self, text, **fields)
-        raise KeyboardInterrupt
-
-    with patch.object(Client, "send", send):
+    with cut_off("/v1/messages", arrives=answer_is_lost) as sent:
         status, _, _ = typed("upload", str(tea), "--conversation", "bob")
     assert status == 130
-    with patch("chat4all.client.transfers.requests.put", side_effect=AssertionError("brought again")):
+    with patch("requests.put", side_effect=AssertionError("brought again")):
         said = upload(typed, tea)
     assert said.startswith("was uploaded before: ")
-    assert said.strip().endswith(f"sent as {ids[0]}")
+    assert said.strip().endswith(f"sent as {sent[0]['message_id']}")
     assert upload(typed, tea).startswith("uploaded ")
 
 
 def test_other_words_do_not_send_a_file_twice(typed: Typed, tea: Path) -> None:
     """Sent by an earlier run whose answer was lost: the message is the one that was sent."""
-
-    def lost(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with patch("chat4all.client.transfers.UploadNotes.forget", lost):
+    with cut_off("/v1/messages"):
         assert typed("upload", str(tea), "--conversation", "bob")[0] == 130
     first = json.loads(upload(typed, tea, "--text", "other words", "--json"))
     assert (first["was_there"], bool(first["message_id"])) == (True, True)
@@ -103,7 +90,7 @@ def test_other_words_do_not_send_a_file_twice(typed: Typed, tea: Path) -> None:
 
 def test_a_send_that_is_refused_leaves_the_note(typed: Typed, tea: Path, tmp_path: Path) -> None:
     """The file is there; run again, it is only sent."""
-    with patch.object(Client, "send", side_effect=ApiError(503, "log_away", "the log is away")):
+    with cut_off("/v1/messages", answered(403, code="forbidden", detail="the log is away"), arrives=False):
         status, _, err = typed("upload", str(tea), "--conversation", "bob")
     assert (status, "the log is away" in err) == (1, True)
     assert len(list((tmp_path / "config" / "uploads").iterdir())) == 1

@@ -11,10 +11,10 @@ import pytest
 from chat4all.cli import session
 from chat4all.cli.running import SUPERVISOR, note
 from chat4all.cli.session import Kept, Servers, keep, kept
-from chat4all.client import Client, Tokens
+from chat4all.client import Tokens
 from chat4all.settings import Settings
 from tests.bridges.road import Road, settings_in
-from tests.cli.commands import Typed, gateway, quiet
+from tests.cli.commands import Typed, answered, cut_off, gateway, quiet
 
 HERE = ("http://127.0.0.1:9000", "127.0.0.1:9001")
 MOVED = ("http://127.0.0.1:9100", "127.0.0.1:9101")
@@ -42,10 +42,10 @@ def running(folder: Path, ports: tuple[int, int]) -> Iterator[None]:
     (folder / SUPERVISOR).unlink()
 
 
-def logged_in(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:
+def logged_in(servers: Servers) -> None:
     """Log in at a server that says yes."""
-    monkeypatch.setattr(Client, "login", lambda *_: Tokens("token"))
-    servers.log_in("alice", "a long password")
+    with cut_off("/auth/token", answered(200, access_token="token", refresh_token="", expires_in=3600), arrives=False):
+        servers.log_in("alice", "a long password")
 
 
 def test_what_runs_here_is_asked(folder: Path) -> None:
@@ -67,10 +67,10 @@ def test_a_login_elsewhere_stays_there(folder: Path) -> None:
         assert Servers(base_url=HERE[0]).addresses() == HERE
 
 
-def test_a_login_here_follows_the_system_to_other_ports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_here_follows_the_system_to_other_ports(folder: Path) -> None:
     """Whoever starts it with other ports need not log in again; while it does not run, nobody else is asked in its place."""
     with running(folder, (9000, 9001)):
-        logged_in(monkeypatch, Servers())
+        logged_in(Servers())
     assert Servers().addresses() == HERE
     with running(folder, (9100, 9101)):
         assert Servers().addresses() == MOVED

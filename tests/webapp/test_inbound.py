@@ -1,5 +1,6 @@
 """What people write on their channels: it comes where it belongs, and nobody gets what was meant for another."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from chat4all.model.ids import contact_conversation_id, contact_id, inbox_id, pr
 from chat4all.model.messages import (
     Message,
 )
-from chat4all.model.records import ProviderReceipt
+from chat4all.model.records import RECORD_MOST, ProviderReceipt
 from tests.webapp.driver import Driver
 
 PEOPLE = ("alice", "bob", "eve")
@@ -272,12 +273,11 @@ def test_a_contact_is_called_what_they_call_themselves_now(gateway: Driver) -> N
     assert name("dora") == "Dora (VIP)"
 
 
-def test_a_message_that_no_record_can_hold_is_kept_aside(gateway: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_no_record_can_hold_is_kept_aside(start: Callable[..., Driver]) -> None:
     """The provider hears 200, the other parts arrive, and the whole webhook is in a dead letter."""
-    monkeypatch.setattr("chat4all.model.records.RECORD_MOST", 2_000)
-    parts = [
-        {"type": "inbound", "address": CARLA, "text": text, "provider_id": text[:2]} for text in ("one", "x" * 3_000, "two")
-    ]
+    gateway = start(body_limit=2 * RECORD_MOST)
+    texts = ("one", "x" * RECORD_MOST, "two")
+    parts = [{"type": "inbound", "address": CARLA, "text": text, "provider_id": text[:2]} for text in texts]
     assert gateway.webhook("whatsapp", *parts).status_code == 200
     assert {each.payload.as_text() for each in gateway.records()} == {"one", "two"}
 
