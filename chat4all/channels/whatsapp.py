@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import meta, whatsapp_history, whatsapp_inbound, whatsapp_media, whatsapp_sends
+from chat4all.channels import meta, whatsapp_address_book, whatsapp_history, whatsapp_inbound, whatsapp_media, whatsapp_sends
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
@@ -91,7 +91,7 @@ ACCOUNT_FIELDS = frozenset({
     "group_participants_update", "group_settings_update", "group_status_update", "message_template_components_update",
     "message_template_quality_update", "message_template_status_update", "messaging_handovers", "partner_solutions",
     "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update", "security",
-    "smb_app_state_sync", "template_category_update", "template_correct_category_detection", "tracking_events",
+    "template_category_update", "template_correct_category_detection", "tracking_events",
     "user_preferences",
 })  # fmt: skip
 # Of what people wrote; calls and the like have others.
@@ -218,9 +218,10 @@ class WhatsApp(meta.MetaChannel):
         change = item.what
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
+        is_book = field == whatsapp_address_book.FIELD
         if field in ACCOUNT_FIELDS:
             yield Aside("passed_over", field)
-        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not is_history:
+        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
             yield Unreadable("another field")
         elif not isinstance(value, dict):
             yield Unreadable("change")
@@ -228,8 +229,8 @@ class WhatsApp(meta.MetaChannel):
             # Whose it is, if it says so: it came to our address, signed with our secret.
             account = ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
             ours = account == self.account.account_id
-            reader = self._read_history if field == whatsapp_history.FIELD else self._read_value
-            yield from reader(value) if ours else (Unclaimed(account),)
+            readers = {whatsapp_history.FIELD: self._read_history, whatsapp_address_book.FIELD: whatsapp_address_book.read}
+            yield from readers.get(field, self._read_value)(value) if ours else (Unclaimed(account),)
 
     def _read_history(self, value: dict[str, Any]) -> Iterator[Update]:
         """What was said before the number was connected, or why there is none."""

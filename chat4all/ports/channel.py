@@ -267,10 +267,14 @@ class Moved(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """One person has these addresses, a provider says beside something else: a number, and the ids that it gives them."""
+    """One person has these addresses, a provider says beside something else: a number, and the ids that it gives them.
+
+    `name`: what the account's own address book calls them; then they are a contact, whether they ever wrote or not.
+    """
 
     channel: str
     addresses: tuple[str, ...]
+    name: str = ""
 
     @property
     def places(self) -> list[tuple[str, str]]:

@@ -92,6 +92,12 @@ class People:
                 changed = self._store.change_user(user_id, partial(_renamed, wanted))
                 self._keep({user_id: changed} if changed else {})
 
+    def introduce(self, called: Mapping[Address, str]) -> None:
+        """These are known, and called so by who knows them: strangers become contacts, and who has no name gets this one."""
+        owners = self.owners(called) if called else {}
+        known = self.users(owners.values())
+        self.rename({user: called[place] for place, user in owners.items() if user in known and not known[user].display_name})
+
     def look_again(self, user_ids: Iterable[str]) -> None:
         """These were changed: what is known of them is what the store has now."""
         self._keep(self._store.users(list(user_ids)))

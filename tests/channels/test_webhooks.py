@@ -2,11 +2,12 @@
 
 import hashlib
 import hmac
+import re
 
 import pytest
 from msgspec.structs import replace
 
-from chat4all.channels import CHANNELS, open_channel
+from chat4all.channels import CHANNELS, messaging, open_channel, telegram_inbound, whatsapp
 from chat4all.model.clock import now_ms
 from chat4all.ports import Inbound
 from chat4all.settings import Settings
@@ -26,6 +27,14 @@ def test_a_recorded_webhook_is_read(channel: str, name: str, settings: Settings)
             assert begun <= each.at <= now_ms()
             got[number] = replace(each, at=0)
     assert got == expected
+
+
+def test_what_is_passed_over_is_said() -> None:
+    """Each field and event that a channel drops on purpose stands in docs/channels.md with why; no other is dropped."""
+    page = (payloads.FOLDER.parent.parent / "docs" / "channels.md").read_text()
+    dropped = {*whatsapp.ACCOUNT_FIELDS, *messaging.PASSED_OVER, *telegram_inbound.PASSED_OVER}
+    told = set(re.findall("`([a-z_]+)`", page.partition("## What is passed over")[2]))
+    assert dropped <= told
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -88,3 +88,32 @@ def test_what_is_known_is_not_asked_again(provider: Provider) -> None:
     for _ in range(2):
         provider.posts("whatsapp", status(recipient_id=BIA[1:], recipient_user_id="BR.2"))
     assert questions() == 3
+
+
+def book(*entries: tuple[str, str, str]) -> dict[str, Any]:
+    """The address book of the business app: what was done, the number, the name."""
+    sync = [
+        {"type": "contact", "action": action, "contact": {"phone_number": number[1:], "full_name": name}}
+        for action, number, name in entries
+    ]
+    value = {"metadata": {"phone_number_id": "100000000000001"}, "state_sync": sync}
+    return {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": "1", "changes": [{"field": "smb_app_state_sync", "value": value}]}],
+    }
+
+
+def test_the_address_book_of_the_business_app_names_people(provider: Provider) -> None:
+    """Strangers become contacts, who has no name gets one, what people call themselves stays; nothing is a dead letter."""
+    store = provider.driver.parts.store
+    provider.posts("whatsapp", whatsapp("wamid.1", "hi"))
+    anas = store.owners([("whatsapp", ANA)])["whatsapp", ANA].user_id
+    own = store.users([anas])[anas].display_name
+    for _ in range(2):
+        provider.posts("whatsapp", book(("add", ANA, "The baker"), ("add", BIA, "Bia Reis")))
+    bias = store.owners([("whatsapp", BIA)])["whatsapp", BIA].user_id
+    names = {name: user.display_name for name, user in store.users([anas, bias]).items()}
+    assert names == {anas: own or "The baker", bias: "Bia Reis"}
+    provider.posts("whatsapp", book(("remove", BIA, "")))
+    assert store.users([bias])[bias].display_name == "Bia Reis"
+    assert provider.letters() == []

@@ -71,7 +71,9 @@ class Arrivals:
         """
         counts = Counts(0, 0)
         for some in _runs(updates):
-            self._names.learn(each for each in some if isinstance(each, Named))
+            named = [each for each in some if isinstance(each, Named)]
+            self._people.introduce({each.places[0]: each.name for each in named if each.name})
+            self._names.learn(named)
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
             counts = counts.joined(self._accept(some, headers))
