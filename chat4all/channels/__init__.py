@@ -29,21 +29,25 @@ def open_channel(name: str, settings: Settings, given: Mapping[str, str] | None 
 
     `given`: the credentials of an account in place of the environment's; WrongCredentials when they cannot be.
     """
-    channel: Channel = _class(name)(settings, given)
+    make: Any = channel_class(name)
+    channel: Channel = make(settings, given)
     return channel
 
 
 def own_settings(name: str) -> type[AccountSettings]:
     """What the channel of this name has for settings, and which of them are credentials. KeyError as `open_channel`."""
-    found: type[AccountSettings] = _class(name).own_settings
+    made: Any = channel_class(name)
+    found: type[AccountSettings] = made.own_settings
     return found
 
 
-def _class(name: str) -> Any:
+def channel_class(name: str) -> type[Channel]:
+    """The code of the channel of this name. KeyError as `open_channel`."""
     if name not in CHANNELS:
         raise KeyError(unknown_channel(name))
     module, _, attribute = CHANNELS[name].partition(":")
-    return getattr(import_module(module), attribute)
+    found: type[Channel] = getattr(import_module(module), attribute)
+    return found
 
 
 def polled(settings: Settings) -> list[str]:

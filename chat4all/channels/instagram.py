@@ -87,6 +87,7 @@ class Instagram(MessagingChannel):
         80002: Verdict(Throttled, "rate_limit", 60.0),
         80006: Verdict(Throttled, "rate_limit", 60.0),
     }
+    errors = meta.error_lines(verdicts)
     fields = "messages,messaging_seen,message_reactions,messaging_postbacks,message_edit,messaging_referral,standby"
     real_url = "https://graph.instagram.com"
     simulated_account = "17841400000000001"

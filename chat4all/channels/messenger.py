@@ -79,6 +79,7 @@ class Messenger(MessagingChannel):
         551: Verdict(Permanent, "undeliverable"),
         1200: Verdict(Temporary, "provider_error"),
     }
+    errors = meta.error_lines(verdicts)
     fields = ",".join((
         "messages", "messaging_postbacks", "message_deliveries", "message_echoes", "message_reactions", "message_edits",
         "messaging_referrals", "standby",

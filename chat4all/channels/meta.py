@@ -13,7 +13,7 @@ from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Unreadable, Update, Uploaded
+from chat4all.ports import Channel, ErrorLine, Unreadable, Update, Uploaded
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
@@ -62,6 +62,15 @@ MESSAGING = COMMON | {
     2: Verdict(Temporary, "provider_error", tries=OUTAGE_TRIES),
     (2, 2018344): Verdict(Temporary, "credentials"),
 }
+
+
+def error_lines(verdicts: Verdicts) -> tuple[ErrorLine, ...]:
+    """A table of verdicts by code, then subcode."""
+    places = {((key, 0) if isinstance(key, int) else key): each for key, each in verdicts.items()}
+    return tuple(
+        ErrorLine(code, each.kind, each.reason, subcode, wait=each.wait, tries=each.tries)
+        for (code, subcode), each in sorted(places.items(), key=lambda pair: pair[0])
+    )
 
 
 class GraphError(Struct, frozen=True):

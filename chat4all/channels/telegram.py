@@ -108,6 +108,7 @@ class Telegram(Channel):
     carries_bytes = True
     # A fetch waits for updates so long; Telegram answers sooner when one comes.
     poll_s: float = 10
+    errors = telegram_errors.ERRORS
     limits = Limits(
         text_length=telegram_sending.TEXT_LENGTH,
         account_per_second=30,

@@ -5,6 +5,7 @@ from typing import Any
 
 from chat4all.channels.json_fields import ident
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled
+from chat4all.ports import ErrorLine
 
 NO_TEXT, UNCHANGED, NO_PICTURE, NO_NAMES = "no_text", "unchanged", "no_picture", "no_names"
 # What Telegram says in words only; the rest of a 403 or 400 is final as well.
@@ -39,20 +40,32 @@ REASONS = {
 }
 
 
+# By code alone; from 500 on as 500.
+BY_CODE = (
+    ErrorLine(401, Temporary, "credentials"),
+    ErrorLine(404, Temporary, "credentials"),
+    ErrorLine(409, Temporary, "another_receiver"),
+    ErrorLine(429, Throttled, "rate_limit", wait=1.0),
+    ErrorLine(500, Temporary, "provider_error"),
+)
+OTHERWISE = (ErrorLine(400, Permanent, "invalid"), ErrorLine(403, Permanent, "forbidden"))
+ERRORS = (*BY_CODE, *(ErrorLine(400, Permanent, reason, words=words) for words, reason in REASONS.items()), *OTHERWISE)
+_by_code = {each.code: each for each in BY_CODE}
+
+
 def failure(code: int, description: str, parameters: Mapping[str, Any]) -> Failure:
     """What Telegram's error means. Its description names no person, but is not repeated all the same."""
     detail = f"code {code}"
-    if code == 429:
+    line = _by_code.get(min(code, 500))
+    if line and line.kind is Throttled:
         asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
-        return Throttled("rate_limit", asked if isinstance(asked, int | float) else 1.0, detail)
-    if code == 401 or (code == 404 and "method not found" not in description):
-        return Temporary("credentials", detail)
-    if code == 409:
-        return Temporary("another_receiver", detail)
-    if code >= 500:
-        return Temporary("provider_error", detail)
+        return Throttled(line.reason, asked if isinstance(asked, int | float) else line.wait, detail)
+    # A method that is not there is a 404 too, and no fault of the account.
+    if line and not (code == 404 and "method not found" in description):
+        return line.kind(line.reason, detail)
     to = ident(parameters.get("migrate_to_chat_id"))
     if to:
         return AddressMoved("moved", to, detail)
     reason = next((reason for words, reason in REASONS.items() if words.lower() in description.lower()), "")
-    return Permanent(reason or ("forbidden" if code == 403 else "invalid"), detail)
+    invalid, forbidden = OTHERWISE
+    return Permanent(reason or (forbidden if code == forbidden.code else invalid).reason, detail)

@@ -73,6 +73,9 @@ VERDICTS = meta.COMMON | {
     131053: Verdict(Permanent, "media"),
     131056: Verdict(Throttled, "pair_rate_limit", 6.0),
     131057: Verdict(Temporary, "maintenance"),
+    **dict.fromkeys(
+        (132000, 132001, 132005, 132007, 132012, 132015, 132016, 132018, 132068, 132069), Verdict(Permanent, "template_invalid")
+    ),
     133000: Verdict(Temporary, "credentials"),
     133004: Verdict(Temporary, "provider_error"),
     133006: Verdict(Temporary, "credentials"),
@@ -161,6 +164,7 @@ class WhatsApp(meta.MetaChannel):
 
     name = "whatsapp"
     own_settings = WhatsAppSettings
+    errors = meta.error_lines(VERDICTS)
     limits = Limits(
         text_length=4096,
         account_per_second=80,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.content import Album, ContactCards, Content, Media, Reaction, type_of
+from chat4all.model.failures import Failure
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
@@ -135,6 +136,21 @@ class Limits(Struct, frozen=True):
 def _most(sizes: dict[str, int], mime_type: str) -> int:
     fitting = [each for each in sizes if mime_type.startswith(each)]
     return sizes[max(fitting, key=len)] if fitting else -1
+
+
+class ErrorLine(Struct, frozen=True):
+    """What one of the provider's errors means. `words`: a part of what it says, where codes alone do not tell them apart.
+
+    `wait`: how long to keep away when the provider does not say, in seconds. `tries`: as of `failures.Temporary`.
+    """
+
+    code: int
+    kind: type[Failure]
+    reason: str
+    subcode: int = 0
+    words: str = ""
+    wait: float = 0.0
+    tries: int = 0
 
 
 class Account(Struct, frozen=True):
@@ -319,9 +335,11 @@ class Channel(ABC):
     `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
     None: as the deployment's settings say. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
     they are sent on with the webhook. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
+    `errors`: what the provider's errors mean.
     """
 
     name: ClassVar[str]
+    errors: ClassVar[tuple[ErrorLine, ...]] = ()
     limits: Limits
     account: Account
     retries: RetryPolicy | None = None

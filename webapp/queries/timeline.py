@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from chat4all.model import content
+from chat4all.model.advice import advice
 from chat4all.model.callers import Caller
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Membership, User, UserKind
@@ -105,6 +106,8 @@ class Timeline:
         delivery = external(slot.recipient, row, rows)
         if delivery["status"] is State.PENDING and (why := stopped_by(self._channels, slot.recipient.channel)):
             delivery["reason"] = why
+        if done := advice(delivery.get("reason", "")):
+            delivery["advice"] = done
         converted = conversions.of(slot, row, message.accepted_at)
         channel = self._channels.get(slot.recipient.channel)
         return delivery | carried(message, slot, channel, goes_converted(slot, converted)) | converted

@@ -108,6 +108,7 @@ class DeliveryOut(ResponseModel):
     parts: int | None = None
     sent_as: str = ""
     reason: str = ""
+    advice: Annotated[str, Field(description="What to do about the reason, in words for people")] = ""
     provider_message_id: str = ""
     provider_message_ids: Annotated[
         list[str],
