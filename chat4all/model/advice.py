@@ -18,6 +18,7 @@ ADVICE = {
     **dict.fromkeys(("experiment", "ecosystem_limit"), LATER),
     **dict.fromkeys(("media", "no_picture", "no_text", "unsupported", "not_supported", "invalid"), CONTENT),
     "template_invalid": "Look at the template's name, language, parameters and status at the provider, and send it anew.",
+    "no_names": "Nothing: in this chat polls are anonymous.",
     "forbidden": "Look at the provider's log: it forbids this for a reason that it does not name.",
     **dict.fromkeys(("target_gone", "too_late", "unchanged", "target_not_sent"), "Nothing: it can no longer be changed there."),
     **dict.fromkeys(("credentials", "account_blocked", "payment", "name_not_approved"), ACCOUNT),

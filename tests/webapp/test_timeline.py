@@ -161,7 +161,6 @@ def test_reading_is_said_and_capped(gateway: Driver) -> None:
     assert gateway.refused("bob", "POST", path, {"up_to": message.seq + 1}) == ("position_in_the_future", "up_to")
     assert gateway.refused("bob", "POST", path, {"up_to": -1}) == ("invalid", "up_to")
     assert gateway.refused("eve", "POST", path, {"up_to": 1}, 404)[0] == "unknown_conversation"
-    assert gateway.refused("crm", "POST", path, {"up_to": 1}, 404)[0] == "unknown_conversation"
     assert len(gateway.statuses()) == 1
 
 
