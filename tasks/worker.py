@@ -20,6 +20,7 @@ from chat4all.services.wake import CeleryWaker
 from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline
+from tasks.broadcasts import BroadcastRunner
 from tasks.files.file_tasks import FileSweeper, FileWorker
 from tasks.lanes.runner import LaneRunner
 from tasks.reminders import Reminders
@@ -62,7 +63,7 @@ class Worker:
         self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
-        self._waiting = WaitingUpdates(parts)
+        self._waiting, self._broadcasts = WaitingUpdates(parts), BroadcastRunner(parts)
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -93,10 +94,11 @@ class Worker:
                 runner.stop()
 
     def sweep(self) -> None:
-        """Look at every lane once, at the conversations in which something is due, and at what waits of what providers told."""
+        """Look at every lane, at what is due in conversations, at updates that wait, and at broadcasts that run."""
         self._sweeper.sweep(self._parts)
         self._reminders.sweep(self._parts)
         self._waiting.sweep()
+        self._broadcasts.sweep()
 
     def tidy(self) -> None:
         """Forget what has had its time."""

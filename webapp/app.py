@@ -37,6 +37,7 @@ from webapp.views import (
     accounts,
     admin,
     auth,
+    broadcasts,
     browser_sessions,
     callbacks,
     clients,
@@ -110,7 +111,7 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    for each in (accounts.api, browser_sessions.api, contacts.api, saved_replies.api):
+    for each in (accounts.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

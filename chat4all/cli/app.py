@@ -11,6 +11,7 @@ import typer
 from chat4all.cli import (
     access,
     accounts,
+    broadcasts,
     channels,
     contacts,
     contents,
@@ -48,7 +49,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, saved_replies, contacts, channels, accounts, webhooks)
+_TEAM = (inbox, saved_replies, contacts, broadcasts, channels, accounts, webhooks)
 for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from chat4all.client.access_calls import AccessCalls
 from chat4all.client.account_calls import AccountCalls
 from chat4all.client.bodies import Sent, message
+from chat4all.client.broadcast_calls import BroadcastCalls
 from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait_s
 from chat4all.client.contact_calls import ContactCalls
 from chat4all.client.content_calls import ContentCalls
@@ -18,7 +19,7 @@ from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNo
 from chat4all.client.webhook_calls import WebhookCalls
 
 
-class Client(AccessCalls, AccountCalls, ContactCalls, ContentCalls, InboxCalls, WebhookCalls):
+class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCalls, InboxCalls, WebhookCalls):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.

@@ -12,13 +12,19 @@ ATTRIBUTES_MOST = 50
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}")
 ATTRIBUTE_MOST = 1_000
 
+# What people write, alone, who want no more of them: the words that providers take for it, in English and Portuguese.
+STOP_WORDS = frozenset({"stop", "stop all", "stopall", "unsubscribe", "opt out", "parar", "pare", "sair", "descadastrar"})
+START_WORDS = frozenset({"start", "unstop", "subscribe", "voltar", "assinar"})
+WORD_MOST = 20
+
 Attribute = str | int | float | bool
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
-    `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id.
+    `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
+    `opted_out`: channels on which they want no broadcasts.
     """
 
     user_id: str
@@ -29,6 +35,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     notes: str = ""
     attributes: dict[str, Attribute] = {}
     time_zone: str = ""
+    opted_out: tuple[str, ...] = ()
 
 
 def fault_of_tags(tags: list[str]) -> str:
@@ -52,3 +59,11 @@ def fault_of_attributes(attributes: dict[str, Attribute]) -> str:
 def is_time_zone(name: str) -> bool:
     """Whether there is such a time zone, as the IANA calls it."""
     return name in available_timezones()
+
+
+def asks_to_stop(text: str) -> bool | None:
+    """Whether these words ask for no more broadcasts; False: for broadcasts again; None: neither."""
+    word = text.strip(" .!\"'\n\t").casefold() if len(text) <= WORD_MOST else ""
+    if word in STOP_WORDS:
+        return True
+    return False if word in START_WORDS else None

@@ -15,6 +15,7 @@ from msgspec import Struct
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports.access import Access
 from chat4all.ports.accounts import Accounts
+from chat4all.ports.broadcasts import Broadcasts
 from chat4all.ports.changes import Changes
 from chat4all.ports.contacts import Contacts
 from chat4all.ports.deferred import Deferrals
@@ -46,6 +47,7 @@ class Expired(Struct, frozen=True):
 class MessageStore(
     Directory,
     Contacts,
+    Broadcasts,
     Access,
     History,
     Modifications,

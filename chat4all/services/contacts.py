@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.channels import CHANNELS
 from chat4all.model.contacts import Profile, fault_of_attributes, fault_of_tags, is_time_zone
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.display_names import NAME_MOST, cleaned, fault
@@ -34,12 +35,12 @@ class ContactBook:
         A page of a tag may have fewer, where a contact has just lost it.
         """
         user_ids = self._store.contact_page(tag, after, limit)
-        found = [each for each in self._of(user_ids) if not tag or tag in each.profile.tags]
+        found = [each for each in self.of(user_ids) if not tag or tag in each.profile.tags]
         return found, user_ids[-1] if len(user_ids) == limit else ""
 
     def get(self, user_id: str) -> Contact:
         """This one. NoSuch: there is none."""
-        found = self._of([user_id])
+        found = self.of([user_id])
         if not found:
             raise NoSuch(user_id)
         return found[0]
@@ -47,10 +48,10 @@ class ContactBook:
     def at(self, place: tuple[str, str]) -> list[Contact]:
         """Whose this (channel, address) is; empty: nobody's, or no contact's."""
         owner = self._store.owners([place]).get(place)
-        return self._of([owner.user_id]) if owner else []
+        return self.of([owner.user_id]) if owner else []
 
     def change(self, user_id: str, given: Mapping[str, Any], by: str, now: int) -> Contact:
-        """Change what is `given`: display_name, tags, notes, attributes, time_zone, and the version that it must be at.
+        """Change what is `given`, by the names of the API, if it is at the `version` that is given, if one is.
 
         NoSuch: there is none. Wrong: what cannot be. Conflict `contact_changed`: it is at another version.
         """
@@ -61,7 +62,8 @@ class ContactBook:
             self._store.change_user(user_id, partial(_named, given["display_name"]))
         return self.get(user_id)
 
-    def _of(self, user_ids: Sequence[str]) -> list[Contact]:
+    def of(self, user_ids: Sequence[str]) -> list[Contact]:
+        """Those of these users that are contacts, in this order."""
         users = self._store.users(user_ids)
         ids = [each for each in user_ids if each in users and users[each].kind is UserKind.CONTACT]
         addresses, profiles = self._store.identities(ids), self._store.profiles(ids)
@@ -78,6 +80,8 @@ def _check(given: Mapping[str, Any]) -> None:
         raise Wrong("tags", why)
     if why := fault_of_attributes(given.get("attributes", {})):
         raise Wrong("attributes", why)
+    if set(given.get("opted_out", [])) - set(CHANNELS):
+        raise Wrong("opted_out", f"some of: {', '.join(CHANNELS)}")
     if given.get("time_zone") and not is_time_zone(given["time_zone"]):
         raise Wrong("time_zone", "a time zone as the IANA calls it, such as America/Sao_Paulo")
 
@@ -92,6 +96,7 @@ def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int) -> Pro
         notes=given.get("notes", there.notes),
         attributes=dict(given.get("attributes", there.attributes)),
         time_zone=given.get("time_zone", there.time_zone),
+        opted_out=tuple(sorted(set(given.get("opted_out", there.opted_out)))),
     )
     return replace(changed, changed_at=now, changed_by=by) if changed != there else there
 

@@ -259,6 +259,17 @@ CONVERSATIONS_OPENED = Counter(
     "by",
     where=(PIPELINE,),
 )
+BROADCAST_TURNS = Counter(
+    "chat4all_broadcast_turns_total",
+    "Contacts that have had their turn in a broadcast: accepted, refused, skipped.",
+    "outcome",
+    where=(PIPELINE,),
+)
+BROADCASTS_STALLED = Reading(
+    "chat4all_broadcast_stalled_seconds",
+    "For how long no contact has had its turn in a broadcast that runs. Largest of all workers.",
+    where=(PIPELINE,),
+)
 REMINDERS_BEHIND = Reading(
     "chat4all_reminders_behind_seconds",
     "How long the oldest of what is due with conversations waits: the end of a snooze, news that nobody told. Largest of all"

@@ -4,6 +4,7 @@ from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.settings import Settings
 from storage.message_store.cassandra_access import CassandraAccess
 from storage.message_store.cassandra_accounts import CassandraAccounts
+from storage.message_store.cassandra_broadcasts import CassandraBroadcasts
 from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_contacts import CassandraContacts
@@ -29,6 +30,7 @@ PASSWORD = "store"  # noqa: S105 - the name of the secret
 class CassandraStore(
     CassandraDirectory,
     CassandraContacts,
+    CassandraBroadcasts,
     CassandraHandlings,
     CassandraAccess,
     CassandraHistory,

@@ -11,6 +11,7 @@ from chat4all.settings import Settings
 from storage.message_store.known import Known
 from storage.message_store.sqlite_access import SQLiteAccess
 from storage.message_store.sqlite_accounts import SQLiteAccounts
+from storage.message_store.sqlite_broadcasts import SQLiteBroadcasts
 from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import WRITE_LIMIT_S, Connections
 from storage.message_store.sqlite_contacts import SQLiteContacts
@@ -31,7 +32,7 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 23
+SCHEMA_VERSION = 24
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -39,6 +40,7 @@ class SQLiteStore(
     SQLiteDirectory,
     SQLiteListing,
     SQLiteContacts,
+    SQLiteBroadcasts,
     SQLiteHandlings,
     SQLiteAccess,
     SQLiteHistory,

@@ -541,3 +541,19 @@ CREATE TABLE IF NOT EXISTS saved_reply_changes (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     number INTEGER NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS broadcasts (
+    broadcast_id TEXT PRIMARY KEY,
+    version      INTEGER NOT NULL,
+    runs         INTEGER NOT NULL,
+    body         TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS broadcasts_running ON broadcasts (runs) WHERE runs = 1;
+
+CREATE TABLE IF NOT EXISTS broadcast_results (
+    broadcast_id TEXT NOT NULL,
+    contact_id   TEXT NOT NULL,
+    body         TEXT NOT NULL,
+    PRIMARY KEY (broadcast_id, contact_id)
+) WITHOUT ROWID;

@@ -26,7 +26,7 @@ def typed(
     road = Road(settings)
     road.store.add_users([User("c-1", UserKind.CONTACT, 1, "Carla")])
     road.store.claim_addresses([Identity("whatsapp", "+5511999990000", "c-1", 1)])
-    create_client(road.store, "crm", ["manage"])
+    create_client(road.store, "crm", ["send", "manage"])
     token = tokens.issue(road.store.users(["crm"])["crm"], tokens.ACCESS, 60, settings.secret("jwt"))
     with quiet(), gateway(settings, channels={"whatsapp": WhatsAppLike()}) as url:
         monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
@@ -69,3 +69,15 @@ def test_what_is_wrong_is_said_in_a_line(typed: Typed) -> None:
     assert status == 2
     assert "name=value" in said
     assert "no such contact" in typed.error("contacts", "show", "nobody")
+
+
+def test_a_broadcast_is_written_and_started_and_stopped(typed: Typed) -> None:
+    """Its line says how far it is, its results are a table."""
+    typed.fine("contacts", "change", "c-1", "--tag", "news")
+    name = typed.fine("broadcasts", "create", "whatsapp", "news", "Big", "sale", "--name", "June").split()[1]
+    assert typed.fine("broadcasts", "list").strip() == f"{name}  draft  June  whatsapp #news  0 accepted, 0 refused, 0 skipped"
+    for change, state in (("start", "running"), ("pause", "paused"), ("stop", "stopped")):
+        assert f"{name}  {state}" in typed.fine("broadcasts", change, name)
+    assert f"{name}  stopped" in typed.fine("broadcasts", "watch", name)
+    assert typed.fine("broadcasts", "results", name).startswith("contact_id,outcome,reason,address")
+    assert "stopped" in typed.error("broadcasts", "start", name)

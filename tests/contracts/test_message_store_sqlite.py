@@ -23,6 +23,7 @@ from chat4all.ports import Arrived, Expired, Handle, Lease, Waiting, Webhook, We
 from chat4all.settings import Settings
 from storage.message_store import (
     sqlite_accounts,
+    sqlite_broadcasts,
     sqlite_contacts,
     sqlite_deferred,
     sqlite_deliveries,
@@ -263,6 +264,7 @@ def statements() -> list[str]:
         sqlite_deferred,
         sqlite_contacts,
         sqlite_saved_replies,
+        sqlite_broadcasts,
     )
     values = {id(value): value for part in parts for value in vars(part).values()}.values()
     batched = [each._sql[2] for each in values if isinstance(each, Lookup | Write)]

@@ -236,6 +236,11 @@ CASES: dict[str, Case] = {
         {"instance": "a"},
         at=80,
     ),
+    "BroadcastStandsStill": Case(
+        {'chat4all_broadcast_stalled_seconds{instance="a"}': "0 100+60x20"},
+        {'chat4all_broadcast_stalled_seconds{instance="a"}': "0 100 200 0x18"},
+        at=15,
+    ),
     "RemindersBehind": Case(
         {'chat4all_reminders_behind_seconds{instance="a"}': "0 100+60x20"},
         {'chat4all_reminders_behind_seconds{instance="a"}': "0 100 200 0x18"},

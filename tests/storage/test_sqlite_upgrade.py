@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import storage
+from chat4all.model.broadcasts import Broadcast
 from chat4all.model.content import Deletion, Text
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, Lane, Withdrawn
@@ -206,6 +207,26 @@ def test_a_file_of_version_22_keeps_replies(tmp_path: Path) -> None:
     reply = SavedReply("r", "Greeting", "hello", "Hello")
     assert again.put_saved_reply(reply, 0)
     assert again.saved_replies() == [reply]
+    again.close()
+
+
+def test_a_file_of_version_23_gains_broadcasts(tmp_path: Path) -> None:
+    """They are kept from then on; what was kept stays."""
+    settings = Settings(data=tmp_path)
+    store = SQLiteStore(settings)
+    store.migrate()
+    store.add_users([User("bob", UserKind.PERSON, 1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("DROP TABLE broadcasts")
+        db.execute("DROP TABLE broadcast_results")
+        db.execute("PRAGMA user_version=23")
+    db.close()
+    again = SQLiteStore(settings)
+    again.migrate()
+    assert again.put_broadcast(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, state="running"))
+    assert [each.broadcast_id for each in again.running_broadcasts()] == ["b"]
+    assert again.users(["bob"])
     again.close()
 
 

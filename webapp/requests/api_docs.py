@@ -27,6 +27,7 @@ SAVED_REPLIES = Tag(name="saved replies", description="What those who answer say
 FILES = Tag(name="files", description="Files, in parts straight to the object store")
 CHANNELS = Tag(name="channels", description="What each channel carries, and what providers call")
 ACCOUNTS = Tag(name="accounts", description="Numbers, pages and bots that messages go through")
+BROADCASTS = Tag(name="broadcasts", description="One message to many contacts")
 WEBHOOKS = Tag(name="webhooks", description="Endpoints of your own backend that are told what happens")
 HEALTH = Tag(name="health", description="Whether it runs")
 

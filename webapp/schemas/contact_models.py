@@ -35,6 +35,7 @@ class ContactChange(RequestBody):
         Attributes | None, Field(description="All of them, in place of those that are there", examples=[{"plan": "pro"}])
     ] = None
     time_zone: Annotated[str | None, Field(max_length=64, examples=["America/Sao_Paulo"])] = None
+    opted_out: Annotated[list[str] | None, Field(description="Channels on which they want no broadcasts: all of them")] = None
     version: Annotated[
         int | None, Field(ge=0, le=2**53, description="Change it only if this is still its version; else 409")
     ] = None
@@ -73,6 +74,7 @@ class ContactOut(ResponseModel):
     notes: str = ""
     attributes: Attributes
     time_zone: str = ""
+    opted_out: list[str]
     version: int
     changed_at: Time | None = None
     changed_by: str = ""

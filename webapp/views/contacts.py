@@ -103,6 +103,7 @@ def shape(contact: Contact) -> dict[str, Any]:
         "created_at": rfc3339(user.created_at),
         "addresses": [_shape_address(each) for each in contact.addresses],
         "tags": list(profile.tags),
+        "opted_out": list(profile.opted_out),
         "attributes": profile.attributes,
         "version": profile.version,
     }

@@ -23,7 +23,7 @@ from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.services.acceptance import attachments
 from chat4all.services.acceptance.adaptation import is_native
 from chat4all.services.acceptance.conversation_events import conversation_record
-from chat4all.services.acceptance.draft_checks import fault, shape_fault
+from chat4all.services.acceptance.draft_checks import Fault, fault, shape_fault
 from chat4all.services.acceptance.draft_placement import Placement
 from chat4all.services.acceptance.draft_work import RETRY_AFTER_S, Work, pending, refuse_all, still_open
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
@@ -106,6 +106,10 @@ class Acceptor:
         except Temporary as failure:
             return Refused(503, "unavailable", failure.reason, retry_after=RETRY_AFTER_S)
         return None
+
+    def fault_of(self, draft: Draft) -> Fault | None:
+        """What is wrong with what is said, whoever says it to whomever; None: nothing that is known beforehand."""
+        return fault(draft, self._settings, self._channels)
 
     # The steps of accept, in order.
 

@@ -28,6 +28,7 @@ from chat4all.services.inbound.conversation_match import ConversationMatch
 from chat4all.services.inbound.deferral import Deferral
 from chat4all.services.inbound.inbound_message import Arrival, origin_of, payload_of
 from chat4all.services.inbound.learned_names import LearnedNames
+from chat4all.services.inbound.opt_outs import opt_out
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
 from chat4all.services.inbound.whereabouts import located
@@ -141,6 +142,7 @@ class Arrivals:
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
+        opt_out(self._store, [(each, owners[each.channel, each.address]) for each in wrote])
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}

@@ -1,0 +1,55 @@
+"""The calls of the Python client about broadcasts, for service clients with scopes send and manage."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from chat4all.client.connection import Connection
+
+
+class BroadcastCalls:
+    """Mixed into `chat4all.client.Client`."""
+
+    _http: Connection
+
+    def create_broadcast(self, channel: str, tag: str, payload: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """Write one to every contact with this tag; nothing is sent before it is started. `more`: name, rate, from_."""
+        fields = {name.rstrip("_"): value for name, value in more.items()}
+        body = {"channel": channel, "audience": {"tag": tag}, "payload": dict(payload)} | fields
+        return self._http.call("POST", "/v1/broadcasts", body, key=str(uuid4()))
+
+    def broadcasts(self) -> Iterator[dict[str, Any]]:
+        """All of them, page by page."""
+        yield from self._pages("/v1/broadcasts", "broadcasts")
+
+    def broadcast(self, broadcast_id: str) -> dict[str, Any]:
+        """One of them, and how far it has come. ApiError 404 when there is none."""
+        return self._http.call("GET", _path(broadcast_id))
+
+    def start_broadcast(self, broadcast_id: str) -> dict[str, Any]:
+        """Begin, or go on after a pause."""
+        return self._http.call("POST", f"{_path(broadcast_id)}/start")
+
+    def pause_broadcast(self, broadcast_id: str) -> dict[str, Any]:
+        """Nobody else has their turn, from within two seconds on."""
+        return self._http.call("POST", f"{_path(broadcast_id)}/pause")
+
+    def stop_broadcast(self, broadcast_id: str) -> dict[str, Any]:
+        """As a pause, for good."""
+        return self._http.call("POST", f"{_path(broadcast_id)}/stop")
+
+    def broadcast_results(self, broadcast_id: str) -> Iterator[dict[str, Any]]:
+        """What came of each contact's turn, page by page."""
+        yield from self._pages(f"{_path(broadcast_id)}/results", "results")
+
+    def _pages(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+        after: str | None = ""
+        while after is not None:
+            page = self._http.call("GET", path, params={"after": after} if after else {})
+            yield from page[name]
+            after = page.get("next")
+
+
+def _path(broadcast_id: str) -> str:
+    return f"/v1/broadcasts/{quote(broadcast_id, safe='')}"

@@ -1,0 +1,76 @@
+"""Once a second: each broadcast that runs takes a step, in a thread of its own."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from chat4all.channels import CHANNELS, open_channel
+from chat4all.model.broadcasts import Broadcast
+from chat4all.model.clock import now_ms
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.telemetry import logs, metrics
+from chat4all.telemetry.instruments import Values
+from tasks.resources import Parts
+
+log = logs.logger(__name__)
+
+# What a worker found longer ago than this is another's to tell.
+FRESH_S = 15.0
+
+
+class BroadcastRunner:
+    """This process's part in it."""
+
+    def __init__(self, parts: Parts, steps: BroadcastSteps | None = None) -> None:
+        self._parts, self._steps = parts, steps
+        self._at_work = threading.Lock()
+        self._stalled, self._looked, self._has_run = 0.0, 0.0, False
+
+    def sweep(self) -> threading.Thread | None:
+        """Begin with what runs, unless that is under way. One read where nothing does."""
+        running = self._parts.store.running_broadcasts()
+        self._show(running)
+        if not running or not self._at_work.acquire(blocking=False):
+            return None
+        thread = threading.Thread(target=self._run, args=(running,), name="broadcasts", daemon=True)
+        thread.start()
+        return thread
+
+    def stalled(self) -> Values:
+        """For how long the one that stands still longest has not moved; nothing where others look."""
+        return {(): self._stalled} if time.monotonic() - self._looked < FRESH_S else {}
+
+    def _show(self, running: Sequence[Broadcast]) -> None:
+        now = now_ms()
+        self._looked = time.monotonic()
+        self._stalled = max((now - each.moved_at for each in running), default=0) / 1000
+        if running and not self._has_run:
+            self._has_run = True
+            metrics.BROADCASTS_STALLED.from_(self.stalled)
+
+    def _run(self, running: Sequence[Broadcast]) -> None:
+        try:
+            for each in running:
+                self._step(each)
+        finally:
+            self._at_work.release()
+
+    def _step(self, broadcast: Broadcast) -> None:
+        try:
+            for each in self._opened().step(broadcast):
+                metrics.BROADCAST_TURNS.of(each.outcome).add()
+        except (Temporary, Unknown) as outage:
+            log.warning("broadcast_waits", broadcast_id=broadcast.broadcast_id, reason=outage.reason)
+        except Exception:
+            # The others go on; this one shows in how long it stands still.
+            log.exception("broadcast_failed", broadcast_id=broadcast.broadcast_id)
+
+    def _opened(self) -> BroadcastSteps:
+        """Made when it is first needed."""
+        if self._steps is None:
+            parts = self._parts
+            channels = {name: open_channel(name, parts.settings) for name in CHANNELS}
+            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, channels))
+        return self._steps

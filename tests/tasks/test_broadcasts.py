@@ -1,0 +1,225 @@
+"""Broadcasts: everybody with the tag is told once, at the rate, whatever fails on the way and whoever takes the steps."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from chat4all.model.broadcasts import DONE, PAUSED, RATE_MOST, RUNNING, STOPPED, Broadcast, Result
+from chat4all.model.conversations import Identity, User, UserKind
+from chat4all.model.failures import Temporary, Unknown
+from chat4all.model.messages import Message
+from chat4all.model.records import INCOMING, Range, read_message
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS, REGISTRY
+from tasks.broadcasts import BroadcastRunner
+from tests.tasks.test_attempt import Fake
+from tests.tasks.world import World, world
+
+START = 1_700_000_000_000
+
+
+class Desk:
+    """A road with contacts, and a clock that the test moves by a second before each step."""
+
+    def __init__(self, road: World) -> None:
+        self.road, self.store, self.now = road, road.store, START
+        self.acceptor = Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": Fake()})
+        self.steps = self.other()
+        self.store.add_users([User("crm", UserKind.CLIENT, 1, scopes=("send", "manage")), User("alice", UserKind.PERSON, 1)])
+
+    def other(self) -> BroadcastSteps:
+        """Another process's."""
+        return BroadcastSteps(self.store, self.acceptor, lambda: self.now)
+
+    def contacts(self, count: int, tag: str = "vip") -> list[str]:
+        """So many, with an address each."""
+        ids = [f"c-{number:03d}" for number in range(count)]
+        self.store.add_users([User(each, UserKind.CONTACT, 1, each) for each in ids])
+        self.store.claim_addresses([Identity("whatsapp", f"+55119{number:08d}", each, 1) for number, each in enumerate(ids)])
+        for each in ids:
+            self.store.change_profile(each, lambda there: replace(there, tags=(tag,)))
+        return ids
+
+    def begins(self, rate: int = 3, **fields: Any) -> Broadcast:
+        """One that runs."""
+        made = Broadcast("b", "", {"type": "text", "text": "sale"}, "whatsapp", "vip", rate, "crm", 1, "alice")
+        kept = replace(made, state=RUNNING, **fields)
+        assert self.store.put_broadcast(kept)
+        return kept
+
+    def step(self, by: BroadcastSteps | None = None) -> list[Result]:
+        """A second later."""
+        self.now += 1_000
+        return (by or self.steps).step(self.kept())
+
+    def kept(self) -> Broadcast:
+        found = self.store.broadcast("b")
+        assert found
+        return found
+
+    def records(self) -> list[Message]:
+        """What was accepted, with what was accepted twice."""
+        ends = self.road.log.ends(INCOMING).items()
+        spans = [Range(partition, first, end - 1) for partition, (first, end) in ends if end > first]
+        return [read_message(each) for each in self.road.log.read(INCOMING, spans, 5)] if spans else []
+
+    def told(self) -> Counter[str]:
+        """How many messages each was told, by user id."""
+        return Counter(to.user_id for _, to in {(each.message_id, each.recipients[0]) for each in self.records()})
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with world(tmp_path, partitions=2) as road:
+        yield Desk(road)
+
+
+def test_everybody_with_the_tag_is_told_at_the_rate(desk: Desk) -> None:
+    """Three a second; then it is done, and says what came of each."""
+    ids = desk.contacts(8)
+    desk.store.change_profile(ids[4], lambda there: replace(there, tags=("other",)))
+    desk.begins()
+    assert [len(desk.step()) for _ in range(4)] == [3, 3, 1, 0]
+    assert desk.told() == dict.fromkeys([each for each in ids if each != ids[4]], 1)
+    kept = desk.kept()
+    assert (kept.state, kept.accepted, kept.refused, kept.skipped) == (DONE, 7, 0, 0)
+    results = desk.store.results("b", 100)
+    assert [each.contact_id for each in results] == [each for each in ids if each != ids[4]]
+    assert {(each.message_id, each.conversation_id) for each in results} == {
+        (each.message_id, each.conversation_id) for each in desk.records()
+    }
+    assert {each.sender for each in desk.records()} == {"alice"}
+
+
+def test_who_cannot_or_does_not_want_to_be_told_is_passed_over(desk: Desk) -> None:
+    """And the result says why."""
+    one, two, three = desk.contacts(3)
+    desk.store.release_address("whatsapp", "+5511900000000", one)
+    desk.store.change_profile(two, lambda there: replace(there, opted_out=("whatsapp",)))
+    desk.begins()
+    assert {each.contact_id: each.reason for each in desk.step()} == {one: "no_address", two: "opted_out", three: ""}
+    assert (desk.kept().skipped, desk.kept().accepted) == (2, 1)
+
+
+def test_somebody_with_two_addresses_is_told_where_they_wrote_last(desk: Desk) -> None:
+    """Once."""
+    [one] = desk.contacts(1)
+    desk.store.claim_addresses([Identity("whatsapp", "+5521", one, 2)])
+    desk.store.note_wrote({("whatsapp", "+5521"): START})
+    desk.begins()
+    assert [each.address for each in desk.step()] == ["whatsapp:+5521"]
+
+
+def test_what_was_not_used_of_the_rate_is_lost(desk: Desk) -> None:
+    """After an hour of outage a step is as large as after a second; and there is no second step within one."""
+    desk.contacts(9)
+    desk.begins()
+    desk.now += 3_600_000
+    assert len(desk.step()) == 3
+    assert desk.steps.step(desk.kept()) == []
+    assert len(desk.step()) == 3
+
+
+def test_of_several_at_once_one_takes_a_step(desk: Desk) -> None:
+    """Who read the same as another, and comes later, does nothing."""
+    desk.contacts(9)
+    desk.begins()
+    desk.now += 1_000
+    seen = desk.kept()
+    assert [len(each.step(seen)) for each in (desk.steps, desk.other())] == [3, 0]
+    assert desk.kept().accepted == 3
+
+
+@pytest.mark.parametrize("state", [PAUSED, STOPPED])
+def test_a_step_under_way_is_the_last_one(desk: Desk, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told while somebody pauses it counts, and is told no second time when it goes on."""
+    ids = desk.contacts(6)
+    desk.begins()
+    put_results = desk.store.put_results
+
+    def pausing(broadcast_id: str, results: list[Result]) -> None:
+        put_results(broadcast_id, results)
+        there = desk.kept()
+        assert desk.store.put_broadcast(replace(there.changed(state, desk.now), version=there.version + 1))
+
+    monkeypatch.setattr(desk.steps, "_store", Pausing(desk.store, pausing))
+    assert len(desk.step()) == 3
+    assert (desk.kept().state, desk.kept().accepted, desk.kept().after) == (state, 3, ids[2])
+    assert desk.store.running_broadcasts() == []
+
+
+class Pausing:
+    """A store at which something happens when results are kept."""
+
+    def __init__(self, store: Any, put_results: Any) -> None:
+        self._store, self.put_results = store, put_results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+FAULTS = st.lists(
+    st.sampled_from(["", "append", "unsure", "put_results", "put_broadcast", "profiles", "contact_page"]), max_size=12
+)
+
+
+@tried(max_examples=40, deadline=None)
+@given(faults=FAULTS, rate=st.integers(1, 7))
+def test_whatever_fails_everybody_is_told_once(tmp_path_factory: pytest.TempPathFactory, faults: list[str], rate: int) -> None:
+    """Log or store are away, answers are lost, the process dies and another goes on: counts and results agree in the end."""
+    with world(tmp_path_factory.mktemp("w"), partitions=2) as road:
+        desk = Desk(road)
+        ids = desk.contacts(9)
+        desk.begins(rate)
+        for fault in faults:
+            away = road.log_faults if fault in ("append", "unsure") else road.faults
+            if fault:
+                away.fail("append" if fault == "unsure" else fault, Unknown("log") if fault == "unsure" else Temporary("x"))
+            with suppress(Temporary, Unknown):
+                desk.step(desk.other())
+            away.mend()
+        for _ in range(12):
+            if desk.kept().state == RUNNING:
+                desk.step(desk.other())
+        assert desk.told() == dict.fromkeys(ids, 1)
+        assert (desk.kept().state, desk.kept().accepted) == (DONE, 9)
+        assert [each.contact_id for each in desk.store.results("b", 100)] == ids
+
+
+def turns() -> float:
+    """How many the metric has counted."""
+    return REGISTRY.get_sample_value("chat4all_broadcast_turns_total", {"outcome": "accepted"}) or 0.0
+
+
+def test_the_runner_counts_turns_and_says_how_long_one_stands_still(desk: Desk) -> None:
+    """While the log is away it waits, and shows it."""
+    desk.contacts(2)
+    desk.begins(RATE_MOST, moved_at=START)
+    runner = BroadcastRunner(desk.road.parts, BroadcastSteps(desk.store, desk.acceptor))
+    desk.road.log_faults.fail("append", Temporary("away"))
+    swept = runner.sweep()
+    assert swept
+    swept.join(5)
+    assert runner.stalled()[()] > 1_000
+    assert READERS[metrics.BROADCASTS_STALLED]() == runner.stalled()
+    assert desk.kept().accepted == 0
+    desk.road.log_faults.mend()
+    before = turns()
+    assert desk.store.put_broadcast(replace(desk.kept(), version=desk.kept().version + 1, stepped_at=START))
+    again = runner.sweep()
+    assert again
+    again.join(5)
+    assert (desk.kept().state, desk.kept().accepted) == (DONE, 2)
+    assert turns() == before + 2
+    assert runner.sweep() is None
+    assert runner.stalled() == {(): 0}

@@ -1,0 +1,129 @@
+"""Broadcasts over REST: written, started, paused, stopped, and what came of them; and who wants none."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chat4all.model.clock import now_ms
+from chat4all.services.broadcasts import BroadcastSteps
+from tests.webapp.driver import Driver
+
+CARLA = "+5511999990000"
+SALE = {"payload": {"type": "text", "text": "Sale!"}, "channel": "whatsapp", "audience": {"tag": "news"}}
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Driver]) -> Driver:
+    driver = start()
+    driver.people("alice")
+    driver.service("crm", "send", "manage")
+    driver.service("half", "manage")
+    return driver
+
+
+def contact(gateway: Driver, address: str = CARLA) -> str:
+    """One with the tag."""
+    body = {"address": f"whatsapp:{address}", "tags": ["news"]}
+    made: str = gateway.ask("crm", "POST", "/v1/contacts", body, 201)["contact_id"]
+    return made
+
+
+def made(gateway: Driver, **more: Any) -> str:
+    """A draft."""
+    broadcast_id: str = gateway.ask("crm", "POST", "/v1/broadcasts", SALE | more, 201)["broadcast_id"]
+    return broadcast_id
+
+
+def steps(gateway: Driver, count: int = 1) -> None:
+    """As the worker does, a second apart."""
+    for number in range(1, count + 1):
+        taken = BroadcastSteps(gateway.parts.store, gateway.parts.acceptor, partial(int, now_ms() + 1000 * number))
+        for each in gateway.parts.store.running_broadcasts():
+            taken.step(each)
+
+
+def test_one_is_written_started_and_told(gateway: Driver) -> None:
+    """Nothing is said before it is started; then each contact's result names the message."""
+    carla = contact(gateway)
+    name = made(gateway, name="June", rate=5, **{"from": "alice"})
+    shown = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}")
+    assert shown.items() >= (SALE | {"state": "draft", "name": "June", "from": "alice", "rate": 5}).items()
+    steps(gateway)
+    assert gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results")["results"] == []
+    assert gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/start")["state"] == "running"
+    steps(gateway, 2)
+    shown = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}")
+    assert (shown["state"], shown["counts"]) == ("done", {"accepted": 1, "refused": 0, "skipped": 0})
+    assert shown["started_at"] <= shown["ended_at"]
+    [result] = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results")["results"]
+    [record] = gateway.records()
+    assert (result["contact_id"], result["address"], result["message_id"]) == (carla, f"whatsapp:{CARLA}", record.message_id)
+    assert (record.sender, record.metadata) == ("alice", {"broadcast_id": name})
+    assert [each["broadcast_id"] for each in gateway.ask("crm", "GET", "/v1/broadcasts")["broadcasts"]] == [name]
+
+
+def test_it_is_paused_and_stopped(gateway: Driver) -> None:
+    """What has come to its end stays there; asking for what is so already changes nothing."""
+    name = made(gateway)
+    assert gateway.refused("crm", "POST", f"/v1/broadcasts/{name}/pause", expect=409)[0] == "broadcast_state"
+    for change in ("start", "start", "pause", "start", "stop"):
+        state = {"start": "running", "pause": "paused", "stop": "stopped"}[change]
+        assert gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/{change}")["state"] == state
+    for change in ("start", "pause"):
+        assert gateway.refused("crm", "POST", f"/v1/broadcasts/{name}/{change}", expect=409)[0] == "broadcast_state"
+    assert gateway.refused("crm", "POST", "/v1/broadcasts/none/start", expect=404)[0] == "unknown_broadcast"
+
+
+def test_who_writes_stop_is_told_nothing_more_until_they_write_start(gateway: Driver) -> None:
+    """Alone, in whatever case; on that channel, and they only."""
+    carla, dora = contact(gateway), contact(gateway, "+5511999990001")
+    for number, (word, opted_out) in enumerate(
+        [("please stop", []), ("Stop.", ["whatsapp"]), ("hi", ["whatsapp"]), ("START", []), (" sair ", ["whatsapp"])]
+    ):
+        gateway.writes("whatsapp", CARLA, word, f"wamid.{number}")
+        assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == opted_out
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{dora}")["opted_out"] == []
+    name = made(gateway)
+    gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/start")
+    steps(gateway, 2)
+    results = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results")["results"]
+    assert {each["contact_id"]: each["outcome"] for each in results} == {carla: "skipped", dora: "accepted"}
+
+
+def test_the_same_key_is_the_same_broadcast(gateway: Driver) -> None:
+    """Another body under it is refused."""
+    headers = {"Idempotency-Key": "june"}
+    one, two = (gateway.call("crm", "POST", "/v1/broadcasts", SALE, headers=headers) for _ in range(2))
+    assert one.status_code == two.status_code == 201
+    assert one.data == two.data
+    other = gateway.call("crm", "POST", "/v1/broadcasts", SALE | {"rate": 7}, headers=headers)
+    assert other.status_code in (409, 422)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"channel": "pigeon"}, "channel"),
+        ({"audience": {"tag": "two words"}}, "audience.tag"),
+        ({"audience": {}}, "audience.tag"),
+        ({"rate": 0}, "rate"),
+        ({"rate": 501}, "rate"),
+        ({"from": "nobody"}, "from"),
+        ({"payload": {"type": "text", "text": ""}}, "payload.text"),
+        ({"payload": {"type": "text"}}, "payload.text.text"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_cannot_be_is_named(gateway: Driver, wrong: dict[str, Any], field: str) -> None:
+    """422 with the field; nothing is kept."""
+    assert gateway.refused("crm", "POST", "/v1/broadcasts", SALE | wrong)[1] == field
+    assert gateway.ask("crm", "GET", "/v1/broadcasts")["broadcasts"] == []
+
+
+def test_it_needs_both_scopes(gateway: Driver) -> None:
+    """People and clients who may not send for others see none."""
+    for who in ("alice", "half"):
+        assert gateway.call(who, "POST", "/v1/broadcasts", SALE).status_code == 403
+        assert gateway.call(who, "GET", "/v1/broadcasts").status_code == 403

@@ -1,0 +1,135 @@
+"""Broadcasts: one message to all contacts with a tag."""
+
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from chat4all.model.broadcasts import PAUSED, RUNNING, STOPPED, Broadcast
+from chat4all.model.callers import MANAGE, SEND
+from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.ids import made_id
+from chat4all.services.broadcasts import BroadcastRegistry
+from chat4all.services.refusals import Taken
+from webapp.requests.api_docs import BROADCASTS, SECURED, problems
+from webapp.requests.gateway import caller, gateway
+from webapp.requests.idempotency import given_key, keyed, reused
+from webapp.requests.refusals import answer_refusals
+from webapp.requests.responses import answer
+from webapp.requests.validation import checked, without_blanks
+from webapp.schemas.broadcast_models import (
+    BroadcastOut,
+    BroadcastPath,
+    BroadcastsOut,
+    NewBroadcast,
+    ResultsOut,
+    ResultsQuery,
+)
+from webapp.schemas.models import PagedQuery
+from webapp.views import auth
+
+api = APIBlueprint(
+    "broadcasts",
+    __name__,
+    abp_tags=[BROADCASTS],
+    abp_security=SECURED,
+    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+)
+api.before_request(auth.require)
+api.before_request(lambda: auth.need(MANAGE))
+api.before_request(lambda: auth.need(SEND))
+answer_refusals(api, "broadcast")
+
+
+@api.post("/v1/broadcasts", responses={"201": BroadcastOut})
+@keyed
+@checked
+def create_broadcast(body: NewBroadcast) -> Response:
+    """Write one. Nothing is sent before it is started."""
+    key, by = given_key(), caller().user_id
+    wanted = Broadcast(
+        broadcast_id=made_id("broadcast", by, key) if key else str(uuid4()),
+        name=body.name,
+        payload=msgspec.to_builtins(body.payload),
+        channel=body.channel,
+        tag=body.audience.tag,
+        rate=body.rate,
+        created_by=by,
+        created_at=now_ms(),
+        sender=body.sender or "",
+    )
+    try:
+        return answer(shape(_registry().create(wanted)), 201)
+    except Taken:
+        raise reused() from None
+
+
+@api.get("/v1/broadcasts", responses={"200": BroadcastsOut})
+@checked
+def list_broadcasts(query: PagedQuery) -> Response:
+    """All broadcasts by id."""
+    found = gateway().store.broadcasts(query.limit + 1, query.after)
+    more = {"next": found[query.limit - 1].broadcast_id} if len(found) > query.limit else {}
+    return answer({"broadcasts": [shape(each) for each in found[: query.limit]]} | more)
+
+
+@api.get("/v1/broadcasts/<broadcast_id>", responses={"200": BroadcastOut})
+@checked
+def get_broadcast(path: BroadcastPath) -> Response:
+    """A broadcast, and how far it has come."""
+    return answer(shape(_registry().get(path.broadcast_id)))
+
+
+@api.post("/v1/broadcasts/<broadcast_id>/start", responses={"200": BroadcastOut})
+@checked
+def start_broadcast(path: BroadcastPath) -> Response:
+    """Begin, or go on after a pause where it was."""
+    return answer(shape(_registry().change(path.broadcast_id, RUNNING)))
+
+
+@api.post("/v1/broadcasts/<broadcast_id>/pause", responses={"200": BroadcastOut})
+@checked
+def pause_broadcast(path: BroadcastPath) -> Response:
+    """Nobody else has their turn, from within two seconds on. What was accepted is sent."""
+    return answer(shape(_registry().change(path.broadcast_id, PAUSED)))
+
+
+@api.post("/v1/broadcasts/<broadcast_id>/stop", responses={"200": BroadcastOut})
+@checked
+def stop_broadcast(path: BroadcastPath) -> Response:
+    """As a pause, for good."""
+    return answer(shape(_registry().change(path.broadcast_id, STOPPED)))
+
+
+@api.get("/v1/broadcasts/<broadcast_id>/results", responses={"200": ResultsOut})
+@checked
+def list_results(path: BroadcastPath, query: ResultsQuery) -> Response:
+    """What came of each contact's turn. How the messages fared stands at the messages."""
+    _registry().get(path.broadcast_id)
+    found = gateway().store.results(path.broadcast_id, query.limit + 1, query.after)
+    more = {"next": found[query.limit - 1].contact_id} if len(found) > query.limit else {}
+    return answer({"results": [without_blanks(msgspec.structs.asdict(each)) for each in found[: query.limit]]} | more)
+
+
+def _registry() -> BroadcastRegistry:
+    return BroadcastRegistry(gateway().store, gateway().acceptor)
+
+
+def shape(broadcast: Broadcast) -> dict[str, Any]:
+    """A broadcast as the API gives it."""
+    each = broadcast
+    times = {"started_at": each.begun_at, "ended_at": each.ended_at}
+    said = {"name": each.name, "from": each.sender} | {name: rfc3339(at) for name, at in times.items() if at}
+    return without_blanks(said) | {
+        "broadcast_id": each.broadcast_id,
+        "state": each.state,
+        "payload": each.payload,
+        "channel": each.channel,
+        "audience": {"tag": each.tag},
+        "rate": each.rate,
+        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped},
+        "created_at": rfc3339(each.created_at),
+        "created_by": each.created_by,
+    }
