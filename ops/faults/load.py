@@ -52,14 +52,17 @@ class Request(Struct, frozen=True):
 class Load:
     """Senders in threads, until `stop`. A conversation's next message is sent when the one before was acknowledged.
 
-    `per_second` may be changed meanwhile.
+    `per_second` may be changed meanwhile. `give_up_s`: so long one message is said again and again.
     """
 
-    def __init__(self, place: Place, crowd: Crowd, seed: int, per_second: float = PER_SECOND) -> None:
+    def __init__(
+        self, place: Place, crowd: Crowd, seed: int, per_second: float = PER_SECOND, give_up_s: float = GIVE_UP_S
+    ) -> None:
         self.accepted: list[Accepted] = []
         self.requests: list[Request] = []
         self.given_up: list[str] = []
         self.begun_at = 0
+        self._give_up_s = give_up_s
         self._place, self._crowd, self._seed, self.per_second = place, crowd, seed, per_second
         self._last: dict[str, str] = {}
         self._stopping = threading.Event()
@@ -75,7 +78,7 @@ class Load:
         """Send no more, and wait until what was begun is acknowledged; messages offered a second, repeats included."""
         self._stopping.set()
         for each in self._threads:
-            each.join(GIVE_UP_S + 30)
+            each.join(self._give_up_s + 30)
         seconds = (int(time.time() * 1000) - self.begun_at) / 1000
         return sum(each.messages for each in self.requests) / seconds
 
@@ -113,7 +116,7 @@ class Load:
 
     def _say(self, api: Any, said: list[tuple[Accepted, dict[str, Any]]]) -> None:
         """Send until each is acknowledged, with the same ids; those that were are not said again."""
-        give_up = time.monotonic() + GIVE_UP_S
+        give_up = time.monotonic() + self._give_up_s
         while said:
             left = self._request(api, said)
             if left and time.monotonic() > give_up:

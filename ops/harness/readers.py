@@ -13,6 +13,8 @@ from chat4all.v1 import chat_pb2, chat_pb2_grpc
 
 ACKNOWLEDGE_TIMEOUT_S = 10.0
 AGAIN_AFTER_S = 0.2
+# A system under load takes its time until all have their streams.
+CONNECT_S = 30.0
 
 
 class Seen(Struct, frozen=True):
@@ -154,14 +156,15 @@ def _tries(most: int = 50) -> Iterator[int]:
 class Readers:
     """Several readers. A context manager: all are connected inside, all have ended after."""
 
-    def __init__(self, tokens: dict[str, str], target: str, acknowledges: bool = True) -> None:
+    def __init__(self, tokens: dict[str, str], target: str, acknowledges: bool = True, patience_s: float = CONNECT_S) -> None:
+        self._patience_s = patience_s
         self.each = [Reader(user, token, target, acknowledges) for user, token in tokens.items()]
 
     def __enter__(self) -> "Readers":
         for reader in self.each:
             reader.start()
         for reader in self.each:
-            if not reader.connected.wait(30):
+            if not reader.connected.wait(self._patience_s):
                 raise TimeoutError(f"no stream for {reader.user}")
         return self
 

@@ -71,10 +71,10 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def require() -> Path:
+def require(programs: Sequence[type[Server]] = PROGRAMS) -> Path:
     """Where the programs are. NotInstalled when one is missing."""
     home = default_home()
-    if missing := [each.name for each in PROGRAMS if not each.is_installed(home)]:
+    if missing := [each.name for each in programs if not each.is_installed(home)]:
         raise NotInstalled(f"not installed: {', '.join(missing)}; see python -m ops.native install")
     return home
 

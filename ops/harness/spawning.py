@@ -27,11 +27,11 @@ def log_of(settings: Settings, part: str, name: str) -> Path:
     return settings.data / "logs" / f"{part}-{name}.log"
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]", within_s: float = STOP_S) -> None:
     """End a spawned process, by force if it does not hear."""
     process.terminate()
     try:
-        process.wait(STOP_S)
+        process.wait(within_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(STOP_S)

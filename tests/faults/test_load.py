@@ -40,11 +40,11 @@ class Gateway:
         return 200, {"results": results}
 
 
-def made(gateway: Gateway, per_second: float = 10_000.0) -> Load:
+def made(gateway: Gateway, per_second: float = 10_000.0, **more: float) -> Load:
     talks = [Talk(f"c{number}", "users", ("amy", "bob"), ("amy", "bob")) for number in range(24)]
     crowd = SimpleNamespace(hot=talks[:12], cold=talks[12:], operator=SimpleNamespace(token="t"))
     place = SimpleNamespace(system=SimpleNamespace(api=lambda _token: gateway))
-    return Load(place, crowd, 1, per_second)  # type: ignore[arg-type]
+    return Load(place, crowd, 1, per_second, **more)  # type: ignore[arg-type]
 
 
 def two(load: Load) -> list[Any]:
@@ -71,10 +71,9 @@ def test_what_is_refused_is_said_again_and_nothing_else(monkeypatch: pytest.Monk
     assert not load.given_up
 
 
-def test_what_nobody_acknowledges_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_acknowledges_is_given_up_by_name() -> None:
     """In the end it is in the list of what was never acknowledged, and not among what was."""
-    monkeypatch.setattr("ops.faults.load.GIVE_UP_S", -1.0)
-    load = made(Gateway(503))
+    load = made(Gateway(503), give_up_s=-1.0)
     said = two(load)
     load._say(load._place.system.api("t"), list(said))
     assert load.given_up == [each.message_id for each, _ in said]

@@ -302,7 +302,6 @@ def test_ports_are_different() -> None:
 
 def test_a_further_process_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a name of its own, with a log of its own; one that does not hear is killed."""
-    monkeypatch.setattr(spawning, "STOP_S", 0.3)
     settings = Settings(data=tmp_path)
     (tmp_path / "logs").mkdir()
     deaf = "import signal, sys, time; signal.signal(15, signal.SIG_IGN); print(sys.argv[1:], flush=True); time.sleep(60)"
@@ -317,7 +316,7 @@ def test_a_further_process_is_started_and_ended(tmp_path: Path, monkeypatch: pyt
     process = spawning.spawn(settings, os.environ, "worker-channels", "second")
     said = spawning.log_of(settings, "worker-channels", "second")
     wait_until("it has printed", lambda: "second@%h" in said.read_text(), 20)
-    spawning.end(process)
+    spawning.end(process, within_s=0.3)
     assert process.returncode == -signal.SIGKILL
 
 
@@ -350,8 +349,7 @@ class Chat(chat_pb2_grpc.ChatServicer):
 
 
 @pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Chat, str]]:
-    monkeypatch.setattr("ops.harness.readers.AGAIN_AFTER_S", 0.01)
+def chat() -> Iterator[tuple[Chat, str]]:
     made = Chat()
     server = grpc.server(ThreadPoolExecutor(4))
     chat_pb2_grpc.add_ChatServicer_to_server(made, server)
@@ -393,11 +391,9 @@ def test_a_reader_notes_all_and_resumes_where_it_was(chat: tuple[Chat, str]) -> 
     assert server.acknowledged == [("c", 1)]
 
 
-def test_a_stream_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_does_not_come_is_told() -> None:
     """Whoever has no stream in time is named."""
-    monkeypatch.setattr("ops.harness.readers.Reader.start", lambda _self: None)
-    readers = Readers({"amy": "token"}, "127.0.0.1:1")
-    monkeypatch.setattr(readers.each[0].connected, "wait", lambda _timeout: False)
+    readers = Readers({"amy": "token"}, "127.0.0.1:1", patience_s=0.05)
     with pytest.raises(TimeoutError, match="no stream for amy"):
         readers.__enter__()
     readers.__exit__()
@@ -420,12 +416,16 @@ class Sleeper(Server):
         return self.is_running
 
 
-def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Absent(Sleeper):
+    """One that nobody has installed."""
+
+    installed = False
+
+
+def test_what_is_not_installed_is_named() -> None:
     """With the command that installs it."""
-    monkeypatch.setattr(real, "PROGRAMS", (Sleeper,))
-    monkeypatch.setattr(Sleeper, "installed", False)
     with pytest.raises(real.NotInstalled, match=r"not installed: sleeper; see python -m ops\.native install"):
-        real.require()
+        real.require((Absent,))
 
 
 def test_servers_end_with_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,10 +138,19 @@ def test_redis_is_always_there(tmp_path: Path) -> None:
     assert os.access(Redis(tmp_path, tmp_path, 1).command()[0], os.X_OK)
 
 
+class Mute(Redis):
+    """One that answers until it is told not to."""
+
+    is_mute = False
+
+    def answers(self) -> bool:
+        return not self.is_mute and super().answers()
+
+
 def test_the_command_line_starts_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was started is shown with its process and asked for by status; a port that is taken is refused in words."""
     port = free_port()
-    server = Redis(tmp_path, tmp_path / "data" / "redis", port)
+    server = Mute(tmp_path, tmp_path / "data" / "redis", port)
     # The same object each time, since it reaps its child at the end; another one on other data.
     others = {tmp_path / "data": server, tmp_path / "other": Redis(tmp_path, tmp_path / "other" / "redis", port)}
     monkeypatch.setattr("ops.native.__main__.stack", lambda _home, data: {"redis": others[data]})
@@ -160,7 +169,7 @@ def test_the_command_line_starts_and_stops(tmp_path: Path, monkeypatch: pytest.M
         code, text = call("start", *other)
         assert (code, "is taken by another process" in text) == (1, True)
         server.pause()
-        monkeypatch.setattr(Redis, "answers", lambda _self: False)
+        server.is_mute = True
         code, text = call("status")
         assert (code, "does not answer" in text) == (1, True)
         assert call("stop") == (0, "redis: stopped\n")

@@ -149,19 +149,18 @@ def test_only_admins_see_what_was_kept(provider: Provider) -> None:
     assert "words" not in json.dumps(provider.ask("GET", "/v1/dead-letters"))
 
 
-def test_a_part_that_cannot_be_accepted_is_set_aside(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_cannot_be_accepted_is_set_aside(provider: Provider) -> None:
     """An error that nobody foresaw blames one message, not its webhook: 200, the others arrive, the webhook is kept."""
-    accept = type(provider.driver.parts.webhooks._arrivals).accept_updates
+    log = provider.driver.log_faults
 
-    def picky(self: Any, updates: Any, headers: Any = None) -> Any:
-        if any(getattr(each, "text", "") == "bad" for each in updates):
+    def picky(records: Any, timeout_s: float) -> Any:
+        if any(b'"bad"' in each.value for each in records):
             raise OverflowError("unforeseen")
-        return accept(self, updates, headers)
+        return log.real.append(records, timeout_s)
 
     both = whatsapp("wamid.1", "good")
     both["entry"] += whatsapp("wamid.2", "bad")["entry"]
-    with monkeypatch.context() as patched:
-        patched.setattr(type(provider.driver.parts.webhooks._arrivals), "accept_updates", picky)
+    with log.instead("append", picky):
         provider.posts("whatsapp", both)
     assert provider.texts() == ["good"]
     [letter] = provider.letters()
