@@ -5,12 +5,13 @@ from typing import Annotated
 
 import requests
 import typer
+from msgspec import Struct
 
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS
 from chat4all.client.streaming import Stream
 from chat4all.model.clock import now_ms
-from chat4all.model.event_envelope import Envelope, envelope_of
+from chat4all.model.event_envelope import Envelope, batch_of, envelope_of
 from chat4all.model.event_types import TYPES
 from chat4all.services.webhooks.secrets import is_secret, new_secret
 from chat4all.services.webhooks.signing import signed
@@ -27,6 +28,7 @@ def listen(
     secret: Annotated[str, typer.Option(help="What signs them, whsec_…; left out: a new one, which is printed.")] = "",
     cursor: Annotated[str, typer.Option(help="Where to begin. Left out: now.")] = "",
     count: Annotated[int, typer.Option(help="End after so many events; 0: never.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=20, help="Events a request at most, of those that came together.")] = 1,
 ) -> None:
     """Send what happens to a program on this machine, signed as a webhook. Needs scope manage, and no public address.
 
@@ -45,23 +47,33 @@ def listen(
         say_json({"secret": secret})
     with client.stream(cursor, everything=True) as events, requests.Session() as calls:
         try:
-            _forward(events, calls, forward, secret, event, count)
+            _forward(events, calls, forward, secret, Wanted(frozenset(event), count, batch))
         except KeyboardInterrupt:
             return
 
 
-def _forward(events: Stream, calls: requests.Session, url: str, secret: str, types: Collection[str], count: int) -> None:
+class Wanted(Struct, frozen=True):
+    """What is sent. `count`: so many events; 0: all. `batch`: in one request at most."""
+
+    types: Collection[str]
+    count: int
+    batch: int
+
+
+def _forward(events: Stream, calls: requests.Session, url: str, secret: str, wanted: Wanted) -> None:
     sent = 0
-    for event in events:
-        if event.HasField("reload"):
-            # About the stream, not of the system.
-            continue
-        said = envelope_of(event)
-        if types and said.type not in types:
-            continue
-        say(printable(f"{said.type}  {said.event_id}  {_call(calls, url, secret, said)}"))
-        sent += 1
-        if sent == count:
+    for came in events.batches():
+        # A reload is about the stream, not of the system.
+        said = [envelope_of(event) for event in came if not event.HasField("reload")]
+        said = [each for each in said if not wanted.types or each.type in wanted.types]
+        said = said[: wanted.count - sent] if wanted.count else said
+        for first in range(0, len(said), wanted.batch):
+            some = said[first : first + wanted.batch]
+            answer = _call(calls, url, secret, some[0] if len(some) == 1 else batch_of(some))
+            for each in some:
+                say(printable(f"{each.type}  {each.event_id}  {answer}"))
+        sent += len(said)
+        if wanted.count and sent == wanted.count:
             events.stop()
             return
 

@@ -25,9 +25,10 @@ def create(
     event: Events = [],  # noqa: B006  (typer makes a new one)
     header: Headers = [],  # noqa: B006
     throttle: Annotated[float, typer.Option(help="Calls a second at most; 0: no limit.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=20, help="Events a request at most, while it is behind.")] = 1,
 ) -> None:
     """Make an endpoint, and print it with its secret, which is told only now."""
-    say_json(SERVERS.client().create_webhook(url, event, headers=_headers(header), throttle=throttle))
+    say_json(SERVERS.client().create_webhook(url, event, headers=_headers(header), throttle=throttle, batch=batch))
 
 
 @webhooks.command("list")
@@ -50,11 +51,12 @@ def update(
     event: Events = [],  # noqa: B006
     header: Headers = [],  # noqa: B006
     throttle: Annotated[float | None, typer.Option()] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=20)] = None,
 ) -> None:
     """Make something else of it. What is left out stays."""
     given: dict[str, Any] = {"url": url, "events": event, "headers": _headers(header)}
-    changes = {name: value for name, value in given.items() if value}
-    say_json(SERVERS.client().update_webhook(webhook_id, **changes, **({} if throttle is None else {"throttle": throttle})))
+    numbers = {name: value for name, value in {"throttle": throttle, "batch": batch}.items() if value is not None}
+    say_json(SERVERS.client().update_webhook(webhook_id, **{name: each for name, each in given.items() if each}, **numbers))
 
 
 @webhooks.command()

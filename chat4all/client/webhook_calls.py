@@ -16,7 +16,7 @@ class WebhookCalls:
     def create_webhook(
         self, url: str, events: Sequence[str] = (), *, headers: Mapping[str, str] | None = None, **more: Any
     ) -> dict[str, Any]:
-        """Make an endpoint; `secret` is told only now. `more`: filter and throttle, as the API has them."""
+        """Make an endpoint; `secret` is told only now. `more`: filter, throttle and batch, as the API has them."""
         body = {"url": url, "events": list(events), "headers": dict(headers or {}), **more}
         return self._http.call("POST", "/v1/webhooks", body, key=str(uuid4()))
 
@@ -35,7 +35,7 @@ class WebhookCalls:
         return self._http.call("GET", _path(webhook_id))
 
     def update_webhook(self, webhook_id: str, **changes: Any) -> dict[str, Any]:
-        """Make something else of it: url, events, filter, headers, throttle. What is left out stays."""
+        """Make something else of it: url, events, filter, headers, throttle, batch. What is left out stays."""
         return self._http.call("PATCH", _path(webhook_id), changes)
 
     def delete_webhook(self, webhook_id: str) -> None:

@@ -3,7 +3,7 @@
 `data` is what the stream shows of the same event (chat4all/model/event_json.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.event_json import data_of
-from chat4all.model.event_types import PROVIDER, conversation_of, envelope_id, type_of
+from chat4all.model.event_types import BATCH, PROVIDER, conversation_of, envelope_id, type_of
 from chat4all.model.events import FORWARDED, Event
 from chat4all.model.forwarded import headers_of, provider_call_of
-from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.v1 import chat_pb2 as pb
 
 
@@ -38,6 +38,15 @@ def envelope(event: Event) -> Envelope:
     return envelope_of(pb.Event.FromString(event.body))
 
 
+def batch_of(said: Sequence[Envelope]) -> Envelope:
+    """Several events in one request, in this order: an envelope whose `data` has theirs. The same ones make the same batch."""
+    batch_id = made_id("batch", *(each.event_id for each in said))
+    bodies = [msgspec.Raw(each.body) for each in said]
+    newest = max(_timed(each.body).timestamp for each in said)
+    body = {"id": batch_id, "type": BATCH, "timestamp": newest, "workspace": DEFAULT_WORKSPACE, "data": {"events": bodies}}
+    return Envelope(batch_id, BATCH, msgspec.json.encode(body))
+
+
 def envelope_of(event: pb.Event) -> Envelope:
     """The same of its body, as streams bring it too."""
     said: dict[str, Any] = {
@@ -51,3 +60,10 @@ def envelope_of(event: pb.Event) -> Envelope:
     if event.HasField("message"):
         said["seq"] = event.message.seq
     return Envelope(said["id"], said["type"], msgspec.json.encode(said | {"data": data_of(event)}))
+
+
+class _Timed(Struct):
+    timestamp: str
+
+
+_timed = msgspec.json.Decoder(_Timed).decode

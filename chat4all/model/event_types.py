@@ -18,6 +18,8 @@ _PLAIN = {
 }
 # Nobody asks for it by name: it goes to the endpoint that is tested.
 TEST = "webhook.test"
+# Several events in one request, to an endpoint that agreed to it.
+BATCH = "webhook.batch"
 
 
 def event_type(event: Event) -> str:

@@ -40,8 +40,8 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     and headers, which nobody but the caller of the endpoint opens (chat4all/services/webhooks/secrets.py). `throttle`:
     requests a second at most, 0 for no limit. `starts`: by partition the offset in chat-events of the
     first event that it is told; where there is none, 0. `status`: enabled, disabled or deleted; `reason` says why it is
-    disabled. `failing_since` (ms UTC): no call succeeded since, 0. `unsaid`: how often it was disabled without an event of it
-    in the log so far.
+    disabled. `failing_since` (ms UTC): no call succeeded since, 0. `batch`: events a request at most, while it is behind.
+    `unsaid`: how often it was disabled without an event of it in the log so far.
     """
 
     webhook_id: str
@@ -59,14 +59,15 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     created_by: str = ""
     version: int = 0
     unsaid: tuple[Ended, ...] = ()
+    batch: int = 1
 
 
 class WebhookCall(Struct, frozen=True, omit_defaults=True):
     """One call to an endpoint, as its log shows it. `call_id` sorts by time. `number`: which try of this event, from 1.
 
     `status`: that of the answer, 0 for none; `error`: why there was none, or why it counts as failed. `answer`: the beginning
-    of its body. What was sent is read again from chat-events at (`partition`, `offset`), as long as the log has it. `manual`:
-    test, recovery or "".
+    of its body. What was sent is read again from chat-events at (`partition`, `offset`), as long as the log has it; `more`: the
+    offsets of the further events of a batch. `manual`: test, recovery or "".
     """
 
     webhook_id: str
@@ -83,6 +84,7 @@ class WebhookCall(Struct, frozen=True, omit_defaults=True):
     took_ms: int = 0
     answer: str = ""
     manual: str = ""
+    more: tuple[int, ...] = ()
 
 
 class Recovery(Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,9 @@ from ops.harness.waiting import wait_until
 SCALED = {"CHAT4ALL_WEBHOOK_SCHEDULE_SCALE": "0.02", "CHAT4ALL_WEBHOOK_TIMEOUT_S": "3"}
 # Each message makes five or six events, and a call for each.
 PER_SECOND = 40.0
-TOLD = "/told"
+TOLD, BATCHED = "/told", "/batched"
+# Events a request at most, while it is behind.
+BATCH = 20
 WARM_S = 4.0
 KILLS = 20
 KILLED = ("endpoint", "worker-channels", "worker-pipeline", "bridge")
@@ -24,10 +26,11 @@ ALL_S = 120.0
 
 
 def webhooks(run: Course) -> None:
-    """An endpoint, the workers and the bridge are killed in turn, 20 times, while another endpoint answers nothing."""
+    """An endpoint, told one by one and in batches, workers and bridge are killed in turn, while another answers nothing."""
     told = run.stack.beside.enter_context(endpoint(run.system.settings.data / "endpoint"))
-    for path in (TOLD, HANGS):
-        made = run.crowd.operator.call("POST", "/v1/webhooks", {"url": told.url(path)}, expect=(201,))
+    for path in (TOLD, BATCHED, HANGS):
+        body = {"url": told.url(path), "batch": BATCH if path == BATCHED else 1}
+        made = run.crowd.operator.call("POST", "/v1/webhooks", body, expect=(201,))
         told.trusts(path, made["secret"])
     run.go(WARM_S)
     # What was said before may have been published before there was an endpoint.
@@ -64,18 +67,23 @@ def _judge(run: Course, told: Endpoint, before: set[str]) -> None:
         wait_until("the endpoint was told everything", all_told, ALL_S, 2.0)
     except TimeoutError:
         run.wrong += _wrong(told, asked)
-    heard = told.heard(TOLD)
-    once = firsts(heard)
-    run.figures |= {
-        "events": len(once),
-        "repeats": len(heard) - len(once),
-        "told_after_p99_ms": spread(each.took_ms for each in once).p99,
-    }
+    for path in (TOLD, BATCHED):
+        heard = told.heard(path)
+        once = firsts(heard)
+        run.figures |= {
+            f"{path[1:]}_events": len(once),
+            f"{path[1:]}_repeats": len(heard) - len(once),
+            f"{path[1:]}_together": max((each.together for each in heard), default=0),
+            f"{path[1:]}_after_p99_ms": spread(each.took_ms for each in once).p99,
+        }
     refused = told.refused()
     run.wrong += [f"endpoint: {len(refused)} calls were not verified, such as {refused[0]}"] if refused else []
 
 
 def _wrong(told: Endpoint, asked: History) -> list[str]:
-    heard = told.heard(TOLD)
-    found = judged(heard, asked) | {"two_faced": two_faced(heard)}
-    return [f"endpoint: {name}: {len(each)}, such as {list(each)[:3]}" for name, each in found.items() if each]
+    wrong = []
+    for path in (TOLD, BATCHED):
+        heard = told.heard(path)
+        found = judged(heard, asked) | {"two_faced": two_faced(heard)}
+        wrong += [f"endpoint {path}: {name}: {len(each)}, such as {list(each)[:3]}" for name, each in found.items() if each]
+    return wrong

@@ -31,12 +31,16 @@ START_S = 15.0
 
 
 class Heard(Struct, frozen=True):
-    """A call that was verified. `at`: when it came, ms UTC. `event_id`: its webhook-id. `event`: the body."""
+    """An event of a call that was verified. `at`: when it came, ms UTC. `event_id`: its webhook-id; of a batch its own.
+
+    `event`: the body. `together`: how many came in one call.
+    """
 
     path: str
     at: int
     event_id: str
     event: dict[str, Any]
+    together: int = 1
 
     @property
     def took_ms(self) -> float:
@@ -120,8 +124,8 @@ class _Listening:
         except WebhookVerificationError as error:
             self._keep("refused", f"{request.path}: {error}".encode())
             return web.Response(status=401)
-        heard = Heard(request.path, int(time.time() * 1000), request.headers["webhook-id"], event)
-        self._keep("heard", msgspec.json.encode(heard))
+        heard = each_of(request.path, request.headers["webhook-id"], event)
+        self._keep("heard", b"\n".join(map(msgspec.json.encode, heard)))
         return web.Response(status=204)
 
     def _verifier(self, path: str) -> Webhook:
@@ -135,6 +139,13 @@ class _Listening:
             os.write(file, line + b"\n")
         finally:
             os.close(file)
+
+
+def each_of(path: str, webhook_id: str, event: dict[str, Any]) -> list[Heard]:
+    """The events of a call: of a batch each under its own id, as if it had come by itself."""
+    events = event["data"]["events"] if event["type"] == "webhook.batch" else [event]
+    now = int(time.time() * 1000)
+    return [Heard(path, now, webhook_id if each is event else each["id"], each, len(events)) for each in events]
 
 
 async def _hang(_: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer, Caller
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.knowledge import Knowledge
-from tasks.webhooks.telling import Telling
+from tasks.webhooks.telling import Telling, said_of
 
 log = logs.logger(__name__)
 
@@ -67,9 +68,9 @@ class Endpoints:
         known = self.enabled.get(webhook.webhook_id)
         return known is None or known.webhook.starts != webhook.starts
 
-    async def call(self, endpoint: Endpoint, event: Telling, number: int, manual: str = "") -> Answer:
-        """Tell an endpoint of an event, and note what came of it."""
-        webhook, said = endpoint.webhook, event.envelope
+    async def call(self, endpoint: Endpoint, events: Sequence[Telling], number: int, manual: str = "") -> Answer:
+        """Tell an endpoint of these events in one request, and note what came of it."""
+        webhook, said, first = endpoint.webhook, said_of(events), events[0]
         answer = await self._caller.call(webhook, said)
         endpoint.answered(answer)
         metrics.WEBHOOK_CALLS.of(answer.outcome).add()
@@ -81,9 +82,10 @@ class Endpoints:
             at=at,
             event_id=said.event_id,
             type=said.type,
-            conversation_id=event.conversation_id,
-            partition=event.event.partition,
-            offset=event.offset,
+            conversation_id=first.conversation_id if len({each.conversation_id for each in events}) == 1 else "",
+            partition=first.event.partition,
+            offset=first.offset,
+            more=tuple(each.offset for each in events[1:]),
             number=number,
             status=answer.status,
             error=answer.why,

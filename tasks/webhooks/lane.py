@@ -51,8 +51,8 @@ class Directory(Protocol):
     enabled: dict[str, Endpoint]
     knowledge: Knowledge
 
-    async def call(self, endpoint: Endpoint, event: Telling, number: int, manual: str = "") -> Answer:
-        """Tell an endpoint of an event, and note what came of it."""
+    async def call(self, endpoint: Endpoint, events: Sequence[Telling], number: int, manual: str = "") -> Answer:
+        """Tell an endpoint of these events in one request, and note what came of it."""
 
     def outdated(self) -> None:
         """Look at all of them again, soon."""
@@ -216,7 +216,9 @@ class WebhookLane:
         if gone:
             await self._writer.write(Resumed(gone))
 
-    async def tell(self, endpoint: Endpoint, event: Telling, number: int, still: Callable[[], bool]) -> Answer | None:
+    async def tell(
+        self, endpoint: Endpoint, events: Sequence[Telling], number: int, still: Callable[[], bool]
+    ) -> Answer | None:
         """One call, when its turn has come; None: it was not made."""
         async with endpoint.slots:
             if not still():
@@ -224,7 +226,7 @@ class WebhookLane:
             await endpoint.turn()
             if not still() or not self.hold.valid():
                 return None
-            return await self._endpoints.call(endpoint, event, number)
+            return await self._endpoints.call(endpoint, events, number)
 
     async def give_up(self, endpoint: Endpoint, event: Telling, number: int, why: str) -> None:
         """An event has come to its end: a dead letter."""

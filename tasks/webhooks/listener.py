@@ -7,8 +7,9 @@ conversations that have none of their own. What waits is told by a `Scan`, which
 
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from tasks.webhooks import schedule
 from tasks.webhooks.bounds import Bounds
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.endpoint import Endpoint
-from tasks.webhooks.telling import Telling
+from tasks.webhooks.telling import Telling, together
 
 TOLD_MOST = 1000
 
@@ -53,8 +54,10 @@ class Host(Protocol):
     async def write(self, waiting: Iterable[Waiting], resumed: Iterable[Waiting] = ()) -> None:
         """Make these durable."""
 
-    async def tell(self, endpoint: Endpoint, event: Telling, number: int, still: Callable[[], bool]) -> Answer | None:
-        """One call, when its turn has come; None: it was not made."""
+    async def tell(
+        self, endpoint: Endpoint, events: Sequence[Telling], number: int, still: Callable[[], bool]
+    ) -> Answer | None:
+        """One call with these, when its turn has come; None: it was not made."""
 
     async def give_up(self, endpoint: Endpoint, event: Telling, number: int, why: str) -> None:
         """An event has come to its end."""
@@ -69,6 +72,8 @@ class Listener:
         self.keys: dict[str, Waiting] = {}
         # Told already, though a row may stand for them: they overtook an event of another conversation.
         self.taken: set[int] = set()
+        # What is below was refused together with others, and is told by itself.
+        self.alone_below = 0
         self.is_scanning = self.is_dropped = False
         self.waits_since = 0
         self._lane = lane
@@ -132,16 +137,22 @@ class Listener:
 
     async def _work(self, conversation: str) -> None:
         queue = self._queues[conversation]
+        # So many were refused together: each goes by itself now.
+        alone = 0
         while queue:
-            event = queue[0]
-            answer = await self.host.tell(self.endpoint, event, 1, partial(self._is_free, event))
+            events = list(islice(queue, 1 if alone else together(queue, self.endpoint.webhook.batch)))
+            answer = await self.host.tell(self.endpoint, events, 1, partial(self._is_free, events[-1]))
             if answer is not None and answer.is_told:
-                self._took(queue)
+                for _ in events:
+                    self._took(queue)
+                alone = max(0, alone - 1)
             elif self.is_dropped or not self.host.hold.goes_on():
                 # A stopped lane leaves all as it is: the next holder begins at the cursor. One that is dropped is told no more.
                 break
+            elif len(events) > 1 and not (answer and answer.asked_s):
+                alone = len(events)
             else:
-                self._failed(event, answer)
+                self._failed(events[0], answer)
                 break
         await self._left(conversation, queue)
 

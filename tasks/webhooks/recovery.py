@@ -97,7 +97,7 @@ class Recoveries:
                 await endpoint.turn()
                 if not self._hold.goes_on():
                     return replace(recovery, position=event.offset, refusals=refusals, retry_at=now_ms())
-                answer = await self._endpoints.call(endpoint, Telling(event), refusals + 1, "recovery")
+                answer = await self._endpoints.call(endpoint, [Telling(event)], refusals + 1, "recovery")
             if answer.is_told:
                 continue
             wait_s = schedule.wait_s(refusals + 1, random.random(), self._scale, answer.asked_s)  # noqa: S311

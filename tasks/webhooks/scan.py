@@ -15,7 +15,7 @@ from tasks.webhooks import schedule
 from tasks.webhooks.caller import Answer
 from tasks.webhooks.listener import Listener
 from tasks.webhooks.repeats import Repeats
-from tasks.webhooks.telling import Telling
+from tasks.webhooks.telling import Telling, together
 
 
 class Reader(Protocol):
@@ -54,6 +54,9 @@ class Scan:
             await self._tell(mine)
             if not of.goes_on():
                 return
+            if not self._ended and any(self._is_mine(each) for each in mine):
+                # Another lane found it down meanwhile: what is behind these must not be told before them.
+                self._end(Answer())
             self._move(mine, end)
             of.forget_told(end)
             position = end
@@ -77,16 +80,40 @@ class Scan:
 
     async def _tell(self, events: Sequence[Telling]) -> None:
         """Each conversation's in order, conversations beside each other; of an endpoint that is down the first one alone."""
+        if events and self._of.endpoint.is_down:
+            await self._singly(events[:1], probes=True)
+        if self._of.endpoint.webhook.batch > 1 and not self._ended:
+            await self._together([each for each in events if each.offset not in self._of.taken])
+        if not self._ended:
+            await self._singly([each for each in events if each.offset not in self._of.taken])
+
+    async def _singly(self, events: Sequence[Telling], probes: bool = False) -> None:
         by_name: dict[str, list[Telling]] = {}
         for each in events:
             by_name.setdefault(each.key, []).append(each)
-        names = list(by_name)
-        if names and self._of.endpoint.is_down:
-            first = names[0]
-            await self._sequence(first, by_name[first][:1], probes=True)
-            by_name[first] = [each for each in by_name[first][1:] if not self._ended]
-        if not self._ended:
-            await asyncio.gather(*(self._sequence(name, by_name[name]) for name in names))
+        await asyncio.gather(*(self._sequence(name, some, probes) for name, some in by_name.items()))
+
+    async def _together(self, events: Sequence[Telling]) -> None:
+        """Several in a request, one request after the other, without conversations of which one was refused: it goes by itself.
+
+        A request that is refused is told again, event by event: so the one that it was refused for is found, and only its
+        conversation waits.
+        """
+        of = self._of
+        left = [each for each in events if each.offset >= of.alone_below and not _is_refused(of.keys.get(each.key))]
+        while left and not self._ended:
+            some = left[: together(left, of.endpoint.webhook.batch)]
+            answer = await of.host.tell(of.endpoint, some, 1, lambda: self._goes_on(False))
+            if answer is None:
+                return
+            if answer.is_told:
+                of.taken.update(each.offset for each in some)
+            elif of.endpoint.is_down or answer.asked_s:
+                of.alone_below = some[-1].offset + 1
+                self._end(answer)
+            else:
+                await self._singly(some)
+            left = [each for each in left[len(some) :] if each.key not in of.keys or each.key in self._due]
 
     async def _sequence(self, name: str, events: Sequence[Telling], probes: bool = False) -> None:
         for event in events:
@@ -94,7 +121,7 @@ class Scan:
                 return
             key = self._of.keys.get(name)
             number = key.refusals + 1 if key and key.seq == event.offset else 1
-            answer = await self._of.host.tell(self._of.endpoint, event, number, lambda: self._goes_on(probes))
+            answer = await self._of.host.tell(self._of.endpoint, [event], number, lambda: self._goes_on(probes))
             if answer is None:
                 return
             if answer.is_told:
@@ -130,7 +157,8 @@ class Scan:
         self._ended = True
         of = self._of
         soonest = min((each.retry_at for each in of.keys.values()), default=0)
-        retry_at = of.probe_at(answer) if of.endpoint.is_down else max(of.host.now() + 1000, soonest)
+        asked_at = of.host.now() + int(min(answer.asked_s, schedule.ASKED_MOST_S) * 1000)
+        retry_at = of.probe_at(answer) if of.endpoint.is_down else max(of.host.now() + 1000, soonest, asked_at)
         if of.whole is None:
             # Nothing but due conversations was read: what is live from now on waits with them.
             of.whole = of.row("", self._reader.read, retry_at, of.endpoint.in_a_row)
@@ -160,3 +188,7 @@ class Scan:
             of.whole = None
         of.forget_told(self._reader.read)
         await of.host.write([], [replace(each, stamp=of.host.hold.stamp()) for each in rows])
+
+
+def _is_refused(key: Waiting | None) -> bool:
+    return key is not None and key.refusals > 0

@@ -55,6 +55,17 @@ def test_events_are_forwarded_signed_and_in_order(typed: Typed, talking: str, re
         assert Webhook(SECRET).verify(body, dict(headers))["type"] == "message.accepted"
 
 
+def test_what_came_together_goes_in_one_request(typed: Typed, talking: str, receiver: Receiver) -> None:
+    """As to an endpoint that agreed to batches; each event has its line, and the whole is signed."""
+    command = ("--token", talking, "listen", "--forward", f"{receiver.url}/hook", "--count", "4", "--batch", "2")
+    lines = typed.fine(*command, "--secret", SECRET, "--event", "message.accepted").splitlines()
+    assert len(lines) == 4
+    told = [each for _, said in receiver.calls for each in (said["data"].get("events") or [said])]
+    assert [each["id"] for each in told] == [line.split("  ")[1] for line in lines]
+    for body, headers in zip(receiver.bodies, receiver.headers, strict=True):
+        Webhook(SECRET).verify(body, dict(headers))
+
+
 def test_a_secret_is_made_and_printed(typed: Typed, talking: str, receiver: Receiver) -> None:
     """And it is that with which the calls verify; an endpoint that is not there is said."""
     command = ("--token", talking, "listen", "--count", "1", "--forward")

@@ -35,6 +35,7 @@ def endpoint(webhook_id: str = "", version: int = 1, url: str = "https://example
         created_by="anna",
         version=version,
         unsaid=(Ended(3, 4, "gone"),),
+        batch=20,
     )
 
 
@@ -42,7 +43,21 @@ def call(webhook_id: str, number: int, at: int = 0) -> WebhookCall:
     """The so manyth call to this endpoint."""
     at = at or now_ms()
     return WebhookCall(
-        webhook_id, f"{number:08}", at, f"e{number}", "message.sent", "c", 2, number, 3, 500, "é", 12, "no", "test"
+        webhook_id,
+        f"{number:08}",
+        at,
+        f"e{number}",
+        "message.sent",
+        "c",
+        2,
+        number,
+        3,
+        500,
+        "é",
+        12,
+        "no",
+        "test",
+        (number, 2**40),
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ops.faults.hearing import judged, two_faced
 from ops.faults.history import Accepted, Arrival, Ended, History, Kept
-from ops.harness.endpoint import Heard, firsts
+from ops.harness.endpoint import Heard, each_of, firsts
 
 PHONE = "whatsapp:+5511999990000"
 SENT = [Accepted(f"m{n}", "c", n, frozenset({"bob"}), frozenset({PHONE}), text=f"m{n}") for n in range(4)]
@@ -100,3 +100,15 @@ def test_what_nobody_asks_for_is_passed_over() -> None:
     """Messages that were said before there was an endpoint may be told or not."""
     asked = replace(BASE, accepted=SENT[1:])
     assert wrong(GOOD, asked) == wrong(GOOD[1:], asked) == set()
+
+
+def test_what_came_together_is_heard_event_by_event() -> None:
+    """Each under its own id, in order; an id that is not the body's is found in a batch too."""
+    events = [{"id": f"e{number}", "type": "message.accepted", "data": {}} for number in range(3)]
+    batch = {"id": "b", "type": "webhook.batch", "data": {"events": events}}
+    found = each_of("/told", "b", batch)
+    assert [(each.event_id, each.event, each.together) for each in found] == [(each["id"], each, 3) for each in events]
+    assert two_faced([*found, *each_of("/told", "e1", events[1])]) == []
+    assert two_faced(each_of("/told", "b", events[0])) == ["b"]
+    [other] = each_of("/told", "e1", events[1] | {"type": "message.updated"})
+    assert two_faced([*found, other]) == ["e1"]

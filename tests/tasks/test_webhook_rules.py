@@ -1,7 +1,7 @@
 """The pure rules of outgoing webhooks, for all inputs: when is tried again, what is news, and in which order all is told."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -173,15 +173,21 @@ class Died(Exception):
     """The process was killed in the middle of a call."""
 
 
+ELSEWHERE = "elsewhere"
+
+
 class Host:
-    """A lane in memory. `rows` and what `cursor` says are durable; `answers` says which calls succeed, and when it dies."""
+    """A lane in memory. `rows` and what `cursor` says are durable; `answers` says which calls succeed, and when it dies.
+
+    ELSEWHERE: another lane finds the endpoint down before this call.
+    """
 
     scale = 1e-6
     # Little room, so that few events fill it.
     bounds = Bounds(in_memory=4, keys=2, page=3)
 
-    def __init__(self, log: list[Telling], rows: dict[str, Waiting], cursor: int, answers: list[bool | None]) -> None:
-        self.log, self.rows, self.read, self.answers = log, rows, cursor, answers
+    def __init__(self, log: list[Telling], rows: dict[str, Waiting], cursor: int, answers: list[Any], batch: int = 1) -> None:
+        self.log, self.rows, self.read, self.answers, self.batch = log, rows, cursor, answers, batch
         self.told: list[Telling] = []
         self.hold: Any = Hold()
         self._open: dict[int, int] = {}
@@ -216,19 +222,24 @@ class Host:
             for each in gone:
                 self.rows.pop(each.conversation_id, None)
 
-    async def tell(self, endpoint: Endpoint, event: Telling, number: int, still: Callable[[], bool]) -> Answer | None:
+    async def tell(
+        self, endpoint: Endpoint, events: Sequence[Telling], number: int, still: Callable[[], bool]
+    ) -> Answer | None:
+        assert 1 <= len(events) <= self.batch
+        answer = self.answers.pop() if self.answers else True
+        if answer is ELSEWHERE:
+            endpoint.in_a_row = max(endpoint.in_a_row, 2)
         if not still():
             return None
-        answer = self.answers.pop() if self.answers else True
         await asyncio.sleep(0)
         if answer is None:
-            # It was told, and nobody knows.
-            self.told.append(event)
+            # They were told, and nobody knows.
+            self.told += events
             self.hold.is_held = False
             raise Died
         if answer:
-            self.told.append(event)
-        made = Answer(status=200 if answer else 500)
+            self.told += events
+        made = Answer(status=200 if answer else 500, asked_s=len(self.answers) % 2 / 1000)
         endpoint.answered(made)
         return made
 
@@ -245,7 +256,8 @@ class Host:
 
     async def run(self) -> bool:
         """Until all is told and nothing waits (True), or it dies (False)."""
-        listener = Listener(Endpoint(Webhook("w", "https://shop.example/"), down=2), Lane(WEBHOOKS, 0), self)
+        webhook = Webhook("w", "https://shop.example/", batch=self.batch)
+        listener = Listener(Endpoint(webhook, down=2), Lane(WEBHOOKS, 0), self)
         for name, row in self.rows.items():
             if name:
                 listener.keys[name] = row
@@ -279,18 +291,24 @@ class Host:
         return task.done()
 
 
-# So many calls succeed, then so many fail, and perhaps the holder dies in the next one; and so on.
-RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), max_size=10).map(
-    lambda runs: [each for good, bad, dies in runs for each in [True] * good + [False] * bad + [None] * dies]
+# So many calls succeed, then so many fail; perhaps the holder dies in the next one, or the endpoint is found down elsewhere.
+RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans(), st.booleans()), max_size=10).map(
+    lambda runs: [each for good, bad, *more in runs for each in [True] * good + [False] * bad + one_of(*more)]
 )
+
+
+def one_of(dies: bool, elsewhere: bool) -> list[object]:
+    """What may come between."""
+    return [None] * dies + [ELSEWHERE] * elsewhere
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=20),
     RUNS,
+    st.sampled_from([1, 2, 4]),
 )
-def test_all_is_told_in_order_however_calls_end_and_whoever_dies(keys: list[int], answers: list[bool | None]) -> None:
+def test_all_is_told_in_order_however_calls_end_and_whoever_dies(keys: list[int], answers: list[Any], batch: int) -> None:
     """Calls fail, endpoints go down, memory and rows run out, holders die in calls: what matters is the first time.
 
     Each event comes, and before all that follow it in its conversation; what waits at the end is nothing.
@@ -300,7 +318,7 @@ def test_all_is_told_in_order_however_calls_end_and_whoever_dies(keys: list[int]
     told: list[Telling] = []
     cursor, left = 0, list(answers)
     while True:
-        host = Host(log, rows, cursor, left)
+        host = Host(log, rows, cursor, left, batch)
         is_over = asyncio.run(asyncio.wait_for(host.run(), 20))
         told += host.told
         if is_over:

@@ -449,6 +449,77 @@ def test_what_a_provider_sent_is_sent_on_as_it_was(road: World, receiver: Receiv
         assert (headers["Content-Type"], headers["X-Hub-Signature-256"]) == ("text/json", "sha256=1")
 
 
+def events_of(receiver: Receiver, path: str) -> list[dict[str, Any]]:
+    """Each event that this path took, in order; those of batches too."""
+    told = [said for where, said in receiver.told if where == path]
+    return [each for said in told for each in (said["data"]["events"] if said["type"] == "webhook.batch" else [said])]
+
+
+def test_who_agreed_to_it_is_told_several_at_once_while_behind(road: World, receiver: Receiver) -> None:
+    """In order in each conversation, each once, 20 in a request at most; the log of calls has it; others hear one by one."""
+    add(road, receiver, "/a", batch=20)
+    add(road, receiver, "/b")
+    say(road, ONE, 30)
+    say(road, TWO, 30, first=30)
+    with telling(road):
+        wait_for(lambda: len(events_of(receiver, "/a")) == len(events_of(receiver, "/b")) == 60)
+        wait_for(lambda: not road.store.waiting(LANE))
+        wait_for(lambda: sum(1 + len(each.more) for each in road.store.webhook_calls("a", 99)) == 60)
+    for talk in (ONE, TWO):
+        seqs = [each["seq"] for each in events_of(receiver, "/a") if each["conversation_id"] == talk]
+        assert seqs == sorted(set(seqs))
+        assert len(seqs) == 30
+    batches = [said for path, said in receiver.told if path == "/a" and said["type"] == "webhook.batch"]
+    assert max(len(each["data"]["events"]) for each in batches) == 20
+    assert sum(path == "/a" for path, _ in receiver.told) < 20
+    assert {said["type"] for path, said in receiver.told if path == "/b"} == {"message.accepted"}
+    assert [each["id"] for each in events_of(receiver, "/a") if each in events_of(receiver, "/b")]
+    for said, headers in zip([said for _, said in receiver.calls], receiver.headers, strict=True):
+        assert headers["webhook-id"] == said["id"]
+
+
+@pytest.mark.parametrize("asks_s", ["", "0.1"])
+def test_a_batch_that_is_refused_is_told_event_by_event(road: World, receiver: Receiver, asks_s: str) -> None:
+    """Live, and when it is read again: the event that is refused holds up its own conversation alone, and the rest goes on."""
+    add(road, receiver, "/a", batch=20)
+    conversations = [new_id("conversation", number) for number in range(5)]
+    bad, left = conversations[2], [1]
+
+    def answer(said: dict[str, Any]) -> Any:
+        events = said["data"]["events"] if said["type"] == "webhook.batch" else [said]
+        if any(each["conversation_id"] == bad for each in events) and (len(events) > 1 or left[0] > 0):
+            left[0] -= len(events) == 1
+            return 500, {"Retry-After": asks_s} if asks_s else {}
+        return 200, {}
+
+    receiver.answers["/a"] = answer
+    for number, each in enumerate(conversations):
+        say(road, each, 25, first=number * 25)
+    with telling(road):
+        wait_for(lambda: len({each["id"] for each in events_of(receiver, "/a")}) == 125, 40)
+        wait_for(lambda: not road.store.waiting(LANE))
+    told = events_of(receiver, "/a")
+    for each in conversations:
+        seqs = [said["seq"] for said in told if said["conversation_id"] == each]
+        assert seqs == sorted(set(seqs))
+    assert any(said["type"] == "webhook.batch" for _, said in receiver.told)
+
+
+def test_a_test_and_what_a_provider_sent_go_by_themselves(road: World, receiver: Receiver) -> None:
+    """However far an endpoint is behind."""
+    one = add(road, receiver, "/a", batch=20, events=(PROVIDER, "message.accepted"))
+    say(road, ONE, 5)
+    road.log.append([encode(own_events.test(one, "test", now_ms(), 1))], 5)
+    provider_call = forwarded_event(ProviderCall("whatsapp", "1", {}, b"{}"), now_ms(), 1)
+    assert provider_call is not None
+    publish(road.log, [provider_call])
+    say(road, TWO, 5, first=5)
+    with telling(road):
+        wait_for(lambda: sum(len(said.get("data", {}).get("events", [said])) for _, said in receiver.told) == 12)
+    assert {said["type"] for _, said in receiver.told if "type" in said} == {"webhook.test", "webhook.batch"}
+    assert {} in [said for _, said in receiver.told]
+
+
 def test_nothing_is_held_where_nobody_listens(road: World, receiver: Receiver) -> None:
     """Woken without an enabled endpoint it takes no lane and reads no event."""
     say(road, ONE, 3)

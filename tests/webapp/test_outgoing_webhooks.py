@@ -9,10 +9,11 @@ from standardwebhooks import Webhook as Verifier
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_envelope import envelope
-from chat4all.model.events import decode
+from chat4all.model.events import decode, encode
 from chat4all.model.records import EVENTS, Range
-from chat4all.ports.webhooks import WebhookCall
+from chat4all.ports.webhooks import Webhook, WebhookCall
 from chat4all.services.seal import Seal
+from chat4all.services.webhooks import own_events
 from chat4all.services.webhooks.disabling import announce
 from chat4all.services.webhooks.endpoints import RECOVERIES_MOST, all_webhooks
 from chat4all.services.webhooks.signing import Signer
@@ -85,6 +86,8 @@ def test_only_who_manages_sees_them(managed: Driver, who: str | None) -> None:
         ({"url": URL, "headers": {"a": "x\r\nb: c"}}, "headers"),
         ({"url": URL, "headers": {"a": "x", "A": "y"}}, "headers"),
         ({"url": URL, "throttle": -1}, "throttle"),
+        ({"url": URL, "batch": 0}, "batch"),
+        ({"url": URL, "batch": 21}, "batch"),
         ({"url": URL, "throttle": 5e-324}, "throttle"),
         ({"url": URL, "headers": {"a": "x" * 1025}}, "headers"),
         ({"url": URL, "headers": {"a" * 65: "x"}}, "headers"),
@@ -235,6 +238,23 @@ def test_the_log_of_calls_shows_what_was_sent_and_answered(managed: Driver) -> N
     assert [each["number"] for each in rest["deliveries"]] == [1]
     assert "next" not in rest
     assert managed.call("crm", "GET", "/v1/webhooks/none/deliveries").status_code == 404
+
+
+def test_the_log_of_calls_shows_a_batch(managed: Driver) -> None:
+    """Whole, under one id, as long as the log has all of it; who agreed to batches may take that back."""
+    webhook_id = made(managed, batch=20)["webhook_id"]
+    path = f"/v1/webhooks/{webhook_id}"
+    assert managed.ask("crm", "GET", path)["batch"] == 20
+    assert managed.ask("crm", "PATCH", path, {"throttle": 1})["batch"] == 20
+    assert managed.ask("crm", "PATCH", path, {"batch": 1})["batch"] == 1
+    log = managed.parts.log
+    log.append([encode(own_events.test(Webhook("w", URL), f"t{number}", 1, 1)) for number in range(3)], 5)
+    call = WebhookCall(webhook_id, "1", 1, "b", "webhook.batch", offset=0, status=200, more=(1, 2))
+    managed.parts.store.log_webhook_calls([call])
+    [shown] = managed.ask("crm", "GET", f"{path}/deliveries")["deliveries"]
+    said = json.loads(shown["request"])
+    assert (said["type"], len({each["id"] for each in said["data"]["events"]})) == ("webhook.batch", 3)
+    assert said["timestamp"] == max(each["timestamp"] for each in said["data"]["events"])
 
 
 def test_an_endpoint_has_few_recoveries_at_once(managed: Driver) -> None:

@@ -7,7 +7,11 @@ from chat4all.model.event_catalog import CATALOG, ENVELOPE, FIELDS, EventType, o
 from chat4all.model.event_examples import EXAMPLES, sent_of
 
 REF = "#/components/schemas/"
-TAG = {"name": "outgoing", "description": "What your own backend is sent: `POST /v1/webhooks` says where to"}
+TAG = {
+    "name": "outgoing",
+    "description": "What your own backend is sent: `POST /v1/webhooks` says where to. Who asks for a `batch` gets several of "
+    "them in a `webhook.batch`, as `data.events`; who asks for `provider.webhook` gets what providers sent, as it was",
+}
 HEADERS = {
     "webhook-id": ("The event's `id`, the same however often it is sent", {"type": "string", "maxLength": 64}),
     "webhook-timestamp": ("When this call was made, in seconds since 1970", {"type": "string", "pattern": "^[0-9]+$"}),

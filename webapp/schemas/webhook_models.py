@@ -21,6 +21,8 @@ Headers = Annotated[
 ]
 Throttle = Annotated[float, Field(ge=0, le=1000, description="Calls a second at most, 0.01 and more; 0: no limit")]
 
+Batch = Annotated[int, Field(ge=1, le=20, description="Events a request at most, while it is behind; 1: each by itself")]
+
 
 class WebhookFilter(RequestBody):
     """Of which events it hears; what is left out asks nothing."""
@@ -39,6 +41,7 @@ class NewWebhook(RequestBody):
     filter: WebhookFilter = Field(default_factory=WebhookFilter)
     headers: Headers = Field(default_factory=dict)
     throttle: Throttle = 0
+    batch: Batch = 1
 
 
 class WebhookChange(RequestBody):
@@ -49,6 +52,7 @@ class WebhookChange(RequestBody):
     filter: WebhookFilter | None = None
     headers: Headers | None = None
     throttle: Throttle | None = None
+    batch: Batch | None = None
 
 
 class WebhookPath(RequestParams):
@@ -75,6 +79,7 @@ class WebhookOut(ResponseModel):
     filter: FilterOut
     header_names: list[str]
     throttle: float
+    batch: int = 1
     status: Literal["enabled", "disabled"]
     reason: str = ""
     sealed: Annotated[bool, Field(description="No key opens its secret: it is told nothing until it is rotated")] = False

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
-from chat4all.model.event_envelope import envelope
+from chat4all.model.event_envelope import batch_of, envelope
 from chat4all.model.events import decode
 from chat4all.model.failures import RangeLost
 from chat4all.model.ids import made_id
@@ -45,6 +45,10 @@ from webapp.schemas.webhook_models import (
 from webapp.views import auth
 
 READ_S = 5.0
+# Calls whose events are read at once, bytes that are read for a page, and bytes that are shown of one request.
+READ_AT_ONCE = 20
+READ_MOST = 16 << 20
+SHOWN_MOST = 64 << 10
 
 api = APIBlueprint(
     "webhooks",
@@ -63,7 +67,7 @@ answer_refusals(api, "webhook")
 @checked
 def create_webhook(body: NewWebhook) -> Response:
     """Make an endpoint, which is told what happens from now on. Its secret is told only now."""
-    wanted = Wanted(body.url, tuple(body.events), _filter(body.filter), body.headers, body.throttle)
+    wanted = Wanted(body.url, tuple(body.events), _filter(body.filter), body.headers, body.throttle, body.batch)
     key, by = given_key(), caller().user_id
     try:
         # Nothing that holds the secret is kept for a repetition: the endpoint is found again by its id.
@@ -102,6 +106,7 @@ def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
             old.filter if body.filter is None else _filter(body.filter),
             body.headers,
             old.throttle if body.throttle is None else body.throttle,
+            old.batch if body.batch is None else body.batch,
         )
 
     return answer(_shape(gateway().endpoints.change(path.webhook_id, changed)))
@@ -211,6 +216,7 @@ def _shape(webhook: Webhook) -> dict[str, Any]:
             "filter": without_blanks({name: list(some) for name, some in filtered.items()}),
             "header_names": names or [],
             "throttle": webhook.throttle,
+            "batch": webhook.batch,
             "status": webhook.status,
             "created_at": rfc3339(webhook.created_at),
             "changed_at": rfc3339(webhook.changed_at),
@@ -218,12 +224,12 @@ def _shape(webhook: Webhook) -> dict[str, Any]:
     )
 
 
-def _call(call: WebhookCall, sent: Mapping[tuple[int, int], str]) -> dict[str, Any]:
+def _call(call: WebhookCall, sent: Mapping[str, str]) -> dict[str, Any]:
     shown = {
         "conversation_id": call.conversation_id,
         "error": call.error,
         "manual": call.manual,
-        "request": sent.get((call.partition, call.offset), ""),
+        "request": sent.get(call.call_id, ""),
         "response": call.answer,
     }
     return without_blanks(shown) | {
@@ -237,21 +243,33 @@ def _call(call: WebhookCall, sent: Mapping[tuple[int, int], str]) -> dict[str, A
     }
 
 
-def _sent(calls: Sequence[WebhookCall]) -> dict[tuple[int, int], str]:
-    """What was sent, made again from the events, by partition and offset; of what the log has forgotten nothing."""
-    places = sorted({(each.partition, each.offset) for each in calls if each.offset >= 0})
-    ends = gateway().log.ends(EVENTS) if places else {}
-    left = [Range(*each, each[1]) for each in places if each[1] >= ends[each[0]][0]]
-    try:
-        found = gateway().log.read(EVENTS, left, READ_S) if left else []
-    except RangeLost:
-        # It was forgotten between the two questions.
-        return {}
-    return {(each.partition, each.offset): _body(each) for each in found}
+def _sent(calls: Sequence[WebhookCall]) -> dict[str, str]:
+    """What was sent, by call, made again from the events; of what the log has forgotten nothing, nor beyond so many bytes."""
+    found: dict[str, str] = {}
+    ends = gateway().log.ends(EVENTS) if any(each.offset >= 0 for each in calls) else {}
+    left = [each for each in calls if each.offset >= 0 and each.offset >= ends[each.partition][0]]
+    size = 0
+    while left and size < READ_MOST:
+        some, left = left[:READ_AT_ONCE], left[READ_AT_ONCE:]
+        places = {place for each in some for place in _places(each)}
+        try:
+            records = gateway().log.read(EVENTS, [Range(*each, each[1]) for each in sorted(places)], READ_S)
+        except RangeLost:
+            # It was forgotten between the two questions.
+            return found
+        kept = {(each.partition, each.offset): each for each in records}
+        found |= {each.call_id: _body([kept[place] for place in _places(each) if place in kept]) for each in some}
+        size += sum(len(each.value) for each in kept.values())
+    return found
 
 
-def _body(record: Record) -> str:
+def _places(call: WebhookCall) -> list[tuple[int, int]]:
+    return [(call.partition, each) for each in (call.offset, *call.more)]
+
+
+def _body(records: Sequence[Record]) -> str:
     try:
-        return envelope(decode(record)).body.decode(errors="replace")
+        said = [envelope(decode(each)) for each in records]
+        return (said[0] if len(said) == 1 else batch_of(said)).body[:SHOWN_MOST].decode(errors="replace") if said else ""
     except ValueError:
         return ""

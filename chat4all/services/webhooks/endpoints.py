@@ -63,6 +63,7 @@ class Wanted(Struct, frozen=True):
     filter: Filter = Filter()
     headers: Mapping[str, str] | None = None
     throttle: float = 0
+    batch: int = 1
 
 
 class Endpoints:
@@ -100,6 +101,7 @@ class Endpoints:
             changed_at=at,
             created_by=by,
             version=1,
+            batch=wanted.batch,
         )
         if self._store.put_webhook(made):
             return made, secrets
@@ -135,6 +137,7 @@ class Endpoints:
                 filter=wanted.filter,
                 sealed=sealed,
                 throttle=wanted.throttle,
+                batch=wanted.batch,
             )
 
         return self._replaced(webhook_id, changed)
@@ -226,8 +229,8 @@ class Endpoints:
         return low
 
     def _same(self, there: Webhook, wanted: Wanted) -> tuple[Webhook, Secrets]:
-        asked = (wanted.url, wanted.events, wanted.filter, wanted.throttle)
-        if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle):
+        asked = (wanted.url, wanted.events, wanted.filter, wanted.throttle, wanted.batch)
+        if there.status == "deleted" or asked != (there.url, there.events, there.filter, there.throttle, there.batch):
             raise Taken
         secrets = self._opened(there)
         if secrets.headers != dict(wanted.headers or {}):
