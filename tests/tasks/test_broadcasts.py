@@ -141,31 +141,21 @@ def test_of_several_at_once_one_takes_a_step(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("state", [PAUSED, STOPPED])
-def test_a_step_under_way_is_the_last_one(desk: Desk, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_under_way_is_the_last_one(desk: Desk, state: str) -> None:
     """Who is told while somebody pauses it counts, and is told no second time when it goes on."""
     ids = desk.contacts(6)
     desk.begins()
-    put_results = desk.store.put_results
+    put_results = desk.road.faults.real.put_results
 
     def pausing(broadcast_id: str, results: list[Result]) -> None:
         put_results(broadcast_id, results)
         there = desk.kept()
         assert desk.store.put_broadcast(replace(there.changed(state, desk.now), version=there.version + 1))
 
-    monkeypatch.setattr(desk.steps, "_store", Pausing(desk.store, pausing))
+    desk.road.faults.answer("put_results", pausing)
     assert len(desk.step()) == 3
     assert (desk.kept().state, desk.kept().accepted, desk.kept().after) == (state, 3, ids[2])
     assert desk.store.running_broadcasts() == []
-
-
-class Pausing:
-    """A store at which something happens when results are kept."""
-
-    def __init__(self, store: Any, put_results: Any) -> None:
-        self._store, self.put_results = store, put_results
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 FAULTS = st.lists(
