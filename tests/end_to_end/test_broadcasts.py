@@ -1,0 +1,62 @@
+"""A broadcast through real processes: paused, gone on with, its worker killed; and one person who wants none."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ops.harness.system import System
+from ops.harness.waiting import wait_until
+
+PEOPLE, RATE = 240, 60
+IN_FORCE_S = 2.0
+CALM_S = 1.5
+
+
+def _address(number: int) -> str:
+    return f"+55119{number:08d}"
+
+
+@pytest.mark.end_to_end
+@pytest.mark.timeout(240)
+def test_everybody_is_told_once_but_who_wrote_stop(system: System) -> None:
+    """Whatever is killed; a pause is in force within two seconds, and nobody is told twice when it goes on."""
+    with system.operator() as operator:
+        for number in range(PEOPLE):
+            operator.call("POST", "/v1/contacts", {"address": f"whatsapp:{_address(number)}", "tags": ["news"]})
+        system.phones.write("whatsapp", _address(7), "STOP")
+        wait_until("STOP is known", lambda: _contact(operator, 7)["opted_out"] == ["whatsapp"], 30)
+        body = {"payload": {"type": "text", "text": "Sale!"}, "channel": "whatsapp", "audience": {"tag": "news"}, "rate": RATE}
+        name = operator.call("POST", "/v1/broadcasts", body)["broadcast_id"]
+
+        def turns() -> int:
+            counts: dict[str, int] = operator.call("GET", f"/v1/broadcasts/{name}")["counts"]
+            return sum(counts.values())
+
+        operator.call("POST", f"/v1/broadcasts/{name}/start")
+        wait_until("some were told", lambda: turns() > 0, 30)
+        operator.call("POST", f"/v1/broadcasts/{name}/pause")
+        time.sleep(IN_FORCE_S)
+        paused = turns()
+        time.sleep(CALM_S)
+        assert turns() == paused < PEOPLE
+        operator.call("POST", f"/v1/broadcasts/{name}/start")
+        wait_until("it goes on", lambda: turns() > paused, 30)
+        system.wait_restarted("worker-pipeline", system.kill9("worker-pipeline"))
+        wait_until("it is done", lambda: operator.call("GET", f"/v1/broadcasts/{name}")["state"] == "done", 90)
+        counts = operator.call("GET", f"/v1/broadcasts/{name}")["counts"]
+        assert counts == {"accepted": PEOPLE - 1, "refused": 0, "skipped": 1}
+        wait_until("everything arrived", lambda: sum(_told(system).values()) >= PEOPLE - 1, 60)
+    assert _told(system) == {_address(number): 1 for number in range(PEOPLE) if number != 7}
+
+
+def _contact(operator: Any, number: int) -> dict[str, Any]:
+    found = operator.call("GET", f"/v1/contacts?address=whatsapp:%2B{_address(number)[1:]}")["contacts"]
+    contact: dict[str, Any] = found[0]
+    return contact
+
+
+def _told(system: System) -> Counter[str]:
+    """How many messages each phone got."""
+    return Counter(each["to"] for each in system.phones.sent("whatsapp"))
