@@ -52,6 +52,7 @@ from webapp.views import (
     objects,
     saved_replies,
     sessions,
+    templates,
     users,
     webhooks,
 )
@@ -111,7 +112,7 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    for each in (accounts.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
+    for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

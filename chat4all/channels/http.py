@@ -46,6 +46,10 @@ class Http:
         """Ask. Temporary when no answer came: asking changes nothing."""
         return await self._call("GET", url, None, Temporary)
 
+    async def delete(self, url: URL) -> Answer:
+        """Delete. Temporary when no answer came: it may be said again."""
+        return await self._call("DELETE", url, None, Temporary)
+
     async def close(self) -> None:
         """Let go of connections. Safe to call twice."""
         session, self._session = self._session, None

@@ -39,6 +39,7 @@ from chat4all.ports import (
     Update,
     Uploaded,
 )
+from chat4all.ports.templates import AccountTemplate, TemplatePage
 from chat4all.settings import Settings
 
 SIMULATED_NUMBER = "100000000000001"
@@ -286,6 +287,18 @@ class WhatsApp(meta.MetaChannel):
     async def connect(self, webhook_url: str) -> str:
         """The same; where ours has a public address, subscribe the app to the business account and set the number's webhook."""
         return await self._own_account.connect(webhook_url, self._verify_token)
+
+    async def templates(self, limit: int, after: str, name: str) -> TemplatePage:
+        """Those of the business account."""
+        return await (await self._own_account.templates()).page(limit, after, name)
+
+    async def create_template(self, wanted: AccountTemplate) -> AccountTemplate:
+        """For the business account, and so for all its numbers."""
+        return await (await self._own_account.templates()).create(wanted)
+
+    async def delete_template(self, name: str, language: str) -> bool:
+        """From the business account."""
+        return await (await self._own_account.templates()).delete(name, language)
 
     async def send_text(self, message: Outgoing) -> Taken:
         """A text; links in it get their preview."""

@@ -10,7 +10,8 @@ from chat4all.channels import meta, meta_checks
 from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import decoded, fields, ident, items, joined, words
 from chat4all.channels.meta import Verdict
-from chat4all.model.failures import Failure
+from chat4all.channels.whatsapp_templates import WhatsAppTemplates
+from chat4all.model.failures import Failure, Permanent
 from chat4all.ports import Examined, Finding
 
 NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,whatsapp_business_manager_messaging_limit"
@@ -71,6 +72,13 @@ class WhatsAppAccount:
         wanted = {"override_callback_uri": webhook_url, "verify_token": verify_token}
         self._read(await self._http.post(self._number, _encode({"webhook_configuration": wanted})))
         return joined(line, subscribed, await self._templates(business), "webhook set", by="; ")
+
+    async def templates(self) -> WhatsAppTemplates:
+        """Those of its business account. Permanent `business_unknown` when nobody says which that is."""
+        business = self._business or await self._found_business(await self._debugged())
+        if not business:
+            raise Permanent("business_unknown", BUSINESS)
+        return WhatsAppTemplates(self._http, self._root / business, self._verdicts)
 
     async def _subscribed(self, business: str) -> str:
         """Without it a webhook may be set, and nothing ever comes to it."""

@@ -23,6 +23,7 @@ from chat4all.cli import (
     people,
     processes,
     saved_replies,
+    templates,
     webhooks,
 )
 from chat4all.cli.session import SERVERS
@@ -49,7 +50,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, saved_replies, contacts, broadcasts, channels, accounts, webhooks)
+_TEAM = (inbox, saved_replies, contacts, broadcasts, channels, accounts, templates, webhooks)
 for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 

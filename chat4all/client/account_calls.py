@@ -1,6 +1,6 @@
 """The calls of the Python client about accounts at providers, for service clients with scope manage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -66,6 +66,30 @@ class AccountCalls:
     def connect_account(self, account_id: str) -> dict[str, Any]:
         """Register our webhook at the provider, where it lets us."""
         return self._http.call("POST", f"{_path(account_id)}/connect")
+
+    def templates(self, account_id: str, name: str = "") -> list[dict[str, Any]]:
+        """The account's templates with their status: those called `name`, or like this, or all."""
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            asked = {"after": after, "name": name}
+            page = self._http.call(
+                "GET", f"{_path(account_id)}/templates", params={key: value for key, value in asked.items() if value}
+            )
+            found += page["templates"]
+            after = page.get("next")
+        return found
+
+    def create_template(
+        self, account_id: str, name: str, language: str, category: str, components: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Ask the provider for a template. ApiError 422 `template_invalid` with what is wrong with it."""
+        body = {"name": name, "language": language, "category": category, "components": [dict(each) for each in components]}
+        return self._http.call("POST", f"{_path(account_id)}/templates", body, key=str(uuid4()))
+
+    def delete_template(self, account_id: str, name: str, language: str) -> None:
+        """Delete a template in one language."""
+        self._http.call("DELETE", f"{_path(account_id)}/templates/{quote(name, safe='')}/{quote(language, safe='')}")
 
 
 def _path(account_id: str) -> str:

@@ -8,12 +8,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.content import Album, ContactCards, Content, Media, Reaction, type_of
-from chat4all.model.failures import Failure
+from chat4all.model.failures import Failure, Permanent
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
 from chat4all.model.windows import ALWAYS, WindowRule
 from chat4all.ports.media_source import Body, MediaSource
+from chat4all.ports.templates import AccountTemplate, TemplatePage
 from chat4all.ports.uploads import Uploaded
 
 # Asks for an emoji in colour, or plain.
@@ -434,6 +435,18 @@ class Channel(ABC):
         Raises as `send_text`; Permanent also where there is no such thing at this address, or without what it is about.
         """
         raise NotImplementedError(f"{self.name} has no signal {kind}")
+
+    async def templates(self, limit: int, after: str, name: str) -> TemplatePage:
+        """Some of the account's templates: those called `name`, or all. Raises as `connect`; Permanent where there are none."""
+        raise Permanent("not_supported", f"{self.name} has no templates")
+
+    async def create_template(self, wanted: AccountTemplate) -> AccountTemplate:
+        """Ask the provider to approve one. As `templates`; Permanent `template_invalid` says what is wrong with it."""
+        raise Permanent("not_supported", f"{self.name} has no templates")
+
+    async def delete_template(self, name: str, language: str) -> bool:
+        """Delete one; False when there is none. As `templates`."""
+        raise Permanent("not_supported", f"{self.name} has no templates")
 
     def media_lookup(self, media: str) -> Fetch | None:
         """What to ask the provider before `Inbound.media` can be fetched; None: nothing. Does no I/O."""

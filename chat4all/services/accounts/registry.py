@@ -133,6 +133,11 @@ class AccountRegistry:
         channel, url = self._channel(account), self.webhook_url(account.channel, account_id)
         return self._asked(channel, lambda: channel.connect(url))
 
+    def ask(self, account_id: str, question: Callable[[Channel], Coroutine[Any, Any, T]]) -> T:
+        """What the provider answers, of an account of the environment too. NoSuch; else raises as the question."""
+        opened_now = self._opens(account_id, self._settings) if account_id in CHANNELS else self._channel(self.get(account_id))
+        return self._asked(opened_now, lambda: question(opened_now))
+
     def webhook_url(self, channel: str, account_id: str) -> str:
         """Where the provider finds us; "" without a public address."""
         base = self._settings.public_url.rstrip("/")

@@ -5,6 +5,8 @@ import hmac
 import secrets
 from typing import Any
 
+import msgspec
+
 from ops.simulator.model import Answer, Call, Refused
 from ops.simulator.providers.provider import encode
 
@@ -27,6 +29,14 @@ def authorize(call: Call, wanted: str, missing: Refused) -> None:
     if not hmac.compare_digest(given.encode(), wanted.encode()):
         words = "Invalid OAuth access token - Cannot parse access token"
         raise Refused(190, 401, words=words, kind="OAuthException")
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """The call's JSON; an empty one where it is none."""
+    try:
+        return msgspec.json.decode(call.body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
 
 
 def unknown_object(method: str, name: str) -> Refused:

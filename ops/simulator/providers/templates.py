@@ -1,6 +1,7 @@
 """WhatsApp's templates: which there are, and whether a send fits the one that it names."""
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from msgspec import Struct
 from ops.simulator.model import Refused
 
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+NAME = re.compile(r"[a-z0-9_]{1,512}")
+CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 # Kinds of component that hold words with places to fill in.
 FILLED = ("HEADER", "BODY")
 NOT_SENT = {"PAUSED": (132015, "Template is paused"), "DISABLED": (132016, "Template is disabled")}
@@ -50,19 +53,53 @@ class Templates:
         """These, and hello_world, from now on."""
         self._known = {(each.name, each.language): each for each in [HELLO, *templates]}
 
+    def create(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """One more, approved at once. Refused as Meta does when it is none, or is there already."""
+        name, language, category = (given.get(each) for each in ("name", "language", "category"))
+        components = given.get("components")
+        fits = isinstance(name, str) and NAME.fullmatch(name) and isinstance(language, str) and category in CATEGORIES
+        if not fits or not isinstance(components, list) or not any(_type_of(each) == "BODY" for each in components):
+            raise Refused(100, words="Invalid parameter", subcode=2388299)
+        if (name, language) in self._known:
+            raise Refused(100, words="Content in this language already exists", subcode=2388024)
+        self._known[str(name), str(language)] = Template(str(name), str(language), "APPROVED", str(category), components)
+        return {"id": self._id(str(name), str(language)), "status": "APPROVED", "category": category}
+
+    def delete(self, name: str, hsm_id: str) -> bool:
+        """All of this name, or the one of this id."""
+        gone = [key for key in self._known if key[0] == name and hsm_id in ("", self._id(*key))]
+        for key in gone:
+            del self._known[key]
+        return bool(gone)
+
+    def page(self, limit: int, after: str, name: str) -> dict[str, Any]:
+        """Some of them, with Meta's cursors."""
+        found = [each for each in self.all() if name in each["name"]]
+        start = next((number + 1 for number, each in enumerate(found) if each["id"] == after), 0)
+        some = found[start : start + limit]
+        paging: dict[str, Any] = {"cursors": {"after": some[-1]["id"]}} if some else {}
+        return {
+            "data": some,
+            "paging": paging | ({"next": "https://graph.facebook.com/next"} if found[start + limit :] else {}),
+        }
+
     def all(self) -> list[dict[str, Any]]:
         """As Meta lists them."""
         return [
             {
-                "id": str(number),
+                "id": self._id(each.name, each.language),
                 "name": each.name,
                 "language": each.language,
                 "status": each.status,
                 "category": each.category,
                 "components": list(each.components),
             }
-            for number, each in enumerate(self._known.values(), 1)
+            for each in self._known.values()
         ]
+
+    @staticmethod
+    def _id(name: str, language: str) -> str:
+        return str(zlib.crc32(f"{name} {language}".encode()))
 
     def check(self, part: Mapping[str, Any]) -> str:
         """The words that a person reads. Refused when the send does not fit its template."""
@@ -78,6 +115,10 @@ class Templates:
             number, words = NOT_SENT[found.status]
             raise Refused(number, words=f"(#{number}) {words}", details=f"template ({name}) in {code}: {words}")
         return found.filled(_values(found, part.get("components") or []))
+
+
+def _type_of(component: object) -> str:
+    return str(component.get("type", "")).upper() if isinstance(component, dict) else ""
 
 
 def _values(template: Template, components: Sequence[Any]) -> dict[str, str]:

@@ -99,6 +99,8 @@ class WhatsApp(Provider):
                 return self._message(account, call.body)
             case "POST", (_, _, "media"):
                 return whatsapp_media.upload(call, self.media_store)
+            case "POST" | "DELETE", (_, _, "message_templates"):
+                return self._change_templates(call)
             case "POST", (_, _) | (_, _, "subscribed_apps" | "register"):
                 return Answer(encode({"success": True}))
             case "DELETE", (_, name) if self.media_store.forget(name):
@@ -115,7 +117,7 @@ class WhatsApp(Provider):
             return self.media_store.answer(call.path[1])
         if call.path[1] == "debug_token":
             return Answer(encode({"data": {"app_id": "1", "is_valid": True, "scopes": SCOPES, "expires_at": 0}}))
-        return self._object(call, call.path[1]) if len(call.path) == 2 else self._edge(call.path[2])
+        return self._object(call, call.path[1]) if len(call.path) == 2 else self._edge(call, call.path[2])
 
     def _message(self, account: str, body: bytes) -> Send | Answer:
         if not is_digits(account):
@@ -127,10 +129,19 @@ class WhatsApp(Provider):
         self._accounts.add(account)
         return send
 
-    def _edge(self, edge: str) -> Answer:
+    def _change_templates(self, call: Call) -> Answer:
+        if call.method == "POST":
+            return Answer(encode(self.templates.create(graph.body_of(call))))
+        if not self.templates.delete(call.query.get("name", ""), call.query.get("hsm_id", "")):
+            raise Refused(100, words="Message Template Not Found", subcode=2593002)
+        return Answer(encode({"success": True}))
+
+    def _edge(self, call: Call, edge: str) -> Answer:
         match edge:
             case "message_templates":
-                return Answer(encode({"data": self.templates.all()}))
+                limit = call.query.get("limit", "")
+                most = int(limit) if is_digits(limit) else 25
+                return Answer(encode(self.templates.page(most, call.query.get("after", ""), call.query.get("name", ""))))
             case "phone_numbers":
                 return Answer(encode({"data": [{"id": self.account} | NUMBER_FIELDS]}))
             case "subscribed_apps":
