@@ -24,7 +24,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
     `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
-    `opted_out`: channels on which they want no broadcasts.
+    `opted_out`: channels on which they want no broadcasts. `word_at`: by channel, when they last wrote that they do not, or do.
     """
 
     user_id: str
@@ -36,6 +36,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, Attribute] = {}
     time_zone: str = ""
     opted_out: tuple[str, ...] = ()
+    word_at: dict[str, int] = {}
 
 
 def fault_of_tags(tags: list[str]) -> str:

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.ports import Inbound
 from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.services.inbound.inbound_message import Arrival
+from chat4all.services.inbound.opt_outs import opt_out
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -90,6 +95,28 @@ def test_who_writes_stop_is_told_nothing_more_until_they_write_start(gateway: Dr
     steps(gateway, 2)
     results = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results")["results"]
     assert {each["contact_id"]: each["outcome"] for each in results} == {carla: "skipped", dora: "accepted"}
+
+
+def test_what_is_said_in_a_group_or_by_the_business_is_no_such_word(gateway: Driver) -> None:
+    """Nor what was said before the account was connected."""
+    carla = contact(gateway)
+    for number, more in enumerate(({"speaker": "Dora"}, {"is_echo": True}, {"is_history": True})):
+        part: dict[str, Any] = {"type": "inbound", "address": CARLA, "text": "STOP", "provider_id": f"wamid.{number}"}
+        assert gateway.webhook("whatsapp", part | more).status_code == 200
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == []
+
+
+def test_the_newest_word_counts_in_whatever_order_they_are_brought(gateway: Driver) -> None:
+    """And however often; what the team says counts until the next word."""
+    said = [("STOP", 1), ("START", 2), ("Parar", 3), ("hello", 4)]
+    for number, order in enumerate(permutations(said)):
+        store, user_id = gateway.parts.store, f"c-{number}"
+        for word, at in [*order, *order]:
+            opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.{at}", "+55", word, at), user_id)])
+        assert store.profiles([user_id])[user_id].opted_out == ("whatsapp",)
+        store.change_profile(user_id, lambda there: replace(there, opted_out=()))
+        opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.2", "+55", "STOP", 2), user_id)])
+        assert store.profiles([user_id])[user_id].opted_out == ()
 
 
 def test_the_same_key_is_the_same_broadcast(gateway: Driver) -> None:

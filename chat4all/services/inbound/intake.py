@@ -142,7 +142,7 @@ class Arrivals:
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
-        opt_out(self._store, [(each, owners[each.channel, each.address]) for each in wrote])
+        opt_out(self._store, arrivals)
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}
