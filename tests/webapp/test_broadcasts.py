@@ -102,7 +102,7 @@ def test_what_is_said_in_a_group_or_by_the_business_is_no_such_word(gateway: Dri
     carla = contact(gateway)
     for number, more in enumerate(({"speaker": "Dora"}, {"is_echo": True}, {"is_history": True})):
         part: dict[str, Any] = {"type": "inbound", "address": CARLA, "text": "STOP", "provider_id": f"wamid.{number}"}
-        assert gateway.webhook("whatsapp", part | more).status_code == 200
+        assert gateway.webhook("whatsapp", {**part, **more}).status_code == 200
     assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == []
 
 
