@@ -100,7 +100,8 @@ def test_who_writes_stop_is_told_nothing_more_until_they_write_start(gateway: Dr
 def test_what_is_said_in_a_group_or_by_the_business_is_no_such_word(gateway: Driver) -> None:
     """Nor what was said before the account was connected."""
     carla = contact(gateway)
-    for number, more in enumerate(({"speaker": "Dora"}, {"is_echo": True}, {"is_history": True})):
+    others: list[dict[str, Any]] = [{"speaker": "Dora"}, {"is_echo": True}, {"is_history": True}]
+    for number, more in enumerate(others):
         part: dict[str, Any] = {"type": "inbound", "address": CARLA, "text": "STOP", "provider_id": f"wamid.{number}"}
         assert gateway.webhook("whatsapp", {**part, **more}).status_code == 200
     assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == []
