@@ -17,6 +17,7 @@ FROM python:3.12-slim
 # At home in /data, the one place it may write: a login of the command line is kept there.
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin chat4all \
  && install -d -o chat4all -g chat4all /data
+RUN install -d -o chat4all -g chat4all /data/search
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 CHAT4ALL_DATA=/data CHAT4ALL_HOST=0.0.0.0
 COPY --from=build /app /app
 WORKDIR /app

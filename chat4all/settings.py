@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         "embedded",
         description="Celery broker: embedded (a Redis at a socket in data), redis[s]://… or amqp[s]://…[?ca=file].",
     )
+    search: str = Field(
+        "off",
+        description="Search index: off, or sqlite:<file in data>, such as sqlite:search.db, on each machine with a gateway.",
+    )
 
     # Where we listen.
     host: str = Field("127.0.0.1", description="Address that every part listens on.")
@@ -253,6 +257,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the store is the embedded one: then secrets are made, otherwise they must be given."""
         return self.store.startswith(EMBEDDED)
+
+    @property
+    def has_search(self) -> bool:
+        """Whether there is a search index."""
+        return self.search != "off"
 
     @property
     def registration_is_open(self) -> bool:

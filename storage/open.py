@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from chat4all.ports import EventLog, MessageStore, ObjectStore
+from chat4all.ports import EventLog, MessageStore, ObjectStore, SearchIndex
 from chat4all.settings import Settings, SettingsError
 from storage.timing import timed
 
@@ -24,6 +24,9 @@ OBJECT_STORES = {
     "folder": "storage.object_store.folder:FolderStore",
     "s3": "storage.object_store.s3:S3Store",
     "s3s": "storage.object_store.s3:S3Store",
+}
+SEARCH_INDEXES = {
+    "sqlite": "storage.search_index.sqlite:SQLiteSearchIndex",
 }
 
 
@@ -42,6 +45,14 @@ def open_store(settings: Settings) -> MessageStore:
 def open_objects(settings: Settings) -> ObjectStore:
     """The object store of these settings, opened in this process. Contacts nobody."""
     adapter: ObjectStore = timed("objects", ObjectStore, _load("CHAT4ALL_OBJECTS", OBJECT_STORES, settings.objects))(settings)
+    return adapter
+
+
+def open_search(settings: Settings) -> SearchIndex | None:
+    """The search index of these settings, opened in this process; None: search is off."""
+    if not settings.has_search:
+        return None
+    adapter: SearchIndex = timed("search", SearchIndex, _load("CHAT4ALL_SEARCH", SEARCH_INDEXES, settings.search))(settings)
     return adapter
 
 

@@ -25,12 +25,12 @@ from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
-from storage.open import open_log, open_objects, open_store
+from storage.open import open_log, open_objects, open_search, open_store
 from webapp.requests import cors, problems, rate_limits, tracing
 from webapp.requests.api_docs import INFO, SCHEMES
 from webapp.requests.gateway import KEY, Gateway, gateway
 from webapp.requests.openapi import Documented
-from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, Waits
+from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, SEARCH_S, SEARCH_SHARE, Waits
 from webapp.schemas.models import ProblemDetails
 from webapp.server import metrics
 from webapp.views import (
@@ -51,6 +51,7 @@ from webapp.views import (
     messages,
     objects,
     saved_replies,
+    search,
     sessions,
     templates,
     users,
@@ -114,6 +115,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
+    app.register_api(search.api)
     app.register_blueprint(console.api)
     return app
 
@@ -131,6 +133,9 @@ def open_gateway(
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     live = LiveChannels(settings, store)
     opened = channels if channels is not None else live.open()
+    index = open_search(settings)
+    if index is not None:
+        index.migrate()
     acceptor, revocations = Acceptor(store, log, settings, opened), Revocations(store)
     return Gateway(
         settings=settings,
@@ -150,7 +155,9 @@ def open_gateway(
         waker=waker or CeleryWaker(sender(settings)),
         message_waits=Waits(settings.gateway_threads // MESSAGE_SHARE, MESSAGE_WAIT_S),
         file_waits=Waits(settings.gateway_threads // FILE_SHARE, FILE_WAIT_S),
+        search_waits=Waits(settings.gateway_threads // SEARCH_SHARE, SEARCH_S),
         cadence=Cadence(),
+        search=index,
     )
 
 

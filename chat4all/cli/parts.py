@@ -106,13 +106,19 @@ PARTS = (
     Part("polling", "fetches updates of channels that send no webhooks", _module("bridges.polling"), metrics=4),
     Part("beat", "the sweep's clock", _beat, metrics=5),
     Part("objects", "bytes of files, where they are in a folder", _module("bridges.objects"), ("objects_port",), metrics=6),
+    Part("indexer", "feeds the search index", _module("bridges.indexer"), metrics=7),
     Part("flower", "the task dashboard", _flower, ("flower_port",)),
 )
 
 
 def parts_of(settings: Settings) -> list[Part]:
-    """What these settings need: a broker where none is given, polling where a channel polls, objects without S3."""
-    needed = {"redis": settings.broker == "embedded", "polling": bool(polled(settings)), "objects": settings.has_folder}
+    """What these settings need: a broker where none is given, polling where a channel polls, objects without S3, an indexer."""
+    needed = {
+        "redis": settings.broker == "embedded",
+        "polling": bool(polled(settings)),
+        "objects": settings.has_folder,
+        "indexer": settings.has_search,
+    }
     return [part for part in PARTS if needed.get(part.name, True)]
 
 

@@ -126,10 +126,15 @@ def _details(event: Event) -> dict[str, str]:
     raise ValueError(f"a {event.kind} event is in no record")
 
 
+def kind_of(record: Record) -> str:
+    """The kind of the event in a chat-events record, for who passes over most of them."""
+    return record.headers.get("kind", "")
+
+
 def decode(record: Record) -> Event:
     """The event in a chat-events record. ValueError when its headers make no sense. Of kinds not known, what all kinds have."""
     headers = record.headers
-    kind = headers.get("kind", "")
+    kind = kind_of(record)
     is_said = kind in ("message", "note")
     if is_said and not ("seq" in headers and "version" in headers):
         raise ValueError("a message event without seq or version")

@@ -35,6 +35,7 @@ from chat4all.ports.media_source import Body, FileLink, MediaSource
 from chat4all.ports.message_store import Expired, MessageStore
 from chat4all.ports.object_store import ObjectStore, Part
 from chat4all.ports.progress import DeadLetter, Progress, ProgressStore, Trouble
+from chat4all.ports.search import Document, Feeding, Hit, Hits, PersonFound, Search, SearchIndex
 from chat4all.ports.uploads import Uploaded, UploadPlace, Uploads
 from chat4all.ports.waker import NOBODY, Waker
 from chat4all.ports.webhooks import WEBHOOKS, Recovery, Webhook, WebhookCall, Webhooks
@@ -58,16 +59,20 @@ __all__ = [
     "Deferred",
     "Deliveries",
     "Directory",
+    "Document",
     "ErrorLine",
     "EventLog",
     "Examined",
     "Expired",
+    "Feeding",
     "Fetch",
     "FileLink",
     "Files",
     "Finding",
     "Handle",
     "History",
+    "Hit",
+    "Hits",
     "Inbound",
     "LaneState",
     "Lease",
@@ -79,10 +84,13 @@ __all__ = [
     "ObjectStore",
     "Outgoing",
     "Part",
+    "PersonFound",
     "Progress",
     "ProgressStore",
     "Recovery",
     "Registration",
+    "Search",
+    "SearchIndex",
     "Span",
     "Spoken",
     "Taken",

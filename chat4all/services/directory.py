@@ -19,6 +19,11 @@ KEPT_USERS = 50_000
 SETTLED_MS = 60_000
 
 
+def described(user: User, owned: Iterable[Identity]) -> tuple[str, tuple[str, ...]]:
+    """What a user is found by: names, and addresses."""
+    return f"{user.display_name}\n{user.user_id}", tuple(each.address for each in owned if each.channel != ID_SPACE)
+
+
 def _is_self_named(user: User) -> bool:
     """A contact whose name, if any, is what they call themselves."""
     if user.is_named:

@@ -7,7 +7,7 @@ provider's list. Units are seconds and bytes. Where several processes expose the
 from chat4all.telemetry.instruments import Counter, Gauge, Histogram, Reading
 
 GATEWAY, STREAM, BRIDGE, POLLING = "gateway", "stream", "bridge", "polling"
-OBJECTS = "objects"
+OBJECTS, INDEXER = "objects", "indexer"
 PIPELINE, CHANNELS = "worker-pipeline", "worker-channels"
 
 CALLS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -431,6 +431,19 @@ EVENT_SECONDS = Histogram(
     "From an event's publication to its dispatch; the first of each read.",
     buckets=CALLS,
     where=(STREAM,),
+)
+
+# Search.
+
+SEARCH_LAG = Reading(
+    "chat4all_search_lag_records", "Events in the log that the search index does not have yet.", where=(INDEXER,)
+)
+SEARCH_DOCUMENTS = Reading("chat4all_search_messages", "Messages that the search index finds, about.", where=(INDEXER,))
+SEARCH_BUILDING = Reading(
+    "chat4all_search_building", "1 while the index is made of the store, and is not complete; else 0.", where=(INDEXER,)
+)
+SEARCH_SECONDS = Histogram(
+    "chat4all_search_seconds", "From a read search request to its answer.", buckets=CALLS, where=(GATEWAY,)
 )
 
 # What everybody calls.

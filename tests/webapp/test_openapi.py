@@ -42,7 +42,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     """One gateway for all operations, with somebody who may do everything and a conversation."""
     data: Path = tmp_path_factory.mktemp("openapi")
-    driver = Driver(create_app(Settings(data=data, partitions=2, broker="memory://"), both(), MemoryStorage()))
+    driver = Driver(
+        create_app(Settings(data=data, partitions=2, broker="memory://", search="sqlite:search.db"), both(), MemoryStorage())
+    )
     driver.service("root", "admin")
     driver.people("alice", "bob", "carol")
     yield driver

@@ -24,6 +24,7 @@ CONTACTS = Tag(name="contacts", description="People known by an address, and wha
 CONVERSATIONS = Tag(name="conversations", description="Who talks with whom")
 MESSAGES = Tag(name="messages", description="What is said, and where it has come")
 SAVED_REPLIES = Tag(name="saved replies", description="What those who answer say again and again")
+SEARCH = Tag(name="search", description="Where something was said, and who is called so")
 FILES = Tag(name="files", description="Files, in parts straight to the object store")
 CHANNELS = Tag(name="channels", description="What each channel carries, and what providers call")
 ACCOUNTS = Tag(name="accounts", description="Numbers, pages and bots that messages go through")

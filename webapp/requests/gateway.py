@@ -8,7 +8,7 @@ from msgspec import Struct
 from chat4all.model.callers import Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.signals import Cadence
-from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
+from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, SearchIndex, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
@@ -29,7 +29,8 @@ KEY = "chat4all"
 class Gateway(Struct, frozen=True):
     """The ports of this process and what is built on them: all that its requests share.
 
-    `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker.
+    `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker; `search_waits`:
+    how many may search. `search`: None where search is off.
     `cadence`: how often signals are handed on. `live`: which account each of the `channels` sends from.
     `bounds`: how much a request looks at. `clock`: ms UTC, for requests that are repeated.
     """
@@ -51,7 +52,9 @@ class Gateway(Struct, frozen=True):
     waker: Waker
     message_waits: Waits
     file_waits: Waits
+    search_waits: Waits
     cadence: Cadence
+    search: SearchIndex | None
     bounds: Bounds = BOUNDS
     clock: Callable[[], int] = now_ms
 
@@ -67,6 +70,8 @@ class Gateway(Struct, frozen=True):
         self.log.close()
         self.store.close()
         self.objects.close()
+        if self.search is not None:
+            self.search.close()
 
 
 def gateway() -> Gateway:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
-# Half of the threads may wait for a message that is not stored yet, and a quarter for a worker that checks a file.
-MESSAGE_SHARE, FILE_SHARE = 2, 4
+# Half of the threads may wait for a message that is not stored yet, and a quarter for a worker that checks a file, or search.
+MESSAGE_SHARE, FILE_SHARE, SEARCH_SHARE = 2, 4, 4
+# A search that takes longer answers with what it has found.
+SEARCH_S = 2.0
 # At most so long. A message's reader says how long; a file's gets 202 then, and asks again.
 MESSAGE_WAIT_S = FILE_WAIT_S = 10.0
 
