@@ -176,6 +176,7 @@ class WhatsApp(meta.MetaChannel):
         file_bytes=whatsapp_media.BY_LINK,
         upload_bytes=whatsapp_media.BY_UPLOAD,
         shown=whatsapp_media.SHOWN_AS,
+        codecs=whatsapp_media.CODECS,
         contents=whatsapp_sends.CONTENTS,
         choices=whatsapp_sends.CHOICES,
         quotes=True,

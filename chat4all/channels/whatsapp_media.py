@@ -31,6 +31,9 @@ SHOWN_AS = {
     "voice": {"audio/ogg": SHOWN["audio/ogg"]},
     "sticker": STICKERS,
 }
+# Films are H.264 with AAC, voice notes and other sounds in Ogg are Opus: all else fails at Meta after it was taken (131053).
+IN_MP4 = frozenset({"avc1", "avc3", "mp4a"})
+CODECS = dict.fromkeys((*VIDEOS, "audio/mp4"), IN_MP4) | {"audio/ogg": frozenset({"opus"})}
 # An id is good for 30 days; what is sent on the last of them must still arrive.
 KEPT_MS = 29 * DAY_MS
 

@@ -76,6 +76,14 @@ def form_for(file: Media, shown: Shown) -> MediaForm | None:
     return next((each for each in BY_KIND.get(kind, ()) if _helps(each, file, shown, is_known)), None)
 
 
+def form_despite(file: Media, shown: Shown) -> MediaForm | None:
+    """What to make of a file whose type a channel shows, and whose codecs it does not; None: it goes as it is."""
+    kind = file.shown_as
+    if kind not in shown or not 0 < file.size <= READ_MOST:
+        return None
+    return next((each for each in BY_KIND.get(kind, ()) if _helps(each, file, shown, True)), None)
+
+
 def most_bytes(file: Media) -> int:
     """How large it may be when it goes; 0: not known."""
     form = FORMS.get(file.form)

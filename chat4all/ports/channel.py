@@ -60,6 +60,7 @@ class Limits(Struct, frozen=True):
     contents_at: in place of contents what addresses that begin so take, such as groups; those are shown no choices (`at`).
     shown: by how a file is meant to be shown (`Media.shown_as`), the media types that people see so, each with the size up to
     which they do. What is meant so and is none of these is converted; of other kinds nothing is.
+    codecs: of media types that hold several, those that it takes (`media_codecs`); what holds another is converted.
     window: when the account may write to a person.
     """
 
@@ -85,6 +86,7 @@ class Limits(Struct, frozen=True):
     signals: dict[str, float] = {}
     contents_at: dict[str, frozenset[str]] = {}
     shown: dict[str, dict[str, int]] = {}
+    codecs: dict[str, frozenset[str]] = {}
     window: WindowRule = ALWAYS
 
     def at(self, address: str) -> "Limits":

@@ -181,7 +181,7 @@ class Sender:
         found: Media | Text | Pending = file
         if not file.object_key:
             found = await in_thread(self._executor, arrived(self._parts.store, file))
-        if isinstance(found, Media) and found.form:
+        if isinstance(found, Media) and (found.form or found.mime_type in self.channel.limits.codecs):
             found = await in_thread(self._executor, in_its_form(self._parts, found, self.channel.limits))
         return found
 

@@ -145,6 +145,13 @@ RECORDED = ("voice.webm", "audio/webm", lambda: samples.sound("webm", "libopus",
 RECORDED_FILM = ("me.webm", "video/webm", lambda: samples.film("webm", "libvpx", audio="libopus", options=LIVE), "")
 MOV = ("film.mov", "video/quicktime", lambda: samples.film("mov", "mpeg4", audio="aac"), "")
 
+# What is inside is not what the container promises.
+MP4 = ("film.mp4", "video/mp4", lambda: samples.film("mp4", "libx264", audio="aac"), "")
+HEVC = ("hevc.mp4", "video/mp4", lambda: samples.film("mp4", "libx265", audio="aac"), "")
+OLD_CODEC = ("old.mp4", "video/mp4", lambda: samples.film("mp4", "mpeg4", audio="aac"), "")
+IN_OGG = ("flac.ogg", "audio/ogg", lambda: samples.sound("ogg", "flac"), "voice")
+LOSSLESS = ("song.m4a", "audio/mp4", lambda: samples.sound("mp4", "alac"), "")
+
 OPUS, AAC = ("audio/ogg", "ogg", "opus mono"), ("audio/mp4", "mov", "aac stereo")
 JPEG, H264 = ("image/jpeg", "JPEG"), ("video/mp4", "mov", "h264", "aac stereo")
 SILENT, AS_IT_IS, WEBP_STICKER = ("video/mp4", "mov", "h264"), (), ("image/webp", "WEBP")
@@ -172,6 +179,11 @@ ARRIVES: list[tuple[Any, ...]] = [
     (WEBM_FILM, H264, H264, AS_IT_IS, AS_IT_IS),
     (RECORDED_FILM, H264, H264, AS_IT_IS, AS_IT_IS),
     (MOV, H264, H264, AS_IT_IS, AS_IT_IS),
+    (MP4, AS_IT_IS, AS_IT_IS, AS_IT_IS, AS_IT_IS),
+    (HEVC, H264, AS_IT_IS, AS_IT_IS, AS_IT_IS),
+    (OLD_CODEC, H264, AS_IT_IS, AS_IT_IS, AS_IT_IS),
+    (IN_OGG, OPUS, AS_IT_IS, AAC, AAC),
+    (LOSSLESS, AAC, AS_IT_IS, AS_IT_IS, AS_IT_IS),
 ]
 WHERE = ("whatsapp", "telegram", "messenger", "instagram")
 CASES = [
