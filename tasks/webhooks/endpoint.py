@@ -21,12 +21,13 @@ class Endpoint:
     `down`: after so many calls in a row that failed it is down.
     """
 
-    __slots__ = ("_down", "_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "is_sealed", "webhook")
+    __slots__ = ("_down", "_limiter", "_slots", "failing_since", "in_a_row", "is_gone", "is_sealed", "returns", "webhook")
 
     def __init__(self, webhook: Webhook, down: int = DOWN) -> None:
         self.webhook = webhook
         self._down = down
-        self.in_a_row = 0
+        # How often it came back after it was down.
+        self.in_a_row = self.returns = 0
         self.failing_since = webhook.failing_since
         self.is_gone = self.is_sealed = False
         self._slots: asyncio.Semaphore | None = None
@@ -68,6 +69,7 @@ class Endpoint:
         self.is_sealed = answer.error == "sealed"
         self.is_gone = self.is_gone or answer.status == GONE
         if answer.is_told:
+            self.returns += self.is_down
             self.in_a_row, self.failing_since = 0, 0
         else:
             self.in_a_row += 1

@@ -273,6 +273,8 @@ class WebhookLane:
         for webhook_id, listener in list(self.listeners.items()):
             if not listener.rows():
                 listener.waits_since = 0
+            if not listener.is_scanning:
+                listener.hurry(now)
             if listener.is_idle:
                 del self.listeners[webhook_id]
             elif not listener.is_scanning and listener.is_due(now) and listener.goes_on():

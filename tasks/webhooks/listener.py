@@ -76,6 +76,9 @@ class Listener:
         self.alone_below = 0
         self.is_scanning = self.is_dropped = False
         self.waits_since = 0
+        # Conversations that wait for as long as the endpoint asked them to.
+        self._asked: set[str] = set()
+        self._returns = endpoint.returns
         self._lane = lane
         self._queues: dict[str, deque[Telling]] = {}
         self._loaded = 0
@@ -106,6 +109,13 @@ class Listener:
         """Whether a row's time has come. As a whole it goes on when what was begun before has ended."""
         due_keys = any(each.retry_at <= now for each in self.keys.values())
         return due_keys or (self.whole is not None and self.whole.retry_at <= now and self.is_quiet)
+
+    def hurry(self, now: int) -> None:
+        """When the endpoint is back after it was down, what waited is due: it was refused because of that."""
+        if self._returns != self.endpoint.returns:
+            self._returns = self.endpoint.returns
+            late = {name: each for name, each in self.keys.items() if each.retry_at > now and name not in self._asked}
+            self.keys |= {name: self.restamped(each, retry_at=now) for name, each in late.items()}
 
     def goes_on(self) -> bool:
         """Whether a call may still be begun."""
@@ -212,6 +222,7 @@ class Listener:
         if wait_s is None:
             return False
         retry_at = self.host.now() + int(wait_s * 1000)
+        (self._asked.add if answer.asked_s else self._asked.discard)(event.key)
         self.keys[event.key] = self.row(event.key, event.offset, retry_at, refusals)
         return True
 

@@ -100,7 +100,8 @@ class Scan:
         conversation waits.
         """
         of = self._of
-        left = [each for each in events if each.offset >= of.alone_below and not _is_refused(of.keys.get(each.key))]
+        apart = {each.key for each in events if each.offset < of.alone_below or _is_refused(of.keys.get(each.key))}
+        left = [each for each in events if each.key not in apart]
         while left and not self._ended:
             some = left[: together(left, of.endpoint.webhook.batch)]
             answer = await of.host.tell(of.endpoint, some, 1, lambda: self._goes_on(False))
@@ -187,7 +188,8 @@ class Scan:
         if self._takes_all:
             of.whole = None
         of.forget_told(self._reader.read)
-        await of.host.write([], [replace(each, stamp=of.host.hold.stamp()) for each in rows])
+        # What failed in the last page has a row in memory only: it must be durable before the one that stood for it goes.
+        await of.host.write(of.rows(), [replace(each, stamp=of.host.hold.stamp()) for each in rows])
 
 
 def _is_refused(key: Waiting | None) -> bool:
