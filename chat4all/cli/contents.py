@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,17 @@ def payload_of(text: str, location: str, options: Sequence[str], style: str) -> 
     if location:
         return _place(location)
     return Choices(text, tuple(map(_option, options)), style) if options else None
+
+
+def outside_window(template: str) -> dict[str, Any]:
+    """What `name:language[:parameter…]` says of a message; nothing for nothing. ApiError when it makes no sense."""
+    if not template:
+        return {}
+    name, *rest = template.split(":")
+    if not name or not rest:
+        raise ApiError(0, "bad_template", "--or-template name:language[:parameter…], such as hello_world:en_US")
+    given = {"name": name, "language": rest[0]} | ({"parameters": {"body": rest[1:]}} if rest[1:] else {})
+    return {"outside_window": {"template": given}}
 
 
 def _place(location: str) -> Location:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from chat4all.cli.contents import AsJson, payload_of, repeatable
+from chat4all.cli.contents import AsJson, outside_window, payload_of, repeatable
 from chat4all.cli.files import with_files
 from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
 from chat4all.cli.session import SERVERS, forget, kept
@@ -80,6 +80,9 @@ def send(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="A file with the words beside it. Repeat it: an album of 2 to 10."),
     ] = None,
+    or_template: Annotated[
+        str, typer.Option(help="A template in its place where the person's window is shut: name:language[:parameter…].")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Send a message: words, a place, a question with choices, a file or an album."""
@@ -91,8 +94,15 @@ def send(
         place, payload = with_files(client, file, to, said, payload)
         where = {"conversation_id": place}
     with repeatable():
+        instead = outside_window(or_template)
         sent = client.send(
-            "" if payload else said, **where, channels=channel, message_id=message_id, payload=payload, reply_to=reply_to
+            "" if payload else said,
+            **where,
+            **instead,
+            channels=channel,
+            message_id=message_id,
+            payload=payload,
+            reply_to=reply_to,
         )
     if wait:
         _show(client.message(sent.message_id, wait), as_json)

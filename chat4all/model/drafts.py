@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from chat4all.model.content import ALBUM_LEAST, ALBUM_MOST, Album, Composed, Content, Media, Text, type_of
+from chat4all.model.content import ALBUM_LEAST, ALBUM_MOST, Album, Composed, Content, Media, Template, Text, type_of
 from chat4all.model.messages import INTERNAL
 
 
@@ -129,6 +129,7 @@ class Draft(Struct, frozen=True):
     Beside a conversation `to` limits external delivery to some members. `sender` is the caller when empty.
     `reply_to`: the message_id of what it answers. `adapt` False: refused where a channel would have to adapt it.
     `visibility` "internal": a note, for those who answer.
+    `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -143,6 +144,7 @@ class Draft(Struct, frozen=True):
     reply_to: str = ""
     adapt: bool = True
     visibility: str = ""
+    outside_window: Template | None = None
 
     @property
     def is_internal(self) -> bool:

@@ -9,7 +9,9 @@ from limits.storage import MemoryStorage
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.content import Text, type_of
 from chat4all.model.ids import contact_id
+from chat4all.model.slots import slots
 from chat4all.model.windows import WindowRule
 from chat4all.ports import Channel, Inbound
 from chat4all.services.inbound.intake import Arrivals
@@ -144,3 +146,63 @@ def test_history_and_echoes_open_nothing(gateway: Driver) -> None:
     wrote(gateway, 0, is_history=True)
     wrote(gateway, 0, is_echo=True)
     assert answers(gateway, 422)["code"] == "outside_window"
+
+
+HELLO = {"name": "hello_world", "language": "en_US", "parameters": {"body": ["Carla"]}}
+
+
+def test_a_template_goes_in_the_place_of_what_cannot_be_sent(gateway: Driver) -> None:
+    """To whom the window is shut, and to nobody else; readers here see what was said."""
+    wrote(gateway, 0, CARLA)
+    wrote(gateway, DAY_MS * 2, DORA)
+    people = [contact_id("whatsapp", CARLA), contact_id("whatsapp", DORA)]
+    group = gateway.group("crm", "alice", *people)
+    told = gateway.send("alice", "x" * 4000, conversation_id=group, outside_window={"template": HELLO})
+    [message] = [each for each in gateway.process() if each.message_id == told["message_id"]]
+    sent = {(each.recipient.address, type_of(each.payload), each.payload.as_text()[:9]) for each in slots(message)}
+    assert {each for each in sent if each[0] == DORA} == {(DORA, "template", "[template")}
+    assert {each[1] for each in sent if each[0] == CARLA} == {"text"}
+    assert message.payload == Text("x" * 4000)
+    shown = gateway.ask("alice", "GET", f"/v1/messages/{told['message_id']}")
+    by = {each["recipient"]: each.get("sent_as", "") for each in shown["deliveries"]}
+    assert (by[people[1]], by[people[0]]) == ("template", "")
+
+
+def test_a_template_that_may_go_instead_is_part_of_what_was_chosen(gateway: Driver) -> None:
+    """The same message_id with another one is another body; the same again is the same message."""
+    again = {"message_id": str(uuid4())}
+    first = answers(gateway, 202, **again, outside_window={"template": HELLO})
+    gateway.process()
+    assert answers(gateway, 202, **again, outside_window={"template": HELLO}) == first
+    wrote(gateway, 0)
+    assert answers(gateway, 409, **again)["code"] == "message_id_conflict"
+    fails = {"message_id": str(uuid4())}
+    assert answers(gateway, 202, **fails) == answers(gateway, 202, **fails, outside_window="fail")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("try", "outside_window"),
+        ({}, "outside_window"),
+        ({"template": "hello_world"}, "outside_window"),
+        ({"template": {"name": "hello_world"}}, "outside_window.template.language"),
+        ({"template": HELLO | {"language": " "}}, "outside_window.template.language"),
+        ({"template": HELLO | {"colour": "red"}}, "outside_window.template.colour"),
+        ({"template": {"type": "text", "text": "hi"}}, "outside_window"),
+    ],
+)
+def test_what_is_no_choice_is_refused_by_field(gateway: Driver, given: Any, field: str) -> None:
+    """With the place that is wrong."""
+    problem = answers(gateway, 422, outside_window=given)
+    assert problem["errors"][0]["field"] == field
+
+
+def test_a_channel_without_templates_fails_as_ever(gateway: Driver) -> None:
+    """Nothing goes instead where nothing can."""
+    gateway.parts.channels["instagram"].limits = replace(InstagramLike.limits, window=WindowRule(86_400))
+    try:
+        body: dict[str, Any] = {"sender": "alice", "to": ["instagram:+17841400001"], "outside_window": {"template": HELLO}}
+        assert gateway.send("crm", expect=422, **body)["code"] == "outside_window"
+    finally:
+        del gateway.parts.channels["instagram"].limits

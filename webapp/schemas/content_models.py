@@ -7,7 +7,7 @@ import msgspec
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from chat4all.model.content import API_NAMES, MEDIA_KINDS, Content
+from chat4all.model.content import API_NAMES, MEDIA_KINDS, Content, Template
 from chat4all.model.drafts import Sendable, WrongPayload, read_payload
 
 # Of a file only the service needs these; what the API calls differently.
@@ -24,6 +24,22 @@ def _read(given: Any) -> Sendable:
         return read_payload(given)
     except WrongPayload as wrong:
         raise PydanticCustomError("payload", "{detail}", {"detail": wrong.detail, "field": wrong.field}) from None
+
+
+def _read_outside(given: Any) -> Template | None:
+    if given in (None, "fail"):
+        return None
+    template = given.get("template") if isinstance(given, dict) and given.keys() == {"template"} else None
+    if not isinstance(template, dict) or template.get("type", "template") != "template":
+        raise PydanticCustomError("outside_window", 'fail, or {{"template": {{name, language, parameters}}}}')
+    try:
+        read = read_payload({**template, "type": "template"})
+    except WrongPayload as wrong:
+        place = wrong.field.replace("template.", "", 1)
+        raise PydanticCustomError(
+            "outside_window", "{detail}", {"detail": wrong.detail, "field": f"template.{place}"}
+        ) from None
+    return read if isinstance(read, Template) else None
 
 
 def components() -> dict[str, Any]:
@@ -79,3 +95,16 @@ def with_components(document: dict[str, Any]) -> None:
 
 PayloadIn = Annotated[Any, PlainValidator(_read), WithJsonSchema({NAMED: "Payload"})]
 PayloadOut = Annotated[Any, WithJsonSchema({NAMED: "PayloadOut"})]
+OutsideWindow = Annotated[
+    Any,
+    PlainValidator(_read_outside),
+    WithJsonSchema({
+        "description": "What becomes of it where the provider lets nothing be sent now. fail: it is refused, or FAILED later. "
+        "A template: that goes in its place",
+        "oneOf": [
+            {"type": "string", "enum": ["fail"]},
+            {"type": "object", "properties": {"template": {NAMED: "Template"}}, "required": ["template"]},
+        ],
+        "default": "fail",
+    }),
+]  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chat4all.model.deliveries import State
-from webapp.schemas.content_models import PayloadIn, PayloadOut
+from webapp.schemas.content_models import OutsideWindow, PayloadIn, PayloadOut
 from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
 
 
@@ -21,10 +21,7 @@ class MessageIn(RequestBody):
     reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
     adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
-    outside_window: Annotated[
-        Literal["fail"],
-        Field(description="What becomes of it where the provider lets nothing be sent now. fail: refused, or FAILED later"),
-    ] = "fail"
+    outside_window: OutsideWindow = None
     visibility: Annotated[
         Literal["all", "internal"], Field(description="internal: a note for those who answer, sent to nobody; scope manage")
     ] = "all"

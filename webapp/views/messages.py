@@ -67,6 +67,7 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         key=key,
         reply_to=given.reply_to or "",
         adapt=given.adapt,
+        outside_window=given.outside_window,
         visibility=INTERNAL if given.visibility == INTERNAL else "",
     )
 

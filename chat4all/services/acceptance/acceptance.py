@@ -29,7 +29,7 @@ from chat4all.services.acceptance.draft_work import RETRY_AFTER_S, Work, pending
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.human_turns import refuse_bots
 from chat4all.services.acceptance.reader_positions import position_fault
-from chat4all.services.acceptance.shut_windows import refuse_shut
+from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.directory import (
     People,
 )
@@ -74,7 +74,7 @@ class Acceptor:
             refuse_bots(self._store, caller, still_open(works))
             files = self._find_files(caller, still_open(works))
             self._freeze(still_open(works))
-            refuse_shut(self._store, self.people, still_open(works))
+            keep_to_windows(self._store, self.people, still_open(works))
             self._hold_files(still_open(works), files)
             self._drop_repeats(still_open(works))
         except Failure as failure:

@@ -43,7 +43,7 @@ def shape_fault(caller: Caller, draft: Draft, settings: Settings) -> Fault | Non
 
 def fault(draft: Draft, settings: Settings, channels: Collection[str]) -> Fault | None:
     """What is wrong with what is said, by limits and names that may be others tomorrow: the first such thing, or None."""
-    return _reserved(draft) or _payload(draft, settings) or _channels(draft, channels)
+    return _reserved(draft) or _payload(draft, settings) or _outside_window(draft, settings) or _channels(draft, channels)
 
 
 def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
@@ -133,6 +133,11 @@ def _payload(draft: Draft, settings: Settings) -> Fault | None:
     if draft.reply_to and not is_uuid(draft.reply_to):
         return Fault(422, "malformed_uuid", "the message_id of what this answers", "reply_to")
     return None
+
+
+def _outside_window(draft: Draft, settings: Settings) -> Fault | None:
+    wrong = content_fault(draft.outside_window, settings.text_limit) if draft.outside_window else None
+    return Fault(422, wrong[0], wrong[1], f"outside_window.template.{wrong[2]}".rstrip(".")) if wrong else None
 
 
 def _channels(draft: Draft, channels: Collection[str]) -> Fault | None:

@@ -1,11 +1,13 @@
-"""A message that reaches nobody, because the windows of all whom it goes to are shut, is refused where it is accepted."""
+"""What becomes of a message where windows are shut: refused if it reaches nobody; or a template goes in its place."""
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from chat4all.model.clock import rfc3339
-from chat4all.model.content import type_of
+from chat4all.model.content import Template, type_of
 from chat4all.model.conversations import UserKind
-from chat4all.model.messages import Recipient
+from chat4all.model.messages import Message, Recipient
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.draft_work import Work
@@ -13,30 +15,49 @@ from chat4all.services.directory import Address, People
 from chat4all.services.windows import windows
 
 MEND = "wait until they write, or send a template"
+TEMPLATE = "template"
 
 
-def refuse_shut(store: MessageStore, people: People, works: Sequence[Work]) -> None:
-    """Refuse those. Reads nothing where no channel of theirs has windows."""
-    bound = [(work, found) for work in works if (found := _bound(people.channels, work))]
+def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) -> None:
+    """Refuse those, and give the others what goes instead. Reads nothing where no channel of theirs has windows."""
+    bound = [(work, work.message, found) for work in works if work.message and (found := _bound(people.channels, work))]
     if not bound:
         return
-    places = list(dict.fromkeys((each.channel, each.address) for _, found in bound for each in found))
+    places = list(dict.fromkeys(_place(each) for *_, found in bound for each in found))
     known = windows(store, people.channels, list(store.owners(places).values()))
     now = people.clock()
-    for work, found in bound:
-        shut = [place for each in found if not _is_open(known, place := (each.channel, each.address), now)]
-        if len(shut) == len(found) and not _reads_here(people, work):
-            newest = max((known[place].last_wrote_at for place in shut if place in known), default=0)
+    for work, message, found in bound:
+        shut = [each for each in found if not _is_open(known, _place(each), now)]
+        instead = work.draft.outside_window
+        if instead:
+            led = [each for each in shut if TEMPLATE in people.channels[each.channel].limits.window.exempt]
+            work.message = _in_place(message, led, instead)
+            shut = [each for each in shut if each not in led]
+        if len(shut) == sum(bool(each.address) for each in message.recipients) and not _reads_here(people, work):
+            newest = max((known[place].last_wrote_at for place in map(_place, shut) if place in known), default=0)
             work.refuse(422, "outside_window", f"{_said(newest)}: {MEND}", "outside_window")
 
 
 def _bound(channels: Mapping[str, Channel], work: Work) -> list[Recipient]:
-    """All whom the message goes to outside, if it goes to each by a channel whose windows bind it; else nobody."""
-    message = work.message
-    reached = [each for each in message.recipients if each.address] if message else []
+    """Whom it reaches only while a window is open. Nobody where others get it anyway, and nothing goes instead."""
+    reached = [each for each in work.message.recipients if each.address] if work.message else []
     rules = {each.channel: channels[each.channel].limits.window for each in reached}
     kind = type_of(work.payload)
-    return reached if all(rule.open_s and kind not in rule.exempt for rule in rules.values()) else []
+    found = [each for each in reached if rules[each.channel].open_s and kind not in rules[each.channel].exempt]
+    return found if len(found) == len(reached) or work.draft.outside_window else []
+
+
+def _in_place(message: Message, shut: Sequence[Recipient], template: Template) -> Message:
+    """The message with the template for these recipients, as a rendition of its own."""
+    if not shut:
+        return message
+    renditions = (*message.renditions, (template,))
+    recipients = [replace(each, rendition=len(renditions)) if each in shut else each for each in message.recipients]
+    return replace(message, renditions=renditions, recipients=tuple(recipients))
+
+
+def _place(recipient: Recipient) -> Address:
+    return recipient.channel, recipient.address
 
 
 def _is_open(known: Mapping[Address, Window], place: Address, now: int) -> bool:
