@@ -12,6 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from chat4all.model.deliveries import Lane
@@ -63,6 +64,16 @@ class Host(Protocol):
         """An event has come to its end."""
 
 
+class Refused(Struct):
+    """What this process remembers of refusals. `returns`: of the endpoint, that were seen. `alone_below`: what was refused
+    together is told by itself below this offset. `asked`: the conversations that wait for as long as they were asked to.
+    """
+
+    returns: int
+    alone_below: int = 0
+    asked: set[str] = field(default_factory=set)
+
+
 class Listener:
     """Lives on one loop. `read`: how far the lane has been read when it began to listen."""
 
@@ -72,13 +83,9 @@ class Listener:
         self.keys: dict[str, Waiting] = {}
         # Told already, though a row may stand for them: they overtook an event of another conversation.
         self.taken: set[int] = set()
-        # What is below was refused together with others, and is told by itself.
-        self.alone_below = 0
+        self.refused = Refused(endpoint.returns)
         self.is_scanning = self.is_dropped = False
         self.waits_since = 0
-        # Conversations that wait for as long as the endpoint asked them to.
-        self._asked: set[str] = set()
-        self._returns = endpoint.returns
         self._lane = lane
         self._queues: dict[str, deque[Telling]] = {}
         self._loaded = 0
@@ -112,9 +119,9 @@ class Listener:
 
     def hurry(self, now: int) -> None:
         """When the endpoint is back after it was down, what waited is due: it was refused because of that."""
-        if self._returns != self.endpoint.returns:
-            self._returns = self.endpoint.returns
-            late = {name: each for name, each in self.keys.items() if each.retry_at > now and name not in self._asked}
+        if self.refused.returns != self.endpoint.returns:
+            self.refused.returns, asked = self.endpoint.returns, self.refused.asked
+            late = {name: each for name, each in self.keys.items() if each.retry_at > now and name not in asked}
             self.keys |= {name: self.restamped(each, retry_at=now) for name, each in late.items()}
 
     def goes_on(self) -> bool:
@@ -222,7 +229,8 @@ class Listener:
         if wait_s is None:
             return False
         retry_at = self.host.now() + int(wait_s * 1000)
-        (self._asked.add if answer.asked_s else self._asked.discard)(event.key)
+        others = self.refused.asked & self.keys.keys() - {event.key}
+        self.refused.asked = others | {event.key} if answer.asked_s else others
         self.keys[event.key] = self.row(event.key, event.offset, retry_at, refusals)
         return True
 

@@ -100,7 +100,7 @@ class Scan:
         conversation waits.
         """
         of = self._of
-        apart = {each.key for each in events if each.offset < of.alone_below or _is_refused(of.keys.get(each.key))}
+        apart = {each.key for each in events if each.offset < of.refused.alone_below or _is_refused(of.keys.get(each.key))}
         left = [each for each in events if each.key not in apart]
         while left and not self._ended:
             some = left[: together(left, of.endpoint.webhook.batch)]
@@ -110,7 +110,7 @@ class Scan:
             if answer.is_told:
                 of.taken.update(each.offset for each in some)
             elif of.endpoint.is_down or answer.asked_s:
-                of.alone_below = some[-1].offset + 1
+                of.refused.alone_below = some[-1].offset + 1
                 self._end(answer)
             else:
                 await self._singly(some)

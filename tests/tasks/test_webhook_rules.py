@@ -384,3 +384,20 @@ def test_an_endpoint_that_was_away_for_an_hour_is_told_all_of_it(batch: int) -> 
     assert host.back_at <= host.now() <= host.back_at + 10 * 60_000
     for key in {each.key for each in log}:
         assert [each for each in host.told if each.key == key] == [each for each in log if each.key == key]
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 3600.0])
+def test_what_waits_is_due_when_an_endpoint_is_back(asked_s: float) -> None:
+    """Of whichever lane the call was that succeeded; not what it asked to leave for later."""
+    endpoint, now = Endpoint(Webhook("w", "https://shop.example/"), down=2), NOW()
+    listener = Listener(endpoint, Lane(WEBHOOKS, 0), Host([], {}, 0, []))
+    event = Telling(Event("message", "c", 0, b"", seq=1, offset=1))
+    listener.wait(event, 1, Answer(asked_s=asked_s))
+    late = listener.keys["c"].retry_at
+    assert late > now
+    for answer in (Answer(status=500), Answer(status=500), Answer(status=200)):
+        listener.hurry(now)
+        assert listener.keys["c"].retry_at == late
+        endpoint.answered(answer)
+    listener.hurry(now)
+    assert listener.keys["c"].retry_at == (late if asked_s else now)
