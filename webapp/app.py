@@ -50,6 +50,7 @@ from webapp.views import (
     health,
     messages,
     objects,
+    reports,
     saved_replies,
     search,
     sessions,
@@ -115,7 +116,8 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    app.register_api(search.api)
+    for each in (search.api, reports.api):
+        app.register_api(each)
     app.register_blueprint(console.api)
     return app
 

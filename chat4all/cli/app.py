@@ -22,6 +22,7 @@ from chat4all.cli import (
     operator,
     people,
     processes,
+    reports,
     saved_replies,
     templates,
     webhooks,
@@ -50,7 +51,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, saved_replies, contacts, broadcasts, channels, accounts, templates, webhooks)
+_TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
 for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 

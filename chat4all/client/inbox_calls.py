@@ -48,6 +48,23 @@ class InboxCalls:
         """
         return self._http.call("PATCH", f"/v1/conversations/{conversation_id}", changes)
 
+    def report(self, since: str, until: str, by: Sequence[str] = ("day",)) -> list[dict[str, Any]]:
+        """Figures about conversations from `since` up to, not including, `until`: days, or RFC 3339; at most 31 days.
+
+        A row for each of what there is, `by` day, channel, account, agent, label. Times are sums, in seconds.
+        """
+        rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        after = ""
+        while True:
+            query = urlencode({"since": since, "until": until, "by": ",".join(by), "after": after})
+            page = self._http.call("GET", f"/v1/reports/conversations?{query}")
+            for row in page["rows"]:
+                there = rows.setdefault(tuple(row.get(each, "") for each in by), dict.fromkeys(row, 0))
+                there.update({name: value if name in by else there[name] + value for name, value in row.items()})
+            if not page.get("next"):
+                return [row for _, row in sorted(rows.items())]
+            after = page["next"]
+
     def saved_replies(self, shortcut: str = "") -> Iterator[dict[str, Any]]:
         """Saved replies whose shortcut begins so, by shortcut, page by page."""
         after = ""

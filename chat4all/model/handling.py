@@ -42,6 +42,8 @@ class Handling(Struct, frozen=True, omit_defaults=True):
 
     `seen_up_to`: of what is not open, the seq up to which the team has seen it: what a customer says after it opens it.
     `changed_by` is empty where nobody did it: a snooze that was over, or a customer who wrote.
+    `opened_at`, `opened_after`: when it was opened last after it had been closed, and the seq that came before that; 0: it was
+    not. `closed_at`: when it was closed last.
     """
 
     conversation_id: str
@@ -55,6 +57,9 @@ class Handling(Struct, frozen=True, omit_defaults=True):
     handler: Handler = "nobody"
     changed_at: int = 0
     changed_by: str = ""
+    opened_at: int = 0
+    opened_after: int = 0
+    closed_at: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -63,7 +68,15 @@ class Handling(Struct, frozen=True, omit_defaults=True):
 
     def opened(self, at: int) -> "Handling":
         """The same, open: by what a customer said, or because its time has come."""
-        return replace(self, state=OPEN, snoozed_until=0, changed_at=at, changed_by="")
+        return replace(self, state=OPEN, snoozed_until=0, changed_at=at, changed_by="", **self.moved(OPEN, at))
+
+    def moved(self, state: State, at: int) -> dict[str, int]:
+        """What a change to this state says of when it was closed and opened again."""
+        if self.state != CLOSED and state == CLOSED:
+            return {"closed_at": at}
+        if self.state == CLOSED and state != CLOSED:
+            return {"opened_at": at, "opened_after": self.seen_up_to}
+        return {}
 
     def heard(self, seq: int, at: int) -> "Handling":
         """After a customer has said something at this seq."""

@@ -1,10 +1,15 @@
 """The commands of those who answer, typed against a real gateway."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from chat4all.client import Client
+from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.content import Text
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.messages import Message
@@ -65,3 +70,34 @@ def test_a_reply_is_kept_and_sent(typed: Typed, road: Road) -> None:
     assert record.payload == Text("Hi you, it is us")
     typed.fine("replies", "delete", "hello")
     assert [line.split()[1] for line in typed.fine("replies", "list").splitlines()] == ["hours"]
+
+
+def test_conversations_are_counted(typed: Typed, road: Road) -> None:
+    """As CSV, or a line of JSON for each row; all pages together."""
+    for name in ("one", "two"):
+        road.say(road.conversation(name, "alice", "crm"), f"hi {name}")
+    today = day_of(now_ms())
+    tomorrow = day_of(now_ms() + DAY_MS)
+    out = typed.fine("report", today, tomorrow, "--by", "day,channel")
+    assert out == (
+        "day,channel,conversations,answered,answer_seconds,closed,resolution_seconds,messages_in,messages_out\n"
+        f"{today},chat4all,2,0,0.0,0,0.0,2,0\n"
+    )
+    [row] = map(json.loads, typed.fine("report", today, tomorrow, "--by", "", "--json").splitlines())
+    assert (row["conversations"], "day" in row) == (2, False)
+    assert "31 days" in typed.error("report", "2026-01-01", "2026-03-01")
+
+
+def test_the_client_adds_up_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the same names are one, however many pages they are on."""
+    pages: dict[str, dict[str, Any]] = {
+        "": {"rows": [{"day": "b", "closed": 1}, {"day": "a", "closed": 1}], "next": "7:x"},
+        "7:x": {"rows": [{"day": "b", "closed": 2}]},
+    }
+
+    def call(method: str, path: str) -> dict[str, Any]:
+        return pages[parse_qs(urlsplit(path).query, keep_blank_values=True)["after"][0]]
+
+    client = Client("http://127.0.0.1:9")
+    monkeypatch.setattr(client._http, "call", call)
+    assert client.report("2026-03-01", "2026-03-02") == [{"day": "a", "closed": 1}, {"day": "b", "closed": 3}]

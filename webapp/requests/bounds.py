@@ -13,6 +13,9 @@ class Bounds(Struct, frozen=True):
     letters_at_once: int = PAGE
     # The same of conversations.
     conversations: int = 1_000
+    # Messages of one conversation that are counted in a report, and those at its beginning in which an answer is looked for.
+    reported: int = 1_000
+    answered: int = 50
     # Messages of one conversation that are looked at to count what is unread.
     unread: int = 1_000
 

@@ -49,7 +49,9 @@ def wanted(there: Handling, given: dict[str, Any], last_seq: int, now: int) -> H
         labels=_labels(given["labels"] or []) if "labels" in given else there.labels,
         handler=(given["handler"] or "nobody") if "handler" in given else there.handler,
     )
-    return replace(changed, changed_at=now, changed_by=caller().user_id) if changed != there else there
+    if changed == there:
+        return there
+    return replace(changed, changed_at=now, changed_by=caller().user_id, **there.moved(state, now))
 
 
 def check_assignee(user_id: str) -> None:
