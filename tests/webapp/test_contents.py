@@ -22,6 +22,7 @@ PLACE = {"type": "location", "latitude": 1.5, "longitude": 2}
 FORM = {"type": "form", "flow_id": "f", "text": "Your order", "button": "Open"}
 EDIT = {"type": "edit", "target": ID, "content": {"type": "text", "text": "Hello"}}
 REACTION = {"type": "reaction", "target": ID, "emoji": "👍"}
+VOTE = {"type": "vote", "target": ID, "options": [2]}
 TEMPLATE = {"type": "template", "name": "welcome", "language": "pt_BR"}
 CARDS = {"type": "contact_cards", "cards": [{"name": "Bob"}]}
 ALBUM = {"type": "album", "items": [{"file_id": ID}, {"file_id": "b"}], "caption": "x"}
@@ -35,6 +36,8 @@ RIGHT: list[dict[str, Any]] = [
     TEMPLATE | {"parameters": {"body": ["Ann"]}},
     REACTION,
     REACTION | {"emoji": ""},
+    VOTE,
+    {"type": "vote", "target": ID},
     EDIT,
     {"type": "deletion", "target": ID},
 ]
@@ -82,6 +85,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a template without a language": ({"type": "template", "name": "a"}, "invalid", "payload.template.language"),
     "a reaction to nothing": (REACTION | {"target": "x"}, "malformed_uuid", "payload.target"),
     "a reaction in words": (REACTION | {"emoji": "great"}, "invalid", "payload.emoji"),
+    "a vote for nothing": (VOTE | {"target": ""}, "malformed_uuid", "payload.target"),
+    "a vote for one twice": (VOTE | {"options": [2, 2]}, "invalid", "payload.options"),
+    "a vote that counts from 0": (VOTE | {"options": [0]}, "invalid", "payload.vote.options.0"),
+    "a vote in words": (VOTE | {"options": ["Ten"]}, "invalid", "payload.vote.options.0"),
+    "a vote with what only the service says": (VOTE | {"counts": [7]}, "invalid", "payload.counts"),
     "an edit without words": (EDIT | {"content": {"type": "text", "text": " "}}, "empty_text", "payload.content.text"),
     "an edit of a place": (EDIT | {"content": PLACE}, "invalid", "payload.edit.content.type"),
     "a deletion of nothing": ({"type": "deletion"}, "malformed_uuid", "payload.target"),
