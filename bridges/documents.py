@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
-from chat4all.model.content import MODIFIERS, Content, Media, Reaction, Text, read_shown, type_of
+from chat4all.model.content import MODIFIERS, Content, Media, Reaction, Text, Vote, read_shown, type_of
 from chat4all.model.content_proto import payload_of
 from chat4all.model.conversations import UserKind
 from chat4all.model.events import kind_of
@@ -76,7 +76,7 @@ def _hear(found: Heard, said: pb.MessageEvent, is_internal: bool) -> None:
                 is_new=True,
             )
         )
-    elif not isinstance(content, Reaction):
+    elif not isinstance(content, Reaction | Vote):
         found.changed.append((said.conversation_id, target))
 
 
