@@ -188,6 +188,7 @@ def test_a_template_that_may_go_instead_is_part_of_what_was_chosen(gateway: Driv
         ({"template": "hello_world"}, "outside_window"),
         ({"template": {"name": "hello_world"}}, "outside_window.template.language"),
         ({"template": HELLO | {"language": " "}}, "outside_window.template.language"),
+        ({"template": HELLO | {"parameters": {"body": [""]}}}, "outside_window.template.parameters.body.0"),
         ({"template": HELLO | {"colour": "red"}}, "outside_window.template.colour"),
         ({"template": {"type": "text", "text": "hi"}}, "outside_window"),
     ],

@@ -30,6 +30,7 @@ TITLE_MOST = 200
 OPTIONS_MOST = 50
 CARDS_MOST = 20
 LINE_MOST = 1_000
+TEMPLATE_BUTTONS_MOST = 10
 EMOJI_MOST = 32
 # The largest whole number that every reader of JSON keeps as it is.
 TIME_MOST = 2**53
@@ -80,7 +81,14 @@ def _form(form: Form) -> Iterable[Wrong]:
 
 
 def _template(template: Template) -> Iterable[Wrong]:
+    """No provider takes an empty place. Line breaks and blanks are folded; a button that has no place is given as ""."""
     yield from (_needed(name) for name in ("name", "language") if not getattr(template, name).strip())
+    for place in ("header", "body"):
+        for number, each in enumerate(getattr(template.parameters, place)):
+            if not each.strip():
+                yield ("template_invalid", "words for this place", f"parameters.{place}.{number}")
+    if len(template.parameters.buttons) > TEMPLATE_BUTTONS_MOST:
+        yield ("template_invalid", f"at most {TEMPLATE_BUTTONS_MOST} buttons", "parameters.buttons")
 
 
 def _pointing(payload: Answer | Reaction | Vote | Edit | Deletion) -> Iterable[Wrong]:
