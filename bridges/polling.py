@@ -9,7 +9,7 @@ are of no use either: the provider lets only the newest fetch go on (Telegram an
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import uvloop
 
@@ -97,19 +97,37 @@ class Poller:
 
 
 async def _follow(name: str, live: LiveChannels, webhooks: Webhooks, waker: Waker) -> None:
-    """Poll with the account that is in force, and begin anew when it is another one. Until cancelled."""
-    while True:
-        channel = live[name]
-        polling = asyncio.ensure_future(Poller(channel, webhooks, waker).run() if channel.polls else asyncio.Event().wait())
-        try:
-            while live[name] is channel and not polling.done():
-                await asyncio.wait([polling], timeout=LOOK_S)
-        finally:
-            polling.cancel()
-            await asyncio.gather(polling, return_exceptions=True)
-            await channel.close()
-        if polling.done() and not polling.cancelled():
-            polling.result()
+    """Poll with each account that the channel has, and begin anew with one that has other credentials. Until cancelled."""
+    loops: dict[Channel, asyncio.Future[None]] = {}
+    try:
+        while True:
+            wanted = {each.channel for each in live.used(name) if each.channel.polls}
+            for channel in loops.keys() - wanted:
+                await _ended(channel, loops.pop(channel))
+            for channel in wanted - loops.keys():
+                loops[channel] = asyncio.ensure_future(Poller(channel, webhooks, waker).run())
+            await _news(loops.values())
+            for each in loops.values():
+                if each.done():
+                    each.result()
+    finally:
+        for channel, polling in loops.items():
+            await _ended(channel, polling)
+
+
+async def _news(loops: Iterable["asyncio.Future[None]"]) -> None:
+    """A moment, or until one of these ends."""
+    moment = asyncio.ensure_future(asyncio.sleep(LOOK_S))
+    try:
+        await asyncio.wait([moment, *loops], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        moment.cancel()
+
+
+async def _ended(channel: Channel, polling: "asyncio.Future[None]") -> None:
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+    await channel.close()
 
 
 async def serve(settings: Settings) -> None:

@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Sequence
 
-from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.broadcasts import Broadcast
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.broadcasts import BroadcastSteps
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
@@ -71,6 +71,6 @@ class BroadcastRunner:
         """Made when it is first needed."""
         if self._steps is None:
             parts = self._parts
-            channels = {name: open_channel(name, parts.settings) for name in CHANNELS}
-            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, channels))
+            live = LiveChannels(parts.settings, parts.store, every_s=0)
+            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, live))
         return self._steps

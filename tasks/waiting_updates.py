@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chat4all.channels import CHANNELS, open_channel
 from chat4all.model.clock import now_ms
 from chat4all.model.records import INCOMING
 from chat4all.ports import Deferred
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import OUTAGES, UNREADABLE, letter
 from chat4all.telemetry import logs, metrics
@@ -102,6 +102,6 @@ class WaitingUpdates:
         """Made when it is first needed."""
         if self._arrivals is None:
             parts = self._parts
-            channels = {name: open_channel(name, parts.settings) for name in CHANNELS}
-            self._arrivals = Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, channels))
+            live = LiveChannels(parts.settings, parts.store, every_s=0)
+            self._arrivals = Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, live))
         return self._arrivals

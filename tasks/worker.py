@@ -30,6 +30,7 @@ from tasks.stages.stage import Run, Stage
 from tasks.stages.tries import Tries
 from tasks.sweep import Sweeper
 from tasks.tidying import Tidier
+from tasks.unclaimed import Claims
 from tasks.waiting_updates import WaitingUpdates
 from tasks.webhooks.runner import WebhookRunner
 
@@ -63,7 +64,8 @@ class Worker:
         self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
-        self._waiting, self._broadcasts = WaitingUpdates(parts), BroadcastRunner(parts)
+        # Each looks by itself whether it has something to do.
+        self._sweeps = (WaitingUpdates(parts), Claims(parts), BroadcastRunner(parts))
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -97,8 +99,8 @@ class Worker:
         """Look at every lane, at what is due in conversations, at updates that wait, and at broadcasts that run."""
         self._sweeper.sweep(self._parts)
         self._reminders.sweep(self._parts)
-        self._waiting.sweep()
-        self._broadcasts.sweep()
+        for each in self._sweeps:
+            each.sweep()
 
     def tidy(self) -> None:
         """Forget what has had its time."""
@@ -133,8 +135,8 @@ def declare(app: Celery, worker: Once[Worker]) -> None:
 
     # Typing would hide the work in Flower; and what a killed worker did not show is too late.
     @task(name="signal", send_events=False, acks_late=False)
-    def signal(channel: str, kind: str, address: str, about: str) -> None:
-        worker.get().signal(Signal(channel, kind, address, about))
+    def signal(channel: str, kind: str, address: str, about: str, account: str = "") -> None:
+        worker.get().signal(Signal(channel, kind, address, about, account))
 
     @task(name="verify_file")
     def verify_file(file_id: str) -> None:

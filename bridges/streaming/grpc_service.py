@@ -178,6 +178,7 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
         reply_to=request.reply_to,
         adapt=request.adapt if request.HasField("adapt") else True,
         visibility=_visibility(request.visibility),
+        via=request.via,
     )
 
 

@@ -190,6 +190,11 @@ class MetaChannel(Channel):
     # The signature shows its key to nobody, and lets who has the app's secret verify it once more.
     forwarded_headers = frozenset({"content-type", "x-hub-signature-256"})
 
+    @property
+    def app(self) -> str:
+        """Its secret tells it from others."""
+        return hashlib.sha256(self._app_secret.encode()).hexdigest()
+
     def challenge(self, query: Mapping[str, str]) -> str | None:
         """Meta's hub.challenge."""
         return challenge(self._verify_token, query)

@@ -155,6 +155,11 @@ class Telegram(Channel):
         self._bot.token = f"{base}/bot{token}"
         self._files_at = f"{base}/file/bot{token}"
 
+    @property
+    def app(self) -> str:
+        """Nothing in an update says which bot it is of: each has a webhook of its own."""
+        return self.account.account_id
+
     def address(self, text: str) -> str:
         """The chat's id: digits, with a minus for groups, and perhaps a topic of it."""
         return telegram_address.place(text).address

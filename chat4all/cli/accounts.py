@@ -128,6 +128,7 @@ def _say_check(found: dict[str, Any]) -> None:
 def _line(account: dict[str, Any]) -> str:
     marks = [account["state"], *([account["reason"]] if account.get("reason") else []), account["managed_by"]]
     marks += ["simulated"] if account.get("simulated") else ["in use"] if account["in_use"] else []
+    marks += ["default"] if account.get("is_default") else []
     name = f"  {account['name']}" if account.get("name") else ""
     return printable(
         f"{account['account_id']}  {account['channel']} {account['provider_account_id']}  {', '.join(marks)}{name}"

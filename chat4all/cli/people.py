@@ -76,6 +76,7 @@ def send(
     option: Annotated[list[str] | None, typer.Option(help="A choice below them: title, or id=title. Repeat it.")] = None,
     choices: Annotated[str, typer.Option(help=f"How choices show: {', '.join(CHOICE_STYLES)}.")] = CHOICE_STYLES[0],
     reply_to: Annotated[str, typer.Option(help="The id of the message that this answers.")] = "",
+    via: Annotated[str, typer.Option(help="The account that it is sent from, by its id: see `accounts list`.")] = "",
     file: Annotated[
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="A file with the words beside it. Repeat it: an album of 2 to 10."),
@@ -103,6 +104,7 @@ def send(
             message_id=message_id,
             payload=payload,
             reply_to=reply_to,
+            via=via,
         )
     if wait:
         _show(client.message(sent.message_id, wait), as_json)

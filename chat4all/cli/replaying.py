@@ -13,13 +13,13 @@ from kombu.exceptions import OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chat4all.channels import CHANNELS, open_channel
 from chat4all.cli.running import beside_running
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Failure, Unknown
-from chat4all.ports import Channel, DeadLetter, MessageStore
+from chat4all.ports import DeadLetter, MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.dead_letters import Wanted, instant, record_of, scan
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import STAGES, Webhooks
@@ -169,16 +169,17 @@ def webhooks(letter_ids: Sequence[str], stage: str | None, channel: str, since: 
     with opened() as parts:
         wanted = Wanted(_instant("since", since), now_ms() + 1, channel, stage=stage or "")
         found = (letter.letter_id for letter in scan(parts.store, wanted.since, wanted.until) if wanted.has(letter))
-        taker = Webhooks(parts.store, Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, _channels(parts))))
+        live = LiveChannels(parts.settings, parts.store, every_s=0)
+        taker = Webhooks(parts.store, Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, live)))
         for letter_id in letter_ids or found:
-            click.echo(_taken(parts, taker, letter_id, dry_run))
+            click.echo(_taken(parts, live, taker, letter_id, dry_run))
 
 
-def _taken(parts: Parts, taker: Webhooks, letter_id: str, dry_run: bool) -> str:
+def _taken(parts: Parts, live: LiveChannels, taker: Webhooks, letter_id: str, dry_run: bool) -> str:
     kept = parts.store.kept_webhook(letter_id)
     if kept is None:
         return f"{letter_id}: left, no webhook is kept under this id"
-    handled = taker.again(open_channel(kept[0].channel, parts.settings), letter_id, dry_run)
+    handled = taker.again(live.reading(kept[0].channel, kept[0].account), letter_id, dry_run)
     if handled is None:
         return f"{letter_id}: left, its webhook is not kept any more"
     rest = [
@@ -187,10 +188,6 @@ def _taken(parts: Parts, taker: Webhooks, letter_id: str, dry_run: bool) -> str:
     ]
     said = f"messages {handled.messages}, receipts {handled.receipts} {'would be' if dry_run else 'are'} taken"
     return f"{letter_id}: " + "; ".join([said, *rest])
-
-
-def _channels(parts: Parts) -> dict[str, Channel]:
-    return {name: open_channel(name, parts.settings) for name in CHANNELS}
 
 
 # What the commands share.

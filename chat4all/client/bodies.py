@@ -29,13 +29,15 @@ def message(
     file_id: str = "",
     payload: Content | Mapping[str, Any] | None = None,
     reply_to: str = "",
+    via: str = "",
     **more: Any,
 ) -> dict[str, Any]:
     """The body of a message, with an id made here unless given: whoever sends it again sends the same message.
 
     `to`: a user id or channel:address; beside a conversation it limits external delivery. `payload`: what is neither words
-    nor a file, as content or as the API writes it. `reply_to`: the message_id of what this answers. `more`: metadata, from,
-    adapt, outside_window ({"template": {name, language, parameters}}: sent in its place to whom nothing else may be sent).
+    nor a file, as content or as the API writes it. `reply_to`: the message_id of what this answers. `via`: the account that
+    it is sent from. `more`: metadata, from, adapt, outside_window ({"template": {name, language, parameters}}: sent in its
+    place to whom nothing else may be sent).
     """
     body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": _payload(text, file_id, payload), **more}
     if to:
@@ -46,6 +48,8 @@ def message(
         body["channels"] = list(channels)
     if reply_to:
         body["reply_to"] = reply_to
+    if via:
+        body["via"] = via
     return body
 
 

@@ -184,6 +184,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     repeats; `first_seq` is 0 for every other.
     `trace` is the context of the message's trace (`chat4all.telemetry.tracing`). `part` counts from 0, of `parts` that
     together are what the recipient gets of the message on this channel. `about`: the message that it points at.
+    `account`: what it is sent from, as we call it; empty: the environment's account.
     `asks`: it offers choices, which the person may answer in words too.
     """
 
@@ -203,6 +204,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     about: Pointer | None = None
     asks: bool = False
     first_index: int = 0
+    account: str = ""
 
     @property
     def first_key(self) -> DeliveryKey:

@@ -128,7 +128,8 @@ class Draft(Struct, frozen=True):
 
     Beside a conversation `to` limits external delivery to some members. `sender` is the caller when empty.
     `reply_to`: the message_id of what it answers. `adapt` False: refused where a channel would have to adapt it.
-    `visibility` "internal": a note, for those who answer.
+    `visibility` "internal": a note, for those who answer. `via`: the account that it is sent from; the environment's account
+    has its channel's name.
     `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
@@ -145,6 +146,7 @@ class Draft(Struct, frozen=True):
     adapt: bool = True
     visibility: str = ""
     outside_window: Template | None = None
+    via: str = ""
 
     @property
     def is_internal(self) -> bool:

@@ -110,6 +110,7 @@ ORIGIN = (
     Field("provider_at", "time", "When it was written, as the provider says"),
     Field("app", "string", "`provider`: a colleague wrote it in the provider's own app", always=False),
     Field("group_id", "string", "The same for all messages of one album", always=False),
+    Field("account_id", "string", "What the API calls the account; the environment's has none", always=False),
 )
 
 # Of what was said.
@@ -121,6 +122,7 @@ SAID = (
     Field("sender_name", "string", "What a group shows of the sender; else empty"),
     Field("members_version", "number", "The members that it went to"),
     Field("channels", "names", "The channels that it goes out on; empty: it stays here, or came from outside"),
+    Field("account_ids", "names", "The accounts that it goes out from; empty: those of the environment only"),
     Field("payload", "payload", "What was said, as the REST API shows it; `type` names the kind of content"),
     Field("metadata", "object", "What the sender put beside it"),
     Field("accepted_at", "time", "When it was accepted"),
@@ -142,6 +144,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("channel", "string", "The channel on which it goes"),
         Field("state", "string", f"How far it has come: {', '.join(State)}; there may be more"),
         Field("reason", "string", "Why it failed, or was refused last; else empty"),
+        Field("account_id", "string", "The account that it is sent from; empty: the environment's"),
     ),
     "position": (
         _CONVERSATION,

@@ -87,10 +87,11 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
 
     `due_at`: when the sweep looks at it. `expires_at`: when an upload that is not complete goes; 0 once it is ready.
     `upload`: the object store's id of the open upload. `checksum`: sha256 in hex, claimed while verifying, true when ready.
-    `object_key`: where the bytes are; of equal files it is that of the first. `media`, `channel`: what a provider calls a
-    file that is to be fetched from it, `message_id` the message that brought it. `members_version`: of the conversation when it
-    began; 0 in rows of older code. Of a rendition: `source`, the object that it is made of, `form`, what is made of it, and
-    `busy_until`: who converts it has given up by then. It is of no conversation, and nobody's.
+    `object_key`: where the bytes are; of equal files it is that of the first. `media`, `channel`, `account`: what a provider
+    calls a file that is to be fetched from it, and an account there (empty: the channel's default), `message_id` the message
+    that brought it. `members_version`: of the conversation when it began; 0 in rows of older code. Of a rendition:
+    `source`, the object that it is made of, `form`, what is made of it, and `busy_until`: who converts it has given up by
+    then. It is of no conversation, and nobody's.
     """
 
     file_id: str
@@ -118,6 +119,7 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     source: str = ""
     form: str = ""
     busy_until: int = 0
+    account: str = ""
 
     @property
     def own_key(self) -> str:

@@ -20,7 +20,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     """Where a provider's message comes from. `account`: whom the person wrote to; `address`: theirs.
 
     `provider_id`: its id there. `group_id`: the same for all messages of an album. `speaker_id`: who of those that share the
-    address wrote, as the provider calls them.
+    address wrote, as the provider calls them. `account_id`: what we call the account; empty: the environment's.
     `at`: when the provider says that it was written. `app`: "provider", where a colleague wrote it in the provider's own app.
     """
 
@@ -32,6 +32,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     app: str = ""
     group_id: str = ""
     speaker_id: str = ""
+    account_id: str = ""
 
 
 class Recipient(Struct, frozen=True, omit_defaults=True):
@@ -39,12 +40,14 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
 
     `address` is empty when the person had none on a channel that was asked for: the delivery ends as FAILED `no_identity`.
     `rendition`: which of the message's renditions goes there, counted from 1; 0: the payload as it is.
+    `account`: what it is sent from, as we call it; empty: the environment's account.
     """
 
     user_id: str
     channel: str
     address: str = ""
     rendition: int = 0
+    account: str = ""
 
 
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):

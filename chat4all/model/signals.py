@@ -12,7 +12,7 @@ TYPING, READ, PRESSED = "typing", "read", "pressed"
 
 
 class Signal(Struct, frozen=True):
-    """What an address is to see on a channel.
+    """What an address is to see on a channel, from an account (by the provider's id; empty: the channel's default).
 
     `kind`: typing, read, or pressed (the press of a button was heard). `about`: the provider's id of the newest message from
     there, or of the press; "" where nothing is known from there.
@@ -22,6 +22,7 @@ class Signal(Struct, frozen=True):
     kind: str
     address: str
     about: str = ""
+    account: str = ""
 
 
 class Cadence:

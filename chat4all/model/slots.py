@@ -44,12 +44,14 @@ def delivery_key(message: Message, slot: Slot, partition: int) -> DeliveryKey:
     return DeliveryKey(Lane(slot.recipient.channel, partition), message.seq, slot.index)
 
 
-def keys_to(message: Message, addresses: Collection[tuple[str, str]], partition: int) -> list[DeliveryKey]:
-    """The deliveries of a message to these addresses, each (channel, address)."""
+def keys_to(
+    message: Message, addresses: Collection[tuple[str, str]], partition: int, account: str | None = None
+) -> list[DeliveryKey]:
+    """The deliveries of a message to these addresses, each (channel, address); from this account, or from any."""
     return [
         delivery_key(message, slot, partition)
         for slot in slots(message)
-        if (slot.recipient.channel, slot.recipient.address) in addresses
+        if (slot.recipient.channel, slot.recipient.address) in addresses and account in (None, slot.recipient.account)
     ]
 
 

@@ -17,7 +17,8 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     `account_id` is ours, `provider_account_id` the provider's. `sealed`: its credentials, which nobody but its channel opens
     (chat4all/services/accounts/credentials.py). `state`: connecting (the provider has not confirmed the credentials yet; it is
     not used), active, failing (it refused them when it was asked last; it is used all the same), paused, or removed, whose
-    credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never.
+    credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never;
+    `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet.
     """
 
     account_id: str
@@ -32,6 +33,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     changed_at: int = 0
     created_by: str = ""
     checked_at: int = 0
+    claimed_at: int = 0
 
     @property
     def is_used(self) -> bool:

@@ -351,6 +351,11 @@ class Channel(ABC):
     carries_bytes: ClassVar[bool] = False
     forwarded_headers: ClassVar[frozenset[str]] = frozenset({"content-type"})
 
+    @property
+    def app(self) -> str:
+        """What signs its webhooks, as a digest: accounts with the same one are told of in one webhook."""
+        return ""
+
     @abstractmethod
     def address(self, text: str) -> str:
         """The one way to write this address. ValueError that says what is wrong and shows a right one."""

@@ -25,6 +25,8 @@ class Handle(Struct, frozen=True):
 class Waiting(Struct, frozen=True):
     """A key of a lane that must wait: its first row that is not ended, and when to go on (ms UTC). `refusals`: in a row.
 
+    A key is a conversation, an address, and the account that is sent from (empty: the environment's).
+
     `stamp` orders all writes about the lane's keys: of two about one key the one with the higher stamp stands, whenever either
     arrives. `stamps_of` gives a holder its own.
     """
@@ -37,6 +39,7 @@ class Waiting(Struct, frozen=True):
     retry_at: int
     refusals: int
     stamp: int = 0
+    account: str = ""
 
 
 class Lease(Struct, frozen=True):
@@ -110,9 +113,9 @@ class Deliveries(ABC):
         All is durable on return.
 
         `spoken`: (channel, address) -> (a `Spoken` as text, at): a message of it went there; the latest time wins.
-        `waiting` replaces the row of the same (lane, conversation, address), `resumed` removes it, each only if its stamp is
-        the higher one. A store may forget the stamp of a row that is removed: then an older wait may come back, which costs
-        a look at deliveries that have ended.
+        `waiting` replaces the row of the same (lane, conversation, address, account), `resumed` removes it, each only if its
+        stamp is the higher one. A store may forget the stamp of a row that is removed: then an older wait may come back, which
+        costs a look at deliveries that have ended.
         """
 
     @abstractmethod

@@ -53,7 +53,7 @@ class CeleryWaker:
         for each in signals:
             if time.monotonic() < self._no_signals_before:
                 return
-            args = (each.channel, each.kind, each.address, each.about)
+            args = (each.channel, each.kind, each.address, each.about, *([each.account] if each.account else []))
             options = {"queue": queue_of(each.channel), "expires": SIGNAL_S, "delivery_mode": 1}
             try:
                 self._app.send_task("signal", args=args, argsrepr=f"({each.channel}, {each.kind})", **options)

@@ -6,6 +6,7 @@ from chat4all.model.conversations import Identity
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, Inbound, MessageStore
 from chat4all.ports.directory import Place
+from chat4all.services.accounts.live import has
 
 
 def opened_windows(wrote: Iterable[Inbound], arrived: int) -> dict[Place, int]:
@@ -20,8 +21,11 @@ def opened_windows(wrote: Iterable[Inbound], arrived: int) -> dict[Place, int]:
     return opened
 
 
-def windows(store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity]) -> dict[tuple[str, str], Window]:
-    """The windows of these addresses towards the accounts that their channels send from.
+def windows(
+    store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity], account: str = ""
+) -> dict[tuple[str, str], Window]:
+    """The windows of these addresses towards the account that answers them: of all that the channel has the one that they wrote
+    to last. `account`: towards this one, by the provider's id.
 
     What older code noted names no account: it stands for every one, until the address writes again.
     """
@@ -29,8 +33,9 @@ def windows(store: MessageStore, channels: Mapping[str, Channel], owned: Sequenc
     wrote = store.last_wrote(asked) if asked else {}
     found = {}
     for each in owned:
-        channel, place = channels[each.channel], (each.channel, each.address)
+        place = (each.channel, each.address)
         by_account = wrote[place]
-        at = by_account.get(channel.account.account_id, 0) if by_account else each.last_wrote_at
-        found[place] = channel.limits.window.window(at)
+        ours = (at for name, at in by_account.items() if (name == account if account else has(channels, each.channel, name)))
+        at = max(ours, default=0) if by_account else each.last_wrote_at
+        found[place] = channels[each.channel].limits.window.window(at)
     return found

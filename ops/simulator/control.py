@@ -22,7 +22,7 @@ class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
     """A person writes. `provider_id` may be chosen to say the same thing twice, as providers sometimes do.
 
     `content`: what it is, where it is more than words and a file (`Said.content`). `group`: the same for all files of an
-    album, where the provider tells that they are one.
+    album, where the provider tells that they are one. `account`: whom they write to; empty: the provider's first.
     """
 
     channel: str
@@ -34,6 +34,7 @@ class Inbound(Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
     file: "InboundFile | None" = None
     content: dict[str, Any] = {}
     group: str = ""
+    account: str = ""
 
 
 class InboundFile(Struct, forbid_unknown_fields=True):
@@ -149,7 +150,7 @@ class Control:
         file, kept = inbound.file, simulated.provider.media_store
         said = Said(
             channel=inbound.channel,
-            account=simulated.provider.account,
+            account=inbound.account or simulated.provider.account,
             sender=sender,
             text=inbound.text,
             provider_id=inbound.provider_id or simulated.provider.new_id(sender),

@@ -64,13 +64,15 @@ class Outbox:
 
     async def post(self, updates: Sequence[Update]) -> bool:
         """One try. True when the gateway took them."""
-        body = self._provider.webhook([each.content for each in updates])
-        headers = {"Content-Type": "application/json", **self._provider.signature(body)}
+        contents = [each.content for each in updates]
+        body = self._provider.webhook(contents)
+        hook, proof = self._provider.addressed(contents, body)
+        headers = {"Content-Type": "application/json", **proof}
         self._counts["webhooks"] += 1
         if self._session is None:
             return False
         try:
-            async with self._session.post(self._provider.hook() or self.url, data=body, headers=headers) as response:
+            async with self._session.post(hook or self.url, data=body, headers=headers) as response:
                 await response.read()
                 trouble = (
                     "" if response.status == 200 else f"Wrong response from the webhook: {response.status} {response.reason}"

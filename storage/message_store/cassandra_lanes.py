@@ -1,6 +1,7 @@
 """Lanes in Cassandra: positions that only grow, leases by compare-and-set, and the keys that wait."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -30,6 +31,20 @@ WAIT = (
 )
 GO_ON = "DELETE FROM waiting USING TIMESTAMP ? WHERE channel = ? AND partition = ? AND conversation_id = ? AND address = ?"
 STAMP = "INSERT INTO waiting (channel, partition, conversation_id, address, stamp) VALUES (?, ?, '', '', ?) USING TIMESTAMP ?"
+# The same of accounts that were connected through the API.
+WAIT_BY_ACCOUNT = (
+    "INSERT INTO waiting_by_account (channel, partition, conversation_id, address, account, seq, idx, retry_at, refusals) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+)
+GO_ON_BY_ACCOUNT = (
+    "DELETE FROM waiting_by_account USING TIMESTAMP ? "
+    "WHERE channel = ? AND partition = ? AND conversation_id = ? AND address = ? AND account = ?"
+)
+WAITING_BY_ACCOUNT = (
+    "SELECT conversation_id, address, seq, idx, retry_at, refusals, WRITETIME(retry_at), account "
+    "FROM waiting_by_account WHERE channel = ? AND partition = ?"
+)
+COUNT_BY_ACCOUNT = "SELECT count(seq) FROM waiting_by_account WHERE channel = ? AND partition = ?"
 WAITING = (
     "SELECT conversation_id, address, seq, idx, retry_at, refusals, WRITETIME(retry_at) "
     "FROM waiting WHERE channel = ? AND partition = ?"
@@ -97,27 +112,35 @@ class CassandraLanes(Deliveries):
 
         Only then that the lane has changed, so that whoever sees that reads all of it.
         """
-        puts: list[Put] = [(_partition(each.lane), GO_ON, (each.stamp, *_key(each))) for each in resumed]
-        puts += [
-            (_partition(each.lane), WAIT, (*_key(each), each.seq, each.index, each.retry_at, each.refusals, each.stamp))
-            for each in waiting
-        ]
+        puts: list[Put] = []
+        for each in resumed:
+            puts.append((_partition(each), GO_ON_BY_ACCOUNT if each.account else GO_ON, (each.stamp, *_key(each))))
+        for each in waiting:
+            values = (*_key(each), each.seq, each.index, each.retry_at, each.refusals, each.stamp)
+            puts.append((_partition(each), WAIT_BY_ACCOUNT if each.account else WAIT, values))
         changed: dict[Lane, int] = {}
         for each in (*waiting, *resumed):
             changed[each.lane] = max(each.stamp, changed.get(each.lane, 0))
         self._db.put(puts)
-        self._db.put((_partition(lane), STAMP, (lane.channel, lane.partition, at, at)) for lane, at in changed.items())
+        self._db.put(
+            (("waiting", lane.channel, lane.partition), STAMP, (lane.channel, lane.partition, at, at))
+            for lane, at in changed.items()
+        )
 
     def waiting(self, lane: Lane) -> list[Waiting]:
-        rows = self._db.rows(WAITING, lane.channel, lane.partition)
+        place = (lane.channel, lane.partition)
+        rows, by_account = self._db.all([(WAITING, place), (WAITING_BY_ACCOUNT, place)])
         # The row that says when the lane changed holds no key.
-        found = [Waiting(lane, *row) for row in rows if row[2] is not None]
+        found = [Waiting(lane, *row) for row in (*rows, *by_account) if row[2] is not None]
         return sorted(found, key=lambda each: (each.seq, each.index))
 
     def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
         """Counted by the servers: the row of the stamp has no seq."""
-        found = self._db.all([(COUNT, (lane.channel, lane.partition)) for lane in lanes])
-        return {lane: count for lane, [(count,)] in zip(lanes, found, strict=True) if count}
+        found = self._db.all([(cql, (lane.channel, lane.partition)) for cql in (COUNT, COUNT_BY_ACCOUNT) for lane in lanes])
+        counts: Counter[Lane] = Counter()
+        for lane, [(count,)] in zip((*lanes, *lanes), found, strict=True):
+            counts[lane] += count
+        return {lane: count for lane, count in counts.items() if count}
 
     def due(self, lanes: Sequence[Lane], now_ms: int) -> list[Lane]:
         """Keys are read again only where something has changed since, and now and then where nothing seems to have.
@@ -161,9 +184,11 @@ def _written(lease: Lease) -> str | None:
     return None if lease == Lease() else as_json(msgspec.structs.astuple(lease))
 
 
-def _partition(lane: Lane) -> tuple[str, str, int]:
-    return "waiting", lane.channel, lane.partition
+def _partition(waiting: Waiting) -> tuple[str, str, int]:
+    table = "waiting_by_account" if waiting.account else "waiting"
+    return table, waiting.lane.channel, waiting.lane.partition
 
 
-def _key(waiting: Waiting) -> tuple[str, int, str, str]:
-    return waiting.lane.channel, waiting.lane.partition, waiting.conversation_id, waiting.address
+def _key(waiting: Waiting) -> tuple[str | int, ...]:
+    key = (waiting.lane.channel, waiting.lane.partition, waiting.conversation_id, waiting.address)
+    return (*key, waiting.account) if waiting.account else key

@@ -183,6 +183,23 @@ CREATE TABLE IF NOT EXISTS waiting (
 
 CREATE INDEX IF NOT EXISTS waiting_by_time ON waiting (channel, partition, retry_at);
 
+-- The keys that wait of accounts that were connected through the API; those of the environment's are in `waiting`.
+CREATE TABLE IF NOT EXISTS waiting_by_account (
+    channel         TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    account         TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    seq             INTEGER NOT NULL,
+    idx             INTEGER NOT NULL,
+    retry_at        INTEGER NOT NULL,
+    refusals        INTEGER NOT NULL,
+    stamp           INTEGER NOT NULL,
+    PRIMARY KEY (channel, partition, account, conversation_id, address)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS waiting_by_account_and_time ON waiting_by_account (channel, partition, retry_at);
+
 CREATE TABLE IF NOT EXISTS topics (
     name       TEXT PRIMARY KEY,
     identity   TEXT NOT NULL,

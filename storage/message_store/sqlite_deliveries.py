@@ -54,18 +54,35 @@ WAIT = Write(
     "refusals = excluded.refusals, stamp = excluded.stamp WHERE excluded.stamp > stamp",
     9,
 )
+ACCOUNT_COLUMNS = f"{WAITING_COLUMNS}, account"
+WAIT_BY_ACCOUNT = Write(
+    f"INSERT INTO waiting_by_account (channel, partition, {WAITING_COLUMNS}, account) VALUES {{rows}} "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET seq = excluded.seq, idx = excluded.idx, retry_at = excluded.retry_at, "
+    "refusals = excluded.refusals, stamp = excluded.stamp WHERE excluded.stamp > stamp",
+    10,
+)
 # Not IN (VALUES …): SQLite would search by the channel alone, through all that waits.
 GO_ON = Write(
     "DELETE FROM waiting WHERE {rows}",
     row="(channel = ? AND partition = ? AND conversation_id = ? AND address = ? AND stamp < ?)",
     between=" OR ",
 )
-WAITING = """
-SELECT * FROM waiting WHERE channel = ? AND partition = ? ORDER BY seq, idx
-"""
+GO_ON_BY_ACCOUNT = Write(
+    "DELETE FROM waiting_by_account WHERE {rows}",
+    row="(channel = ? AND partition = ? AND conversation_id = ? AND address = ? AND stamp < ? AND account = ?)",
+    between=" OR ",
+)
+WAITING = f"""
+SELECT {ACCOUNT_COLUMNS} FROM (
+    SELECT {WAITING_COLUMNS}, '' AS account FROM waiting WHERE channel = ? AND partition = ?
+    UNION ALL SELECT {ACCOUNT_COLUMNS} FROM waiting_by_account WHERE channel = ? AND partition = ?
+) ORDER BY seq, idx
+"""  # noqa: S608
 # Of an index, whose entries are small.
 COUNTS = Lookup(
     "(SELECT count(*) FROM waiting AS w INDEXED BY waiting_by_time "
+    "WHERE w.channel = asked.channel AND w.partition = asked.partition) + "
+    "(SELECT count(*) FROM waiting_by_account AS w INDEXED BY waiting_by_account_and_time "
     "WHERE w.channel = asked.channel AND w.partition = asked.partition)",
     "",
     "channel",
@@ -73,6 +90,8 @@ COUNTS = Lookup(
 )
 DUE = Lookup(
     "EXISTS (SELECT 1 FROM waiting AS w "
+    "WHERE w.channel = asked.channel AND w.partition = asked.partition AND w.retry_at <= asked.now) "
+    "OR EXISTS (SELECT 1 FROM waiting_by_account AS w "
     "WHERE w.channel = asked.channel AND w.partition = asked.partition AND w.retry_at <= asked.now)",
     "",
     "channel",
@@ -153,8 +172,10 @@ class SQLiteDeliveries(Deliveries):
             (sqlite_facts.MERGE, _merges(facts)),
             (HANDLE, [(each.channel, each.account, each.provider_id, str(each.key), now) for each in handles]),
             (SPOKEN, [(*address, *said) for address, said in (spoken or {}).items()]),
-            (GO_ON, [(*_waiting_key(each), each.stamp) for each in resumed]),
-            (WAIT, [(*_waiting_key(each), *_waits(each)) for each in waiting]),
+            (GO_ON, [(*_waiting_key(each), each.stamp) for each in resumed if not each.account]),
+            (WAIT, [(*_waiting_key(each), *_waits(each)) for each in waiting if not each.account]),
+            (GO_ON_BY_ACCOUNT, [(*_waiting_key(each), each.stamp, each.account) for each in resumed if each.account]),
+            (WAIT_BY_ACCOUNT, [(*_waiting_key(each), *_waits(each), each.account) for each in waiting if each.account]),
             (sqlite_changes.NOTE, sqlite_changes.rows(changes)),
         )
 
@@ -207,7 +228,7 @@ class SQLiteDeliveries(Deliveries):
 
     def waiting(self, lane: Lane) -> list[Waiting]:
         with self._db.read() as db:
-            rows = fetched(db, WAITING_COLUMNS, WAITING, (lane.channel, lane.partition))
+            rows = fetched(db, ACCOUNT_COLUMNS, WAITING, (lane.channel, lane.partition) * 2)
         return [Waiting(lane, *row) for row in rows]
 
     def waiting_counts(self, lanes: Sequence[Lane]) -> dict[Lane, int]:

@@ -44,7 +44,7 @@ class Fetcher:
             return
         lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
         try:
-            _carry(opened, lifecycle, file, self._live.in_force(file.channel).channel)
+            _carry(opened, lifecycle, file, self._live.reading(file.channel, file.account))
         except Permanent as failure:
             if isinstance(failure, Refused):
                 metrics.FETCHES_REFUSED.of(file.channel, failure.detail).add()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 from contextlib import aclosing
+from functools import cache
 from typing import Protocol
 
 from chat4all.model.backoff import Backoff
@@ -13,11 +14,11 @@ from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore, Waiting
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.bounds import BOUNDS, Bounds
-from tasks.lanes.keys import Keys, place_of
+from tasks.lanes.keys import Keys, account_of, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Outcome, Wait
-from tasks.lanes.timetable import Key, key_of
+from tasks.lanes.timetable import Key, key_of, waits_at
 from tasks.lanes.waiting_rows import Finder
 from tasks.lanes.window import Window
 from tasks.lanes.writer import Ended, Resumed, Waits
@@ -33,7 +34,7 @@ Writes = list["asyncio.Future[None]"]
 
 
 class Attempts(Protocol):
-    """What a lane needs of a sender."""
+    """What a lane needs of the sender of an account."""
 
     @property
     def opened(self) -> bool:
@@ -53,6 +54,19 @@ class Attempts(Protocol):
         ...
 
 
+class Ways(Protocol):
+    """What a lane needs of its channel: the sender of each account."""
+
+    @property
+    def several(self) -> bool:
+        """Whether the channel sends from more than one account."""
+        ...
+
+    def of(self, account: str) -> Attempts:
+        """The sender of this account; empty: the environment's."""
+        ...
+
+
 class Deliverer:
     """Serves keys as `Keys` gives them out. Lives on its lane's loop; the store is called in threads."""
 
@@ -63,13 +77,13 @@ class Deliverer:
         window: Window,
         writes: LaneWrites,
         store: MessageStore,
-        sender: Attempts,
+        ways: Ways,
         executor: Executor,
         bounds: Bounds = BOUNDS,
     ) -> None:
         self._bounds = bounds
         self._hold, self._keys, self._window, self._writes = hold, keys, window, writes
-        self._store, self._sender, self._executor = store, sender, executor
+        self._store, self._ways, self._executor = store, ways, executor
         self.serving: dict[Key, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,18 +109,18 @@ class Deliverer:
 
     def serve(self) -> None:
         """Begin with the keys whose turn it is, and come back at the time of the next."""
-        now, closed_ms = now_ms(), self._closed_ms()
+        now, closed = now_ms(), cache(self._closed_ms)
         loop = asyncio.get_running_loop()
-        while self._hold.goes_on() and (key := self._keys.next(now, closed_ms)):
+        while self._hold.goes_on() and (key := self._keys.next(now, closed)):
             self.serving[key] = loop.create_task(self._serve(key))
         if self._timer:
             self._timer.cancel()
-        at, self._timer = self._keys.next_at(closed_ms), None
+        at, self._timer = self._keys.next_at(closed), None
         if at is not None and self._hold.goes_on():
             self._timer = loop.call_later(max(0, at - now) / 1000 + 0.001, self.serve)
 
-    def _closed_ms(self) -> int | None:
-        closed_s = self._sender.closed_s()
+    def _closed_ms(self, account: str) -> int | None:
+        closed_s = self._ways.of(account).closed_s()
         return int(closed_s * 1000) + 1 if closed_s else None if closed_s is None else 0
 
     async def _serve(self, key: Key) -> None:
@@ -138,9 +152,10 @@ class Deliverer:
         """Deliver a key's rows: those in memory, else those that were passed over while the lane was read."""
         waiting = None if self._keys.head(key) else self._keys.waiting(key)
         refusals, writes = waiting.refusals if waiting else 0, Writes()
+        sender = self._ways.of(account_of(key))
         async with aclosing(self._passed_over(waiting, writes) if waiting else self._in_memory(key)) as rows:
             async for row in rows:
-                outcome = await self._sender.attempt(row, refusals, self._hold)
+                outcome = await sender.attempt(row, refusals, self._hold)
                 if isinstance(outcome, Wait):
                     # Not before all rows before it are known to be ended.
                     await asyncio.gather(*writes)
@@ -192,8 +207,7 @@ class Deliverer:
         """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
         noted = self._writes.write(wait.write) if wait.write else None
         if self._hold.goes_on():
-            place = Waiting(self._hold.lane, *key, *place_of(row), wait.at, wait.refusals)
-            waiting = self._writes.stamped(place)
+            waiting = self._writes.stamped(waits_at(self._hold.lane, key, place_of(row), wait.at, wait.refusals))
             self._keys.wait(waiting, wait.ends)
             await self._writes.write(Waits([waiting]))
         if noted:

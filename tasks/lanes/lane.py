@@ -19,7 +19,7 @@ from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting
 from chat4all.telemetry import logs
 from tasks.lanes.bounds import BOUNDS, Bounds
-from tasks.lanes.deliverer import Attempts, Deliverer
+from tasks.lanes.deliverer import Deliverer, Ways
 from tasks.lanes.keys import Keys, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
@@ -47,18 +47,18 @@ class LaneWork:
         hold: Hold,
         store: MessageStore,
         writer: Writer,
-        sender: Attempts,
+        ways: Ways,
         executor: Executor,
         bounds: Bounds = BOUNDS,
     ) -> None:
         """`state` was read after the lane was taken."""
         self._bounds = bounds
-        self._hold, self._store, self._sender, self._executor = hold, store, sender, executor
+        self._hold, self._store, self._ways, self._executor = hold, store, ways, executor
         self._news = asyncio.Event()
         self._window = Window(state.fanned, state.cursor)
-        self._keys = Keys(hold.lane, bounds)
+        self._keys = Keys(hold.lane, bounds, lambda: ways.several)
         self._writes = LaneWrites(hold, self._window, writer, self._news.set)
-        self.deliverer = Deliverer(hold, self._keys, self._window, self._writes, store, sender, executor, bounds)
+        self.deliverer = Deliverer(hold, self._keys, self._window, self._writes, store, ways, executor, bounds)
         self._cursor_at = 0.0
 
     def fanned(self, seq: int) -> None:
@@ -139,7 +139,7 @@ class LaneWork:
     async def _read(self) -> None:
         """Take in rows while there are any and there is room; write down the keys that have too many."""
         window, most = self._window, self._bounds.read_rows
-        while self._keys.rows < self._bounds.in_memory and window.has_unread and self._hold.goes_on():
+        while self._keys.has_place() and window.has_unread and self._hold.goes_on():
             up_to = window.fanned
             rows = await in_thread(self._executor, self._store.lane_rows, self._hold.lane, window.read, up_to, most)
             overflow = [(row, waiting) for row in rows if (waiting := self._take(row))]
@@ -150,7 +150,7 @@ class LaneWork:
 
     def _take(self, row: Delivery) -> Waiting | None:
         """Take in a row. What is to be written down, if its key waits from it on: it is open until that is done."""
-        if row.facts.ended and self._sender.opened:
+        if row.facts.ended and self._ways.of(row.account).opened:
             self._tell_again(row)
             return None
         if self._keys.covers(row):
@@ -160,7 +160,7 @@ class LaneWork:
 
     def _tell_again(self, row: Delivery) -> None:
         """An ended row behind the cursor: whoever ended it may have died before it did what follows."""
-        again = self._sender.told_again(row)
+        again = self._ways.of(row.account).told_again(row)
         if again:
             self._window.take(row.key.seq)
             self._writes.end(row, again)

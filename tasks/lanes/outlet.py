@@ -1,15 +1,15 @@
-"""The sender of a channel, opened when it is first needed. While its account cannot be used, only its own deliveries wait."""
+"""The senders of accounts, opened when they are first needed. While one cannot be used, only its own deliveries wait."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Temporary
 from chat4all.model.signals import Signal
-from chat4all.services.accounts.live import PAUSED, REMOVED, SEALED, InForce, LiveChannels
+from chat4all.services.accounts.live import PAUSED, REMOVED, SEALED, UNKNOWN, InForce, LiveChannels
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
 from tasks.lanes.attempt import Sender
@@ -26,14 +26,18 @@ AGAIN_S = 30.0
 UNREAD_S = 1.0
 # How often to look whether an account that is held back still is.
 HELD_S = 1.0
-WHY = {PAUSED: "the account is paused", SEALED: "no key opens the account's credentials"}
+WHY = {
+    PAUSED: "the account is paused",
+    SEALED: "no key opens the account's credentials",
+    UNKNOWN: "nobody knows the account",
+}
 
 
 class Outlet:
-    """The sender of a channel, opened when it is first needed and tried again until that succeeds.
+    """The sender of an account, opened when it is first needed and tried again until that succeeds.
 
-    `standing`: which account is in force; None: for ever the one that was opened. When it is another one, what was begun is
-    finished with the sender that began it.
+    `standing`: how it stands with the account; None: for ever as it was opened. When it has other credentials, what was begun
+    is finished with the sender that began it.
     """
 
     def __init__(
@@ -78,9 +82,9 @@ class Outlet:
         """Try a delivery once; without an account it waits, and ends when it is too old."""
         sender = self.sender if self.opened else None
         if sender and (row.facts.ended or not self.stopped_by):
-            if self._was_removed(row):
-                return refused(row, REMOVED, "the account that it was to be sent from was removed")
             return await self._tried(sender, row, refusals, hold)
+        if sender and self.stopped_by == REMOVED:
+            return refused(row, REMOVED, "the account that it was to be sent from was removed")
         ends = ends_of(row, self._settings)
         if now_ms() >= ends and not row.facts.ended:
             return refused(row, "expired", WHY.get(self.stopped_by, "the account could not be opened"))
@@ -95,10 +99,6 @@ class Outlet:
             self._attempts[sender] -= 1
             if sender is not self.sender and not self._attempts[sender]:
                 self._let_go(sender)
-
-    def _was_removed(self, row: Delivery) -> bool:
-        removed_at = self._standing().removed_at if self._standing else 0
-        return row.accepted_at <= removed_at and not row.facts.ended
 
     def _outdated(self) -> Sender | None:
         """The sender that there was, where another account, or the same with other credentials, is in force by now."""
@@ -131,7 +131,7 @@ class Outlet:
     def closed_s(self) -> float | None:
         """As the sender has it. Without one all goes through, to be written down."""
         if self.stopped_by:
-            return HELD_S
+            return None if self.stopped_by == REMOVED else HELD_S
         return self.sender.throttle.closed_s() if self.sender else None
 
     def show(self, signal: Signal) -> None:
@@ -152,37 +152,86 @@ class Outlet:
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
 
+class Ways:
+    """A channel's ways out: an outlet for each account that something is sent from."""
+
+    def __init__(self, channel: str, opens: Callable[[str], Outlet], live: LiveChannels | None = None) -> None:
+        """`opens` makes the outlet of an account; empty: the environment's."""
+        self.outlets: dict[str, Outlet] = {}
+        self._channel, self._opens, self._live = channel, opens, live
+
+    def of(self, account: str) -> Outlet:
+        """The account's way out."""
+        outlet = self.outlets.get(account)
+        if outlet is None:
+            outlet = self.outlets[account] = self._opens(account)
+        return outlet
+
+    @property
+    def several(self) -> bool:
+        """Whether the channel sends from more than one account: then none may take all places."""
+        return len(self.outlets) > 1 or (self._live is not None and self._live.has_several(self._channel))
+
+
 class Outlets:
-    """The ways out of this process, one for each channel that was asked for."""
+    """The ways out of this process, of each channel that was asked for."""
 
-    def __init__(self, settings: Settings, opens: Callable[[str], Sender], live: LiveChannels | None = None) -> None:
-        """`opens` gives a channel's sender; whatever it raises, the account could not be opened. `live`: closed with them."""
+    def __init__(self, settings: Settings, opens: Callable[[str, str], Sender], live: LiveChannels | None = None) -> None:
+        """`opens` gives the sender of an account; whatever it raises, it could not be opened. `live`: closed with them."""
         self._settings, self._opens, self._live = settings, opens, live
-        self._outlets: dict[str, Outlet] = {}
+        self._ways: dict[str, Ways] = {}
 
-    def of(self, channel: str) -> Outlet:
-        """The channel's way out."""
-        if channel not in self._outlets:
-            live = self._live
-            standing = (lambda: live.in_force(channel)) if live else None
-            self._outlets[channel] = Outlet(channel, self._settings, lambda: self._opens(channel), standing=standing)
-        return self._outlets[channel]
+    def of(self, channel: str) -> Ways:
+        """The channel's ways out."""
+        if channel not in self._ways:
+            self._ways[channel] = Ways(channel, lambda account: self._outlet(channel, account), self._live)
+        return self._ways[channel]
+
+    def _outlet(self, channel: str, account: str) -> Outlet:
+        live = self._live
+        standing = (lambda: live.of(channel, account)) if live else None
+        return Outlet(channel, self._settings, lambda: self._opens(channel, account), standing=standing)
+
+    def show(self, signal: Signal) -> None:
+        """Show something in passing, or drop it. On the loop; does not block."""
+        self.of(signal.channel).of(self._account(signal)).show(signal)
+
+    def _account(self, signal: Signal) -> str:
+        if self._live is None:
+            return ""
+        named = self._live.named(signal.channel, signal.account) if signal.account else None
+        return (named or self._live.in_force(signal.channel)).account_id
+
+    def _all(self) -> list[tuple[str, Outlet]]:
+        return [(channel, each) for channel, ways in list(self._ways.items()) for each in list(ways.outlets.values())]
 
     def senders(self) -> list[tuple[str, Sender]]:
         """Those that could be opened, by channel."""
-        return [(channel, each.sender) for channel, each in list(self._outlets.items()) if each.sender]
+        return [(channel, each.sender) for channel, each in self._all() if each.sender]
 
     def unopened(self) -> dict[str, bool]:
-        """Whether each channel's account could not be opened."""
-        return {channel: each.sender is None or each.stopped_by == SEALED for channel, each in list(self._outlets.items())}
+        """Whether an account of each channel could not be opened."""
+        return _any((channel, each.sender is None or each.stopped_by in {SEALED, UNKNOWN}) for channel, each in self._all())
 
     def paused(self) -> dict[str, bool]:
-        """Whether each channel's account is paused."""
-        return {channel: each.stopped_by == PAUSED for channel, each in list(self._outlets.items())}
+        """Whether an account of each channel is paused."""
+        return _any((channel, each.stopped_by == PAUSED) for channel, each in self._all())
+
+    def broken(self) -> dict[str, bool]:
+        """Whether the breaker of an account of each channel is open."""
+        return _any((channel, each.throttle.breaker.is_open) for channel, each in self.senders())
 
     async def close(self) -> None:
         """Let go of their connections."""
-        for each in self._outlets.values():
+        for _, each in self._all():
             await each.close()
         if self._live:
             self._live.close()
+
+
+def _any(said: Iterable[tuple[str, bool]]) -> dict[str, bool]:
+    """By channel, whether it is said of one of its accounts."""
+    found: dict[str, bool] = {}
+    for channel, is_so in said:
+        found[channel] = found.get(channel, False) or is_so
+    return found

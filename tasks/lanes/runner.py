@@ -53,7 +53,7 @@ class LaneRunner:
         live = LiveChannels(parts.settings, parts.store, opens)
         self.outlets = Outlets(
             parts.settings,
-            lambda channel: Sender(parts, live.in_force(channel).channel, writer, self._executor),
+            lambda channel, account: Sender(parts, live.of(channel, account).channel, writer, self._executor),
             live,
         )
         self._loop = uvloop.new_event_loop()
@@ -69,7 +69,7 @@ class LaneRunner:
         metrics.LANES_HELD.from_(lambda: _by_channel((lane.channel, 1) for lane in list(self._works)))
         metrics.IN_MEMORY.from_(lambda: _by_channel((lane.channel, work.rows) for lane, work in list(self._works.items())))
         metrics.IN_FLIGHT.from_(lambda: _by_channel((name, each.calls.under_way) for name, each in self.outlets.senders()))
-        metrics.BREAKER_OPEN.from_(lambda: {(name,): each.throttle.breaker.is_open for name, each in self.outlets.senders()})
+        metrics.BREAKER_OPEN.from_(lambda: {(name,): is_open for name, is_open in self.outlets.broken().items()})
         metrics.ACCOUNT_UNOPENED.from_(lambda: {(name,): unopened for name, unopened in self.outlets.unopened().items()})
         metrics.ACCOUNT_PAUSED.from_(lambda: {(name,): paused for name, paused in self.outlets.paused().items()})
         self._thread.start()
@@ -117,7 +117,7 @@ class LaneRunner:
         if self._stopping:
             came_to(signal, "dropped")
         else:
-            self.outlets.of(signal.channel).show(signal)
+            self.outlets.show(signal)
 
     async def _finish(self, patience_s: float) -> None:
         self._stopping = True
@@ -150,8 +150,8 @@ class LaneRunner:
         lane = hold.lane
         try:
             state = await self._leases.state(lane)
-            outlet = self.outlets.of(lane.channel)
-            work = LaneWork(state, hold, self._parts.store, self._writer, outlet, self._executor)
+            ways = self.outlets.of(lane.channel)
+            work = LaneWork(state, hold, self._parts.store, self._writer, ways, self._executor)
             self._works[lane] = work
             await work.run(self._parts.settings.linger_ms / 1000)
         finally:

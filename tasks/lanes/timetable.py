@@ -2,14 +2,22 @@
 
 from heapq import heappop, heappush
 
+from chat4all.model.deliveries import Lane
 from chat4all.ports import Waiting
 
-Key = tuple[str, str]
+# A conversation, an address, and the account that is sent from.
+Key = tuple[str, str, str]
 
 
 def key_of(waiting: Waiting) -> Key:
     """The key that waits, within its lane."""
-    return (waiting.conversation_id, waiting.address)
+    return (waiting.conversation_id, waiting.address, waiting.account)
+
+
+def waits_at(lane: Lane, key: Key, place: tuple[int, int], retry_at: int, refusals: int = 0) -> Waiting:
+    """That a key of this lane waits at a place: seq, and index."""
+    conversation_id, address, account = key
+    return Waiting(lane, conversation_id, address, *place, retry_at, refusals, account=account)
 
 
 class Timetable:

@@ -53,7 +53,8 @@ class Finder:
             delivery_key(message, slot, first.lane.partition)
             for message in page
             for slot in slots(message)
-            if (slot.recipient.channel, slot.recipient.address) == (first.lane.channel, first.address)
+            if (slot.recipient.channel, slot.recipient.address, slot.recipient.account)
+            == (first.lane.channel, first.address, first.account)
             and place <= (message.seq, slot.index) <= limit
         ]
         found = self._store.deliveries(keys) if keys else {}
@@ -74,7 +75,7 @@ class Finder:
         mine = [
             row
             for row in page
-            if (row.conversation_id, row.address) == (first.conversation_id, first.address)
+            if (row.conversation_id, row.address, row.account) == (first.conversation_id, first.address, first.account)
             and (row.key.seq, row.key.index) <= limit
         ]
         return Found(mine, _after(page[-1].key.seq, page[-1].key.index + 1, limit) if len(page) == self._scan else None)

@@ -183,10 +183,10 @@ def write_all(
 
 def last_words(writes: Sequence[Write]) -> tuple[list[Waiting], list[Waiting]]:
     """Which keys wait and which no longer do, by the newest word about each."""
-    last: dict[tuple[Lane, str, str], tuple[bool, Waiting]] = {}
+    last: dict[tuple[Lane, str, str, str], tuple[bool, Waiting]] = {}
     for write in writes:
         for each in write.keys if isinstance(write, (Waits, Resumed)) else ():
-            key = (each.lane, each.conversation_id, each.address)
+            key = (each.lane, each.conversation_id, each.address, each.account)
             if key not in last or last[key][1].stamp < each.stamp:
                 last[key] = (isinstance(write, Waits), each)
     said = list(last.values())

@@ -190,7 +190,7 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
         first.message,
         message_id=resend_message_id(str(row.key), wish.replay_id or f"after {row.facts.resent_as}"),
         accepted_at=at,
-        recipients=(Recipient(row.user_id, channel, address),),
+        recipients=(Recipient(row.user_id, channel, address, account=row.account),),
         renditions=(),
         payload=row.payload,
         sender_name=row.sender_name,

@@ -39,6 +39,7 @@ def message_event(message: Message, partitions: int) -> Event:
             accepted_at_ms=message.accepted_at,
             members_version=message.members_version,
             channels=sorted({each.channel for each in message.recipients}),
+            account_ids=_accounts(message),
             sender_name=message.sender_name,
         )
     )
@@ -55,6 +56,13 @@ def message_event(message: Message, partitions: int) -> Event:
         trace=recorded(message.trace),
         message_id=message.message_id,
     )
+
+
+def _accounts(message: Message) -> list[str]:
+    """Those that it goes out from, unless that is the environment's alone."""
+    if not any(each.account for each in message.recipients):
+        return []
+    return sorted({each.account or each.channel for each in message.recipients})
 
 
 def _more(message: Message) -> pb.MessageEvent:
@@ -84,6 +92,7 @@ def _origin(origin: Origin) -> pb.Origin:
         provider_at_ms=origin.at,
         app=origin.app,
         group_id=origin.group_id,
+        account_id=origin.account_id,
     )
 
 
@@ -121,6 +130,7 @@ def state_event(delivery: Delivery, at: int, partitions: int) -> Event:
             channel=delivery.key.lane.channel,
             state=now.value,
             reason=reason(delivery.facts),
+            account_id=delivery.account,
         ),
     )
     return Event(

@@ -53,6 +53,7 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             first_index=message.resend_index,
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
+            account=recipient.account,
             asks=isinstance(message.payload, Choices | Poll),
             about=aims.pointer(message, recipient, partitions) if aims and not slot.part else None,
         )

@@ -173,10 +173,12 @@ def _pointer(target: Message, recipient: Recipient, partitions: int) -> Pointer:
     """The target as this recipient of another message knows it, with its words."""
     said, origin = target.payload, target.origin
     words, is_file = _asked(said)[:WORDS_MOST], isinstance(said, Media | Album)
-    if origin and (origin.channel, origin.address) == (recipient.channel, recipient.address):
+    # An account knows no other's messages.
+    there = (recipient.channel, recipient.address, recipient.account)
+    if origin and (origin.channel, origin.address, origin.account_id) == there:
         return Pointer(target.message_id, words, (origin.provider_id,), is_file=is_file)
     partition = partition_of(target.conversation_id, partitions)
-    keys = keys_to(target, [(recipient.channel, recipient.address)], partition)
+    keys = keys_to(target, [there[:2]], partition, recipient.account)
     return Pointer(target.message_id, words, (), tuple(map(str, keys)), is_file)
 
 
@@ -289,7 +291,7 @@ def _recipients(message: Message, target: Message, readers: Mapping[str, Members
     if message.origin and message.origin.app:
         return ()
     came = target.origin
-    home = [Recipient(target.sender, came.channel, came.address)] if came and not came.app else []
+    home = [Recipient(target.sender, came.channel, came.address, account=came.account_id)] if came and not came.app else []
     numbers = message.by_channel
     everybody = (*target.recipients, *home)
     left = readers.get(message.conversation_id) if not isinstance(message.payload, Deletion) else None
@@ -298,4 +300,4 @@ def _recipients(message: Message, target: Message, readers: Mapping[str, Members
         for each in everybody
         if each.user_id != message.sender and (left is None or left.may_read(each.user_id, message.members_version))
     ]
-    return tuple({(each.channel, each.address): each for each in there if each.address}.values())
+    return tuple({(each.channel, each.address, each.account): each for each in there if each.address}.values())

@@ -1,6 +1,7 @@
 """What filters ask that no event says itself: labels, and what account a channel sends from. Read only where one asks."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chat4all.channels import CHANNELS
@@ -31,13 +32,15 @@ class Knowledge:
         if names and any(each.labels for each in filters):
             handlings = await ask(lambda: self._store.handlings(names))
         if any(each.accounts for each in filters):
-            accounts = await ask(lambda: {name: self._accounts(name) for name in CHANNELS})
+            accounts = await ask(self._accounts)
         return Known({name: each.labels for name, each in handlings.items()}, accounts)
 
-    def _accounts(self, channel: str) -> frozenset[str]:
-        """The account that a channel sends from: as the provider calls it, and as we do."""
-        try:
-            found = self._live.in_force(channel)
-        except SettingsError:
-            return frozenset()
-        return frozenset({found.channel.account.account_id, found.account.account_id if found.account else ""} - {""})
+    def _accounts(self) -> dict[str, frozenset[str]]:
+        """What each account is called: by us, and by the provider. The environment's by its channel's name."""
+        found: dict[str, frozenset[str]] = {}
+        for channel in CHANNELS:
+            with suppress(SettingsError):
+                used = self._live.used(channel)
+                names = {each.account_id or channel: each.provider_account_id for each in used}
+                found |= {account: frozenset({account, name}) for account, name in names.items()}
+        return found

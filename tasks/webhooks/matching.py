@@ -16,7 +16,10 @@ ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "
 
 
 class Known(Struct, frozen=True):
-    """What events do not say. `labels`: of conversations. `accounts`: by channel, what that account is called."""
+    """What events do not say. `labels`: of conversations. `accounts`: by account_id, all that the account is called.
+
+    The environment's account has its channel's name for an id.
+    """
 
     labels: Mapping[str, Collection[str]] = {}
     accounts: Mapping[str, Collection[str]] = {}
@@ -47,7 +50,7 @@ def passes(asked: Filter, event: Event, known: Known = Known()) -> bool:  # noqa
     sent, came = places(event)
     if asked.channels and not {*sent, came.channel} & set(asked.channels):
         return False
-    return not asked.accounts or bool(accounts(sent, came, known) & set(asked.accounts))
+    return not asked.accounts or bool(accounts(event, known) & set(asked.accounts))
 
 
 def places(event: Event) -> tuple[Collection[str], pb.Origin]:
@@ -63,8 +66,11 @@ def places(event: Event) -> tuple[Collection[str], pb.Origin]:
     return read.message.channels, read.message.origin
 
 
-def accounts(sent: Collection[str], came: pb.Origin, known: Known) -> set[str]:
-    """What its accounts are called. What came says its account; what goes is sent from the channel's."""
-    found = {name for channel in sent for name in known.accounts.get(channel, ())}
-    here = set(known.accounts.get(came.channel, ()))
-    return found | ({came.account} if came.account else set()) | (here if came.account in here else set())
+def accounts(event: Event, known: Known) -> set[str]:
+    """What its accounts are called: of what goes those that send it, of what came the one that it came to."""
+    sent, came = places(event)
+    read = pb.Event.FromString(event.body)
+    chosen = [read.state.account_id] if read.state.account_id else read.message.account_ids
+    found = {name for each in chosen or sent for name in known.accounts.get(each, ())}
+    here = known.accounts.get(came.account_id or came.channel, ())
+    return found | ({came.account} - {""}) | set(here if came.account_id or came.account in here else ())

@@ -164,7 +164,7 @@ async def test_a_press_is_told_to_a_worker(place: Place) -> None:
         await place.write("", content={"type": "answer", "target": f"123456:{number}", "option": "r"})
         await until(lambda: len(place.wakes.signals) == 1)
     [press_id] = telegram.chats.presses
-    assert (place.texts(), place.wakes.signals) == (["Rye"], [Signal("telegram", PRESSED, "123456", press_id)])
+    assert (place.texts(), place.wakes.signals) == (["Rye"], [Signal("telegram", PRESSED, "123456", press_id, "1000000001")])
 
 
 async def test_nothing_is_acknowledged_before_it_is_durable(place: Place) -> None:

@@ -1,5 +1,7 @@
 """Lanes of every message store: positions that only grow, the lease, and keys that wait."""
 
+from msgspec import structs
+
 from chat4all.model.deliveries import Lane
 from chat4all.ports import LaneState, Lease, MessageStore, Waiting, stamps_of
 from tests.contracts.stores import lane
@@ -144,3 +146,24 @@ def test_lanes_are_due_when_a_keys_time_has_come(store: MessageStore) -> None:
     assert store.due([here, quiet], 100) == [here]
     assert sorted(store.due([here, there, quiet], 100)) == sorted([here, there])
     assert store.due([], 100) == []
+
+
+def test_keys_of_different_accounts_wait_apart(store: MessageStore) -> None:
+    """One conversation and address, two accounts and the environment's: each has its own row, and all are told together."""
+    here = lane()
+    keys = {name: structs.replace(waiting(here, seq=seq, retry_at=at), account=name) for name, seq, at in WAITS}
+    store.record({}, waiting=list(keys.values()))
+    assert store.waiting(here) == [keys["a"], keys[""], keys["b"]]
+    assert store.waiting_counts([here]) == {here: 3}
+    assert (store.due([here], 49), store.due([here], 50)) == ([], [here])
+    later = structs.replace(keys["b"], seq=8, retry_at=500, stamp=keys["b"].stamp + 1)
+    store.record({}, waiting=[later], resumed=[structs.replace(keys["a"], stamp=keys["a"].stamp + 1)])
+    assert store.waiting(here) == [keys[""], later]
+    assert (store.due([here], 99), store.due([here], 100)) == ([], [here])
+    store.record({}, waiting=[keys["b"]], resumed=[structs.replace(keys[""], stamp=keys[""].stamp + 1)])
+    assert store.waiting(here) == [later]
+    assert store.waiting_counts([here]) == {here: 1}
+    assert (store.due([here], 499), store.due([here], 500)) == ([], [here])
+
+
+WAITS = (("", 6, 100), ("a", 5, 200), ("b", 7, 50))

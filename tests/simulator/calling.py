@@ -24,9 +24,9 @@ async def ask(world: World, channel: str, path: str) -> tuple[int, dict[str, Any
         return answer.status, await answer.json()
 
 
-async def bot(world: World, method: str, **given: Any) -> tuple[int, dict[str, Any]]:
-    """A method of the bot, with JSON; (status, answer)."""
-    url = f"{world.url('telegram')}/bot1000000001:{world.secret('telegram_token')}/{method}"
+async def bot(world: World, method: str, of: str = "1000000001", **given: Any) -> tuple[int, dict[str, Any]]:
+    """A method of a bot, with JSON; (status, answer)."""
+    url = f"{world.url('telegram')}/bot{of}:{world.secret('telegram_token')}/{method}"
     async with world.session.post(url, json=given) as answer:
         return answer.status, await answer.json()
 

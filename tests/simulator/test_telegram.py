@@ -52,7 +52,12 @@ def test_numbers_are_given_once_whatever_is_killed(tmp_path: Path) -> None:
 
 async def test_a_webhook_is_kept_and_told(world: World) -> None:
     """getWebhookInfo says what setWebhook was given, and nothing of it after deleteWebhook."""
-    given = {"url": HOOK, "max_connections": 7, "allowed_updates": ["message", "callback_query"], "ip_address": "192.0.2.1"}
+    given: dict[str, Any] = {
+        "url": HOOK,
+        "max_connections": 7,
+        "allowed_updates": ["message", "callback_query"],
+        "ip_address": "192.0.2.1",
+    }
     assert (await bot(world, "setWebhook", **given, secret_token="abc"))[1]["result"] is True
     _, answer = await bot(world, "getWebhookInfo")
     assert answer["result"] == given | {"has_custom_certificate": False, "pending_update_count": 0}
@@ -77,6 +82,32 @@ async def test_updates_go_where_the_webhook_is(world: World) -> None:
     assert (came[0][0], came[1][1]["message"]["text"]) == ("quiet-word", "olá")
     _, answer = await bot(world, "getWebhookInfo")
     assert "500" in answer["result"]["last_error_message"]
+
+
+async def test_each_bot_has_a_webhook_of_its_own(world: World) -> None:
+    """What is written to one goes there, with its secret; what it sends is its own. Others are told nothing of it."""
+    came: list[tuple[str, str, str]] = []
+
+    async def hook(request: Any) -> web.Response:
+        said = await request.json()
+        assert set(said) == {"update_id", "message"}
+        came.append((request.path, request.headers["X-Telegram-Bot-Api-Secret-Token"], said["message"]["text"]))
+        return web.Response()
+
+    async with serving(hook) as url:
+        for name in ("7", "8"):
+            await bot(world, "setWebhook", of=name, url=f"{url}/{name}", secret_token=f"secret-{name}")
+            await world.says("telegram", "123456", f"to {name}", account=name)
+        await until(lambda: len(came) == 2)
+    assert sorted(came) == [(f"/{name}", f"secret-{name}", f"to {name}") for name in ("7", "8")]
+    assert (await bot(world, "getMe", of="7"))[1]["result"]["id"] == 7
+    assert (await bot(world, "getWebhookInfo", of="7"))[1]["result"]["url"].endswith("/7")
+    for name in ("7", "1000000001"):
+        await bot(world, "sendMessage", of=name, chat_id=123456, text=f"from {name}")
+    assert [(each["text"], each["account"]) for each in await world.sent(channel="telegram")] == [
+        ("from 7", "7"),
+        ("from 1000000001", "1000000001"),
+    ]
 
 
 async def test_only_wanted_updates_come(world: World) -> None:

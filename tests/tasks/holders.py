@@ -18,7 +18,7 @@ from tasks.lanes.outlet import Outlet
 from tasks.lanes.writer import Writer
 from tasks.resources import Parts
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import World, release, take
+from tests.tasks.world import Alone, World, release, take
 
 LANE = Lane("whatsapp", 0)
 # What a call of a frozen process waits for at most, so that a failing test ends.
@@ -91,7 +91,7 @@ class Process:
         """Take the lane, whoever has it, work until it is idle, and release it if it is still ours."""
         store = self.road.store
         state, self.hold = take(store, LANE, self.name)
-        self.lane = LaneWork(state, self.hold, self.store, self.writer, self.outlet, self.pool, self.bounds)
+        self.lane = LaneWork(state, self.hold, self.store, self.writer, Alone(self.outlet), self.pool, self.bounds)
         await self.lane.run(linger_s)
         if self.hold.valid():
             self.hold.end()

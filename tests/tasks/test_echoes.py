@@ -17,7 +17,7 @@ from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Writer
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import message, new_id, release, take, threads, whatsapp, world
+from tests.tasks.world import Alone, message, new_id, release, take, threads, whatsapp, world
 
 PEOPLE, MESSAGES = 4, 60
 
@@ -72,7 +72,7 @@ async def test_no_echo_of_ours_is_taken_for_a_colleagues(tmp_path: Path) -> None
             writing = asyncio.create_task(writer.run())
             lane, sender = Lane("whatsapp", 0), Open(road.parts, channel, writer, executor)
             state, hold = take(road.store, lane, "holder")
-            await LaneWork(state, hold, road.store, writer, sender, executor).run(0.3)
+            await LaneWork(state, hold, road.store, writer, Alone(sender), executor).run(0.3)
             release(road.store, hold)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from chat4all.model.content import Text
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
-from chat4all.ports import Waiting
 from tasks.lanes.bounds import Bounds
 from tasks.lanes.keys import Keys, key_of_row, place_of
-from tasks.lanes.timetable import Key
+from tasks.lanes.timetable import Key, waits_at
 from tasks.lanes.window import Place
 
 LANE = Lane("whatsapp", 0)
@@ -86,7 +85,7 @@ class KeysMachine(RuleBasedStateMachine):
         if mine.queue or mine.waits or mine.serving:
             return
         mine.waits, mine.retry_at, mine.at = (self.seq + later, 0), self.now + after, self.now + after
-        self.keys.wait(Waiting(LANE, *key, *mine.waits, mine.retry_at, 0))
+        self.keys.wait(waits_at(LANE, key, mine.waits, mine.retry_at))
 
     @rule(closed_ms=st.sampled_from([None, 0]))
     def one_is_given_out(self, closed_ms: int | None) -> None:
@@ -95,7 +94,7 @@ class KeysMachine(RuleBasedStateMachine):
         free = {key: each for key, each in self.model.items() if not each.serving}
         ready = {key for key, each in free.items() if each.queue and each.rests_until <= self.now}
         due = {key for key, each in free.items() if room and not each.queue and each.waits and each.at <= self.now}
-        given = self.keys.next(self.now, closed_ms)
+        given = self.keys.next(self.now, lambda _: closed_ms)
         if given is None:
             assert not ready
             assert not due
@@ -103,11 +102,11 @@ class KeysMachine(RuleBasedStateMachine):
             if room:
                 times += [each.at for each in free.values() if each.waits and not each.queue]
                 # A key that waits and is served, or has rows in memory, may wake the lane in vain; it is looked up afterwards.
-                asked = self.keys.next_at(closed_ms)
+                asked = self.keys.next_at(lambda _: closed_ms)
                 assert asked is None or asked > self.now
                 assert not times or (asked is not None and asked <= min(times))
             else:
-                assert self.keys.next_at(closed_ms) == min(times, default=None)
+                assert self.keys.next_at(lambda _: closed_ms) == min(times, default=None)
             return
         assert given in (ready or due)
         self.model[given].serving, self.model[given].looked_up = True, given not in ready
@@ -132,7 +131,7 @@ class KeysMachine(RuleBasedStateMachine):
         if not mine_left:
             return
         place = place_of(mine_left[0])
-        self.keys.wait(Waiting(LANE, *key, *place, self.now + after, 1))
+        self.keys.wait(waits_at(LANE, key, place, self.now + after, 1))
         assert self.keys.forget(key) == mine.queue
         mine.queue, mine.waits, mine.retry_at, mine.at = [], place, self.now + after, self.now + after
         self.ends_serving(key, 0)
@@ -189,7 +188,7 @@ def test_a_key_in_trouble_has_its_rows_read_anew_until_it_was_served() -> None:
     first, second = row(1, 1), row(1, 2)
     key = key_of_row(first)
     keys.add(first, 0)
-    assert keys.next(0, None) == key
+    assert keys.next(0, lambda _: None) == key
     assert keys.stale(key) == []
     assert [keys.failed(key, by_itself=each) for each in (False, True, True, False)] == [0, 1, 2, 2]
     assert keys.stale(key) == [first.key]
@@ -208,9 +207,9 @@ def test_a_key_in_trouble_has_its_rows_read_anew_until_it_was_served() -> None:
 def test_who_is_known_to_be_worth_sending_is_put_off_while_the_account_is_closed() -> None:
     """Without being looked up; the others are looked up, so that it is known when they end."""
     keys, known, unknown = Keys(LANE), key_of_row(row(1, 0)), key_of_row(row(2, 0))
-    keys.wait(Waiting(LANE, *known, 1, 0, 10, 1), ends=5000)
-    keys.wait(Waiting(LANE, *unknown, 2, 0, 20, 1))
-    assert keys.next(100, 50) == unknown
-    assert keys.next(100, 50) is None
-    assert keys.next_at(50) == 150
-    assert keys.next(150, None) == known
+    keys.wait(waits_at(LANE, known, (1, 0), 10, 1), ends=5000)
+    keys.wait(waits_at(LANE, unknown, (2, 0), 20, 1))
+    assert keys.next(100, lambda _: 50) == unknown
+    assert keys.next(100, lambda _: 50) is None
+    assert keys.next_at(lambda _: 50) == 150
+    assert keys.next(150, lambda _: None) == known

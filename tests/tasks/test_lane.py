@@ -25,7 +25,7 @@ from tasks.lanes.lane import LaneWork
 from tasks.lanes.lease import STAMPS_SPARED, Hold
 from tasks.lanes.outcome import Done, Outcome, Wait
 from tasks.lanes.writer import Ended, Sent, Tried, Writer
-from tests.tasks.world import World, granted, message, new_id, release, take, threads, until, whatsapp, world
+from tests.tasks.world import Alone, World, granted, message, new_id, release, take, threads, until, whatsapp, world
 
 PARTITIONS = 1
 
@@ -98,7 +98,7 @@ class Bench:
         store = self.road.store
         state, hold = take(store, Lane("whatsapp", 0), f"holder-{self._holds}", self.spared)
         self._hold = hold
-        await LaneWork(state, hold, store, self.writer, self.provider, self.executor, self.bounds).run(linger_s)
+        await LaneWork(state, hold, store, self.writer, Alone(self.provider), self.executor, self.bounds).run(linger_s)
         if hold.valid():
             assert release(store, hold)
 
@@ -416,7 +416,7 @@ async def test_a_lane_that_fails_leaves_nothing_under_way(bench: Bench) -> None:
     bench.road.faults.answer("lane_rows", page)
     say(bench, message(conversation(1), 1, to=[whatsapp(1)]))
     state, hold = take(bench.road.store, Lane("whatsapp", 0), "holder")
-    work = LaneWork(state, hold, bench.road.store, bench.writer, bench.provider, bench.executor)
+    work = LaneWork(state, hold, bench.road.store, bench.writer, Alone(bench.provider), bench.executor)
     working = asyncio.create_task(work.run(5))
     await began.wait()
     say(bench, message(conversation(2), 2, to=[whatsapp(2)]))

@@ -20,7 +20,7 @@ from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Writer
 from tasks.operations import resends
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import World, message, new_id, release, take, threads, whatsapp, world
+from tests.tasks.world import Alone, World, message, new_id, release, take, threads, whatsapp, world
 
 TALK = new_id("conversation", 1)
 PARTS = ("Ana: one", "two", "three")
@@ -62,7 +62,7 @@ class Bench:
         store, lane = self.road.store, Lane("whatsapp", 0)
         sender = Opened(self.road.parts, self.channel, self.writer, self.executor)
         state_now, hold = take(store, lane, "holder")
-        await LaneWork(state_now, hold, store, self.writer, sender, self.executor).run(linger_s)
+        await LaneWork(state_now, hold, store, self.writer, Alone(sender), self.executor).run(linger_s)
         assert release(store, hold)
 
     @property

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery, Facts
 from chat4all.ports import Account
-from chat4all.services.accounts.live import PAUSED, SEALED, InForce
+from chat4all.services.accounts.live import PAUSED, REMOVED, SEALED, UNKNOWN, InForce
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.outlet import Outlet
@@ -168,7 +168,7 @@ async def test_other_credentials_of_an_account_keep_to_its_pace(desk: Desk) -> N
         assert desk.outlet.closed_s() is None
 
 
-@pytest.mark.parametrize("why", [PAUSED, SEALED])
+@pytest.mark.parametrize("why", [PAUSED, SEALED, UNKNOWN])
 async def test_what_is_to_be_sent_waits_while_the_account_is_stopped(desk: Desk, why: str) -> None:
     """It is looked at again within a second, and goes out as soon as it may; what is too old ends meanwhile."""
     [row], channel = desk.rows(1), desk.now.channel
@@ -190,13 +190,16 @@ async def test_what_is_to_be_sent_waits_while_the_account_is_stopped(desk: Desk,
 
 
 async def test_what_was_to_be_sent_from_a_removed_account_fails(desk: Desk) -> None:
-    """What was accepted after that goes where the channel sends now."""
-    before, after = desk.rows(2)
-    desk.now = InForce(desk.now.channel, removed_at=before.accepted_at)
-    outcome = await desk.outlet.attempt(before, 0, granted())
+    """What had ended before is told as it ended."""
+    waits, sent = desk.rows(2)
+    desk.now = InForce(desk.now.channel, stopped_by=REMOVED)
+    outcome = await desk.outlet.attempt(waits, 0, granted())
     assert isinstance(outcome, Done)
     assert outcome.write
     assert outcome.write.facts.refused_reason == "account_removed"
-    assert isinstance(await desk.outlet.attempt(replace(after, accepted_at=before.accepted_at + 1), 0, granted()), Done)
+    again = await desk.outlet.attempt(replace(sent, facts=Facts(attempts=1, sent_at=5, provider_id="p")), 0, granted())
+    assert isinstance(again, Done)
+    assert again.write
+    assert again.write.facts.provider_id == "p"
     assert isinstance(desk.now.channel, Known)
-    assert len(desk.now.channel.arrived) == 1
+    assert desk.now.channel.arrived == []

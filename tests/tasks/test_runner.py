@@ -50,8 +50,9 @@ def start(road: World) -> Iterator[Callable[[Fake], LaneRunner]]:
         each.stop()
 
 
-def say(road: World, count: int, first: int = 0) -> None:
-    road.say(*[message(CONVERSATION, n, to=[whatsapp(n % 5)]) for n in range(first, first + count)])
+def say(road: World, count: int, first: int = 0, account: str = "") -> None:
+    people = [replace(whatsapp(n), account=account) for n in range(5)]
+    road.say(*[message(CONVERSATION, n, to=[people[n % 5]]) for n in range(first, first + count)])
     road.run()
 
 
@@ -84,7 +85,7 @@ def test_an_account_that_cannot_be_opened_is_shown(road: World) -> None:
 
     runner = LaneRunner(road.parts, opens)
     runner.start()
-    whatsapp_out, telegram = runner.outlets.of("whatsapp"), runner.outlets.of("telegram")
+    whatsapp_out, telegram = runner.outlets.of("whatsapp").of(""), runner.outlets.of("telegram").of("")
     assert [whatsapp_out.opened, telegram.opened] == [True, False]
     assert shown() == {"whatsapp": 0, "telegram": 1}
     settings["telegram"] = Fake()
@@ -100,7 +101,7 @@ def test_a_paused_account_is_shown_and_goes_on_when_it_is_resumed(road: World, s
     sealed = Seal(road.parts.settings).seal({"token": "t"})
     account = ConnectedAccount("a", "whatsapp", "1", sealed=sealed, state="paused")
     assert store.put_account(account, 0)
-    say(road, 10)
+    say(road, 10, account="a")
     start(channel).wake(LANE)
     wait_for(lambda: READERS[metrics.ACCOUNT_PAUSED]().get(("whatsapp",)))
     time.sleep(0.5)

@@ -401,3 +401,30 @@ def test_what_waits_is_due_when_an_endpoint_is_back(asked_s: float) -> None:
         endpoint.answered(answer)
     listener.hurry(now)
     assert listener.keys["c"].retry_at == (late if asked_s else now)
+
+
+SEVERAL = Known({}, {"whatsapp": {"whatsapp", "1065"}, "ours": {"ours", "4200"}})
+GOES_BY = [
+    (pb.Event(message=pb.MessageEvent(channels=["whatsapp"])), {"whatsapp", "1065"}),
+    (pb.Event(message=pb.MessageEvent(channels=["whatsapp"], account_ids=["ours"])), {"ours", "4200"}),
+    (
+        pb.Event(message=pb.MessageEvent(channels=["whatsapp"], account_ids=["ours", "whatsapp"])),
+        {*SEVERAL.accounts["whatsapp"], "ours", "4200"},
+    ),
+    (
+        pb.Event(message=pb.MessageEvent(origin=pb.Origin(channel="whatsapp", account="4200", account_id="ours"))),
+        {"ours", "4200"},
+    ),
+    (pb.Event(message=pb.MessageEvent(origin=pb.Origin(channel="whatsapp", account="1065"))), {"whatsapp", "1065"}),
+    (pb.Event(state=pb.StateEvent(channel="whatsapp", account_id="ours")), {"ours", "4200"}),
+    (pb.Event(state=pb.StateEvent(channel="whatsapp")), {"whatsapp", "1065"}),
+]
+
+
+@pytest.mark.parametrize(("said", "names"), GOES_BY)
+def test_of_several_accounts_each_hears_its_own(said: pb.Event, names: set[str]) -> None:
+    """By what we call it and by what the provider does; the environment's has its channel's name."""
+    kind = said.WhichOneof("kind") or ""
+    event = Event(kind, "c", 0, said.SerializeToString(), seq=1, subject="whatsapp:0:1:0" if kind == "state" else "")
+    everybody = set().union(*SEVERAL.accounts.values())
+    assert {name for name in everybody if passes(Filter(accounts=(name,)), event, SEVERAL)} == names

@@ -19,6 +19,7 @@ from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, St
 from chat4all.ports import EventLog, LaneState, Lease, MessageStore
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
+from tasks.lanes.deliverer import Attempts
 from tasks.lanes.lease import STAMPS_SPARED, Hold
 from tasks.resources import Parts, open_parts
 from tasks.stages.batches import Batches
@@ -53,6 +54,19 @@ def message(conversation: str, number: object, text: str = "hello", to: Sequence
 def whatsapp(number: int) -> Recipient:
     """A contact with a WhatsApp address."""
     return Recipient(f"contact-{number}", "whatsapp", f"+55119{number:08d}")
+
+
+class Alone:
+    """A lane's only sender, whatever the account."""
+
+    several = False
+
+    def __init__(self, sender: Attempts) -> None:
+        self._sender = sender
+
+    def of(self, account: str) -> Attempts:
+        """It."""
+        return self._sender
 
 
 class World:

@@ -12,11 +12,14 @@ NUMBER = {"display_phone_number": "+1 555", "verified_name": "Shop", "status": "
 
 
 class Provider:
-    """Knows one account of each kind. What a test changes of `wrong` is what is wrong there; `calls`: what was asked."""
+    """Knows one account of each kind, and `others` besides: bots, or by id.
+
+    What a test changes of `wrong` is what is wrong there; `calls`: what was asked."""
 
     def __init__(self) -> None:
         self.token, self.secret = "t0ken-of-the-provider", "app-s3cret-of-the-provider"
         self.account, self.bot = "4200", "77:b0t-token-of-the-provider"
+        self.others: list[str] = []
         self.wrong: dict[str, Any] = {}
         self.hook = {"url": ""}
         self.calls: list[str] = []
@@ -65,19 +68,23 @@ class Provider:
         proof = hmac.new(self.secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
         if query.get("appsecret_proof", proof) != proof:
             return 400, {"error": {"message": "Invalid appsecret_proof", "code": 100}}
-        if name != self.account:
+        if name not in (self.account, *self.others):
             return 400, {"error": {"message": "no", "code": 100, "error_subcode": 33}}
         if query.get("fields") == "whatsapp_business_account":
             return 200, {"whatsapp_business_account": {"id": self.wrong.get("business", "9")}}
         return 200, NUMBER | {"id": name, "name": "Shop"} | self.wrong.get("number", {})
 
     def _telegram(self, place: str) -> tuple[int, Any]:
-        if not place.startswith(f"/bot{self.bot}/"):
+        bot = next((each for each in (self.bot, *self.others) if place.startswith(f"/bot{each}/")), "")
+        if not bot:
             return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
         if place.endswith("/getWebhookInfo"):
             hook = {"has_custom_certificate": False, "pending_update_count": 0} | self.hook
             return 200, {"ok": True, "result": hook}
-        return 200, {"ok": True, "result": {"id": 77, "is_bot": True, "first_name": "Shop", "username": "shop_bot"}}
+        return 200, {
+            "ok": True,
+            "result": {"id": int(bot.partition(":")[0]), "is_bot": True, "first_name": "Shop", "username": "shop_bot"},
+        }
 
 
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management", "pages_messaging", "pages_manage_metadata"]

@@ -168,7 +168,7 @@ def test_a_press_is_answered_when_it_is_durable(gateway: Driver) -> None:
     heard(gateway, "p1")
     assert gateway.wakes.signals == []
     assert gateway.webhook("whatsapp", press).status_code == 200
-    assert gateway.wakes.signals == [Signal("whatsapp", PRESSED, CARLA, "4711")]
+    assert gateway.wakes.signals == [Signal("whatsapp", PRESSED, CARLA, "4711", Signalling().account.account_id)]
 
 
 def test_messages_do_not_notice_signals(gateway: Driver) -> None:

@@ -211,7 +211,9 @@ def test_a_press_is_a_message_and_a_worker_answers_it(provider: Provider) -> Non
     press = {"id": "4711", "from": {"id": 123456, "is_bot": False, "first_name": "Caio"}, "chat_instance": "1", "data": "more"}
     provider.posts("telegram", {"update_id": 1, "callback_query": press})
     assert provider.texts() == ["more"]
-    assert provider.wakes.signals == [Signal("telegram", PRESSED, "123456", "4711")]
+    assert provider.wakes.signals == [
+        Signal("telegram", PRESSED, "123456", "4711", provider.driver.parts.channels["telegram"].account.account_id)
+    ]
 
 
 def test_a_topic_is_a_contact_of_its_own_and_can_be_linked(provider: Provider) -> None:

@@ -7,6 +7,7 @@ from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 from chat4all.model.signals import READ, TYPING, Signal
 from chat4all.ports import Channel, MessageStore
+from chat4all.services.accounts.live import reading
 from chat4all.services.directory import Address
 from webapp.queries.history_pages import page_of
 
@@ -29,7 +30,8 @@ def typing(store: MessageStore, channels: Mapping[str, Channel], membership: Mem
         for place in places
     }
     heard = _heard(messages, channels)
-    return _signals(store, channels, TYPING, {place: (user, heard.get(place, ("", ""))[1]) for place, user in wanted.items()})
+    known = {place: (user, *heard.get(place, ("", "", ""))[1:]) for place, user in wanted.items()}
+    return _signals(store, channels, TYPING, known)
 
 
 def read(
@@ -52,23 +54,27 @@ def _places(message: Message) -> dict[str, list[Address]]:
     return places
 
 
-def _heard(messages: Iterable[Message], channels: Mapping[str, Channel]) -> dict[Address, tuple[str, str]]:
-    """Who wrote from each address, and the provider's id of the newest such message. Ids are those of an account."""
-    heard: dict[Address, tuple[str, str]] = {}
+def _heard(messages: Iterable[Message], channels: Mapping[str, Channel]) -> dict[Address, tuple[str, str, str]]:
+    """Who wrote from each address, the provider's id of the newest such message, and to which account, if not the default."""
+    heard: dict[Address, tuple[str, str, str]] = {}
     for message in messages:
         origin = message.origin
         channel = channels.get(origin.channel) if origin else None
-        if origin and not origin.app and channel and channel.account.account_id == origin.account:
-            heard.setdefault((origin.channel, origin.address), (message.sender, origin.provider_id))
+        if not origin or origin.app or channel is None:
+            continue
+        is_default = channel.account.account_id == origin.account
+        if is_default or reading(channels, origin.channel, origin.account) is not channel:
+            account = "" if is_default else origin.account
+            heard.setdefault((origin.channel, origin.address), (message.sender, origin.provider_id, account))
     return heard
 
 
 def _signals(
-    store: MessageStore, channels: Mapping[str, Channel], kind: str, wanted: Mapping[Address, tuple[str, str]]
+    store: MessageStore, channels: Mapping[str, Channel], kind: str, wanted: Mapping[Address, tuple[str, str, str]]
 ) -> list[Signal]:
-    """Those that a channel has, to addresses that are still theirs. `wanted`: whose each is, and the id."""
+    """Those that a channel has, to addresses that are still theirs. `wanted`: whose each is, the id, and the account."""
     able: Sequence[Address] = [place for place in wanted if place[0] in channels and kind in channels[place[0]].limits.signals]
     able = able[:MOST]
     owners = store.owners(able) if able else {}
     theirs = [place for place in able if place in owners and owners[place].user_id == wanted[place][0]]
-    return [Signal(channel, kind, address, wanted[channel, address][1]) for channel, address in theirs]
+    return [Signal(channel, kind, address, *wanted[channel, address][1:]) for channel, address in theirs]

@@ -104,7 +104,8 @@ class Timeline:
     ) -> dict[str, Any]:
         """One delivery, with what it goes as, what its file is converted to, and why it waits."""
         delivery = external(slot.recipient, row, rows)
-        if delivery["status"] is State.PENDING and (why := stopped_by(self._channels, slot.recipient.channel)):
+        why = stopped_by(self._channels, slot.recipient.channel, slot.recipient.account)
+        if why and delivery["status"] is State.PENDING:
             delivery["reason"] = why
         if done := advice(delivery.get("reason", "")):
             delivery["advice"] = done
@@ -206,6 +207,7 @@ def origin(found: Origin) -> dict[str, Any]:
         "provider_at": rfc3339(found.at),
         "app": found.app,
         "group_id": found.group_id,
+        "account_id": found.account_id,
     }
     return without_blanks(described)
 
@@ -254,6 +256,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
     described = {
         "recipient": recipient.user_id,
         "channel": recipient.channel,
+        "account_id": recipient.account,
         "status": state(shown),
         "attempts": facts.attempts + (newest.attempts if newest is not facts else 0),
         "reason": reason(shown),

@@ -7,7 +7,9 @@ from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, Membership, UserKind
 from chat4all.model.windows import Window
 from chat4all.ports import MessageStore
+from chat4all.services.acceptance.frozen_messages import answering
 from chat4all.services.acceptance.recipients import newest
+from chat4all.services.accounts.live import provider_account
 from chat4all.services.directory import People
 from chat4all.services.windows import windows
 
@@ -19,7 +21,8 @@ def windows_of(store: MessageStore, people: People, membership: Membership, now:
     owned = store.identities(outside) if outside else {}
     reached = [each for name in outside for each in _reached(people, owned[name])]
     found = windows(store, people.channels, reached)
-    return [_shown(people, each, found[each.channel, each.address], now) for each in reached]
+    answers = answering(store, people.channels, reached)
+    return [_shown(people, each, answers(each), found[each.channel, each.address], now) for each in reached]
 
 
 def _reached(people: People, owned: list[Identity]) -> Iterator[Identity]:
@@ -28,11 +31,11 @@ def _reached(people: People, owned: list[Identity]) -> Iterator[Identity]:
         yield newest([each for each in verified if each.channel == channel])
 
 
-def _shown(people: People, identity: Identity, window: Window, now: int) -> dict[str, Any]:
+def _shown(people: People, identity: Identity, account_id: str, window: Window, now: int) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "recipient": identity.user_id,
         "channel": identity.channel,
-        "account": people.channels[identity.channel].account.account_id,
+        "account": provider_account(people.channels, identity.channel, account_id),
         "open": window.is_open(now),
     }
     times = {"open_until": window.open_until, "last_wrote_at": window.last_wrote_at}

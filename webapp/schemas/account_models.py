@@ -62,7 +62,8 @@ class AccountOut(ResponseModel):
     """An account. One that the environment set up has the channel's name for an id, and cannot be changed here.
 
     `state` connecting: the provider has not confirmed its credentials yet, and it is not used. failing: it refused them when it
-    was asked last, as `reason` says. `in_use`: whether the channel sends from it now. `simulated`: it reaches nobody.
+    was asked last, as `reason` says. `in_use`: whether messages go through it. `is_default`: it sends to people who have
+    written to no account of the channel. `simulated`: it reaches nobody.
     """
 
     account_id: str
@@ -74,6 +75,7 @@ class AccountOut(ResponseModel):
     reason: str = ""
     managed_by: Literal["api", "environment"]
     in_use: bool
+    is_default: bool
     simulated: bool = False
     credential_names: Annotated[list[str], Field(description="Which of them are kept; none: no key opens them")]
     webhook_url: Annotated[str, Field(description="Where the provider finds us; left out without a public address")] = ""

@@ -19,6 +19,10 @@ class MessageIn(RequestBody):
     channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
     payload: PayloadIn
     reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
+    via: Annotated[
+        str,
+        Field(max_length=64, description="The account_id of the account that it is sent from: scope send"),
+    ] = ""
     adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     outside_window: OutsideWindow = None
@@ -99,6 +103,7 @@ class DeliveryOut(ResponseModel):
 
     recipient: str
     channel: str
+    account_id: Annotated[str, Field(description="The account that it is sent from; left out: the environment's")] = ""
     status: State
     attempts: int
     part: int | None = None
@@ -128,6 +133,7 @@ class OriginOut(ResponseModel):
     provider_at: Time
     app: str = ""
     group_id: Annotated[str, Field(description="The same for all messages of an album")] = ""
+    account_id: Annotated[str, Field(description="What we call the account; left out: the environment's")] = ""
 
 
 class ReactionOut(ResponseModel):

@@ -155,7 +155,7 @@ def _shown(account_id: str) -> dict[str, Any]:
 
 
 def _shape(account: ConnectedAccount) -> dict[str, Any]:
-    used = _live().in_force(account.channel).account
+    default = _live().in_force(account.channel).account_id
     shown = {
         "name": account.name,
         "reason": account.reason,
@@ -169,7 +169,8 @@ def _shape(account: ConnectedAccount) -> dict[str, Any]:
         "workspace": account.workspace,
         "state": account.state,
         "managed_by": "api",
-        "in_use": used is not None and used.account_id == account.account_id,
+        "in_use": account.is_used,
+        "is_default": default == account.account_id,
         "credential_names": _registry().credential_names(account),
         "created_at": rfc3339(account.created_at),
         "changed_at": rfc3339(account.changed_at),
@@ -186,7 +187,8 @@ def _of_environment(name: str) -> dict[str, Any]:
         "workspace": DEFAULT_WORKSPACE,
         "state": "active",
         "managed_by": "environment",
-        "in_use": _live().in_force(name).account is None,
+        "in_use": any(each.account is None for each in _live().used(name)),
+        "is_default": _live().in_force(name).account is None,
         "simulated": not account.real,
         "credential_names": [],
     }

@@ -1,10 +1,11 @@
 """The webhooks that providers call. The answer is 200 only when all of it is durable or kept; otherwise they send it again."""
 
+from collections.abc import Sequence
+
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.ports import Channel
-from chat4all.services.accounts.live import InForce
+from chat4all.services.accounts.live import InForce, LiveChannels
 from webapp.requests.api_docs import CHANNELS, OPEN, anything, problems
 from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem
@@ -22,29 +23,28 @@ OK = anything(200, "The provider's protocol", "text/plain")
 @checked
 def challenge(path: ChannelPath) -> Response:
     """The provider's check of the webhook's address."""
-    return _challenged(_channel(path.channel))
+    return _challenged(_apps(path.channel))
 
 
 @api.post("/channels/<channel>/webhook", responses={**OK, **problems(503)})
 @checked
 def webhook(path: ChannelPath) -> Response:
-    """Messages and receipts. The signature is checked over the raw body."""
-    return _taken(_channel(path.channel))
+    """Messages and receipts of all accounts of the app that signed it. The signature is checked over the raw body."""
+    return _taken(_apps(path.channel))
 
 
 @api.get("/channels/<channel>/accounts/<account_id>/webhook", responses=OK)
 @checked
 def account_challenge(path: AccountWebhookPath) -> Response:
     """The provider's check of the webhook's address of one account."""
-    return _challenged(_connected(path).channel)
+    return _challenged([_connected(path)])
 
 
 @api.post("/channels/<channel>/accounts/<account_id>/webhook", responses={**OK, **problems(409, 503)})
 @checked
 def account_webhook(path: AccountWebhookPath) -> Response:
-    """Messages and receipts of one account. The signature is checked with its own secret."""
-    found = _connected(path)
-    return _taken(found.channel, found.account is not None and found.account.is_used)
+    """Messages and receipts of one account, and of others of its app. The signature is checked with its own secret."""
+    return _taken([_connected(path)])
 
 
 def _connected(path: AccountWebhookPath) -> InForce:
@@ -54,29 +54,33 @@ def _connected(path: AccountWebhookPath) -> InForce:
     return found
 
 
-def _challenged(channel: Channel) -> Response:
-    said = channel.challenge(request.args.to_dict())
+def _challenged(apps: Sequence[InForce]) -> Response:
+    answers = (each.channel.challenge(request.args.to_dict()) for each in apps)
+    said = next((each for each in answers if each is not None), None)
     if said is None:
         raise Problem(403, "wrong_verify_token", "this is not the provider's check")
     return Response(said, mimetype="text/plain")
 
 
-def _taken(channel: Channel, used: bool = True) -> Response:
+def _taken(apps: Sequence[InForce]) -> Response:
     body, said = read_body(), {name.lower(): value for name, value in request.headers.items()}
-    if not channel.is_signed(said, body):
+    signer = next((each for each in apps if each.channel.is_signed(said, body)), None)
+    if signer is None:
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
-    if not used:
+    if signer.account and not signer.account.is_used:
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
-    handled = gateway().webhooks.take(channel, [body], headers(), said)
+    live = gateway().live
+    others = live.of_one_app(signer) if gateway().channels is live else {}
+    handled = gateway().webhooks.take(signer.channel, [body], headers(), said, others)
     gateway().waker.signal(handled.presses)
     for file_id in handled.files:
         gateway().waker.wake_file("fetch_media", file_id)
     return Response("OK", mimetype="text/plain")
 
 
-def _channel(name: str) -> Channel:
-    found = gateway().channels.get(name)
-    if found is None:
+def _apps(name: str) -> list[InForce]:
+    channels = gateway().channels
+    if name not in channels:
         raise Problem(404, "unknown_channel", "there is no such channel")
-    return found
+    return channels.apps(name) if isinstance(channels, LiveChannels) else [InForce(channels[name])]

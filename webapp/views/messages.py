@@ -69,6 +69,7 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         adapt=given.adapt,
         outside_window=given.outside_window,
         visibility=INTERNAL if given.visibility == INTERNAL else "",
+        via=given.via,
     )
 
 

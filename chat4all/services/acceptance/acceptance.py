@@ -29,7 +29,9 @@ from chat4all.services.acceptance.draft_work import RETRY_AFTER_S, Work, pending
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.human_turns import refuse_bots
 from chat4all.services.acceptance.reader_positions import position_fault
+from chat4all.services.acceptance.recipients import Via
 from chat4all.services.acceptance.shut_windows import keep_to_windows
+from chat4all.services.accounts.live import account_named
 from chat4all.services.directory import (
     People,
 )
@@ -146,7 +148,8 @@ class Acceptor:
     def _freeze(self, works: Sequence[Work]) -> None:
         """Resolve what may change later: recipients and their addresses, the sender's name, the membership's version."""
         placed = [work for work in works if work.membership]
-        made = frozen(self._store, self.people, [_proposal(work, work.membership) for work in works if work.membership])
+        proposals = [_proposal(work, work.membership, self._channels) for work in works if work.membership]
+        made = frozen(self._store, self.people, proposals)
         for work, message in zip(placed, made, strict=True):
             if len(message.recipients) > self._settings.members_limit:
                 work.refuse(422, "too_many_recipients", f"at most {self._settings.members_limit} addresses", "channels")
@@ -194,8 +197,10 @@ class Acceptor:
             refuse_all(pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
 
 
-def _proposal(work: Work, membership: Membership) -> Proposal:
+def _proposal(work: Work, membership: Membership, channels: Mapping[str, Channel]) -> Proposal:
     draft = work.draft
+    # It was there when the draft was looked at; one that went since is passed over.
+    via = account_named(channels, draft.via) if draft.via else None
     return Proposal(
         message_id=work.message_id,
         sender=work.sender,
@@ -207,6 +212,7 @@ def _proposal(work: Work, membership: Membership) -> Proposal:
         limited=work.limited,
         reply_to=draft.reply_to.lower(),
         visibility=draft.visibility,
+        via=Via(*via) if via else None,
     )
 
 

@@ -120,6 +120,7 @@ def fetched_file(inbound: Inbound, message_id: str, conversation_id: str, owner:
         part_size=0,
         created_at=now,
         channel=inbound.channel,
+        account=inbound.account,
         media=inbound.media,
         message_id=message_id,
         due_at=now + FETCH_DUE_MS,

@@ -1,6 +1,6 @@
 """What can be said of a draft without looking anything up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -11,8 +11,10 @@ from chat4all.model.callers import SEND, Caller
 from chat4all.model.content import Text
 from chat4all.model.drafts import Draft
 from chat4all.model.ids import is_reserved, is_uuid
+from chat4all.ports import Channel
 from chat4all.services.acceptance.content_checks import content_fault, data_of
 from chat4all.services.acceptance.recipients import ALL
+from chat4all.services.accounts.live import account_named
 from chat4all.settings import Settings
 
 METADATA_MOST = 16_384
@@ -37,13 +39,20 @@ def shape_fault(caller: Caller, draft: Draft, settings: Settings) -> Fault | Non
         or _key(draft)
         or _sender(caller, draft)
         or metadata_fault(draft.metadata)
+        or _chooses(caller, draft)
         or (_note(caller, draft) if draft.is_internal else _to(caller, draft, settings))
     )
 
 
-def fault(draft: Draft, settings: Settings, channels: Collection[str]) -> Fault | None:
+def fault(draft: Draft, settings: Settings, channels: Mapping[str, Channel]) -> Fault | None:
     """What is wrong with what is said, by limits and names that may be others tomorrow: the first such thing, or None."""
-    return _reserved(draft) or _payload(draft, settings) or _outside_window(draft, settings) or _channels(draft, channels)
+    return (
+        _reserved(draft)
+        or _payload(draft, settings)
+        or _outside_window(draft, settings)
+        or _channels(draft, channels)
+        or _via(draft, channels)
+    )
 
 
 def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
@@ -110,13 +119,19 @@ def _sender(caller: Caller, draft: Draft) -> Fault | None:
     return None
 
 
+def _chooses(caller: Caller, draft: Draft) -> Fault | None:
+    if draft.via and not caller.has(SEND):
+        return Fault(403, "scope_needed", "choosing the account that sends needs scope send", "via")
+    return None
+
+
 def _note(caller: Caller, draft: Draft) -> Fault | None:
     """Notes are words to those who answer, in a conversation. Whatever else could make them go somewhere is refused."""
     if not caller.is_team:
         return Fault(403, "scope_needed", "internal notes need a service client with scope manage", "visibility")
     if not draft.conversation_id:
         return Fault(422, "missing", "a note is written in a conversation", "conversation_id")
-    for name, given in (("to", draft.to), ("channels", draft.channels)):
+    for name, given in (("to", draft.to), ("channels", draft.channels), ("via", draft.via or None)):
         if given is not None:
             return Fault(422, "invalid", "a note goes to nobody", name)
     return None if isinstance(draft.payload, Text) else Fault(422, "invalid", "a note is a text", "payload.type")
@@ -149,6 +164,21 @@ def _channels(draft: Draft, channels: Collection[str]) -> Fault | None:
             return Fault(422, "unknown_channel", unknown_channel(name), "channels")
     if not asked or len(set(asked)) < len(asked):
         return Fault(422, "invalid", 'names of channels, each once, or ["all"]', "channels")
+    return None
+
+
+def _via(draft: Draft, channels: Mapping[str, Channel]) -> Fault | None:
+    """An account is of one channel, and can reach people there only."""
+    if not draft.via:
+        return None
+    account = account_named(channels, draft.via)
+    if account is None:
+        return Fault(422, "unknown_account", "there is no such account that is in use; see GET /v1/accounts", "via")
+    channel, places = account[0], [each.partition(":")[0] for each in draft.to or () if ":" in each]
+    if draft.channels not in (None, [ALL]) and channel not in (draft.channels or ()):
+        return Fault(422, "invalid", f"an account of {channel}, which is not among the channels", "via")
+    if any(each != channel for each in places):
+        return Fault(422, "invalid", f"an account of {channel} cannot write to addresses of another channel", "via")
     return None
 
 

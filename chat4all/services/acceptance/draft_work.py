@@ -82,7 +82,12 @@ def message_id_of(caller: Caller, draft: Draft) -> str:
 def digest_of(sender: str, draft: Draft) -> str:
     """Of all that the sender chose. Under a key of theirs also whom it is for: there the id does not depend on that."""
     where = ((draft.conversation_id, draft.to),) if draft.key else ()
-    further = {"reply_to": draft.reply_to, "visibility": draft.visibility, "outside_window": draft.outside_window}
+    further = {
+        "reply_to": draft.reply_to,
+        "visibility": draft.visibility,
+        "outside_window": draft.outside_window,
+        "via": draft.via,
+    }
     beside = ({name: value for name, value in further.items() if value},) if any(further.values()) else ()
     return body_digest(sender, _chosen(draft.payload), draft.channels, _limit(draft), draft.metadata, *where, *beside)
 

@@ -2,7 +2,7 @@
 whether a client sends it or a provider brings it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,8 +12,9 @@ from chat4all.model.content import MODIFIERS, Content, Edit
 from chat4all.model.conversations import Identity, Membership, User, UserKind
 from chat4all.model.messages import Message, Origin
 from chat4all.ports import Channel, MessageStore
-from chat4all.services.acceptance.recipients import freeze, speaker
+from chat4all.services.acceptance.recipients import Via, freeze, speaker
 from chat4all.services.acceptance.renditions import long_edits, rendered
+from chat4all.services.accounts.live import has_several, sent_from
 from chat4all.services.directory import People
 
 
@@ -21,7 +22,8 @@ class Proposal(Struct, frozen=True):
     """A message that has its conversation, while its recipients are not resolved.
 
     `channels`: those that the sender chose to reach people on; None: contacts only, where they wrote last. `limited`: the
-    members that it is for; None: all. `name`: who speaks; None: said where somebody outside must be told, as in groups.
+    members that it is for; None: all. `via`: the account that sends. `name`: who speaks; None: said where somebody outside must
+    be told, as in groups.
     """
 
     message_id: str
@@ -38,6 +40,7 @@ class Proposal(Struct, frozen=True):
     forwarded: bool = False
     referral: dict[str, str] = {}
     visibility: str = ""
+    via: Via | None = None
 
     def reached(self, users: Mapping[str, User]) -> list[str]:
         """The members whose addresses must be known. Who writes is not told their own words.
@@ -61,9 +64,24 @@ def frozen(store: MessageStore, people: People, proposals: Sequence[Proposal]) -
     reached = [proposal.reached(users) for proposal in proposals]
     wanted = list({each for some in reached for each in some})
     identities = store.identities(wanted) if wanted else {}
+    answers = answering(store, people.channels, [each for owned in identities.values() for each in owned])
     now = now_ms()
     pairs = zip(proposals, reached, strict=True)
-    return [_made(proposal, some, users, identities, people.channels, now) for proposal, some in pairs]
+    return [_made(proposal, some, users, identities, people.channels, answers, now) for proposal, some in pairs]
+
+
+def answering(store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity]) -> Callable[[Identity], str]:
+    """The account that answers each of these addresses: the one that it wrote to last, else its channel's default.
+
+    Reads nothing where channels have one account each.
+    """
+    asked = [(each.channel, each.address) for each in owned if has_several(channels, each.channel)]
+    wrote = store.last_wrote(asked) if asked else {}
+
+    def answers(identity: Identity) -> str:
+        return sent_from(channels, identity.channel, wrote.get((identity.channel, identity.address), {}))
+
+    return answers
 
 
 def _made(
@@ -72,10 +90,13 @@ def _made(
     users: Mapping[str, User],
     identities: Mapping[str, Sequence[Identity]],
     channels: Mapping[str, Channel],
+    answers: Callable[[Identity], str],
     now: int,
 ) -> Message:
     outside = [
-        recipient for each in reached for recipient in freeze(users[each], identities[each], proposal.channels, channels)
+        recipient
+        for each in reached
+        for recipient in freeze(users[each], identities[each], proposal.channels, channels, proposal.via, answers)
     ]
     name = proposal.name
     if name is None:

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.content import Template, type_of
-from chat4all.model.conversations import UserKind
+from chat4all.model.conversations import Identity, UserKind
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.draft_work import Work
+from chat4all.services.accounts.live import provider_account
 from chat4all.services.directory import Address, People
 from chat4all.services.windows import windows
 
@@ -24,9 +25,10 @@ def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) 
     if not bound:
         return
     places = list(dict.fromkeys(_place(each) for *_, found in bound for each in found))
-    known = windows(store, people.channels, list(store.owners(places).values()))
-    now = people.clock()
+    owned, now = store.owners(places), people.clock()
+    usual = windows(store, people.channels, list(owned.values()))
     for work, message, found in bound:
+        known = _towards_chosen(store, people, found, owned) if work.draft.via else usual
         shut = [each for each in found if not _is_open(known, _place(each), now)]
         instead = work.draft.outside_window
         if instead:
@@ -36,6 +38,18 @@ def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) 
         if len(shut) == sum(bool(each.address) for each in message.recipients) and not _reads_here(people, work):
             newest = max((known[place].last_wrote_at for place in map(_place, shut) if place in known), default=0)
             work.refuse(422, "outside_window", f"{_said(newest)}: {MEND}", "outside_window")
+
+
+def _towards_chosen(
+    store: MessageStore, people: People, found: Sequence[Recipient], owned: Mapping[Address, Identity]
+) -> dict[Address, Window]:
+    """The windows towards the account that the sender chose, where they are of its channel."""
+    theirs = [owned[place] for each in found if (place := (each.channel, each.address)) in owned]
+    known = windows(store, people.channels, theirs)
+    for channel, account in {(each.channel, each.account) for each in found}:
+        there = [each for each in theirs if each.channel == channel]
+        known |= windows(store, people.channels, there, provider_account(people.channels, channel, account))
+    return known
 
 
 def _bound(channels: Mapping[str, Channel], work: Work) -> list[Recipient]:

@@ -1,7 +1,8 @@
 """The channels with the accounts that are in force, as one process knows them: it asks the store once a second for changes.
 
-A channel sends from the environment's account, if that is real; else from the account that was connected, if there is one; else
-from the simulator's. What is being sent when an account changes is finished with what it was begun with.
+A channel has the environment's account, if that is real, and those that were connected; while there is none of these it has
+the simulator's. The first of them is its default. What is being sent when an account changes is finished with what it was begun
+with.
 """
 
 import threading
@@ -26,19 +27,47 @@ log = logs.logger(__name__)
 EVERY_S = 1.0
 PAGE = 200
 
-PAUSED, SEALED, REMOVED = "account_paused", "account_sealed", "account_removed"
+PAUSED, SEALED, REMOVED, UNKNOWN = "account_paused", "account_sealed", "account_removed", "account_unknown"
 
 
 class InForce(Struct, frozen=True):
-    """A channel with its account; None: the environment's. `stopped_by`: why nothing is sent from it.
-
-    `removed_at`: when an account was removed that has no successor: what was accepted before that was to be sent from it.
-    """
+    """A channel with one account; None: the environment's. `stopped_by`: why nothing is sent from it."""
 
     channel: Channel
     account: ConnectedAccount | None = None
     stopped_by: str = ""
-    removed_at: int = 0
+
+    @property
+    def account_id(self) -> str:
+        """Ours, as messages name it; empty: the environment's."""
+        return self.account.account_id if self.account else ""
+
+    @property
+    def provider_account_id(self) -> str:
+        """The provider's."""
+        return self.account.provider_account_id if self.account else self.channel.account.account_id
+
+
+class OfChannel:
+    """All accounts that a channel has, the default first, and how they are found among many."""
+
+    def __init__(self, used: list[InForce]) -> None:
+        self.used = used
+        self.by_provider = {each.provider_account_id: each for each in reversed(used)}
+        self.apps: dict[str, dict[str, Channel]] = {}
+        self.signers: list[InForce] = []
+        for each in used:
+            app = each.channel.app
+            if app not in self.apps:
+                self.signers.append(each)
+            self.apps.setdefault(app, {})[each.provider_account_id] = each.channel
+
+
+class Known(Struct, frozen=True):
+    """All accounts by our ids, as the store had them at once, and those that each channel has, as far as somebody asked."""
+
+    rows: dict[str, InForce] = {}
+    channels: dict[str, OfChannel] = {}
 
 
 class LiveChannels(Mapping[str, Channel]):
@@ -60,8 +89,7 @@ class LiveChannels(Mapping[str, Channel]):
         self._watch = Watch("accounts", every_s, self.read, self._read_again)
         self._seen = -1
         self._of_environment: dict[str, Channel] = {}
-        self._connected: dict[str, InForce] = {}
-        self._in_force: dict[str, InForce] = {}
+        self._known = Known()
 
     def __getitem__(self, name: str) -> Channel:
         if name not in CHANNELS:
@@ -75,24 +103,66 @@ class LiveChannels(Mapping[str, Channel]):
         return len(CHANNELS)
 
     def in_force(self, name: str) -> InForce:
-        """The channel with what it sends from. SettingsError when the environment's account cannot be opened."""
+        """The channel with its default account. SettingsError when the environment's account cannot be opened."""
+        return self.used(name)[0]
+
+    def used(self, name: str) -> list[InForce]:
+        """The channel with each account that it has, the default first."""
+        return self._of(name).used
+
+    def _of(self, name: str) -> OfChannel:
         self._look()
-        known = self._in_force
-        found = known.get(name)
+        known = self._known
+        found = known.channels.get(name)
         if found is None:
-            found = known[name] = self._chosen(name)
+            found = known.channels[name] = OfChannel(self._chosen(name, known))
         return found
 
-    def _chosen(self, name: str) -> InForce:
+    def has_several(self, name: str) -> bool:
+        """Whether the channel has more than one account, as far as is known; asks nobody."""
+        found = self._known.channels.get(name)
+        return found is not None and len(found.used) > 1
+
+    def _chosen(self, name: str, known: Known) -> list[InForce]:
         environment = self.environment(name)
-        mine = [each for each in self._connected.values() if each.account and each.account.channel == name]
-        used = [each for each in mine if each.account and each.account.is_used]
-        if not mine or environment.account.real:
-            return InForce(environment)
-        if used:
-            return min(used, key=lambda each: each.account.created_at if each.account else 0)
-        gone = [each.account.changed_at for each in mine if each.account and each.account.state == "removed"]
-        return InForce(environment, removed_at=max(gone, default=0))
+        mine = [
+            (each.account.created_at, account_id, each)
+            for account_id, each in known.rows.items()
+            if each.account and each.account.channel == name and each.account.is_used
+        ]
+        used = [each for _, _, each in sorted(mine, key=lambda each: each[:2])]
+        return [InForce(environment), *used] if environment.account.real or not used else used
+
+    def of(self, name: str, account_id: str) -> InForce:
+        """The channel with the account that something was to be sent from; empty: the environment's."""
+        if not account_id:
+            return InForce(self.environment(name))
+        self._look()
+        found = self._known.rows.get(account_id)
+        if found is None or found.channel.name != name:
+            return InForce(self.environment(name), stopped_by=UNKNOWN)
+        return found
+
+    def named(self, name: str, provider_account_id: str) -> InForce | None:
+        """The account that the provider calls so, among those that the channel has."""
+        return self._of(name).by_provider.get(provider_account_id)
+
+    def reading(self, name: str, provider_account_id: str) -> Channel:
+        """The channel with the account that the provider calls so; the default where it has none such."""
+        return (self.named(name, provider_account_id) or self.in_force(name)).channel
+
+    def sends_from(self, name: str, wrote: Mapping[str, int]) -> str:
+        """The account that answers somebody who wrote to these at these times, by the provider's ids: the last one. Ours."""
+        heard = [(at, found) for account, at in wrote.items() if (found := self.named(name, account))]
+        return max(heard, key=lambda each: each[0])[1].account_id if heard else self.in_force(name).account_id
+
+    def of_one_app(self, signer: InForce) -> Mapping[str, Channel]:
+        """The channel with each account whose webhooks the same app signs, by the provider's id."""
+        return self._of(signer.channel.name).apps.get(signer.channel.app, {})
+
+    def apps(self, name: str) -> list[InForce]:
+        """One account of each app that signs webhooks of this channel."""
+        return self._of(name).signers
 
     def open(self) -> "LiveChannels":
         """Itself, once it is certain that every account of the environment can be opened. SettingsError when one cannot."""
@@ -109,7 +179,7 @@ class LiveChannels(Mapping[str, Channel]):
     def connected(self, account_id: str) -> InForce | None:
         """A connected account that is not removed, whether or not its channel sends from it."""
         self._look()
-        found = self._connected.get(account_id)
+        found = self._known.rows.get(account_id)
         return found if found and found.account and found.account.state != "removed" else None
 
     def read(self) -> bool:
@@ -119,26 +189,28 @@ class LiveChannels(Mapping[str, Channel]):
             if number == self._seen:
                 return False
             rows = all_accounts(self._store) if number else iter(())
-            self._connected = {row.account_id: self._taken(row) for row in rows}
             # Those who are finding out from what there was before write into the one before.
-            self._in_force = {}
+            self._known = Known({row.account_id: self._taken(row) for row in rows}, {})
             self._seen = number
             return True
 
     def _taken(self, row: ConnectedAccount) -> InForce:
         """A row with its channel: the one that there was, unless it has other credentials."""
-        before = self._connected.get(row.account_id)
-        paused = PAUSED if row.state == "paused" else ""
-        if row.state == "removed":
-            return InForce(self.environment(row.channel), row)
+        before = self._known.rows.get(row.account_id)
+        stopped = {"paused": PAUSED, "removed": REMOVED}.get(row.state, "")
         if before and before.account and before.account.sealed == row.sealed and before.stopped_by != SEALED:
-            return InForce(before.channel, row, paused)
+            return InForce(before.channel, row, stopped)
+        if row.state == "removed":
+            return InForce(self._without_credentials(row), row, stopped)
         try:
-            return InForce(self._opens(row.channel, self._settings, opened(self._seal, row)), row, paused)
+            return InForce(self._opens(row.channel, self._settings, opened(self._seal, row)), row, stopped)
         except (Permanent, SettingsError, WrongCredentials) as error:
             log.error("account_unopened", channel=row.channel, account_id=row.account_id, error=str(error))
-            nobody = own_settings(row.channel).of_nobody(row.provider_account_id)
-            return InForce(self._opens(row.channel, self._settings, nobody), row, SEALED)
+            return InForce(self._without_credentials(row), row, SEALED)
+
+    def _without_credentials(self, row: ConnectedAccount) -> Channel:
+        """What was sent from it is known by its id all the same."""
+        return self._opens(row.channel, self._settings, own_settings(row.channel).of_nobody(row.provider_account_id))
 
     @cached_property
     def _seal(self) -> Seal:
@@ -163,9 +235,54 @@ class LiveChannels(Mapping[str, Channel]):
         self._watch.close()
 
 
-def stopped_by(channels: Mapping[str, Channel], name: str) -> str:
-    """Why nothing is sent on this channel now; empty: it is."""
-    return channels.in_force(name).stopped_by if isinstance(channels, LiveChannels) and name in CHANNELS else ""
+def reading(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> Channel:
+    """As `LiveChannels.reading`; of others the channel itself."""
+    return channels.reading(name, provider_account_id) if isinstance(channels, LiveChannels) else channels[name]
+
+
+def stopped_by(channels: Mapping[str, Channel], name: str, account_id: str) -> str:
+    """Why nothing is sent from this account now; empty: it is."""
+    return channels.of(name, account_id).stopped_by if isinstance(channels, LiveChannels) and name in CHANNELS else ""
+
+
+def ours(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> str:
+    """What we call an account; empty: the environment's."""
+    found = channels.named(name, provider_account_id) if isinstance(channels, LiveChannels) else None
+    return found.account_id if found else ""
+
+
+def has_several(channels: Mapping[str, Channel], name: str) -> bool:
+    """Whether this channel has more than one account."""
+    return isinstance(channels, LiveChannels) and name in CHANNELS and len(channels.used(name)) > 1
+
+
+def sent_from(channels: Mapping[str, Channel], name: str, wrote: Mapping[str, int]) -> str:
+    """As `LiveChannels.sends_from`; empty where there are no other accounts than the environment's."""
+    return channels.sends_from(name, wrote) if isinstance(channels, LiveChannels) else ""
+
+
+def has(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> bool:
+    """Whether this channel has the account that the provider calls so."""
+    if isinstance(channels, LiveChannels):
+        return channels.named(name, provider_account_id) is not None
+    return channels[name].account.account_id == provider_account_id
+
+
+def provider_account(channels: Mapping[str, Channel], name: str, account_id: str) -> str:
+    """What the provider calls this account."""
+    found = channels.of(name, account_id) if isinstance(channels, LiveChannels) else InForce(channels[name])
+    return found.provider_account_id
+
+
+def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str, str] | None:
+    """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
+    if not isinstance(channels, LiveChannels):
+        return (account_id, "") if account_id in channels else None
+    if account_id in CHANNELS:
+        is_used = any(each.account is None for each in channels.used(account_id))
+        return (account_id, "") if is_used else None
+    found = channels.connected(account_id)
+    return (found.channel.name, account_id) if found and found.account and found.account.is_used else None
 
 
 def opened(seal: Seal, account: ConnectedAccount) -> dict[str, str]:

@@ -48,8 +48,7 @@ class AccountRegistry:
     ) -> ConnectedAccount:
         """Connect an account; it is used once the provider has confirmed it (`check`). The same again is the one there is.
 
-        Wrong when it cannot be; Conflict when the channel has an account; Taken when the id
-        is another account's.
+        Wrong when it cannot be; Conflict when it is connected; Taken when the id is another account's.
         """
         if channel not in CHANNELS:
             raise Wrong("channel", unknown_channel(channel))
@@ -62,7 +61,7 @@ class AccountRegistry:
             there = self._store.account(account_id)
             if there is not None:
                 return self._same(there, channel, account, name)
-            self._room_for(channel)
+            self._is_free(channel, account)
             at, sealed = now_ms(), self._seal.seal(kept)
             made = ConnectedAccount(account_id, channel, account, name, sealed, created_at=at, changed_at=at, created_by=by)
             if self._store.put_account(made, seen):
@@ -174,12 +173,14 @@ class AccountRegistry:
             raise Wrong("provider_account_id" if own else f"credentials.{wrong.field}", str(wrong)) from None
         return kept
 
-    def _room_for(self, channel: str) -> None:
-        if self._live.environment(channel).account.real:
-            why = f"{channel} is set up by environment variables: unset {channel.upper()}_… and restart first"
+    def _is_free(self, channel: str, account: str) -> None:
+        """Conflict when it is connected already."""
+        environment = self._live.environment(channel).account
+        if environment.real and environment.account_id == account:
+            why = f"it is set up by environment variables: unset {channel.upper()}_… and restart first"
             raise Conflict("environment_account", why)
-        if any(each.channel == channel for each in self.all()):
-            raise Conflict("account_exists", f"{channel} has an account: give that one other credentials, or remove it")
+        if any((each.channel, each.provider_account_id) == (channel, account) for each in self.all()):
+            raise Conflict("account_exists", "it is connected: give it other credentials, or remove it")
 
     def _same(self, there: ConnectedAccount, channel: str, account: str, name: str) -> ConnectedAccount:
         if (there.channel, there.provider_account_id, there.name) != (channel, account, name) or there.state == "removed":

@@ -70,16 +70,16 @@ def payload_of(arrival: Arrival) -> Content:
     return arrival.answer or content or Text(inbound.text or "(empty message)")
 
 
-def origin_of(inbound: Inbound) -> Origin:
-    """Where it comes from."""
-    app = "provider" if inbound.is_echo else ""
+def origin_of(inbound: Inbound, account_id: str) -> Origin:
+    """Where it comes from. `account_id`: what we call the account."""
     return Origin(
         inbound.channel,
         inbound.account,
         inbound.address,
         inbound.provider_id,
         inbound.at,
-        app,
+        "provider" if inbound.is_echo else "",
         inbound.group,
         inbound.speaker_id,
+        account_id,
     )

@@ -21,6 +21,7 @@ from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.recipients import speaker
+from chat4all.services.accounts.live import ours
 from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
@@ -249,7 +250,7 @@ class Arrivals:
             limited=() if is_echo or arrival.inbound.is_history else None,
             name="" if is_echo else _speaker(arrival, owner),
             reply_to=arrival.pointed.reply_to,
-            origin=origin_of(arrival.inbound),
+            origin=origin_of(arrival.inbound, ours(self._people.channels, arrival.inbound.channel, arrival.inbound.account)),
             forwarded=arrival.inbound.forwarded,
             referral=arrival.inbound.referral,
         )

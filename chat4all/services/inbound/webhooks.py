@@ -25,6 +25,7 @@ UNREADABLE, UNCLAIMED = "unreadable", "unclaimed"
 STAGES = (UNREADABLE, UNCLAIMED)
 # No provider sends as much. What is longer is cut off, and cannot be taken again.
 KEPT_MOST = 8 << 20
+NOBODY: Mapping[str, Channel] = {}
 OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
 
 
@@ -56,19 +57,27 @@ class Webhooks:
         bodies: Sequence[bytes],
         headers: Mapping[str, str] | None = None,
         said: Mapping[str, str] | None = None,
+        others: Mapping[str, Channel] = NOBODY,
     ) -> Handled:
         """Read these, make durable all that they say, and send them on as they are to whoever asks for that.
 
-        `headers`: of the records; `said`: those that the provider sent, with lower-case names. Temporary or Unknown: they must
-        be brought again, all of them.
+        `headers`: of the records; `said`: those that the provider sent, with lower-case names. `others`: the channel with
+        further accounts of the app that signed them, by the provider's id. Temporary or Unknown: they must be brought again,
+        all of them.
         """
-        handled = self._taken(channel, bodies, headers)
+        handled = self._taken(channel, bodies, headers, others)
         if self._forwarding:
             self._forwarding.forward(channel, bodies, said)
         return handled
 
-    def _taken(self, channel: Channel, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Handled:
-        read = [(body, _read(channel, body)) for body in bodies]
+    def _taken(
+        self,
+        channel: Channel,
+        bodies: Sequence[bytes],
+        headers: Mapping[str, str] | None = None,
+        others: Mapping[str, Channel] = NOBODY,
+    ) -> Handled:
+        read = [(body, _read_for_all(channel, body, others)) for body in bodies]
         updates = [each for _, some in read for each in some]
         try:
             counts = self._arrivals.accept_updates(updates, headers)
@@ -87,7 +96,7 @@ class Webhooks:
             tuple(dict.fromkeys(each.account for each in rest if isinstance(each, Unclaimed))),
             counts.files,
             tuple(
-                Signal(channel.name, PRESSED, each.address, each.press)
+                Signal(channel.name, PRESSED, each.address, each.press, each.account)
                 for each in updates
                 if isinstance(each, Inbound) and each.press
             ),
@@ -164,6 +173,18 @@ def letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> 
         first_at=now,
         attempts=1,
     )
+
+
+def _read_for_all(channel: Channel, body: bytes, others: Mapping[str, Channel]) -> Sequence[Update]:
+    """What it says to this account, and, where it says something to others of the app, also that."""
+    read = _read(channel, body)
+    named = {each.account for each in read if isinstance(each, Unclaimed)} & others.keys()
+    if not named:
+        return read
+    mine = [each for each in read if not (isinstance(each, Unclaimed) and each.account in named)]
+    more = (each for account in sorted(named) for each in _read(others[account], body))
+    # What nobody can read, and what is no message, was said once already.
+    return [*mine, *(each for each in more if not isinstance(each, Unclaimed | Unreadable | Aside))]
 
 
 def _read(channel: Channel, body: bytes) -> Sequence[Update]:

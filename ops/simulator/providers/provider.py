@@ -19,7 +19,7 @@ Takes = Mapping[str, int]
 
 
 class Provider(ABC):
-    """One provider with one account. Methods are pure and cheap: they run for every message of every load test.
+    """One provider, for as many accounts as call it. Methods are pure and cheap: they run for each message of every load test.
 
     `batch`: updates in one webhook. `kinds`: receipts that it tells. `tells_failed`: also that a message failed later.
     `too_fast`: codes for (the account, one recipient). `takes`: files by kind of message. `fetches_later`: a link is looked at
@@ -97,6 +97,10 @@ class Provider(ABC):
     @abstractmethod
     def signature(self, body: bytes) -> dict[str, str]:
         """The headers that prove who sends it."""
+
+    def addressed(self, contents: Sequence[Any], body: bytes) -> tuple[str, dict[str, str]]:
+        """Where the webhook of these goes, and its headers, where both depend on the account."""
+        return self.hook(), self.signature(body)
 
     def hook(self) -> str:
         """Where webhooks go instead of to the gateway, "" where nobody said so."""

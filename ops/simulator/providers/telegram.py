@@ -29,6 +29,9 @@ LARGEST_UPLOAD = 50 * MB
 # sendPhoto and its like: the parameter is named as the method.
 KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
 SENDING = {f"send{kind}": kind for kind in KINDS}
+HOOKS = {"getme", "getwebhookinfo", "setwebhook", "deletewebhook"}
+# Beside an update of another bot than the first: whose it is.
+ANOTHER = "of_bot"
 DONE = {"setmycommands", "deletemycommands"}
 SIGNALS = {"sendchataction": "typing", "readbusinessmessage": "read", "answercallbackquery": "pressed"}
 ABILITIES = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
@@ -43,7 +46,9 @@ ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use del
 
 
 class Telegram(Provider):
-    """One bot. As long as nobody sets or deletes the webhook, updates go to the gateway as those of the others do."""
+    """A bot, and others with the same secret behind another id, each with a webhook of its own. As long as nobody sets or
+    deletes the first one's, its updates go to the gateway as those of the other providers do; only it can be polled.
+    """
 
     name = "telegram"
     batch: ClassVar[int] = 1
@@ -62,7 +67,8 @@ class Telegram(Provider):
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(settings, clock)
         self.account = BOT
-        self._bot = f"bot{BOT}:{settings.secret('telegram_token')}".encode()
+        self._secret = settings.secret("telegram_token").encode()
+        self._others: dict[str, Hook] = {}
         self._ids = Numbers(settings.data / "simulator" / "telegram.txt")
         self.chats = Chats(self._ids)
         self._was_set = False
@@ -82,7 +88,13 @@ class Telegram(Provider):
 
     def call(self, call: Call) -> Send | Album | Answer | Poll:
         """Methods are called with GET or POST, with a query, a form or JSON; their names may be written in any case."""
-        self._authorize(call.path)
+        bot = self._authorized(call.path)
+        done = self._called(call, bot)
+        if isinstance(done, Album):
+            return replace(done, sends=tuple(replace(each, account=bot) for each in done.sends))
+        return replace(done, account=bot) if isinstance(done, Send) else done
+
+    def _called(self, call: Call, bot: str) -> Send | Album | Answer | Poll:
         if call.path[0] == "file":
             media_id = call.path[-1].partition(".")[0]
             return self.media_store.answer(media_id)
@@ -99,17 +111,32 @@ class Telegram(Provider):
             return self._album(given, files)
         if method in telegram_sends.METHODS:
             return telegram_sends.send(method, given, self.chats)
-        return self._other(method, given)
+        return self._other(method, given, bot)
 
-    def _authorize(self, path: Sequence[str]) -> None:
+    def _of_another(self, bot: str, method: str, given: Mapping[str, Any]) -> Answer:
+        """What another bot is told of itself, and where its updates go."""
+        hook = self._others.setdefault(bot, Hook())
+        if method == "getme":
+            return _ok(BOT_USER | ABILITIES | {"id": int(bot), "username": f"simulated_{bot}_bot"})
+        if method == "getwebhookinfo":
+            return _ok(hook.info(0))
+        hook.set(given if method == "setwebhook" else {**given, "url": ""})
+        return _ok(True, "Webhook was set" if hook.url else "Webhook was deleted")
+
+    def _authorized(self, path: Sequence[str]) -> str:
+        """The bot that the token is of."""
         place = path[1:2] if path[:1] == ("file",) else path[:1]
         name = place[0] if place else ""
         if len(path) < 2 or not TOKEN.fullmatch(name):
             raise Refused(404, 404)
-        if not hmac.compare_digest(name.encode(), self._bot):
+        bot, _, secret = name.removeprefix("bot").partition(":")
+        if not hmac.compare_digest(secret.encode(), self._secret):
             raise Refused(401, 401)
+        return bot
 
-    def _other(self, method: str, given: Mapping[str, Any]) -> Answer | Poll:
+    def _other(self, method: str, given: Mapping[str, Any], bot: str) -> Answer | Poll:
+        if bot != BOT and method in HOOKS:
+            return self._of_another(bot, method, given)
         if method == "getfile":
             return self._place(given)
         if method == "getupdates":
@@ -286,11 +313,19 @@ class Telegram(Provider):
         update = telegram_said.update(said, self.chats)
         if update is None or (self._was_set and not self.webhooks.allows(update[0])):
             return None
-        return {"update_id": self._ids.next(), update[0]: update[1]}
+        told = {"update_id": self._ids.next(), update[0]: update[1]}
+        return told if said.account == self.account else told | {ANOTHER: said.account}
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
-        """One update."""
-        return encode(contents[0])
+        """One update. It does not say which bot it is of."""
+        return encode({name: each for name, each in contents[0].items() if name != ANOTHER})
+
+    def addressed(self, contents: Sequence[Any], body: bytes) -> tuple[str, dict[str, str]]:
+        """Where its bot's updates go, with that bot's secret."""
+        if ANOTHER not in contents[0]:
+            return super().addressed(contents, body)
+        hook = self._others.get(contents[0][ANOTHER], Hook())
+        return hook.url, {"X-Telegram-Bot-Api-Secret-Token": hook.secret}
 
     def signature(self, body: bytes) -> dict[str, str]:
         """The secret that setWebhook was given."""

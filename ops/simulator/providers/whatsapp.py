@@ -157,6 +157,7 @@ class WhatsApp(Provider):
         if name == BUSINESS:
             return Answer(encode({"id": name, "name": "Simulated business", "currency": "USD"}))
         if name in self._accounts or (is_digits(name) and any(each in NUMBER_FIELDS for each in fields)):
+            self._accounts.add(name)
             asked = {each: NUMBER_FIELDS[each] for each in fields or NUMBER_FIELDS if each in NUMBER_FIELDS}
             return Answer(encode(asked | {"id": name}))
         raise graph.unknown_object("get", name)

@@ -1,0 +1,230 @@
+"""Several accounts of a channel: what comes finds its account, and each person is answered from the one they wrote to."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chat4all.channels import CHANNELS
+from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.messages import Message
+from tasks.resources import Parts
+from tasks.unclaimed import Claims
+from tests.webapp import test_accounts
+from tests.webapp.driver import Driver
+from tests.webapp.graph import Provider
+
+begin, driver, provider = test_accounts.begin, test_accounts.driver, test_accounts.provider
+ANA, BO = "5511999990000", "5511999990001"
+# A moment ago: who wrote then may be written to.
+NOW_S = now_ms() // 1000 - 600
+META = [name for name in CHANNELS if name != "telegram"]
+
+
+def connect(driver: Driver, provider: Provider, channel: str, account: str, check: bool = True, **given: str) -> str:
+    """One more account that the provider knows; its id."""
+    if account != provider.account:
+        provider.others.append(account)
+    given |= {"bot_token": account} if channel == "telegram" else {"account": account}
+    made = driver.ask("ops", "POST", "/v1/accounts", test_accounts.body(provider, channel, **given), expect=201)
+    if check:
+        provider.hook["url"] = made.get("webhook_url", "")
+        assert driver.ask("ops", "POST", f"/v1/accounts/{made['account_id']}/check")["findings"] == []
+    return str(made["account_id"])
+
+
+def whatsapp(account: str, person: str, number: int) -> dict[str, Any]:
+    """An entry in which this person writes to this number."""
+    said = {
+        "from": person,
+        "id": f"wamid.{number}",
+        "timestamp": str(NOW_S + number),
+        "type": "text",
+        "text": {"body": f"to {account}"},
+    }
+    value = {"metadata": {"phone_number_id": account}, "contacts": [], "messages": [said]}
+    return {"id": "9", "changes": [{"field": "messages", "value": value}]}
+
+
+def page(account: str, person: str, number: int) -> dict[str, Any]:
+    """The same on Messenger and Instagram."""
+    said = {"mid": f"m_{number}", "text": f"to {account}"}
+    event = {"sender": {"id": person}, "recipient": {"id": account}, "timestamp": 1_700_000_000_000, "message": said}
+    return {"id": account, "time": 1_700_000_000_000, "messaging": [event]}
+
+
+def comes(driver: Driver, channel: str, *entries: dict[str, Any], secret: str, to: str = "") -> int:
+    """The status that the provider gets, at the channel's address or that of an account."""
+    said = json.dumps({"object": channel, "entry": list(entries)}).encode()
+    signed = hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()
+    place = f"/channels/{channel}/accounts/{to}/webhook" if to else f"/channels/{channel}/webhook"
+    return driver.client.post(place, data=said, headers={"X-Hub-Signature-256": f"sha256={signed}"}).status_code
+
+
+def origins(messages: list[Message]) -> list[tuple[str, str, str]]:
+    """What was said, to which account, and what that is called here."""
+    return [(each.payload.as_text(), each.origin.account, each.origin.account_id) for each in messages if each.origin]
+
+
+@pytest.mark.parametrize("channel", META)
+@pytest.mark.parametrize("at", ["the channel's address", "another account's address"])
+def test_one_webhook_of_an_app_reaches_each_of_its_accounts(driver: Driver, provider: Provider, channel: str, at: str) -> None:
+    """By the account that each part names, at every address where the app's secret counts."""
+    one, two = (connect(driver, provider, channel, each) for each in ("4200", "4300"))
+    entry = whatsapp if channel == "whatsapp" else page
+    to = two if "another" in at else ""
+    assert comes(driver, channel, entry("4200", ANA, 1), entry("4300", BO, 2), secret=provider.secret, to=to) == 200
+    assert sorted(origins(driver.process())) == [("to 4200", "4200", one), ("to 4300", "4300", two)]
+
+
+def test_an_app_speaks_for_its_own_accounts_only(driver: Driver, provider: Provider) -> None:
+    """What another app has signed for an account is kept, and accepted by nobody."""
+    connect(driver, provider, "whatsapp", "4200")
+    first, provider.secret = provider.secret, "another-app-s3cret"
+    connect(driver, provider, "whatsapp", "4300", app_secret=provider.secret)
+    assert comes(driver, "whatsapp", whatsapp("4300", ANA, 1), secret=first) == 200
+    assert driver.process() == []
+    assert comes(driver, "whatsapp", whatsapp("4300", ANA, 2), secret=provider.secret) == 200
+    assert [each.payload.as_text() for each in driver.process()] == ["to 4300"]
+    assert comes(driver, "whatsapp", whatsapp("4300", ANA, 3), secret="a-third") == 403
+
+
+@pytest.fixture
+def claim(driver: Driver) -> Iterator[Callable[[], None]]:
+    """A worker looks for accounts that have not been given what came for them."""
+    gateway = driver.parts
+    parts = Parts(gateway.settings, gateway.log, gateway.store, gateway.acceptor.partitions, gateway.objects, driver.wakes)
+    claims = Claims(parts)
+
+    def run() -> None:
+        claims._looked = 0.0
+        thread = claims.sweep()
+        if thread:
+            thread.join(20)
+
+    yield run
+
+
+def test_what_came_for_an_account_is_given_to_it_once_it_is_confirmed(
+    driver: Driver, provider: Provider, claim: Callable[[], None]
+) -> None:
+    """Not before: whoever adds a stranger's number gets nothing. What comes again is the same message."""
+    connect(driver, provider, "whatsapp", "4200")
+    early = whatsapp("4300", ANA, 1)
+    assert comes(driver, "whatsapp", early, secret=provider.secret) == 200
+    claim()
+    assert driver.process() == []
+    [letter] = driver.parts.store.dead_letters(rfc3339(now_ms())[:10], 10)
+    assert (letter.stage, letter.reason, letter.account) == ("unclaimed", "unclaimed_account", "4300")
+    two = connect(driver, provider, "whatsapp", "4300", check=False)
+    claim()
+    assert driver.process() == []
+    provider.hook["url"] = driver.ask("ops", "GET", f"/v1/accounts/{two}")["webhook_url"]
+    driver.ask("ops", "POST", f"/v1/accounts/{two}/check")
+    claim()
+    [given] = driver.process()
+    assert origins([given]) == [("to 4300", "4300", two)]
+    assert given.origin
+    assert given.origin.at // 1000 == NOW_S + 1
+    assert comes(driver, "whatsapp", early, secret=provider.secret) == 200
+    claim()
+    assert {each.message_id for each in driver.process()} <= {given.message_id}
+
+
+def sent_from(driver: Driver, **where: Any) -> list[tuple[str, str]]:
+    """The accounts that a message is sent from, each with the address."""
+    accepted = driver.send("shop", "hello", **where)
+    message = next(each for each in driver.process() if each.message_id == accepted["message_id"])
+    return [(each.account, each.address) for each in message.recipients]
+
+
+def test_each_person_is_answered_from_the_account_that_they_wrote_to(begin: Callable[..., Driver], provider: Provider) -> None:
+    """Whom they wrote to last, while that is there. Where only another account may write to them, that is said at once."""
+    driver = begin()
+    driver.service("shop", "send")
+    one, two = (connect(driver, provider, "whatsapp", each) for each in ("4200", "4300"))
+    comes(driver, "whatsapp", whatsapp("4200", ANA, 1), secret=provider.secret)
+    comes(driver, "whatsapp", whatsapp("4300", BO, 2), secret=provider.secret)
+    driver.process()
+    to_ana, to_bo = {"to": [f"whatsapp:+{ANA}"]}, {"to": [f"whatsapp:+{BO}"]}
+    assert sent_from(driver, **to_ana) == [(one, f"+{ANA}")]
+    assert sent_from(driver, **to_bo) == [(two, f"+{BO}")]
+    text = {"payload": {"type": "text", "text": "x"}}
+    assert driver.refused("shop", "POST", "/v1/messages", text | to_ana | {"via": two})[0] == "outside_window"
+    comes(driver, "whatsapp", whatsapp("4300", ANA, 3), secret=provider.secret)
+    driver.process()
+    assert sent_from(driver, **to_ana) == [(two, f"+{ANA}")]
+    assert sent_from(driver, **to_ana, via=one) == [(one, f"+{ANA}")]
+    assert driver.call("ops", "DELETE", f"/v1/accounts/{two}").status_code == 204
+    assert sent_from(driver, **to_ana) == [(one, f"+{ANA}")]
+    assert driver.refused("shop", "POST", "/v1/messages", text | to_bo)[0] == "outside_window"
+
+
+def test_who_never_wrote_hears_from_the_default_unless_another_is_chosen(
+    begin: Callable[..., Driver], provider: Provider
+) -> None:
+    """That is the account that was connected first; a bot may write to whom started it without our knowing."""
+    driver = begin()
+    driver.service("shop", "send")
+    one, two = (connect(driver, provider, "telegram", each) for each in (provider.bot, "88:b0t-token-of-another"))
+    assert sent_from(driver, to=["telegram:5007"]) == [(one, "5007")]
+    assert sent_from(driver, to=["telegram:5007"], via=two) == [(two, "5007")]
+    assert [each["is_default"] for each in (driver.ask("ops", "GET", f"/v1/accounts/{name}") for name in (one, two))] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "code"),
+    [
+        ({"via": "nobody"}, 422, "unknown_account"),
+        ({"via": "telegram"}, 422, "invalid"),
+        ({"via": "whatsapp"}, 422, "unknown_account"),
+        ({"channels": ["telegram"]}, 422, "invalid"),
+    ],
+)
+def test_an_account_that_cannot_send_this_is_refused(
+    begin: Callable[..., Driver], provider: Provider, where: dict[str, Any], status: int, code: str
+) -> None:
+    """It is not there, not in use, or of another channel."""
+    driver = begin()
+    driver.service("shop", "send")
+    account = connect(driver, provider, "whatsapp", "4200")
+    body = {"payload": {"type": "text", "text": "x"}, "to": [f"whatsapp:+{ANA}"], "via": account} | where
+    said = driver.ask("shop", "POST", "/v1/messages", body, expect=status)
+    assert (said["code"], "via" in json.dumps(said)) == (code, True)
+
+
+def test_who_may_not_send_for_others_chooses_no_account(driver: Driver, provider: Provider) -> None:
+    """People have the account that fits."""
+    driver.people("alice", "bob")
+    account = connect(driver, provider, "whatsapp", "4200")
+    body = {"payload": {"type": "text", "text": "x"}, "to": ["bob"], "via": account}
+    assert driver.ask("alice", "POST", "/v1/messages", body, expect=403)["code"] == "scope_needed"
+
+
+def test_bots_are_told_apart_by_their_addresses(driver: Driver, provider: Provider) -> None:
+    """Nothing in an update says which bot it is of."""
+    bots = ["77:b0t-token-of-the-provider", "88:b0t-token-of-another"]
+    accounts = [
+        connect(driver, provider, "telegram", each, webhook_secret=f"s3cret-{number}") for number, each in enumerate(bots)
+    ]
+    for number, account in enumerate(accounts):
+        person = {"id": 500 + number, "is_bot": False, "first_name": "Ana"}
+        message = {
+            "message_id": 1,
+            "date": 1_700_000_000,
+            "chat": {"id": 500 + number, "type": "private"},
+            "from": person,
+            "text": "x",
+        }
+        place = f"/channels/telegram/accounts/{account}/webhook"
+        said = json.dumps({"update_id": 1, "message": message})
+        for secret, status in ((f"s3cret-{1 - number}", 403), (f"s3cret-{number}", 200)):
+            answer = driver.client.post(place, data=said, headers={"X-Telegram-Bot-Api-Secret-Token": secret})
+            assert answer.status_code == status
+    assert [each[1:] for each in origins(driver.process())] == [("77", accounts[0]), ("88", accounts[1])]
