@@ -21,12 +21,16 @@ JSON = "application/json"
 
 
 class ProviderCall(Struct, frozen=True):
-    """What a provider sent, to which account of ours. `headers` have lower-case names."""
+    """What a provider sent, to which account of ours. `headers` have lower-case names.
+
+    `others`: further accounts of the app that signed it, to which it may be as well.
+    """
 
     channel: str
     account: str
     headers: dict[str, str]
     body: bytes
+    others: tuple[str, ...] = ()
 
 
 def forwarded_id(provider_call: ProviderCall) -> str:
@@ -58,7 +62,11 @@ def provider_call_of(body: bytes) -> ProviderCall:
 
 def headers_of(provider_call: ProviderCall) -> Mapping[str, str]:
     """What is said beside the body: the provider's headers, and whence it came."""
-    return {**provider_call.headers, "webhook-channel": provider_call.channel, "webhook-account": provider_call.account}
+    return {
+        **provider_call.headers,
+        "webhook-channel": provider_call.channel,
+        "webhook-account": ",".join((provider_call.account, *provider_call.others)),
+    }
 
 
 _decode = msgspec.msgpack.Decoder(ProviderCall).decode

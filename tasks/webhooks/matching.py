@@ -68,6 +68,10 @@ def places(event: Event) -> tuple[Collection[str], pb.Origin]:
 
 def accounts(event: Event, known: Known) -> set[str]:
     """What its accounts are called: of what goes those that send it, of what came the one that it came to."""
+    if event.kind == FORWARDED:
+        call = provider_call_of(event.body)
+        to = {call.account, *call.others}
+        return to | {name for names in known.accounts.values() if to & set(names) for name in names}
     sent, came = places(event)
     read = pb.Event.FromString(event.body)
     chosen = [read.state.account_id] if read.state.account_id else read.message.account_ids

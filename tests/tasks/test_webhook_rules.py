@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chat4all.model.deliveries import Lane
 from chat4all.model.event_examples import CONVERSATION, EXAMPLES
 from chat4all.model.events import Event
+from chat4all.model.forwarded import ProviderCall, forwarded_event
 from chat4all.ports import Waiting
 from chat4all.ports.webhooks import WEBHOOKS, Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
@@ -384,6 +385,18 @@ def test_an_endpoint_that_was_away_for_an_hour_is_told_all_of_it(batch: int) -> 
     assert host.back_at <= host.now() <= host.back_at + 10 * 60_000
     for key in {each.key for each in log}:
         assert [each for each in host.told if each.key == key] == [each for each in log if each.key == key]
+
+
+def test_what_a_provider_sent_is_of_every_account_of_its_app() -> None:
+    """However they are called; of no other, and of no conversation."""
+    call = ProviderCall("whatsapp", "1065", {}, b"{}", ("1066",))
+    event = forwarded_event(call, 1, 1)
+    assert event is not None
+    known = Known({}, {"whatsapp": {"whatsapp", "1065"}, "our-own": {"our-own", "1066"}, "third": {"third", "1067"}})
+    asked = ("1065", "whatsapp", "1066", "our-own", "1067", "third")
+    assert [passes(Filter(accounts=(each,)), event, known) for each in asked] == [True] * 4 + [False] * 2
+    assert passes(Filter(channels=("whatsapp",)), event) and not passes(Filter(channels=("telegram",)), event)
+    assert not passes(Filter(conversations=(CONVERSATION,)), event, known)
 
 
 @pytest.mark.parametrize("asked_s", [0.0, 3600.0])

@@ -67,7 +67,7 @@ class Webhooks:
         """
         handled = self._taken(channel, bodies, headers, others)
         if self._forwarding:
-            self._forwarding.forward(channel, bodies, said)
+            self._forwarding.forward(channel, bodies, said, others)
         return handled
 
     def _taken(

@@ -1,7 +1,7 @@
 """Sends on what providers bring, as it was, to endpoints that ask for it by name. Where none asks nothing is written."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import PROVIDER
@@ -26,18 +26,26 @@ class Forwarding:
         self._settings, self._store, self._log = settings, store, log
         self._looked, self._changed, self._is_wanted = -LOOK_S, -1, False
 
-    def forward(self, channel: Channel, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None) -> None:
+    def forward(
+        self,
+        channel: Channel,
+        bodies: Sequence[bytes],
+        headers: Mapping[str, str] | None = None,
+        others: Collection[str] = (),
+    ) -> None:
         """Make these durable for whoever asks for them: verified calls of a provider, with lower-case names of headers.
+
+        `others`: further accounts of the app that signed them.
 
         Temporary or Unknown: they must be brought again; they have the same ids then.
         """
         if not self.is_wanted():
             return
         kept = {name: value for name, value in (headers or {}).items() if name in channel.forwarded_headers}
-        provider_call = [
-            ProviderCall(channel.name, channel.account.account_id, {"content-type": JSON} | kept, body) for body in bodies
-        ]
-        events = [forwarded_event(each, now_ms(), self._settings.partitions) for each in provider_call]
+        account, shown = channel.account.account_id, {"content-type": JSON} | kept
+        more = tuple(sorted(set(others) - {account}))
+        calls = [ProviderCall(channel.name, account, shown, body, more) for body in bodies]
+        events = [forwarded_event(each, now_ms(), self._settings.partitions) for each in calls]
         said = [encode(each) for each in events if each]
         if said:
             self._log.append(said, APPEND_S)
