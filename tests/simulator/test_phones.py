@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from chat4all.model.content import Media
+from chat4all.model.content import Media, Poll, Vote
 from chat4all.ports import FileLink, Outgoing
 from tests.channels.conftest import serving
 from tests.simulator.conftest import World
@@ -135,6 +135,21 @@ async def test_the_page_opens_with_whoever_has_spoken(world: World, browser: Bro
     await world.says("telegram", "70001001", "Hi", name="Tomás")
     await expect(page.locator(".phone .name")).to_have_count(2)
     await expect(page.locator(".phone .name").nth(1)).to_have_value("Tomás")
+
+
+@needs_chromium
+async def test_a_poll_is_voted_on_and_a_second_press_takes_the_vote_back(world: World, browser: Browser) -> None:
+    """A button for each option, with how many chose it; the account is told each vote."""
+    await world.channels["telegram"].send_content(Outgoing("123456", "", "r"), Poll("When?", ("Nine", "Ten")))
+    opened = await look(world, browser, "?phone=telegram:123456:Caio")
+    ten = opened.locator(".phone .option").nth(1)
+    await ten.click()
+    await expect(ten.locator(".votes")).to_have_text("1")
+    await opened.locator(".phone .option").nth(0).click()
+    await expect(opened.locator(".phone .option .votes")).to_have_count(1)
+    await opened.locator(".phone .option").nth(0).click()
+    await expect(opened.locator(".phone .votes")).to_have_count(0)
+    assert [each.content for each in world.gateway.said] == [Vote(options=(2,)), Vote(options=(1,)), Vote()]
 
 
 @needs_chromium
