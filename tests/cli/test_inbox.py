@@ -7,15 +7,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
-from chat4all.client import Client
+from chat4all.client import Client, Tokens
 from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.content import Text
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, Range, read_message
 from tests.bridges.road import Road, settings_in
-from tests.cli.commands import Typed, gateway, quiet
+from tests.cli.commands import Typed, answered, gateway, quiet
 
 
 @pytest.fixture
@@ -95,9 +96,9 @@ def test_the_client_adds_up_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         "7:x": {"rows": [{"day": "b", "closed": 2}]},
     }
 
-    def call(method: str, path: str) -> dict[str, Any]:
-        return pages[parse_qs(urlsplit(path).query, keep_blank_values=True)["after"][0]]
+    def request(_session: requests.Session, method: str, url: str, **_: Any) -> requests.Response:
+        return answered(200, **pages[parse_qs(urlsplit(url).query, keep_blank_values=True)["after"][0]])
 
-    client = Client("http://127.0.0.1:9")
-    monkeypatch.setattr(client._http, "call", call)
+    client = Client("http://127.0.0.1:9", tokens=Tokens("token"))
+    monkeypatch.setattr("requests.Session.request", request)
     assert client.report("2026-03-01", "2026-03-02") == [{"day": "a", "closed": 1}, {"day": "b", "closed": 3}]
