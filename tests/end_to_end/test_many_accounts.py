@@ -1,5 +1,6 @@
 """Two WhatsApp numbers of one app, and two Telegram bots, through real processes: each person has one of them to talk to."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.end_to_end.conftest import QUICK
 NUMBERS = ("200000000000001", "200000000000002")
 BOTS = ("2000000001", "2000000002")
 ANSWERED_S = 30.0
+IN_FORCE_S = 2.0
 # By account, who writes to it.
 PEOPLE = {
     ("whatsapp", NUMBERS[0]): "+5511999990001",
@@ -79,6 +81,8 @@ def test_each_person_is_answered_from_the_account_that_they_wrote_to(system: Sys
         answer(operator, home, "from the other")
         wait_until("answered", lambda: ("from the other", NUMBERS[1]) in arrived(system, "whatsapp", person), ANSWERED_S)
         operator.call("POST", f"/v1/accounts/{ids[two]}/pause", {})
+        # By then it is in force everywhere: that is promised.
+        time.sleep(IN_FORCE_S)
         waits = answer(operator, home, "waits")
         answer(operator, home, "chosen", via=ids[one])
         wait_until("answered", lambda: ("chosen", NUMBERS[0]) in arrived(system, "whatsapp", person), ANSWERED_S)
@@ -120,6 +124,6 @@ def heard(operator: Api) -> list[tuple[str, str]]:
 def answer(operator: Api, conversation_id: str, text: str, **more: str) -> str:
     """Say this in a conversation, in the channel's name; the message's id."""
     found = operator.call("GET", f"/v1/conversations/{conversation_id}")
-    inbox = next(each for each in found["members"] if each.startswith("inbox"))
+    inbox = next(each["user_id"] for each in found["members"] if each["user_id"].startswith("inbox-"))
     body = {"conversation_id": conversation_id, "from": inbox, "payload": {"type": "text", "text": text}} | more
     return str(operator.call("POST", "/v1/messages", body, expect=(202,))["message_id"])
