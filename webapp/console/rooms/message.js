@@ -87,6 +87,7 @@ export class MessageRoom extends HTMLElement {
         this.#next(delivery)),
       delivery.attempts ? h("p", { class: "kind" }, t("step.attempts", { count: delivery.attempts })) : null,
       isStuck ? this.#help(delivery) : null,
+      delivery.account_id ? h("p", { class: "kind" }, t("step.account"), " ", h("code", {}, delivery.account_id)) : null,
       delivery.provider_message_id ? h("p", { class: "kind" }, t("step.provider_id"), " ", h("code", {}, delivery.provider_message_id)) : null);
   }
 
