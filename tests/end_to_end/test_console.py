@@ -324,9 +324,7 @@ def test_an_account_is_added_by_the_guide(visit: Callable[..., Visit], graph: Pr
     expect(page.locator("h1 + p .light")).to_have_text("active")
     page.get_by_label("To", exact=True).fill("17841400001")
     page.get_by_role("button", name="Send it").click()
-    page.get_by_role("link", name="The message's way").click()
-    expect(page.locator(".branch")).to_contain_text("messenger")
-    page.go_back()
+    expect(page.get_by_role("alert")).to_contain_text("Let them write first")
     assert graph.secret not in page.content() and graph.token not in page.content()
     page.get_by_role("button", name="Remove").click()
     page.locator("dialog").get_by_role("button", name="Remove").click()
@@ -397,6 +395,107 @@ def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Vi
     page.reload()
     expect(page.locator(".bubble.note")).to_have_count(1)
     assert [each["text"] for each in shared_system.phones.sent("whatsapp", address)] == ["We look for it"]
+
+
+NOTICED = """
+    window.noticed = [];
+    window.Notification = class { constructor(title, {body}) { noticed.push(`${title}: ${body}`); }
+        static permission = "granted"; static requestPermission() { return Promise.resolve("granted"); } };
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (at) { noticed.push("tone"); return start.call(this, at); };
+"""
+
+
+def test_what_is_not_read_is_counted_and_told_by_choice(visit: Callable[..., Visit], shared_system: System) -> None:
+    """How much is unread is the same in each tab and after loading again, until it is read; sound and notifications are asked
+    for first.
+    """
+    address, name = somebody(shared_system, "First")
+    agent = visit()
+    agent.context.add_init_script(NOTICED)
+    page = agent.sign_in()
+    row = page.locator(".row", has_text=name)
+    expect(row.locator(".fresh")).to_have_text(re.compile("1$"))
+    shared_system.phones.write("whatsapp", address, "Second", name=name)
+    expect(row.locator(".fresh")).to_have_text(re.compile("2$"))
+    assert page.evaluate("noticed") == []
+    page.get_by_role("button", name="Sound and notifications").click()
+    page.get_by_label("A short sound").check()
+    page.get_by_label("Notifications of the browser").check()
+    page.locator("dialog").get_by_role("button", name="Close").click()
+    shared_system.phones.write("whatsapp", address, "Third", name=name)
+    expect(row.locator(".fresh")).to_have_text(re.compile("3$"))
+    assert page.evaluate("noticed") == ["tone", "tone", f"{name}: Third"]
+    other = agent.open("", agent.tab())
+    live(other)
+    expect(other.locator(".row", has_text=name).locator(".fresh")).to_have_text(re.compile("3$"))
+    other.get_by_label("Which conversations").select_option("unread")
+    choose(page, name)
+    expect(theirs(page, "Third")).to_have_count(1)
+    expect(other.locator(".row", has_text=name)).to_have_count(0)
+    page.reload()
+    expect(theirs(page, "Third")).to_have_count(1)
+    page.keyboard.press("u")
+    expect(row).to_have_count(1)
+    expect(row.locator(".fresh")).to_have_count(0)
+
+
+def test_a_member_of_the_team_is_thrown_out_and_a_key_is_made(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Disabled from the team's room, somebody is out within two seconds; a new client's secret is told once and signs in."""
+    who, password, client = f"agent-{uuid4().hex[:8]}", "correct horse battery", f"desk-{uuid4().hex[:8]}"
+    shared_system.register(who, password).close()
+    thrown = visit().sign_in(who, password)
+    page = visit().sign_in(place="#/team")
+    page.get_by_label("Their user id").fill(who)
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_text("Logins", exact=True).last.click()
+    expect(page.get_by_text("last used").first).to_be_visible()
+    page.locator(".sheet", has=page.get_by_role("heading", name=who)).get_by_role("button", name="Disable").click()
+    page.locator("dialog").get_by_role("button", name="Disable").click()
+    expect(thrown.get_by_role("alert")).to_contain_text("This session has ended", timeout=IN_FORCE_MS + 1500)
+    page.get_by_text("New service client").click()
+    page.get_by_label("Name", exact=True).fill(client)
+    page.get_by_label("manage:").check()
+    page.get_by_role("button", name="Make the client").click()
+    secret = page.locator(".secret").inner_text()
+    desk = visit().sign_in(client, secret, "#/letters")
+    expect(desk.get_by_role("heading", name="Dead letters")).to_be_visible()
+    expect(desk.locator(".empty")).to_contain_text("scope admin")
+    expect(desk.get_by_role("link", name="Dead letters")).to_have_count(0)
+    place = page.locator(".place", has_text=client)
+    place.get_by_role("button", name="Remove").click()
+    page.locator("dialog").get_by_role("button", name="Remove").click()
+    expect(desk.get_by_role("alert")).to_contain_text("This session has ended", timeout=IN_FORCE_MS + 1500)
+    expect(place).to_have_count(0)
+
+
+MARKUP = ATTACK.partition("//")[2][:60]
+
+
+def test_a_contact_is_brought_in_and_described(visit: Callable[..., Visit], shared_system: System) -> None:
+    """By an address; found again by it and by a tag. What makes no address is said; markup in names is text."""
+    page = visit().sign_in(place="#/contacts/new")
+    address, tag = f"whatsapp:+5511{str(uuid4().int)[:9]}", f"t{uuid4().hex[:6]}"
+    page.get_by_label("Address").fill("nonsense")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    page.get_by_label("Address").fill(address)
+    page.get_by_label("What the team calls them").fill(MARKUP)
+    page.get_by_label("Tags").fill(f"{tag} vip")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(MARKUP)
+    inert(page)
+    page.get_by_label("Notes").fill(f"Pays in cash {MARKUP}")
+    page.get_by_role("button", name="Save").click()
+    page.reload()
+    expect(page.get_by_label("Notes")).to_have_value(f"Pays in cash {MARKUP}")
+    for words in (address, tag):
+        page.get_by_role("link", name="All contacts").click() if words == address else None
+        page.get_by_label("A tag, or channel:address").fill(words)
+        page.get_by_role("button", name="Find").click()
+        expect(page.locator(".place")).to_have_count(1)
+        expect(page.locator(".place")).to_contain_text(MARKUP)
+    inert(page)
 
 
 def test_who_signs_out_or_is_disabled_is_out_at_once(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -525,7 +624,7 @@ def test_everybody_can_use_every_room(
     ours(page, "it is ready").locator(".way").click()
     expect(page.locator(".branch")).to_have_count(1)
     look(page, tmp_path / "message.png")
-    for room in ("Accounts", "Webhooks", "Dead letters", "Health"):
+    for room in ("Contacts", "Team and keys", "Accounts", "Webhooks", "Dead letters", "Health"):
         page.get_by_role("link", name=room).click()
         expect(page.get_by_role("heading", name=room, exact=True)).to_be_visible()
         look(page, tmp_path / f"{room}.png")
@@ -588,7 +687,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(19)
+    expect(page.locator("dialog kbd")).to_have_count(21)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

@@ -8,20 +8,25 @@ import { signInRoom } from "./rooms/sign-in.js";
 import { Pulse } from "./rooms/health.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
+import { Notifier } from "./parts/notifier.js";
 import "./rooms/accounts.js";
+import "./rooms/contacts.js";
 import "./rooms/inbox.js";
 import "./rooms/letters.js";
 import "./rooms/message.js";
+import "./rooms/team.js";
 import "./rooms/webhooks.js";
 
 // Rooms by their place in the address. `scope`: of those who find it in the bar; `key`: the letter behind g that leads there.
 const ROOMS = {
   inbox: { element: "inbox-room", key: "i" },
   message: { element: "message-room" },
+  contacts: { element: "contacts-room", key: "c", scope: "manage" },
   accounts: { element: "accounts-room", key: "n", scope: "manage" },
   webhooks: { element: "webhooks-room", key: "w", scope: "manage" },
   letters: { element: "letters-room", key: "l", scope: "admin" },
   health: { element: "health-room", key: "h" },
+  team: { element: "team-room", key: "t" },
 };
 const GO = Object.fromEntries(Object.entries(ROOMS).filter(([, each]) => each.key).map(([name, each]) => [each.key, name]));
 const KEYS = ["j / k", "/", "r", "e", "+", "d", "m", "u", "a", "c", "s", "n", "z", ...Object.keys(GO).map((each) => `g ${each}`), "?"];
@@ -53,7 +58,7 @@ function enter(found) {
   const everything = ["manage", "admin"].some((each) => found.user.scopes?.includes(each));
   const stream = new Stream(found.events_url, everything);
   const store = new Store(found.user, stream);
-  here = { session: found, stream, store, pulse: new Pulse(stream), room: null, name: "" };
+  here = { session: found, stream, store, notifier: new Notifier(store), pulse: new Pulse(stream), room: null, name: "" };
   build();
   stream.start();
 }
@@ -86,7 +91,7 @@ function build() {
     h("header", { class: "bar" },
       h("a", { href: "#/inbox", class: "brand", "aria-label": "Chat4All" }, h("img", { src: "/console/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Chat4All")),
       h("nav", { "aria-label": t("rooms") }, ...visible().map((each) => h("a", { href: `#/${each}`, data: { room: each } }, t(`room.${each}`)))),
-      line, languages, iconButton("?", t("keys.title"), help),
+      line, languages, iconButton("🔔", t("notify.title"), () => here.notifier.ask()), iconButton("?", t("keys.title"), help),
       words(user.display_name || user.user_id, "span", { class: "user" }), button(t("sign_out"), goOut, { class: "quiet" })),
     h("main", { id: "room" }));
   open();
@@ -99,7 +104,7 @@ function visible() {
 
 function title() {
   const fresh = here ? [...here.store.fresh.values()].reduce((sum, each) => sum + each, 0) : 0;
-  document.title = fresh ? `(${fresh}) ${t("title")}` : t("title");
+  document.title = fresh ? `(${fresh > 99 ? "99+" : fresh}) ${t("title")}` : t("title");
 }
 
 async function goOut() {
@@ -125,6 +130,7 @@ function open() {
   const room = ROOMS[name] ? name : "inbox";
   if (room !== here.name) {
     here.room?.leave();
+    drop();
     here.room = document.createElement(ROOMS[room].element);
     here.name = room;
     document.querySelector("#room").replaceChildren(here.room);

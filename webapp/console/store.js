@@ -10,6 +10,7 @@ const WAIT_MS = 300;
 // Which conversations a list shows: what is asked of the service, and the same for what the stream tells.
 export const FILTERS = {
   all: [() => ({}), () => true],
+  unread: [() => ({ unread: true }), (each, me, store) => each.conversation_id === store.open || store.fresh.has(each.conversation_id)],
   open: [() => ({ state: "open" }), (each) => each.state === "open"],
   mine: [(me) => ({ assignee: me }), (each, me) => each.assignee === me],
   nobody: [() => ({ state: "open", assignee: "" }), (each) => each.state === "open" && !each.assignee],
@@ -21,7 +22,7 @@ export class Store extends EventTarget {
   conversations = new Map();
   names = new Map();
   previews = new Map();
-  fresh = new Map();  // How many messages came in a conversation since it was last looked at.
+  fresh = new Map();  // How many messages of a conversation are not read; none of those that are read.
   open = "";
   filter = "all";
   #next = ""; #loading = null; #unknown = new Set(); #timer = 0; #changed; #asked = new Set(); #sorted = null;
@@ -33,6 +34,7 @@ export class Store extends EventTarget {
     this.#changed = calmly(() => this.dispatchEvent(new Event("list")));
     stream.addEventListener("message", ({ detail }) => this.#told(detail));
     stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id));
+    stream.addEventListener("position", ({ detail }) => this.#moved(detail));
     stream.addEventListener("handling", ({ detail }) => this.#handled(detail));
     stream.addEventListener("reload", () => this.load());
     stream.addEventListener("line", ({ detail }) => detail === "live" && this.load());
@@ -47,7 +49,7 @@ export class Store extends EventTarget {
   get list() {
     this.#sorted ??= [...this.conversations.values()].sort((one, other) => compare(other.last_activity_at, one.last_activity_at));
     const [, fits] = FILTERS[this.filter];
-    return this.filter === "all" ? this.#sorted : this.#sorted.filter((each) => fits(each, this.user.user_id));
+    return this.filter === "all" ? this.#sorted : this.#sorted.filter((each) => fits(each, this.user.user_id, this));
   }
 
   // Another filter begins its own pages; what is known of conversations stays.
@@ -88,7 +90,20 @@ export class Store extends EventTarget {
     const at = [conversation.last_activity_at, before?.last_activity_at, conversation.created_at].filter(Boolean).sort().at(-1);
     this.#sorted = null;
     this.conversations.set(conversation.conversation_id, { ...conversation, last_activity_at: at ?? "" });
+    if (conversation.unread !== undefined) this.#count(conversation.conversation_id, conversation.unread);
     for (const member of conversation.members) this.names.set(member.user_id, member);
+  }
+
+  #count(id, unread) {
+    if (id === this.open) return;
+    unread ? this.fresh.set(id, unread) : this.fresh.delete(id);
+  }
+
+  // We have read further, in this tab or another.
+  #moved({ user_id: who, conversation_id: id, read_up_to: upTo }) {
+    if (who !== this.user.user_id || upTo < (this.conversations.get(id)?.last_seq ?? 0)) return;
+    this.fresh.delete(id);
+    this.#changed();
   }
 
   // One conversation, as it is now; null when it is not there for us.

@@ -92,7 +92,7 @@ export class ConversationList extends HTMLElement {
         h("span", { class: "bottom" }, channel ? h("span", { class: "badge" }, channel) : null,
           words(said ? summary(said) : "", "span", { class: "preview" }),
           ["closed", "snoozed"].includes(conversation.state) ? h("span", { class: "badge" }, t(`handling.${conversation.state}`)) : null,
-          fresh ? h("span", { class: "fresh" }, h("span", { class: "spoken" }, t("inbox.fresh")), String(fresh)) : null)));
+          fresh ? h("span", { class: "fresh" }, h("span", { class: "spoken" }, t("inbox.fresh")), fresh > 99 ? "99+" : String(fresh)) : null)));
     row.style.transform = `translateY(${place * ROW}px)`;
     return row;
   }

@@ -189,11 +189,11 @@ export class ConversationView extends HTMLElement {
     }
   }
 
-  // How far we have read: members say so, in the view that is looked at.
+  // How far we have read: members and those who answer say so, in the view that is looked at.
   #read() {
     const newest = this.#thread.messages.findLast((each) => each.seq)?.seq ?? 0;
     const isMember = this.#conversation?.members.some((each) => each.user_id === this.#store.user.user_id);
-    if (!isMember || newest <= this.#marked || document.hidden) return;
+    if (!(isMember || this.#store.has("manage")) || newest <= this.#marked || document.hidden) return;
     this.#marked = newest;
     call("POST", `/v1/conversations/${this.#id}/read`, { up_to: newest }).catch(() => {});
   }

@@ -1,12 +1,15 @@
 // Fields of forms, questions that are asked before something is done, and what went wrong, beside where it was asked for.
 
 import { button, h } from "../dom.js";
-import { explained, t } from "../i18n.js";
+import { explained, known, t } from "../i18n.js";
+
+let number = 0;
 
 // A control under its label; `about`: what belongs there, and where it stands.
 export function field(label, control, about = "") {
-  const help = about ? h("span", { class: "kind" }, about) : null;
-  return h("label", { class: "field" }, h("span", { class: "label" }, label), control, help);
+  const id = `about-${number += 1}`;
+  if (about) control.setAttribute("aria-describedby", id);
+  return h("div", { class: "field" }, h("label", { class: "field" }, h("span", { class: "label" }, label), control), about ? h("span", { class: "kind", id }, about) : null);
 }
 
 // Asked once more before it is done. `body`: nodes between the words and the buttons. True when they say so.
@@ -38,9 +41,9 @@ export async function tried(place, act) {
   }
 }
 
-// Where the service names the field, its own words say what belongs there.
+// Where the service names the field and we have no words of our own, its words say what belongs there.
 export function worded(problem) {
-  return problem.field && problem.detail ? `${problem.field}: ${problem.detail}` : explained(problem);
+  return problem.field && problem.detail && !known(`problem.${problem.code}`) ? `${problem.field}: ${problem.detail}` : explained(problem);
 }
 
 // What is told only now: to be copied and kept elsewhere.
