@@ -18,6 +18,9 @@ from rich.console import Console
 
 from chat4all.channels import CHANNELS
 from chat4all.client import Client, Tokens
+from chat4all.model.clock import DAY_MS, day_of, now_ms
+from chat4all.model.ids import inbox_id
+from chat4all.services.access.credentials import create_client
 from ops.demo import across, contents, files
 from ops.harness.api import Api
 from ops.harness.readers import Readers
@@ -370,3 +373,55 @@ def test_a_pressed_button_stops_to_spin(system: System, operator: Api) -> None:
     press = {"type": "answer", "target": asked["provider_id"], "option": option}
     system.phones.write("telegram", person, "", content=press)
     until("the press was answered", lambda: system.phones.stats()["telegram"].get("pressed", 0) == before + 1)
+
+
+def test_a_stranger_is_answered_by_a_bot_and_then_by_a_human(system: System, operator: Api, join: Callable[[str], Api]) -> None:
+    """The bot hands over, and is refused from then on; what was closed is open and unread at the stranger's next words."""
+    join("kim")
+    stranger, hello = address("whatsapp"), f"hello {next(NUMBERS)}"
+    from_us = {"from": inbox_id("whatsapp")}
+    system.phones.write("whatsapp", stranger, hello)
+    until("it is among what waits", lambda: bool(waiting(operator, hello)))
+    [talk] = waiting(operator, hello)
+    path = f"/v1/conversations/{talk}"
+    with bot(system) as answers:
+        answers.send({**from_us, "conversation_id": talk, "payload": {"type": "text", "text": "I am a bot"}})
+        shows(system, "whatsapp", stranger, "I am a bot")
+        operator.call("PATCH", path, {"handler": "human", "assignee": "kim"})
+        body = {**from_us, "conversation_id": talk, "payload": {"type": "text", "text": "and another thing"}}
+        until("the bot is silent", lambda: answers.request("POST", "/v1/messages", body)[1].get("code") == "handled_by_human")
+    saved = {"title": "Greeting", "shortcut": f"s{next(NUMBERS)}", "text": "Hi {{name|you}}, {{agent|Kim}} here"}
+    reply = operator.call("POST", "/v1/saved-replies", saved)
+    said = operator.call("POST", f"/v1/saved-replies/{reply['reply_id']}/render", {"conversation_id": talk, "agent": "kim"})
+    operator.send({**from_us, "conversation_id": talk, "payload": said["payload"]})
+    until("the human's words arrive", lambda: texts(system, "whatsapp", stranger)[-1].endswith("here"))
+    until("they are stored", lambda: operator.history(talk)[-1]["payload"] == said["payload"])
+    operator.call("POST", f"{path}/read", {"up_to": operator.history(talk)[-1]["seq"]})
+    until("all is read", lambda: operator.call("GET", path)["unread"] == 0)
+    closed = operator.call("PATCH", path, {"state": "closed", "handler": "nobody"})
+    assert (closed["state"], waiting(operator, hello)) == ("closed", [])
+    system.phones.write("whatsapp", stranger, "one more thing")
+    until("it waits again", lambda: waiting(operator, hello) == [talk])
+    until("it is unread", lambda: operator.call("GET", path)["unread"] == 1)
+    today = now_ms()
+    asked = f"since={day_of(today - DAY_MS)}&until={day_of(today + DAY_MS)}&by=channel,agent"
+    rows = operator.call("GET", f"/v1/reports/conversations?{asked}")["rows"]
+    assert any((row["channel"], row["agent"]) == ("whatsapp", "kim") and row["conversations"] for row in rows)
+
+
+def waiting(operator: Api, words: str) -> list[str]:
+    """The open conversations that began with these words, of the newest."""
+    found = operator.call("GET", "/v1/conversations?state=open&limit=20")["conversations"]
+    names = [each["conversation_id"] for each in found]
+    return [each for each in names if any(said["payload"].get("text") == words for said in operator.history(each)[:1])]
+
+
+def bot(system: System) -> Api:
+    """A service client that may send, and nothing more."""
+    name = f"bot-{next(NUMBERS)}"
+    store = open_store(system.settings)
+    try:
+        secret = create_client(store, name, ["send"])
+    finally:
+        store.close()
+    return system.login(name, secret)
