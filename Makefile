@@ -107,7 +107,7 @@ load: setup      ## k6 against the running system, and every message looked up; 
 	@test -x .servers/k6/k6 || $(BIN)/python -m ops.native install k6
 	@$(BIN)/python -m ops.k6 $(LOAD)
 
-bench: setup-dev ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less, BENCH=observed, webhooks, readers: what watching, webhooks and 10,000 idle readers cost
+bench: setup-dev ## on a system of its own; prints a table, writes build/bench.json; BENCH=short for less, BENCH=observed, webhooks, readers, search: what watching, webhooks, 10,000 idle readers and search cost
 	$(BIN)/python -m ops.bench $(BENCH)
 
 faults: setup-dev ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real

@@ -24,6 +24,7 @@ from chat4all.cli import (
     processes,
     reports,
     saved_replies,
+    search,
     templates,
     webhooks,
 )
@@ -52,7 +53,7 @@ def _join(part: typer.Typer) -> None:
 
 
 _TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
-for _room in (people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
+for _room in (search, people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 
 

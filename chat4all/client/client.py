@@ -14,12 +14,13 @@ from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait
 from chat4all.client.contact_calls import ContactCalls
 from chat4all.client.content_calls import ContentCalls
 from chat4all.client.inbox_calls import InboxCalls
+from chat4all.client.search_calls import SearchCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 from chat4all.client.webhook_calls import WebhookCalls
 
 
-class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCalls, InboxCalls, WebhookCalls):
+class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCalls, InboxCalls, WebhookCalls, SearchCalls):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.

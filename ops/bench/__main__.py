@@ -1,5 +1,5 @@
-"""`python -m ops.bench [full|short|observed|webhooks|readers]`: prints a table and writes build/bench.json
-(observed.json, webhooks.json, readers.json).
+"""`python -m ops.bench [full|short|observed|webhooks|readers|search]`: prints a table and writes build/bench.json
+(observed.json, webhooks.json, readers.json, search.json).
 
 On the embedded stack and, where its servers are installed, on the real one; STACK=embedded or STACK=real for one of them.
 """
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from chat4all.root import ROOT
 from chat4all.settings import SettingsError
-from ops.bench import figures, idle_readers, load, observed, webhooks
+from ops.bench import figures, idle_readers, load, observed, search, webhooks
 from ops.bench.figures import Accepting, Bare, Figures, spread
 from ops.bench.flows import Course, Measured, idle, with_people
 from ops.harness.guard import RealPeople, refuse_real
@@ -120,7 +120,7 @@ def main() -> int:
     """Measure, print, write; 1 when it may not run."""
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
-    others = {"observed": observed.main, "webhooks": webhooks.main, "readers": idle_readers.main}
+    others = {"observed": observed.main, "webhooks": webhooks.main, "readers": idle_readers.main, "search": search.main}
     if sys.argv[1:] and sys.argv[1] in others:
         return others[sys.argv[1]](console)
     size = SIZES[sys.argv[1] if len(sys.argv) > 1 else "full"]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from zlib import crc32
 
 from chat4all.model.failures import Mismatch
 from chat4all.model.search_terms import Term, called
@@ -26,9 +25,9 @@ FORGET_AT_ONCE = 5_000
 STEPS = 10_000
 
 
-def place_of(at: int, conversation_id: str, seq: int) -> int:
-    """Where a message belongs. If another is there, the next free place."""
-    return at * TIES + crc32(f"{conversation_id} {seq}".encode()) % TIES
+def place_of(at: int, seq: int) -> int:
+    """Where a message belongs: by time, then as in its conversation. If another is there, the next free place."""
+    return at * TIES + seq % TIES
 
 
 class SQLiteSearchIndex(SearchIndex):
@@ -62,7 +61,7 @@ class SQLiteSearchIndex(SearchIndex):
                 return False
             added = deleted = 0
             # In the order of places: the full-text module writes what goes back as a piece of its own.
-            for each in sorted(documents, key=lambda each: (each.at, each.conversation_id, each.seq)):
+            for each in sorted(documents, key=lambda each: (each.at, each.seq)):
                 more, less = _put(db, each)
                 added, deleted = added + more, deleted + less
             for person in people:
@@ -191,7 +190,7 @@ def _free_or_its(
     db: sqlite3.Connection, document: Document
 ) -> tuple[int, tuple[int, str | None, str | None, str | None] | None]:
     """The place of a message, and what is kept there of it."""
-    place = place_of(document.at, document.conversation_id, document.seq)
+    place = place_of(document.at, document.seq)
     while True:
         row = db.execute("SELECT conversation_id, seq, words, stems, labels FROM documents WHERE place = ?", [place]).fetchone()
         if row is None:

@@ -73,6 +73,11 @@ CASES: dict[str, Case] = {
         {'chat4all_stream_lag_records{instance="a"}': "900x30"},
         {"instance": "a"},
     ),
+    "SearchBehind": Case(
+        {'chat4all_search_lag_records{instance="a"}': "9000x30"},
+        {'chat4all_search_lag_records{instance="a"}': "9000x8 10x30", 'chat4all_search_building{instance="a"}': "1x8 0x30"},
+        {"instance": "a"},
+    ),
     "ReadersCutOff": Case(
         {'chat4all_streams_cut_off_total{transport="sse",reason="too_slow"}': "0+12x30"},
         {'chat4all_streams_cut_off_total{transport="sse",reason="token_expired"}': "0+60x30"},
