@@ -16,6 +16,7 @@ from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import fields, ident, words
 from chat4all.channels.meta import Verdict
 from chat4all.channels.provider_times import at_ms, is_time
+from chat4all.channels.webhook_address import address_findings
 from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
@@ -203,7 +204,7 @@ class MessagingChannel(meta.MetaChannel):
         found += await meta_checks.secret_findings(self._http, self._account_url, self._token, self._app_secret)
         apps = await self._http.get(self._account_url / "subscribed_apps")
         found += meta_checks.subscribed_findings(apps, ident(scopes.get("app_id")), "messages")
-        return Examined(self._described(answer), (*found, *meta_checks.place_findings(webhook_url)))
+        return Examined(self._described(answer), (*found, *address_findings(webhook_url)))
 
     def _described(self, answer: Answer) -> str:
         profile = meta_checks.said(answer)

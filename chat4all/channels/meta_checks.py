@@ -85,15 +85,4 @@ def subscribed_findings(answer: Answer, app: str, wanted: str) -> list[Finding]:
     return []
 
 
-def place_findings(webhook_url: str) -> list[Finding]:
-    """Whether the provider can call us."""
-    if not webhook_url:
-        mend = "Set CHAT4ALL_PUBLIC_URL to the https:// address at which the gateway is reached, and connect the account."
-        return [Finding("no_public_address", "The service has no public address: nothing comes.", mend)]
-    if not webhook_url.startswith("https://"):
-        return [Finding("address_not_https", "The public address is not https: providers call nothing else.", HTTPS)]
-    return []
-
-
-HTTPS = "Put TLS in front of the gateway, and let CHAT4ALL_PUBLIC_URL begin with https://."
 _LINKED = "whatsapp_business_api_data"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chat4all.channels.meta_checks import place_findings
+from chat4all.channels.webhook_address import address_findings
 from chat4all.model.failures import Permanent
 from chat4all.ports import Finding
 
@@ -23,7 +23,7 @@ def findings(hook: str, error: str | None, webhook_url: str, polls: bool) -> Ite
         if hook:
             yield Finding("webhook_elsewhere", "The bot has a webhook, so its updates cannot be fetched.", CONNECT)
         return
-    yield from (places := place_findings(webhook_url))
+    yield from (places := address_findings(webhook_url))
     if not places and hook != webhook_url:
         yield Finding("webhook_elsewhere", "The bot's webhook is not our address.", CONNECT)
     elif error and "403" in error:

@@ -10,6 +10,7 @@ from chat4all.channels import meta, meta_checks
 from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import decoded, fields, ident, items, joined, words
 from chat4all.channels.meta import Verdict
+from chat4all.channels.webhook_address import address_findings
 from chat4all.channels.whatsapp_templates import WhatsAppTemplates
 from chat4all.model.failures import Failure, Permanent
 from chat4all.ports import Examined, Finding
@@ -58,7 +59,7 @@ class WhatsAppAccount:
             found += meta_checks.subscribed_findings(apps, ident(token.get("app_id")), "")
         else:
             found.append(Finding("business_unknown", "Nobody says which business account the number is of.", BUSINESS))
-        found += meta_checks.place_findings(webhook_url)
+        found += address_findings(webhook_url)
         return Examined(_described(number), tuple(found))
 
     async def connect(self, webhook_url: str, verify_token: str) -> str:
