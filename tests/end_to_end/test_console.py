@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -392,9 +392,21 @@ def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Vi
     page.locator("h2").click()
     page.keyboard.press("z")
     expect(other.locator("handling-bar .badge", has_text="a human answers")).to_have_count(0)
+    page.get_by_role("button", name="Saved replies").click()
+    shortcut = f"found-{uuid4().hex[:6]}"
+    page.get_by_text("Keep a reply").click()
+    page.get_by_label("Title").fill(MARKUP)
+    page.get_by_label("Shortcut").fill(shortcut)
+    page.get_by_label("Words of the reply").fill("{{first_name}}, we found it")
+    page.locator("dialog").get_by_role("button", name="Save", exact=True).click()
+    page.locator("dialog .place", has_text=shortcut).click()
+    expect(page.get_by_label("Write a message")).to_have_value("Ana, we found it")
+    inert(page)
+    page.get_by_label("Write a message").press("Enter")
+    expect(ours(page, "we found it").locator(".ticks[data-state=READ]")).to_have_count(1)
     page.reload()
     expect(page.locator(".bubble.note")).to_have_count(1)
-    assert [each["text"] for each in shared_system.phones.sent("whatsapp", address)] == ["We look for it"]
+    assert [each["text"] for each in shared_system.phones.sent("whatsapp", address)] == ["We look for it", "Ana, we found it"]
 
 
 NOTICED = """
@@ -617,6 +629,10 @@ def test_everybody_can_use_every_room(
     page.get_by_label("Write a note for the team").press("Enter")
     expect(page.locator(".bubble.note")).to_have_count(1)
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Saved replies").click()
+    page.get_by_text("Keep a reply").click()
+    look(page, tmp_path / "replies.png")
+    page.locator("dialog").get_by_role("button", name="Close").click()
     page.get_by_text("More", exact=True).click()
     look(page, tmp_path / "handling.png")
     page.get_by_text("More", exact=True).click()
@@ -734,6 +750,96 @@ def test_ten_thousand_conversations_are_a_window(visit: Callable[..., Visit], sh
         scroll.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
         assert 0 < page.locator(".row").count() < 60
     expect(page.locator(".row .title").last).to_have_text("Conversation 9999")
+
+
+HISTORY = 100_000
+TALK = "00000000-0000-4000-8000-000000000000"
+
+
+def test_a_hundred_thousand_messages_are_a_window(visit: Callable[..., Visit]) -> None:
+    """The newest are there within a second; scrolled up and down again none is left out, and few exist."""
+    seen = visit()
+    seen.context.route(re.compile(f"/v1/conversations/{TALK}(\\?|$)"), lambda route: route.fulfill(json=numbered(0) | TALKING))
+    seen.context.route(re.compile(f"/v1/conversations/{TALK}/messages"), history)
+    page = seen.sign_in()
+    took = page.evaluate(
+        """async (place) => { const begun = performance.now(); location.hash = place;
+        while (!document.querySelector(".bubble")) await new Promise(requestAnimationFrame);
+        return performance.now() - begun; }""",
+        f"#/inbox/{TALK}",
+    )
+    assert took < FIRST_PAINT_MS
+    expect(page.locator(".bubble").last).to_contain_text(f"number {HISTORY}.")
+    scroll = page.locator("conversation-view .scroll[role=log]")
+    for _ in range(9):
+        before = first(page)
+        scroll.evaluate("(box) => { box.scrollTop = 0; }")
+        wait_until("older ones are there", lambda before=before: first(page) < before, 10)  # type: ignore[misc]
+        without_holes(page)
+    assert first(page) < HISTORY - 400
+    for _ in range(9):
+        before = last(page)
+        scroll.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+        if before == HISTORY:
+            break
+        wait_until("newer ones are there", lambda before=before: last(page) > before, 10)  # type: ignore[misc]
+        without_holes(page)
+    assert last(page) == HISTORY
+
+
+FIRST_PAINT_MS = 1000
+TALKING = {
+    "type": "private",
+    "conversation_id": TALK,
+    "members": [],
+    "created_at": "2026-01-01T00:00:00Z",
+    "members_version": 1,
+}
+
+
+def history(route: Route) -> None:
+    """A page of a long history, as the service pages it: the latest before a seq, or the first after one."""
+    asked = {name: int(some[0]) for name, some in parse_qs(urlsplit(route.request.url).query).items() if some[0].isdigit()}
+    limit, since, before = asked["limit"], asked.get("since"), asked.get("before", HISTORY + 1)
+    begin = since + 1 if since is not None else max(1, before - limit)
+    end = min(HISTORY + 1, begin + limit if since is not None else before)
+    messages = [said_as(number) for number in range(begin, end)]
+    more = {"next": str(end - 1)} if since is not None and end <= HISTORY else {"next": str(begin)} if begin > 1 else {}
+    route.fulfill(json={"messages": messages} | more)
+
+
+def said_as(number: int) -> dict[str, Any]:
+    """Message `number` of the long history."""
+    at = f"2026-01-{number * 28 // (HISTORY + 1) + 1:02}T00:00:00Z"
+    return {
+        "message_id": f"00000000-0000-4000-8000-{number:012}",
+        "conversation_id": TALK,
+        "seq": number,
+        "sender": "somebody",
+        "payload": {"type": "text", "text": f"number {number}. " + "word " * (number % 40)},
+        "accepted_at": at,
+        "deliveries": [],
+    }
+
+
+def numbers(page: Page) -> list[int]:
+    ids = page.locator(".bubble").evaluate_all("(all) => all.map((each) => each.dataset.id)")
+    return [int(each[-12:]) for each in ids]
+
+
+def first(page: Page) -> int:
+    return numbers(page)[0]
+
+
+def last(page: Page) -> int:
+    return numbers(page)[-1]
+
+
+def without_holes(page: Page) -> None:
+    """Each message follows the one before it, and there are not many."""
+    shown = numbers(page)
+    assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert len(shown) <= 300
 
 
 def numbered(number: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import { upload } from "../api.js";
 import { summary } from "../content.js";
 import { button, h, iconButton, words } from "../dom.js";
 import { bytes, explained, t } from "../i18n.js";
+import { replies } from "./replies.js";
 
 const KEPT = "chat4all-draft-";
 
@@ -28,7 +29,8 @@ export class Composer extends HTMLElement {
       on: { change: () => { this.#taken(chosen.files); chosen.value = ""; } } });
     this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
       this.#about, this.#files, this.#notice, this.#said,
-      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, this.#mode, this.#text,
+      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen,
+        acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#mode, this.#text,
         h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), this.#send_label))));
     this.#fit();
     if (!acts.send) this.note(true);
@@ -154,6 +156,14 @@ export class Composer extends HTMLElement {
       }));
     });
     go();
+  }
+
+  // A saved reply: words stand in the composer to be changed; what has files is sent as it is.
+  #chosen(payload) {
+    if (payload.type !== "text") return this.#acts.send && this.#acts.send(payload);
+    this.#text.value = payload.text;
+    this.#written();
+    return this.focus();
   }
 
   // The words that stand there go beside the file.
