@@ -56,7 +56,7 @@ class ContactBook:
         NoSuch: there is none. Wrong: what cannot be. Conflict `contact_changed`: it is at another version.
         """
         self.get(user_id)
-        _check(given)
+        check(given)
         self._store.change_profile(user_id, lambda there: _changed(there, given, by, now))
         if "display_name" in given:
             self._store.change_user(user_id, partial(_named, given["display_name"]))
@@ -70,7 +70,8 @@ class ContactBook:
         return [Contact(users[each], addresses[each], profiles[each]) for each in ids]
 
 
-def _check(given: Mapping[str, Any]) -> None:
+def check(given: Mapping[str, Any]) -> None:
+    """Wrong: what cannot be of what is to be kept about a contact."""
     name = given.get("display_name", "")
     if why := fault(name):
         raise Wrong("display_name", why, "bad_name")

@@ -85,6 +85,9 @@ def test_who_is_brought_in_is_found_by_the_address(gateway: Driver) -> None:
     gateway.ask("crm", "PUT", "/v1/users/alice/identities/whatsapp", {"address": DORA})
     refused = gateway.refused("crm", "POST", "/v1/contacts", {"address": f"whatsapp:{DORA}"}, 409)
     assert refused == ("address_taken", "")
+    wrong_tag = {"address": "whatsapp:+5511999990009", "tags": ["two words"]}
+    assert gateway.refused("crm", "POST", "/v1/contacts", wrong_tag)[1] == "tags"
+    assert not gateway.ask("crm", "GET", "/v1/contacts?address=whatsapp:%2B5511999990009")["contacts"]
     for wrong in ("whatsapp:x", "pigeon:1", ""):
         assert gateway.refused("crm", "POST", "/v1/contacts", {"address": wrong})[1] == "address"
 

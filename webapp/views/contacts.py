@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Identity
-from chat4all.services.contacts import Contact, ContactBook
+from chat4all.services.contacts import Contact, ContactBook, check
 from chat4all.services.directory import Address
 from chat4all.services.refusals import Conflict, NoSuch
 from webapp.requests.api_docs import CONTACTS, SECURED, problems
@@ -51,6 +51,7 @@ def put_contact(body: NewContact) -> Response:
     What is said of them is changed, the rest stays. So a list that is brought in again changes what is new in it.
     """
     people, place = gateway().people, _place(body.address)
+    check(body.given)
     known = gateway().store.owners([place])
     contact_id = people.owners({place: body.display_name or ""})[place]
     try:
