@@ -197,10 +197,15 @@ class Outlets:
         self.of(signal.channel).of(self._account(signal)).show(signal)
 
     def _account(self, signal: Signal) -> str:
+        """What we call the account that shows it; the environment's where that cannot be told, which drops it then."""
         if self._live is None:
             return ""
-        named = self._live.named(signal.channel, signal.account) if signal.account else None
-        return (named or self._live.in_force(signal.channel)).account_id
+        try:
+            named = self._live.named(signal.channel, signal.account) if signal.account else None
+            return (named or self._live.in_force(signal.channel)).account_id
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with an account, only what it shows is dropped
+            log.warning("account_unopened", channel=signal.channel, error=type(error).__name__)
+            return ""
 
     def _all(self) -> list[tuple[str, Outlet]]:
         return [(channel, each) for channel, ways in list(self._ways.items()) for each in list(ways.outlets.values())]

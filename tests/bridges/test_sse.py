@@ -166,6 +166,7 @@ async def test_a_server_that_stops_ends_streams(road: Road) -> None:
                 "accepted_at": "1970-01-01T00:00:01.000Z",
                 "members_version": 1,
                 "channels": ["whatsapp"],
+                "account_ids": [],
             },
         ),
         (
@@ -194,6 +195,7 @@ async def test_a_server_that_stops_ends_streams(road: Road) -> None:
                 "accepted_at": "1970-01-01T00:00:00.000Z",
                 "members_version": 0,
                 "channels": [],
+                "account_ids": [],
                 "reply_to": "o",
                 "origin": {
                     "channel": "telegram",

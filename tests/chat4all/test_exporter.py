@@ -97,5 +97,5 @@ def test_parts_have_ports_of_their_own() -> None:
     """On one machine none of them finds its first choice taken by another."""
     settings = Settings()
     ports = [part.metrics_port(settings) for part in PARTS if part.metrics >= 0]
-    assert len(set(ports)) == len(ports) == 7
+    assert len(set(ports)) == len(ports) == 8
     assert all(each.metrics_port(Settings(metrics_port=0)) == 0 for each in PARTS)
