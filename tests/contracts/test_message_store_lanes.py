@@ -160,7 +160,8 @@ def test_keys_of_different_accounts_wait_apart(store: MessageStore) -> None:
     store.record({}, waiting=[later], resumed=[structs.replace(keys["a"], stamp=keys["a"].stamp + 1)])
     assert store.waiting(here) == [keys[""], later]
     assert (store.due([here], 99), store.due([here], 100)) == ([], [here])
-    store.record({}, waiting=[keys["b"]], resumed=[structs.replace(keys[""], stamp=keys[""].stamp + 1)])
+    # What is said later has a later stamp, whatever it is about.
+    store.record({}, waiting=[keys["b"]], resumed=[structs.replace(keys[""], stamp=keys[""].stamp + 2)])
     assert store.waiting(here) == [later]
     assert store.waiting_counts([here]) == {here: 1}
     assert (store.due([here], 499), store.due([here], 500)) == ([], [here])

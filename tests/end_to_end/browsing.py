@@ -78,7 +78,7 @@ class Visit:
         settings = self.system.settings
         ours = {f"{settings.host}:{port}" for port in (settings.gateway_port, settings.events_port, settings.objects_port)}
         self.context.close()
-        assert self.complaints == []
+        assert self.complaints == [], "; ".join(self.complaints)
         # On real servers files come from the object store itself.
         ours.add(urlsplit(settings.files_url).netloc)
         assert self.asked - ours == set()

@@ -33,11 +33,12 @@ export class Store extends EventTarget {
     this.stream = stream;
     this.#changed = calmly(() => this.dispatchEvent(new Event("list")));
     stream.addEventListener("message", ({ detail }) => this.#told(detail));
-    stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id));
+    // When nobody answers these, the stream breaks too, and all is loaded again when it is back.
+    stream.addEventListener("conversation", ({ detail }) => this.refresh(detail.conversation_id).catch(() => {}));
     stream.addEventListener("position", ({ detail }) => this.#moved(detail));
     stream.addEventListener("handling", ({ detail }) => this.#handled(detail));
-    stream.addEventListener("reload", () => this.load());
-    stream.addEventListener("line", ({ detail }) => detail === "live" && this.load());
+    stream.addEventListener("reload", () => this.load().catch(() => {}));
+    stream.addEventListener("line", ({ detail }) => detail === "live" && this.load().catch(() => {}));
   }
 
   has(scope) {
