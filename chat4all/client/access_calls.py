@@ -36,7 +36,7 @@ class AccessCalls:
 
     def sessions(self, user_id: str = "") -> list[dict[str, Any]]:
         """The logins of this account, or of a user (scope manage)."""
-        return self._all(f"/v1/users/{self._named(user_id)}/sessions", "sessions")
+        return list(self._http.pages(f"/v1/users/{self._named(user_id)}/sessions", "sessions"))
 
     def end_session(self, session_id: str, user_id: str = "") -> None:
         """End one of these. ApiError 404 when it has ended."""
@@ -62,7 +62,7 @@ class AccessCalls:
 
     def clients(self) -> list[dict[str, Any]]:
         """All service clients (scope admin, like the three that follow)."""
-        return self._all("/v1/clients", "clients")
+        return list(self._http.pages("/v1/clients", "clients"))
 
     def create_client(self, name: str, scopes: list[str]) -> dict[str, Any]:
         """Make a service client; `client_secret` is told only now."""
@@ -90,17 +90,7 @@ class AccessCalls:
 
     def blocks(self) -> list[str]:
         """Whom this account blocks."""
-        return [str(each["user_id"]) for each in self._all("/v1/users/me/blocks", "blocks")]
+        return [str(each["user_id"]) for each in self._http.pages("/v1/users/me/blocks", "blocks")]
 
     def _named(self, user_id: str) -> str:
         return quote(user_id or str(self._http.call("GET", "/v1/users/me")["user_id"]), safe="")
-
-    def _all(self, path: str, plural: str) -> list[dict[str, Any]]:
-        """Every page of a list."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", path, params={"after": after} if after else {})
-            found += page[plural]
-            after = page.get("next")
-        return found

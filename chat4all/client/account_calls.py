@@ -27,13 +27,7 @@ class AccountCalls:
 
     def accounts(self) -> list[dict[str, Any]]:
         """All accounts, those of the environment among them."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", "/v1/accounts", params={"after": after} if after else {})
-            found += page["accounts"]
-            after = page.get("next")
-        return found
+        return list(self._http.pages("/v1/accounts", "accounts"))
 
     def account(self, account_id: str) -> dict[str, Any]:
         """One of them. ApiError 404 when there is none."""
@@ -69,16 +63,7 @@ class AccountCalls:
 
     def templates(self, account_id: str, name: str = "") -> list[dict[str, Any]]:
         """The account's templates with their status: those called `name`, or like this, or all."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            asked = {"after": after, "name": name}
-            page = self._http.call(
-                "GET", f"{_path(account_id)}/templates", params={key: value for key, value in asked.items() if value}
-            )
-            found += page["templates"]
-            after = page.get("next")
-        return found
+        return list(self._http.pages(f"{_path(account_id)}/templates", "templates", {"name": name} if name else {}))
 
     def create_template(
         self, account_id: str, name: str, language: str, category: str, components: Sequence[Mapping[str, Any]]

@@ -21,7 +21,7 @@ class BroadcastCalls:
 
     def broadcasts(self) -> Iterator[dict[str, Any]]:
         """All of them, page by page."""
-        yield from self._pages("/v1/broadcasts", "broadcasts")
+        return self._http.pages("/v1/broadcasts", "broadcasts")
 
     def broadcast(self, broadcast_id: str) -> dict[str, Any]:
         """One of them, and how far it has come. ApiError 404 when there is none."""
@@ -41,14 +41,7 @@ class BroadcastCalls:
 
     def broadcast_results(self, broadcast_id: str) -> Iterator[dict[str, Any]]:
         """What came of each contact's turn, page by page."""
-        yield from self._pages(f"{_path(broadcast_id)}/results", "results")
-
-    def _pages(self, path: str, name: str) -> Iterator[dict[str, Any]]:
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", path, params={"after": after} if after else {})
-            yield from page[name]
-            after = page.get("next")
+        return self._http.pages(f"{_path(broadcast_id)}/results", "results")
 
 
 def _path(broadcast_id: str) -> str:

@@ -87,7 +87,7 @@ class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCal
 
     def conversations(self) -> list[dict[str, Any]]:
         """All conversations of this account."""
-        return self._all("/v1/conversations", "conversations")
+        return list(self._http.pages("/v1/conversations", "conversations"))
 
     # Messages.
 
@@ -139,13 +139,7 @@ class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCal
 
     def dead_letters(self, **wanted: Any) -> list[dict[str, Any]]:
         """All letters about what was not processed, delivered or read: since, until, channel, reason, stage. Scope admin."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", "/v1/dead-letters", params=wanted | ({"after": after} if after else {}))
-            found += page["dead_letters"]
-            after = page.get("next")
-        return found
+        return list(self._http.pages("/v1/dead-letters", "dead_letters", wanted))
 
     def dead_letter(self, letter_id: str) -> dict[str, Any]:
         """A letter with the `body` of the webhook that it is about. ApiError 404 `unknown_letter` where there is none."""

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -140,6 +140,14 @@ class Connection:
                     raise
                 time.sleep(wait_s(number, error.body.get("retry_after", 0)))
         raise ValueError("tries is less than one")
+
+    def pages(self, path: str, name: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """What a list has under `name`, page by page. Each is asked for when the one before is used up."""
+        after: str | None = ""
+        while after is not None:
+            page = self.call("GET", path, params={**(params or {}), **({"after": after} if after else {})})
+            yield from page[name]
+            after = page.get("next")
 
     def _once(
         self,

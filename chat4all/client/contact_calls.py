@@ -14,12 +14,7 @@ class ContactCalls:
 
     def contacts(self, tag: str = "") -> Iterator[dict[str, Any]]:
         """Everybody who is known by an address, or those with this tag, page by page."""
-        after: str | None = ""
-        while after is not None:
-            params = {name: value for name, value in (("tag", tag), ("after", after)) if value}
-            page = self._http.call("GET", "/v1/contacts", params=params)
-            yield from page["contacts"]
-            after = page.get("next")
+        return self._http.pages("/v1/contacts", "contacts", {"tag": tag} if tag else {})
 
     def contact_at(self, address: str) -> dict[str, Any] | None:
         """Whose this channel:address is; None: no contact's."""

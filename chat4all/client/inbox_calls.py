@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from chat4all.client.bodies import Sent
 from chat4all.client.connection import Connection
@@ -26,14 +26,7 @@ class InboxCalls:
 
         `wanted`: state, assignee ("": nobody's), label, priority, handler, unread ("true", "false").
         """
-        after = ""
-        while True:
-            query = urlencode({"order": "activity", **wanted, "after": after})
-            answer = self._http.call("GET", f"/v1/conversations?{query}")
-            yield from answer["conversations"]
-            if not answer.get("next"):
-                return
-            after = answer["next"]
+        return self._http.pages("/v1/conversations", "conversations", {"order": "activity", **wanted})
 
     def windows(self, conversation_id: str) -> list[dict[str, Any]]:
         """Until when members may be written to, by channel: {recipient, account, open, open_until?, last_wrote_at?}."""
@@ -54,27 +47,15 @@ class InboxCalls:
         A row for each of what there is, `by` day, channel, account, agent, label. Times are sums, in seconds.
         """
         rows: dict[tuple[str, ...], dict[str, Any]] = {}
-        after = ""
-        while True:
-            query = urlencode({"since": since, "until": until, "by": ",".join(by), "after": after})
-            page = self._http.call("GET", f"/v1/reports/conversations?{query}")
-            for row in page["rows"]:
-                there = rows.setdefault(tuple(row.get(each, "") for each in by), dict.fromkeys(row, 0))
-                there.update({name: value if name in by else there[name] + value for name, value in row.items()})
-            if not page.get("next"):
-                return [row for _, row in sorted(rows.items())]
-            after = page["next"]
+        asked = {"since": since, "until": until, "by": ",".join(by)}
+        for row in self._http.pages("/v1/reports/conversations", "rows", asked):
+            there = rows.setdefault(tuple(row.get(each, "") for each in by), dict.fromkeys(row, 0))
+            there.update({name: value if name in by else there[name] + value for name, value in row.items()})
+        return [row for _, row in sorted(rows.items())]
 
     def saved_replies(self, shortcut: str = "") -> Iterator[dict[str, Any]]:
         """Saved replies whose shortcut begins so, by shortcut, page by page."""
-        after = ""
-        while True:
-            query = urlencode({"shortcut": shortcut, "after": after})
-            page = self._http.call("GET", f"/v1/saved-replies?{query}")
-            yield from page["saved_replies"]
-            if not page.get("next"):
-                return
-            after = page["next"]
+        return self._http.pages("/v1/saved-replies", "saved_replies", {"shortcut": shortcut})
 
     def saved_reply(self, reply_id: str) -> dict[str, Any]:
         """One of them. ApiError 404 when there is none."""

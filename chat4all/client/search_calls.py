@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
 
 from chat4all.client.connection import Connection
 
@@ -26,10 +25,4 @@ class SearchCalls:
         return self._found("contacts", {"q": words})
 
     def _found(self, within: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
-        after = ""
-        while True:
-            answer = self._http.call("GET", f"/v1/search?{urlencode({**wanted, 'in': within, 'after': after})}")
-            yield from answer[within]
-            if not answer.get("next"):
-                return
-            after = answer["next"]
+        return self._http.pages("/v1/search", within, {**wanted, "in": within})

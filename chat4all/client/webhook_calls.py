@@ -22,13 +22,7 @@ class WebhookCalls:
 
     def webhooks(self) -> list[dict[str, Any]]:
         """All endpoints."""
-        found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
-            page = self._http.call("GET", "/v1/webhooks", params={"after": after} if after else {})
-            found += page["webhooks"]
-            after = page.get("next")
-        return found
+        return list(self._http.pages("/v1/webhooks", "webhooks"))
 
     def webhook(self, webhook_id: str) -> dict[str, Any]:
         """One of them. ApiError 404 when there is none."""
