@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from chat4all.model.broadcasts import Broadcast
 from chat4all.model.clock import now_ms
@@ -12,6 +13,7 @@ from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.broadcasts import BroadcastSteps
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
+from tasks.background import Background
 from tasks.resources import Parts
 
 log = logs.logger(__name__)
@@ -23,20 +25,16 @@ FRESH_S = 15.0
 class BroadcastRunner:
     """This process's part in it."""
 
-    def __init__(self, parts: Parts, steps: BroadcastSteps | None = None) -> None:
-        self._parts, self._steps = parts, steps
-        self._at_work = threading.Lock()
+    def __init__(self, parts: Parts, live: LiveChannels, steps: BroadcastSteps | None = None) -> None:
+        self._parts, self._live, self._steps = parts, live, steps
+        self._background = Background("broadcasts")
         self._stalled, self._looked, self._has_run = 0.0, 0.0, False
 
     def sweep(self) -> threading.Thread | None:
         """Begin with what runs, unless that is under way. One read where nothing does."""
         running = self._parts.store.running_broadcasts()
         self._show(running)
-        if not running or not self._at_work.acquire(blocking=False):
-            return None
-        thread = threading.Thread(target=self._run, args=(running,), name="broadcasts", daemon=True)
-        thread.start()
-        return thread
+        return self._background.begin(partial(self._run, running)) if running else None
 
     def stalled(self) -> Values:
         """For how long the one that stands still longest has not moved; nothing where others look."""
@@ -51,11 +49,8 @@ class BroadcastRunner:
             metrics.BROADCASTS_STALLED.from_(self.stalled)
 
     def _run(self, running: Sequence[Broadcast]) -> None:
-        try:
-            for each in running:
-                self._step(each)
-        finally:
-            self._at_work.release()
+        for each in running:
+            self._step(each)
 
     def _step(self, broadcast: Broadcast) -> None:
         try:
@@ -71,6 +66,5 @@ class BroadcastRunner:
         """Made when it is first needed."""
         if self._steps is None:
             parts = self._parts
-            live = LiveChannels(parts.settings, parts.store, every_s=0)
-            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, live))
+            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, self._live))
         return self._steps

@@ -7,6 +7,7 @@ message.
 
 import threading
 import time
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from chat4all.services.dead_letters import Wanted, scan
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import OUTAGES, UNCLAIMED, Webhooks
 from chat4all.telemetry import logs
+from tasks.background import Background
 from tasks.resources import Parts
 
 log = logs.logger(__name__)
@@ -33,11 +35,9 @@ LOOK_S = 5.0
 class Claims:
     """This process's part in it."""
 
-    def __init__(self, parts: Parts, live: LiveChannels | None = None, webhooks: Webhooks | None = None) -> None:
-        self._parts = parts
-        self._live = live or LiveChannels(parts.settings, parts.store, every_s=0)
-        self._webhooks = webhooks
-        self._at_work = threading.Lock()
+    def __init__(self, parts: Parts, live: LiveChannels, webhooks: Webhooks | None = None) -> None:
+        self._parts, self._live, self._webhooks = parts, live, webhooks
+        self._background = Background("unclaimed")
         self._looked = -LOOK_S
         self._once: set[str] = set()
 
@@ -46,12 +46,9 @@ class Claims:
         if time.monotonic() - self._looked < LOOK_S:
             return None
         self._looked = time.monotonic()
-        new = self._new(now_ms())
-        if not new or not self._at_work.acquire(blocking=False):
-            return None
-        thread = threading.Thread(target=self._run, args=(new,), name="unclaimed", daemon=True)
-        thread.start()
-        return thread
+        # Nobody begins to watch accounts where none was ever connected.
+        new = self._new(now_ms()) if self._parts.store.accounts_changed() else []
+        return self._background.begin(partial(self._run, new)) if new else None
 
     def _new(self, now: int) -> list[tuple[InForce, ConnectedAccount]]:
         """Those that are not done: looked at once at once, and once more when nothing can come for nobody any more."""
@@ -72,8 +69,6 @@ class Claims:
             log.warning("unclaimed_wait_on", reason=outage.reason)
         except Exception:
             log.exception("unclaimed_failed")
-        finally:
-            self._at_work.release()
 
     def _give(self, each: InForce, account: ConnectedAccount, now: int) -> None:
         wanted = Wanted(now - DAYS * DAY_MS, now + 1, account.channel, stage=UNCLAIMED)

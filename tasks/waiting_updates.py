@@ -6,6 +6,7 @@ Two processes may look at the same at a time: what both accept is one message, b
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,7 @@ from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import OUTAGES, UNREADABLE, letter
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
+from tasks.background import Background
 from tasks.resources import Parts
 from tasks.tidying import done_before
 
@@ -31,9 +33,9 @@ FRESH_S = 15.0
 class WaitingUpdates:
     """This process's part in it."""
 
-    def __init__(self, parts: Parts, arrivals: Arrivals | None = None) -> None:
-        self._parts, self._arrivals = parts, arrivals
-        self._at_work = threading.Lock()
+    def __init__(self, parts: Parts, live: LiveChannels, arrivals: Arrivals | None = None) -> None:
+        self._parts, self._live, self._arrivals = parts, live, arrivals
+        self._background = Background("waiting-updates")
         self._behind, self._looked, self._began = 0.0, 0.0, time.monotonic()
 
     def sweep(self) -> threading.Thread | None:
@@ -50,11 +52,7 @@ class WaitingUpdates:
             raise
         self._began = self._looked = time.monotonic()
         self._behind = (now - due[0].look_at) / 1000 if due else 0.0
-        if not due or not self._at_work.acquire(blocking=False):
-            return None
-        thread = threading.Thread(target=self._run, args=(due, now), name="waiting-updates", daemon=True)
-        thread.start()
-        return thread
+        return self._background.begin(partial(self._run, due, now)) if due else None
 
     def behind(self) -> Values:
         """For how long what is due first has been due; nothing where others look."""
@@ -67,8 +65,6 @@ class WaitingUpdates:
             log.warning("updates_wait_on", reason=outage.reason)
         except Exception:
             log.exception("waiting_updates_failed")
-        finally:
-            self._at_work.release()
 
     def look(self, due: Sequence[Deferred], now: int) -> None:
         """Look at these. Where they cannot be accepted together, each alone: who cannot be is set aside."""
@@ -102,6 +98,5 @@ class WaitingUpdates:
         """Made when it is first needed."""
         if self._arrivals is None:
             parts = self._parts
-            live = LiveChannels(parts.settings, parts.store, every_s=0)
-            self._arrivals = Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, live))
+            self._arrivals = Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, self._live))
         return self._arrivals

@@ -15,6 +15,7 @@ from chat4all.model.records import BatchRef
 from chat4all.model.signals import Signal
 from chat4all.ports import WEBHOOKS
 from chat4all.ports.waker import CONVERT, queue_of
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.seal import Seal
 from chat4all.services.wake import CeleryWaker
 from chat4all.services.webhooks.signing import Signer
@@ -65,7 +66,8 @@ class Worker:
         self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
         # Each looks by itself whether it has something to do.
-        self._sweeps = (WaitingUpdates(parts), Claims(parts), BroadcastRunner(parts))
+        live = self._live = LiveChannels(parts.settings, parts.store)
+        self._sweeps = (WaitingUpdates(parts, live), Claims(parts, live), BroadcastRunner(parts, live))
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -116,6 +118,7 @@ class Worker:
 
     def close(self) -> None:
         """Let go of the resources, when the tasks have ended."""
+        self._live.close()
         self._parts.close()
 
 

@@ -23,7 +23,7 @@ from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.broadcasts import BroadcastRunner
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import World, world
+from tests.tasks.world import World, asked_anew, world
 
 START = 1_700_000_000_000
 
@@ -195,7 +195,7 @@ def test_the_runner_counts_turns_and_says_how_long_one_stands_still(desk: Desk) 
     """While the log is away it waits, and shows it."""
     desk.contacts(2)
     desk.begins(RATE_MOST, moved_at=START)
-    runner = BroadcastRunner(desk.road.parts, BroadcastSteps(desk.store, desk.acceptor))
+    runner = BroadcastRunner(desk.road.parts, asked_anew(desk.road), BroadcastSteps(desk.store, desk.acceptor))
     desk.road.log_faults.fail("append", Temporary("away"))
     swept = runner.sweep()
     assert swept

@@ -27,7 +27,7 @@ from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.lanes.writer import Sent, write_all
 from tasks.waiting_updates import WaitingUpdates
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import World, message, new_id, whatsapp, world
+from tests.tasks.world import World, asked_anew, message, new_id, whatsapp, world
 
 TALK, ANA = new_id("conversation", 1), whatsapp(1)
 AT = 1_700_000_000_000
@@ -40,7 +40,7 @@ class Waiting:
     def __init__(self, road: World) -> None:
         self.road = road
         self.arrivals = Arrivals(road.store, Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": Fake()}))
-        self._looking = WaitingUpdates(road.parts, self.arrivals)
+        self._looking = WaitingUpdates(road.parts, asked_anew(road), self.arrivals)
 
     def brings(self, *updates: Inbound) -> None:
         """One webhook."""
@@ -193,7 +193,7 @@ def test_while_the_pipeline_is_behind_nobody_gives_up(desk: Waiting) -> None:
     """The message is in the log and no stage has seen it: hours later what is about it still waits, and then finds it."""
     desk.brings(wrote("wamid.1"))
     desk.brings(reacted("wamid.1"))
-    waiting = WaitingUpdates(desk.road.parts, desk.arrivals)
+    waiting = WaitingUpdates(desk.road.parts, asked_anew(desk.road), desk.arrivals)
     for hours in (1, 5, 30):
         waiting.look(desk.waits(), now_ms() + hours * 3_600_000)
         assert len(desk.records()) == 1
@@ -338,7 +338,7 @@ def test_what_cannot_be_accepted_is_kept_in_a_letter_and_keeps_nobody_away(desk:
 
 def test_the_sweep_looks_in_a_thread_of_its_own_and_says_how_far_it_is_behind(desk: Waiting) -> None:
     """Nothing begins where nothing is due; what should have been looked at a minute ago is a minute behind."""
-    looking = WaitingUpdates(desk.road.parts, desk.arrivals)
+    looking = WaitingUpdates(desk.road.parts, asked_anew(desk.road), desk.arrivals)
     assert looking.sweep() is None
     assert READERS[metrics.DEFERRED_BEHIND]() == {(): 0.0}
     desk.brings(wrote("wamid.1"))
@@ -361,5 +361,5 @@ def test_a_process_that_looks_opens_what_it_needs_by_itself(desk: Waiting) -> No
     desk.brings(wrote("wamid.1"))
     desk.brings(reacted("wamid.1"))
     desk.road.run()
-    WaitingUpdates(desk.road.parts).look(desk.waits(), now_ms())
+    WaitingUpdates(desk.road.parts, asked_anew(desk.road)).look(desk.waits(), now_ms())
     assert len(desk.records()) == 2

@@ -17,6 +17,7 @@ from chat4all.model.deliveries import Delivery, Lane
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import EVENTS, INCOMING, STATUS, BatchRef, Range, Status, incoming_record, status_record
 from chat4all.ports import EventLog, LaneState, Lease, MessageStore
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from tasks.lanes.deliverer import Attempts
@@ -125,6 +126,11 @@ class World:
         spans = self.everything(EVENTS).ranges
         found = [pb.Event.FromString(record.value) for record in self.log.read(EVENTS, spans, 5)]
         return [getattr(event, kind) for event in found if event.WhichOneof("kind") == kind]
+
+
+def asked_anew(road: World) -> LiveChannels:
+    """The accounts of this world, for which the store is asked each time."""
+    return LiveChannels(road.parts.settings, road.parts.store, every_s=0)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.messages import Message
+from chat4all.services.accounts.live import LiveChannels
 from tasks.resources import Parts
 from tasks.unclaimed import Claims
 from tests.webapp import test_accounts
@@ -97,7 +98,7 @@ def claim(driver: Driver) -> Iterator[Callable[[], None]]:
     """A worker looks for accounts that have not been given what came for them."""
     gateway = driver.parts
     parts = Parts(gateway.settings, gateway.log, gateway.store, gateway.acceptor.partitions, gateway.objects, driver.wakes)
-    claims = Claims(parts)
+    claims = Claims(parts, LiveChannels(parts.settings, parts.store, every_s=0))
 
     def run() -> None:
         claims._looked = 0.0
