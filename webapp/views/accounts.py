@@ -4,21 +4,18 @@ from typing import Any
 from uuid import uuid4
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import asdict
 
 from chat4all.channels import CHANNELS
-from chat4all.model.callers import MANAGE
 from chat4all.model.clock import rfc3339
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import ConnectedAccount
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.refusals import Conflict, Taken
-from webapp.requests.api_docs import ACCOUNTS, SECURED, problems
+from webapp.requests.api_docs import ACCOUNTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
-from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.account_models import (
@@ -34,16 +31,7 @@ from webapp.schemas.account_models import (
 from webapp.schemas.models import PagedQuery
 from webapp.views import auth
 
-api = APIBlueprint(
-    "accounts",
-    __name__,
-    abp_tags=[ACCOUNTS],
-    abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
-)
-api.before_request(auth.require)
-api.before_request(lambda: auth.need(MANAGE))
-answer_refusals(api, "account")
+api = auth.for_managers("accounts", ACCOUNTS, "account")
 
 
 @api.post("/v1/accounts", responses={"201": AccountOut})

@@ -7,8 +7,9 @@ from urllib.parse import unquote_plus
 
 from flask import Flask, Response, g, request
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 
-from chat4all.model.callers import Caller
+from chat4all.model.callers import MANAGE, Caller
 from chat4all.services.access import tokens
 from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmitted
 from chat4all.services.access.credentials import check_secret
@@ -18,6 +19,7 @@ from webapp.requests import cookies, rate_limits
 from webapp.requests.api_docs import OPEN, SECURED, TOKENS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
+from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, documented, read_body, read_json, validated
 from webapp.schemas.models import Login, Logout, Refresh, Tokens
@@ -80,6 +82,21 @@ def need(scope: str) -> None:
     """Problem 403 unless the caller has this scope."""
     if not caller().has(scope):
         raise Problem(403, "scope_needed", f"this needs a service client with scope {scope}")
+
+
+def for_managers(name: str, tag: Tag, what: str) -> APIBlueprint:
+    """Views for service clients with scope manage alone. `what`: of what they are, for what their services refuse."""
+    made = APIBlueprint(
+        name,
+        __name__,
+        abp_tags=[tag],
+        abp_security=SECURED,
+        abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+    )
+    made.before_request(require)
+    made.before_request(lambda: need(MANAGE))
+    answer_refusals(made, what)
+    return made
 
 
 @api.post("/auth/token", responses={"200": Tokens})

@@ -5,19 +5,17 @@ from uuid import uuid4
 
 import msgspec
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.model.broadcasts import PAUSED, RUNNING, STOPPED, Broadcast
-from chat4all.model.callers import MANAGE, SEND
+from chat4all.model.callers import SEND
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import made_id
 from chat4all.services.broadcasts import BroadcastRegistry
 from chat4all.services.refusals import Taken
-from webapp.requests.api_docs import BROADCASTS, SECURED, problems
+from webapp.requests.api_docs import BROADCASTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
-from webapp.requests.refusals import answer_refusals
-from webapp.requests.responses import answer
+from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.broadcast_models import (
     BroadcastOut,
@@ -30,17 +28,8 @@ from webapp.schemas.broadcast_models import (
 from webapp.schemas.models import PagedQuery
 from webapp.views import auth
 
-api = APIBlueprint(
-    "broadcasts",
-    __name__,
-    abp_tags=[BROADCASTS],
-    abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
-)
-api.before_request(auth.require)
-api.before_request(lambda: auth.need(MANAGE))
+api = auth.for_managers("broadcasts", BROADCASTS, "broadcast")
 api.before_request(lambda: auth.need(SEND))
-answer_refusals(api, "broadcast")
 
 
 @api.post("/v1/broadcasts", responses={"201": BroadcastOut})
@@ -71,8 +60,8 @@ def create_broadcast(body: NewBroadcast) -> Response:
 def list_broadcasts(query: PagedQuery) -> Response:
     """All broadcasts by id."""
     found = gateway().store.broadcasts(query.limit + 1, query.after)
-    more = {"next": found[query.limit - 1].broadcast_id} if len(found) > query.limit else {}
-    return answer({"broadcasts": [shape(each) for each in found[: query.limit]]} | more)
+    page, more = page_after(found, query.after, query.limit, lambda each: each.broadcast_id)
+    return answer({"broadcasts": [shape(each) for each in page]} | more)
 
 
 @api.get("/v1/broadcasts/<broadcast_id>", responses={"200": BroadcastOut})
@@ -109,8 +98,8 @@ def list_results(path: BroadcastPath, query: ResultsQuery) -> Response:
     """What came of each contact's turn. How the messages fared stands at the messages."""
     _registry().get(path.broadcast_id)
     found = gateway().store.results(path.broadcast_id, query.limit + 1, query.after)
-    more = {"next": found[query.limit - 1].contact_id} if len(found) > query.limit else {}
-    return answer({"results": [without_blanks(msgspec.structs.asdict(each)) for each in found[: query.limit]]} | more)
+    page, more = page_after(found, query.after, query.limit, lambda each: each.contact_id)
+    return answer({"results": [without_blanks(msgspec.structs.asdict(each)) for each in page]} | more)
 
 
 def _registry() -> BroadcastRegistry:

@@ -3,33 +3,21 @@
 from typing import Any
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts import Contact, ContactBook, check
 from chat4all.services.directory import Address
 from chat4all.services.refusals import Conflict, NoSuch
-from webapp.requests.api_docs import CONTACTS, SECURED, problems
+from webapp.requests.api_docs import CONTACTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
-from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.contact_models import ContactChange, ContactOut, ContactPath, ContactsOut, ContactsQuery, NewContact
 from webapp.views import auth
 
-api = APIBlueprint(
-    "contacts",
-    __name__,
-    abp_tags=[CONTACTS],
-    abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
-)
-api.before_request(auth.require)
-api.before_request(lambda: auth.need(MANAGE))
-answer_refusals(api, "contact")
+api = auth.for_managers("contacts", CONTACTS, "contact")
 
 
 @api.get("/v1/contacts", responses={"200": ContactsOut})

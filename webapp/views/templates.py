@@ -3,34 +3,22 @@
 from typing import Any
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 from msgspec.structs import asdict
 
-from chat4all.model.callers import MANAGE
 from chat4all.model.failures import Permanent
 from chat4all.ports.templates import AccountTemplate
 from chat4all.services.refusals import NoSuch, Wrong
-from webapp.requests.api_docs import ACCOUNTS, SECURED, problems
+from webapp.requests.api_docs import ACCOUNTS
 from webapp.requests.gateway import gateway
 from webapp.requests.idempotency import once
 from webapp.requests.problems import Problem
-from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.account_models import AccountPath
 from webapp.schemas.template_models import NewTemplate, TemplateOut, TemplatePath, TemplatesOut, TemplatesQuery
 from webapp.views import auth
 
-api = APIBlueprint(
-    "templates",
-    __name__,
-    abp_tags=[ACCOUNTS],
-    abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
-)
-api.before_request(auth.require)
-api.before_request(lambda: auth.need(MANAGE))
-answer_refusals(api, "account")
+api = auth.for_managers("templates", ACCOUNTS, "account")
 
 
 @api.get("/v1/accounts/<account_id>/templates", responses={"200": TemplatesOut})

@@ -5,9 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.event_envelope import batch_of, envelope
 from chat4all.model.events import decode
@@ -19,11 +17,10 @@ from chat4all.services.dead_letters import instant
 from chat4all.services.refusals import Taken
 from chat4all.services.webhooks.endpoints import Wanted
 from chat4all.services.webhooks.secrets import Secrets
-from webapp.requests.api_docs import SECURED, WEBHOOKS, problems
+from webapp.requests.api_docs import WEBHOOKS, problems
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, once, reused
 from webapp.requests.problems import Problem
-from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.models import PagedQuery
@@ -50,16 +47,7 @@ READ_AT_ONCE = 20
 READ_MOST = 16 << 20
 SHOWN_MOST = 64 << 10
 
-api = APIBlueprint(
-    "webhooks",
-    __name__,
-    abp_tags=[WEBHOOKS],
-    abp_security=SECURED,
-    abp_responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
-)
-api.before_request(auth.require)
-api.before_request(lambda: auth.need(MANAGE))
-answer_refusals(api, "webhook")
+api = auth.for_managers("webhooks", WEBHOOKS, "webhook")
 
 
 @api.post("/v1/webhooks", responses={"201": NewWebhookOut})
