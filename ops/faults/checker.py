@@ -67,7 +67,7 @@ def check(history: History) -> Report:
     again = {(each.message_id, each.channel) for each in history.ended if each.refused}
     in_order = [each for each in history.arrivals if (each.message_id, each.to.partition(":")[0]) not in again]
     return Report(
-        lost=[pair for pair in wanted if pair not in came],
+        lost=[pair for pair in wanted if pair not in came and pair not in history.withdrawn],
         doubled_out=_doubled(history.arrivals),
         doubled_in=_doubled(history.seen),
         inversions=[*_inversions(history.accepted, in_order), *_inversions(history.accepted, history.seen)],
@@ -102,11 +102,11 @@ def _doubled(arrivals: Iterable[Arrival]) -> dict[tuple[str, str], int]:
 
 
 def _inversions(accepted: Iterable[Accepted], arrivals: Iterable[Arrival]) -> list[tuple[str, str, str, str]]:
-    """First arrivals only, and in their own conversation: a repeat is a double, not a disorder, and numbers of two
-    conversations say nothing about each other.
+    """First arrivals only, in their own conversation and from their own account: a repeat is a double, not a disorder, and
+    two conversations, or accounts, say nothing about each other.
     """
     said = {each.message_id: each for each in accepted}
-    newest: dict[tuple[str, str], str] = {}
+    newest: dict[tuple[str, str, str], str] = {}
     known: set[Hashable] = set()
     found = []
     for each in arrivals:
@@ -114,10 +114,10 @@ def _inversions(accepted: Iterable[Accepted], arrivals: Iterable[Arrival]) -> li
         if message is None or message.conversation_id != each.conversation_id or (each.message_id, each.to) in known:
             continue
         known.add((each.message_id, each.to))
-        key = (each.to, each.conversation_id)
+        key = (each.to, each.conversation_id, each.account)
         before = newest.get(key, each.message_id)
         if said[before].number > message.number:
-            found.append((*key, each.message_id, before))
+            found.append((each.to, each.conversation_id, each.message_id, before))
         else:
             newest[key] = each.message_id
     return found

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import psutil
 
@@ -27,8 +28,8 @@ SIMULATOR = "simulator"
 class Course:
     """`hits`: when harm was done or ended (ms UTC); recovery counts from the last. `kills`: processes killed.
 
-    `figures` go into the row as they are; a `wrong` is a promise that was seen broken, in words. `later`: what a fault asks
-    for once all has settled.
+    `figures` go into the row as they are; a `wrong` is a promise that was seen broken, in words; `late`: one about time.
+    `later`: what a fault asks for once all has settled. `prepared`: what its `prepare` gave.
     """
 
     def __init__(self, stack: Stack, crowd: Crowd, load: Load, outcome: Outcome, readers: Readers, seed: int) -> None:
@@ -40,6 +41,8 @@ class Course:
         self.kills = 0
         self.figures: dict[str, float | int | str] = {}
         self.wrong: list[str] = []
+        self.late: list[str] = []
+        self.prepared: Any = None
 
     @property
     def system(self) -> System:

@@ -30,7 +30,8 @@ class Accepted(Struct, frozen=True):
 class Arrival(Struct, frozen=True):
     """A message came to somebody: to a provider for an address, or to a reader's stream. In order of arrival.
 
-    `at`: when, in milliseconds UTC. `text`: the words that came, "" for not asked.
+    `at`: when, in milliseconds UTC. `text`: the words that came, "" for not asked. `account`: at a provider, the number, page
+    or bot that it came from: what one person gets from two of them is in two orders.
     """
 
     to: str
@@ -38,6 +39,7 @@ class Arrival(Struct, frozen=True):
     message_id: str
     at: int = 0
     text: str = ""
+    account: str = ""
 
 
 class Kept(Struct, frozen=True):
@@ -110,6 +112,7 @@ class History(Struct, frozen=True):
     """A run as seen from outside. Without `positions` nothing is said of what readers were told of their members' clients.
 
     `kept`: what the history of each conversation that was asked for has, whoever said it, in the order in which it tells it.
+    `withdrawn`: (message, to) of which everybody was told that they will not come, because their account was removed.
     """
 
     accepted: Sequence[Accepted]
@@ -121,6 +124,7 @@ class History(Struct, frozen=True):
     resumed: Sequence[Resumed] = ()
     files: Sequence[Carried] = ()
     kept: Mapping[str, Sequence[Kept]] = {}
+    withdrawn: frozenset[tuple[str, str]] = frozenset()
 
 
 def has_ended(delivery: Ended) -> bool:

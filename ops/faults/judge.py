@@ -25,7 +25,8 @@ class Fault(Struct, frozen=True):
     of the data gets a small disk of its own. `stacks`: where it can be made. `tail_s`: load after it.
     `arrive_s`: how long all may take to come after the load. `short`: runs in CI. `cut_calls`: calls of unknown outcome are so
     many, and receipts so late, that second sends come on every channel, and several of one key; each is counted all the same.
-    `per_second`: messages, where it is not the usual load.
+    `per_second`: messages, where it is not the usual load. `prepare`: what is done before the load begins. In values of `env`
+    `{simulator}` and `{gateway}` stand for where these are.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Fault(Struct, frozen=True):
     short: bool = False
     cut_calls: bool = False
     per_second: float | None = None
+    prepare: Callable[[Course], Any] | None = None
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
@@ -92,6 +94,7 @@ class Measured(Struct, frozen=True):
     load_before: float
     figures: Mapping[str, Any]
     wrong: Sequence[str]
+    late: Sequence[str] = ()
 
 
 def judge(fault: Fault, stack: str, seed: int, measured: Measured) -> Row:
@@ -126,7 +129,7 @@ def judge(fault: Fault, stack: str, seed: int, measured: Measured) -> Row:
         load_before=measured.load_before,
         figures=dict(measured.figures),
         wrong=[*_broken(report), *_doubles(fault, measured, report), *measured.wrong],
-        late=late,
+        late=[*late, *measured.late],
     )
 
 

@@ -25,12 +25,13 @@ LETTERS = 10_000
 
 
 class Outcome:
-    """Of a load, as far as it has come. `extra` are messages that were accepted beside the load."""
+    """Of a load, as far as it has come. `extra`: messages that were accepted beside the load. `withdrawn`: as of `History`."""
 
     def __init__(self, place: Place, crowd: Crowd, load: Load, readers: Readers) -> None:
         self.extra: list[Accepted] = []
         self.resumed: list[Resumed] = []
         self.files: list[Carried] = []
+        self.withdrawn: set[tuple[str, str]] = set()
         self._place, self._crowd, self._load, self._readers = place, crowd, load, readers
         self._phones: Phones = place.system.phones
         self._sent: list[dict[str, Any]] = []
@@ -49,7 +50,8 @@ class Outcome:
             # What a message quotes stands before its own words.
             name = (UUID.findall(str(each["text"])) or [""])[-1]
             if name in conversations:
-                found.append(Arrival(_address(each), conversations[name], name, int(each["at"]), str(each["text"])))
+                words, account = str(each["text"]), str(each["account"])
+                found.append(Arrival(_address(each), conversations[name], name, int(each["at"]), words, account))
         return found
 
     def seen(self) -> list[Arrival]:
@@ -62,7 +64,7 @@ class Outcome:
         """(message, to) that have not come yet, of what was accepted before this time (ms UTC)."""
         due = [each for each in self.accepted if each.at < accepted_before]
         wanted = {(each.message_id, to) for each in due for to in each.readers | each.addresses}
-        return wanted - {(each.message_id, each.to) for each in [*self.arrivals(), *self.seen()]}
+        return wanted - self.withdrawn - {(each.message_id, each.to) for each in [*self.arrivals(), *self.seen()]}
 
     def ended(self) -> list[Ended]:
         """The state of every delivery, as the history says it to a member."""
@@ -105,7 +107,8 @@ class Outcome:
         beside = {each.conversation_id: min(each.readers) for each in self.extra}
         talks |= {talk: self._read(talk, member) for talk, member in beside.items()}
         kept = {talk: [_kept(each) for each in said] for talk, said in talks.items()}
-        return History(accepted, arrivals, seen, told, ended, places, tuple(self.resumed), tuple(self.files), kept)
+        resumed, files = tuple(self.resumed), tuple(self.files)
+        return History(accepted, arrivals, seen, told, ended, places, resumed, files, kept, frozenset(self.withdrawn))
 
     def is_told(self, patience_s: float) -> bool:
         """Wait until what readers were told last is what is true; False when it is not in time."""

@@ -1,11 +1,12 @@
 """Providers that hang, refuse, lose their answers, and tell receipts in odd ways."""
 
 import time
+from collections.abc import Callable
 
 from chat4all.model.records import ProviderReceipt, status_record
 from ops.bench.figures import spread
 from ops.faults.course import Course
-from ops.faults.history import History
+from ops.faults.history import Arrival, History
 from storage.open import open_log
 
 WARM_S = 5.0
@@ -84,18 +85,22 @@ def hanging(run: Course) -> None:
     run.hit()
     run.go(3.0)
     history = run.outcome.history()
-    calm, slow_ones = _p99(history, spans[False]), _p99(history, spans[True])
+    calm, slow_ones = (others_p99(history, spans[slow], _is_slow) for slow in (False, True))
     run.figures |= {"others_p99_ms": calm, "others_p99_ms_while_one_hangs": slow_ones}
     if slow_ones > ALLOWED * calm:
         run.wrong.append(f"the other channels' p99 went from {calm:.0f} to {slow_ones:.0f} ms")
 
 
-def _p99(history: History, spans: list[tuple[int, int]]) -> float:
-    """Of the time from acknowledgement to the provider, on every channel but the slow one, for messages of these spans."""
+def _is_slow(arrival: Arrival) -> bool:
+    return arrival.to.startswith(SLOW)
+
+
+def others_p99(history: History, spans: list[tuple[int, int]], is_harmed: Callable[[Arrival], bool]) -> float:
+    """Of the time from acknowledgement to the provider (ms), of all but what was harmed, for messages of these spans."""
     accepted = {each.message_id: each.at for each in history.accepted}
     took = [
         each.at - accepted[each.message_id]
         for each in history.arrivals
-        if not each.to.startswith(SLOW) and any(begin <= accepted[each.message_id] <= end for begin, end in spans)
+        if not is_harmed(each) and any(begin <= accepted[each.message_id] <= end for begin, end in spans)
     ]
     return spread(took).p99

@@ -83,6 +83,8 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
     load = Load(stack, crowd, seed, float(os.environ.get("RATE", fault.per_second or PER_SECOND)))
     outcome = Outcome(stack, crowd, load, readers)
     course = Course(stack, crowd, load, outcome, readers, seed)
+    if fault.prepare:
+        course.prepared = fault.prepare(course)
     began = time.monotonic()
     load.start()
     try:
@@ -106,6 +108,7 @@ def _measure(stack: Stack, fault: Fault, seed: int, crowd: Crowd, readers: Reade
         load_before=load_before,
         figures={**course.figures, "streams_resumed": sum(each.resumed for each in readers.each)},
         wrong=course.wrong,
+        late=course.late,
     )
 
 

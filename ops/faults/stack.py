@@ -41,6 +41,8 @@ class Stack(ABC):
         self, data: Path, env: Mapping[str, str], servers: Mapping[str, str], secrets: Mapping[str, str] | None = None
     ) -> None:
         self.system = System(data, {**servers, **QUICK, **env})
+        places = {"simulator": self.system.settings.simulator_url, "gateway": self.system.settings.gateway_url}
+        self.system.env |= {name: env[name].format(**places) for name in env if "{" in env[name]}
         self._secrets = secrets or {}
         self._spawned: list[subprocess.Popen[bytes]] = []
         # What ends with it: contexts that a fault entered.

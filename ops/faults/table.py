@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from chat4all.root import ROOT
-from ops.faults import growing, kills, mixed, outages, providers, records, slow, webhooks
+from ops.faults import accounts, growing, kills, mixed, outages, providers, records, slow, webhooks
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
@@ -61,6 +61,13 @@ _ROWS = (
         per_second=webhooks.PER_SECOND,
     ),
     Fault("slow-clients", "2,790 slow clients in nine ways", slow.clients, env=MANY_LOGINS, stacks=EMBEDDED),
+    Fault(
+        "account-changes",
+        "accounts added, rotated, paused, removed",
+        accounts.changes,
+        env=accounts.ENV,
+        prepare=accounts.prepare,
+    ),
     Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
     Fault("mixed", "all kinds at once, at random", mixed.mixed, True, arrive_s=240, cut_calls=True, per_second=60),
 )

@@ -13,7 +13,8 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Answer with `status` and the provider's `code` to what `match` (an address, or a part of the text) fits; empty: to all.
 
     At most `times` times, with the probability `rate`. With status 200 the message is taken, and `code` comes as a
-    failed receipt. `retry_after` is in seconds; `words` are the provider's, where the code alone does not give them
+    failed receipt. `account`: only what is sent from this number, page or bot. `delay_ms`: the answer, whatever it is, comes so
+    much later. `retry_after` is in seconds; `words` are the provider's, where the code alone does not give them
     (Telegram's "Forbidden: user is deactivated"), `subcode` is Meta's.
     """
 
@@ -25,6 +26,8 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
     rate: float = 1.0
     words: str = ""
     subcode: int = 0
+    account: str = ""
+    delay_ms: float = 0
 
     def refused(self) -> Refused:
         """The provider's error."""
@@ -32,6 +35,8 @@ class Rule(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     def fits(self, send: Send) -> bool:
         """Whether this rule is about this send; it counts as used then."""
+        if self.account not in ("", send.account):
+            return False
         if self.times == 0 or (self.match and self.match != send.to and self.match not in send.text):
             return False
         if self.rate < 1 and random.random() >= self.rate:

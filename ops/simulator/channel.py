@@ -117,7 +117,7 @@ class SimulatedChannel:
 
     async def _take_together(self, album: Album) -> Answer:
         """Nothing of it is kept before all of it is looked at."""
-        codes = [self._check(each) for each in album.sends]
+        codes = [await self._check(each) for each in album.sends]
         found = [await self._look(each) for each in album.sends]
         arrivals = [self._keep(*each) for each in zip(album.sends, found, strict=True)]
         for arrival, code in zip(arrivals, codes, strict=True):
@@ -127,9 +127,11 @@ class SimulatedChannel:
             raise Dropped
         return Answer(self.provider.taken_together(album.sends, [each.provider_id for each in arrivals]))
 
-    def _check(self, send: Send) -> int:
+    async def _check(self, send: Send) -> int:
         """Whether it is taken: Refused, or the code with which it fails later, or 0."""
         rule = self.behaviour.rule(send)
+        if rule is not None and rule.delay_ms:
+            await asyncio.sleep(rule.delay_ms / 1000)
         if rule is not None and rule.status != 200:
             raise rule.refused()
         code = rule.code if rule else self._admit(send)
@@ -138,7 +140,7 @@ class SimulatedChannel:
         return code
 
     async def _take(self, send: Send) -> Answer:
-        code = self._check(send)
+        code = await self._check(send)
         looks_later = bool(send.media) and self.provider.fetches_later and not send.uploaded
         found = None if looks_later else await self._look(send)
         arrival = self._keep(send, found)

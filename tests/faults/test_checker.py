@@ -170,3 +170,19 @@ def test_a_resend_is_a_delivery_of_its_own() -> None:
         Told("amy", "m2", "p", "whatsapp", "READ", "d9"),
     ]
     assert check(msgspec.structs.replace(WHOLE, told=told)).good
+
+
+def test_order_is_that_of_an_account() -> None:
+    """What one person gets from two accounts is in two orders; what one account sends is in one."""
+    swapped = [ARRIVED[1], ARRIVED[0], *ARRIVED[2:]]
+    assert check(msgspec.structs.replace(GOOD, arrivals=swapped)).inversions
+    moved = [msgspec.structs.replace(swapped[0], account="2"), *swapped[1:]]
+    assert check(msgspec.structs.replace(GOOD, arrivals=moved)).good
+
+
+def test_what_was_withdrawn_is_not_lost() -> None:
+    """Its readers were told that it will not come; what nobody was told of is lost."""
+    arrived = [each for each in ARRIVED if each.message_id != "m1"]
+    gone = msgspec.structs.replace(GOOD, arrivals=arrived)
+    assert check(gone).lost == [("m1", PHONE)]
+    assert check(msgspec.structs.replace(gone, withdrawn=frozenset({("m1", PHONE)}))).lost == []

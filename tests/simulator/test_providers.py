@@ -1,5 +1,6 @@
 """The simulated providers speak what the channels speak: endpoints, receipts, people, refusals."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -203,3 +204,17 @@ async def test_a_wrong_token_is_refused(world: World, channel: str, monkeypatch:
     async with world.session.post(url, json={}, headers={"Authorization": "Bearer guess"}) as response:
         assert response.status == 401
     assert await world.sent() == []
+
+
+async def test_one_account_of_a_provider_may_behave_otherwise(world: World) -> None:
+    """A rule for one number refuses or delays what that number sends, and nothing of another."""
+    channel = world.channels["whatsapp"]
+    account = channel.account.account_id
+    await world.behave("whatsapp", rules=[{"status": 429, "code": 130429, "account": "999", "retry_after": 3}])
+    await channel.send_text(outgoing("whatsapp", "one"))
+    late = {"status": 200, "code": 0, "account": account, "delay_ms": 100, "times": 1}
+    await world.behave("whatsapp", rules=[late])
+    began = time.monotonic()
+    await channel.send_text(outgoing("whatsapp", "two"))
+    assert time.monotonic() - began >= 0.1
+    assert [each["text"] for each in await world.sent(channel="whatsapp")] == ["one", "two"]
