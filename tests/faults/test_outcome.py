@@ -50,8 +50,8 @@ class Phones:
 
     def __init__(self) -> None:
         self.all = [
-            {"channel": "whatsapp", "to": "5511", "text": f"Bob: {IDS[0]}", "at": 10},
-            {"channel": "telegram", "to": "77", "text": "no id of ours", "at": 11},
+            {"channel": "whatsapp", "to": "5511", "text": f"Bob: {IDS[0]}", "at": 10, "account": "1"},
+            {"channel": "telegram", "to": "77", "text": "no id of ours", "at": 11, "account": "2"},
         ]
         self.asked: list[int] = []
 
@@ -84,10 +84,10 @@ class World:
 def test_what_arrived_is_fetched_once_and_found_by_its_id() -> None:
     """Only what is new is asked for; numbers are written as people write them; what is not ours is left."""
     world = World()
-    found = [Arrival(PHONE, "c", IDS[0], 10, f"Bob: {IDS[0]}")]
+    found = [Arrival(PHONE, "c", IDS[0], 10, f"Bob: {IDS[0]}", "1")]
     assert world.outcome.arrivals() == found
-    world.phones.all.append({"channel": "whatsapp", "to": "+5512", "text": IDS[0], "at": 12})
-    assert world.outcome.arrivals() == [*found, Arrival("whatsapp:+5512", "c", IDS[0], 12, IDS[0])]
+    world.phones.all.append({"channel": "whatsapp", "to": "+5512", "text": IDS[0], "at": 12, "account": "1"})
+    assert world.outcome.arrivals() == [*found, Arrival("whatsapp:+5512", "c", IDS[0], 12, IDS[0], "1")]
     assert world.phones.asked == [0, 2]
 
 
