@@ -54,6 +54,12 @@ def change(
     say_json(SERVERS.client().change_contact(contact_id, **{key: value for key, value in chosen.items() if value is not None}))
 
 
+@contacts.command()
+def consent(contact_id: str, channel: str, state: Annotated[str, typer.Argument(help="granted or revoked.")]) -> None:
+    """Say for a contact whether they want what they did not ask for, such as broadcasts, on a channel."""
+    say_json(SERVERS.client().set_consent(contact_id, channel, state))
+
+
 Table = Annotated[Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="In UTF-8; - for stdin.")]
 
 

@@ -37,6 +37,10 @@ class ContactCalls:
         """
         return self._http.call("PATCH", _path(contact_id), changes)
 
+    def set_consent(self, contact_id: str, channel: str, state: str) -> dict[str, Any]:
+        """Say for a contact whether they want what they did not ask for on a channel: granted or revoked; the contact then."""
+        return self._http.call("PUT", f"{_path(contact_id)}/consents/{quote(channel, safe='')}", {"state": state})
+
 
 def _path(contact_id: str) -> str:
     return f"/v1/contacts/{quote(contact_id, safe='')}"

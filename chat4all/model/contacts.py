@@ -3,7 +3,9 @@
 import re
 from zoneinfo import available_timezones
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 TAGS_MOST = 50
 TAG = re.compile(r"[^\s,]{1,50}")
@@ -19,12 +21,33 @@ WORD_MOST = 20
 
 Attribute = str | int | float | bool
 
+GRANTED, REVOKED = "granted", "revoked"
+CONSENTS = (GRANTED, REVOKED)
+# How a consent became known: a word such as STOP, a switch in the provider's app, a provider's answer to a send, the team.
+WORD, SETTING, ANSWER, TEAM = "word", "setting", "answer", "team"
+
+
+class Consent(Struct, frozen=True, omit_defaults=True):
+    """What a contact said of messages that they did not ask for, such as broadcasts, on a channel, at a time (ms UTC).
+
+    `source`: WORD, SETTING, ANSWER or TEAM. `by`: who of the team said it for them; empty: they did.
+    """
+
+    state: str
+    at: int
+    source: str = WORD
+    by: str = ""
+
+    def newest(self, other: "Consent | None") -> "Consent":
+        """Which of two stands: what was said last; at the same time no stands. In whatever order they are heard."""
+        return max(self, other, key=lambda each: (each.at, each.state == REVOKED)) if other else self
+
 
 class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
     `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
-    `opted_out`: channels on which they want no broadcasts. `word_at`: by channel, when they last wrote that they do not, or do.
+    `consents`: by channel; where there is none, nobody said anything.
     """
 
     user_id: str
@@ -35,8 +58,46 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     notes: str = ""
     attributes: dict[str, Attribute] = {}
     time_zone: str = ""
+    consents: dict[str, Consent] = {}
+
+    def consent(self, channel: str) -> str:
+        """GRANTED, REVOKED, or empty: nobody said anything. Broadcasts pass over whoever has REVOKED it."""
+        there = self.consents.get(channel)
+        return there.state if there else ""
+
+    @property
+    def opted_out(self) -> list[str]:
+        """The channels on which they want nothing that they did not ask for."""
+        return sorted(each for each in self.consents if self.consent(each) == REVOKED)
+
+    def consenting(self, channel: str, said: Consent) -> "Profile":
+        """The same with this said of a channel, if nothing newer was."""
+        return replace(self, consents=self.consents | {channel: said.newest(self.consents.get(channel))})
+
+
+class _Older(Struct, frozen=True):
+    """What older rows say in place of consents: channels, and when the contact last wrote STOP or START on each."""
+
+    changed_at: int = 0
     opted_out: tuple[str, ...] = ()
     word_at: dict[str, int] = {}
+
+    @property
+    def consents(self) -> dict[str, Consent]:
+        return {
+            channel: Consent(REVOKED if channel in self.opted_out else GRANTED, self.word_at.get(channel, self.changed_at))
+            for channel in (*self.opted_out, *self.word_at)
+        }
+
+
+_profile = msgspec.json.Decoder(Profile).decode
+_older = msgspec.json.Decoder(_Older).decode
+
+
+def read_profile(body: str) -> Profile:
+    """A profile as this code wrote it, or older code."""
+    kept, older = _profile(body), _older(body).consents
+    return replace(kept, consents=older | kept.consents) if older else kept
 
 
 def fault_of_tags(tags: list[str]) -> str:

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from chat4all.model.broadcasts import ACCEPTED, RATE_MOST, REFUSED, SKIPPED, Broadcast, Result
 from chat4all.model.callers import MANAGE, SEND, Caller
 from chat4all.model.clock import now_ms
-from chat4all.model.contacts import TAG
+from chat4all.model.contacts import REVOKED, TAG
 from chat4all.model.conversations import Identity, UserKind
 from chat4all.model.drafts import Accepted, Draft, Refused, Sendable, WrongPayload, read_payload
 from chat4all.model.failures import Temporary
 from chat4all.model.ids import made_id
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
-from chat4all.services.contacts import Contact, ContactBook
+from chat4all.services.contacts.contact_book import Contact, ContactBook
 from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
 
 
@@ -130,7 +130,7 @@ def _place(broadcast: Broadcast, contact: Contact) -> Identity | str:
     places = [each for each in contact.addresses if each.channel == broadcast.channel and each.verified]
     if not places:
         return "no_address"
-    if broadcast.channel in contact.profile.opted_out:
+    if contact.profile.consent(broadcast.channel) == REVOKED:
         return "opted_out"
     return max(places, key=lambda each: each.last_wrote_at)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from chat4all.model.contacts import Profile
+from chat4all.model.contacts import Profile, read_profile
 from chat4all.model.conversations import UserKind
 from chat4all.ports.contacts import Contacts
 from storage.message_store.cassandra_rows import Register, as_json
@@ -24,8 +24,6 @@ USERS = "SELECT user_id, body FROM users WHERE token(user_id) >= -92233720368547
 USERS_AFTER = "SELECT user_id, body FROM users WHERE token(user_id) > token(?) LIMIT ?"
 # Users looked at in one step for contacts among them: few of a deployment's users are none.
 STEP = 500
-
-_profile = msgspec.json.Decoder(Profile).decode
 
 
 class Kind(msgspec.Struct):
@@ -45,14 +43,14 @@ class CassandraContacts(Contacts):
 
     def profiles(self, user_ids: Sequence[str]) -> dict[str, Profile]:
         kept = PROFILES.read(self._db, [(each,) for each in user_ids])
-        return {each: Profile(each) for each in user_ids} | {user_id: _profile(body) for (user_id,), body in kept.items()}
+        return {each: Profile(each) for each in user_ids} | {user_id: read_profile(body) for (user_id,), body in kept.items()}
 
     def change_profile(self, user_id: str, change: Callable[[Profile], Profile]) -> Profile:
         before = Profile(user_id)
 
         def changed(_key: Key, body: str | None) -> str | None:
             nonlocal before
-            before = _profile(body) if body else Profile(user_id)
+            before = read_profile(body) if body else Profile(user_id)
             wanted = change(before)
             if wanted == before:
                 return body
@@ -61,7 +59,7 @@ class CassandraContacts(Contacts):
             return as_json(kept)
 
         body, ours = PROFILES.settle(self._db, [(user_id,)], changed)[user_id,]
-        kept = _profile(body) if body else Profile(user_id)
+        kept = read_profile(body) if body else Profile(user_id)
         if ours:
             gone = sorted(set(before.tags) - set(kept.tags))
             self._db.put((("contact_tags", each), UNTAG, (kept.version, each, user_id)) for each in gone)

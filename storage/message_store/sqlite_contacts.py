@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
-from chat4all.model.contacts import Profile
+from chat4all.model.contacts import Profile, read_profile
 from chat4all.ports.contacts import Contacts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -19,8 +18,6 @@ UNTAG = "DELETE FROM contact_tags WHERE tag = ? AND user_id = ?"
 ALL = "SELECT user_id FROM users WHERE json_extract(body, '$.kind') = 'contact' AND user_id > ? ORDER BY user_id LIMIT ?"
 TAGGED = "SELECT user_id FROM contact_tags WHERE tag = ? AND user_id > ? ORDER BY user_id LIMIT ?"
 
-_profile = msgspec.json.Decoder(Profile).decode
-
 
 class SQLiteContacts(Contacts):
     """The part of the store that knows contacts."""
@@ -30,12 +27,12 @@ class SQLiteContacts(Contacts):
     def profiles(self, user_ids: Sequence[str]) -> dict[str, Profile]:
         with self._db.read() as db:
             rows = PROFILES(db, [(each,) for each in user_ids])
-        return {each: Profile(each) for each in user_ids} | {user_id: _profile(body) for (user_id,), (body,) in rows}
+        return {each: Profile(each) for each in user_ids} | {user_id: read_profile(body) for (user_id,), (body,) in rows}
 
     def change_profile(self, user_id: str, change: Callable[[Profile], Profile]) -> Profile:
         with self._db.write() as db:
             row = db.execute(PROFILE, (user_id,)).fetchone()
-            there = _profile(row[0]) if row else Profile(user_id)
+            there = read_profile(row[0]) if row else Profile(user_id)
             wanted = change(there)
             if wanted == there:
                 return there

@@ -43,6 +43,7 @@ def test_contacts_are_listed_changed_and_found_by_tag(typed: Typed) -> None:
     assert "#vip" in typed.fine("contacts", "list", "--tag", "vip")
     assert typed.fine("contacts", "list", "--tag", "other") == ""
     assert '"tags":["vip"]' in typed.fine("contacts", "show", "c-1")
+    assert '"opted_out":["whatsapp"]' in typed.fine("contacts", "consent", "c-1", "whatsapp", "revoked")
 
 
 def test_a_table_of_contacts_comes_in_and_goes_out(typed: Typed, tmp_path: Path) -> None:

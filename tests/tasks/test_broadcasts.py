@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chat4all.model.broadcasts import DONE, PAUSED, RATE_MOST, RUNNING, STOPPED, Broadcast, Result
+from chat4all.model.contacts import REVOKED
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, Range, read_message
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.services.contacts.consents import decide_consent
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.broadcasts import BroadcastRunner
@@ -105,7 +107,7 @@ def test_who_cannot_or_does_not_want_to_be_told_is_passed_over(desk: Desk) -> No
     """And the result says why."""
     one, two, three = desk.contacts(3)
     desk.store.release_address("whatsapp", "+5511900000000", one)
-    desk.store.change_profile(two, lambda there: replace(there, opted_out=("whatsapp",)))
+    decide_consent(desk.store, two, "whatsapp", REVOKED, "crm")
     desk.begins()
     assert {each.contact_id: each.reason for each in desk.step()} == {one: "no_address", two: "opted_out", three: ""}
     assert (desk.kept().skipped, desk.kept().accepted) == (2, 1)

@@ -11,6 +11,8 @@ from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Account, Channel, Inbound, Limits, MediaSource, Moved, Outgoing, Unclaimed, Unreadable, Update
 
 SIGNATURE = "not a secret"
+# When people write who do not say when.
+AT = 1_700_000_000_000
 
 
 class PlainChannel(Channel):
@@ -46,12 +48,12 @@ class PlainChannel(Channel):
             return Unclaimed(part["account"])
         if part["type"] == "inbound":
             fields: dict[str, Any] = {name: value for name, value in part.items() if name not in ("type", "account")}
-            return Inbound(self.name, self.account.account_id, at=1_700_000_000_000, **fields)
+            return Inbound(self.name, self.account.account_id, **{"at": AT} | fields)
         if part["type"] == "moved":
             return Moved(self.name, self.account.account_id, part["address"], part["to"])
         if part["type"] == "unreadable":
             return Unreadable("message")
-        return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], 1_700_000_000_000)
+        return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], AT)
 
     async def check(self) -> str:
         return "checked"

@@ -6,13 +6,15 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.contacts import GRANTED
 from chat4all.ports import Inbound
 from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.services.contacts.consents import decide_consent
 from chat4all.services.inbound.inbound_message import Arrival
 from chat4all.services.inbound.opt_outs import opt_out
+from tests.webapp.channels import AT
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -87,7 +89,7 @@ def test_who_writes_stop_is_told_nothing_more_until_they_write_start(gateway: Dr
     for number, (word, opted_out) in enumerate(
         [("please stop", []), ("Stop.", ["whatsapp"]), ("hi", ["whatsapp"]), ("START", []), (" sair ", ["whatsapp"])]
     ):
-        gateway.writes("whatsapp", CARLA, word, f"wamid.{number}")
+        gateway.writes("whatsapp", CARLA, word, f"wamid.{number}", at=AT + number)
         assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == opted_out
     assert gateway.ask("crm", "GET", f"/v1/contacts/{dora}")["opted_out"] == []
     name = made(gateway)
@@ -114,10 +116,12 @@ def test_the_newest_word_counts_in_whatever_order_they_are_brought(gateway: Driv
         store, user_id = gateway.parts.store, f"c-{number}"
         for word, at in [*order, *order]:
             opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.{at}", "+55", word, at), user_id)])
-        assert store.profiles([user_id])[user_id].opted_out == ("whatsapp",)
-        store.change_profile(user_id, lambda there: replace(there, opted_out=()))
-        opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.2", "+55", "STOP", 2), user_id)])
-        assert store.profiles([user_id])[user_id].opted_out == ()
+        assert store.profiles([user_id])[user_id].opted_out == ["whatsapp"]
+        decide_consent(store, user_id, "whatsapp", GRANTED, "crm")
+        opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.3", "+55", "STOP", 3), user_id)])
+        assert store.profiles([user_id])[user_id].opted_out == []
+        opt_out(store, [Arrival(Inbound("whatsapp", "1", f"{number}.5", "+55", "STOP", now_ms() + 9), user_id)])
+        assert store.profiles([user_id])[user_id].opted_out == ["whatsapp"]
 
 
 def test_the_same_key_is_the_same_broadcast(gateway: Driver) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chat4all.model.clock import now_ms
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -90,6 +91,26 @@ def test_who_is_brought_in_is_found_by_the_address(gateway: Driver) -> None:
     assert not gateway.ask("crm", "GET", "/v1/contacts?address=whatsapp:%2B5511999990009")["contacts"]
     for wrong in ("whatsapp:x", "pigeon:1", ""):
         assert gateway.refused("crm", "POST", "/v1/contacts", {"address": wrong})[1] == "address"
+
+
+def test_the_team_says_what_they_want(gateway: Driver) -> None:
+    """On one channel, with who said it; saying it again changes nothing, and their next word counts more."""
+    carla = writes(gateway, CARLA, "Carla")
+    path = f"/v1/contacts/{carla}/consents/whatsapp"
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["consents"] == {}
+    shown = gateway.ask("crm", "PUT", path, {"state": "revoked"})
+    [consent] = shown["consents"].values()
+    assert (consent["state"], consent["source"], consent["by"], shown["opted_out"]) == ("revoked", "team", "crm", ["whatsapp"])
+    assert gateway.ask("crm", "PUT", path, {"state": "revoked"}) == shown
+    gateway.writes("whatsapp", CARLA, "START", "wamid.start", at=now_ms() + 1)
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["consents"]["whatsapp"]["source"] == "word"
+    assert gateway.refused("crm", "PUT", path, {"state": "maybe"})[1] == "state"
+    assert gateway.refused("crm", "PUT", f"/v1/contacts/{carla}/consents/pigeon", {"state": "granted"})[1] == "channel"
+    assert (
+        gateway.refused("crm", "PUT", "/v1/contacts/nobody/consents/whatsapp", {"state": "granted"}, 404)[0]
+        == "unknown_contact"
+    )
+    assert gateway.call("alice", "PUT", path, {"state": "granted"}).status_code == 403
 
 
 @pytest.mark.parametrize(

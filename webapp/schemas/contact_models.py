@@ -1,6 +1,6 @@
 """What the API takes and gives of contacts."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
@@ -35,7 +35,6 @@ class ContactChange(RequestBody):
         Attributes | None, Field(description="All of them, in place of those that are there", examples=[{"plan": "pro"}])
     ] = None
     time_zone: Annotated[str | None, Field(max_length=64, examples=["America/Sao_Paulo"])] = None
-    opted_out: Annotated[list[str] | None, Field(description="Channels on which they want no broadcasts: all of them")] = None
     version: Annotated[
         int | None, Field(ge=0, le=2**53, description="Change it only if this is still its version; else 409")
     ] = None
@@ -44,6 +43,18 @@ class ContactChange(RequestBody):
     def given(self) -> dict[str, Any]:
         """What was said. null is as if it was left out."""
         return {name: value for name in self.model_fields_set if (value := getattr(self, name)) is not None}
+
+
+class ConsentPath(ContactPath):
+    """Names a contact, and a channel."""
+
+    channel: Annotated[str, Field(max_length=64)]
+
+
+class ConsentIn(RequestBody):
+    """Whether they want what they did not ask for, such as broadcasts."""
+
+    state: Literal["granted", "revoked"]
 
 
 class NewContact(ContactChange):
@@ -63,8 +74,23 @@ class AddressOut(IdentityOut):
     last_wrote_at: Time | None = None
 
 
+class ConsentOut(ResponseModel):
+    """What was said last of a channel.
+
+    `source`: a word such as STOP, a setting in the provider's app, a provider's answer to a send, or the team: `by` says who.
+    """
+
+    state: str = Field(json_schema_extra={"enum": ["granted", "revoked"]})
+    at: Time
+    source: str = Field(json_schema_extra={"enum": ["word", "setting", "answer", "team"]})
+    by: str = ""
+
+
 class ContactOut(ResponseModel):
-    """A contact. `version` grows with each change of what is kept about it beside its name."""
+    """A contact. `version` grows with each change of what is kept about it beside its name.
+
+    `consents`: by channel, whether they want what they did not ask for. `opted_out`: the channels where they do not.
+    """
 
     contact_id: str
     display_name: str = ""
@@ -74,6 +100,7 @@ class ContactOut(ResponseModel):
     notes: str = ""
     attributes: Attributes
     time_zone: str = ""
+    consents: dict[str, ConsentOut]
     opted_out: list[str]
     version: int
     changed_at: Time | None = None

@@ -5,8 +5,9 @@ from typing import Any
 from flask import Response
 
 from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.contacts import Consent
 from chat4all.model.conversations import Identity
-from chat4all.services.contacts import Contact, ContactBook, check
+from chat4all.services.contacts.contact_book import Contact, ContactBook, check
 from chat4all.services.directory import Address
 from chat4all.services.refusals import Conflict, NoSuch
 from webapp.requests.api_docs import CONTACTS
@@ -14,7 +15,16 @@ from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, without_blanks
-from webapp.schemas.contact_models import ContactChange, ContactOut, ContactPath, ContactsOut, ContactsQuery, NewContact
+from webapp.schemas.contact_models import (
+    ConsentIn,
+    ConsentPath,
+    ContactChange,
+    ContactOut,
+    ContactPath,
+    ContactsOut,
+    ContactsQuery,
+    NewContact,
+)
 from webapp.views import auth
 
 api = auth.for_managers("contacts", CONTACTS, "contact")
@@ -66,6 +76,13 @@ def change_contact(path: ContactPath, body: ContactChange) -> Response:
     return answer(shape(contact))
 
 
+@api.put("/v1/contacts/<contact_id>/consents/<channel>", responses={"200": ContactOut})
+@checked
+def set_consent(path: ConsentPath, body: ConsentIn) -> Response:
+    """Say for a contact whether they want broadcasts on a channel, until they say otherwise."""
+    return answer(shape(_book().consent(path.contact_id, path.channel, body.state, caller().user_id)))
+
+
 def _place(address: str) -> Address:
     try:
         return gateway().people.parse_address(address)
@@ -92,10 +109,15 @@ def shape(contact: Contact) -> dict[str, Any]:
         "created_at": rfc3339(user.created_at),
         "addresses": [_shape_address(each) for each in contact.addresses],
         "tags": list(profile.tags),
-        "opted_out": list(profile.opted_out),
+        "consents": {channel: _shape_consent(each) for channel, each in sorted(profile.consents.items())},
+        "opted_out": profile.opted_out,
         "attributes": profile.attributes,
         "version": profile.version,
     }
+
+
+def _shape_consent(consent: Consent) -> dict[str, Any]:
+    return {"state": consent.state, "at": rfc3339(consent.at), "source": consent.source} | without_blanks({"by": consent.by})
 
 
 def _shape_address(identity: Identity) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chat4all.model.contacts import Profile, fault_of_attributes, fault_of_tags,
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.display_names import NAME_MOST, cleaned, fault
 from chat4all.ports import MessageStore
+from chat4all.services.contacts.consents import decide_consent
 from chat4all.services.refusals import Conflict, NoSuch, Wrong
 
 
@@ -62,6 +63,17 @@ class ContactBook:
             self._store.change_user(user_id, partial(_named, given["display_name"]))
         return self.get(user_id)
 
+    def consent(self, user_id: str, channel: str, state: str, by: str) -> Contact:
+        """Have it kept that they want, or do not want, what they did not ask for on a channel. NoSuch: there is none.
+
+        Wrong: there is no such channel.
+        """
+        self.get(user_id)
+        if channel not in CHANNELS:
+            raise Wrong("channel", f"one of: {', '.join(CHANNELS)}", "unknown_channel")
+        decide_consent(self._store, user_id, channel, state, by)
+        return self.get(user_id)
+
     def of(self, user_ids: Sequence[str]) -> list[Contact]:
         """Those of these users that are contacts, in this order."""
         users = self._store.users(user_ids)
@@ -81,8 +93,6 @@ def check(given: Mapping[str, Any]) -> None:
         raise Wrong("tags", why)
     if why := fault_of_attributes(given.get("attributes", {})):
         raise Wrong("attributes", why)
-    if set(given.get("opted_out", [])) - set(CHANNELS):
-        raise Wrong("opted_out", f"some of: {', '.join(CHANNELS)}")
     if given.get("time_zone") and not is_time_zone(given["time_zone"]):
         raise Wrong("time_zone", "a time zone as the IANA calls it, such as America/Sao_Paulo")
 
@@ -97,7 +107,6 @@ def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int) -> Pro
         notes=given.get("notes", there.notes),
         attributes=dict(given.get("attributes", there.attributes)),
         time_zone=given.get("time_zone", there.time_zone),
-        opted_out=tuple(sorted(set(given.get("opted_out", there.opted_out)))),
     )
     return replace(changed, changed_at=now, changed_by=by) if changed != there else there
 

@@ -1,0 +1,1 @@
+"""Contacts: who they are, and what is known of what they want."""

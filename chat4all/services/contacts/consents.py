@@ -1,0 +1,32 @@
+"""Whether contacts want what they did not ask for: one fact for each channel, whoever says it, in whatever order."""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from chat4all.model.clock import now_ms
+from chat4all.model.contacts import TEAM, Consent, Profile
+from chat4all.ports import MessageStore
+
+
+def note_consent(store: MessageStore, user_id: str, channel: str, said: Consent) -> Profile:
+    """Keep what was said of a channel, unless something newer was; what is then kept. Saying it again changes nothing."""
+    return store.change_profile(user_id, partial(_consenting, channel, said, now_ms()))
+
+
+def decide_consent(store: MessageStore, user_id: str, channel: str, state: str, by: str) -> Profile:
+    """The same, as somebody of the team has it now: it stands until somebody says otherwise later."""
+    return store.change_profile(user_id, partial(_decided, channel, state, by, now_ms()))
+
+
+def _consenting(channel: str, said: Consent, now: int, there: Profile) -> Profile:
+    wanted = there.consenting(channel, said)
+    return there if wanted == there else replace(wanted, changed_at=now, changed_by=said.by)
+
+
+def _decided(channel: str, state: str, by: str, now: int, there: Profile) -> Profile:
+    if there.consent(channel) == state:
+        return there
+    # Later than all that is known, whatever the provider's clock says.
+    known = there.consents.get(channel)
+    return _consenting(channel, Consent(state, max(now, known.at + 1 if known else 0), TEAM, by), now, there)
