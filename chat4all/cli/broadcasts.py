@@ -12,7 +12,7 @@ from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS
 
 WATCH_S = 1.0
-COLUMNS = ["contact_id", "outcome", "reason", "address", "message_id", "conversation_id"]
+COLUMNS = ["contact_id", "outcome", "reason", "address", "message_id", "conversation_id", "due_at"]
 
 app = typer.Typer()
 broadcasts = typer.Typer(help="One message to all contacts with a tag.", no_args_is_help=True)
@@ -29,17 +29,44 @@ def list_all(as_json: AsJson = False) -> None:
 @broadcasts.command()
 def create(
     channel: str,
-    tag: str,
-    text: list[str],
+    tag: Annotated[str, typer.Argument(help='Of whom it goes to; "" with --to.')],
+    text: Annotated[list[str] | None, typer.Argument(help="Its words, if it is no template.")] = None,
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
     sender: Annotated[str | None, typer.Option("--from", help="Who says it.")] = None,
     rate: Annotated[int, typer.Option(help="Messages a second at most.")] = 20,
+    to: Annotated[typer.FileText | None, typer.Option(help="CSV with a column address: whom it goes to.")] = None,
+    template: Annotated[str, typer.Option(help="name/language of a template to send in place of words.")] = "",
+    body: Annotated[list[str] | None, typer.Option(help="What fills a place of the template's body. Repeat it.")] = None,
+    quiet: Annotated[str, typer.Option(help="When nobody is told, by their clock, such as 21:00-08:00.")] = "",
+    zone: Annotated[str, typer.Option(help="Time zone of whom none is known.")] = "UTC",
 ) -> None:
-    """Write one to every contact with this tag. Nothing is sent before it is started."""
-    payload = {"type": "text", "text": " ".join(text)}
-    more = {"from_": sender} if sender else {}
-    made = SERVERS.client().create_broadcast(channel, tag, payload, name=name, rate=rate, **more)
+    """Write one to every contact with this tag, or to the addresses in a table. Nothing is sent before it is started."""
+    if bool(tag) == bool(to):
+        raise typer.BadParameter('a tag, or --to with "" as the tag')
+    more: dict[str, Any] = {"from_": sender} if sender else {}
+    if quiet:
+        begin, _, end = quiet.partition("-")
+        more["quiet_hours"] = {"from": begin, "until": end, "time_zone": zone}
+    client, addresses = SERVERS.client(), _addresses(to) if to else []
+    payload = _payload(" ".join(text or []), template, body or [])
+    made = client.create_broadcast(channel, tag, payload, name=name, rate=rate, **more)
+    if addresses:
+        client.add_audience(made["broadcast_id"], addresses)
     say(f"broadcast {made['broadcast_id']}")
+
+
+def _payload(text: str, template: str, body: list[str]) -> dict[str, Any]:
+    if not template:
+        return {"type": "text", "text": text}
+    name, _, language = template.partition("/")
+    return {"type": "template", "name": name, "language": language, "parameters": {"body": body}}
+
+
+def _addresses(table: typer.FileText) -> list[str]:
+    rows = csv.DictReader(table)
+    if "address" not in (rows.fieldnames or []):
+        raise typer.BadParameter("a table whose first line names a column: address")
+    return [row["address"] for row in rows if row["address"]]
 
 
 @broadcasts.command()
@@ -62,20 +89,24 @@ def stop(broadcast_id: str) -> None:
 
 @broadcasts.command()
 def watch(broadcast_id: str) -> None:
-    """Print how far it has come, each second while it runs."""
-    client = SERVERS.client()
+    """Print how far it has come, each second while it runs: on a terminal in one line that changes."""
+    client, is_live = SERVERS.client(), sys.stdout.isatty()
     while True:
         found = client.broadcast(broadcast_id)
-        say(_line(found))
-        if found["state"] != "running":
+        is_over = found["state"] != "running"
+        say(f"\r\x1b[K{_line(found)}" if is_live else _line(found), nl=is_over or not is_live)
+        if is_over:
             return
         time.sleep(WATCH_S)
 
 
 @broadcasts.command()
-def results(broadcast_id: str) -> None:
-    """Print what came of each contact's turn, as CSV."""
-    writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
+def results(
+    broadcast_id: str,
+    out: Annotated[typer.FileTextWrite | None, typer.Option(help="A file to write in place of printing.")] = None,
+) -> None:
+    """Print what came of each turn, as CSV."""
+    writer = csv.DictWriter(out or sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(SERVERS.client().broadcast_results(broadcast_id))
 
@@ -83,5 +114,6 @@ def results(broadcast_id: str) -> None:
 def _line(broadcast: dict[str, Any]) -> str:
     counts = ", ".join(f"{number} {outcome}" for outcome, number in broadcast["counts"].items())
     name = f"  {printable(broadcast['name'])}" if broadcast.get("name") else ""
-    whom = f"{broadcast['channel']} #{printable(broadcast['audience']['tag'])}"
+    tag = broadcast["audience"].get("tag")
+    whom = f"{broadcast['channel']} {'#' + printable(tag) if tag else 'a list'}"
     return f"{broadcast['broadcast_id']}  {broadcast['state']}{name}  {whom}  {counts}"

@@ -22,9 +22,9 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "⏎" if each == "\n" else "·" for each in text)
 
 
-def say(text: str) -> None:
-    """One line for people, at once."""
-    typer.echo(text)
+def say(text: str, nl: bool = True) -> None:
+    """One line for people, at once. `nl` False: the next one goes on in it."""
+    typer.echo(text, nl=nl)
     sys.stdout.flush()
 
 

@@ -1,11 +1,15 @@
 """The calls of the Python client about broadcasts, for service clients with scopes send and manage."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from chat4all.client.connection import Connection
+
+# So many the service takes in one call.
+AUDIENCE_AT_ONCE = 10_000
 
 
 class BroadcastCalls:
@@ -14,10 +18,22 @@ class BroadcastCalls:
     _http: Connection
 
     def create_broadcast(self, channel: str, tag: str, payload: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        """Write one to every contact with this tag; nothing is sent before it is started. `more`: name, rate, from_."""
+        """Write one to every contact with this tag; nothing is sent before it is started.
+
+        Without a tag ("") it goes to those whom `add_audience` names. `more`: name, rate, from_, quiet_hours.
+        """
         fields = {name.rstrip("_"): value for name, value in more.items()}
-        body = {"channel": channel, "audience": {"tag": tag}, "payload": dict(payload)} | fields
+        audience: dict[str, Any] = {"tag": tag} if tag else {"addresses": []}
+        body = {"channel": channel, "audience": audience, "payload": dict(payload)} | fields
         return self._http.call("POST", "/v1/broadcasts", body, key=str(uuid4()))
+
+    def add_audience(self, broadcast_id: str, addresses: Iterable[str]) -> int:
+        """It goes to these too, on its channel or as channel:address, however many. How many there were."""
+        number, rest = 0, iter(addresses)
+        while some := list(islice(rest, AUDIENCE_AT_ONCE)):
+            self._http.call("POST", f"{_path(broadcast_id)}/audience", {"addresses": some})
+            number += len(some)
+        return number
 
     def broadcasts(self) -> Iterator[dict[str, Any]]:
         """All of them, page by page."""

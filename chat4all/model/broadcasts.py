@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.quiet_hours import QuietHours
+
 DRAFT, RUNNING, PAUSED, STOPPED, DONE = "draft", "running", "paused", "stopped", "done"
 STATES = (DRAFT, RUNNING, PAUSED, STOPPED, DONE)
 # From which states each of these may be asked for. What has come to its end stays there.
@@ -14,15 +16,20 @@ RATE_MOST = 500
 # Time that was not used is lost: whoever comes back after an outage does not send all at once.
 STEP_MS = 1_000
 
-ACCEPTED, REFUSED, SKIPPED = "accepted", "refused", "skipped"
+ACCEPTED, REFUSED, SKIPPED, WAITING = "accepted", "refused", "skipped", "waiting"
+# Of what an account may send, its broadcasts take so much together: the rest is for people who answer.
+SHARE = 0.8
+AUDIENCE_AT_ONCE = 10_000
 
 
 class Broadcast(Struct, frozen=True, omit_defaults=True):
-    """`payload` goes to each contact with the tag that has an address on the channel, said by `sender` (empty: `created_by`).
+    """`payload` goes to each of its audience, said by `sender` (empty: `created_by`).
 
-    `rate`: messages a second at most. `after`: the contact that was the last to have its turn; empty: none had. `stepped_at`:
-    when somebody last took a step, `moved_at`: when contacts last had their turn, or could have it again. Times are ms UTC.
-    `accepted`, `refused`, `skipped`: contacts so far, by outcome.
+    The audience: each contact with the tag that has an address on the channel; without a tag the addresses that are listed.
+    `rate`: messages a second at most. `quiet`: when nobody is told. `after`: whose turn was the last of the audience; empty:
+    nobody's. `exhausted`: nobody is behind that. `later_after`: up to which of the turns that were put off all have come
+    (`Later.place`). `stepped_at`: when somebody last took a step, `moved_at`: when somebody last had their turn, or could have
+    it again. Times are ms UTC. `accepted`, `refused`, `skipped`, `waiting`: turns so far, by outcome.
     """
 
     broadcast_id: str
@@ -44,11 +51,15 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
     accepted: int = 0
     refused: int = 0
     skipped: int = 0
+    waiting: int = 0
+    quiet: QuietHours | None = None
+    exhausted: bool = False
+    later_after: str = ""
 
-    def may_now(self, now: int) -> int:
-        """How many contacts may have their turn in a step at this time; 0: it is too early for a step."""
+    def may_now(self, now: int, most: float = RATE_MOST) -> int:
+        """How many may have their turn in a step at this time, at `most` so many a second; 0: it is too early for a step."""
         passed = min(now - self.stepped_at, STEP_MS)
-        return max(0, passed) * self.rate // 1000
+        return int(max(0, passed) * min(self.rate, most) / 1000)
 
     def changed(self, state: str, now: int) -> "Broadcast":
         """In this state. ValueError: it cannot come there from where it is."""
@@ -60,24 +71,56 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
             return replace(self, state=state, begun_at=self.begun_at or now, moved_at=now)
         return replace(self, state=state, ended_at=now if state == STOPPED else 0)
 
-    def advanced(self, results: "list[Result]", after: str, is_last: bool, now: int) -> "Broadcast":
-        """These contacts have had their turn, up to and with `after`."""
-        has_ended = is_last and self.state == RUNNING
+    def advanced(self, results: "list[Result]", late: int, reached: "Reached", now: int) -> "Broadcast":
+        """These have had their turn, `late` of them one that was put off."""
         counts = Counter(each.outcome for each in results)
+        waiting = self.waiting + counts[WAITING] - late
+        has_ended = reached.exhausted and not waiting and self.state == RUNNING
         return replace(
             self,
-            after=after or self.after,
+            after=reached.after or self.after,
+            later_after=reached.later_after or self.later_after,
+            exhausted=reached.exhausted,
             moved_at=now,
             accepted=self.accepted + counts[ACCEPTED],
             refused=self.refused + counts[REFUSED],
             skipped=self.skipped + counts[SKIPPED],
+            waiting=waiting,
             state=DONE if has_ended else self.state,
             ended_at=now if has_ended else self.ended_at,
         )
 
 
+class Reached(Struct, frozen=True):
+    """How far a step came: the fields of the broadcast of these names. Empty: where it was."""
+
+    after: str
+    later_after: str
+    exhausted: bool
+
+
+class Later(Struct, frozen=True):
+    """A turn that was put off, to a time (ms UTC). `turn`: as of `Result`."""
+
+    due_at: int
+    turn: str
+
+    @property
+    def place(self) -> str:
+        """Where it stands among all that were put off: by time."""
+        return f"{self.due_at:015d} {self.turn}"
+
+    def is_told_by(self, result: "Result | None") -> bool:
+        """Whether it is the turn that this result is of: one that was put off twice has its turn at the second time only."""
+        return result is not None and result.due_at == self.due_at
+
+
 class Result(Struct, frozen=True, omit_defaults=True):
-    """What came of a contact's turn. `reason`: why it was refused or skipped. The message's ids where one was accepted."""
+    """What came of somebody's turn. `reason`: why it was refused, skipped or put off. The message's ids where one was accepted.
+
+    `contact_id`: empty where the audience is a list and nobody has the address yet. `due_at`: of what was put off, to when;
+    once its turn has come, when that was.
+    """
 
     contact_id: str
     outcome: str
@@ -85,3 +128,10 @@ class Result(Struct, frozen=True, omit_defaults=True):
     address: str = ""
     message_id: str = ""
     conversation_id: str = ""
+    due_at: int = 0
+    by_address: bool = False
+
+    @property
+    def turn(self) -> str:
+        """Whose turn it was: a contact's id; of a list, the address."""
+        return self.address.partition(":")[2] if self.by_address else self.contact_id

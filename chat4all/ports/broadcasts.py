@@ -1,9 +1,9 @@
-"""Part of the message store: broadcasts, and what came of each contact's turn."""
+"""Part of the message store: broadcasts, whom they go to, and what came of each turn."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from chat4all.model.broadcasts import Broadcast, Result
+from chat4all.model.broadcasts import Broadcast, Later, Result
 
 
 class Broadcasts(ABC):
@@ -26,9 +26,29 @@ class Broadcasts(ABC):
         """Those that run. Cheap: asked every second."""
 
     @abstractmethod
+    def add_audience(self, broadcast_id: str, addresses: Sequence[str]) -> None:
+        """These are told too. The same again changes nothing."""
+
+    @abstractmethod
+    def audience(self, broadcast_id: str, limit: int, after: str = "") -> list[str]:
+        """The listed addresses in their order, beginning after that one."""
+
+    @abstractmethod
+    def put_later(self, broadcast_id: str, turns: Sequence[Later]) -> None:
+        """These turns are put off. The same again changes nothing."""
+
+    @abstractmethod
+    def later(self, broadcast_id: str, after: str, until: int, limit: int) -> list[Later]:
+        """Turns that were put off to `until` (ms UTC) or before, in the order of their places, beginning after that place."""
+
+    @abstractmethod
     def put_results(self, broadcast_id: str, results: Sequence[Result]) -> None:
-        """What came of contacts' turns. The same again changes nothing."""
+        """What came of turns, one for each `Result.turn`: the newest. The same again changes nothing."""
 
     @abstractmethod
     def results(self, broadcast_id: str, limit: int, after: str = "") -> list[Result]:
-        """Of contacts by id, beginning after that one."""
+        """By `Result.turn`, beginning after that one."""
+
+    @abstractmethod
+    def results_of(self, broadcast_id: str, turns: Sequence[str]) -> dict[str, Result]:
+        """Of these turns, those that have a result."""

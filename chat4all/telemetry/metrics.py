@@ -261,7 +261,7 @@ CONVERSATIONS_OPENED = Counter(
 )
 BROADCAST_TURNS = Counter(
     "chat4all_broadcast_turns_total",
-    "Contacts that have had their turn in a broadcast: accepted, refused, skipped.",
+    "Turns in broadcasts: accepted, refused, skipped, or waiting: put off.",
     "outcome",
     where=(PIPELINE,),
 )

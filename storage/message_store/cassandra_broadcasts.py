@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chat4all.model.broadcasts import DONE, RUNNING, STOPPED, Broadcast, Result
+from chat4all.model.broadcasts import DONE, RUNNING, STOPPED, Broadcast, Later, Result
 from chat4all.ports.broadcasts import Broadcasts
-from storage.message_store.cassandra_rows import as_json
+from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Session
 
 ALL = "all"
@@ -22,6 +22,11 @@ REST = "DELETE FROM broadcasts_running WHERE scope = ? AND broadcast_id = ?"
 RUNS = "SELECT broadcast_id FROM broadcasts_running WHERE scope = ?"
 RESULT = "INSERT INTO broadcast_results (broadcast_id, contact_id, body) VALUES (?, ?, ?)"
 RESULTS = "SELECT body FROM broadcast_results WHERE broadcast_id = ? AND contact_id > ? LIMIT ?"
+RESULTS_OF = Lookup("body", "broadcast_results", "broadcast_id", "contact_id")
+LISTED = "INSERT INTO broadcast_audience (broadcast_id, address) VALUES (?, ?)"
+AUDIENCE = "SELECT address FROM broadcast_audience WHERE broadcast_id = ? AND address > ? LIMIT ?"
+LATER = "INSERT INTO broadcast_later (broadcast_id, due_at, turn) VALUES (?, ?, ?)"
+DUE = "SELECT due_at, turn FROM broadcast_later WHERE broadcast_id = ? AND (due_at, turn) > (?, ?) AND (due_at) <= (?) LIMIT ?"
 
 _broadcast = msgspec.json.Decoder(Broadcast).decode
 _result = msgspec.json.Decoder(Result).decode
@@ -56,8 +61,25 @@ class CassandraBroadcasts(Broadcasts):
 
     def put_results(self, broadcast_id: str, results: Sequence[Result]) -> None:
         self._db.put(
-            (("broadcast_results", broadcast_id), RESULT, (broadcast_id, each.contact_id, as_json(each))) for each in results
+            (("broadcast_results", broadcast_id), RESULT, (broadcast_id, each.turn, as_json(each))) for each in results
         )
 
     def results(self, broadcast_id: str, limit: int, after: str = "") -> list[Result]:
         return [_result(body) for (body,) in self._db.rows(RESULTS, broadcast_id, after, limit)]
+
+    def results_of(self, broadcast_id: str, turns: Sequence[str]) -> dict[str, Result]:
+        rows = RESULTS_OF(self._db, [(broadcast_id, each) for each in turns])
+        return {turn: _result(body) for (_, turn), (body,) in rows}
+
+    def add_audience(self, broadcast_id: str, addresses: Sequence[str]) -> None:
+        self._db.put((("broadcast_audience", broadcast_id), LISTED, (broadcast_id, each)) for each in addresses)
+
+    def audience(self, broadcast_id: str, limit: int, after: str = "") -> list[str]:
+        return [address for (address,) in self._db.rows(AUDIENCE, broadcast_id, after, limit)]
+
+    def put_later(self, broadcast_id: str, turns: Sequence[Later]) -> None:
+        self._db.put((("broadcast_later", broadcast_id), LATER, (broadcast_id, each.due_at, each.turn)) for each in turns)
+
+    def later(self, broadcast_id: str, after: str, until: int, limit: int) -> list[Later]:
+        due_at, _, turn = after.partition(" ")
+        return [Later(*row) for row in self._db.rows(DUE, broadcast_id, int(due_at or -1), turn, until, limit)]

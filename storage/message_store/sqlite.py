@@ -32,7 +32,7 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 25
+SCHEMA_VERSION = 26
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 

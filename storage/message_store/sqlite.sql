@@ -574,3 +574,18 @@ CREATE TABLE IF NOT EXISTS broadcast_results (
     body         TEXT NOT NULL,
     PRIMARY KEY (broadcast_id, contact_id)
 ) WITHOUT ROWID;
+
+-- Since version 26: addresses that a broadcast goes to; turns that were put off, in the order of their places.
+CREATE TABLE IF NOT EXISTS broadcast_audience (
+    broadcast_id TEXT NOT NULL,
+    address      TEXT NOT NULL,
+    PRIMARY KEY (broadcast_id, address)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS broadcast_later (
+    broadcast_id TEXT NOT NULL,
+    place        TEXT NOT NULL,
+    due_at       INTEGER NOT NULL,
+    turn         TEXT NOT NULL,
+    PRIMARY KEY (broadcast_id, place)
+) WITHOUT ROWID;

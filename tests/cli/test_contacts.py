@@ -76,9 +76,26 @@ def test_a_broadcast_is_written_and_started_and_stopped(typed: Typed) -> None:
     """Its line says how far it is, its results are a table."""
     typed.fine("contacts", "change", "c-1", "--tag", "news")
     name = typed.fine("broadcasts", "create", "whatsapp", "news", "Big", "sale", "--name", "June").split()[1]
-    assert typed.fine("broadcasts", "list").strip() == f"{name}  draft  June  whatsapp #news  0 accepted, 0 refused, 0 skipped"
+    assert (
+        typed.fine("broadcasts", "list").strip()
+        == f"{name}  draft  June  whatsapp #news  0 accepted, 0 refused, 0 skipped, 0 waiting"
+    )
     for change, state in (("start", "running"), ("pause", "paused"), ("stop", "stopped")):
         assert f"{name}  {state}" in typed.fine("broadcasts", change, name)
     assert f"{name}  stopped" in typed.fine("broadcasts", "watch", name)
     assert typed.fine("broadcasts", "results", name).startswith("contact_id,outcome,reason,address")
     assert "stopped" in typed.error("broadcasts", "start", name)
+
+
+def test_a_broadcast_goes_to_a_table(typed: Typed, tmp_path: Path) -> None:
+    """A template to its addresses, at decent hours; its results are written into a file."""
+    table, out = tmp_path / "people.csv", tmp_path / "out.csv"
+    table.write_text("address,name\n+5511999990000,Carla\n")
+    more = ("--template", "hello_world/en_US", "--quiet", "21:00-08:00", "--zone", "America/Sao_Paulo", "--to", str(table))
+    name = typed.fine("broadcasts", "create", "whatsapp", "", *more).split()[1]
+    assert "whatsapp a list" in typed.fine("broadcasts", "list")
+    typed.fine("broadcasts", "results", name, "--out", str(out))
+    assert out.read_text().startswith("contact_id,outcome")
+    assert typed("broadcasts", "create", "whatsapp", "news", "x", "--to", str(table))[0] == 2
+    table.write_text("telephone\n1\n")
+    assert typed("broadcasts", "create", "whatsapp", "", "x", "--to", str(table))[0] == 2

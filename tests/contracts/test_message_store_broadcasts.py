@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from chat4all.model.broadcasts import DONE, PAUSED, RUNNING, STATES, Broadcast, Result
+from chat4all.model.broadcasts import DONE, PAUSED, RUNNING, STATES, Broadcast, Later, Result
+from chat4all.model.quiet_hours import QuietHours
 from chat4all.ports import MessageStore
 from tests.contracts.stores import fresh
 
@@ -14,8 +15,9 @@ def broadcast(broadcast_id: str = "", **fields: object) -> Broadcast:
     payload = {"type": "text", "text": "olá", "more": [1, {"a": True}]}
     full = Broadcast(broadcast_id or fresh("b"), "Sale, é", payload, "whatsapp", "vip", 20, "crm", 5, "alice", "draft", 1)
     return replace(
-        full, after="c-1", begun_at=6, ended_at=7, stepped_at=8, moved_at=9, accepted=1, refused=2, skipped=3, **fields
-    )
+        full, after="c-1", begun_at=6, ended_at=7, stepped_at=8, moved_at=9, accepted=1, refused=2, skipped=3, waiting=4,
+        quiet=QuietHours("21:00", "08:00", "Asia/Tokyo"), exhausted=True, later_after="5 c-1", **fields,
+    )  # fmt: skip
 
 
 def runs(store: MessageStore, broadcast_id: str) -> bool:
@@ -78,3 +80,38 @@ def test_results_are_kept_once_for_each_contact(store: MessageStore) -> None:
     assert store.results(name, 4, "c-3") == [told[4], Result("c-9", "skipped", "no_address")]
     assert store.results(fresh("b"), 4) == []
     store.put_results(name, [])
+
+
+def test_results_are_found_by_whose_turn_it_was(store: MessageStore) -> None:
+    """Of a list by the address, also where nobody has it."""
+    name = fresh("b")
+    of_list = Result("", "waiting", "quiet_hours", "whatsapp:+1", due_at=7, by_address=True)
+    store.put_results(name, [of_list, Result("c-1", "skipped", "opted_out")])
+    assert store.results_of(name, ["+1", "c-2"]) == {"+1": of_list}
+    assert [each.turn for each in store.results(name, 9)] == ["+1", "c-1"]
+    assert store.results_of(name, []) == {}
+
+
+def test_an_audience_is_listed_page_by_page(store: MessageStore, other: MessageStore) -> None:
+    """Each address once, however often it is given."""
+    name = fresh("b")
+    addresses = [f"+55{number}" for number in range(5)]
+    store.add_audience(name, addresses[3:])
+    other.add_audience(name, addresses)
+    store.add_audience(name, [])
+    assert store.audience(name, 3) == addresses[:3]
+    assert store.audience(name, 3, addresses[2]) == addresses[3:]
+    assert store.audience(fresh("b"), 3) == []
+
+
+def test_turns_that_were_put_off_come_by_their_time(store: MessageStore, other: MessageStore) -> None:
+    """Up to a time, beginning after one of them; what is put off twice to one time comes once."""
+    name = fresh("b")
+    turns = [Later(9, "a"), Later(10, "a"), Later(10, "b"), Later(1_700_000_000_000, "c")]
+    store.put_later(name, list(reversed(turns)))
+    other.put_later(name, turns[1:2])
+    store.put_later(name, [])
+    assert store.later(name, "", 8, 9) == []
+    assert other.later(name, "", 10, 9) == turns[:3]
+    assert store.later(name, turns[0].place, 10, 1) == turns[1:2]
+    assert store.later(name, turns[2].place, 2_000_000_000_000, 9) == turns[3:]

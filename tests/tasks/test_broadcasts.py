@@ -12,14 +12,15 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chat4all.model.broadcasts import DONE, PAUSED, RATE_MOST, RUNNING, STOPPED, Broadcast, Result
+from chat4all.model.broadcasts import DONE, PAUSED, RATE_MOST, RUNNING, SHARE, STOPPED, WAITING, Broadcast, Result
 from chat4all.model.contacts import REVOKED
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.messages import Message
+from chat4all.model.quiet_hours import QuietHours
 from chat4all.model.records import INCOMING, Range, read_message
 from chat4all.services.acceptance.acceptance import Acceptor
-from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.services.broadcasts.steps import BroadcastSteps
 from chat4all.services.contacts.consents import decide_consent
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY
@@ -160,19 +161,73 @@ def test_a_step_under_way_is_the_last_one(desk: Desk, state: str) -> None:
     assert desk.store.running_broadcasts() == []
 
 
+def test_a_list_is_told_at_its_addresses(desk: Desk) -> None:
+    """Contacts and strangers, whatever their tags; who wants none is passed over."""
+    one, two = desk.contacts(2)
+    decide_consent(desk.store, two, "whatsapp", REVOKED, "crm")
+    desk.begins(tag="")
+    desk.store.add_audience("b", ["+5511900000000", "+5511900000001", "+5521"])
+    assert [(each.turn, each.contact_id, each.reason) for each in [*desk.step(), *desk.step()]] == [
+        ("+5511900000000", one, ""),
+        ("+5521", "", ""),
+        ("+5511900000001", two, "opted_out"),
+    ]
+    assert sum(desk.told().values()) == 2
+    assert desk.kept().state == DONE
+
+
+def test_nobody_is_told_in_their_quiet_hours(desk: Desk) -> None:
+    """Each by their own clock: who sleeps has another turn when they do not, and it is done when all had theirs."""
+    here, there, lost = desk.contacts(3)
+    # 22:13 in London, 19:13 in Sao Paulo.
+    for each, zone in ((here, "Europe/London"), (there, "America/Sao_Paulo"), (lost, "Europe/London")):
+        desk.store.change_profile(each, lambda profile, zone=zone: replace(profile, time_zone=zone))  # type: ignore[misc]
+    desk.begins(quiet=QuietHours("21:00", "08:00"))
+    results = {each.contact_id: (each.outcome, each.due_at) for each in desk.step()}
+    # 08:00 in London.
+    due = 1_700_035_200_000
+    assert results == {here: (WAITING, due), there: ("accepted", 0), lost: (WAITING, due)}
+    assert (desk.kept().state, desk.kept().waiting, desk.kept().accepted) == (RUNNING, 2, 1)
+    assert desk.step() == []
+    desk.store.change_profile(lost, lambda profile: replace(profile, tags=()))
+    desk.now = due - 2_000
+    assert desk.step() == []
+    assert {each.contact_id: each.reason for each in desk.step()} == {here: "", lost: "left_audience"}
+    kept = desk.kept()
+    assert (kept.state, kept.waiting, kept.accepted, kept.skipped) == (DONE, 0, 2, 1)
+    assert desk.told() == {here: 1, there: 1}
+
+
+def test_broadcasts_leave_a_part_of_the_account_to_others(desk: Desk) -> None:
+    """However fast they are to be, and however many there are."""
+    desk.contacts(30)
+    desk.begins(RATE_MOST, stepped_at=START)
+    pace = desk.acceptor.people.channels["whatsapp"].limits.account_per_second
+    desk.now += 50
+    assert len(desk.steps.step(desk.kept(), together=2)) == int(pace * SHARE / 2 / 20)
+
+
 FAULTS = st.lists(
-    st.sampled_from(["", "append", "unsure", "put_results", "put_broadcast", "profiles", "contact_page"]), max_size=12
+    st.sampled_from(["", "append", "unsure", "put_results", "put_later", "put_broadcast", "profiles", "contact_page"]),
+    max_size=12,
 )
 
 
 @tried(max_examples=40, deadline=None)
-@given(faults=FAULTS, rate=st.integers(1, 7))
-def test_whatever_fails_everybody_is_told_once(tmp_path_factory: pytest.TempPathFactory, faults: list[str], rate: int) -> None:
-    """Log or store are away, answers are lost, the process dies and another goes on: counts and results agree in the end."""
+@given(faults=FAULTS, rate=st.integers(1, 7), quiet=st.booleans())
+def test_whatever_fails_everybody_is_told_once(
+    tmp_path_factory: pytest.TempPathFactory, faults: list[str], rate: int, quiet: bool
+) -> None:
+    """Log or store are away, answers are lost, the process dies and another goes on: counts and results agree in the end.
+
+    Also where all of them have to wait first, and a fault strikes while they are put off, or have their second turn.
+    """
     with world(tmp_path_factory.mktemp("w"), partitions=2) as road:
         desk = Desk(road)
         ids = desk.contacts(9)
-        desk.begins(rate)
+        # 22:13:20 at the start: quiet for seven seconds.
+        desk.begins(rate, quiet=QuietHours("22:00", "22:14") if quiet else None)
+        desk.now += 33_000 if quiet else 0
         for fault in faults:
             away = road.log_faults if fault in ("append", "unsure") else road.faults
             if fault:
@@ -180,9 +235,10 @@ def test_whatever_fails_everybody_is_told_once(tmp_path_factory: pytest.TempPath
             with suppress(Temporary, Unknown):
                 desk.step(desk.other())
             away.mend()
-        for _ in range(12):
+        for _ in range(30):
             if desk.kept().state == RUNNING:
                 desk.step(desk.other())
+        assert desk.kept().waiting == 0
         assert desk.told() == dict.fromkeys(ids, 1)
         assert (desk.kept().state, desk.kept().accepted) == (DONE, 9)
         assert [each.contact_id for each in desk.store.results("b", 100)] == ids

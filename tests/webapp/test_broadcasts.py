@@ -10,7 +10,7 @@ import pytest
 from chat4all.model.clock import now_ms
 from chat4all.model.contacts import GRANTED
 from chat4all.ports import Inbound
-from chat4all.services.broadcasts import BroadcastSteps
+from chat4all.services.broadcasts.steps import BroadcastSteps
 from chat4all.services.contacts.consents import decide_consent
 from chat4all.services.inbound.inbound_message import Arrival
 from chat4all.services.inbound.opt_outs import opt_out
@@ -62,7 +62,7 @@ def test_one_is_written_started_and_told(gateway: Driver) -> None:
     assert gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/start")["state"] == "running"
     steps(gateway, 2)
     shown = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}")
-    assert (shown["state"], shown["counts"]) == ("done", {"accepted": 1, "refused": 0, "skipped": 0})
+    assert (shown["state"], shown["counts"]) == ("done", {"accepted": 1, "refused": 0, "skipped": 0, "waiting": 0})
     assert shown["started_at"] <= shown["ended_at"]
     [result] = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results")["results"]
     [record] = gateway.records()
@@ -139,7 +139,14 @@ def test_the_same_key_is_the_same_broadcast(gateway: Driver) -> None:
     [
         ({"channel": "pigeon"}, "channel"),
         ({"audience": {"tag": "two words"}}, "audience.tag"),
-        ({"audience": {}}, "audience.tag"),
+        ({"audience": {}}, "audience"),
+        ({"audience": {"tag": ""}}, "audience.tag"),
+        ({"audience": {"tag": "news", "addresses": [CARLA]}}, "audience"),
+        ({"audience": {"addresses": [CARLA, "?"]}}, "audience.addresses.1"),
+        ({"audience": {"addresses": [f"telegram:{CARLA}"]}}, "audience.addresses.0"),
+        ({"quiet_hours": {"from": "9:00", "until": "08:00"}}, "quiet_hours.from"),
+        ({"quiet_hours": {"from": "09:00", "until": "09:00"}}, "quiet_hours.until"),
+        ({"quiet_hours": {"from": "09:00", "until": "10:00", "time_zone": "Mars"}}, "quiet_hours.time_zone"),
         ({"rate": 0}, "rate"),
         ({"rate": 501}, "rate"),
         ({"from": "nobody"}, "from"),
@@ -159,3 +166,31 @@ def test_it_needs_both_scopes(gateway: Driver) -> None:
     for who in ("alice", "half"):
         assert gateway.call(who, "POST", "/v1/broadcasts", SALE).status_code == 403
         assert gateway.call(who, "GET", "/v1/broadcasts").status_code == 403
+
+
+def test_a_list_is_given_with_it_and_behind_it(gateway: Driver) -> None:
+    """As JSON and as CSV, before it is started; each is told once."""
+    name = made(gateway, audience={"addresses": [CARLA]}, quiet_hours={"from": "03:00", "until": "03:01"})
+    place = f"/v1/broadcasts/{name}/audience"
+    added = gateway.ask("crm", "POST", place, {"addresses": [f"whatsapp:{CARLA}", "+5511999990001"]})
+    assert added == {"addresses": 2}
+    table = "name,address\r\nDora,+5511999990002\r\n"
+    sent = gateway.call("crm", "POST", place, table.encode(), headers={"Content-Type": "text/csv"})
+    assert (sent.status_code, sent.get_json()) == (200, {"addresses": 1})
+    for bad in (b"name\nDora\n", b"name,address\nDora\n", b"\xff"):
+        refused = gateway.call("crm", "POST", place, bad, headers={"Content-Type": "text/csv"})
+        assert (refused.status_code, refused.get_json()["errors"][0]["field"]) == (422, "addresses")
+    shown = gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/start")
+    assert (shown["audience"], shown["quiet_hours"]["time_zone"]) == ({"listed": True}, "UTC")
+    assert gateway.refused("crm", "POST", place, {"addresses": [CARLA]}, 409)[0] == "broadcast_state"
+    steps(gateway, 2)
+    results = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results?limit=2")
+    more = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/results?limit=2&after={results['next'].replace('+', '%2B')}")
+    told = [each["address"] for each in results["results"] + more["results"]]
+    assert told == [f"whatsapp:+551199999000{number}" for number in range(3)]
+    assert len(gateway.records()) == 3
+    other = made(gateway)
+    assert (
+        gateway.refused("crm", "POST", f"/v1/broadcasts/{other}/audience", {"addresses": [CARLA]}, 409)[0]
+        == "broadcast_audience"
+    )

@@ -94,6 +94,7 @@ WITHOUT_KEY = {
     "/channels/{channel}/webhook": "by the provider's ids",
     "/channels/{channel}/accounts/{account_id}/webhook": "by the provider's ids",
     "/v1/broadcasts/{broadcast_id}/pause": "paused twice is paused",
+    "/v1/broadcasts/{broadcast_id}/audience": "an address that is listed twice is listed once",
     "/v1/broadcasts/{broadcast_id}/start": "started twice is started",
     "/v1/broadcasts/{broadcast_id}/stop": "stopped twice is stopped",
     "/v1/clients": "by its name: 409 the second time; a secret is told once and never kept, so a lost one is rotated",

@@ -2,19 +2,55 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from chat4all.model.broadcasts import RATE_MOST
+from chat4all.model.broadcasts import AUDIENCE_AT_ONCE, RATE_MOST
 from webapp.schemas.content_models import PayloadIn
 from webapp.schemas.models import PagedQuery, RequestBody, RequestParams, ResponseModel, Time
 
 State = Literal["draft", "running", "paused", "stopped", "done"]
 
 
-class Audience(RequestBody):
-    """To whom: every contact that has this tag when its turn comes."""
+Addresses = Annotated[
+    list[Annotated[str, Field(max_length=256)]],
+    Field(max_length=AUDIENCE_AT_ONCE, description="On its channel, or as channel:address", examples=[["+5511999990000"]]),
+]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
 
-    tag: Annotated[str, Field(max_length=50, examples=["newsletter"])]
+
+class Audience(RequestBody):
+    """To whom: every contact that has this tag when its turn comes; or these addresses, and those that `…/audience` adds."""
+
+    tag: Annotated[str | None, Field(max_length=50, examples=["newsletter"])] = None
+    addresses: Addresses | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Audience":
+        if (self.tag is None) == (self.addresses is None):
+            raise ValueError("either a tag or addresses")
+        return self
+
+
+class Quiet(RequestBody):
+    """When nobody is told, by the clock of their time zone: from a time of the day until another, also past midnight."""
+
+    begin: Annotated[TimeOfDay, Field(alias="from")]
+    end: Annotated[TimeOfDay, Field(alias="until", examples=["08:00"])]
+    time_zone: Annotated[
+        str, Field(max_length=64, description="Of whose contact names none", examples=["America/Sao_Paulo"])
+    ] = "UTC"
+
+
+class MoreAudience(RequestBody):
+    """Addresses that it goes to too."""
+
+    addresses: Addresses
+
+
+class AudienceAdded(ResponseModel):
+    """How many were given, each once."""
+
+    addresses: int
 
 
 class NewBroadcast(RequestBody):
@@ -26,6 +62,7 @@ class NewBroadcast(RequestBody):
     channel: Annotated[str, Field(max_length=64, examples=["whatsapp"])]
     audience: Audience
     rate: Annotated[int, Field(ge=1, le=RATE_MOST, description="Messages a second at most")] = 20
+    quiet_hours: Quiet | None = None
 
 
 class BroadcastPath(RequestParams):
@@ -39,17 +76,27 @@ class ResultsQuery(PagedQuery):
 
 
 class AudienceOut(ResponseModel):
-    """To whom."""
+    """To whom: contacts with the tag; or `listed`: the addresses that were given."""
 
-    tag: str
+    tag: str | None = None
+    listed: bool | None = None
+
+
+class QuietOut(ResponseModel):
+    """When nobody is told."""
+
+    begin: Annotated[str, Field(serialization_alias="from", alias="from")]
+    end: Annotated[str, Field(serialization_alias="until", alias="until")]
+    time_zone: str
 
 
 class Counts(ResponseModel):
-    """Contacts that have had their turn, by outcome: a message to them was accepted or refused, or they were passed over."""
+    """Turns by outcome: a message was accepted or refused, somebody was passed over, or has another turn later."""
 
     accepted: int
     refused: int
     skipped: int
+    waiting: int
 
 
 class BroadcastOut(ResponseModel):
@@ -63,6 +110,7 @@ class BroadcastOut(ResponseModel):
     channel: str
     audience: AudienceOut
     rate: int
+    quiet_hours: QuietOut | None = None
     counts: Counts
     created_at: Time
     created_by: str
@@ -78,18 +126,22 @@ class BroadcastsOut(ResponseModel):
 
 
 class ResultOut(ResponseModel):
-    """A contact's turn. `reason`: the code of a refusal, or why it was passed over: no_address, opted_out."""
+    """Somebody's turn. `reason`: the code of a refusal; or why they were passed over, or wait.
 
-    contact_id: str
-    outcome: Literal["accepted", "refused", "skipped"]
+    Passed over: no_address, opted_out, left_audience. They wait until `due_at`: quiet_hours.
+    """
+
+    contact_id: str = ""
+    outcome: Literal["accepted", "refused", "skipped", "waiting"]
     reason: str = ""
+    due_at: Time | None = None
     address: str = ""
     message_id: str = ""
     conversation_id: str = ""
 
 
 class ResultsOut(ResponseModel):
-    """A page of results by contact. `next` goes into `after`."""
+    """A page of results by contact, or by address of a list. `next` goes into `after`."""
 
     results: list[ResultOut]
     next: str | None = None

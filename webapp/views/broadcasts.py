@@ -1,26 +1,31 @@
-"""Broadcasts: one message to all contacts with a tag."""
+"""Broadcasts: one message to all contacts with a tag, or to all addresses of a list."""
 
+import csv
+import io
 from typing import Any
 from uuid import uuid4
 
 import msgspec
-from flask import Response
+from flask import Response, request
 
-from chat4all.model.broadcasts import PAUSED, RUNNING, STOPPED, Broadcast
+from chat4all.model.broadcasts import PAUSED, RUNNING, STOPPED, WAITING, Broadcast, Result
 from chat4all.model.callers import SEND
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import made_id
-from chat4all.services.broadcasts import BroadcastRegistry
-from chat4all.services.refusals import Taken
+from chat4all.model.quiet_hours import QuietHours
+from chat4all.services.broadcasts.registry import BroadcastRegistry
+from chat4all.services.refusals import Taken, Wrong
 from webapp.requests.api_docs import BROADCASTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
 from webapp.requests.responses import answer, page_after
-from webapp.requests.validation import checked, without_blanks
+from webapp.requests.validation import checked, documented, read_body, read_json, validated, without_blanks
 from webapp.schemas.broadcast_models import (
+    AudienceAdded,
     BroadcastOut,
     BroadcastPath,
     BroadcastsOut,
+    MoreAudience,
     NewBroadcast,
     ResultsOut,
     ResultsQuery,
@@ -43,16 +48,39 @@ def create_broadcast(body: NewBroadcast) -> Response:
         name=body.name,
         payload=msgspec.to_builtins(body.payload),
         channel=body.channel,
-        tag=body.audience.tag,
+        tag=body.audience.tag or "",
         rate=body.rate,
         created_by=by,
         created_at=now_ms(),
         sender=body.sender or "",
+        quiet=QuietHours(quiet.begin, quiet.end, quiet.time_zone) if (quiet := body.quiet_hours) else None,
     )
+    if body.audience.tag == "":
+        raise Wrong("audience.tag", "a tag that contacts have")
     try:
-        return answer(shape(_registry().create(wanted)), 201)
+        return answer(shape(_registry().create(wanted, body.audience.addresses or ())), 201)
     except Taken:
         raise reused() from None
+
+
+@api.post("/v1/broadcasts/<broadcast_id>/audience", responses={"200": AudienceAdded})
+@documented(MoreAudience)
+@checked
+def add_audience(path: BroadcastPath) -> Response:
+    """Add to the addresses of a list, before it is started: as JSON, or as text/csv with a column `address`. Twice is once."""
+    given = _csv(read_body()) if request.mimetype == "text/csv" else validated(MoreAudience, read_json()).addresses
+    return answer({"addresses": _registry().add_audience(path.broadcast_id, given)})
+
+
+def _csv(body: bytes) -> list[str]:
+    try:
+        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        addresses = [row["address"] for row in rows]
+    except (UnicodeDecodeError, csv.Error, KeyError):
+        raise Wrong("addresses", "CSV in UTF-8 whose first line names a column: address") from None
+    if None in addresses:
+        raise Wrong("addresses", "an address in every line")
+    return addresses
 
 
 @api.get("/v1/broadcasts", responses={"200": BroadcastsOut})
@@ -98,27 +126,37 @@ def list_results(path: BroadcastPath, query: ResultsQuery) -> Response:
     """What came of each contact's turn. How the messages fared stands at the messages."""
     _registry().get(path.broadcast_id)
     found = gateway().store.results(path.broadcast_id, query.limit + 1, query.after)
-    page, more = page_after(found, query.after, query.limit, lambda each: each.contact_id)
-    return answer({"results": [without_blanks(msgspec.structs.asdict(each)) for each in page]} | more)
+    page, more = page_after(found, query.after, query.limit, lambda each: each.turn)
+    return answer({"results": [_result(each) for each in page]} | more)
 
 
 def _registry() -> BroadcastRegistry:
     return BroadcastRegistry(gateway().store, gateway().acceptor)
 
 
+def _result(result: Result) -> dict[str, Any]:
+    shown = msgspec.structs.asdict(result)
+    del shown["by_address"]
+    due_at = rfc3339(result.due_at) if result.outcome == WAITING else ""
+    return without_blanks(shown | {"due_at": due_at})
+
+
 def shape(broadcast: Broadcast) -> dict[str, Any]:
     """A broadcast as the API gives it."""
     each = broadcast
     times = {"started_at": each.begun_at, "ended_at": each.ended_at}
-    said = {"name": each.name, "from": each.sender} | {name: rfc3339(at) for name, at in times.items() if at}
+    quiet = {"from": each.quiet.begin, "until": each.quiet.end, "time_zone": each.quiet.time_zone} if each.quiet else {}
+    said = {"quiet_hours": quiet, "name": each.name, "from": each.sender} | {
+        name: rfc3339(at) for name, at in times.items() if at
+    }
     return without_blanks(said) | {
         "broadcast_id": each.broadcast_id,
         "state": each.state,
         "payload": each.payload,
         "channel": each.channel,
-        "audience": {"tag": each.tag},
+        "audience": {"tag": each.tag} if each.tag else {"listed": True},
         "rate": each.rate,
-        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped},
+        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped, "waiting": each.waiting},
         "created_at": rfc3339(each.created_at),
         "created_by": each.created_by,
     }

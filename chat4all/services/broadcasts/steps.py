@@ -1,0 +1,125 @@
+"""Steps of broadcasts: each says something to those whose turn it is.
+
+A step may be taken twice, and by two at once: what it says has ids made of broadcast and address, so it is said once. Only who
+claims a step takes it, so the rate is kept. A position is moved after the results are kept, and only from where it was read.
+Whose turn comes while they may not be told has another one later: the result says when, and is kept before the position moves.
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from chat4all.model.broadcasts import (
+    ACCEPTED,
+    REFUSED,
+    SHARE,
+    SKIPPED,
+    WAITING,
+    Broadcast,
+    Later,
+    Reached,
+    Result,
+)
+from chat4all.model.callers import MANAGE, SEND, Caller
+from chat4all.model.clock import now_ms
+from chat4all.model.conversations import UserKind
+from chat4all.model.drafts import Accepted, Draft, Refused, Sendable, read_payload
+from chat4all.model.failures import Temporary
+from chat4all.model.ids import made_id
+from chat4all.ports import MessageStore
+from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.broadcasts.audience import Audience, Turn
+
+
+class BroadcastSteps:
+    """Takes steps of what runs. One per process. `clock`: ms UTC."""
+
+    def __init__(self, store: MessageStore, acceptor: Acceptor, clock: Callable[[], int] = now_ms) -> None:
+        self._store, self._acceptor, self._clock = store, acceptor, clock
+        self._audience = Audience(store, acceptor.people)
+
+    def step(self, broadcast: Broadcast, together: int = 1) -> list[Result]:
+        """Give the next ones their turn, if it is time and nobody else does; what came of it.
+
+        together: how many broadcasts run on its channel, this one too. Temporary: nothing more can be said now; the same have
+        their turn in a later step.
+        """
+        now = self._clock()
+        channel = self._acceptor.people.channels[broadcast.channel]
+        most = broadcast.may_now(now, channel.limits.account_per_second * SHARE / together)
+        claimed = replace(broadcast, stepped_at=now, version=broadcast.version + 1)
+        if not most or not self._store.put_broadcast(claimed):
+            return []
+        late = self._store.later(claimed.broadcast_id, claimed.later_after, now, most)
+        room = 0 if claimed.exhausted else most - len(late)
+        fresh = self._audience.page(claimed, room) if room else []
+        reached = Reached(
+            fresh[-1] if fresh else "",
+            late[-1].place if late else "",
+            claimed.exhausted or len(fresh) < room,
+        )
+        results, put_off = self._results(claimed, self._turns(claimed, fresh, late), now)
+        self._store.put_later(claimed.broadcast_id, put_off)
+        self._store.put_results(claimed.broadcast_id, [each for _, each in results])
+        self._move(claimed, results, reached)
+        return [each for _, each in results]
+
+    def _turns(self, broadcast: Broadcast, fresh: Sequence[str], late: Sequence[Later]) -> list[Turn]:
+        """Of those that were put off only those whose turn this is: they may have been put off twice."""
+        kept = self._store.results_of(broadcast.broadcast_id, [each.turn for each in late]) if late else {}
+        due = {each.turn: each.due_at for each in late if each.is_told_by(kept.get(each.turn))}
+        return self._audience.turns(broadcast, fresh, due)
+
+    def _results(self, broadcast: Broadcast, turns: Sequence[Turn], now: int) -> tuple[list[tuple[Turn, Result]], list[Later]]:
+        later = {each.turn: at for each in turns if not each.why and (at := _over_at(broadcast, each, now))}
+        going = [each for each in turns if not each.why and each.turn not in later]
+        answers = self._answers(broadcast, going)
+        put_off = [Later(at, turn) for turn, at in later.items()]
+        results = [(each, _result(each, answer)) for each, answer in zip(going, answers, strict=True)]
+        for each in turns:
+            if each.why:
+                results.append((each, replace(each.result, outcome=SKIPPED, reason=each.why)))
+            elif each.turn in later:
+                waits = replace(each.result, outcome=WAITING, reason="quiet_hours", due_at=later[each.turn])
+                results.append((each, waits))
+        return results, put_off
+
+    def _answers(self, broadcast: Broadcast, going: Sequence[Turn]) -> Sequence[Accepted | Refused]:
+        caller = Caller(broadcast.created_by, UserKind.CLIENT, frozenset({SEND, MANAGE}))
+        payload = read_payload(broadcast.payload)
+        drafts = [_draft(broadcast, payload, each.result.address) for each in going]
+        answers = self._acceptor.accept(caller, drafts) if drafts else []
+        for answer in answers:
+            if isinstance(answer, Refused) and answer.status == 503:
+                raise Temporary(answer.code, answer.detail)
+        return answers
+
+    def _move(self, claimed: Broadcast, results: Sequence[tuple[Turn, Result]], reached: Reached) -> None:
+        late = sum(bool(turn.result.due_at) for turn, _ in results)
+        there: Broadcast | None = claimed
+        # Somebody who paused it meanwhile moved nothing; who took the same step was faster, and counted.
+        while there and (there.after, there.later_after) == (claimed.after, claimed.later_after):
+            wanted = there.advanced([each for _, each in results], late, reached, self._clock())
+            if self._store.put_broadcast(replace(wanted, version=there.version + 1)):
+                return
+            there = self._store.broadcast(claimed.broadcast_id)
+
+
+def _over_at(broadcast: Broadcast, turn: Turn, now: int) -> int:
+    return broadcast.quiet.over_at(turn.time_zone, now) if broadcast.quiet else 0
+
+
+def _draft(broadcast: Broadcast, payload: Sendable, place: str) -> Draft:
+    return Draft(
+        payload,
+        to=[place],
+        sender=broadcast.sender or None,
+        key=made_id("broadcast", broadcast.broadcast_id, *place.split(":", 1)),
+        metadata={"broadcast_id": broadcast.broadcast_id},
+    )
+
+
+def _result(turn: Turn, answer: Accepted | Refused) -> Result:
+    if isinstance(answer, Refused):
+        return replace(turn.result, outcome=REFUSED, reason=answer.code)
+    return replace(turn.result, outcome=ACCEPTED, message_id=answer.message_id, conversation_id=answer.conversation_id)
