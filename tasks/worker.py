@@ -22,6 +22,7 @@ from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline
 from tasks.broadcasts import BroadcastRunner
+from tasks.deferred_records import DeferredRunner
 from tasks.files.file_tasks import FileSweeper, FileWorker
 from tasks.lanes.runner import LaneRunner
 from tasks.reminders import Reminders
@@ -67,7 +68,12 @@ class Worker:
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
         # Each looks by itself whether it has something to do.
         live = self._live = LiveChannels(parts.settings, parts.store)
-        self._sweeps = (WaitingUpdates(parts, live), Claims(parts, live), BroadcastRunner(parts, live))
+        self._sweeps = (
+            WaitingUpdates(parts, live),
+            Claims(parts, live),
+            BroadcastRunner(parts, live),
+            DeferredRunner(parts, {}),
+        )
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:
         """Run a stage over a batch; whether a record was set aside. Raises what an outage raises."""
@@ -98,7 +104,7 @@ class Worker:
                 runner.stop()
 
     def sweep(self) -> None:
-        """Look at every lane, at what is due in conversations, at updates that wait, and at broadcasts that run."""
+        """Look at every lane, at what is due in conversations, at updates and records that wait, and at broadcasts."""
         self._sweeper.sweep(self._parts)
         self._reminders.sweep(self._parts)
         for each in self._sweeps:

@@ -14,7 +14,7 @@ from chat4all.v1 import chat_pb2 as pb
 
 # The API counts so far.
 UNREAD_MOST = 100
-MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗"}
+MARKS = {"PENDING": "·", "SENT": "✓", "DELIVERED": "✓✓", "READ": "✓✓ read", "FAILED": "✗", "CANCELLED": "⊘"}
 
 
 def printable(text: str) -> str:

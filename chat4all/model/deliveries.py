@@ -21,10 +21,11 @@ class State(StrEnum):
     FAILED = "FAILED"
     DELIVERED = "DELIVERED"
     READ = "READ"
+    CANCELLED = "CANCELLED"
 
 
-# FAILED stands unless a later success is known; more facts never lower a state.
-RANK = {State.PENDING: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
+# FAILED and CANCELLED stand unless a later success is known; more facts never lower a state.
+RANK = {State.PENDING: 0, State.SENT: 1, State.CANCELLED: 2, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
 
 
 # Behind every recipient of a message. Stores keep an index in 32 bits.
@@ -155,9 +156,18 @@ class Pointer(Struct, frozen=True, omit_defaults=True):
     is_file: bool = False
 
 
-# Somebody wants a delivery not to be sent: its message was deleted, or its words were replaced, before that.
+# Ends that somebody wished, by `Facts.refused_reason`, with the reason that is told: these are CANCELLED. Another leg of the
+# message's route took over; somebody cancelled it; its broadcast was stopped; nobody wrote while it was held.
+SUPERSEDED, CALLED_OFF, BROADCAST_STOPPED, HELD_TOO_LONG = "superseded", "cancelled", "broadcast_stopped", "held_too_long"
+CANCELLATIONS = {
+    SUPERSEDED: SUPERSEDED,
+    CALLED_OFF: CALLED_OFF,
+    BROADCAST_STOPPED: BROADCAST_STOPPED,
+    HELD_TOO_LONG: "expired",
+}
+# Somebody wants a delivery not to be sent: its message was deleted, or its words were replaced, before that; or as above.
 TAKEN_BACK, REPLACED = "taken_back", "replaced"
-WITHDRAWALS = frozenset({TAKEN_BACK, REPLACED})
+WITHDRAWALS = frozenset({TAKEN_BACK, REPLACED, *CANCELLATIONS})
 # A message is taken back that was never sent: nobody has to be told.
 NOTHING_TO_DO = "nothing_to_do"
 
@@ -241,34 +251,39 @@ def state(facts: Facts) -> State:
         return State.READ
     if facts.delivered_at:
         return State.DELIVERED
-    if facts.failed_at or facts.refused_at:
+    if facts.failed_at or (facts.refused_at and facts.refused_reason not in CANCELLATIONS):
         return State.FAILED
+    if facts.refused_at:
+        return State.CANCELLED
     return State.SENT if facts.sent_at else State.PENDING
 
 
 def reason(facts: Facts) -> str:
-    """Why a delivery is FAILED; empty for every other state."""
-    if state(facts) is not State.FAILED:
+    """Why a delivery is FAILED or CANCELLED; empty for every other state."""
+    if state(facts) not in ENDS:
         return ""
-    return facts.failed_reason or facts.refused_reason
+    return facts.failed_reason or CANCELLATIONS.get(facts.refused_reason, facts.refused_reason)
 
 
 def folded(parts: Sequence[Facts]) -> Facts:
-    """What is true of a recipient whose message went in parts: failed where one of them did, else as far as the slowest."""
-    failed = [each for each in parts if state(each) is State.FAILED]
-    return failed[0] if failed else min(parts, key=lambda each: RANK[state(each)])
+    """What is true of a recipient whose message went in parts: failed where one of them did, then cancelled, else as far as the
+    slowest.
+    """
+    ended = [each for one in (State.FAILED, State.CANCELLED) for each in parts if state(each) is one]
+    return ended[0] if ended else min(parts, key=lambda each: RANK[state(each)])
 
 
 def of_parts(states: Sequence[State]) -> State:
     """The state of a recipient on a channel by those of the parts: as `folded`."""
-    return State.FAILED if State.FAILED in states else min(states, key=RANK.__getitem__)
+    ended = [each for each in (State.FAILED, State.CANCELLED) if each in states]
+    return ended[0] if ended else min(states, key=RANK.__getitem__)
 
 
 def history(facts: Facts) -> list[tuple[State, int, str]]:
     """The states a delivery is known to have been in, as (state, at, reason) by time."""
     steps = [
         (facts.sent_at, State.SENT, ""),
-        (facts.refused_at, State.FAILED, facts.refused_reason),
+        (facts.refused_at, *_given_up(facts.refused_reason)),
         (facts.failed_at, State.FAILED, facts.failed_reason),
         (facts.delivered_at, State.DELIVERED, ""),
         (facts.read_at, State.READ, ""),
@@ -277,6 +292,13 @@ def history(facts: Facts) -> list[tuple[State, int, str]]:
     return [(what, at, why) for at, _, what, why in known]
 
 
+def _given_up(why: str) -> tuple[State, str]:
+    """The state that it came to when we gave it up, and the reason that is told."""
+    return (State.CANCELLED, CANCELLATIONS[why]) if why in CANCELLATIONS else (State.FAILED, why)
+
+
+# Nobody has it, as far as is known.
+ENDS = frozenset({State.FAILED, State.CANCELLED})
 ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
 
 
@@ -307,8 +329,9 @@ class Watermark(Struct, frozen=True, omit_defaults=True):
 
 
 def best(states: Iterable[State]) -> State:
-    """The state of a recipient who is reached in several ways."""
-    return max(states, key=RANK.__getitem__)
+    """The state of a recipient who is reached in several ways: by those that were not cancelled, if there are any."""
+    ways = list(states)
+    return max([each for each in ways if each is not State.CANCELLED] or ways, key=RANK.__getitem__)
 
 
 def message_state(recipients: Iterable[State], again: Iterable[State] = ()) -> tuple[State, bool]:
@@ -317,16 +340,18 @@ def message_state(recipients: Iterable[State], again: Iterable[State] = ()) -> t
     `again`: how far those have come by a resend for whom it had FAILED. They stay among those it failed for until they are
     as far as the rest: a message that was DELIVERED to the others does not become SENT because it is sent again to one.
     READ only when all have read it: who it failed for may still turn out to have it, and the state must not fall then.
+    Those whose delivery was cancelled are left out in the same way, and it did not fail for them: CANCELLED, if it was for all.
     A message without recipients is SENT: the server has it.
     """
     states, resent = list(recipients), list(again)
-    alive = [each for each in states if each is not State.FAILED]
-    reached = [each for each in resent if each is not State.FAILED]
-    failed = len(states) - len(alive) + len(resent) - len(reached)
-    if not alive and not reached and failed:
-        return State.FAILED, False
+    alive = [each for each in states if each not in ENDS]
+    reached = [each for each in resent if each not in ENDS]
+    ended = len(states) - len(alive) + len(resent) - len(reached)
+    failed = sum(each is State.FAILED for each in (*states, *resent))
+    if not alive and not reached and ended:
+        return State.FAILED if failed else State.CANCELLED, False
     # Of those who were only reached by a resend the furthest: each began at FAILED, and none may lower the others.
     lowest = min(alive, key=RANK.__getitem__) if alive else best(reached or [State.SENT])
-    if failed or any(each is not State.READ for each in reached):
+    if ended or any(each is not State.READ for each in reached):
         lowest = min(lowest, State.DELIVERED, key=RANK.__getitem__)
     return lowest, bool(failed) or any(RANK[each] < RANK[lowest] for each in reached)

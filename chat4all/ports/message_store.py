@@ -19,6 +19,7 @@ from chat4all.ports.broadcasts import Broadcasts
 from chat4all.ports.changes import Changes
 from chat4all.ports.contacts import Contacts
 from chat4all.ports.deferred import Deferrals
+from chat4all.ports.deferred_records import DeferredRecords
 from chat4all.ports.deliveries import Deliveries
 from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
@@ -53,6 +54,7 @@ class MessageStore(
     Modifications,
     RawParts,
     Deferrals,
+    DeferredRecords,
     Listing,
     Handlings,
     Changes,

@@ -198,6 +198,19 @@ DEFERRED_BEHIND = Reading(
     "For how long the update that waits longest should have been looked at.",
     where=(PIPELINE,),
 )
+DEFERRED_RECORDS = Counter(
+    "chat4all_deferred_records_total",
+    "Records that were to be appended later and are done with: released, refused.",
+    "kind",
+    "outcome",
+    where=(PIPELINE,),
+)
+DEFERRED_RECORDS_LATE = Reading(
+    "chat4all_deferred_records_late_seconds",
+    "For how long the record that is due first should have been appended.",
+    "kind",
+    where=(PIPELINE,),
+)
 RECEIPTS_EXPIRED = Counter(
     "chat4all_receipts_expired_total", "Parked receipts that no delivery ever claimed.", "channel", where=(PIPELINE,)
 )
@@ -206,7 +219,8 @@ POSITIONS = Counter(
 )
 DELIVERIES = Counter(
     "chat4all_deliveries_total",
-    "Deliveries that came into a state: PENDING (made), SENT, DELIVERED, READ or FAILED. A rerun after a crash counts again.",
+    "Deliveries that came into a state: PENDING (made), SENT, DELIVERED, READ, FAILED, CANCELLED. A rerun after a crash "
+    "counts again.",
     "channel",
     "state",
     where=(PIPELINE, CHANNELS),

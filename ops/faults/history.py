@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-RANKS = {"PENDING": 0, "SENT": 1, "FAILED": 2, "DELIVERED": 3, "READ": 4}
+RANKS = {"PENDING": 0, "SENT": 1, "CANCELLED": 2, "FAILED": 2, "DELIVERED": 3, "READ": 4}
 # The furthest that a channel ever tells: what Telegram took is SENT for good, Messenger names no message that was read.
 FURTHEST = {"telegram": "SENT", "messenger": "DELIVERED"}
 # The channel of a member's own client.

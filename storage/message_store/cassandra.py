@@ -9,6 +9,7 @@ from storage.message_store.cassandra_changes import CassandraChanges
 from storage.message_store.cassandra_cluster import parse
 from storage.message_store.cassandra_contacts import CassandraContacts
 from storage.message_store.cassandra_deferred import CassandraDeferrals
+from storage.message_store.cassandra_deferred_records import CassandraDeferredRecords
 from storage.message_store.cassandra_deliveries import CassandraDeliveries
 from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
@@ -37,6 +38,7 @@ class CassandraStore(
     CassandraModifications,
     CassandraRawParts,
     CassandraDeferrals,
+    CassandraDeferredRecords,
     CassandraChanges,
     CassandraDeliveries,
     CassandraProgress,

@@ -16,6 +16,7 @@ from storage.message_store.sqlite_changes import SQLiteChanges
 from storage.message_store.sqlite_connection import WRITE_LIMIT_S, Connections
 from storage.message_store.sqlite_contacts import SQLiteContacts
 from storage.message_store.sqlite_deferred import SQLiteDeferrals
+from storage.message_store.sqlite_deferred_records import SQLiteDeferredRecords
 from storage.message_store.sqlite_deliveries import SQLiteDeliveries
 from storage.message_store.sqlite_directory import SQLiteDirectory
 from storage.message_store.sqlite_expiry import forget
@@ -32,7 +33,7 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 26
+SCHEMA_VERSION = 27
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -47,6 +48,7 @@ class SQLiteStore(
     SQLiteModifications,
     SQLiteRawParts,
     SQLiteDeferrals,
+    SQLiteDeferredRecords,
     SQLiteChanges,
     SQLiteDeliveries,
     SQLiteProgress,

@@ -589,3 +589,19 @@ CREATE TABLE IF NOT EXISTS broadcast_later (
     turn         TEXT NOT NULL,
     PRIMARY KEY (broadcast_id, place)
 ) WITHOUT ROWID;
+
+-- Since version 27: records that are to be appended later.
+CREATE TABLE IF NOT EXISTS deferred_records (
+    record_id  TEXT PRIMARY KEY,
+    kind       TEXT NOT NULL,
+    owner      TEXT NOT NULL,
+    due_at     INTEGER NOT NULL,
+    is_open    INTEGER NOT NULL,
+    version    INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    body       TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS deferred_records_due ON deferred_records (kind, due_at, record_id) WHERE is_open = 1;
+CREATE INDEX IF NOT EXISTS deferred_records_by_owner ON deferred_records (owner, kind, due_at, record_id) WHERE is_open = 1;
+CREATE INDEX IF NOT EXISTS deferred_records_ended ON deferred_records (changed_at) WHERE is_open = 0;

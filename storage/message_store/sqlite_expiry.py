@@ -11,6 +11,7 @@ from chat4all.model.retention import (
     Retention,
 )
 from chat4all.ports.changes import KEPT_DAYS
+from chat4all.ports.deferred_records import ENDED_DAYS
 from chat4all.ports.message_store import Expired
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_retiring import forget_outcomes, retire
@@ -42,6 +43,7 @@ ALWAYS = (
     ("revocations", "number", "until < ?", 0),
     ("holdings", "owner, kind, thing", "until > 0 AND until < ?", 0),
     ("changes", "day, conversation_id, at, kind, subject", f"day < ? / {DAY_MS}", (KEPT_DAYS + 1) * DAY_MS),
+    ("deferred_records", "record_id", "is_open = 0 AND changed_at < ?", ENDED_DAYS * DAY_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 1 AND at < ?", HOUR_MS),
     ("tries", "topic, partition, first, last, stage, run", "excused = 0 AND at < ?", 7 * DAY_MS),
 )

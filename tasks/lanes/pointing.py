@@ -21,6 +21,7 @@ from chat4all.model.content import (
     words_of,
 )
 from chat4all.model.deliveries import (
+    ENDS,
     NOTHING_TO_DO,
     REPLACED,
     WITHDRAWALS,
@@ -28,7 +29,6 @@ from chat4all.model.deliveries import (
     DeliveryKey,
     Facts,
     Pointer,
-    State,
     each_id,
     reason,
     state,
@@ -106,7 +106,7 @@ def _ids(facts: Sequence[Facts]) -> tuple[str, ...]:
 
 def _never_came(facts: Sequence[Facts]) -> bool:
     """Whether all of these ended without the provider having taken them."""
-    return bool(facts) and not _ids(facts) and all(state(each) is State.FAILED for each in facts)
+    return bool(facts) and not _ids(facts) and all(state(each) in ENDS for each in facts)
 
 
 def is_open(row: Delivery) -> bool:

@@ -66,9 +66,9 @@ def test_history_holds_the_state_and_goes_by_time(known: Facts) -> None:
 
 @seldom
 @given(facts)
-def test_only_failed_deliveries_have_a_reason(known: Facts) -> None:
+def test_only_what_reached_nobody_has_a_reason(known: Facts) -> None:
     """A reason beside a success would be a lie."""
-    assert state(known) is State.FAILED or reason(known) == ""
+    assert state(known) in {State.FAILED, State.CANCELLED} or reason(known) == ""
 
 
 @seldom
@@ -88,6 +88,11 @@ def test_an_outcome_is_unknown_only_while_the_delivery_is_open(known: Facts) -> 
         (Facts(sent_at=1, failed_at=2, failed_reason="blocked"), State.FAILED, "blocked"),
         (Facts(refused_at=1, refused_reason="expired", failed_at=9, failed_reason="blocked"), State.FAILED, "blocked"),
         (Facts(refused_at=1, refused_reason="expired", sent_at=2), State.FAILED, "expired"),
+        (Facts(refused_at=1, refused_reason="cancelled"), State.CANCELLED, "cancelled"),
+        (Facts(refused_at=1, refused_reason="held_too_long"), State.CANCELLED, "expired"),
+        (Facts(refused_at=1, refused_reason="superseded", sent_at=2), State.CANCELLED, "superseded"),
+        (Facts(refused_at=1, refused_reason="superseded", failed_at=2, failed_reason="blocked"), State.FAILED, "blocked"),
+        (Facts(refused_at=1, refused_reason="superseded", delivered_at=2), State.DELIVERED, ""),
         (Facts(sent_at=1, failed_at=2, failed_reason="x", delivered_at=3), State.DELIVERED, ""),
         (Facts(sent_at=5, read_at=2), State.READ, ""),
         (Facts(sent_at=1, delivered_at=2, read_at=3), State.READ, ""),
@@ -122,6 +127,12 @@ def test_history_tells_every_step_with_its_reason() -> None:
         ([State.FAILED, State.FAILED], (State.FAILED, False)),
         ([State.FAILED, State.READ], (State.DELIVERED, True)),
         ([State.FAILED, State.PENDING, State.READ], (State.PENDING, True)),
+        ([State.CANCELLED], (State.CANCELLED, False)),
+        ([State.CANCELLED, State.CANCELLED], (State.CANCELLED, False)),
+        ([State.CANCELLED, State.SENT], (State.SENT, False)),
+        ([State.CANCELLED, State.READ], (State.DELIVERED, False)),
+        ([State.CANCELLED, State.FAILED], (State.FAILED, False)),
+        ([State.CANCELLED, State.FAILED, State.SENT], (State.SENT, True)),
     ],
 )
 def test_states_of_messages(recipients: list[State], expected: tuple[State, bool]) -> None:
@@ -144,8 +155,11 @@ def test_a_messages_state_does_not_depend_on_order_and_never_falls(
 @seldom
 @given(st.lists(states, min_size=1), states)
 def test_a_recipient_is_as_far_as_their_best_channel(reached: list[State], more: State) -> None:
-    """One more way to a person never lowers what they have."""
-    assert RANK[best([*reached, more])] >= RANK[best(reached)]
+    """One more way to a person never lowers what they have. One that was cancelled says nothing beside others."""
+    if set(reached) != {State.CANCELLED}:
+        assert RANK[best([*reached, more])] >= RANK[best(reached)]
+        assert best([*reached, State.CANCELLED]) is best(reached)
+    assert best([State.CANCELLED, more]) is more
 
 
 @pytest.mark.parametrize(
@@ -217,6 +231,7 @@ RISES = {
     State.PENDING: set(State),
     State.SENT: set(State) - {State.PENDING},
     State.FAILED: set(State) - {State.PENDING},
+    State.CANCELLED: set(State) - {State.PENDING},
     State.DELIVERED: {State.DELIVERED, State.READ},
     State.READ: {State.READ},
 }

@@ -6,7 +6,8 @@ from chat4all.model.deliveries import Facts
 
 times = st.integers(0, 3)
 counts = st.integers(0, 3)
-dated_texts = st.one_of(st.just((0, "")), st.tuples(st.integers(1, 3), st.sampled_from(["", "a", "b", "é", "\U0001f375"])))
+texts = st.sampled_from(["", "a", "b", "cancelled", "é", "\U0001f375"])
+dated_texts = st.one_of(st.just((0, "")), st.tuples(st.integers(1, 3), texts))
 
 
 def _facts(counted: tuple[int, ...], dated: tuple[tuple[int, str], ...], delivered_at: int, read_at: int) -> Facts:

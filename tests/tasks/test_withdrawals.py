@@ -12,7 +12,18 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Deletion
-from chat4all.model.deliveries import REPLACED, TAKEN_BACK, Delivery, DeliveryKey, Facts, State, Withdrawn, state
+from chat4all.model.deliveries import (
+    CANCELLATIONS,
+    REPLACED,
+    TAKEN_BACK,
+    WITHDRAWALS,
+    Delivery,
+    DeliveryKey,
+    Facts,
+    State,
+    Withdrawn,
+    state,
+)
 from chat4all.model.failures import Temporary
 from chat4all.ports import Outgoing
 from tasks.lanes.bounds import Bounds
@@ -42,15 +53,19 @@ def letters(road: World) -> Sequence[Any]:
 # One delivery
 
 
-@pytest.mark.parametrize("reason", [TAKEN_BACK, REPLACED])
+ENDED_AS = {TAKEN_BACK: "FAILED", REPLACED: "FAILED"} | dict.fromkeys(CANCELLATIONS, "CANCELLED")
+
+
+@pytest.mark.parametrize("reason", sorted(WITHDRAWALS))
 async def test_what_is_withdrawn_ends_without_a_call(desk: Desk, reason: str) -> None:
-    """FAILED with the reason; readers are told, nobody has to look into it: there is no dead letter."""
+    """FAILED or CANCELLED with the reason; readers are told, nobody has to look into it: there is no dead letter."""
     assert withdraw(desk.road.store, [desk.row().key], why(reason)) == []
     assert state(desk.row().facts) is State.PENDING
     assert isinstance(await desk.attempt(), Done)
     facts = desk.row().facts
-    assert (state(facts), facts.refused_reason, desk.channel.arrived) == (State.FAILED, reason, [])
-    assert [(each.state, each.reason) for each in desk.road.events("state")] == [("FAILED", reason)]
+    assert (state(facts), facts.refused_reason, desk.channel.arrived) == (ENDED_AS[reason], reason, [])
+    told = CANCELLATIONS.get(reason, reason)
+    assert [(each.state, each.reason) for each in desk.road.events("state")] == [(ENDED_AS[reason], told)]
     assert list(letters(desk.road)) == []
 
 

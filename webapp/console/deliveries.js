@@ -4,7 +4,7 @@ import { h, spoken } from "./dom.js";
 import { known, t } from "./i18n.js";
 
 const SIGNS = { SENDING: "◌", PENDING: "◔", SENT: "✓", DELIVERED: "✓✓", READ: "✓✓", FAILED: "⚠", CANCELLED: "⊘" };
-const RANK = { PENDING: 0, SENT: 1, FAILED: 2, DELIVERED: 3, READ: 4 };
+const RANK = { PENDING: 0, SENT: 1, CANCELLED: 0.5, FAILED: 2, DELIVERED: 3, READ: 4 };
 
 // The state of each recipient: that of their best channel, and of a channel that of its slowest part. [{recipient, status, reason}]
 export function byRecipient(deliveries) {
