@@ -28,6 +28,7 @@ def connect(app: Celery, worker: Once[Worker]) -> None:
     # The worker takes tasks from now on: its resources are opened, unless an outage keeps it from that until the first task.
     on(signals.worker_ready, lambda: worker.get().look_at_lanes(set(app.amqp.queues.consume_from)))
     on(signals.worker_ready, lambda: watchdog.begin(app))
+    signals.worker_ready.connect(lambda sender, **_: setattr(app.amqp, "begins", sender.begin), weak=False)
     # It is told to stop, and still has tasks to end.
     on(signals.worker_shutting_down, lambda: worker.made.release_lanes() if worker.made else None)
     # They have ended: the last spans go out, and what is open is let go of.
