@@ -33,12 +33,14 @@ class AccountSettings(BaseSettings):
     retries in place of the deployment's.
 
     `credentials`: those fields that make an account. `needed`: those of them that a real one has. `names_account`: the one
-    that is the provider's id of it; "": the credentials themselves say it.
+    that is the provider's id of it; "": the credentials themselves say it. `verifies`: those that its webhooks are verified
+    with, where these still tell what became of messages once the account is removed.
     """
 
     credentials: ClassVar[tuple[str, ...]]
     needed: ClassVar[tuple[str, ...]]
     names_account: ClassVar[str] = ""
+    verifies: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def account_of(cls, given: Mapping[str, str]) -> str:

@@ -208,8 +208,9 @@ def send_again(
 ) -> None:
     """Send these again and follow them; say what is done and what is left."""
     sent: dict[str, Resend] = {}
+    live = LiveChannels(parts.settings, parts.store, every_s=0)
     for some in keys:
-        planned = resends.plan(parts.store, some, wish, now_ms())
+        planned = resends.plan(parts.store, live, some, wish, now_ms())
         new = [each for each in planned.resends if each.message.message_id not in sent][: limit - len(sent)]
         if not dry_run:
             resends.append(parts, new)

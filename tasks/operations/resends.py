@@ -24,6 +24,7 @@ from chat4all.model.modifiers import Place
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports import MessageStore
+from chat4all.services.accounts.live import REMOVED, LiveChannels
 from chat4all.services.modified import modifications_of
 from chat4all.telemetry.trace_context import HEADER, new
 from tasks.resources import Parts
@@ -91,11 +92,15 @@ def keys_of(store: MessageStore, partitions: int, message_id: str) -> list[Deliv
     ]
 
 
-def plan(store: MessageStore, keys: Iterable[DeliveryKey], wish: Wish, at: int) -> Plan:
-    """What sending these deliveries again would do. `at` is when the new records are accepted, ms UTC."""
+def plan(store: MessageStore, live: LiveChannels, keys: Iterable[DeliveryKey], wish: Wish, at: int) -> Plan:
+    """What sending these deliveries again would do. `at` is when the new records are accepted, ms UTC.
+
+    Each goes out from the account that it went out from first; where that was removed, from the one that answers now.
+    """
     firsts, left = _firsts(store, list(dict.fromkeys(keys)))
     homes = store.identities(list({each.row.user_id for each in firsts})) if firsts else {}
     decided = [_decided(each, homes.get(each.row.user_id, []), wish, at) for each in firsts]
+    decided = [_from_one_in_use(store, live, each) if isinstance(each, Resend) else each for each in decided]
     resends = [each for each in decided if isinstance(each, Resend)]
     said = store.registered([_id(each) for each in resends]) if resends else {}
     left += [each for each in decided if isinstance(each, Left)]
@@ -200,6 +205,18 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
         seq=0,
     )
     return Resend(row.key, stands, message)
+
+
+def _from_one_in_use(store: MessageStore, live: LiveChannels, resend: Resend) -> Resend:
+    """What a removed account sent goes out from another one: whether that one may write to them, the provider says."""
+    [recipient] = resend.message.recipients
+    channel = recipient.channel
+    if live.of(channel, recipient.account).stopped_by != REMOVED:
+        return resend
+    place = (channel, recipient.address)
+    account = live.sends_from(channel, store.last_wrote([place]).get(place, {}))
+    message = replace(resend.message, recipients=(replace(recipient, account=account),))
+    return replace(resend, stands=f"{resend.stands}, now from {account or channel}", message=message)
 
 
 def _address(row: Delivery, homes: Sequence[Identity]) -> str:

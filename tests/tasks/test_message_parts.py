@@ -20,7 +20,7 @@ from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Writer
 from tasks.operations import resends
 from tests.tasks.test_attempt import Fake
-from tests.tasks.world import Alone, World, message, new_id, release, take, threads, whatsapp, world
+from tests.tasks.world import Alone, World, asked_anew, message, new_id, release, take, threads, whatsapp, world
 
 TALK = new_id("conversation", 1)
 PARTS = ("Ana: one", "two", "three")
@@ -173,7 +173,7 @@ async def test_a_resend_carries_the_part_that_failed_and_nothing_else(bench: Ben
     bench.channel.arrived.clear()
     keys = resends.keys_of(bench.road.store, 1, long().message_id)
     assert len(keys) == 7
-    wanted = resends.plan(bench.road.store, keys, resends.Wish(), int(time.time() * 1000)).resends
+    wanted = resends.plan(bench.road.store, asked_anew(bench.road), keys, resends.Wish(), int(time.time() * 1000)).resends
     resends.append(bench.road.parts, wanted)
     bench.road.run()
     await bench.work()

@@ -18,11 +18,13 @@ from chat4all.model.failures import Permanent
 from chat4all.model.ids import resend_message_id
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING, ProviderReceipt
+from chat4all.ports import ConnectedAccount
+from chat4all.services.seal import Seal
 from tasks.lanes.writer import Writer
 from tasks.operations import resends
 from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from tests.tasks.test_lane import Bench
-from tests.tasks.world import World, message, new_id, threads, whatsapp, world
+from tests.tasks.world import World, asked_anew, message, new_id, threads, whatsapp, world
 from webapp.queries.history_pages import page_of
 
 TALK = new_id("conversation", 1)
@@ -63,7 +65,7 @@ def failed(road: World, number: int = 1, to: Sequence[Recipient] = ()) -> Delive
 
 
 def planned(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> Plan:
-    return plan(road.store, keys, wish or Wish(), int(time.time() * 1000))
+    return plan(road.store, asked_anew(road), keys, wish or Wish(), int(time.time() * 1000))
 
 
 def sent_again(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> tuple[Resend, ...]:
@@ -278,3 +280,34 @@ def test_deleted_words_are_not_sent_again_however_they_failed(road: World, wish:
     road.store.record({each.key: Facts(failed_at=6, failed_reason="undeliverable") for each in (first, edit)})
     made = planned(road, first.key, edit.key, wish=wish)
     assert (made.resends, reasons(made)) == ((), ["taken_back", "taken_back"])
+
+
+def with_account(road: World, account_id: str, number: str, state: str) -> None:
+    """A WhatsApp number that was connected."""
+    given = {"token": "t", "phone_number_id": number, "app_secret": "s", "verify_token": "v"}
+    sealed = b"" if state == "removed" else Seal(road.parts.settings).seal(given)
+    row = ConnectedAccount(account_id, "whatsapp", number, sealed=sealed, state=state, created_at=int(number))
+    assert road.store.put_account(row, road.store.accounts_changed())
+
+
+async def test_what_a_removed_account_sent_goes_out_from_the_one_that_answers_now(bench: Bench) -> None:
+    """The default; or the one that the person wrote to last. Of an account that is only paused it stays that one."""
+    road = bench.road
+    for account, number, stands in (
+        ("gone", "1", "removed"),
+        ("shop", "2", "active"),
+        ("agency", "3", "active"),
+        ("rests", "4", "paused"),
+    ):
+        with_account(road, account, number, stands)
+    keys = [
+        failed(road, number, [replace(whatsapp(number), account=account)])
+        for number, account in ((1, "gone"), (2, "gone"), (3, "rests"))
+    ]
+    road.store.note_wrote({}, {("whatsapp", whatsapp(2).address, "3"): 7})
+    again = sent_again(road, *keys)
+    assert [[each.account for each in one.message.recipients] for one in again] == [["shop"], ["agency"], ["rests"]]
+    assert [one.stands for one in again] == [
+        "FAILED undeliverable, now from shop", "FAILED undeliverable, now from agency", "FAILED undeliverable"
+    ]  # fmt: skip
+    assert {row.account for row in road.rows()} == {"gone", "shop", "agency", "rests"}

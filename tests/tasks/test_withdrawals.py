@@ -35,7 +35,7 @@ from tests.tasks.holders import Process
 from tests.tasks.test_attempt import Desk, Fake, desk
 from tests.tasks.test_holders import Chaos, Freezer, Lost, all_ended, road
 from tests.tasks.test_message_parts import PARTS, Bench, bench
-from tests.tasks.world import World, message, new_id, until, whatsapp
+from tests.tasks.world import World, asked_anew, message, new_id, until, whatsapp
 
 __all__ = ["bench", "desk", "road"]
 
@@ -101,10 +101,10 @@ async def test_what_is_withdrawn_is_not_sent_again_by_an_operator(desk: Desk) ->
     """Neither what it ended, nor what had FAILED before of itself; not with force either."""
     store, key = desk.road.store, desk.row().key
     store.record({key: Facts(attempts=1, refusals=1, refused_at=5, refused_reason="undeliverable")})
-    assert len(plan(store, [key], Wish(), 5).resends) == 1
+    assert len(plan(store, asked_anew(desk.road), [key], Wish(), 5).resends) == 1
     withdraw(store, [key], why())
     for wish in (Wish(), Wish("once more", force=True)):
-        found = plan(store, [key], wish, 5)
+        found = plan(store, asked_anew(desk.road), [key], wish, 5)
         assert (found.resends, [each.why for each in found.left]) == ((), ["taken_back: it is not to be sent any more"])
 
 
@@ -127,7 +127,7 @@ async def test_a_resend_that_was_planned_before_the_deletion_is_not_sent(bench: 
     arrived, key = [row.key for row in road.rows()]
     failed = Facts(attempts=1, refusals=1, refused_at=5, refused_reason="undeliverable")
     road.store.record({arrived: Facts(attempts=1, sent_at=5, provider_id="p"), key: failed})
-    made = plan(road.store, [key], Wish(), now_ms()).resends
+    made = plan(road.store, asked_anew(road), [key], Wish(), now_ms()).resends
     road.say(replace(message(TALK, 2), payload=Deletion(said.message_id)))
     road.run()
     append(road.parts, made)

@@ -11,7 +11,9 @@ import pytest
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.messages import Message
+from chat4all.model.records import ProviderReceipt
 from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.seal import Seal
 from tasks.resources import Parts
 from tasks.unclaimed import Claims
 from tests.webapp import test_accounts
@@ -229,3 +231,64 @@ def test_bots_are_told_apart_by_their_addresses(driver: Driver, provider: Provid
             answer = driver.client.post(place, data=said, headers={"X-Telegram-Bot-Api-Secret-Token": secret})
             assert answer.status_code == status
     assert [each[1:] for each in origins(driver.process())] == [("77", accounts[0]), ("88", accounts[1])]
+
+
+def told(channel: str, account: str) -> dict[str, Any]:
+    """An entry with what became of a message that this account sent."""
+    if channel == "whatsapp":
+        status = {"id": "wamid.9", "status": "delivered", "timestamp": str(NOW_S), "recipient_id": ANA}
+        return {
+            "id": "9",
+            "changes": [{"field": "messages", "value": {"metadata": {"phone_number_id": account}, "statuses": [status]}}],
+        }
+    what = {"delivery": {"mids": ["m_9"], "watermark": NOW_S * 1000}} if channel == "messenger" else {"read": {"mid": "m_9"}}
+    event = {"sender": {"id": ANA}, "recipient": {"id": account}, "timestamp": NOW_S * 1000} | what
+    return {"id": account, "time": NOW_S * 1000, "messaging": [event]}
+
+
+@pytest.mark.parametrize("channel", META)
+@pytest.mark.parametrize("at", ["of the channel", "its own", "of another account"])
+def test_what_becomes_of_messages_is_heard_after_their_account_was_removed(
+    driver: Driver, provider: Provider, channel: str, at: str
+) -> None:
+    """At each address that the provider may know, signed by its app and no other. What people write to it is kept."""
+    entry = whatsapp if channel == "whatsapp" else page
+    other = connect(driver, provider, channel, "4300") if "another" in at else ""
+    gone = connect(driver, provider, channel, "4200")
+    assert driver.call("ops", "DELETE", f"/v1/accounts/{gone}").status_code == 204
+    to = {"of the channel": "", "its own": gone, "of another account": other}[at]
+    assert comes(driver, channel, told(channel, "4200"), secret="another", to=to) == 403
+    assert comes(driver, channel, told(channel, "4200"), entry("4200", ANA, 1), secret=provider.secret, to=to) == 200
+    [receipt] = driver.statuses()
+    assert isinstance(receipt, ProviderReceipt)
+    assert (receipt.account, receipt.provider_id) == ("4200", "wamid.9" if channel == "whatsapp" else "m_9")
+    assert driver.process() == []
+    letters = driver.parts.store.dead_letters(rfc3339(now_ms())[:10], 10)
+    assert [(each.reason, each.account) for each in letters] == [("unclaimed_account", "4200")]
+    again = connect(driver, provider, channel, "4200")
+    assert comes(driver, channel, entry("4200", ANA, 2), secret=provider.secret, to=again) == 200
+    assert origins(driver.process()) == [("to 4200", "4200", again)]
+    assert comes(driver, channel, entry("4200", ANA, 3), secret=provider.secret, to=gone) == 200
+    assert origins(driver.process()) == [("to 4200", "4200", again)] * 2
+
+
+def test_an_app_that_had_an_account_speaks_for_it_no_more(driver: Driver, provider: Provider) -> None:
+    """It is back with another app: what the first one signs, even at the address that it knew, comes from nobody."""
+    gone = connect(driver, provider, "whatsapp", "4200")
+    assert driver.call("ops", "DELETE", f"/v1/accounts/{gone}").status_code == 204
+    first, provider.secret = provider.secret, "another-app-s3cret"
+    connect(driver, provider, "whatsapp", "4200", app_secret=provider.secret)
+    for to in (gone, ""):
+        assert comes(driver, "whatsapp", whatsapp("4200", ANA, 1), secret=first, to=to) == (200 if to else 403)
+    assert driver.process() == []
+
+
+def test_a_removed_account_keeps_nothing_that_sends(driver: Driver, provider: Provider) -> None:
+    """Only what its webhooks are verified with; a bot, of whose messages nobody tells, keeps nothing."""
+    seal = Seal(driver.parts.settings)
+    for channel, kept in (("whatsapp", {"app_secret": provider.secret}), ("telegram", {})):
+        gone = connect(driver, provider, channel, provider.bot if channel == "telegram" else "4200")
+        assert driver.call("ops", "DELETE", f"/v1/accounts/{gone}").status_code == 204
+        row = driver.parts.store.account(gone)
+        assert row
+        assert (seal.open(row.sealed, dict[str, str]) if row.sealed else {}) == kept

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chat4all.services.accounts.live import InForce, LiveChannels
+from chat4all.services.accounts.live import InForce, LiveChannels, OfApp
 from webapp.requests.api_docs import CHANNELS, OPEN, anything, problems
 from webapp.requests.gateway import gateway
 from webapp.requests.problems import Problem
@@ -37,18 +37,20 @@ def webhook(path: ChannelPath) -> Response:
 @checked
 def account_challenge(path: AccountWebhookPath) -> Response:
     """The provider's check of the webhook's address of one account."""
-    return _challenged([_connected(path)])
+    return _challenged([_of(path, gateway().live.connected(path.account_id))])
 
 
 @api.post("/channels/<channel>/accounts/<account_id>/webhook", responses={**OK, **problems(409, 503)})
 @checked
 def account_webhook(path: AccountWebhookPath) -> Response:
-    """Messages and receipts of one account, and of others of its app. The signature is checked with its own secret."""
-    return _taken([_connected(path)])
+    """Messages and receipts of one account, and of others of its app. The signature is checked with its own secret.
+
+    Of an account that was removed receipts are taken, and nothing else.
+    """
+    return _taken([_of(path, gateway().live.told_of(path.account_id))])
 
 
-def _connected(path: AccountWebhookPath) -> InForce:
-    found = gateway().live.connected(path.account_id)
+def _of(path: AccountWebhookPath, found: InForce | None) -> InForce:
     if found is None or found.channel.name != path.channel:
         raise Problem(404, "unknown_account", "there is no such account")
     return found
@@ -67,12 +69,12 @@ def _taken(apps: Sequence[InForce]) -> Response:
     signer = next((each for each in apps if each.channel.is_signed(said, body)), None)
     if signer is None:
         raise Problem(403, "wrong_signature", "the signature is not the provider's")
-    if signer.account and not signer.account.is_used:
+    if signer.account and signer.account.state == "connecting":
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
     live = gateway().live
-    others = live.of_one_app(signer) if gateway().channels is live else {}
-    handled = gateway().webhooks.take(signer.channel, [body], headers(), said, others)
+    of_app = live.of_one_app(signer) if gateway().channels is live else OfApp()
+    handled = gateway().webhooks.take(signer.channel, [body], headers(), said, of_app)
     gateway().waker.signal(handled.presses)
     for file_id in handled.files:
         gateway().waker.wake_file("fetch_media", file_id)

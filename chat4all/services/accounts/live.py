@@ -27,6 +27,7 @@ log = logs.logger(__name__)
 EVERY_S = 1.0
 PAGE = 200
 
+NOTHING: Mapping[str, str] = {}
 PAUSED, SEALED, REMOVED, UNKNOWN = "account_paused", "account_sealed", "account_removed", "account_unknown"
 
 
@@ -47,20 +48,42 @@ class InForce(Struct, frozen=True):
         """The provider's."""
         return self.account.provider_account_id if self.account else self.channel.account.account_id
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was removed, and its webhooks can still be verified."""
+        return self.stopped_by == REMOVED and self.account is not None and bool(self.account.sealed)
+
+
+class OfApp(Struct, frozen=True):
+    """The channel with each account whose webhooks one app signs, by the provider's id. `gone`: those that were removed."""
+
+    used: dict[str, Channel] = {}
+    gone: dict[str, Channel] = {}
+
 
 class OfChannel:
-    """All accounts that a channel has, the default first, and how they are found among many."""
+    """All accounts that a channel has, the default first, and how they are found among many.
 
-    def __init__(self, used: list[InForce]) -> None:
+    `gone`: accounts that were removed, of which providers still tell what became of messages. What is in use comes first.
+    """
+
+    def __init__(self, used: list[InForce], gone: list[InForce]) -> None:
         self.used = used
         self.by_provider = {each.provider_account_id: each for each in reversed(used)}
-        self.apps: dict[str, dict[str, Channel]] = {}
+        self.apps: dict[str, OfApp] = {}
         self.signers: list[InForce] = []
         for each in used:
-            app = each.channel.app
-            if app not in self.apps:
-                self.signers.append(each)
-            self.apps.setdefault(app, {})[each.provider_account_id] = each.channel
+            self._of_app(each).used[each.provider_account_id] = each.channel
+        for each in gone:
+            if each.provider_account_id not in self.by_provider:
+                self._of_app(each).gone[each.provider_account_id] = each.channel
+
+    def _of_app(self, each: InForce) -> OfApp:
+        app = each.channel.app
+        if app not in self.apps:
+            self.apps[app] = OfApp({}, {})
+            self.signers.append(each)
+        return self.apps[app]
 
 
 class Known(Struct, frozen=True):
@@ -115,7 +138,8 @@ class LiveChannels(Mapping[str, Channel]):
         known = self._known
         found = known.channels.get(name)
         if found is None:
-            found = known.channels[name] = OfChannel(self._chosen(name, known))
+            gone = [each for each in known.rows.values() if each.is_gone and each.channel.name == name]
+            found = known.channels[name] = OfChannel(self._chosen(name, known), gone)
         return found
 
     def has_several(self, name: str) -> bool:
@@ -156,9 +180,13 @@ class LiveChannels(Mapping[str, Channel]):
         heard = [(at, found) for account, at in wrote.items() if (found := self.named(name, account))]
         return max(heard, key=lambda each: each[0])[1].account_id if heard else self.in_force(name).account_id
 
-    def of_one_app(self, signer: InForce) -> Mapping[str, Channel]:
-        """The channel with each account whose webhooks the same app signs, by the provider's id."""
-        return self._of(signer.channel.name).apps.get(signer.channel.app, {})
+    def of_one_app(self, signer: InForce) -> OfApp:
+        """The channel with each account whose webhooks the same app signs."""
+        found = self._of(signer.channel.name).apps.get(signer.channel.app, OfApp())
+        if not signer.is_gone:
+            return found
+        # Also where the same account is back, with another app perhaps: then this one does not speak for it.
+        return OfApp(found.used, found.gone | {signer.provider_account_id: signer.channel})
 
     def apps(self, name: str) -> list[InForce]:
         """One account of each app that signs webhooks of this channel."""
@@ -182,6 +210,12 @@ class LiveChannels(Mapping[str, Channel]):
         found = self._known.rows.get(account_id)
         return found if found and found.account and found.account.state != "removed" else None
 
+    def told_of(self, account_id: str) -> InForce | None:
+        """A connected account, or one that was removed and of whose messages the provider still tells."""
+        self._look()
+        found = self._known.rows.get(account_id)
+        return found if found and (found.stopped_by != REMOVED or found.is_gone) else None
+
     def read(self) -> bool:
         """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""
         with self._reading:
@@ -201,16 +235,24 @@ class LiveChannels(Mapping[str, Channel]):
         if before and before.account and before.account.sealed == row.sealed and before.stopped_by != SEALED:
             return InForce(before.channel, row, stopped)
         if row.state == "removed":
-            return InForce(self._without_credentials(row), row, stopped)
+            return InForce(self._gone(row), row, stopped)
         try:
             return InForce(self._opens(row.channel, self._settings, opened(self._seal, row)), row, stopped)
         except (Permanent, SettingsError, WrongCredentials) as error:
             log.error("account_unopened", channel=row.channel, account_id=row.account_id, error=str(error))
             return InForce(self._without_credentials(row), row, SEALED)
 
-    def _without_credentials(self, row: ConnectedAccount) -> Channel:
+    def _gone(self, row: ConnectedAccount) -> Channel:
+        """With what its webhooks are verified with, if that is there and a key opens it."""
+        try:
+            return self._without_credentials(row, opened(self._seal, row) if row.sealed else {})
+        except (Permanent, SettingsError, WrongCredentials):
+            return self._without_credentials(row)
+
+    def _without_credentials(self, row: ConnectedAccount, verifies: Mapping[str, str] = NOTHING) -> Channel:
         """What was sent from it is known by its id all the same."""
-        return self._opens(row.channel, self._settings, own_settings(row.channel).of_nobody(row.provider_account_id))
+        nobody = own_settings(row.channel).of_nobody(row.provider_account_id)
+        return self._opens(row.channel, self._settings, nobody | dict(verifies))
 
     @cached_property
     def _seal(self) -> Seal:

@@ -92,8 +92,19 @@ class AccountRegistry:
         return self._replaced(account_id, lambda old: replace(old, state="active") if old.state == "paused" else old)
 
     def remove(self, account_id: str) -> None:
-        """Forget its credentials. What was to be sent from it fails as account_removed."""
-        self._replaced(account_id, lambda old: replace(old, state="removed", sealed=b"", reason=""))
+        """Forget what it sends with. What was to be sent from it fails as account_removed.
+
+        What its webhooks are verified with is kept: the provider still tells what became of what was sent.
+        """
+        self._replaced(account_id, lambda old: replace(old, state="removed", sealed=self._verifying(old), reason=""))
+
+    def _verifying(self, old: ConnectedAccount) -> bytes:
+        try:
+            given = opened(self._seal, old)
+        except Failure:
+            return b""
+        kept = {name: given[name] for name in own_settings(old.channel).verifies if name in given}
+        return self._seal.seal(kept) if kept else b""
 
     def rotate(self, account_id: str, given: Mapping[str, str]) -> ConnectedAccount:
         """Give it these credentials; those that are left out stay. Wrong when the provider does not accept them."""

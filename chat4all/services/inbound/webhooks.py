@@ -14,7 +14,8 @@ from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.ids import webhook_letter_id
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.signals import PRESSED, Signal
-from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Unclaimed, Unreadable, Update
+from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Moved, Unclaimed, Unreadable, Update
+from chat4all.services.accounts.live import OfApp
 from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.telemetry import logs, metrics
@@ -25,7 +26,8 @@ UNREADABLE, UNCLAIMED = "unreadable", "unclaimed"
 STAGES = (UNREADABLE, UNCLAIMED)
 # No provider sends as much. What is longer is cut off, and cannot be taken again.
 KEPT_MOST = 8 << 20
-NOBODY: Mapping[str, Channel] = {}
+NOBODY = OfApp()
+NOT_ITS_OWN = Unclaimed | Unreadable | Aside
 OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
 
 
@@ -57,17 +59,17 @@ class Webhooks:
         bodies: Sequence[bytes],
         headers: Mapping[str, str] | None = None,
         said: Mapping[str, str] | None = None,
-        others: Mapping[str, Channel] = NOBODY,
+        of_app: OfApp = NOBODY,
     ) -> Handled:
         """Read these, make durable all that they say, and send them on as they are to whoever asks for that.
 
-        `headers`: of the records; `said`: those that the provider sent, with lower-case names. `others`: the channel with
-        further accounts of the app that signed them, by the provider's id. Temporary or Unknown: they must be brought again,
-        all of them.
+        `headers`: of the records; `said`: those that the provider sent, with lower-case names. `of_app`: the channel with each
+        account of the app that signed them; of those that are gone only receipts are taken. Temporary or Unknown: they must be
+        brought again, all of them.
         """
-        handled = self._taken(channel, bodies, headers, others)
+        handled = self._taken(channel, bodies, headers, of_app)
         if self._forwarding:
-            self._forwarding.forward(channel, bodies, said, others)
+            self._forwarding.forward(channel, bodies, said, of_app.used)
         return handled
 
     def _taken(
@@ -75,9 +77,9 @@ class Webhooks:
         channel: Channel,
         bodies: Sequence[bytes],
         headers: Mapping[str, str] | None = None,
-        others: Mapping[str, Channel] = NOBODY,
+        of_app: OfApp = NOBODY,
     ) -> Handled:
-        read = [(body, _read_for_all(channel, body, others)) for body in bodies]
+        read = [(body, _read_for_all(channel, body, of_app)) for body in bodies]
         updates = [each for _, some in read for each in some]
         try:
             counts = self._arrivals.accept_updates(updates, headers)
@@ -175,16 +177,29 @@ def letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> 
     )
 
 
-def _read_for_all(channel: Channel, body: bytes, others: Mapping[str, Channel]) -> Sequence[Update]:
+def _read_for_all(channel: Channel, body: bytes, of_app: OfApp) -> Sequence[Update]:
     """What it says to this account, and, where it says something to others of the app, also that."""
-    read = _read(channel, body)
-    named = {each.account for each in read if isinstance(each, Unclaimed)} & others.keys()
-    if not named:
+    account, read = channel.account.account_id, _read(channel, body)
+    if of_app.gone.get(account) is channel:
+        read = _of_gone(account, read)
+    named = {each.account for each in read if isinstance(each, Unclaimed)}
+    used, gone = sorted(named & of_app.used.keys()), sorted((named & of_app.gone.keys()) - {account})
+    if not used and not gone:
         return read
-    mine = [each for each in read if not (isinstance(each, Unclaimed) and each.account in named)]
-    more = (each for account in sorted(named) for each in _read(others[account], body))
+    mine = [each for each in read if not (isinstance(each, Unclaimed) and each.account in {*used, *gone})]
+    more = (each for other in used for each in _read(of_app.used[other], body))
     # What nobody can read, and what is no message, was said once already.
-    return [*mine, *(each for each in more if not isinstance(each, Unclaimed | Unreadable | Aside))]
+    mine += [each for each in more if not isinstance(each, NOT_ITS_OWN)]
+    for other in gone:
+        mine += _of_gone(other, [each for each in _read(of_app.gone[other], body) if not isinstance(each, NOT_ITS_OWN)])
+    return mine
+
+
+def _of_gone(account: str, read: Sequence[Update]) -> list[Update]:
+    """What became of messages is true whether the account is there or not; what people write to it is for nobody."""
+    receipts = [each for each in read if isinstance(each, ProviderReceipt | NOT_ITS_OWN)]
+    is_written_to = any(isinstance(each, Inbound | Moved) for each in read)
+    return [*receipts, *([Unclaimed(account)] if is_written_to else [])]
 
 
 def _read(channel: Channel, body: bytes) -> Sequence[Update]:
