@@ -1,8 +1,8 @@
 """WhatsApp through Meta's Cloud API. Addresses are "+<digits>" or, for people who show no number, their user id "US.1234"."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -12,7 +12,15 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from chat4all.channels import meta, whatsapp_address_book, whatsapp_history, whatsapp_inbound, whatsapp_media, whatsapp_sends
+from chat4all.channels import (
+    meta,
+    whatsapp_address_book,
+    whatsapp_history,
+    whatsapp_inbound,
+    whatsapp_media,
+    whatsapp_preferences,
+    whatsapp_sends,
+)
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
 from chat4all.channels.json_fields import fields, ident, items, words
@@ -96,13 +104,15 @@ ACCOUNT_FIELDS = frozenset({
     "message_template_quality_update", "message_template_status_update", "messaging_handovers", "partner_solutions",
     "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update", "security",
     "template_category_update", "template_correct_category_detection", "tracking_events",
-    "user_preferences",
 })  # fmt: skip
 # Of what people wrote; calls and the like have others.
 MESSAGE_ID = "wamid."
 # How Meta names categories and models of prices.
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 KINDS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
+
+
+Reader = Callable[[dict[str, Any]], Iterable[Update]]
 
 
 class WhatsAppSettings(AccountSettings):
@@ -225,7 +235,7 @@ class WhatsApp(meta.MetaChannel):
         change = item.what
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
-        is_book = field == whatsapp_address_book.FIELD
+        is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD)
         if field in ACCOUNT_FIELDS:
             yield Aside("passed_over", field)
         elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
@@ -236,7 +246,11 @@ class WhatsApp(meta.MetaChannel):
             # Whose it is, if it says so: it came to our address, signed with our secret.
             account = ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
             ours = account == self.account.account_id
-            readers = {whatsapp_history.FIELD: self._read_history, whatsapp_address_book.FIELD: whatsapp_address_book.read}
+            readers: dict[str, Reader] = {
+                whatsapp_history.FIELD: self._read_history,
+                whatsapp_address_book.FIELD: whatsapp_address_book.read,
+                whatsapp_preferences.FIELD: partial(whatsapp_preferences.read, account=account),
+            }
             yield from readers.get(field, self._read_value)(value) if ours else (Unclaimed(account),)
 
     def _read_history(self, value: dict[str, Any]) -> Iterator[Update]:

@@ -10,6 +10,7 @@ import typer
 
 from chat4all.client import content_of
 from chat4all.model.content import Content, Media, words_of
+from chat4all.model.event_types import conversation_of
 from chat4all.v1 import chat_pb2 as pb
 
 # The API counts so far.
@@ -61,7 +62,7 @@ def event_line(event: pb.Event) -> str:
     if kind == "reload":
         why = event.reload.reason
         return f"{clock(event.at_ms)}  away for too long to be told all states: ask again for what you show ({why})"
-    return f"{clock(event.at_ms)}  {getattr(event, kind or 'conversation').conversation_id[:8]}  {_news(event, kind)}"
+    return f"{clock(event.at_ms)}  {conversation_of(event)[:8] or '-'}  {_news(event, kind)}"
 
 
 def _news(event: pb.Event, kind: str | None) -> str:
@@ -77,7 +78,16 @@ def _news(event: pb.Event, kind: str | None) -> str:
             return handling_words(event.handling)
         case "rejected":
             return f"{event.rejected.message_id} rejected: {event.rejected.reason}"
+        case "contact" | "webhook":
+            return _about(event)
     return f"members changed (version {event.conversation.members_version})"
+
+
+def _about(event: pb.Event) -> str:
+    """What became of something that is in no conversation."""
+    if event.HasField("contact"):
+        return f"{event.contact.contact_id} {printable(event.contact.display_name or '-')}: {event.contact.change}"
+    return f"webhook {event.webhook.webhook_id}: {event.webhook.change} {event.webhook.reason}".rstrip()
 
 
 def handling_words(handling: pb.HandlingEvent) -> str:

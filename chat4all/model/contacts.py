@@ -21,6 +21,9 @@ WORD_MOST = 20
 
 Attribute = str | int | float | bool
 
+# What events tell of contacts.
+CREATED, UPDATED, MERGED, CONSENT_CHANGED = "created", "updated", "merged", "consent_changed"
+
 GRANTED, REVOKED = "granted", "revoked"
 CONSENTS = (GRANTED, REVOKED)
 # How a consent became known: a word such as STOP, a switch in the provider's app, a provider's answer to a send, the team.
@@ -47,7 +50,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
     `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
-    `consents`: by channel; where there is none, nobody said anything.
+    `consents`: by channel; where there is none, nobody said anything. `unsaid`: changes that readers were not told yet.
     """
 
     user_id: str
@@ -59,6 +62,16 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, Attribute] = {}
     time_zone: str = ""
     consents: dict[str, Consent] = {}
+    unsaid: tuple[str, ...] = ()
+
+    def followed(self, wanted: "Profile") -> "Profile":
+        """The profile that is kept after this one, as it is wanted: that something was told is no change of a contact."""
+        is_same = replace(wanted, unsaid=()) == replace(self, unsaid=())
+        return replace(wanted, version=self.version if is_same else self.version + 1)
+
+    def changing(self, wanted: "Profile", what: str) -> "Profile":
+        """As it is wanted, to be told as `what`; the same if nothing is otherwise."""
+        return replace(wanted, unsaid=tuple(dict.fromkeys((*self.unsaid, what)))) if wanted != self else self
 
     def consent(self, channel: str) -> str:
         """GRANTED, REVOKED, or empty: nobody said anything. Broadcasts pass over whoever has REVOKED it."""

@@ -52,6 +52,9 @@ ENVELOPE = (
     Field("data", "object", "The fields of its type"),
 )
 
+# Of all events of contacts.
+CONTACTS = "The contact as it is then; compare `contact_version`. Streams tell it to those of all conversations alone"
+
 CATALOG = (
     EventType(
         "message.accepted",
@@ -91,6 +94,15 @@ CATALOG = (
     ),
     EventType("note.updated", "note", "A note was edited, as `message.updated` says it of a message"),
     EventType("note.deleted", "note", "A note was taken back, as `message.deleted` says it of a message"),
+    EventType("contact.created", "contact", f"Somebody became known by an address: they wrote, or were brought in. {CONTACTS}"),
+    EventType("contact.updated", "contact", f"Name, tags, notes, time zone, attributes or block of one changed. {CONTACTS}"),
+    EventType(
+        "contact.merged",
+        "contact",
+        "Two contacts are one person: this one is a part of `merged_into`; or it is by itself again, and that is empty. "
+        f"{CONTACTS}",
+    ),
+    EventType("contact.consent_changed", "contact", f"Somebody said whether they want what they did not ask for. {CONTACTS}"),
     EventType(
         "webhook.disabled",
         "webhook",
@@ -168,6 +180,17 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("changed_by", "string", "Who changed it; empty: its customer wrote, or its snooze was over"),
         Field("snoozed_until", "time", "When the snooze is over", always=False),
         Field("handling_version", "number", "Grows with each change"),
+    ),
+    "contact": (
+        Field("contact_id", "id", "The contact"),
+        Field("change", "string", "created, updated, merged, consent_changed"),
+        Field("display_name", "string", "What they are called"),
+        Field("tags", "names", "Their tags"),
+        Field("consents", "words", "By channel whether they want what they did not ask for: granted, revoked"),
+        Field("blocked", "flag", "The team blocks them"),
+        Field("merged_into", "string", "The contact that this one is a part of; empty: of none"),
+        Field("changed_by", "string", "Who changed it; empty: the contact did"),
+        Field("contact_version", "number", "Grows with each change; 0: nobody has changed it yet"),
     ),
     "webhook": (
         Field("webhook_id", "id", "The endpoint"),

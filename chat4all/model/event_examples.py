@@ -8,6 +8,7 @@ import msgspec
 from chat4all.model.event_envelope import envelope
 from chat4all.model.events import Event, decode, encode
 from chat4all.model.ids import (
+    contact_event_id,
     conversation_event_id,
     handling_event_id,
     position_event_id,
@@ -22,6 +23,7 @@ AT = 1_790_000_000_000
 CONVERSATION = "0f8f5f0e-3d5c-4f0a-9a40-6d9c0d2b7c11"
 ENDPOINT = "3b1a4c2e-7f5d-4e9b-8a31-5c0e6f7d8a92"
 ONE, TWO, THREE = (f"7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f1{number}" for number in (1, 2, 3))
+OTHER = "contact-0a4c1b7e-3d2f-5e6a-9b8c-7d6e5f4a3b2c"
 SHOP, PERSON = "shop", "contact-5b0f7d1e-9d0c-5c1b-8f52-5b7a0c9e4a10"
 DELIVERY = "whatsapp:3:17:0"
 
@@ -48,6 +50,12 @@ def _text(words: str) -> pb.Content:
 def _members(version: int) -> Event:
     said = pb.ConversationEvent(conversation_id=CONVERSATION, members_version=version)
     return _of("conversation", conversation_event_id(CONVERSATION, version), AT - 60_000, said, version=version)
+
+
+def _contact(change: str, version: int, at_ms: int, **said: Any) -> Event:
+    about = pb.ContactEvent(contact_id=PERSON, contact_version=version, change=change, display_name="Ana", **said)
+    body = pb.Event(event_id=contact_event_id(PERSON, version, change), at_ms=at_ms, contact=about)
+    return Event("contact", "", 1, body.SerializeToString(deterministic=True), subject=PERSON, rank=version)
 
 
 # By type. More than one where the fields that are there differ.
@@ -159,6 +167,10 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
     "note.deleted": (
         _message(THREE, 25, AT + 43_000, "note", sender=SHOP, content=pb.Content(deletion=pb.Deletion(target=TWO))),
     ),
+    "contact.created": (_contact("created", 0, AT + 7_000),),
+    "contact.updated": (_contact("updated", 1, AT + 44_000, tags=["vip"], changed_by="bob"),),
+    "contact.merged": (_contact("merged", 2, AT + 45_000, tags=["vip"], changed_by="bob", merged_into=OTHER),),
+    "contact.consent_changed": (_contact("consent_changed", 3, AT + 46_000, tags=["vip"], consents={"whatsapp": "revoked"}),),
     "webhook.disabled": (
         Event(
             "webhook",

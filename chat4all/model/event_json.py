@@ -40,6 +40,8 @@ def data_of(event: pb.Event) -> dict[str, Any]:
             return _message(body)
         case "handling":
             return _handling(body)
+        case "contact":
+            return _contact(body)
     return _plain(body)
 
 
@@ -52,6 +54,11 @@ def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
 def _handling(body: pb.HandlingEvent) -> dict[str, Any]:
     until = {"snoozed_until": rfc3339(body.snoozed_until_ms)} if body.snoozed_until_ms else {}
     return {**_plain(body, ("snoozed_until_ms", "version")), **until, "handling_version": body.version}
+
+
+def _contact(body: pb.ContactEvent) -> dict[str, Any]:
+    consents = dict(sorted(body.consents.items()))
+    return {**_plain(body, ("consents",)), "consents": consents}
 
 
 def _message(body: pb.MessageEvent) -> dict[str, Any]:

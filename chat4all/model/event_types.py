@@ -38,6 +38,8 @@ def type_of(event: pb.Event) -> str:
         return "conversation.created" if event.conversation.members_version <= 1 else "conversation.members_changed"
     if kind == "webhook":
         return f"webhook.{event.webhook.change}"
+    if kind == "contact":
+        return f"contact.{event.contact.change}"
     return _PLAIN.get(kind, kind)
 
 

@@ -28,12 +28,13 @@ SUBJECT_HEADERS = {
     "position": "member",
     "rejected": "rejected",
     "webhook": "webhook",
+    "contact": "contact",
     "provider": "provider",
 }
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
-TEAM_ONLY = frozenset({"handling", "note"})
+TEAM_ONLY = frozenset({"handling", "note", "contact"})
 # What a provider sent, as it was: told to endpoints that ask for it, never by streams. Its body is no chat.v1.Event.
 FORWARDED = "provider"
 
@@ -41,12 +42,13 @@ FORWARDED = "provider"
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, reload or provider.
+    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, contact,
+    reload or provider.
     `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
-    of a webhook its id, which has no conversation. `rank` and `further`: how far that has come.
+    of a webhook or a contact its id: they have no conversation. `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.
@@ -113,7 +115,7 @@ def _details(event: Event) -> dict[str, str]:
     match event.kind:
         case "message" | "note":
             return {"seq": str(event.seq), "version": str(event.version)}
-        case "state" | "webhook" | "provider":
+        case "state" | "webhook" | "contact" | "provider":
             return {SUBJECT_HEADERS[event.kind]: event.subject, "rank": str(event.rank)}
         case "position":
             return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}

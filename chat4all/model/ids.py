@@ -174,6 +174,11 @@ def webhook_event_id(webhook_id: str, version: int) -> str:
     return f"webhook:{webhook_id}:{version}"
 
 
+def contact_event_id(contact_id: str, version: int, change: str) -> str:
+    """A contact has come to this version, or was made."""
+    return f"contact:{contact_id}:{version}:{change}"
+
+
 def public_event_id(conversation_id: str, event_id: str) -> str:
     """The `id` under which streams and webhooks tell an event. No other event has it, whatever ids senders choose.
 

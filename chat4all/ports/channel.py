@@ -301,6 +301,21 @@ class Named(Struct, frozen=True):
         return [(self.channel, each) for each in self.addresses]
 
 
+class Consented(Struct, frozen=True):
+    """Somebody said in the provider's app, at this time, whether they want what they did not ask for."""
+
+    channel: str
+    account: str
+    addresses: tuple[str, ...]
+    granted: bool
+    at: int
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The addresses, each (channel, address)."""
+        return [(self.channel, each) for each in self.addresses]
+
+
 class Fetch(Struct, frozen=True):
     """Something to GET. The headers may hold a secret."""
 
@@ -327,7 +342,7 @@ class Aside(Struct, frozen=True):
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Moved | Named | Unreadable | Unclaimed | Aside
+Update = Inbound | ProviderReceipt | Moved | Named | Consented | Unreadable | Unclaimed | Aside
 
 
 class Channel(ABC):

@@ -7,7 +7,7 @@ from chat4all.model.contacts import Profile
 
 
 class Contacts(ABC):
-    """Profiles of contacts, and lists of contacts. A change is a compare-and-set on the version, which grows by one."""
+    """Profiles of contacts, and lists of contacts. A change is a compare-and-set on the version, which grows (`followed`)."""
 
     @abstractmethod
     def profiles(self, user_ids: Sequence[str]) -> dict[str, Profile]:

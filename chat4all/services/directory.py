@@ -17,6 +17,8 @@ Address = tuple[str, str]
 ID_SPACE = "user_id"
 KEPT_USERS = 50_000
 SETTLED_MS = 60_000
+# For how long a contact is new: whoever repeats what made it tells of it, should who made it have died before.
+NEW_MS = 600_000
 
 
 def described(user: User, owned: Iterable[Identity]) -> tuple[str, tuple[str, ...]]:
@@ -46,6 +48,7 @@ class People:
         self._store = store
         self.channels = channels
         self._users: dict[str, User] = {}
+        self._told: set[str] = set()
 
     def parse_address(self, text: str) -> Address:
         """(channel, address) of a `channel:address`, in the channel's one way of writing. ValueError says what is wrong."""
@@ -88,20 +91,41 @@ class People:
         self._keep({each.user_id: each for each in self._store.add_users(made)})
         return self.claim([Identity(*place, ids[place], now) for place in free])
 
-    def rename(self, called: Mapping[str, str]) -> None:
-        """Contacts call themselves so now. A name that somebody gave one stays."""
-        known = self.users(called)
+    def rename(self, called: Mapping[str, str]) -> list[str]:
+        """Contacts call themselves so now; whose name that changed. A name that somebody gave one stays."""
+        known, renamed = self.users(called), []
         for user_id, name in called.items():
             wanted, user = cleaned(name), known.get(user_id)
             if wanted and user and _is_self_named(user) and user.display_name != wanted:
                 changed = self._store.change_user(user_id, partial(_renamed, wanted))
                 self._keep({user_id: changed} if changed else {})
+                renamed += [user_id] if user.display_name else []
+        return renamed
 
-    def introduce(self, called: Mapping[Address, str]) -> None:
-        """These are known, and called so by who knows them: strangers become contacts, and who has no name gets this one."""
+    def introduce(self, called: Mapping[Address, str]) -> tuple[list[str], list[User]]:
+        """These are known, and called so by who knows them: strangers become contacts, and who has no name gets this one.
+
+        Who is called otherwise now, and who is new.
+        """
         owners = self.owners(called) if called else {}
         known = self.users(owners.values())
-        self.rename({user: called[place] for place, user in owners.items() if user in known and not known[user].display_name})
+        nameless = {user: called[place] for place, user in owners.items() if user in known and not known[user].display_name}
+        return self.rename(nameless), self.newcomers(owners.values())
+
+    def newcomers(self, user_ids: Iterable[str]) -> list[User]:
+        """Those of these contacts of whom readers are to be told that they are new, as far as this process knows."""
+        asked = set(user_ids) - self._told
+        since = self.clock() - NEW_MS
+        found = self.users(asked) if asked else {}
+        new = [each for each in found.values() if each.kind is UserKind.CONTACT and each.created_at > since]
+        self.told_of(found.keys() - {each.user_id for each in new})
+        return new
+
+    def told_of(self, user_ids: Iterable[str]) -> None:
+        """Readers know that these are there."""
+        if len(self._told) > KEPT_USERS:
+            self._told = set()
+        self._told = self._told.union(user_ids)
 
     def look_again(self, user_ids: Iterable[str]) -> None:
         """These were changed: what is known of them is what the store has now."""

@@ -7,7 +7,6 @@ whoever writes last. They are there before the profile is, and those that it end
 from collections.abc import Callable, Sequence
 
 import msgspec
-from msgspec.structs import replace
 
 from chat4all.model.contacts import Profile, read_profile
 from chat4all.model.conversations import UserKind
@@ -54,7 +53,7 @@ class CassandraContacts(Contacts):
             wanted = change(before)
             if wanted == before:
                 return body
-            kept = replace(wanted, version=before.version + 1)
+            kept = before.followed(wanted)
             self._db.put((("contact_tags", each), TAG, (each, user_id, kept.version)) for each in kept.tags)
             return as_json(kept)
 

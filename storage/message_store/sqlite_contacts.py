@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from msgspec.structs import replace
-
 from chat4all.model.contacts import Profile, read_profile
 from chat4all.ports.contacts import Contacts
 from storage.message_store.sqlite_connection import Connections
@@ -36,7 +34,7 @@ class SQLiteContacts(Contacts):
             wanted = change(there)
             if wanted == there:
                 return there
-            kept = replace(wanted, version=there.version + 1)
+            kept = there.followed(wanted)
             db.execute(PUT, (user_id, as_json(kept)))
             db.executemany(UNTAG, [(each, user_id) for each in sorted(set(there.tags) - set(kept.tags))])
             TAG(db, [(each, user_id) for each in kept.tags])

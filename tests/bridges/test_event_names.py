@@ -6,8 +6,9 @@ import pytest
 
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
+from chat4all.model.contacts import CONSENT_CHANGED, CREATED, MERGED, REVOKED, UPDATED, Consent, Profile
 from chat4all.model.content import Deletion, Edit, Text
-from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.event_envelope import envelope
 from chat4all.model.event_json import event_json
@@ -18,6 +19,7 @@ from chat4all.model.messages import Message
 from chat4all.model.records import Record
 from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.contacts.contact_events import contact_event
 from chat4all.services.handling import handling_event
 from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
@@ -38,6 +40,11 @@ def _conversation(version: int) -> Event:
     return conversation_event(Membership(Conversation(TALK, ConversationType.GROUP, "alice", 1), version, ()), 2)
 
 
+def _contact(change: str) -> Event:
+    profile = Profile("c", 3, 2_000, "anna", ("vip",), consents={"whatsapp": Consent(REVOKED, 2_000)})
+    return contact_event(User("c", UserKind.CONTACT, 1_000, "Ana"), profile, change, 2)
+
+
 DELIVERY = Delivery(DeliveryKey(Lane("whatsapp", 0), 7, 0), TALK, ONE, "bob", "+5511999990000", Text("hello"), 1_000)
 MADE = {
     "message.accepted": _said(Text("hello")),
@@ -52,6 +59,7 @@ MADE = {
     "conversation.created": _conversation(1),
     "conversation.members_changed": _conversation(2),
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
+    **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, MERGED, CONSENT_CHANGED)},
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),
 }
 

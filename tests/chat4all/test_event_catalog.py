@@ -7,8 +7,9 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from chat4all.model.contacts import CONSENT_CHANGED, CREATED, REVOKED, UPDATED, Consent, Profile
 from chat4all.model.content import Deletion, Edit, Text
-from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.event_catalog import BY_NAME, CATALOG, ENVELOPE, FIELDS, Field, object_of
 from chat4all.model.event_examples import AT, CONVERSATION, DELIVERY, EXAMPLES, ONE, PERSON, SHOP, THREE, TWO, as_read, sent_of
@@ -18,6 +19,7 @@ from chat4all.model.events import Event
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.contacts.contact_events import contact_event
 from chat4all.services.handling import handling_event
 from chat4all.v1 import chat_pb2 as pb
 from ops.events import PAGE, page
@@ -133,6 +135,12 @@ def staged() -> Iterator[tuple[Event, Event]]:
 
     handling = Handling(CONVERSATION, 3, "snoozed", AT + 3_600_000, 0, "bob", "normal", ("vip",), "human", AT + 40_000, "bob")
     yield handling_event(handling, PARTITIONS), example("conversation.updated")
+    ana, asked_by = User(PERSON, UserKind.CONTACT, AT + 7_000, "Ana"), Profile(PERSON, 1, AT + 44_000, "bob", ("vip",))
+    yield contact_event(ana, asked_by, CREATED, PARTITIONS), example("contact.created")
+    yield contact_event(ana, asked_by, UPDATED, PARTITIONS), example("contact.updated")
+    revoked = {"whatsapp": Consent(REVOKED, AT + 46_000)}
+    stopped = msgspec.structs.replace(asked_by, version=3, changed_at=AT + 46_000, changed_by="", consents=revoked)
+    yield contact_event(ana, stopped, CONSENT_CHANGED, PARTITIONS), example("contact.consent_changed")
 
 
 @pytest.mark.parametrize(("made", "shown"), list(staged()))

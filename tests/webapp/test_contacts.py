@@ -5,6 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from chat4all.model.clock import now_ms
+from chat4all.model.event_types import event_type
+from chat4all.model.events import decode, kind_of
+from chat4all.model.failures import Temporary
+from chat4all.model.records import EVENTS, Range
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -144,3 +148,40 @@ def test_others_see_no_contacts(gateway: Driver) -> None:
             assert gateway.call(who, method, path, {} if method == "PATCH" else None).status_code == 403
     for name in ("alice", "crm", "nobody"):
         assert gateway.refused("crm", "GET", f"/v1/contacts/{name}", expect=404)[0] == "unknown_contact"
+
+
+def told(gateway: Driver) -> list[tuple[str, str, int]]:
+    """What chat-events tells of contacts: (type, contact, version), in order."""
+    log, records = gateway.parts.log, []
+    for partition, (first, end) in log.ends(EVENTS).items():
+        records += log.read(EVENTS, [Range(partition, first, end - 1)], 5) if end > first else []
+    events = [decode(each) for each in sorted(records, key=lambda each: each.at) if kind_of(each) == "contact"]
+    return [(event_type(each), each.subject, each.rank) for each in events]
+
+
+def test_readers_hear_of_contacts(gateway: Driver) -> None:
+    """Once that somebody is new, then of each change, and of nothing where nothing changed."""
+    carla = writes(gateway, CARLA, "Carla")
+    writes(gateway, CARLA, "Carla", "2")
+    for _ in range(2):
+        gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", {"tags": ["vip"]})
+        gateway.ask("crm", "PUT", f"/v1/contacts/{carla}/consents/whatsapp", {"state": "granted"})
+        gateway.ask("crm", "PATCH", f"/v1/contacts/{carla}", {"display_name": "Carla S"})
+    gateway.writes("whatsapp", CARLA, "STOP", "wamid.stop", at=now_ms() + 99)
+    wanted = ["created", "updated", "consent_changed", "updated", "consent_changed"]
+    assert told(gateway) == [(f"contact.{what}", carla, version) for version, what in enumerate(wanted)]
+    dora = gateway.ask("crm", "POST", "/v1/contacts", {"address": f"whatsapp:{DORA}", "tags": ["vip"]}, 201)["contact_id"]
+    assert told(gateway)[5:] == [("contact.created", dora, 0), ("contact.updated", dora, 1)]
+    gateway.send("crm", to=["whatsapp:+5511999990002"])
+    assert [what for what, *_ in told(gateway)[7:]] == ["contact.created"]
+
+
+def test_what_could_not_be_told_is_told_when_it_is_said_again(gateway: Driver) -> None:
+    """The request is refused; the same one again changes nothing, and readers hear of what the first one did."""
+    carla = writes(gateway, CARLA, "Carla")
+    path, change = f"/v1/contacts/{carla}", {"tags": ["vip"]}
+    gateway.log_faults.fail("append", Temporary("log"))
+    assert gateway.call("crm", "PATCH", path, change).status_code == 503
+    gateway.log_faults.mend()
+    assert gateway.ask("crm", "PATCH", path, change)["version"] == 1
+    assert told(gateway)[1:] == [("contact.updated", carla, 1)]

@@ -8,6 +8,7 @@ from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.contacts import Consent
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts.contact_book import Contact, ContactBook, check
+from chat4all.services.contacts.contact_events import ContactNews
 from chat4all.services.directory import Address
 from chat4all.services.refusals import Conflict, NoSuch
 from webapp.requests.api_docs import CONTACTS
@@ -57,7 +58,7 @@ def put_contact(body: NewContact) -> Response:
     except NoSuch:
         raise Conflict("address_taken", "this address belongs to a user who logs in") from None
     people.look_again([contact_id])
-    return answer(shape(contact), 200 if known else 201)
+    return answer(shape(_told(contact)), 200 if known else 201)
 
 
 @api.get("/v1/contacts/<contact_id>", responses={"200": ContactOut})
@@ -73,14 +74,14 @@ def change_contact(path: ContactPath, body: ContactChange) -> Response:
     """Change what the team calls them and keeps about them."""
     contact = _book().change(path.contact_id, body.given, caller().user_id, now_ms())
     gateway().people.look_again([path.contact_id])
-    return answer(shape(contact))
+    return answer(shape(_told(contact)))
 
 
 @api.put("/v1/contacts/<contact_id>/consents/<channel>", responses={"200": ContactOut})
 @checked
 def set_consent(path: ConsentPath, body: ConsentIn) -> Response:
     """Say for a contact whether they want broadcasts on a channel, until they say otherwise."""
-    return answer(shape(_book().consent(path.contact_id, path.channel, body.state, caller().user_id)))
+    return answer(shape(_told(_book().consent(path.contact_id, path.channel, body.state, caller().user_id))))
 
 
 def _place(address: str) -> Address:
@@ -88,6 +89,15 @@ def _place(address: str) -> Address:
         return gateway().people.parse_address(address)
     except ValueError as error:
         raise Problem(422, "bad_address", str(error), "address") from None
+
+
+def _told(contact: Contact) -> Contact:
+    """Readers hear of what is untold of it. What cannot be told now is told when the request is made again."""
+    here, name = gateway(), contact.user.user_id
+    made = here.people.newcomers([name])
+    ContactNews(here.store, here.acceptor.event_partitions).tell(here.log, [name], here.settings.append_timeout_s, made)
+    here.people.told_of([name])
+    return contact
 
 
 def _book() -> ContactBook:

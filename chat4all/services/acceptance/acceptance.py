@@ -15,6 +15,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Album, Content, Media
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import Accepted, Draft, Refused, name_of
+from chat4all.model.events import encode
 from chat4all.model.failures import Failure, Temporary, Unknown
 from chat4all.model.files import StoredFile
 from chat4all.model.messages import Message
@@ -32,9 +33,8 @@ from chat4all.services.acceptance.reader_positions import position_fault
 from chat4all.services.acceptance.recipients import Via
 from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.accounts.live import account_named
-from chat4all.services.directory import (
-    People,
-)
+from chat4all.services.contacts.contact_events import ContactNews
+from chat4all.services.directory import People
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics, tracing
 
@@ -54,6 +54,7 @@ class Acceptor:
         self.partitions = log.topic(INCOMING).partitions
         self.status_partitions = log.topic(STATUS).partitions
         self.event_partitions = log.topic(EVENTS).partitions
+        self._news = ContactNews(store, self.event_partitions)
 
     def accept(
         self, caller: Caller, drafts: Sequence[Draft], headers: Mapping[str, str] | None = None
@@ -185,12 +186,15 @@ class Acceptor:
                 work.refuse(413, "message_too_large", "with its recipients and metadata it is too large for one record")
         kept = [(work, record) for work, record in made if not work.refused]
         records = [conversation_record(each, self.event_partitions) for each in founded]
+        new = self.people.newcomers(member for each in founded for member in each.now())
+        records += [encode(each) for each in self._news.of(made=new)]
         if not records and not kept:
             return
         try:
             names = [(work.message_id, work.conversation_id) for work, _ in kept]
             with tracing.sending(INCOMING, headers, names) as sent:
                 self.append(records + [each.carrying(more) for (_, each), more in zip(kept, sent.headers, strict=True)])
+            self.people.told_of(each.user_id for each in new)
         except Unknown:
             refuse_all(pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:

@@ -13,6 +13,7 @@ from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.display_names import NAME_MOST, cleaned, fault
 from chat4all.ports import MessageStore
 from chat4all.services.contacts.consents import decide_consent
+from chat4all.services.contacts.contact_events import touched
 from chat4all.services.refusals import Conflict, NoSuch, Wrong
 
 
@@ -56,10 +57,11 @@ class ContactBook:
 
         NoSuch: there is none. Wrong: what cannot be. Conflict `contact_changed`: it is at another version.
         """
-        self.get(user_id)
+        user = self.get(user_id).user
         check(given)
-        self._store.change_profile(user_id, lambda there: _changed(there, given, by, now))
-        if "display_name" in given:
+        is_renamed = "display_name" in given and _named(given["display_name"], user) != user
+        self._store.change_profile(user_id, lambda there: _changed(there, given, by, now, is_renamed))
+        if is_renamed:
             self._store.change_user(user_id, partial(_named, given["display_name"]))
         return self.get(user_id)
 
@@ -97,7 +99,7 @@ def check(given: Mapping[str, Any]) -> None:
         raise Wrong("time_zone", "a time zone as the IANA calls it, such as America/Sao_Paulo")
 
 
-def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int) -> Profile:
+def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int, is_renamed: bool) -> Profile:
     version = given.get("version")
     if version is not None and version != there.version:
         raise Conflict("contact_changed", f"it is at version {there.version} now: look, and say it again")
@@ -108,7 +110,7 @@ def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int) -> Pro
         attributes=dict(given.get("attributes", there.attributes)),
         time_zone=given.get("time_zone", there.time_zone),
     )
-    return replace(changed, changed_at=now, changed_by=by) if changed != there else there
+    return touched(now, by, changed) if is_renamed or changed != there else there
 
 
 def _named(name: str, user: User) -> User:

@@ -11,6 +11,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Edit, files_of
 from chat4all.model.conversations import Identity, User
 from chat4all.model.display_names import cleaned
+from chat4all.model.events import Event, encode
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import Message
@@ -22,6 +23,8 @@ from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.recipients import speaker
 from chat4all.services.accounts.live import ours
+from chat4all.services.contacts.consents import consented
+from chat4all.services.contacts.contact_events import ContactNews, renamed
 from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
@@ -65,6 +68,7 @@ class Arrivals:
         self._places = ConversationMatch(store, acceptor.people, acceptor.partitions)
         self._names = LearnedNames(store)
         self._deferral = Deferral(store, acceptor.partitions)
+        self._news = ContactNews(store, acceptor.event_partitions)
 
     def accept_updates(self, updates: Sequence[Update], headers: Mapping[str, str] | None = None) -> Counts:
         """Make everything durable, in one call of the log unless an address moves between two messages.
@@ -74,12 +78,21 @@ class Arrivals:
         counts = Counts(0, 0)
         for some in _runs(updates):
             named = [each for each in some if isinstance(each, Named)]
-            self._people.introduce({each.places[0]: each.name for each in named if each.name})
+            self._tell(*self._people.introduce({each.places[0]: each.name for each in named if each.name}))
             self._names.learn(named)
+            self._tell(consented(self._store, some))
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
             counts = counts.joined(self._accept(some, headers))
         return counts
+
+    def _tell(self, changed: Sequence[str], made: Sequence[User] = ()) -> None:
+        """Readers hear what became of these contacts. Temporary or Unknown: it is told when that is brought again."""
+        events = self._news.of(changed, made)
+        if events:
+            self._acceptor.append([encode(each) for each in events])
+            self._news.settle(events)
+            self._people.told_of(each.user_id for each in made)
 
     def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
         sorted_ = self._deferral.sort(updates, now_ms())
@@ -109,10 +122,12 @@ class Arrivals:
         inbound = [each for each in placed if each.address]
         receipts = [each for each in updates if isinstance(each, ProviderReceipt)]
         carried = dict(headers or {})
-        records, messages = self._inbound_records(inbound) if inbound else ([], [])
+        records, messages, news = self._inbound_records(inbound) if inbound else ([], [], [])
         records += [status_record(each, self._acceptor.status_partitions, carried) for each in receipts]
         if records or messages:
             self._append(records, messages, carried)
+        self._news.settle(news)
+        self._people.told_of(each.subject for each in news)
         for each in (each for each in placed if not each.address):
             metrics.PROVIDER_UPDATES.of(each.channel, "passed_over").add()
         kinds = [(each.channel, "message") for each in inbound] + [(each.channel, "receipt") for each in receipts]
@@ -130,27 +145,31 @@ class Arrivals:
                 raise Permanent("message_too_large")
             self._acceptor.append(records)
 
-    def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message]]:
-        """What must be known besides the messages, and the messages."""
+    def _inbound_records(self, inbound: Sequence[Inbound]) -> tuple[list[NewRecord], list[Message], list[Event]]:
+        """What must be known besides the messages, the messages, and what of the former is news of contacts."""
         known = self._store.owners(_distinct(inbound)) if inbound else {}
         inbound = self._late(inbound, known)
         owners = self._owners(inbound, known)
         inbound = self._by_both_names(inbound, known)
         wrote = _by_time(each for each in inbound if not (each.is_echo or each.is_history))
-        self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
+        changed = renamed(
+            self._store, self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
+        )
         arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
         founded = self._places.place(arrivals)
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
-        opt_out(self._store, arrivals)
+        changed += opt_out(self._store, arrivals)
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}
         if raw:
             self._store.put_raw(raw)
         messages = self._messages([each for each in arrivals if not each.repeat])
-        return [conversation_record(each, self._acceptor.event_partitions) for each in founded], messages
+        news = self._news.of(changed, self._people.newcomers(owners.values()))
+        records = [conversation_record(each, self._acceptor.event_partitions) for each in founded]
+        return [*map(encode, news), *records], messages, news
 
     def _look_at_edits(self, changed: Sequence[Arrival]) -> None:
         """Which message each edits. One that changes nothing is no news."""
