@@ -48,7 +48,7 @@ class People:
         self._store = store
         self.channels = channels
         self._users: dict[str, User] = {}
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
 
     def parse_address(self, text: str) -> Address:
         """(channel, address) of a `channel:address`, in the channel's one way of writing. ValueError says what is wrong."""
@@ -114,7 +114,7 @@ class People:
 
     def newcomers(self, user_ids: Iterable[str]) -> list[User]:
         """Those of these contacts of whom readers are to be told that they are new, as far as this process knows."""
-        asked = set(user_ids) - self._told
+        asked = set(user_ids) - self._announced
         since = self.clock() - NEW_MS
         found = self.users(asked) if asked else {}
         new = [each for each in found.values() if each.kind is UserKind.CONTACT and each.created_at > since]
@@ -123,9 +123,9 @@ class People:
 
     def told_of(self, user_ids: Iterable[str]) -> None:
         """Readers know that these are there."""
-        if len(self._told) > KEPT_USERS:
-            self._told = set()
-        self._told = self._told.union(user_ids)
+        if len(self._announced) > KEPT_USERS:
+            self._announced = set()
+        self._announced = self._announced.union(user_ids)
 
     def look_again(self, user_ids: Iterable[str]) -> None:
         """These were changed: what is known of them is what the store has now."""

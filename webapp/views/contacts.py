@@ -58,7 +58,7 @@ def put_contact(body: NewContact) -> Response:
     except NoSuch:
         raise Conflict("address_taken", "this address belongs to a user who logs in") from None
     people.look_again([contact_id])
-    return answer(shape(_told(contact)), 200 if known else 201)
+    return answer(shape(_announced(contact)), 200 if known else 201)
 
 
 @api.get("/v1/contacts/<contact_id>", responses={"200": ContactOut})
@@ -74,14 +74,14 @@ def change_contact(path: ContactPath, body: ContactChange) -> Response:
     """Change what the team calls them and keeps about them."""
     contact = _book().change(path.contact_id, body.given, caller().user_id, now_ms())
     gateway().people.look_again([path.contact_id])
-    return answer(shape(_told(contact)))
+    return answer(shape(_announced(contact)))
 
 
 @api.put("/v1/contacts/<contact_id>/consents/<channel>", responses={"200": ContactOut})
 @checked
 def set_consent(path: ConsentPath, body: ConsentIn) -> Response:
     """Say for a contact whether they want broadcasts on a channel, until they say otherwise."""
-    return answer(shape(_told(_book().consent(path.contact_id, path.channel, body.state, caller().user_id))))
+    return answer(shape(_announced(_book().consent(path.contact_id, path.channel, body.state, caller().user_id))))
 
 
 def _place(address: str) -> Address:
@@ -91,7 +91,7 @@ def _place(address: str) -> Address:
         raise Problem(422, "bad_address", str(error), "address") from None
 
 
-def _told(contact: Contact) -> Contact:
+def _announced(contact: Contact) -> Contact:
     """Readers hear of what is untold of it. What cannot be told now is told when the request is made again."""
     here, name = gateway(), contact.user.user_id
     made = here.people.newcomers([name])

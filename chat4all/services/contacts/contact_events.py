@@ -57,17 +57,17 @@ class ContactNews:
 
     def of(self, changed: Iterable[str] = (), made: Iterable[User] = ()) -> list[Event]:
         """That these were made, and what is untold of these that were changed."""
-        told = [contact_event(each, Profile(each.user_id), CREATED, self._partitions) for each in made]
+        events = [contact_event(each, Profile(each.user_id), CREATED, self._partitions) for each in made]
         ids = list(dict.fromkeys(changed))
         if ids:
             users, profiles = self._store.users(ids), self._store.profiles(ids)
             untold = [(users[each], profiles[each]) for each in ids if each in users]
-            told += [contact_event(user, kept, what, self._partitions) for user, kept in untold for what in kept.unsaid]
-        return told
+            events += [contact_event(user, kept, what, self._partitions) for user, kept in untold for what in kept.unsaid]
+        return events
 
-    def settle(self, told: Iterable[Event]) -> None:
+    def settle(self, events: Iterable[Event]) -> None:
         """Readers were told of these."""
-        for user_id, version in {(each.subject, each.rank) for each in told if each.rank}:
+        for user_id, version in {(each.subject, each.rank) for each in events if each.rank}:
             self._store.change_profile(user_id, partial(_said, version))
 
     def tell(self, log: EventLog, user_ids: Sequence[str], timeout_s: float, made: Iterable[User] = ()) -> None:
