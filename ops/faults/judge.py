@@ -23,10 +23,10 @@ class Fault(Struct, frozen=True):
     `resends`: second sends may reach people, on channels without a handle. `recovery_s`: the promise, counted from the
     last hit; `backlog`: plus what it takes to work off what had gathered. `env`: settings of the run. `small`: this folder
     of the data gets a small disk of its own. `stacks`: where it can be made. `tail_s`: load after it.
-    `arrive_s`: how long all may take to come after the load. `short`: runs in CI. `cut_calls`: calls of unknown outcome are so
-    many, and receipts so late, that second sends come on every channel, and several of one key; each is counted all the same.
-    `per_second`: messages, where it is not the usual load. `prepare`: what is done before the load begins. In values of `env`
-    `{simulator}` and `{gateway}` stand for where these are.
+    `arrive_s`: how long all may take to come after the load. `short`: runs in CI. `long`: runs where it is named only.
+    `cut_calls`: calls of unknown outcome are so many, and receipts so late, that second sends come on every channel, and
+    several of one key; each is counted all the same. `per_second`: messages, where it is not the usual load.
+    `prepare`: what is done before the load begins. In values of `env` `{simulator}` and `{gateway}` stand for where these are.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Fault(Struct, frozen=True):
     tail_s: float = 5.0
     arrive_s: float = 120.0
     short: bool = False
+    long: bool = False
     cut_calls: bool = False
     per_second: float | None = None
     prepare: Callable[[Course], Any] | None = None

@@ -60,6 +60,14 @@ _ROWS = (
         env=webhooks.SCALED,
         per_second=webhooks.PER_SECOND,
     ),
+    Fault(
+        "endpoint-away",
+        "an endpoint away for an hour",
+        webhooks.endpoint_away,
+        env={"CHAT4ALL_TOKEN_S": "86400"},
+        long=True,
+        per_second=webhooks.SLOWLY,
+    ),
     Fault("slow-clients", "2,790 slow clients in nine ways", slow.clients, env=MANY_LOGINS, stacks=EMBEDDED),
     Fault(
         "account-changes",
@@ -80,9 +88,9 @@ class UnknownFault(Exception):
 
 
 def chosen(name: str = "", short: bool = False) -> list[Fault]:
-    """The faults to run: those named, with commas between, or the short ones, or all. UnknownFault for a wrong name."""
+    """The faults to run: those named with commas between, the short ones, or all but long ones. UnknownFault: a wrong name."""
     if not name:
-        return [each for each in _ROWS if each.short or not short]
+        return [each for each in _ROWS if each.short or not (short or each.long)]
     found = []
     for each in name.split(","):
         if each not in FAULTS:

@@ -23,22 +23,43 @@ KILLS = 20
 KILLED = ("endpoint", "worker-channels", "worker-pipeline", "bridge")
 AWAY_S = (0.5, 2.0, 8.0)
 ALL_S = 120.0
+# Away for so long on the schedule as it is, while little happens: SECONDS for another time.
+HOUR_S = 3600
+SLOWLY = 1.0
+# One that is down is asked every six minutes at least, and then there is an hour to tell.
+BACK_S = 900.0
 
 
 def webhooks(run: Course) -> None:
     """An endpoint, told one by one and in batches, workers and bridge are killed in turn, while another answers nothing."""
+    told, before = _begun(run, TOLD, BATCHED, HANGS)
+    for number in range(int(os.environ.get("KILLS", KILLS))):
+        run.go(run.random.uniform(1.0, 3.0))
+        _kill(run, told, number)
+    run.later.append(lambda: _judge(run, told, before, ALL_S))
+
+
+def endpoint_away(run: Course) -> None:
+    """An endpoint, told one by one and in batches, is away for an hour; times are what they are for everybody."""
+    told, before = _begun(run, TOLD, BATCHED)
+    run.hit()
+    told.kill()
+    run.go(float(os.environ.get("SECONDS", HOUR_S)))
+    told.start()
+    run.hit()
+    run.later.append(lambda: _judge(run, told, before, BACK_S))
+
+
+def _begun(run: Course, *paths: str) -> tuple[Endpoint, set[str]]:
+    """An endpoint that is told under these paths; the messages that it need not hear of."""
     told = run.stack.beside.enter_context(endpoint(run.system.settings.data / "endpoint"))
-    for path in (TOLD, BATCHED, HANGS):
+    for path in paths:
         body = {"url": told.url(path), "batch": BATCH if path == BATCHED else 1}
         made = run.crowd.operator.call("POST", "/v1/webhooks", body, expect=(201,))
         told.trusts(path, made["secret"])
     run.go(WARM_S)
     # What was said before may have been published before there was an endpoint.
-    before = {each.message_id for each in run.load.accepted}
-    for number in range(int(os.environ.get("KILLS", KILLS))):
-        run.go(run.random.uniform(1.0, 3.0))
-        _kill(run, told, number)
-    run.later.append(lambda: _judge(run, told, before))
+    return told, {each.message_id for each in run.load.accepted}
 
 
 def _kill(run: Course, told: Endpoint, number: int) -> None:
@@ -55,7 +76,7 @@ def _kill(run: Course, told: Endpoint, number: int) -> None:
     run.hit()
 
 
-def _judge(run: Course, told: Endpoint, before: set[str]) -> None:
+def _judge(run: Course, told: Endpoint, before: set[str], patience_s: float) -> None:
     """Once all has settled: what it was told of all that was accepted since it was made."""
     base = run.outcome.history()
     asked = replace(base, accepted=[each for each in base.accepted if each.message_id not in before])
@@ -64,7 +85,7 @@ def _judge(run: Course, told: Endpoint, before: set[str]) -> None:
         return not _wrong(told, asked)
 
     try:
-        wait_until("the endpoint was told everything", all_told, ALL_S, 2.0)
+        wait_until("the endpoint was told everything", all_told, patience_s, 2.0)
     except TimeoutError:
         run.wrong += _wrong(told, asked)
     for path in (TOLD, BATCHED):
