@@ -1,6 +1,7 @@
 """The stream server: `python -m bridges.stream`. gRPC and Server-Sent Events from one consumer of chat-events."""
 
 import asyncio
+import secrets
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,13 @@ from bridges.streaming.history import HistoryReader
 from bridges.streaming.hub import Hub, Limits
 from bridges.streaming.reflection import AuthenticatedReflection
 from bridges.streaming.sessions import Sessions
+from bridges.streaming.signal_feed import SignalFeed
 from bridges.streaming.sse import EventsPage
 from bridges.streaming.times import TIMES, Times
 from chat4all.model.cors import origins
 from chat4all.model.failures import Failure, Mismatch
-from chat4all.model.records import EVENTS, INCOMING
+from chat4all.model.presence import Readers
+from chat4all.model.records import EVENTS, INCOMING, SIGNALS
 from chat4all.ports import EventLog, MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.accounts.live import LiveChannels
@@ -99,7 +102,11 @@ class StreamServer:
         self._feed.start()
         await self._until_open()
         reader = HistoryReader(self._store, len(beginning.ends), self._times.slack_ms)
-        sessions = Sessions(self._hub, reader, self._pool, Backlog(self._log))
+        readers = Readers(secrets.token_hex(8))
+        signals = SignalFeed(self._log, self._store, self._hub, self._feed, readers, self._times.presence_s)
+        self._let_go.push_async_callback(signals.stop)
+        await signals.start()
+        sessions = Sessions(self._hub, reader, self._pool, Backlog(self._log), readers)
         acceptor = await loop.run_in_executor(self._pool, self._acceptor)
         may_ask = origins(self._settings.cors_origins)
         await self._serve_http(
@@ -158,7 +165,7 @@ class StreamServer:
 
 def check_topics(log: EventLog, store: MessageStore) -> str:
     """The identity of chat-incoming, which cursors carry. Mismatch when log and store do not belong together."""
-    for name in (INCOMING, EVENTS):
+    for name in (INCOMING, EVENTS, SIGNALS):
         found = log.topic(name)
         kept = store.keep_topic(found)
         if kept != found:

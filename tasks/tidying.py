@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary
-from chat4all.model.records import EVENTS, INCOMING, TOPICS, Range
+from chat4all.model.records import EVENTS, INCOMING, SIGNALS, SIGNALS_KEPT_MS, TOPICS, Range
 from chat4all.ports import Expired
 from chat4all.ports.progress import undone
 from chat4all.telemetry import logs, metrics
@@ -25,7 +25,8 @@ def tidy(opened: Parts, now: int) -> Expired:
     """Forget what is too old at `now` (ms UTC). While records wait to be worked on, time stands still at the oldest of them."""
     done = {topic: done_before(opened, topic, now) for topic in TOPICS}
     for topic in TOPICS:
-        opened.log.trim(topic, min(done[topic], now - opened.settings.log_retention_h * 3_600_000))
+        kept_ms = SIGNALS_KEPT_MS if topic == SIGNALS else opened.settings.log_retention_h * 3_600_000
+        opened.log.trim(topic, min(done[topic], now - kept_ms))
     expired = opened.store.expire(done[INCOMING])
     for kind, count in expired.rows.items():
         metrics.ROWS_EXPIRED.of(kind).add(count)
@@ -38,7 +39,7 @@ def tidy(opened: Parts, now: int) -> Expired:
 
 def done_before(opened: Parts, topic: str, before_ms: int) -> int:
     """The time up to which a topic may be forgotten: never what no stage has worked on, however old it is."""
-    if topic == EVENTS:
+    if topic in (EVENTS, SIGNALS):
         return before_ms
     progress = opened.store.progress(topic)
     waiting = []

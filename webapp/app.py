@@ -20,6 +20,8 @@ from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.passing import Passing
+from chat4all.services.presence import Watch
 from chat4all.services.wake import CeleryWaker, sender
 from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.services.webhooks.forwarding import Forwarding
@@ -50,6 +52,7 @@ from webapp.views import (
     health,
     messages,
     objects,
+    presence,
     reports,
     saved_replies,
     search,
@@ -116,7 +119,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    for each in (search.api, reports.api):
+    for each in (search.api, reports.api, presence.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app
@@ -159,6 +162,8 @@ def open_gateway(
         file_waits=Waits(settings.gateway_threads // FILE_SHARE, FILE_WAIT_S),
         search_waits=Waits(settings.gateway_threads // SEARCH_SHARE, SEARCH_S),
         cadence=Cadence(),
+        passing=Passing(log),
+        presence=Watch(log),
         search=index,
     )
 

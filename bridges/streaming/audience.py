@@ -28,7 +28,7 @@ class Memberships:
         return {event.conversation_id for event in events if self._is_stale(event, now_ms)}
 
     def _is_stale(self, event: Event, now_ms: int) -> bool:
-        if event.user or event.kind in TEAM_ONLY:
+        if event.user or event.kind in TEAM_ONLY or not event.conversation_id:
             return False
         membership, loaded_at = self._known.get(event.conversation_id, (None, 0))
         if membership is None or event.kind == "conversation":
@@ -62,6 +62,8 @@ class Memberships:
         if event.kind == "message":
             return readers(membership, event.version)
         present = membership.now()
+        if event.kind == "typing":
+            return [each for each in present if each != event.subject] if membership.has(event.subject) else ()
         if event.kind != "conversation":
             # How far somebody has read who answers without being a member is no member's business.
             return present if event.kind != "position" or membership.knows(event.subject) else ()

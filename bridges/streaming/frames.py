@@ -39,7 +39,7 @@ class Frame(Struct):
     def _advance(self, event: Event) -> None:
         if event.seq >= 0:
             self.cursor.reach(event.partition, event.seq)
-        if self.with_time:
+        if self.with_time and not event.is_passing:
             self.cursor.tell(event.partition, event.at)
         if self.cursor.events and event.offset >= 0:
             self.cursor.events[event.partition] = event.offset + 1

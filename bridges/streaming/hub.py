@@ -12,6 +12,9 @@ from msgspec import Struct
 from chat4all.model.event_states import States
 from chat4all.model.events import Event
 
+# Who has more than this before them is not told what is worth something for seconds.
+PASSING_BEHIND = 100
+
 
 class Limits(Struct, frozen=True):
     """What may wait for one subscriber."""
@@ -49,6 +52,8 @@ class Subscription:
         if self.is_cut:
             return
         if event.seq >= 0 and event.seq <= self._floor.get(event.partition, -1):
+            return
+        if event.is_passing and len(self._waiting) >= PASSING_BEHIND:
             return
         if not self._has_room(event) and not self._is_live:
             self._spill()
@@ -115,6 +120,11 @@ class Hub:
     def subscribers(self) -> int:
         """How many subscriptions there are."""
         return sum(map(len, self._by_user.values()))
+
+    @property
+    def users(self) -> set[str]:
+        """Who has a subscription of their own."""
+        return {each for each in self._by_user if each is not None}
 
     def subscribe(self, user: str | None, floor: Mapping[int, int], wake: Callable[[], None]) -> Subscription:
         """Begin to listen, from what is dispatched next on. The subscription's horizon is what was dispatched so far.

@@ -1,9 +1,10 @@
 """One reader's stream, over gRPC or SSE: history up to the horizon, live events above it, and what changed meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
+from time import monotonic
 
 from bridges.streaming.backlog import Backlog
 from bridges.streaming.cursor import Cursor
@@ -12,7 +13,10 @@ from bridges.streaming.history import HistoryReader, must_reload, reload_event
 from bridges.streaming.hub import Hub, Subscription
 from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.clock import now_ms
+from chat4all.model.conversations import UserKind
 from chat4all.model.events import Event
+from chat4all.model.passing import is_late
+from chat4all.model.presence import Readers
 from chat4all.telemetry import metrics, tracing
 
 
@@ -38,11 +42,14 @@ class NotAllowed(Exception):
 class Sessions:
     """Makes the streams of this process. Used on the loop; store and log are read on `pool`."""
 
-    def __init__(self, hub: Hub, history: HistoryReader, pool: Executor, backlog: Backlog | None = None) -> None:
+    def __init__(
+        self, hub: Hub, history: HistoryReader, pool: Executor, backlog: Backlog | None = None, readers: Readers | None = None
+    ) -> None:
         self._hub = hub
         self._history = history
         self._pool = pool
         self._backlog = backlog
+        self._readers = readers or Readers("")
         self._bells: set[asyncio.Event] = set()
         self._is_closing = False
 
@@ -61,32 +68,36 @@ class Sessions:
             raise NotAllowed("a stream of all conversations needs scope manage")
         if (cursor.at or cursor.positions) and everything != bool(cursor.events):
             raise ValueError("the cursor belongs to another kind of stream")
-        return self.follow_all(cursor) if everything else self.follow(caller.user_id, cursor)
+        who = caller.user_id if caller.kind is UserKind.PERSON else ""
+        return self.follow_all(cursor, who) if everything else self.follow(caller.user_id, cursor, who)
 
-    async def follow(self, user: str, cursor: Cursor) -> AsyncGenerator[Frame]:
+    async def follow(self, user: str, cursor: Cursor, who: str = "") -> AsyncGenerator[Frame]:
         """What `user` may see from `cursor` on. Each step must be sent, or at least asked for, before the next is taken.
 
-        An empty frame says that the reader has caught up. CutOff, Closing, or a failure of the store end the stream.
+        `who`: the person who is there meanwhile, if it is one. An empty frame says that the reader has caught up. CutOff,
+        Closing, or a failure of the store end the stream.
         """
         bell = asyncio.Event()
         subscription = self._hub.subscribe(user, cursor.positions, bell.set)
-        async with aclosing(self._serve(subscription, cursor, bell, self._catch_up(subscription, cursor))) as frames:
+        async with aclosing(self._serve(subscription, cursor, bell, self._catch_up(subscription, cursor), who)) as frames:
             async for frame in frames:
                 yield frame
 
-    async def follow_all(self, cursor: Cursor) -> AsyncGenerator[Frame]:
+    async def follow_all(self, cursor: Cursor, who: str = "") -> AsyncGenerator[Frame]:
         """The same of every conversation, from the log: an empty cursor begins now. For who may read everything."""
         bell = asyncio.Event()
         subscription = self._hub.subscribe(None, cursor.positions, bell.set)
         history = self._catch_up_all(subscription, cursor, dict(self._hub.events))
-        async with aclosing(self._serve(subscription, cursor, bell, history)) as frames:
+        async with aclosing(self._serve(subscription, cursor, bell, history, who)) as frames:
             async for frame in frames:
                 yield frame
 
     async def _serve(
-        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, history: AsyncGenerator[Frame]
+        self, subscription: Subscription, cursor: Cursor, bell: asyncio.Event, history: AsyncGenerator[Frame], who: str
     ) -> AsyncGenerator[Frame]:
         self._bells.add(bell)
+        if who:
+            self._readers.opened(who)
         try:
             async with aclosing(history) as frames:
                 async for frame in frames:
@@ -97,12 +108,14 @@ class Sessions:
                 bell.clear()
                 while events := subscription.take():
                     # What waited may have been overtaken by what the store said.
-                    yield Frame([each for each in events if self._hub.states.are_news(each)], cursor, with_time=True)
+                    yield Frame(self._news(events), cursor, with_time=True)
                     self._check(subscription)
                 await bell.wait()
         finally:
             self._hub.unsubscribe(subscription)
             self._bells.discard(bell)
+            if who:
+                self._readers.closed(who, monotonic(), now_ms())
 
     async def _catch_up(self, subscription: Subscription, cursor: Cursor) -> AsyncGenerator[Frame]:
         """Messages up to the horizon, then what was learned since; again for what the buffer had to let go of meanwhile."""
@@ -118,7 +131,7 @@ class Sessions:
             for partition, seq in subscription.horizon.items():
                 cursor.reach(partition, seq)
             while events := subscription.take():
-                yield Frame([each for each in events if self._hub.states.are_news(each)], cursor)
+                yield Frame(self._news(events), cursor)
             async for events in self._steps(self._history.changes(user, cursor, subscription.names)):
                 for each in events:
                     self._hub.states.hear(each)
@@ -148,6 +161,11 @@ class Sessions:
         following: Callable[[], list[Event] | None] = lambda: next(blocking, None)  # noqa: E731
         while (events := await loop.run_in_executor(self._pool, following)) is not None:
             yield events
+
+    def _news(self, events: Iterable[Event]) -> list[Event]:
+        """Those that nobody has overtaken, and that are not too late."""
+        now = now_ms()
+        return [each for each in events if self._hub.states.are_news(each) and not is_late(each, now)]
 
     def _check(self, subscription: Subscription) -> None:
         if subscription.is_cut:

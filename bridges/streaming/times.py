@@ -19,6 +19,8 @@ class Times(Struct, frozen=True):
     # How often it is asked which logins have ended, and how long nobody may know before nobody is trusted.
     revocations_s: float = EVERY_S
     blind_s: float = BLIND_S
+    # How soon it is said who came or went.
+    presence_s: float = 1.0
 
 
 TIMES = Times()

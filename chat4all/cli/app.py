@@ -21,6 +21,7 @@ from chat4all.cli import (
     listening,
     operator,
     people,
+    presence,
     processes,
     reports,
     saved_replies,
@@ -53,7 +54,7 @@ def _join(part: typer.Typer) -> None:
 
 
 _TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
-for _room in (search, people, contents, access, files, *_TEAM, listening, operator, doctor, processes):
+for _room in (search, people, presence, contents, access, files, *_TEAM, listening, operator, doctor, processes):
     _join(_room.app)
 
 

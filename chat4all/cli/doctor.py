@@ -23,7 +23,7 @@ from chat4all.cli.channels import webhook_url
 from chat4all.cli.printing import say_json
 from chat4all.cli.running import beside_running
 from chat4all.model.failures import Failure, Temporary
-from chat4all.model.records import TOPICS
+from chat4all.model.records import EVENTS, SIGNALS, TOPICS
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.settings import Settings, SettingsError, sources, unknown
 from chat4all.telemetry.exporter import targets, targets_folder
@@ -93,7 +93,9 @@ def _topics(settings: Settings, log: EventLog, store: MessageStore) -> Iterator[
                 raise ValueError(f"the store was filled from another topic of this name ({kept.identity})")
             ends, progress = log.ends(name), store.progress(name)
             behind = sum(end - 1 - (progress[each].done if each in progress else -1) for each, (_, end) in ends.items())
-            return f"{topic.partitions} partitions" + ("" if name == "chat-events" else f", {behind} records to be worked on")
+            return f"{topic.partitions} partitions" + (
+                "" if name in (EVENTS, SIGNALS) else f", {behind} records to be worked on"
+            )
 
         yield _look(f"topic {name}", see, "start the service once to make it; never change partitions of a topic in use")
 

@@ -78,15 +78,19 @@ def _news(event: pb.Event, kind: str | None) -> str:
             return handling_words(event.handling)
         case "rejected":
             return f"{event.rejected.message_id} rejected: {event.rejected.reason}"
-        case "contact" | "webhook":
+        case "contact" | "presence" | "webhook" | "typing":
             return _about(event)
     return f"members changed (version {event.conversation.members_version})"
 
 
 def _about(event: pb.Event) -> str:
-    """What became of something that is in no conversation."""
+    """What became of somebody, or of an endpoint."""
     if event.HasField("contact"):
         return f"{event.contact.contact_id} {printable(event.contact.display_name or '-')}: {event.contact.change}"
+    if event.HasField("typing"):
+        return f"{printable(event.typing.user_id)} types"
+    if event.HasField("presence"):
+        return f"{printable(event.presence.user_id)} {'is there' if event.presence.online else 'has gone'}"
     return f"webhook {event.webhook.webhook_id}: {event.webhook.change} {event.webhook.reason}".rstrip()
 
 

@@ -14,13 +14,24 @@ from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait
 from chat4all.client.contact_calls import ContactCalls
 from chat4all.client.content_calls import ContentCalls
 from chat4all.client.inbox_calls import InboxCalls
+from chat4all.client.presence_calls import PresenceCalls
 from chat4all.client.search_calls import SearchCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 from chat4all.client.webhook_calls import WebhookCalls
 
 
-class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCalls, InboxCalls, WebhookCalls, SearchCalls):
+class Client(
+    AccessCalls,
+    AccountCalls,
+    BroadcastCalls,
+    ContactCalls,
+    ContentCalls,
+    InboxCalls,
+    WebhookCalls,
+    SearchCalls,
+    PresenceCalls,
+):
     """One account on one server.
 
     base_url: the gateway's; stream_target: host:port of the gRPC server, or https://host[:port] where TLS stands in front.
@@ -157,10 +168,6 @@ class Client(AccessCalls, AccountCalls, BroadcastCalls, ContactCalls, ContentCal
         """Say that this account has read everything up to this seq. `tell`: people on channels see it too, where they can."""
         body = {"up_to": up_to} | ({"tell": True} if tell else {})
         self._http.call("POST", f"/v1/conversations/{conversation_id}/read", body)
-
-    def typing(self, conversation_id: str) -> None:
-        """Show people on channels that this account types. For some seconds; nobody promises that they see it."""
-        self._http.call("POST", f"/v1/conversations/{conversation_id}/typing")
 
     # Files.
 

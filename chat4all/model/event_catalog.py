@@ -109,6 +109,18 @@ CATALOG = (
         "An endpoint is told nothing more: by hand, because it answered 410, or because nothing succeeded for five days. Your "
         "other endpoints are told. Streams tell it to those of all conversations alone",
     ),
+    EventType(
+        "typing.updated",
+        "typing",
+        "Somebody types: a member, which members are told; or who answers without being one, which streams tell to those of "
+        "all conversations alone. Told at once or never: not kept, not repeated. Endpoints that name this type hear of it",
+    ),
+    EventType(
+        "presence.updated",
+        "presence",
+        "Somebody came or went: who shares a conversation with them is told. Told at once or never: ask for what is true now. "
+        "Endpoints that name this type hear of it",
+    ),
 )
 BY_NAME = {each.name: each for each in CATALOG}
 
@@ -196,6 +208,16 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("webhook_id", "id", "The endpoint"),
         Field("change", "string", "disabled; test, in what `POST …/test` sends"),
         Field("reason", "string", "gone, failing, by_hand; else empty"),
+    ),
+    "typing": (
+        _CONVERSATION,
+        Field("user_id", "string", "Who types"),
+        Field("until", "time", "When it is over, if nothing more is said of it"),
+    ),
+    "presence": (
+        Field("user_id", "string", "Who came or went"),
+        Field("online", "flag", "Whether a stream of theirs is open, or was less than 30 s ago"),
+        Field("last_seen", "time", "Of who is not online: when their last stream ended", always=False),
     ),
 }
 

@@ -16,6 +16,7 @@ from chat4all.model.ids import (
     state_event_id,
     webhook_event_id,
 )
+from chat4all.model.passing import presence_event, typing_event
 from chat4all.model.records import Record
 from chat4all.v1 import chat_pb2 as pb
 
@@ -184,11 +185,18 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
             subject=ENDPOINT,
         ),
     ),
+    "typing.updated": (typing_event(CONVERSATION, SHOP, AT + 51_000, 6),),
+    "presence.updated": (
+        presence_event(SHOP, AT + 52_000, online=True),
+        presence_event(SHOP, AT + 53_000, online=False, last_seen=AT + 53_000),
+    ),
 }
 
 
 def as_read(event: Event) -> Event:
-    """An event as it is read back from the log, at a place there."""
+    """An event as it is read back from the log, at a place there. Who is there is in no log: each process finds that out."""
+    if event.kind == "presence":
+        return event
     new = encode(event)
     return decode(Record(new.topic, new.partition, 7, new.key, new.value, new.headers, event.learned_at))
 

@@ -1,5 +1,6 @@
 """Events as JSON, with the names of the REST API: RFC 3339 times, numbers as numbers, payloads as they were sent."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from chat4all.model.content_proto import payload_of
 from chat4all.model.event_types import envelope_id, type_of
 from chat4all.v1 import chat_pb2 as pb
 
+TIME = "_ms"
 _FOR_MESSAGES = (
     "text",
     "file",
@@ -34,26 +36,24 @@ def data_of(event: pb.Event) -> dict[str, Any]:
     kind = event.WhichOneof("kind")
     if not kind:
         return {}
-    body = getattr(event, kind)
-    match kind:
-        case "message" | "note":
-            return _message(body)
-        case "handling":
-            return _handling(body)
-        case "contact":
-            return _contact(body)
-    return _plain(body)
+    return _SHOWN.get(kind, _plain)(getattr(event, kind))
 
 
 def _plain(body: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Field by field. A time, which ends with _ms in the protocol, is left out where there is none."""
     names = [field.name for field in body.DESCRIPTOR.fields if field.name not in without]
-    values = {name: getattr(body, name) for name in names}
-    return {name: value if isinstance(value, (str, int)) else list(value) for name, value in values.items()}
+    values = [(name, getattr(body, name)) for name in names]
+    return dict(_shown(name, value) for name, value in values if value or not name.endswith(TIME))
+
+
+def _shown(name: str, value: Any) -> tuple[str, Any]:
+    if name.endswith(TIME):
+        return name.removesuffix(TIME), rfc3339(value)
+    return name, value if isinstance(value, (str, int)) else list(value)
 
 
 def _handling(body: pb.HandlingEvent) -> dict[str, Any]:
-    until = {"snoozed_until": rfc3339(body.snoozed_until_ms)} if body.snoozed_until_ms else {}
-    return {**_plain(body, ("snoozed_until_ms", "version")), **until, "handling_version": body.version}
+    return {**_plain(body, ("version",)), "handling_version": body.version}
 
 
 def _contact(body: pb.ContactEvent) -> dict[str, Any]:
@@ -83,3 +83,12 @@ def _pointers(body: pb.MessageEvent) -> dict[str, Any]:
         pointers["origin"] = {name: value for name, value in _plain(body.origin, ("provider_at_ms",)).items() if value}
         pointers["origin"]["provider_at"] = rfc3339(body.origin.provider_at_ms)
     return {name: value for name, value in pointers.items() if value}
+
+
+# The kinds of which there is more to say than their fields one by one.
+_SHOWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "message": _message,
+    "note": _message,
+    "handling": _handling,
+    "contact": _contact,
+}

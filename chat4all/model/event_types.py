@@ -15,6 +15,8 @@ _PLAIN = {
     "state": "delivery.updated",
     "position": "position.updated",
     "handling": "conversation.updated",
+    "typing": "typing.updated",
+    "presence": "presence.updated",
 }
 # Nobody asks for it by name: it goes to the endpoint that is tested.
 TEST = "webhook.test"

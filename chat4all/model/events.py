@@ -10,6 +10,7 @@ from chat4all.model.records import (
     EVENTS,
     FORWARDED_VERSION,
     MESSAGE_HEADER,
+    SIGNALS,
     TEAM_VERSION,
     TRACE_HEADER,
     VERSION_HEADER,
@@ -30,11 +31,14 @@ SUBJECT_HEADERS = {
     "webhook": "webhook",
     "contact": "contact",
     "provider": "provider",
+    "typing": "typing",
 }
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
 TEAM_ONLY = frozenset({"handling", "note", "contact"})
+# In a topic of their own, or in none: no cursor counts them, and who is late is not told.
+PASSING = frozenset({"typing", "presence"})
 # What a provider sent, as it was: told to endpoints that ask for it, never by streams. Its body is no chat.v1.Event.
 FORWARDED = "provider"
 
@@ -49,6 +53,7 @@ class Event(Struct):
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
     of a webhook or a contact its id: they have no conversation. `rank` and `further`: how far that has come.
+    `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.
@@ -87,6 +92,11 @@ class Event(Struct):
         return self.kind in KEPT
 
     @property
+    def is_passing(self) -> bool:
+        """Whether it is worth something for seconds only."""
+        return self.kind in PASSING
+
+    @property
     def learned_at(self) -> int:
         """When what it tells was learned, ms UTC. Parses the body."""
         return pb.Event.FromString(self.body).at_ms
@@ -102,7 +112,8 @@ def encode(event: Event) -> NewRecord:
     headers = {"kind": event.kind, "conversation": event.conversation_id, **_details(event)}
     if event.trace:
         headers |= {TRACE_HEADER: event.trace, MESSAGE_HEADER: event.message_id}
-    return NewRecord(EVENTS, event.partition, event.conversation_id, event.body, headers | _version(event.kind))
+    topic = SIGNALS if event.is_passing else EVENTS
+    return NewRecord(topic, event.partition, event.conversation_id, event.body, headers | _version(event.kind))
 
 
 def _version(kind: str) -> dict[str, str]:
@@ -115,8 +126,6 @@ def _details(event: Event) -> dict[str, str]:
     match event.kind:
         case "message" | "note":
             return {"seq": str(event.seq), "version": str(event.version)}
-        case "state" | "webhook" | "contact" | "provider":
-            return {SUBJECT_HEADERS[event.kind]: event.subject, "rank": str(event.rank)}
         case "position":
             return {"member": event.subject, "rank": str(event.rank), "further": str(event.further)}
         case "conversation":
@@ -125,12 +134,19 @@ def _details(event: Event) -> dict[str, str]:
             return {"rank": str(event.rank)}
         case "rejected":
             return {"user": event.user, "rejected": event.subject}
+        case kind if kind in SUBJECT_HEADERS:
+            return {SUBJECT_HEADERS[kind]: event.subject, "rank": str(event.rank)}
     raise ValueError(f"a {event.kind} event is in no record")
 
 
 def kind_of(record: Record) -> str:
     """The kind of the event in a chat-events record, for who passes over most of them."""
     return record.headers.get("kind", "")
+
+
+def of_kind(kind: str) -> dict[str, str]:
+    """The headers of a record of a kind that is no event: what a process says to others beside events."""
+    return {"kind": kind, **VERSIONED}
 
 
 def decode(record: Record) -> Event:
@@ -155,7 +171,7 @@ def decode(record: Record) -> Event:
         trace=headers.get(TRACE_HEADER, ""),
         message_id=headers.get(MESSAGE_HEADER, ""),
         at=record.at,
-        offset=record.offset,
+        offset=record.offset if record.topic == EVENTS else -1,
     )
 
 

@@ -179,6 +179,16 @@ def contact_event_id(contact_id: str, version: int, change: str) -> str:
     return f"contact:{contact_id}:{version}:{change}"
 
 
+def typing_event_id(conversation_id: str, user_id: str, at_ms: int) -> str:
+    """Somebody typed at this time."""
+    return _named(f"typing:{conversation_id}:{user_id}:{at_ms}")
+
+
+def presence_event_id(user_id: str, online: bool, at_ms: int) -> str:
+    """Somebody came or went at this time, whichever process noticed."""
+    return _named(f"presence:{user_id}:{online:d}:{at_ms}")
+
+
 def public_event_id(conversation_id: str, event_id: str) -> str:
     """The `id` under which streams and webhooks tell an event. No other event has it, whatever ids senders choose.
 

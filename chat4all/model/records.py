@@ -20,7 +20,10 @@ from chat4all.model.slots import rows
 INCOMING = "chat-incoming"
 STATUS = "chat-status"
 EVENTS = "chat-events"
-TOPICS = (INCOMING, STATUS, EVENTS)
+# What is worth something for seconds: who types, who is there. Nothing else waits behind it, and it waits behind nothing.
+SIGNALS = "chat-signals"
+TOPICS = (INCOMING, STATUS, EVENTS, SIGNALS)
+SIGNALS_KEPT_MS = 3_600_000
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.

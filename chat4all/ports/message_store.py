@@ -27,6 +27,7 @@ from chat4all.ports.handling import Handlings
 from chat4all.ports.history import History
 from chat4all.ports.listing import Listing
 from chat4all.ports.modifications import Modifications
+from chat4all.ports.presence import Presences
 from chat4all.ports.progress import ProgressStore
 from chat4all.ports.raw_parts import RawParts
 from chat4all.ports.saved_replies import SavedReplies
@@ -65,6 +66,7 @@ class MessageStore(
     Webhooks,
     Accounts,
     SavedReplies,
+    Presences,
 ):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""
 

@@ -422,6 +422,7 @@ IN_MEMORY = Reading(
 # The stream server. `transport` is grpc or sse.
 
 STREAMS = Reading("chat4all_streams_connected", "Streams that are open now.", "transport", where=(STREAM,))
+USERS_ONLINE = Reading("chat4all_users_online", "Users who have a stream open, here or elsewhere.", where=(STREAM,))
 STREAMS_OPENED = Counter("chat4all_streams_opened_total", "Streams that were opened.", "transport", where=(STREAM,))
 EVENTS_SENT = Counter("chat4all_stream_events_sent_total", "Events written to streams.", "transport", where=(STREAM,))
 CUT_OFF = Counter(

@@ -16,6 +16,7 @@ from storage.message_store.cassandra_files import CassandraFiles
 from storage.message_store.cassandra_handling import CassandraHandlings
 from storage.message_store.cassandra_history import CassandraHistory
 from storage.message_store.cassandra_modifications import CassandraModifications
+from storage.message_store.cassandra_presence import CassandraPresences
 from storage.message_store.cassandra_progress import CassandraProgress
 from storage.message_store.cassandra_raw_parts import CassandraRawParts
 from storage.message_store.cassandra_saved_replies import CassandraSavedReplies
@@ -47,6 +48,7 @@ class CassandraStore(
     CassandraWebhooks,
     CassandraAccounts,
     CassandraSavedReplies,
+    CassandraPresences,
     MessageStore,
 ):
     """The keyspace that `settings.store` names. Connects when it is first needed, and anew after a fork.

@@ -25,6 +25,7 @@ from storage.message_store.sqlite_handling import SQLiteHandlings
 from storage.message_store.sqlite_history import SQLiteHistory
 from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_modifications import SQLiteModifications
+from storage.message_store.sqlite_presence import SQLitePresences
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_raw_parts import SQLiteRawParts
 from storage.message_store.sqlite_saved_replies import SQLiteSavedReplies
@@ -33,7 +34,7 @@ from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 27
+SCHEMA_VERSION = 28
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -57,6 +58,7 @@ class SQLiteStore(
     SQLiteWebhooks,
     SQLiteAccounts,
     SQLiteSavedReplies,
+    SQLitePresences,
     MessageStore,
 ):
     """The file that `settings.store` names, in the data folder. Every method is one transaction."""

@@ -605,3 +605,10 @@ CREATE TABLE IF NOT EXISTS deferred_records (
 CREATE INDEX IF NOT EXISTS deferred_records_due ON deferred_records (kind, due_at, record_id) WHERE is_open = 1;
 CREATE INDEX IF NOT EXISTS deferred_records_by_owner ON deferred_records (owner, kind, due_at, record_id) WHERE is_open = 1;
 CREATE INDEX IF NOT EXISTS deferred_records_ended ON deferred_records (changed_at) WHERE is_open = 0;
+
+-- Since version 28: when users were last there (ms UTC), and whether they wish that nobody knows.
+CREATE TABLE IF NOT EXISTS presences (
+    user_id   TEXT PRIMARY KEY,
+    last_seen INTEGER NOT NULL DEFAULT 0,
+    hidden    INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;

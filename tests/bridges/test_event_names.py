@@ -11,12 +11,13 @@ from chat4all.model.content import Deletion, Edit, Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
 from chat4all.model.event_envelope import envelope
+from chat4all.model.event_examples import as_read
 from chat4all.model.event_json import event_json
 from chat4all.model.event_types import TYPES, event_type
-from chat4all.model.events import Event, decode, encode
+from chat4all.model.events import Event
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
-from chat4all.model.records import Record
+from chat4all.model.passing import presence_event, typing_event
 from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.services.contacts.contact_events import contact_event
@@ -61,6 +62,8 @@ MADE = {
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
     **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, MERGED, CONSENT_CHANGED)},
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),
+    "typing.updated": typing_event(TALK, "alice", 2_000, 2),
+    "presence.updated": presence_event("alice", 2_000, online=True),
 }
 
 
@@ -72,9 +75,7 @@ def test_every_type_is_made() -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_streams_and_webhooks_say_the_same_id_and_type(kind: str) -> None:
     """Over gRPC, as Server-Sent Events and to webhooks, made here or read from the log; all else in its bytes stays."""
-    written = encode(MADE[kind])
-    read = decode(Record(written.topic, written.partition, 3, written.key, written.value, written.headers, 0))
-    for event in (MADE[kind], read):
+    for event in (MADE[kind], as_read(MADE[kind])):
         [grpc] = pb.Events.FromString(Frame([event], Cursor()).encoded()).events
         sse, sent = json.loads(event_json(event.body)), json.loads(envelope(event).body)
         assert event_type(event) == kind

@@ -18,6 +18,8 @@ from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.directory import People
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.passing import Passing
+from chat4all.services.presence import Watch
 from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.settings import Settings
 from webapp.requests.bounds import BOUNDS, Bounds
@@ -31,7 +33,8 @@ class Gateway(Struct, frozen=True):
 
     `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker; `search_waits`:
     how many may search. `search`: None where search is off.
-    `cadence`: how often signals are handed on. `live`: which account each of the `channels` sends from.
+    `cadence`: how often signals are handed on; `passing`: to whom is connected. `presence`: who that is.
+    `live`: which account each of the `channels` sends from.
     `bounds`: how much a request looks at. `clock`: ms UTC, for requests that are repeated.
     """
 
@@ -54,6 +57,8 @@ class Gateway(Struct, frozen=True):
     file_waits: Waits
     search_waits: Waits
     cadence: Cadence
+    passing: Passing
+    presence: Watch
     search: SearchIndex | None
     bounds: Bounds = BOUNDS
     clock: Callable[[], int] = now_ms

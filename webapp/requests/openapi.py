@@ -26,6 +26,8 @@ NAMES = {
     "get /v1/users/me": "getCaller",
     "patch /v1/users/me": "updateCaller",
     "put /v1/users/me/password": "changePassword",
+    "get /v1/presence": "getPresence",
+    "put /v1/users/me/presence": "setPresence",
     "get /v1/users/me/blocks": "listBlocks",
     "put /v1/users/me/blocks/{user_id}": "blockUser",
     "delete /v1/users/me/blocks/{user_id}": "unblockUser",

@@ -12,8 +12,10 @@ from flask_openapi3.blueprint import APIBlueprint
 from chat4all.model.callers import MANAGE
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.conversations import Conversation, ConversationType, Membership
+from chat4all.model.events import encode
 from chat4all.model.handling import Wanted
 from chat4all.model.ids import is_reserved, is_uuid
+from chat4all.model.passing import typing_event
 from chat4all.model.signals import READ, TYPING
 from chat4all.ports.listing import EVERYBODY
 from chat4all.services.acceptance.draft_checks import metadata_fault
@@ -274,11 +276,17 @@ def read(path: ConversationPath, body: ReadIn) -> Response:
 @api.post("/v1/conversations/<conversation_id>/typing", responses={"204": None, **problems(403)})
 @checked
 def typing(path: ConversationPath) -> Response:
-    """Show people on channels that the caller types. Say it again every few seconds; it ends by itself. Nobody promises it."""
-    membership, here = visible(path.conversation_id), gateway()
+    """Show that the caller types: to members, and to people on channels. Say it again every few seconds; it ends by itself.
+
+    Those who answer need not be members; then of those who are connected only who answers is shown it. Nobody promises it.
+    """
+    membership, here, who = visible(path.conversation_id), gateway(), caller()
+    key = membership.conversation.conversation_id
     check_member(membership)
-    if here.cadence.due((TYPING, membership.conversation.conversation_id), SIGNAL_S, monotonic()):
-        here.waker.signal(signals.typing(here.store, here.channels, membership, caller()))
+    if here.cadence.due((TYPING, key, who.user_id), SIGNAL_S, monotonic()):
+        here.passing.say([encode(typing_event(key, who.user_id, now_ms(), here.passing.partitions))])
+    if here.cadence.due((TYPING, key), SIGNAL_S, monotonic()):
+        here.waker.signal(signals.typing(here.store, here.channels, membership, who))
     return Response(status=204)
 
 
