@@ -1,6 +1,8 @@
 """An embedded store of an older version is brought up to date."""
 
 import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,44 +20,43 @@ from chat4all.ports import ConnectedAccount, Deferred, Inbound, Recovery, Waitin
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
+BOB = User("bob", UserKind.PERSON, 1)
 
-def test_a_file_of_version_1_gains_the_tables_for_files(tmp_path: Path) -> None:
-    """What was kept stays, and files can be kept."""
-    settings, bob = Settings(data=tmp_path), User("bob", UserKind.PERSON, 1)
+
+@contextmanager
+def upgraded(settings: Settings, version: int, *tables: str, users: Sequence[User] = (BOB,)) -> Iterator[SQLiteStore]:
+    """A store that an older version wrote, without these tables, brought up to date. Whom it knew it still knows."""
     store = SQLiteStore(settings)
     store.migrate()
-    store.add_users([bob])
+    store.add_users(users)
     store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        for table in ("files", "objects", "object_holders"):
+    with sqlite3.connect(settings.data / "store.db") as db:
+        for table in tables:
             db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version=1")
+        db.execute(f"PRAGMA user_version={version}")
     db.close()
     again = SQLiteStore(settings)
     again.migrate()
-    row = StoredFile("f", "c", "bob", "a.txt", "text/plain", 1, 1, 1)
-    assert again.add_files([row]) == [row]
-    assert again.users(["bob"]) == {"bob": bob}
-    again.close()
+    assert again.users([each.user_id for each in users]) == {each.user_id: each for each in users}
+    try:
+        yield again
+    finally:
+        again.close()
+
+
+def test_a_file_of_version_1_gains_the_tables_for_files(tmp_path: Path) -> None:
+    """What was kept stays, and files can be kept."""
+    with upgraded(Settings(data=tmp_path), 1, "files", "objects", "object_holders") as store:
+        row = StoredFile("f", "c", "bob", "a.txt", "text/plain", 1, 1, 1)
+        assert store.add_files([row]) == [row]
 
 
 def test_a_file_of_version_2_gains_sessions_and_lists_its_clients(tmp_path: Path) -> None:
     """Service clients that were made before are found by name; people are not among them."""
-    settings = Settings(data=tmp_path)
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1), User("shop", UserKind.CLIENT, 1, scopes=("send",))])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        for table in ("sessions", "generation", "revocations", "holdings"):
-            db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version=2")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    assert [each.thing for each in again.holdings("", "client")] == ["shop"]
-    assert again.revoke([Revocation("s")], 60) == again.generation() == 1
-    again.close()
+    users = [BOB, User("shop", UserKind.CLIENT, 1, scopes=("send",))]
+    with upgraded(Settings(data=tmp_path), 2, "sessions", "generation", "revocations", "holdings", users=users) as store:
+        assert [each.thing for each in store.holdings("", "client")] == ["shop"]
+        assert store.revoke([Revocation("s")], 60) == store.generation() == 1
 
 
 def test_a_file_of_version_16_gains_prices(tmp_path: Path) -> None:
@@ -120,114 +121,56 @@ def test_keys_that_wait_in_a_file_of_version_2_can_go_on_and_wait_anew(tmp_path:
 def test_a_file_of_version_10_gains_what_is_kept_of_content(tmp_path: Path) -> None:
     """What was said of messages later, what providers sent, and what is not to be sent; under limits by age too."""
     settings = Settings(data=tmp_path, keep_messages_days=60)
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1)])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        for table in ("modifications", "raw_parts", "withdrawals", "provider_uploads"):
-            db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version=10")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    deletion, key = Modification("c", 1, 2, 5, Deletion("m")), DeliveryKey(Lane("whatsapp", 0), 1, 0)
-    again.put_modifications([deletion])
-    again.put_raw({("c", "m"): b"{}"})
-    again.withdraw({key: Withdrawn(5, TAKEN_BACK)})
-    assert again.modifications([("c", 1)]) == {("c", 1): [deletion]}
-    assert again.raw("c", "m") == b"{}"
-    assert again.withdrawn([key]) == {key: Withdrawn(5, TAKEN_BACK)}
-    assert again.users(["bob"])
-    again.expire(100 * 86_400_000)
-    assert again.modifications([("c", 1)]) == {}
-    again.close()
+    with upgraded(settings, 10, "modifications", "raw_parts", "withdrawals", "provider_uploads") as store:
+        deletion, key = Modification("c", 1, 2, 5, Deletion("m")), DeliveryKey(Lane("whatsapp", 0), 1, 0)
+        store.put_modifications([deletion])
+        store.put_raw({("c", "m"): b"{}"})
+        store.withdraw({key: Withdrawn(5, TAKEN_BACK)})
+        assert store.modifications([("c", 1)]) == {("c", 1): [deletion]}
+        assert store.raw("c", "m") == b"{}"
+        assert store.withdrawn([key]) == {key: Withdrawn(5, TAKEN_BACK)}
+        store.expire(100 * 86_400_000)
+        assert store.modifications([("c", 1)]) == {}
 
 
 def test_a_file_of_version_14_gains_what_is_kept_of_outgoing_webhooks(tmp_path: Path) -> None:
     """Endpoints, calls, recoveries and how far messages were told; what was kept stays."""
     settings, webhook = Settings(data=tmp_path), Webhook("w", "https://example.com", version=1)
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1)])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        for table in ("webhooks", "webhook_changes", "webhook_calls", "webhook_recoveries", "webhook_told"):
-            db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version=14")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    call, recovery = WebhookCall("w", "1", 5, "e", "test"), Recovery("r", "w", 0, 1, 9)
-    assert again.webhooks_changed() == 0
-    assert again.put_webhook(webhook)
-    again.log_webhook_calls([call])
-    again.add_recoveries([recovery])
-    again.raise_told_seqs({0: 7})
-    assert (again.webhooks(9), again.webhooks_changed()) == ([webhook], 1)
-    assert (again.webhook_calls("w", 9), again.recoveries(0), again.told_seqs()) == ([call], [recovery], {0: 7})
-    assert again.users(["bob"])
-    again.close()
+    with upgraded(settings, 14, "webhooks", "webhook_changes", "webhook_calls", "webhook_recoveries", "webhook_told") as store:
+        call, recovery = WebhookCall("w", "1", 5, "e", "test"), Recovery("r", "w", 0, 1, 9)
+        assert store.webhooks_changed() == 0
+        assert store.put_webhook(webhook)
+        store.log_webhook_calls([call])
+        store.add_recoveries([recovery])
+        store.raise_told_seqs({0: 7})
+        assert (store.webhooks(9), store.webhooks_changed()) == ([webhook], 1)
+        assert (store.webhook_calls("w", 9), store.recoveries(0), store.told_seqs()) == ([call], [recovery], {0: 7})
 
 
 def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
     """They may be kept there from then on; what was kept stays."""
     settings, account = Settings(data=tmp_path), ConnectedAccount("a", "whatsapp", "7", sealed=b"s")
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1)])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        for table in ("accounts", "account_changes"):
-            db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version=18")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    assert (again.accounts(9), again.accounts_changed()) == ([], 0)
-    assert again.put_account(account, 0)
-    assert (again.accounts(9), again.accounts_changed()) == ([account], 1)
-    assert again.users(["bob"])
-    again.close()
+    with upgraded(settings, 18, "accounts", "account_changes") as store:
+        assert (store.accounts(9), store.accounts_changed()) == ([], 0)
+        assert store.put_account(account, 0)
+        assert (store.accounts(9), store.accounts_changed()) == ([account], 1)
 
 
 def test_a_file_of_version_22_keeps_replies(tmp_path: Path) -> None:
     """From then on."""
     settings = Settings(data=tmp_path)
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute("DROP TABLE saved_replies")
-        db.execute("DROP TABLE saved_reply_changes")
-        db.execute("PRAGMA user_version=22")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    reply = SavedReply("r", "Greeting", "hello", "Hello")
-    assert again.put_saved_reply(reply, 0)
-    assert again.saved_replies() == [reply]
-    again.close()
+    with upgraded(settings, 22, "saved_replies", "saved_reply_changes") as store:
+        reply = SavedReply("r", "Greeting", "hello", "Hello")
+        assert store.put_saved_reply(reply, 0)
+        assert store.saved_replies() == [reply]
 
 
 def test_a_file_of_version_23_gains_broadcasts(tmp_path: Path) -> None:
     """They are kept from then on; what was kept stays."""
     settings = Settings(data=tmp_path)
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1)])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute("DROP TABLE broadcasts")
-        db.execute("DROP TABLE broadcast_results")
-        db.execute("PRAGMA user_version=23")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    assert again.put_broadcast(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, state="running"))
-    assert [each.broadcast_id for each in again.running_broadcasts()] == ["b"]
-    assert again.users(["bob"])
-    again.close()
+    with upgraded(settings, 23, "broadcasts", "broadcast_results") as store:
+        assert store.put_broadcast(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, state="running"))
+        assert [each.broadcast_id for each in store.running_broadcasts()] == ["b"]
 
 
 def test_a_file_of_version_20_lists_its_contacts(tmp_path: Path) -> None:
@@ -255,17 +198,6 @@ def test_a_file_of_version_19_gains_what_waits_before_it_is_accepted(tmp_path: P
     """It is kept there from then on; what was kept stays."""
     settings = Settings(data=tmp_path)
     row = Deferred(Inbound("telegram", "a", "p", "1", "x", 1), 1, 2, "target")
-    store = SQLiteStore(settings)
-    store.migrate()
-    store.add_users([User("bob", UserKind.PERSON, 1)])
-    store.close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute("DROP TABLE deferred")
-        db.execute("PRAGMA user_version=19")
-    db.close()
-    again = SQLiteStore(settings)
-    again.migrate()
-    again.defer([row])
-    assert again.deferred(2, 9) == [row]
-    assert again.users(["bob"])
-    again.close()
+    with upgraded(settings, 19, "deferred") as store:
+        store.defer([row])
+        assert store.deferred(2, 9) == [row]
