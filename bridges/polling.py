@@ -17,9 +17,9 @@ from chat4all.channels import polled
 from chat4all.model.backoff import Backoff
 from chat4all.model.failures import Failure, Temporary, Throttled, Unknown
 from chat4all.ports import Channel, Waker
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
-from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.wake import CeleryWaker, sender
 from chat4all.services.webhooks.forwarding import Forwarding
@@ -141,7 +141,7 @@ async def serve(settings: Settings) -> None:
     exporter.serve("polling", settings)
     log, store = open_log(settings), open_store(settings)
     live = LiveChannels(settings, store).open()
-    arrivals = Arrivals(store, Acceptor(store, log, settings, live))
+    arrivals = ArrivalsByWorkspace(Acceptors(store, log, settings, live))
     webhooks = Webhooks(store, arrivals, Forwarding(settings, store, log))
     waker = CeleryWaker(sender(settings))
     loops = [asyncio.ensure_future(_follow(name, live, webhooks, waker)) for name in names]

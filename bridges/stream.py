@@ -30,7 +30,7 @@ from chat4all.model.failures import Failure, Mismatch
 from chat4all.model.presence import Readers
 from chat4all.model.records import EVENTS, INCOMING, SIGNALS
 from chat4all.ports import EventLog, MessageStore
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.settings import Settings, SettingsError, load
 from chat4all.telemetry import exporter, tracing
@@ -107,12 +107,12 @@ class StreamServer:
         self._let_go.push_async_callback(signals.stop)
         await signals.start()
         sessions = Sessions(self._hub, reader, self._pool, Backlog(self._log), readers)
-        acceptor = await loop.run_in_executor(self._pool, self._acceptor)
+        acceptors = await loop.run_in_executor(self._pool, self._acceptors)
         may_ask = origins(self._settings.cors_origins)
         await self._serve_http(
             EventsPage(sessions, self._authenticator, identity, may_ask, self._times, self._settings.gateway_port)
         )
-        await self._serve_grpc(Chat(acceptor, sessions, self._authenticator, identity, self._calls, self._times.write_s))
+        await self._serve_grpc(Chat(acceptors, sessions, self._authenticator, identity, self._calls, self._times.write_s))
         self._let_go.callback(sessions.close)
         self._let_go.push_async_callback(self._health.enter_graceful_shutdown)
         log_to.info("stream_ready", port=self._settings.stream_port, events_port=self._settings.events_port)
@@ -125,10 +125,12 @@ class StreamServer:
         if not await first_of(self._feed.is_open, self._feed.ended):
             self._feed.ended.result()
 
-    def _acceptor(self) -> Acceptor:
+    def _acceptors(self) -> Acceptors:
         live = LiveChannels(self._settings, self._store).open()
         self._let_go.callback(live.close)
-        return Acceptor(self._store, self._log, self._settings, live)
+        acceptors = Acceptors(self._store, self._log, self._settings, live)
+        acceptors.of()
+        return acceptors
 
     async def _serve_grpc(self, chat: Chat) -> None:
         spans = tracing.spans()

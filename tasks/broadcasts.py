@@ -5,13 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
-from chat4all.model.broadcasts import Broadcast
+from chat4all.model.broadcasts import Broadcast, Result
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.model.workspaces import workspace_of
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.broadcasts.steps import BroadcastSteps
+from chat4all.services.workspaces.naming import Naming
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.background import Background
@@ -30,6 +33,7 @@ class BroadcastRunner:
 
     def __init__(self, parts: Parts, live: LiveChannels, steps: BroadcastSteps | None = None) -> None:
         self._parts, self._live, self._steps = parts, live, steps
+        self._acceptors: Acceptors | None = None
         self._background = Background("broadcasts")
         self._stalled, self._looked, self._has_run = 0.0, 0.0, False
 
@@ -64,7 +68,7 @@ class BroadcastRunner:
 
     def _step(self, broadcast: Broadcast, together: int) -> None:
         try:
-            for each in self._opened().step(broadcast, together):
+            for each in self._taken(broadcast, together):
                 metrics.BROADCAST_TURNS.of(each.outcome).add()
         except (Temporary, Unknown) as outage:
             log.warning("broadcast_waits", broadcast_id=broadcast.broadcast_id, reason=outage.reason)
@@ -72,9 +76,13 @@ class BroadcastRunner:
             # The others go on; this one shows in how long it stands still.
             log.exception("broadcast_failed", broadcast_id=broadcast.broadcast_id)
 
-    def _opened(self) -> BroadcastSteps:
-        """Made when it is first needed."""
-        if self._steps is None:
+    def _taken(self, broadcast: Broadcast, together: int) -> Sequence[Result]:
+        """What comes of a step, which its workspace takes."""
+        if self._steps is not None:
+            return self._steps.step(broadcast, together)
+        if self._acceptors is None:
             parts = self._parts
-            self._steps = BroadcastSteps(parts.store, Acceptor(parts.store, parts.log, parts.settings, self._live))
-        return self._steps
+            self._acceptors = Acceptors(parts.store, parts.log, parts.settings, self._live)
+        workspace = workspace_of(broadcast.broadcast_id)
+        steps = BroadcastSteps(self._acceptors.store(workspace), self._acceptors.of(workspace), workspace=workspace)
+        return steps.step(cast("Broadcast", Naming(workspace).outward(broadcast)), together)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.ports import ConnectedAccount
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import InForce, LiveChannels
 from chat4all.services.dead_letters import Wanted, scan
-from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.webhooks import OUTAGES, UNCLAIMED, Webhooks
 from chat4all.telemetry import logs
 from tasks.background import Background
@@ -95,6 +95,6 @@ class Claims:
         """Made when it is first needed."""
         if self._webhooks is None:
             parts = self._parts
-            acceptor = Acceptor(parts.store, parts.log, parts.settings, self._live)
-            self._webhooks = Webhooks(parts.store, Arrivals(parts.store, acceptor))
+            acceptors = Acceptors(parts.store, parts.log, parts.settings, self._live)
+            self._webhooks = Webhooks(parts.store, ArrivalsByWorkspace(acceptors))
         return self._webhooks

@@ -13,8 +13,9 @@ import msgspec
 from chat4all.model.clock import now_ms
 from chat4all.model.records import INCOMING
 from chat4all.ports import Deferred
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import OUTAGES, UNREADABLE, letter
 from chat4all.telemetry import logs, metrics
@@ -34,7 +35,8 @@ class WaitingUpdates:
     """This process's part in it."""
 
     def __init__(self, parts: Parts, live: LiveChannels, arrivals: Arrivals | None = None) -> None:
-        self._parts, self._live, self._arrivals = parts, live, arrivals
+        self._parts, self._live = parts, live
+        self._arrivals: Arrivals | ArrivalsByWorkspace | None = arrivals
         self._background = Background("waiting-updates")
         self._behind, self._looked, self._began = 0.0, 0.0, time.monotonic()
 
@@ -79,7 +81,7 @@ class WaitingUpdates:
             for each in due:
                 self._alone(arrivals, each, now, done_ms)
 
-    def _alone(self, arrivals: Arrivals, each: Deferred, now: int, done_ms: int) -> None:
+    def _alone(self, arrivals: Arrivals | ArrivalsByWorkspace, each: Deferred, now: int, done_ms: int) -> None:
         try:
             arrivals.look_again([each], now, done_ms)
         except OUTAGES:
@@ -94,9 +96,10 @@ class WaitingUpdates:
             metrics.DEFERRED_ENDED.of(update.channel, "failed").add()
             self._parts.store.forget_deferred([each])
 
-    def _opened(self) -> Arrivals:
+    def _opened(self) -> Arrivals | ArrivalsByWorkspace:
         """Made when it is first needed."""
         if self._arrivals is None:
             parts = self._parts
-            self._arrivals = Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, self._live))
+            acceptors = Acceptors(parts.store, parts.log, parts.settings, self._live)
+            self._arrivals = ArrivalsByWorkspace(acceptors)
         return self._arrivals

@@ -8,16 +8,19 @@ from limits.storage import Storage
 from msgspec import Struct
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.records import TOPICS
 from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.access.authentication import Admission
 from chat4all.services.access.logins import Logins
 from chat4all.services.access.rate_limits import Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.passing import Passing
@@ -25,6 +28,7 @@ from chat4all.services.presence import Watch
 from chat4all.services.wake import CeleryWaker, sender
 from chat4all.services.webhooks.endpoints import Endpoints
 from chat4all.services.webhooks.forwarding import Forwarding
+from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.settings import Settings, load
 from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_search, open_store
@@ -137,23 +141,30 @@ def open_gateway(
     store.migrate()
     log.create(dict.fromkeys(TOPICS, settings.partitions))
     live = LiveChannels(settings, store)
-    opened = channels if channels is not None else live.open()
+    opened = channels if channels is not None else live.open().within(DEFAULT_WORKSPACE)
     index = open_search(settings)
     if index is not None:
         index.migrate()
-    acceptor, revocations = Acceptor(store, log, settings, opened), Revocations(store)
+    own, revocations = scoped(store, DEFAULT_WORKSPACE), Revocations(store)
+    acceptor = Acceptor(own, log, settings, opened)
     return Gateway(
         settings=settings,
         log=log,
         store=store,
         channels=opened,
         acceptor=acceptor,
-        webhooks=Webhooks(store, Arrivals(store, acceptor), Forwarding(settings, store, log)),
-        endpoints=Endpoints(settings, store, log),
+        webhooks=Webhooks(
+            store,
+            ArrivalsByWorkspace(
+                Acceptors(store, log, settings, live if channels is None else channels), Arrivals(own, acceptor)
+            ),
+            Forwarding(settings, store, log),
+        ),
+        endpoints=Endpoints(settings, own, log),
         live=live,
-        accounts=AccountRegistry(settings, store, live),
+        accounts=AccountRegistry(settings, own, live.within(DEFAULT_WORKSPACE), everywhere=store),
         objects=ports.objects,
-        logins=Logins(store, settings),
+        logins=Logins(own, settings),
         revocations=revocations,
         admission=Admission(settings.secret("jwt"), revocations),
         limits=Limits(settings, counters),

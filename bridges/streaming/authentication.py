@@ -71,7 +71,7 @@ class Authenticator:
 
         def both() -> AuthenticatedCaller:
             authenticated = admit(proof)
-            take(authenticated.caller.user_id)
+            take(authenticated.caller.stored_id)
             return authenticated
 
         return await self._loop.run_in_executor(self._pool, both)

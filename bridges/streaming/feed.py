@@ -26,6 +26,7 @@ from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import RANK, DeliveryKey, state
+from chat4all.model.event_naming import with_bare_ids
 from chat4all.model.events import FORWARDED, Event, decode, member_of
 from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.messages import seq_at
@@ -232,7 +233,7 @@ def _decoded(records: Sequence[Record]) -> list[Event]:
             log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
             continue
         if event.kind != FORWARDED:
-            events.append(event)
+            events.append(with_bare_ids(event))
     return events
 
 

@@ -20,7 +20,7 @@ from chat4all.model.content_proto import as_shown
 from chat4all.model.drafts import Draft, MediaDraft, Refused, Sendable, WrongPayload, read_payload
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.messages import INTERNAL
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.access.rate_limits import TooMany
 from chat4all.telemetry import metrics, trace_context, tracing
 from chat4all.v1 import chat_pb2 as pb
@@ -44,14 +44,14 @@ class Chat:
 
     def __init__(
         self,
-        acceptor: Acceptor,
+        acceptors: Acceptors,
         sessions: Sessions,
         authenticator: Authenticator,
         log: str,
         pool: Executor,
         write_s: float = TIMES.write_s,
     ) -> None:
-        self._acceptor, self._write_s = acceptor, write_s
+        self._acceptors, self._write_s = acceptors, write_s
         self._sessions = sessions
         self._authenticator = authenticator
         self._log = log
@@ -76,7 +76,8 @@ class Chat:
         except ValueError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "invalid", str(error))
         headers = _trace(context)
-        [answer] = await self._off_loop(lambda: self._acceptor.accept(authenticated.caller, [draft], headers))
+        acceptor = self._acceptors.of(authenticated.caller.workspace)
+        [answer] = await self._off_loop(lambda: acceptor.accept(authenticated.caller, [draft], headers))
         if isinstance(answer, Refused):
             await _refuse(context, answer)
         return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id)
@@ -86,7 +87,8 @@ class Chat:
         authenticated = await admitted(self._authenticator.call, context)
         chosen = (request.conversation_id, request.kind, request.up_to)
         headers = _trace(context)
-        refused = await self._off_loop(lambda: self._acceptor.acknowledge(authenticated.caller, *chosen, headers))
+        acceptor = self._acceptors.of(authenticated.caller.workspace)
+        refused = await self._off_loop(lambda: acceptor.acknowledge(authenticated.caller, *chosen, headers))
         if refused:
             await _refuse(context, refused)
         return pb.AcknowledgeResponse()

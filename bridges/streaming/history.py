@@ -15,6 +15,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Deletion, Edit
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, State, Watermark, state
+from chat4all.model.event_naming import with_bare_ids
 from chat4all.model.events import Event
 from chat4all.model.ids import reload_event_id
 from chat4all.model.messages import Message
@@ -278,7 +279,7 @@ def _place(row: Delivery) -> tuple[str, int]:
 def _retold(event: Event) -> Event:
     # Reading an old message again is no step on its way.
     event.trace = ""
-    return event
+    return with_bare_ids(event)
 
 
 def _seq(message: Message) -> int:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from chat4all.model.event_states import States
 from chat4all.model.events import Event
+from chat4all.model.workspaces import everybody
 
 # Who has more than this before them is not told what is worth something for seconds.
 PASSING_BEHIND = 100
@@ -27,7 +28,8 @@ class Subscription:
     """One reader's buffer. It begins by catching up: what the store keeps is then let go when the buffer is full, and
     read from the store in one more round. Once live, a full buffer means that the reader does not keep up: `is_cut`.
 
-    `user`: None hears everything. `floor`: message seqs per partition that this reader has had. `wake` is called when there
+    `user`: None hears everything of the workspace `default`, `everything_of` another everything of that.
+    `floor`: message seqs per partition that this reader has had. `wake` is called when there
     is something to take. `names`: the conversations to catch up in this round; None for all.
     """
 
@@ -129,7 +131,7 @@ class Hub:
     def subscribe(self, user: str | None, floor: Mapping[int, int], wake: Callable[[], None]) -> Subscription:
         """Begin to listen, from what is dispatched next on. The subscription's horizon is what was dispatched so far.
 
-        `user`: None listens to everything.
+        `user`: None listens to everything, as `Subscription` says.
         """
         subscription = Subscription(user, floor, dict(self.highest), self._limits, wake)
         self._by_user.setdefault(user, []).append(subscription)
@@ -156,6 +158,6 @@ class Hub:
             return
         if event.seq >= 0:
             self.highest[event.partition] = event.seq
-        for user in (*audience, None):
+        for user in (*audience, everybody(event.conversation_id or event.subject) or None):
             for subscription in self._by_user.get(user, ()):
                 subscription.offer(event)

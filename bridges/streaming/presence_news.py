@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 from bridges.streaming.hub import Hub
 from chat4all.model.clock import now_ms
+from chat4all.model.event_naming import with_bare_ids
 from chat4all.model.failures import Failure
 from chat4all.model.passing import presence_event
 from chat4all.model.presence import Change
@@ -65,7 +66,7 @@ class PresenceNews:
         for each in changes:
             event = presence_event(each.user_id, each.at, online=each.online, last_seen=each.last_seen)
             event.at = now_ms()
-            self._hub.dispatch(event, known.get(each.user_id, ()))
+            self._hub.dispatch(with_bare_ids(event), known.get(each.user_id, ()))
 
     def _acquainted(self, user_ids: Sequence[str]) -> dict[str, set[str]]:
         """Who shares a conversation with each."""

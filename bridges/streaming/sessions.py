@@ -15,8 +15,10 @@ from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import UserKind
 from chat4all.model.events import Event
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.passing import is_late
 from chat4all.model.presence import Readers
+from chat4all.model.workspaces import everything_of
 from chat4all.telemetry import metrics, tracing
 
 
@@ -68,8 +70,10 @@ class Sessions:
             raise NotAllowed("a stream of all conversations needs scope manage")
         if (cursor.at or cursor.positions) and everything != bool(cursor.events):
             raise ValueError("the cursor belongs to another kind of stream")
-        who = caller.user_id if caller.kind is UserKind.PERSON else ""
-        return self.follow_all(cursor, who) if everything else self.follow(caller.user_id, cursor, who)
+        who = caller.stored_id if caller.kind is UserKind.PERSON else ""
+        if everything:
+            return self.follow_all(cursor, who, caller.workspace)
+        return self.follow(caller.stored_id, cursor, who)
 
     async def follow(self, user: str, cursor: Cursor, who: str = "") -> AsyncGenerator[Frame]:
         """What `user` may see from `cursor` on. Each step must be sent, or at least asked for, before the next is taken.
@@ -83,11 +87,14 @@ class Sessions:
             async for frame in frames:
                 yield frame
 
-    async def follow_all(self, cursor: Cursor, who: str = "") -> AsyncGenerator[Frame]:
-        """The same of every conversation, from the log: an empty cursor begins now. For who may read everything."""
+    async def follow_all(self, cursor: Cursor, who: str = "", workspace: str = DEFAULT_WORKSPACE) -> AsyncGenerator[Frame]:
+        """The same of every conversation of a workspace, from the log: an empty cursor begins now.
+
+        For who may read everything there.
+        """
         bell = asyncio.Event()
-        subscription = self._hub.subscribe(None, cursor.positions, bell.set)
-        history = self._catch_up_all(subscription, cursor, dict(self._hub.events))
+        subscription = self._hub.subscribe(everything_of(workspace) or None, cursor.positions, bell.set)
+        history = self._catch_up_all(subscription, cursor, dict(self._hub.events), workspace)
         async with aclosing(self._serve(subscription, cursor, bell, history, who)) as frames:
             async for frame in frames:
                 yield frame
@@ -140,7 +147,9 @@ class Sessions:
             is_live = subscription.go_live(self._hub.highest)
         yield Frame([], cursor)
 
-    async def _catch_up_all(self, subscription: Subscription, cursor: Cursor, horizon: dict[int, int]) -> AsyncGenerator[Frame]:
+    async def _catch_up_all(
+        self, subscription: Subscription, cursor: Cursor, horizon: dict[int, int], workspace: str
+    ) -> AsyncGenerator[Frame]:
         """The log up to this horizon, which is where the subscription began; again for what the buffer had to let go of."""
         if self._backlog is None:
             raise ValueError("streams of all conversations need the log")
@@ -149,7 +158,7 @@ class Sessions:
             cursor.positions = dict(subscription.horizon)
         is_live = False
         while not is_live:
-            async for events in self._steps(self._backlog.between(cursor, horizon)):
+            async for events in self._steps(self._backlog.between(cursor, horizon, workspace)):
                 yield Frame([each for each in events if self._hub.states.are_news(each)], cursor)
             cursor.events = {**cursor.events, **horizon}
             horizon = dict(self._hub.events)

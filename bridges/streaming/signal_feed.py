@@ -18,6 +18,7 @@ from bridges.streaming.presence_reports import PresenceReports
 from bridges.streaming.times import TIMES
 from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
+from chat4all.model.event_naming import with_bare_ids
 from chat4all.model.events import Event, decode, kind_of
 from chat4all.model.failures import Failure, RangeLost, Temporary
 from chat4all.model.passing import is_late
@@ -154,4 +155,4 @@ def _unless_late(record: Record) -> list[Event]:
     except ValueError as error:
         log_to.error("event_unreadable", partition=record.partition, offset=record.offset, why=str(error))
         return []
-    return [] if is_late(event, now_ms()) else [event]
+    return [] if is_late(event, now_ms()) else [with_bare_ids(event)]

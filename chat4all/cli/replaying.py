@@ -18,10 +18,10 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Failure, Unknown
 from chat4all.ports import DeadLetter, MessageStore
-from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.dead_letters import Wanted, instant, record_of, scan
-from chat4all.services.inbound.intake import Arrivals
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.webhooks import STAGES, Webhooks
 from chat4all.settings import SettingsError
 from chat4all.telemetry import logs
@@ -170,7 +170,7 @@ def webhooks(letter_ids: Sequence[str], stage: str | None, channel: str, since: 
         wanted = Wanted(_instant("since", since), now_ms() + 1, channel, stage=stage or "")
         found = (letter.letter_id for letter in scan(parts.store, wanted.since, wanted.until) if wanted.has(letter))
         live = LiveChannels(parts.settings, parts.store, every_s=0)
-        taker = Webhooks(parts.store, Arrivals(parts.store, Acceptor(parts.store, parts.log, parts.settings, live)))
+        taker = Webhooks(parts.store, ArrivalsByWorkspace(Acceptors(parts.store, parts.log, parts.settings, live)))
         for letter_id in letter_ids or found:
             click.echo(_taken(parts, live, taker, letter_id, dry_run))
 

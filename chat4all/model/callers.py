@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from chat4all.model.conversations import Membership, UserKind
+from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.workspaces import stored
 
 SEND = "send"
 MANAGE = "manage"
@@ -16,7 +18,8 @@ class Caller(Struct, frozen=True):
     """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
 
     send: write for others (`from`) and to addresses. manage: register others. Each of them reads any conversation by its id.
-    `session` and `generation`: which login it is, see `chat4all.model.sessions`.
+    `session` and `generation`: which login it is, see `chat4all.model.sessions`. `workspace`: in which they are;
+    `user_id` is what they are called there.
     """
 
     user_id: str
@@ -24,6 +27,12 @@ class Caller(Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     session: str = ""
     generation: int = 0
+    workspace: str = DEFAULT_WORKSPACE
+
+    @property
+    def stored_id(self) -> str:
+        """What they are called in all of the deployment."""
+        return stored(self.workspace, self.user_id)
 
     def has(self, scope: str) -> bool:
         """Whether the caller has this scope."""

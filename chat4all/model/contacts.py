@@ -7,6 +7,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.conversations import User, UserKind
+from chat4all.model.workspaces import everybody
+
 TAGS_MOST = 50
 TAG = re.compile(r"[^\s,]{1,50}")
 NOTES_MOST = 4_000
@@ -111,6 +114,11 @@ def read_profile(body: str) -> Profile:
     """A profile as this code wrote it, or older code."""
     kept, older = _profile(body), _older(body).consents
     return replace(kept, consents=older | kept.consents) if older else kept
+
+
+def is_listed(user: User) -> bool:
+    """Whether a new user goes into the list of all contacts of its workspace: those of `default` are found among all users."""
+    return user.kind is UserKind.CONTACT and bool(everybody(user.user_id))
 
 
 def fault_of_tags(tags: list[str]) -> str:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.event_json import data_of
+from chat4all.model.event_naming import with_bare_ids, workspace_of_event
 from chat4all.model.event_types import BATCH, PROVIDER, conversation_of, envelope_id, type_of
 from chat4all.model.events import FORWARDED, Event
 from chat4all.model.forwarded import headers_of, provider_call_of
@@ -28,6 +29,7 @@ class Envelope(Struct, frozen=True):
     type: str
     body: bytes
     headers: Mapping[str, str] = {}
+    workspace: str = DEFAULT_WORKSPACE
 
 
 def envelope(event: Event) -> Envelope:
@@ -35,7 +37,7 @@ def envelope(event: Event) -> Envelope:
     if event.kind == FORWARDED:
         provider_call = provider_call_of(event.body)
         return Envelope(event.subject, PROVIDER, provider_call.body, headers_of(provider_call))
-    return envelope_of(pb.Event.FromString(event.body))
+    return envelope_of(pb.Event.FromString(with_bare_ids(event).body), workspace_of_event(event))
 
 
 def batch_of(said: Sequence[Envelope]) -> Envelope:
@@ -43,23 +45,24 @@ def batch_of(said: Sequence[Envelope]) -> Envelope:
     batch_id = made_id("batch", *(each.event_id for each in said))
     bodies = [msgspec.Raw(each.body) for each in said]
     newest = max(_timed(each.body).timestamp for each in said)
-    body = {"id": batch_id, "type": BATCH, "timestamp": newest, "workspace": DEFAULT_WORKSPACE, "data": {"events": bodies}}
-    return Envelope(batch_id, BATCH, msgspec.json.encode(body))
+    body = {"id": batch_id, "type": BATCH, "timestamp": newest, "workspace": said[0].workspace, "data": {"events": bodies}}
+    return Envelope(batch_id, BATCH, msgspec.json.encode(body), workspace=said[0].workspace)
 
 
-def envelope_of(event: pb.Event) -> Envelope:
+def envelope_of(event: pb.Event, workspace: str = DEFAULT_WORKSPACE) -> Envelope:
     """The same of its body, as streams bring it too."""
     said: dict[str, Any] = {
         "id": envelope_id(event),
         "type": type_of(event),
         "timestamp": rfc3339(event.at_ms),
-        "workspace": DEFAULT_WORKSPACE,
+        "workspace": workspace,
     }
     if conversation_id := conversation_of(event):
         said["conversation_id"] = conversation_id
     if event.HasField("message"):
         said["seq"] = event.message.seq
-    return Envelope(said["id"], said["type"], msgspec.json.encode(said | {"data": data_of(event)}))
+    body = msgspec.json.encode(said | {"data": data_of(event)})
+    return Envelope(said["id"], said["type"], body, workspace=workspace)
 
 
 class _Timed(Struct):

@@ -139,7 +139,7 @@ def _details(event: Event) -> dict[str, str]:
     raise ValueError(f"a {event.kind} event is in no record")
 
 
-def kind_of(record: Record) -> str:
+def kind_of(record: Record | NewRecord) -> str:
     """The kind of the event in a chat-events record, for who passes over most of them."""
     return record.headers.get("kind", "")
 

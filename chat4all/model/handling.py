@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import DAY_MS
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.messages import Message
+from chat4all.model.workspaces import bare, everybody
 
 State = Literal["open", "snoozed", "closed"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -89,8 +90,8 @@ class Handling(Struct, frozen=True, omit_defaults=True):
     @property
     def lists(self) -> set[str]:
         """The lists of conversations that it is in, beside those of their readers."""
-        facets = ["", *([f"@{self.assignee}"] if self.assignee else []), *(f"#{label}" for label in self.labels)]
-        return {list_name(self.state, facet) for facet in facets}
+        facets = ["", *([f"@{bare(self.assignee)}"] if self.assignee else []), *(f"#{label}" for label in self.labels)]
+        return {list_name(self.state, facet, everybody(self.conversation_id)) for facet in facets}
 
     @property
     def due(self) -> list["Due"]:
@@ -141,9 +142,9 @@ class Wanted(Struct, frozen=True):
         return [list_name(each, facet) for each in states]
 
 
-def list_name(state: State, facet: str = "") -> str:
-    """The name of a list of conversations, where others have a reader's."""
-    return f"{LISTS}{state}{facet}"
+def list_name(state: State, facet: str = "", within: str = "") -> str:
+    """The name of a list of conversations, where others have a reader's. `within`: the list of all of its workspace."""
+    return f"{LISTS}{within}{state}{facet}"
 
 
 def is_opening(message: Message, sender: User | None, handling: Handling) -> bool:

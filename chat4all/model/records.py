@@ -16,6 +16,7 @@ from chat4all.model.content import Media, Text, Vote
 from chat4all.model.failures import Newer, Permanent
 from chat4all.model.messages import Message
 from chat4all.model.slots import rows
+from chat4all.model.workspaces import bare
 
 INCOMING = "chat-incoming"
 STATUS = "chat-status"
@@ -152,7 +153,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of a key: the same in every process and language, for as long as `partitions` stays."""
+    """The partition of a key: the same in every process and language, for as long as `partitions` stays.
+
+    That of an id does not depend on its workspace: who knows the bare id finds it too.
+    """
+    return _partition(bare(key), partitions)
+
+
+def _partition(key: str, partitions: int) -> int:
     return crc32(key.encode()) % partitions
 
 
@@ -184,9 +192,10 @@ def status_record(status: Status, partitions: int, headers: dict[str, str]) -> N
     """The chat-status record of a receipt or a position: one key's records stay in order."""
     if isinstance(status, ProviderReceipt):
         key = f"{status.channel}/{status.account}/{status.provider_id}"
+        partition = _partition(key, partitions)
     else:
-        key = status.conversation_id
-    return NewRecord(STATUS, partition_of(key, partitions), key, _encode(status), {**headers, **VERSIONED})
+        key, partition = status.conversation_id, partition_of(status.conversation_id, partitions)
+    return NewRecord(STATUS, partition, key, _encode(status), {**headers, **VERSIONED})
 
 
 def is_newer(headers: Mapping[str, str]) -> bool:

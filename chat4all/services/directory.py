@@ -10,6 +10,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
 from chat4all.model.display_names import cleaned
 from chat4all.model.ids import CONTACT_PREFIX, contact_conversation_id, contact_id, inbox_id, private_conversation_id
+from chat4all.model.workspaces import bare
 from chat4all.ports import Channel, MessageStore
 
 Address = tuple[str, str]
@@ -23,7 +24,8 @@ NEW_MS = 600_000
 
 def described(user: User, owned: Iterable[Identity]) -> tuple[str, tuple[str, ...]]:
     """What a user is found by: names, and addresses."""
-    return f"{user.display_name}\n{user.user_id}", tuple(each.address for each in owned if each.channel != ID_SPACE)
+    addresses = tuple(each.address for each in owned if bare(each.channel) != ID_SPACE)
+    return f"{user.display_name}\n{bare(user.user_id)}", addresses
 
 
 def _is_self_named(user: User) -> bool:

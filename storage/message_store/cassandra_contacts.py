@@ -10,6 +10,7 @@ import msgspec
 
 from chat4all.model.contacts import Profile, read_profile
 from chat4all.model.conversations import UserKind
+from chat4all.model.workspaces import tag_list
 from chat4all.ports.contacts import Contacts
 from storage.message_store.cassandra_rows import Register, as_json
 from storage.message_store.cassandra_session import Session
@@ -54,13 +55,14 @@ class CassandraContacts(Contacts):
             if wanted == before:
                 return body
             kept = before.followed(wanted)
-            self._db.put((("contact_tags", each), TAG, (each, user_id, kept.version)) for each in kept.tags)
+            lists = [tag_list(user_id, each) for each in kept.tags]
+            self._db.put((("contact_tags", each), TAG, (each, user_id, kept.version)) for each in lists)
             return as_json(kept)
 
         body, ours = PROFILES.settle(self._db, [(user_id,)], changed)[user_id,]
         kept = read_profile(body) if body else Profile(user_id)
         if ours:
-            gone = sorted(set(before.tags) - set(kept.tags))
+            gone = [tag_list(user_id, each) for each in sorted(set(before.tags) - set(kept.tags))]
             self._db.put((("contact_tags", each), UNTAG, (kept.version, each, user_id)) for each in gone)
         return kept
 

@@ -6,11 +6,14 @@ from typing import Any
 import msgspec
 
 from chat4all.model.clock import now_ms
+from chat4all.model.contacts import is_listed
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
+from chat4all.model.workspaces import further_lists, tag_list
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory, Place
 from chat4all.ports.listing import SLOT_MS
 from storage.message_store import cassandra_changes
+from storage.message_store.cassandra_contacts import TAG
 from storage.message_store.cassandra_listing import CassandraListing
 from storage.message_store.cassandra_rows import Lookup, Register, as_json
 from storage.message_store.cassandra_session import Put, Session
@@ -55,6 +58,8 @@ class CassandraDirectory(Directory, CassandraListing):
 
     def add_users(self, users: Sequence[User]) -> list[User]:
         first = {(user.user_id,): as_json(user) for user in reversed(users)}
+        listed = [(tag_list(each.user_id, ""), each.user_id) for each in users if is_listed(each)]
+        self._db.put((("contact_tags", name), TAG, (name, user_id, 1)) for name, user_id in listed)
         kept = USERS.settle(self._db, first, lambda key, there: there or first[key])
         return [_user(kept[user.user_id,][0] or "") for user in users]
 
@@ -136,7 +141,7 @@ class CassandraDirectory(Directory, CassandraListing):
         there = CONVERSATIONS.read(self._db, fresh)
         new = {key: each for key, each in fresh.items() if key not in there}
         changes = [_noted(key, each.version) for (key,), each in new.items()]
-        parts = [put for (key,), each in new.items() for put in _parts(TAKE_PART, key, each.now())]
+        parts = [put for (key,), each in new.items() for put in _parts(TAKE_PART, key, [*each.now(), *further_lists(key)])]
         self._db.put([*parts, *cassandra_changes.puts(changes)])
         kept = CONVERSATIONS.settle(self._db, fresh, lambda key, body: body or as_json(fresh[key]))
         ours = [key for key in new if kept[key][1]]

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS
 from chat4all.model.handling import LOOK_AFTER_MS, SNOOZED_DAYS_MOST, Due, Handling, untouched
+from chat4all.model.workspaces import everybody
 from chat4all.ports.handling import Handlings
-from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.ports.listing import SLOT_MS
 from storage.message_store.cassandra_listing import SLOTS, raised, sharded
 from storage.message_store.cassandra_rows import Register, as_json
 from storage.message_store.cassandra_session import Call, Put, Session
@@ -91,7 +92,7 @@ class CassandraHandlings(Handlings):
     def _entered(self, kept: Handling) -> list[Put]:
         name = kept.conversation_id
         lists = [sharded(each, name) for each in sorted(kept.lists)]
-        known = SLOTS(self._db, [(each, name) for each in (sharded(EVERYBODY, name), *lists)])
+        known = SLOTS(self._db, [(each, name) for each in (sharded(everybody(name), name), *lists)])
         slot = max((slot for _, (slot,) in known), default=kept.changed_at // SLOT_MS)
         return [put for each in lists for put in raised(each, name, slot, kept.version)]
 

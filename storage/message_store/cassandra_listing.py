@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from zlib import crc32
 
 from chat4all.model.handling import LISTS, Handling
+from chat4all.model.workspaces import BETWEEN, everybody
 from chat4all.ports.listing import EVERYBODY, Listing
 from storage.message_store.cassandra_rows import Lookup
 from storage.message_store.cassandra_session import Call, Put, Session
@@ -40,7 +41,7 @@ class CassandraListing(Listing):
         return [conversation_id for (conversation_id,) in rows]
 
     def active(self, reader: str, up_to: int, limit: int) -> list[tuple[int, str]]:
-        is_list = reader == EVERYBODY or reader.startswith(LISTS)
+        is_list = reader == EVERYBODY or reader.startswith(LISTS) or reader.endswith(BETWEEN)
         readers = [f"{reader}*{shard}" for shard in range(SHARDS)] if is_list else [reader]
         calls: list[Call] = [(ACTIVE, (each, up_to, limit)) for each in readers]
         found = {(each, *row) for each, rows in zip(readers, self._db.all(calls), strict=True) for row in rows}
@@ -65,7 +66,7 @@ class CassandraListing(Listing):
         wanted = {
             (reader, name, slot): None
             for (name, slot), users in active.items()
-            for reader in (*users, sharded(EVERYBODY, name))
+            for reader in (*users, sharded(everybody(name), name))
         } | {(sharded(each, name), name, slot): handled[name].version for name, slot in active for each in handled[name].lists}
         there = {key: slot for key, (slot,) in SLOTS(self._db, [(reader, name) for reader, name, _ in wanted])}
         risen = {row: version for row, version in wanted.items() if there.get(row[:2], -1) < row[2]}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from chat4all.model.contacts import Profile, read_profile
+from chat4all.model.workspaces import tag_list
 from chat4all.ports.contacts import Contacts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -36,8 +37,8 @@ class SQLiteContacts(Contacts):
                 return there
             kept = there.followed(wanted)
             db.execute(PUT, (user_id, as_json(kept)))
-            db.executemany(UNTAG, [(each, user_id) for each in sorted(set(there.tags) - set(kept.tags))])
-            TAG(db, [(each, user_id) for each in kept.tags])
+            db.executemany(UNTAG, [(tag_list(user_id, each), user_id) for each in sorted(set(there.tags) - set(kept.tags))])
+            TAG(db, [(tag_list(user_id, each), user_id) for each in kept.tags])
         return kept
 
     def contact_page(self, tag: str, after: str, limit: int) -> list[str]:

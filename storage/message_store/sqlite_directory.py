@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from chat4all.model.clock import now_ms
+from chat4all.model.contacts import is_listed
 from chat4all.model.conversations import Conversation, Identity, Member, Membership, User, Verification
+from chat4all.model.workspaces import further_lists, tag_list
 from chat4all.ports.changes import Change
 from chat4all.ports.directory import Arrived, Directory, Place
 from chat4all.ports.listing import SLOT_MS
 from storage.message_store import sqlite_changes
 from storage.message_store.sqlite_connection import Connections
+from storage.message_store.sqlite_contacts import TAG
 from storage.message_store.sqlite_handling import be_listed
 from storage.message_store.sqlite_listing import be_active
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -80,6 +83,7 @@ class SQLiteDirectory(Directory):
     def add_users(self, users: Sequence[User]) -> list[User]:
         with self._db.write() as db:
             ADD_USER(db, [(user.user_id, as_json(user)) for user in users])
+            TAG(db, [(tag_list(each.user_id, ""), each.user_id) for each in users if is_listed(each)])
             kept = USER(db, [(user.user_id,) for user in users])
         return [_user(body) for _, (body,) in kept]
 
@@ -147,7 +151,7 @@ class SQLiteDirectory(Directory):
                 key = each.conversation.conversation_id
                 row = (key, each.version, as_json(each.conversation), as_json(each.members))
                 if db.execute(FOUND, row).rowcount == 1:
-                    TAKE_PART(db, [(user_id, key) for user_id in each.now()])
+                    TAKE_PART(db, [(user_id, key) for user_id in (*each.now(), *further_lists(key))])
                     _note(db, each)
                     be_active(db, each, each.now(), each.conversation.created_at)
                     be_listed(db, [(key, each.conversation.created_at // SLOT_MS)])

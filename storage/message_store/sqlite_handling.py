@@ -8,8 +8,9 @@ import msgspec
 from msgspec.structs import replace
 
 from chat4all.model.handling import LOOK_AFTER_MS, Due, Handling, untouched
+from chat4all.model.workspaces import everybody
 from chat4all.ports.handling import Handlings
-from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.ports.listing import SLOT_MS
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_listing import BE_ACTIVE
 from storage.message_store.sqlite_rows import Lookup, Write, as_json
@@ -83,7 +84,7 @@ def _of(db: sqlite3.Connection, conversation_ids: Sequence[str]) -> dict[str, Ha
 
 def _move(db: sqlite3.Connection, there: Handling, kept: Handling) -> None:
     name = kept.conversation_id
-    row = db.execute(SLOT, (EVERYBODY, name)).fetchone()
+    row = db.execute(SLOT, (everybody(name), name)).fetchone()
     slot = row[0] if row else kept.changed_at // SLOT_MS
     db.executemany(LEAVE, [(each, name) for each in sorted(there.lists - kept.lists)])
     BE_ACTIVE(db, [(each, name, slot) for each in sorted(kept.lists)])

@@ -10,9 +10,10 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Watermark
 from chat4all.model.messages import Message
+from chat4all.model.workspaces import everybody
 from chat4all.ports.changes import moved
 from chat4all.ports.history import History, Registration, Span
-from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.ports.listing import SLOT_MS
 from storage.message_store import sqlite_changes
 from storage.message_store.known import Known
 from storage.message_store.sqlite_connection import Connections
@@ -94,7 +95,9 @@ class SQLiteHistory(History):
         rows = [(each.conversation_id, each.seq, as_json(each)) for each in messages]
         slots = self._active.missing((each.conversation_id, each.accepted_at // SLOT_MS) for each in messages)
         readers = self.memberships(list({name for name, _ in slots})) if slots else {}
-        active = [(user, name, slot) for name, slot in slots if name in readers for user in (*readers[name].now(), EVERYBODY)]
+        active = [
+            (user, name, slot) for name, slot in slots if name in readers for user in (*readers[name].now(), everybody(name))
+        ]
         self._db.put((PUT, rows), (BE_ACTIVE, active), (be_listed, [each for each in slots if each[0] in readers]))
         self._active.add(slots)
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from chat4all.model.conversations import Membership
+from chat4all.model.workspaces import everybody
 from chat4all.ports.listing import EVERYBODY, SLOT_MS, Listing
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Write, fetched
@@ -41,4 +42,4 @@ class SQLiteListing(Listing):
 def be_active(db: sqlite3.Connection, membership: Membership, readers: Iterable[str], at_ms: int) -> None:
     """The conversation was active at this time, for these readers and for who reads everything."""
     name = membership.conversation.conversation_id
-    BE_ACTIVE(db, [(reader, name, at_ms // SLOT_MS) for reader in (*readers, EVERYBODY)])
+    BE_ACTIVE(db, [(reader, name, at_ms // SLOT_MS) for reader in (*readers, everybody(name))])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery
+from chat4all.model.workspaces import space_at
 from chat4all.ports import Taken
 
 
@@ -20,7 +21,7 @@ class Names:
         """What an answer calls the person, where that is news. Unverified, so that nothing is sent to one person twice."""
         if not isinstance(provider_id, Taken):
             return ()
-        channel = row.key.lane.channel
+        channel = space_at(row.conversation_id, row.key.lane.channel)
         new = [name for name in provider_id.names if name != row.address and (row.address, name) not in self._known]
         if len(self._known) > self.FORGET_ABOVE:
             self._known = set()

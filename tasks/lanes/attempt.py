@@ -12,8 +12,10 @@ from chat4all.model.content import Album, Media, Text
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, each_id, reason
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, Handle
+from chat4all.model.workspaces import bare, workspace_of
+from chat4all.ports import Channel, Handle, MessageStore
 from chat4all.services.inbound.address_changes import follow, successor
+from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.calls import Calls
@@ -216,7 +218,8 @@ class Sender:
         """Where to send to now: there, while it is still that user's, or where they have gone from there. Empty: nowhere."""
         if owner and owner.user_id == row.user_id and owner.verified:
             return row.address
-        return await in_thread(self._executor, successor, self._parts.store, row.key.lane.channel, row.address, row.user_id)
+        store, user_id = _within(self._parts.store, row), bare(row.user_id)
+        return await in_thread(self._executor, successor, store, row.key.lane.channel, row.address, user_id)
 
     async def _call(self, row: Delivery, refusals: int, source: Source) -> Outcome:
         try:
@@ -261,9 +264,9 @@ class Sender:
 
     def _followed(self, row: Delivery, to: str) -> bool:
         """Let the address move; whether what is addressed to the old one has somewhere to go now."""
-        store, channel = self._parts.store, row.key.lane.channel
+        store, channel = _within(self._parts.store, row), row.key.lane.channel
         follow(store, channel, self.channel.account.account_id, row.address, to)
-        return bool(successor(store, channel, row.address, row.user_id))
+        return bool(successor(store, channel, row.address, bare(row.user_id)))
 
     def _doubtful(self, row: Delivery, refusals: int, error: Exception) -> Wait:
         """The person may have it: time for a receipt, longer each time, before it is sent again and counted."""
@@ -300,6 +303,11 @@ class Sender:
 
     def _look_again_ms(self, grace_ms: int) -> int:
         return min(grace_ms, RECEIPT_MS) if self.channel.limits.echoes_reference else grace_ms
+
+
+def _within(store: MessageStore, row: Delivery) -> MessageStore:
+    """The store as the delivery's workspace sees it."""
+    return scoped(store, workspace_of(row.conversation_id))
 
 
 def _step(row: Delivery) -> trace_context.Hop:

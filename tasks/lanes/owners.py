@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Withdrawn
+from chat4all.model.workspaces import space_at
 from chat4all.ports import MessageStore
 from tasks.lanes.writer import insist
 
@@ -80,4 +81,4 @@ class Owners:
 
 
 def _place(row: Delivery) -> tuple[str, str]:
-    return row.key.lane.channel, row.address
+    return space_at(row.conversation_id, row.key.lane.channel), row.address

@@ -14,6 +14,7 @@ from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane
 from chat4all.model.events import Event
 from chat4all.model.failures import Temporary, Unknown
+from chat4all.model.workspaces import space_at
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.telemetry import logs, tracing
 from tasks.outcomes.delivery_metrics import bury, moved
@@ -163,7 +164,7 @@ def write_all(
     facts: dict[DeliveryKey, Facts] = {}
     for each in steps:
         facts[each.row.key] = facts.get(each.row.key, Facts()).merged(each.facts)
-    spoken = {(each.row.key.lane.channel, each.row.address): (spoken_by(each.row), each.at) for each in sent if each.spoken}
+    spoken = {_spoken_to(each.row): (spoken_by(each.row), each.at) for each in sent if each.spoken}
     handles = [handle for each in sent for handle in each.handles]
     now = clock()
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
@@ -179,6 +180,10 @@ def write_all(
     bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter])
     moved((each.row, each.row.seen(each.facts)) for each in steps)
     tell(store, parts.log, events + _parked(parts, sent), now)
+
+
+def _spoken_to(row: Delivery) -> tuple[str, str]:
+    return space_at(row.conversation_id, row.key.lane.channel), row.address
 
 
 def last_words(writes: Sequence[Write]) -> tuple[list[Waiting], list[Waiting]]:

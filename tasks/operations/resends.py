@@ -23,6 +23,7 @@ from chat4all.model.messages import (
 from chat4all.model.modifiers import Place
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
+from chat4all.model.workspaces import space_at
 from chat4all.ports import MessageStore
 from chat4all.services.accounts.live import REMOVED, LiveChannels
 from chat4all.services.modified import modifications_of
@@ -221,7 +222,8 @@ def _from_one_in_use(store: MessageStore, live: LiveChannels, resend: Resend) ->
 
 def _address(row: Delivery, homes: Sequence[Identity]) -> str:
     """The address it went to, if it is still this user's; else the one that they wrote from last. Empty if there is none."""
-    here = [each for each in homes if each.channel == row.key.lane.channel and each.verified]
+    where = space_at(row.conversation_id, row.key.lane.channel)
+    here = [each for each in homes if each.channel == where and each.verified]
     if any(each.address == row.address for each in here):
         return row.address
     return max(here, key=lambda each: each.last_wrote_at).address if here else ""

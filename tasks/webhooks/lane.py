@@ -18,6 +18,7 @@ from chat4all.model.events import Event
 from chat4all.model.failures import Temporary
 from chat4all.model.ids import made_id
 from chat4all.model.records import EVENTS, Record, is_newer
+from chat4all.model.workspaces import everybody
 from chat4all.ports import DeadLetter, LaneState, Waiting
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.lease import Hold
@@ -240,7 +241,7 @@ class WebhookLane:
             topic=EVENTS,
             partition=self.partition,
             offset=event.offset,
-            conversation_id=event.conversation_id,
+            conversation_id=event.conversation_id or everybody(webhook_id),
             message_id=event.event.message_id,
             attempts=number,
             first_at=event.at,

@@ -5,9 +5,12 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from chat4all.model.deliveries import DeliveryKey
+from chat4all.model.event_naming import workspace_of_event
 from chat4all.model.event_types import PROVIDER, TEST, event_type
 from chat4all.model.events import FORWARDED, Event
 from chat4all.model.forwarded import provider_call_of
+from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.workspaces import workspace_of
 from chat4all.ports.webhooks import Filter, Webhook
 from chat4all.v1 import chat_pb2 as pb
 
@@ -18,16 +21,20 @@ ASKED_ONLY = frozenset({"presence.updated", "typing.updated", "note.accepted", "
 class Known(Struct, frozen=True):
     """What events do not say. `labels`: of conversations. `accounts`: by account_id, all that the account is called.
 
-    The environment's account has its channel's name for an id.
+    The environment's account has its channel's name for an id. `workspaces`: of accounts by the provider's id, where
+    they are not of `default`.
     """
 
     labels: Mapping[str, Collection[str]] = {}
     accounts: Mapping[str, Collection[str]] = {}
+    workspaces: Mapping[str, str] = {}
 
 
 def wants(webhook: Webhook, event: Event, known: Known = Known()) -> bool:  # noqa: B008 - frozen
     """Whether an endpoint is to be told of this event."""
     if 0 <= event.offset < webhook.starts.get(event.partition, 0):
+        return False
+    if workspace_of(webhook.webhook_id) not in _workspaces(event, known):
         return False
     kind = event_type(event)
     if kind == TEST:
@@ -37,6 +44,15 @@ def wants(webhook: Webhook, event: Event, known: Known = Known()) -> bool:  # no
     if not webhook.events and kind in ASKED_ONLY:
         return False
     return passes(webhook.filter, event, known)
+
+
+def _workspaces(event: Event, known: Known) -> set[str]:
+    """Whose endpoints hear of it. What a provider sent may be for several accounts: nobody's, unless they are all of one."""
+    if event.kind != FORWARDED:
+        return {workspace_of_event(event)}
+    call = provider_call_of(event.body)
+    found = {known.workspaces.get(each, DEFAULT_WORKSPACE) for each in (call.account, *call.others)}
+    return found if len(found) == 1 else set()
 
 
 def passes(asked: Filter, event: Event, known: Known = Known()) -> bool:  # noqa: B008 - frozen

@@ -1,12 +1,16 @@
 """The ports and services that all requests of a gateway process share, and how a view gets them."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import msgspec
 from flask import current_app, g
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.model.callers import Caller
 from chat4all.model.clock import now_ms
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.signals import Cadence
 from chat4all.ports import Channel, EventLog, MessageStore, ObjectStore, SearchIndex, Waker
 from chat4all.services.acceptance.acceptance import Acceptor
@@ -21,11 +25,16 @@ from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.passing import Passing
 from chat4all.services.presence import Watch
 from chat4all.services.webhooks.endpoints import Endpoints
+from chat4all.services.workspaces.scoped_log import scoped_index, scoped_log
+from chat4all.services.workspaces.scoped_presence import ScopedWatch
+from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.settings import Settings
 from webapp.requests.bounds import BOUNDS, Bounds
 from webapp.requests.waits import Waits
 
 KEY = "chat4all"
+# What was opened for a workspace is made again in no time; a deployment may have thousands.
+ROOMS_MOST = 500
 
 
 class Gateway(Struct, frozen=True):
@@ -36,6 +45,7 @@ class Gateway(Struct, frozen=True):
     `cadence`: how often signals are handed on; `passing`: to whom is connected. `presence`: who that is.
     `live`: which account each of the `channels` sends from.
     `bounds`: how much a request looks at. `clock`: ms UTC, for requests that are repeated.
+    `workspace`: whose it is (`within`); empty: of all. `rooms`: those that were opened.
     """
 
     settings: Settings
@@ -58,10 +68,49 @@ class Gateway(Struct, frozen=True):
     search_waits: Waits
     cadence: Cadence
     passing: Passing
-    presence: Watch
+    presence: Watch | ScopedWatch
     search: SearchIndex | None
     bounds: Bounds = BOUNDS
     clock: Callable[[], int] = now_ms
+    workspace: str = ""
+    rooms: dict[str, tuple[Any, Any]] = msgspec.field(default_factory=dict)
+
+    def within(self, workspace: str) -> "Gateway":
+        """All of this as one workspace sees it: nothing of others is in it."""
+        if workspace == DEFAULT_WORKSPACE:
+            # Its services were made of this already.
+            return replace(self, workspace=workspace, store=scoped(self.store, workspace), search=self._index_of(workspace))
+        there, room = self.rooms.get(workspace, (None, None))
+        if there is not self:
+            if len(self.rooms) >= ROOMS_MOST:
+                self.rooms.clear()
+            room = self._room(workspace)
+            self.rooms[workspace] = (self, room)
+        opened: Gateway = room
+        return opened
+
+    def _room(self, workspace: str) -> "Gateway":
+        store, log, live = scoped(self.store, workspace), scoped_log(self.log, workspace), self.live.within(workspace)
+        channels = live if isinstance(self.channels, LiveChannels) else self.channels
+        return replace(
+            self,
+            workspace=workspace,
+            log=log,
+            store=store,
+            channels=channels,
+            acceptor=Acceptor(store, log, self.settings, channels),
+            endpoints=Endpoints(self.settings, store, log),
+            live=live,
+            accounts=AccountRegistry(self.settings, store, live, everywhere=self.store, workspace=workspace),
+            logins=Logins(store, self.settings, workspace=workspace),
+            cadence=Cadence(),
+            passing=Passing(log),
+            presence=ScopedWatch(self.presence.now, workspace) if isinstance(self.presence, Watch) else self.presence,
+            search=self._index_of(workspace),
+        )
+
+    def _index_of(self, workspace: str) -> SearchIndex | None:
+        return scoped_index(self.search, workspace) if self.search is not None else None
 
     @property
     def people(self) -> People:
@@ -79,9 +128,22 @@ class Gateway(Struct, frozen=True):
             self.search.close()
 
 
-def gateway() -> Gateway:
-    """The gateway that serves this request."""
+def deployment() -> Gateway:
+    """The gateway with all workspaces: for what comes before anybody is known, and for operators."""
     found: Gateway = current_app.extensions[KEY]
+    return found
+
+
+def enter(workspace: str) -> None:
+    """From here on the request is of this workspace."""
+    g.gateway = deployment().within(workspace)
+
+
+def gateway() -> Gateway:
+    """The gateway that serves this request, as its workspace sees it: `default` before anybody is known."""
+    if "gateway" not in g:
+        enter(DEFAULT_WORKSPACE)
+    found: Gateway = g.gateway
     return found
 
 

@@ -58,6 +58,9 @@ class Login(RequestBody):
 
     client_id: Annotated[str, Field(max_length=64, examples=["alice"])]
     client_secret: Annotated[str, Field(max_length=1024)]
+    workspace: Annotated[
+        str, Field(pattern="^[a-z][a-z0-9-]{0,31}$", description="In which they are; most deployments have `default` alone")
+    ] = "default"
 
 
 class Refresh(RequestBody):

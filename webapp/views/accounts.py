@@ -41,7 +41,7 @@ def create_account(body: NewAccount) -> Response:
     """Connect an account. It is used once `check` has found that the provider accepts its credentials."""
     key, by = given_key(), caller().user_id
     # Nothing that holds credentials is kept for a repetition: the account is found again by its id.
-    account_id = made_id("account", by, key) if key else str(uuid4())
+    account_id = made_id("account", caller().stored_id, key) if key else str(uuid4())
     try:
         account = _registry().create(body.channel, body.provider_account_id, body.name, body.credentials, by, account_id)
     except Taken:
@@ -54,7 +54,9 @@ def create_account(body: NewAccount) -> Response:
 @checked
 def list_accounts(query: PagedQuery) -> Response:
     """All accounts by id, those of the environment among them."""
-    shapes = [_shape(each) for each in _registry().all()] + [_of_environment(name) for name in _live()]
+    shapes = [_shape(each) for each in _registry().all()] + [
+        _of_environment(name) for name in CHANNELS if _registry().is_of_environment(name)
+    ]
     page, more = page_after(
         sorted(shapes, key=lambda each: str(each["account_id"])), query.after, query.limit, lambda each: str(each["account_id"])
     )
@@ -133,13 +135,13 @@ def _live() -> LiveChannels:
 
 
 def _ours(path: AccountPath) -> str:
-    if path.account_id in CHANNELS:
+    if _registry().is_of_environment(path.account_id):
         raise Conflict("environment_account", "the environment set this account up: change its variables, and restart")
     return path.account_id
 
 
 def _shown(account_id: str) -> dict[str, Any]:
-    return _of_environment(account_id) if account_id in CHANNELS else _shape(_registry().get(account_id))
+    return _of_environment(account_id) if _registry().is_of_environment(account_id) else _shape(_registry().get(account_id))
 
 
 def _shape(account: ConnectedAccount) -> dict[str, Any]:

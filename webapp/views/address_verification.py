@@ -12,6 +12,7 @@ from chat4all.model.content import Text
 from chat4all.model.conversations import Identity, User, UserKind, Verification
 from chat4all.model.drafts import Draft, Refused
 from chat4all.model.ids import CONTACT_PREFIX
+from chat4all.model.workspaces import stored
 from chat4all.services.directory import (
     Address,
 )
@@ -56,7 +57,7 @@ def send_code(user: User, target: Address) -> Identity:
     wait_ms = earlier.expires_at - CODE_LIFE_MS + CODE_PAUSE_MS - now if earlier else 0
     if wait_ms > 0:
         raise Problem(429, "code_sent", "a code was sent a moment ago", headers={"Retry-After": str(-(-wait_ms // 1000))})
-    gateway().limits.code(user.user_id, network(), ":".join(target))
+    gateway().limits.code(stored(gateway().workspace, user.user_id), network(), ":".join(target))
     code = f"{secrets.randbelow(10**6):06}"
     store.put_verification(Verification(user.user_id, *target, _hash(code), now + CODE_LIFE_MS, CODE_TRIES))
     _send(target, f"Your Chat4All code is {code}. It is valid for {CODE_LIFE_MS // 60_000} minutes.")

@@ -10,6 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from chat4all.model.callers import MANAGE, Caller
+from chat4all.model.workspaces import stored
 from chat4all.services.access import tokens
 from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmitted
 from chat4all.services.access.credentials import check_secret
@@ -17,7 +18,7 @@ from chat4all.services.access.logins import Pair
 from chat4all.telemetry import logs, metrics
 from webapp.requests import cookies, rate_limits
 from webapp.requests.api_docs import OPEN, SECURED, TOKENS, problems
-from webapp.requests.gateway import caller, gateway
+from webapp.requests.gateway import caller, enter, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.refusals import answer_refusals
 from webapp.requests.responses import answer
@@ -70,12 +71,17 @@ def admitted() -> AuthenticatedCaller:
 def require() -> None:
     """Before a request of a protected blueprint: the caller must be known, and within their rate."""
     g.caller = admitted().caller
-    rate_limits.check(g.caller.user_id)
+    enter(g.caller.workspace)
+    rate_limits.check(g.caller.stored_id)
 
 
 def optional() -> Caller | None:
-    """The caller, where a call needs none."""
-    return admitted().caller if {"Authorization", cookies.HEADER} & set(request.headers.keys()) else None
+    """The caller, where a call needs none; the request is then of their workspace."""
+    if not {"Authorization", cookies.HEADER} & set(request.headers.keys()):
+        return None
+    who = admitted().caller
+    enter(who.workspace)
+    return who
 
 
 def need(scope: str) -> None:
@@ -105,12 +111,14 @@ def token() -> Response:
     """Log in: a user with id and password, a service client with its name and secret. Also as an OAuth 2.0 form."""
     form = request.mimetype == FORM
     asked = _read_form() if form else validated(Login, read_json())
-    return answered(renew(asked.refresh_token) if isinstance(asked, Refresh) else log_in(asked.client_id, asked.client_secret))
+    return answered(renew(asked.refresh_token) if isinstance(asked, Refresh) else log_in(asked))
 
 
-def log_in(name: str, secret: str) -> Pair:
+def log_in(asked: Login) -> Pair:
     """A new login. Problem 401 when the secret is not theirs, 403 for somebody who may not come in any more."""
-    rate_limits.check_login(name)
+    name, secret = asked.client_id, asked.client_secret
+    enter(asked.workspace)
+    rate_limits.check_login(stored(asked.workspace, name))
     here = gateway()
     generation = here.store.generation()
     user = here.store.users([name]).get(name)
@@ -135,12 +143,13 @@ def _read_form() -> Login | Refresh:
     kind = given.get("grant_type", "")
     if kind == "refresh_token":
         return validated(Refresh, {"refresh_token": given.get("refresh_token", "")})
+    of = {"workspace": given["workspace"]} if "workspace" in given else {}
     if kind == "password":
-        return validated(Login, {"client_id": given.get("username", ""), "client_secret": given.get("password", "")})
+        return validated(Login, of | {"client_id": given.get("username", ""), "client_secret": given.get("password", "")})
     if kind != "client_credentials":
         raise Problem(400, "unsupported_grant_type", "client_credentials, password or refresh_token", "grant_type")
     name, secret = _basic() or (given.get("client_id", ""), given.get("client_secret", ""))
-    return validated(Login, {"client_id": name, "client_secret": secret})
+    return validated(Login, of | {"client_id": name, "client_secret": secret})
 
 
 def _basic() -> tuple[str, str] | None:
@@ -170,6 +179,7 @@ def renew(token: str) -> Pair:
     """The next tokens of a login. BadToken, counted, when this is none to renew with."""
     gateway().limits.failures(rate_limits.network())
     try:
+        enter(tokens.verify(token, gateway().settings.secret("jwt"), tokens.REFRESH).workspace)
         return gateway().logins.renew(token)
     except tokens.BadToken as error:
         gateway().limits.failed(rate_limits.network())
@@ -188,6 +198,8 @@ def logout() -> Response:
     here = gateway()
     key = here.settings.secret("jwt")
     who = tokens.verify(given.refresh_token, key, tokens.REFRESH) if given.refresh_token else admitted().caller
+    enter(who.workspace)
+    here = gateway()
     here.logins.log_out(who.user_id, who.session)
     here.revocations.read()
     return Response(status=204)

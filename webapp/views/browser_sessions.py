@@ -9,7 +9,7 @@ from chat4all.services.access.logins import Pair
 from webapp.requests import cookies
 from webapp.requests.addresses import events_url
 from webapp.requests.api_docs import OPEN, TOKENS, problems
-from webapp.requests.gateway import gateway
+from webapp.requests.gateway import enter, gateway
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked
 from webapp.schemas.models import BrowserSessionOut, Login
@@ -30,7 +30,7 @@ api = APIBlueprint(
 def begin(body: Login) -> Response:
     """Log in from a page of this address: the tokens are set as cookies, the answer has what the page sends with each call."""
     cookies.check_same_origin(must_say=True)
-    return _kept(auth.log_in(body.client_id, body.client_secret))
+    return _kept(auth.log_in(body))
 
 
 @api.get("/auth/session", responses={"200": BrowserSessionOut})
@@ -60,6 +60,7 @@ def renew() -> Response:
 def end() -> Response:
     """Log out: the session ends everywhere within two seconds, and the browser forgets it."""
     who = auth.admitted().caller
+    enter(who.workspace)
     here = gateway()
     here.logins.log_out(who.user_id, who.session)
     here.revocations.read()
@@ -75,6 +76,7 @@ def _kept(pair: Pair) -> Response:
 
 
 def _answered(who: Caller) -> Response:
+    enter(who.workspace)
     user = gateway().store.users([who.user_id]).get(who.user_id)
     if user is None:
         raise auth.refused("token_invalid", "the token names nobody")

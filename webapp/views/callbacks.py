@@ -7,7 +7,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.services.accounts.live import InForce, LiveChannels, OfApp
 from webapp.requests.api_docs import CHANNELS, OPEN, anything, problems
-from webapp.requests.gateway import gateway
+from webapp.requests.gateway import deployment
 from webapp.requests.problems import Problem
 from webapp.requests.tracing import headers
 from webapp.requests.validation import checked, read_body
@@ -37,7 +37,7 @@ def webhook(path: ChannelPath) -> Response:
 @checked
 def account_challenge(path: AccountWebhookPath) -> Response:
     """The provider's check of the webhook's address of one account."""
-    return _challenged([_of(path, gateway().live.connected(path.account_id))])
+    return _challenged([_of(path, deployment().live.connected(path.account_id))])
 
 
 @api.post("/channels/<channel>/accounts/<account_id>/webhook", responses={**OK, **problems(409, 503)})
@@ -47,7 +47,7 @@ def account_webhook(path: AccountWebhookPath) -> Response:
 
     Of an account that was removed receipts are taken, and nothing else.
     """
-    return _taken([_of(path, gateway().live.told_of(path.account_id))])
+    return _taken([_of(path, deployment().live.told_of(path.account_id))])
 
 
 def _of(path: AccountWebhookPath, found: InForce | None) -> InForce:
@@ -72,17 +72,25 @@ def _taken(apps: Sequence[InForce]) -> Response:
     if signer.account and signer.account.state == "connecting":
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
-    live = gateway().live
-    of_app = live.of_one_app(signer) if gateway().channels is live else OfApp()
-    handled = gateway().webhooks.take(signer.channel, [body], headers(), said, of_app)
-    gateway().waker.signal(handled.presses)
+    here = deployment()
+    of_app = here.live.of_one_app(signer) if isinstance(here.channels, LiveChannels) else OfApp()
+    handled = here.webhooks.take(signer.channel, [body], headers(), said, of_app)
+    here.waker.signal(handled.presses)
     for file_id in handled.files:
-        gateway().waker.wake_file("fetch_media", file_id)
+        here.waker.wake_file("fetch_media", file_id)
     return Response("OK", mimetype="text/plain")
 
 
 def _apps(name: str) -> list[InForce]:
-    channels = gateway().channels
-    if name not in channels:
-        raise Problem(404, "unknown_channel", "there is no such channel")
-    return channels.apps(name) if isinstance(channels, LiveChannels) else [InForce(channels[name])]
+    here = deployment()
+    if isinstance(here.channels, LiveChannels):
+        if name not in here.live:
+            raise _unknown_channel()
+        return here.live.apps(name)
+    if name not in here.channels:
+        raise _unknown_channel()
+    return [InForce(here.channels[name])]
+
+
+def _unknown_channel() -> Problem:
+    return Problem(404, "unknown_channel", "there is no such channel")

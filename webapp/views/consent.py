@@ -35,7 +35,7 @@ def check_wanted(user_ids: Iterable[str]) -> None:
     who = caller()
     if who.sees_all:
         return
-    gateway().limits.group(who.user_id)
+    gateway().limits.group(who.stored_id)
     store = gateway().store
     # Not those that we remember: wishes change.
     others = list(store.users([each for each in user_ids if each != who.user_id]).values())

@@ -116,7 +116,7 @@ def send_batch() -> Response:
     """
     read = _read_batch(given_key())
     if len(read) > 1:
-        rate_limits.check(caller().user_id, len(read) - 1)
+        rate_limits.check(caller().stored_id, len(read) - 1)
     outcomes = iter(gateway().acceptor.accept(caller(), [each for each in read if isinstance(each, Draft)], headers()))
     return answer({"results": [_result(each if isinstance(each, Problem) else next(outcomes)) for each in read]})
 

@@ -52,7 +52,7 @@ api.before_request(auth.require)
 def change_password(body: PasswordChange) -> Response:
     """Choose another password. Every login of before ends; the answer has the tokens of a new one. 204: in cookies."""
     here, who = gateway(), caller().user_id
-    rate_limits.check_login(who)
+    rate_limits.check_login(caller().stored_id)
     user = here.store.users([who]).get(who)
     if user is None or user.kind is not UserKind.PERSON or not check_secret(user, body.current_password):
         gateway().limits.failed(rate_limits.network())

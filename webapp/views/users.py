@@ -10,6 +10,7 @@ from chat4all.model.callers import MANAGE
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, User
 from chat4all.model.messages import body_digest
+from chat4all.model.workspaces import stored
 from chat4all.services.access.credentials import Taken, check_name, create_contact, create_user
 from chat4all.services.directory import ID_SPACE, Address
 from webapp.requests import rate_limits
@@ -114,7 +115,7 @@ def put_identity(path: UserPath, body: AddressIn) -> Response:
 def verify(path: UserPath, body: Proof) -> Response:
     """Prove with the code that the address is the user's."""
     user, target = _subject(path), _target(path, body.address)
-    rate_limits.check_login(f"verifying {user.user_id}")
+    rate_limits.check_login(f"verifying {stored(caller().workspace, user.user_id)}")
     return answer(shape_identity(confirm(user, target, body.code)))
 
 

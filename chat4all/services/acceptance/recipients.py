@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all.channels import CHANNELS
 from chat4all.model.conversations import ConversationType, Identity, Membership, User, UserKind
 from chat4all.model.display_names import cleaned
 from chat4all.model.messages import Recipient
@@ -44,7 +45,7 @@ def freeze(
     else:
         return [_on(name, user, verified, via, answers) for name in asked]
     if not chosen and user.kind is UserKind.CONTACT:
-        return [Recipient(user.user_id, via.channel if via else next(iter(channels), ""))]
+        return [Recipient(user.user_id, via.channel if via else next(iter(channels or CHANNELS)))]
     return [_to(user, each, via, answers) for each in chosen]
 
 

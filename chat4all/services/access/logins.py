@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.failures import Temporary
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.sessions import ENDED, LOGOUT, OLD_PREFIX, REUSED, SESSIONS_MOST, Holding, Revocation, Session
 from chat4all.ports.access import Access
 from chat4all.ports.message_store import MessageStore
@@ -38,11 +39,17 @@ class Pair(Struct, frozen=True):
 
 
 class Logins:
-    """The logins of a deployment. `clock`: ms UTC. `most`: so many of each user."""
+    """The logins of a workspace. `clock`: ms UTC. `most`: so many of each user. `store`: as the workspace sees it."""
 
     def __init__(
-        self, store: MessageStore, settings: Settings, clock: Callable[[], int] = now_ms, most: int = SESSIONS_MOST
+        self,
+        store: MessageStore,
+        settings: Settings,
+        clock: Callable[[], int] = now_ms,
+        most: int = SESSIONS_MOST,
+        workspace: str = DEFAULT_WORKSPACE,
     ) -> None:
+        self._workspace = workspace
         self.clock = clock
         self._most = most
         self._store = store
@@ -75,8 +82,8 @@ class Logins:
         secret, life_s = self._settings.secret("jwt"), self._settings.token_s
         said = (session.session_id, session.generation, session.turn)
         return Pair(
-            tokens.issue(user, tokens.ACCESS, life_s, secret, *said),
-            tokens.issue(user, tokens.REFRESH, self._settings.refresh_days * DAY_S, secret, *said),
+            tokens.issue(user, tokens.ACCESS, life_s, secret, *said, self._workspace),
+            tokens.issue(user, tokens.REFRESH, self._settings.refresh_days * DAY_S, secret, *said, self._workspace),
             life_s,
         )
 

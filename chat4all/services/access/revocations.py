@@ -68,7 +68,7 @@ class Revocations:
         if self.is_blind:
             raise Temporary("store", "which logins have ended is not known")
         known = self._known
-        return caller.session in known.sessions or caller.generation < known.users.get(caller.user_id, 0)
+        return caller.session in known.sessions or caller.generation < known.users.get(caller.stored_id, 0)
 
     def read(self) -> bool:
         """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from chat4all.model.callers import Caller
 from chat4all.model.conversations import User, UserKind
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.sessions import OLD_PREFIX
 
 ALGORITHM = "HS256"
@@ -26,7 +27,7 @@ REVOKED, REUSED = "token_revoked", "token_reused"
 ISSUER = "chat4all"
 AUDIENCE = "chat4all"
 LONGEST = 8192
-# What each token says, all of it.
+# What each token says, all of it; those of another workspace than `default` say that too.
 CLAIMS = frozenset({"iss", "aud", "sub", "type", "iat", "nbf", "exp", "jti", "sid", "gen", "turn", "kind", "scopes"})
 # Tokens made before there were sessions are good until they expire: exactly these claims, and no others.
 OLD_CLAIMS = frozenset({"sub", "type", "iat", "nbf", "exp", "jti", "fresh", "kind", "scopes"})
@@ -55,9 +56,18 @@ class Token(Struct, frozen=True):
     turn: int = 0
 
 
-def issue(user: User, kind: str, life_s: int, secret: str, session: str = "", generation: int = 0, turn: int = 0) -> str:
+def issue(
+    user: User,
+    kind: str,
+    life_s: int,
+    secret: str,
+    session: str = "",
+    generation: int = 0,
+    turn: int = 0,
+    workspace: str = DEFAULT_WORKSPACE,
+) -> str:
     """A token of `kind` (access or refresh) that names this user for `life_s` seconds, in a session if there is one."""
-    who = Caller(user.user_id, user.kind, frozenset(user.scopes), session, generation)
+    who = Caller(user.user_id, user.kind, frozenset(user.scopes), session, generation, workspace)
     return _sign(who, kind, int(time.time()) + life_s, secret, turn=turn)
 
 
@@ -86,6 +96,7 @@ def _sign(caller: Caller, kind: str, expires: int, secret: str, turn: int = 0, *
         "turn": turn,
         "kind": caller.kind.value,
         "scopes": sorted(caller.scopes),
+        **({} if caller.workspace == DEFAULT_WORKSPACE else {"workspace": caller.workspace}),
         **more,
     }
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
@@ -118,4 +129,5 @@ def _said(claims: dict[str, Any]) -> Token:
         return Token(Caller(*who, OLD_PREFIX + str(claims["jti"])), expires_at)
     if not claims.keys() >= CLAIMS or (claims["iss"], claims["aud"]) != (ISSUER, AUDIENCE):
         raise BadToken("the token is not valid")
-    return Token(Caller(*who, str(claims["sid"]), int(claims["gen"])), expires_at, int(claims["turn"]))
+    session = (str(claims["sid"]), int(claims["gen"]), str(claims.get("workspace", DEFAULT_WORKSPACE)))
+    return Token(Caller(*who, *session), expires_at, int(claims["turn"]))

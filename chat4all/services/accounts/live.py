@@ -14,6 +14,7 @@ from msgspec import Struct
 from chat4all.channels import CHANNELS, open_channel, own_settings
 from chat4all.channels.account_settings import WrongCredentials
 from chat4all.model.failures import Permanent, Temporary, Unknown
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, ConnectedAccount, MessageStore
 from chat4all.redaction import know
 from chat4all.services.seal import Seal
@@ -37,6 +38,11 @@ class InForce(Struct, frozen=True):
     channel: Channel
     account: ConnectedAccount | None = None
     stopped_by: str = ""
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        return self.account.workspace if self.account else DEFAULT_WORKSPACE
 
     @property
     def account_id(self) -> str:
@@ -148,14 +154,20 @@ class LiveChannels(Mapping[str, Channel]):
         return found is not None and len(found.used) > 1
 
     def _chosen(self, name: str, known: Known) -> list[InForce]:
+        """Those of `default` first, to which the environment's belongs."""
         environment = self.environment(name)
         mine = [
-            (each.account.created_at, account_id, each)
+            (each.account.workspace != DEFAULT_WORKSPACE, each.account.created_at, account_id, each)
             for account_id, each in known.rows.items()
             if each.account and each.account.channel == name and each.account.is_used
         ]
-        used = [each for _, _, each in sorted(mine, key=lambda each: each[:2])]
-        return [InForce(environment), *used] if environment.account.real or not used else used
+        used = [each for *_, each in sorted(mine, key=lambda each: each[:3])]
+        is_default_served = any(each.workspace == DEFAULT_WORKSPACE for each in used)
+        return [InForce(environment), *used] if environment.account.real or not is_default_served else used
+
+    def within(self, workspace: str) -> "LiveChannels":
+        """The same with the accounts of this workspace only."""
+        return _Within(self, workspace)
 
     def of(self, name: str, account_id: str) -> InForce:
         """The channel with the account that something was to be sent from; empty: the environment's."""
@@ -170,6 +182,13 @@ class LiveChannels(Mapping[str, Channel]):
     def named(self, name: str, provider_account_id: str) -> InForce | None:
         """The account that the provider calls so, among those that the channel has."""
         return self._of(name).by_provider.get(provider_account_id)
+
+    def workspace_of(self, name: str, provider_account_id: str) -> str:
+        """Whose this account is; of one that nobody has, `default`."""
+        if name not in CHANNELS or len(self.used(name)) == 1:
+            return DEFAULT_WORKSPACE
+        found = self.named(name, provider_account_id)
+        return found.workspace if found else DEFAULT_WORKSPACE
 
     def reading(self, name: str, provider_account_id: str) -> Channel:
         """The channel with the account that the provider calls so; the default where it has none such."""
@@ -275,6 +294,79 @@ class LiveChannels(Mapping[str, Channel]):
     def close(self) -> None:
         """Watch no longer. Safe to call twice."""
         self._watch.close()
+
+
+class _Within(LiveChannels):
+    """The channels on which a workspace has accounts. All that there is to know the deployment's knows."""
+
+    def __init__(self, everywhere: LiveChannels, workspace: str) -> None:
+        self._everywhere, self._workspace = everywhere, workspace
+        self._of_everywhere: dict[str, tuple[OfChannel, OfChannel]] = {}
+
+    def __getitem__(self, name: str) -> Channel:
+        """What it can carry can be asked of one without accounts too."""
+        used = self.used(name) if name in CHANNELS else []
+        return used[0].channel if used else self._everywhere.environment(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in CHANNELS and bool(self.used(str(name)))
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in CHANNELS if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _of(self, name: str) -> OfChannel:
+        there = self._everywhere._of(name)
+        kept = self._of_everywhere.get(name)
+        if kept is None or kept[0] is not there:
+            mine = OfChannel([each for each in there.used if each.workspace == self._workspace], [])
+            kept = self._of_everywhere[name] = (there, mine)
+        return kept[1]
+
+    def in_force(self, name: str) -> InForce:
+        """Without an account nothing is sent."""
+        used = self.used(name)
+        return used[0] if used else InForce(self.environment(name), stopped_by=UNKNOWN)
+
+    def has_several(self, name: str) -> bool:
+        """As of all accounts: it says only whether to look."""
+        return self._everywhere.has_several(name)
+
+    def of(self, name: str, account_id: str) -> InForce:
+        """As of all accounts: what was frozen in a message names its own."""
+        return self._everywhere.of(name, account_id)
+
+    def connected(self, account_id: str) -> InForce | None:
+        """One of the workspace."""
+        found = self._everywhere.connected(account_id)
+        return found if found and found.workspace == self._workspace else None
+
+    def told_of(self, account_id: str) -> InForce | None:
+        """One of the workspace."""
+        found = self._everywhere.told_of(account_id)
+        return found if found and found.workspace == self._workspace else None
+
+    def environment(self, name: str) -> Channel:
+        """As of all accounts."""
+        return self._everywhere.environment(name)
+
+    def within(self, workspace: str) -> LiveChannels:
+        """Of another workspace."""
+        return self._everywhere.within(workspace)
+
+    def read(self) -> bool:
+        """As of all accounts."""
+        return self._everywhere.read()
+
+    def open(self) -> LiveChannels:
+        """As of all accounts."""
+        self._everywhere.open()
+        return self
+
+    def close(self) -> None:
+        """Whoever opened the accounts closes them."""
 
 
 def reading(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> Channel:

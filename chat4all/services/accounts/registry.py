@@ -15,6 +15,7 @@ from chat4all.channels import CHANNELS, open_channel, own_settings, unknown_chan
 from chat4all.channels.account_settings import WrongCredentials
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Failure, Temporary
+from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore
 from chat4all.redaction import know
 from chat4all.services.accounts.live import LiveChannels, all_accounts, opened
@@ -31,12 +32,19 @@ UNREACHABLE = "See that this machine reaches the provider, and look at the provi
 
 
 class AccountRegistry:
-    """The accounts of this deployment."""
+    """The accounts of a workspace; `store`: as that sees it. `everywhere`: with those of all: no two have the same account."""
 
     def __init__(
-        self, settings: Settings, store: MessageStore, live: LiveChannels, opens: Callable[..., Channel] = open_channel
+        self,
+        settings: Settings,
+        store: MessageStore,
+        live: LiveChannels,
+        opens: Callable[..., Channel] = open_channel,
+        everywhere: MessageStore | None = None,
+        workspace: str = DEFAULT_WORKSPACE,
     ) -> None:
         self._settings, self._store, self._live, self._opens = settings, store, live, opens
+        self._everywhere, self._workspace = everywhere or store, workspace
 
     @cached_property
     def _seal(self) -> Seal:
@@ -63,10 +71,24 @@ class AccountRegistry:
                 return self._same(there, channel, account, name)
             self._is_free(channel, account)
             at, sealed = now_ms(), self._seal.seal(kept)
-            made = ConnectedAccount(account_id, channel, account, name, sealed, created_at=at, changed_at=at, created_by=by)
+            made = ConnectedAccount(
+                account_id,
+                channel,
+                account,
+                name,
+                sealed,
+                workspace=self._workspace,
+                created_at=at,
+                changed_at=at,
+                created_by=by,
+            )
             if self._store.put_account(made, seen):
                 self._live.read()
                 return made
+
+    def is_of_environment(self, account_id: str) -> bool:
+        """Whether this is an account that the environment set up: these are of `default`."""
+        return account_id in CHANNELS and self._workspace == DEFAULT_WORKSPACE
 
     def all(self) -> list[ConnectedAccount]:
         """Those that are not removed, by id."""
@@ -129,7 +151,7 @@ class AccountRegistry:
 
         None: the environment's account of this channel, of which nothing is kept.
         """
-        if account_id in CHANNELS:
+        if self.is_of_environment(account_id):
             return None, self._examined(self._live.environment(account_id), account_id)
         account = self.get(account_id)
         found = self._examined(self._channel(account), account_id)
@@ -145,7 +167,8 @@ class AccountRegistry:
 
     def ask(self, account_id: str, question: Callable[[Channel], Coroutine[Any, Any, T]]) -> T:
         """What the provider answers, of an account of the environment too. NoSuch; else raises as the question."""
-        opened_now = self._opens(account_id, self._settings) if account_id in CHANNELS else self._channel(self.get(account_id))
+        is_ours = not self.is_of_environment(account_id)
+        opened_now = self._channel(self.get(account_id)) if is_ours else self._opens(account_id, self._settings)
         return self._asked(opened_now, lambda: question(opened_now))
 
     def webhook_url(self, channel: str, account_id: str) -> str:
@@ -190,7 +213,8 @@ class AccountRegistry:
         if environment.real and environment.account_id == account:
             why = f"it is set up by environment variables: unset {channel.upper()}_… and restart first"
             raise Conflict("environment_account", why)
-        if any((each.channel, each.provider_account_id) == (channel, account) for each in self.all()):
+        there = (each for each in all_accounts(self._everywhere) if each.state != "removed")
+        if any((each.channel, each.provider_account_id) == (channel, account) for each in there):
             raise Conflict("account_exists", "it is connected: give it other credentials, or remove it")
 
     def _same(self, there: ConnectedAccount, channel: str, account: str, name: str) -> ConnectedAccount:

@@ -25,17 +25,23 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import UserKind
 from chat4all.model.drafts import Accepted, Draft, Refused, Sendable, read_payload
 from chat4all.model.failures import Temporary
-from chat4all.model.ids import made_id
+from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.broadcasts.audience import Audience, Turn
 
 
 class BroadcastSteps:
-    """Takes steps of what runs. One per process. `clock`: ms UTC."""
+    """Takes steps of what runs in a workspace. `store`, `acceptor`: as that sees them. `clock`: ms UTC."""
 
-    def __init__(self, store: MessageStore, acceptor: Acceptor, clock: Callable[[], int] = now_ms) -> None:
-        self._store, self._acceptor, self._clock = store, acceptor, clock
+    def __init__(
+        self,
+        store: MessageStore,
+        acceptor: Acceptor,
+        clock: Callable[[], int] = now_ms,
+        workspace: str = DEFAULT_WORKSPACE,
+    ) -> None:
+        self._store, self._acceptor, self._clock, self._workspace = store, acceptor, clock, workspace
         self._audience = Audience(store, acceptor.people)
 
     def step(self, broadcast: Broadcast, together: int = 1) -> list[Result]:
@@ -85,7 +91,7 @@ class BroadcastSteps:
         return results, put_off
 
     def _answers(self, broadcast: Broadcast, going: Sequence[Turn]) -> Sequence[Accepted | Refused]:
-        caller = Caller(broadcast.created_by, UserKind.CLIENT, frozenset({SEND, MANAGE}))
+        caller = Caller(broadcast.created_by, UserKind.CLIENT, frozenset({SEND, MANAGE}), workspace=self._workspace)
         payload = read_payload(broadcast.payload)
         drafts = [_draft(broadcast, payload, each.result.address) for each in going]
         answers = self._acceptor.accept(caller, drafts) if drafts else []

@@ -63,7 +63,7 @@ class Arrivals:
 
     def __init__(self, store: MessageStore, acceptor: Acceptor) -> None:
         self._store = store
-        self._acceptor = acceptor
+        self._acceptor = self.acceptor = acceptor
         self._people = acceptor.people
         self._places = ConversationMatch(store, acceptor.people, acceptor.partitions)
         self._names = LearnedNames(store)

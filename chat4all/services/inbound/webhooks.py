@@ -16,6 +16,7 @@ from chat4all.model.records import ProviderReceipt
 from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Moved, Unclaimed, Unreadable, Update
 from chat4all.services.accounts.live import OfApp
+from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.services.webhooks.forwarding import Forwarding
 from chat4all.telemetry import logs, metrics
@@ -48,7 +49,9 @@ class Handled(Struct, frozen=True):
 class Webhooks:
     """Takes signed webhooks of channels. One per process; every method may be called from many threads."""
 
-    def __init__(self, store: MessageStore, arrivals: Arrivals, forwarding: Forwarding | None = None) -> None:
+    def __init__(
+        self, store: MessageStore, arrivals: Arrivals | ArrivalsByWorkspace, forwarding: Forwarding | None = None
+    ) -> None:
         self._store = store
         self._arrivals = arrivals
         self._forwarding = forwarding
