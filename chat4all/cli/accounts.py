@@ -73,6 +73,16 @@ def rename(account_id: str, name: str) -> None:
 
 
 @accounts.command()
+def limit(
+    account_id: str,
+    per_second: Annotated[float | None, typer.Option(help="Messages a second. Left out: as the channel has it.")] = None,
+    in_flight: Annotated[int | None, typer.Option(help="Calls under way at a time. Left out: as the channel has it.")] = None,
+) -> None:
+    """Have it keep to limits."""
+    say(_line(SERVERS.client().limit_account(account_id, per_second, in_flight)))
+
+
+@accounts.command()
 def pause(account_id: str) -> None:
     """Send nothing from it: messages wait."""
     say(_line(SERVERS.client().pause_account(account_id)))
@@ -128,6 +138,7 @@ def _say_check(found: dict[str, Any]) -> None:
 def _line(account: dict[str, Any]) -> str:
     marks = [account["state"], *([account["reason"]] if account.get("reason") else []), account["managed_by"]]
     marks += ["simulated"] if account.get("simulated") else ["in use"] if account["in_use"] else []
+    marks += [f"{name} {value:g}" for name, value in account.get("limits", {}).items()]
     marks += ["default"] if account.get("is_default") else []
     name = f"  {account['name']}" if account.get("name") else ""
     return printable(

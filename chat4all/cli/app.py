@@ -26,6 +26,7 @@ from chat4all.cli import (
     reports,
     saved_replies,
     search,
+    secrets,
     templates,
     webhooks,
 )
@@ -54,7 +55,8 @@ def _join(part: typer.Typer) -> None:
 
 
 _TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
-for _room in (search, people, presence, contents, access, files, *_TEAM, listening, operator, doctor, processes):
+_OPERATORS = (secrets, operator, doctor, processes)
+for _room in (search, people, presence, contents, access, files, *_TEAM, listening, *_OPERATORS):
     _join(_room.app)
 
 

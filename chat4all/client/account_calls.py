@@ -37,6 +37,13 @@ class AccountCalls:
         """Call it something else."""
         return self._http.call("PATCH", _path(account_id), {"name": name})
 
+    def limit_account(
+        self, account_id: str, messages_per_second: float | None = None, calls_in_flight: int | None = None
+    ) -> dict[str, Any]:
+        """Have it keep to these limits; None: as its channel has it."""
+        limits = {"messages_per_second": messages_per_second, "calls_in_flight": calls_in_flight}
+        return self._http.call("PATCH", _path(account_id), {"limits": limits})
+
     def delete_account(self, account_id: str) -> None:
         """Remove it, and forget its credentials."""
         self._http.call("DELETE", _path(account_id))

@@ -11,6 +11,15 @@ from msgspec import Struct
 from chat4all.model.ids import DEFAULT_WORKSPACE
 
 
+class AccountLimits(Struct, frozen=True, omit_defaults=True):
+    """What an account is to keep to; 0: as its channel has it. All processes together send `messages_per_second`; each has
+    `calls_in_flight` calls under way at a time.
+    """
+
+    messages_per_second: float = 0
+    calls_in_flight: int = 0
+
+
 class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     """A number, page or bot that was connected through the API. What the environment connects has no row.
 
@@ -34,6 +43,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     created_by: str = ""
     checked_at: int = 0
     claimed_at: int = 0
+    limits: AccountLimits = AccountLimits()
 
     @property
     def is_used(self) -> bool:

@@ -26,12 +26,28 @@ class Seal:
         keys = [each.strip() for each in settings.secret("seal").split(",") if each.strip()]
         if any(len(each.encode()) < KEY_BYTES for each in keys):
             raise SettingsError(f"CHAT4ALL_SECRET_SEAL: each of its keys has at least {KEY_BYTES} bytes.")
-        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])
+        each = [Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys]
+        self._first, self._fernet = each[0], MultiFernet(each)
         self._opened: dict[bytes, Any] = {}
 
     def seal(self, plain: Any) -> bytes:
         """What the store keeps of it."""
         return self._fernet.encrypt(msgspec.json.encode(plain))
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether the first key opens it."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
+    def again(self, sealed: bytes) -> bytes:
+        """The same, sealed with the first key. Permanent `sealed` when no key opens it."""
+        try:
+            return self._fernet.rotate(sealed)
+        except InvalidToken:
+            raise unopened() from None
 
     def open(self, sealed: bytes, kind: type[T]) -> T:
         """What was sealed, which is of this kind. Permanent `sealed` when no key opens it. What was opened is remembered."""
@@ -46,4 +62,9 @@ class Seal:
         try:
             return msgspec.json.decode(self._fernet.decrypt(sealed), type=kind)
         except InvalidToken:
-            raise Permanent("sealed", "no key in CHAT4ALL_SECRET_SEAL opens it") from None
+            raise unopened() from None
+
+
+def unopened() -> Permanent:
+    """No key opens it."""
+    return Permanent("sealed", "no key in CHAT4ALL_SECRET_SEAL opens it")

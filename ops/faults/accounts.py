@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import count, cycle
 
 from ops.faults.course import Course
 from ops.faults.history import Arrival, Ended
@@ -44,11 +44,12 @@ class Accounts:
         self.ids: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
         self.people: dict[str, list[str]] = {}
+        self._connected = count()
         self.rests: list[tuple[str, int, int]] = []
 
     def add(self, name: str) -> None:
         """Connect a number, which the provider confirms."""
-        number = f"2{len(self.numbers):014d}"
+        number = f"2{next(self._connected):014d}"
         made = self._call(
             "", {"channel": CHANNEL, "provider_account_id": number, "name": name, "credentials": self._secrets()}, 201
         )

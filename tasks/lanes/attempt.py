@@ -1,6 +1,5 @@
 """One attempt at one delivery: what is checked before the call, and what follows from each way in which it can end."""
 
-import asyncio
 import random
 from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
@@ -13,7 +12,7 @@ from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, each_id, reason
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.workspaces import bare, workspace_of
-from chat4all.ports import Channel, Handle, MessageStore
+from chat4all.ports import AccountLimits, Channel, Handle, MessageStore
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.telemetry import logs, metrics, trace_context, tracing
@@ -25,6 +24,7 @@ from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.owners import Owners
+from tasks.lanes.places import Places
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
 from tasks.lanes.signals import Signals
@@ -59,7 +59,7 @@ class Sender:
         self._parts, self.channel, self._writer, self._executor = parts, channel, writer, executor
         self._owners = Owners(parts.store, executor)
         self._graces = Graces()
-        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._in_flight = Places(IN_FLIGHT)
         self._names = Names()
         self._given_up: dict[DeliveryKey, str] = {}
 
@@ -98,6 +98,12 @@ class Sender:
         """Take over from one with other credentials: what a person or the account was sent just now counts here too."""
         if before.channel.account == self.channel.account:
             self.throttle.follows(before.throttle)
+            self._in_flight.resize(self.throttle.limits.calls_in_flight or IN_FLIGHT)
+
+    def limit(self, limits: AccountLimits) -> None:
+        """Keep to these, and where they say nothing to the channel's."""
+        self.throttle.limit(limits, self.channel.limits.account_per_second)
+        self._in_flight.resize(limits.calls_in_flight or IN_FLIGHT)
 
     def signals(self) -> Signals:
         """What the account shows in passing, beside all deliveries."""

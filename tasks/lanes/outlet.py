@@ -71,7 +71,15 @@ class Outlet:
                 log.error("account_unopened", channel=self._channel, error=type(error).__name__)
         if before and self.sender:
             self.sender.follows(before)
+        if self.sender:
+            self._keep_to_limits(self.sender)
         return self.sender is not None
+
+    def _keep_to_limits(self, sender: Sender) -> None:
+        """As the account has them now. Costs nothing while they are the same."""
+        account = self._standing().account if self._standing else None
+        if account and account.limits != sender.throttle.limits:
+            sender.limit(account.limits)
 
     @property
     def stopped_by(self) -> str:

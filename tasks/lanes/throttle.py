@@ -7,19 +7,22 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
 
 from chat4all.model.backoff import Backoff
 from chat4all.model.retry_policy import RetryPolicy
-from chat4all.ports import Limits
+from chat4all.ports import AccountLimits, Limits
 from chat4all.telemetry import metrics
 
 # A wait this short is slept through; a longer one is written down, and gives its place in memory to others.
 SHORT_S = 1.0
 # The account's rate is kept within each such period: short, so that a second's worth does not go out at once.
 RATE_PERIOD_S = 0.25
+# How often who waits for the rate looks whether it is another one.
+LOOK_S = 1.0
 
 
 def backoff(refusals: int, first_s: float, most_s: float, random: Callable[[], float]) -> float:
@@ -111,12 +114,17 @@ class Throttle:
         self.share = 1.0
         self.breaker = Breaker(retries.breaker_failures, retries.breaker_probe_s)
         self.pace = Pace(limits)
-        self.rate = AsyncLimiter(max(1.0, limits.account_per_second * RATE_PERIOD_S), RATE_PERIOD_S)
+        self.limits = AccountLimits()
+        self.rate = _limiter(limits.account_per_second)
         self._channel = channel
+
+    def limit(self, limits: AccountLimits, usual: float) -> None:
+        """Keep to these from now on, and else to the usual rate. Who waits for the one before waits for this one soon."""
+        self.limits, self.rate = limits, _limiter(limits.messages_per_second or usual)
 
     def follows(self, before: "Throttle") -> None:
         """Go on with the paces and the share of this one. The breaker begins anew: other credentials may be better."""
-        self.pace, self.rate, self.share = before.pace, before.rate, before.share
+        self.pace, self.rate, self.share, self.limits = before.pace, before.rate, before.share, before.limits
 
     async def clear(self, address: str, cost: float = 1.0) -> float:
         """Wait for this send's turn. 0 when it has come, else the seconds to stay away, which are too many to wait here.
@@ -134,8 +142,21 @@ class Throttle:
             self._put_off("breaker")
             return _spread(left)
         # Half of the rate is the whole rate at twice the price.
-        await self.rate.acquire(min(self.rate.max_rate, cost / self.share))
+        while not await self._paid(self.rate, cost / self.share):
+            pass
         return 0.0
+
+    async def _paid(self, rate: AsyncLimiter, price: float) -> bool:
+        """Wait until this rate lets it through; False when it may be another one by now."""
+        price = min(rate.max_rate, price)
+        if rate.has_capacity(price):
+            await rate.acquire(price)
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await rate.acquire(price)
+                return True
+        return False
 
     def enter(self) -> float:
         """Asked again right before the call: the breaker may have opened. 0: go, perhaps as the probe; else seconds to wait."""
@@ -170,6 +191,12 @@ class Throttle:
 
     def _put_off(self, by: str) -> None:
         metrics.THROTTLED.of(self._channel, by).add()
+
+
+def _limiter(per_second: float) -> AsyncLimiter:
+    """Of a rate: some at once in a short period, or, where that is none, one at a time."""
+    some = per_second * RATE_PERIOD_S
+    return AsyncLimiter(some, RATE_PERIOD_S) if some >= 1 else AsyncLimiter(1, 1 / per_second)
 
 
 def _spread(seconds: float) -> float:

@@ -466,7 +466,7 @@ async def test_who_waits_for_its_turn_does_not_call_once_the_breaker_is_open(des
         await go.wait()
 
     desk.channel.waits_for, desk.channel.failure = hang, Temporary("provider_error")
-    desk.sender._in_flight = asyncio.Semaphore(1)
+    desk.sender._in_flight.resize(1)
     first = asyncio.create_task(desk.sender.attempt(row, 0, granted()))
     await hung.wait()
     others = [asyncio.create_task(desk.sender.attempt(row, 0, granted())) for _ in range(20)]

@@ -390,3 +390,24 @@ def _until(true: Callable[[], bool]) -> None:
 
 def _hmac(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def test_limits_of_an_account_are_changed_one_by_one(driver: Driver, provider: Provider) -> None:
+    """What is left out stays, null takes one back; what is no limit is refused with its field."""
+    account = connected(driver, provider)
+    steps: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"limits": {"messages_per_second": 12.5}}, {"messages_per_second": 12.5}),
+        ({"limits": {"calls_in_flight": 4}}, {"messages_per_second": 12.5, "calls_in_flight": 4}),
+        ({"name": "Other"}, {"messages_per_second": 12.5, "calls_in_flight": 4}),
+        ({"limits": {"messages_per_second": None}}, {"calls_in_flight": 4}),
+        ({}, {"calls_in_flight": 4}),
+    ]
+    for change, limits in steps:
+        assert driver.ask("ops", "PATCH", f"/v1/accounts/{account}", change)["limits"] == limits
+    assert driver.ask("ops", "GET", f"/v1/accounts/{account}")["name"] == "Other"
+    in_force = driver.parts.live.in_force("whatsapp").account
+    assert in_force
+    assert in_force.limits.calls_in_flight == 4
+    for wrong in ({"messages_per_second": 0}, {"calls_in_flight": 0}, {"calls_in_flight": 65}, {"messages": 1}):
+        code, field = driver.refused("ops", "PATCH", f"/v1/accounts/{account}", {"limits": wrong})
+        assert (code, field) == ("invalid", f"limits.{next(iter(wrong))}")

@@ -33,10 +33,29 @@ class NewAccount(RequestBody):
     credentials: Credentials
 
 
-class AccountChange(RequestBody):
-    """What of it is to be otherwise."""
+class LimitsIn(RequestBody):
+    """What it is to keep to. What is left out stays; null: as the channel has it."""
 
-    name: Name
+    messages_per_second: Annotated[
+        float | None, Field(ge=0.01, le=10_000, description="Of all processes together", examples=[20])
+    ] = None
+    calls_in_flight: Annotated[
+        int | None, Field(ge=1, le=64, description="Calls to the provider under way at a time, in each process")
+    ] = None
+
+
+class AccountChange(RequestBody):
+    """What of it is to be otherwise. What is left out stays."""
+
+    name: Name | None = None
+    limits: LimitsIn | None = None
+
+
+class LimitsOut(ResponseModel):
+    """What it keeps to; what is left out is as the channel has it."""
+
+    messages_per_second: float | None = None
+    calls_in_flight: int | None = None
 
 
 class NewCredentials(RequestBody):
@@ -77,6 +96,7 @@ class AccountOut(ResponseModel):
     in_use: bool
     is_default: bool
     simulated: bool = False
+    limits: LimitsOut = LimitsOut()
     credential_names: Annotated[list[str], Field(description="Which of them are kept; none: no key opens them")]
     webhook_url: Annotated[str, Field(description="Where the provider finds us; left out without a public address")] = ""
     created_at: Time | None = None

@@ -73,8 +73,9 @@ def get_account(path: AccountPath) -> Response:
 @api.patch("/v1/accounts/<account_id>", responses={"200": AccountOut})
 @checked
 def change_account(path: AccountPath, body: AccountChange) -> Response:
-    """Call it something else."""
-    return answer(_shape(_registry().rename(_ours(path), body.name)))
+    """Call it something else; have it keep to limits, in force in every process within two seconds."""
+    limits = body.limits.model_dump(exclude_unset=True) if body.limits else {}
+    return answer(_shape(_registry().change(_ours(path), body.name, limits)))
 
 
 @api.delete("/v1/accounts/<account_id>", responses={"204": None})
@@ -161,6 +162,7 @@ def _shape(account: ConnectedAccount) -> dict[str, Any]:
         "managed_by": "api",
         "in_use": account.is_used,
         "is_default": default == account.account_id,
+        "limits": {name: value for name, value in asdict(account.limits).items() if value},
         "credential_names": _registry().credential_names(account),
         "created_at": rfc3339(account.created_at),
         "changed_at": rfc3339(account.changed_at),
@@ -180,5 +182,6 @@ def _of_environment(name: str) -> dict[str, Any]:
         "in_use": any(each.account is None for each in _live().used(name)),
         "is_default": _live().in_force(name).account is None,
         "simulated": not account.real,
+        "limits": {},
         "credential_names": [],
     }

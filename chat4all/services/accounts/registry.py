@@ -101,9 +101,14 @@ class AccountRegistry:
             raise NoSuch
         return found
 
-    def rename(self, account_id: str, name: str) -> ConnectedAccount:
-        """Call it something else."""
-        return self._replaced(account_id, lambda old: replace(old, name=name))
+    def change(self, account_id: str, name: str | None, limits: Mapping[str, float | None]) -> ConnectedAccount:
+        """Call it something else; have it keep to these limits. What is left out stays; None: as the channel has it."""
+        given = {limit: value or 0 for limit, value in limits.items()}
+
+        def changed(old: ConnectedAccount) -> ConnectedAccount:
+            return replace(old, name=old.name if name is None else name, limits=replace(old.limits, **given))
+
+        return self._replaced(account_id, changed)
 
     def pause(self, account_id: str) -> ConnectedAccount:
         """Send nothing from it: messages wait, and end when they are too old. What people write comes in all the same."""
