@@ -12,7 +12,7 @@ from chat4all.model.contacts import Profile, read_profile
 from chat4all.model.conversations import UserKind
 from chat4all.model.workspaces import tag_list
 from chat4all.ports.contacts import Contacts
-from storage.message_store.cassandra_rows import Register, as_json
+from storage.message_store.cassandra_rows import Register
 from storage.message_store.cassandra_session import Session
 
 PROFILES = Register("contacts", "user_id")
@@ -46,21 +46,19 @@ class CassandraContacts(Contacts):
         return {each: Profile(each) for each in user_ids} | {user_id: read_profile(body) for (user_id,), body in kept.items()}
 
     def change_profile(self, user_id: str, change: Callable[[Profile], Profile]) -> Profile:
-        before = Profile(user_id)
+        def read(body: str | None) -> Profile:
+            return read_profile(body) if body else Profile(user_id)
 
-        def changed(_key: Key, body: str | None) -> str | None:
-            nonlocal before
-            before = read_profile(body) if body else Profile(user_id)
+        def changed(before: Profile) -> Profile:
             wanted = change(before)
             if wanted == before:
-                return body
+                return before
             kept = before.followed(wanted)
             lists = [tag_list(user_id, each) for each in kept.tags]
             self._db.put((("contact_tags", each), TAG, (each, user_id, kept.version)) for each in lists)
-            return as_json(kept)
+            return kept
 
-        body, ours = PROFILES.settle(self._db, [(user_id,)], changed)[user_id,]
-        kept = read_profile(body) if body else Profile(user_id)
+        before, kept, ours = PROFILES.change(self._db, (user_id,), read, changed)
         if ours:
             gone = [tag_list(user_id, each) for each in sorted(set(before.tags) - set(kept.tags))]
             self._db.put((("contact_tags", each), UNTAG, (kept.version, each, user_id)) for each in gone)

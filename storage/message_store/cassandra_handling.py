@@ -16,7 +16,7 @@ from chat4all.model.workspaces import everybody
 from chat4all.ports.handling import Handlings
 from chat4all.ports.listing import SLOT_MS
 from storage.message_store.cassandra_listing import SLOTS, raised, sharded
-from storage.message_store.cassandra_rows import Register, as_json
+from storage.message_store.cassandra_rows import Register
 from storage.message_store.cassandra_session import Call, Put, Session
 
 HANDLINGS = Register("handlings", "conversation_id")
@@ -50,21 +50,19 @@ class CassandraHandlings(Handlings):
         return untouched(conversation_ids) | {name: _handling(body) for (name,), body in kept.items()}
 
     def change_handling(self, conversation_id: str, change: Callable[[Handling], Handling]) -> Handling:
-        before = Handling(conversation_id)
+        def read(body: str | None) -> Handling:
+            return _handling(body) if body else Handling(conversation_id)
 
-        def changed(_key: Key, body: str | None) -> str | None:
-            nonlocal before
-            before = _handling(body) if body else Handling(conversation_id)
+        def changed(before: Handling) -> Handling:
             wanted = change(before)
             if wanted == before:
-                return body
+                return before
             kept = replace(wanted, version=before.version + 1)
             mark: list[Put] = [] if self._handles else [(("handlings", MARKED), MARK, (MARKED,))]
             self._db.put([*mark, *map(_note, kept.due), *self._entered(kept)])
-            return as_json(kept)
+            return kept
 
-        body, ours = HANDLINGS.settle(self._db, [(conversation_id,)], changed)[conversation_id,]
-        kept = _handling(body) if body else Handling(conversation_id)
+        before, kept, ours = HANDLINGS.change(self._db, (conversation_id,), read, changed)
         if ours:
             self._handles = True
             self._leave(before, kept)

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ PAUSE_MS = (1.0, 15.0)
 
 # Timestamps that fall as a value grows, so that the smallest wins: 2005 as servers read it, never in their future.
 TOP = 2**50
+
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -98,3 +100,21 @@ class Register:
                 return settled
             time.sleep(random.uniform(*PAUSE_MS) / 1000)  # noqa: S311
         raise Temporary("store", "others kept changing the same")
+
+    def change(
+        self, session: Session, key: tuple[Any, ...], read: Callable[[str | None], T], change: Callable[[T], T]
+    ) -> tuple[T, T, bool]:
+        """One value as a struct: what it was, what is now kept, and whether it was we who changed it. As `settle`.
+
+        `read`: what a text stands for, and what stands where there is none.
+        """
+        before = read(None)
+
+        def changed(_key: tuple[Any, ...], body: str | None) -> str | None:
+            nonlocal before
+            before = read(body)
+            wanted = change(before)
+            return body if wanted == before else as_json(wanted)
+
+        body, ours = self.settle(session, [key], changed)[key]
+        return before, read(body), ours
