@@ -88,7 +88,7 @@ class WebhookCall(Struct, frozen=True, omit_defaults=True):
 
 
 class Recovery(Struct, frozen=True, omit_defaults=True):
-    """Events told once more, in order in themselves, not with live ones: of a partition those in [`position`, `until`)."""
+    """Events told once more, in order in each conversation, not with live ones: of a partition [`position`, `until`)."""
 
     recovery_id: str
     webhook_id: str

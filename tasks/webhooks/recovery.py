@@ -1,7 +1,6 @@
-"""Recoveries: events told to an endpoint once more, with the same ids, in order in themselves and not with live ones."""
+"""Recoveries: events told to an endpoint once more, with the same ids, in order in each conversation and not with live ones."""
 
 import asyncio
-import random
 from concurrent.futures import Executor
 from functools import partial
 
@@ -15,12 +14,12 @@ from chat4all.telemetry import logs
 from tasks.lanes.lease import Hold
 from tasks.lanes.threads import in_thread
 from tasks.resources import Parts
-from tasks.webhooks import schedule
 from tasks.webhooks.endpoint import Endpoint
 from tasks.webhooks.endpoints import Endpoints
 from tasks.webhooks.lost import after_lost
 from tasks.webhooks.matching import wants
 from tasks.webhooks.reading import decoded
+from tasks.webhooks.recovery_page import RecoveryPage
 from tasks.webhooks.telling import Telling
 
 log = logs.logger(__name__)
@@ -37,6 +36,7 @@ class Recoveries:
         self._hold, self._parts, self._executor, self._endpoints = hold, parts, executor, endpoints
         self._partition, self._scale = hold.lane.partition, parts.settings.webhook_schedule_scale
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._beyond: dict[str, set[int]] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -54,7 +54,9 @@ class Recoveries:
 
     async def _look(self) -> None:
         self._running = {name: task for name, task in self._running.items() if not task.done()}
-        for each in await in_thread(self._executor, lambda: self._parts.store.recoveries(self._partition)):
+        there = await in_thread(self._executor, lambda: self._parts.store.recoveries(self._partition))
+        self._beyond = {name: self._beyond[name] for name in self._beyond.keys() & {each.recovery_id for each in there}}
+        for each in there:
             if each.recovery_id not in self._running and each.retry_at <= now_ms() and self._hold.goes_on():
                 self._running[each.recovery_id] = asyncio.get_running_loop().create_task(self._work(each))
 
@@ -89,22 +91,15 @@ class Recoveries:
         asked = replace(endpoint.webhook, starts={})
         events = [event for event in map(decoded, records) if event]
         known = await self._endpoints.knowledge.of([asked], events, partial(in_thread, self._executor))
-        for event in events:
-            if not wants(asked, event, known):
-                continue
-            refusals = recovery.refusals if recovery.position == event.offset else 0
-            async with endpoint.slots:
-                await endpoint.turn()
-                if not self._hold.goes_on():
-                    return replace(recovery, position=event.offset, refusals=refusals, retry_at=now_ms())
-                answer = await self._endpoints.call(endpoint, [Telling(event)], refusals + 1, "recovery")
-            if answer.is_told:
-                continue
-            wait_s = schedule.wait_s(refusals + 1, random.random(), self._scale, answer.asked_s)  # noqa: S311
-            if wait_s is not None:
-                retry_at = now_ms() + int(wait_s * 1000) + 1
-                return replace(recovery, position=event.offset, refusals=refusals + 1, retry_at=retry_at)
-        return replace(recovery, position=end, refusals=0, retry_at=0)
+        telling = [Telling(event) for event in events if wants(asked, event, known)]
+        page = RecoveryPage(recovery, endpoint, self._endpoints.call, self._hold.goes_on, self._done(recovery))
+        return page.where_it_stands(end, await page.tell(telling), self._scale)
+
+    def _done(self, recovery: Recovery) -> set[int]:
+        """What was told beyond where it stands: a conversation whose event failed holds back no other."""
+        done = self._beyond.setdefault(recovery.recovery_id, set())
+        done.difference_update([each for each in done if each < recovery.position])
+        return done
 
     async def _move(self, recovery: Recovery) -> None:
         if self._hold.valid():

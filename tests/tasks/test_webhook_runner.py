@@ -1,5 +1,6 @@
 """Endpoints are told every event, in order per conversation, whatever fails; repeats have the same id."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -346,6 +347,58 @@ def test_a_recovery_tells_again_with_the_same_ids(road: World, receiver: Receive
         wait_for(lambda: not road.store.recoveries(0))
     assert receiver.of("/a")[5:] == receiver.of("/a")[:5]
     assert set(ids(receiver, "/a").values()) == {2}
+
+
+def test_a_recovery_tells_conversations_beside_each_other(road: World, receiver: Receiver) -> None:
+    """Each in order; one that is slow holds back no other; and of a live event's places some are left."""
+    add(road, receiver, "/a")
+    talks = [new_id("talk", number) for number in range(9)]
+    with telling(road):
+        road.say(*(message(talk, 3 * place + number) for place, talk in enumerate(talks) for number in range(3)))
+        road.run()
+        wait_for(lambda: len(receiver.of("/a")) == 27)
+        under_way, most, lock = set[str](), [0], threading.Lock()
+
+        def slowly(said: Any) -> Any:
+            with lock:
+                assert said["conversation_id"] not in under_way
+                under_way.add(said["conversation_id"])
+                most[0] = max(most[0], len(under_way))
+            time.sleep(0.02)
+            with lock:
+                under_way.discard(said["conversation_id"])
+            return 200, {}
+
+        receiver.answers["/a"] = slowly
+        road.store.add_recoveries([Recovery("r", "a", 0, 0, road.log.ends("chat-events")[0][1])])
+        wait_for(lambda: not road.store.recoveries(0))
+    assert 2 <= most[0] <= 4
+    for talk in talks:
+        seqs = receiver.of("/a", talk)
+        assert (len(seqs), seqs[3:]) == (6, seqs[:3])
+
+
+def test_a_conversation_that_fails_in_a_recovery_holds_back_no_other(tmp_path: Path, receiver: Receiver) -> None:
+    """Each event is told once more, in its order, whichever are refused how often; what has had all its tries is left out."""
+    with world(tmp_path, partitions=1, webhook_schedule_scale=1e-5) as road:
+        add(road, receiver, "/a")
+        with telling(road, given_up_s=1e9):
+            road.say(*(message(talk, 4 * place + number) for place, talk in enumerate((ONE, TWO)) for number in range(4)))
+            road.run()
+            wait_for(lambda: len(receiver.of("/a")) == 8)
+            bad, left = receiver.of("/a", ONE)[1], {receiver.of("/a", TWO)[2]: 3}
+            receiver.told.clear()
+
+            def sometimes(said: Any) -> Any:
+                left[said["seq"]] = left.get(said["seq"], 0) - 1
+                return (500 if said["seq"] == bad or left[said["seq"]] >= 0 else 200), {}
+
+            receiver.answers["/a"] = sometimes
+            road.store.add_recoveries([Recovery("r", "a", 0, 0, road.log.ends("chat-events")[0][1])])
+            wait_for(lambda: not road.store.recoveries(0), 30)
+        one, two = receiver.of("/a", ONE), receiver.of("/a", TWO)
+    assert (len(one), one, len(two), two) == (3, sorted(one), 4, sorted(two))
+    assert bad not in one
 
 
 def test_an_event_that_had_all_its_tries_is_a_dead_letter(tmp_path: Path, receiver: Receiver) -> None:
