@@ -28,16 +28,21 @@ log = logs.logger(__name__)
 NOTE = "note"
 SAID = ("message", NOTE)
 FOUNDED = "conversation"
+CONTACT = "contact"
 # Others are found by nobody: they are no people.
 PEOPLE = (UserKind.PERSON, UserKind.CONTACT)
 
 
 class Heard(Struct):
-    """What some events say: messages that are new, (conversation, message_id) of those that changed, who is to be found."""
+    """What some events say: messages that are new, (conversation, message_id) of those that changed, who is to be found.
+
+    `contacts`: who is called otherwise now, or has other addresses.
+    """
 
     documents: list[Document] = []
     changed: list[tuple[str, str]] = []
     people: set[str] = set()
+    contacts: set[str] = set()
     conversations: set[str] = set()
 
 
@@ -46,7 +51,7 @@ def heard(records: Iterable[Record]) -> Heard:
     found = Heard()
     for record in records:
         kind = kind_of(record)
-        if kind not in SAID and kind != FOUNDED:
+        if kind not in (*SAID, FOUNDED, CONTACT):
             continue
         try:
             event = pb.Event.FromString(record.value)
@@ -55,6 +60,8 @@ def heard(records: Iterable[Record]) -> Heard:
             continue
         if kind == FOUNDED:
             found.conversations.add(event.conversation.conversation_id)
+        elif kind == CONTACT:
+            found.contacts.add(event.contact.contact_id)
         else:
             _hear(found, getattr(event, kind), kind == NOTE)
     return found
@@ -114,12 +121,14 @@ def _document(message: Message, payload: Content | None) -> Document:
 
 
 def people_of(store: MessageStore, user_ids: Iterable[str]) -> list[PersonFound]:
-    """These users as they are to be found now."""
+    """These users as they are to be found now: without words who is no more, or is no person."""
     wanted = sorted(user_ids)
     users = store.users(wanted) if wanted else {}
-    people = [each for each in users.values() if each.kind in PEOPLE]
-    owned = store.identities([each.user_id for each in people]) if people else {}
-    return [PersonFound(each.user_id, *described(each, owned[each.user_id])) for each in people]
+    people = {each.user_id: each for each in users.values() if each.kind in PEOPLE}
+    owned = store.identities(list(people)) if people else {}
+    return [
+        PersonFound(each, *described(people[each], owned[each])) if each in people else PersonFound(each) for each in wanted
+    ]
 
 
 def members_of(store: MessageStore, conversation_ids: Iterable[str]) -> set[str]:

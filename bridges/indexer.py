@@ -35,6 +35,7 @@ log_to = logger(__name__)
 POLL_S = 0.05
 BATCH = 2_000
 WAIT_S = (0.2, 5.0)
+PEOPLE_AT_ONCE = 500
 # Names and addresses of people who write are looked at again after so long.
 PEOPLE_S = 60.0
 PEOPLE_MOST = 50_000
@@ -107,12 +108,21 @@ class Indexer:
                 page = self._store.page(name, position, None, self._bounds.messages)
                 self._feed(self.state, documents_of(self._store, page))
                 position = page[-1].seq if len(page) == self._bounds.messages else None
+        people = people_of(self._store, members_of(self._store, names))
+        if not names:
+            self._add_contacts()
         if self.stopping.is_set():
             return
-        people = people_of(self._store, members_of(self._store, names))
         self._feed(Feeding(self.state.topic, self.state.positions, names[-1] if names else None), people=people)
         if not names:
             log_to.info("search_index_made", messages=self._index.count())
+
+    def _add_contacts(self) -> None:
+        """All that the directory has: many have never written. Done again where it was cut off."""
+        after = ""
+        while (page := self._store.contact_page("", after, PEOPLE_AT_ONCE)) and not self.stopping.is_set():
+            self._feed(self.state, people=people_of(self._store, page))
+            after = page[-1]
 
     def _follow(self, well: Callable[[], None]) -> None:
         with closing(self._log.follow(EVENTS, self.state.positions)) as consumer:
@@ -138,7 +148,7 @@ class Indexer:
         """Keep what these say, and that they were read."""
         found = heard(records)
         documents = [*found.documents, *as_they_are_now(self._store, found.changed)]
-        wanted = self._unseen(found.people) | members_of(self._store, found.conversations)
+        wanted = self._unseen(found.people) | members_of(self._store, found.conversations) | found.contacts
         people = people_of(self._store, wanted)
         positions = {**self.state.positions, **{each.partition: each.offset + 1 for each in records}}
         self._feed(Feeding(self.state.topic, positions), documents, people)

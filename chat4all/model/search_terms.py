@@ -14,8 +14,8 @@ from chat4all.model.word_forms import Word, folded_words, stems, words
 
 WORDS_MOST = 16
 LENGTH_MOST = 256
-# The last word may be only begun. One letter is too little to go by.
-SHORTEST_PREFIX = 2
+# The last word may be only begun. Two letters are too little to go by: half of all messages have a word that begins so.
+SHORTEST_PREFIX = 3
 # As many digits in a row are a number that people are reached at.
 NUMBER = 4
 NUMERIC = re.compile(r"[-+0-9().\s/]+")

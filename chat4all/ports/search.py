@@ -28,10 +28,10 @@ class Document(Struct, frozen=True):
 
 
 class PersonFound(Struct, frozen=True):
-    """A user to be found by `text`: what they are called, and by their addresses."""
+    """A user to be found by `text`: what they are called, and by their addresses. Without either they are found no more."""
 
     user_id: str
-    text: str
+    text: str = ""
     addresses: tuple[str, ...] = ()
 
 

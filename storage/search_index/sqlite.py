@@ -15,7 +15,7 @@ from chat4all.settings import Settings
 from storage.message_store.sqlite_connection import Connections
 from storage.search_index import sqlite_queries as queries
 
-SCHEMA = 1
+SCHEMA = 2
 TABLES = ("found", "documents", "people_found", "people", "feeding")
 TIE_BITS = 22
 TIES = 1 << TIE_BITS
@@ -114,9 +114,7 @@ class SQLiteSearchIndex(SearchIndex):
     def forget(self, before: int) -> int:
         with self._connections.write() as db:
             gone = list(
-                db.execute(
-                    "SELECT place, words, stems, labels FROM documents WHERE place < ? LIMIT ?", [before * TIES, FORGET_AT_ONCE]
-                )
+                db.execute("SELECT place, tokens FROM documents WHERE place < ? LIMIT ?", [before * TIES, FORGET_AT_ONCE])
             )
             for row in gone:
                 _unindex(db, row)
@@ -129,7 +127,8 @@ class SQLiteSearchIndex(SearchIndex):
         with self._connections.write() as db:
             (deleted,) = db.execute("SELECT deleted FROM feeding").fetchone()
             if deleted:
-                db.execute("INSERT INTO found (found) VALUES ('optimize')")
+                for table in ("found", "people_found"):
+                    db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608 - names of ours
                 db.execute("UPDATE feeding SET deleted = 0")
 
     def count(self) -> int:
@@ -176,48 +175,46 @@ def _put(db: sqlite3.Connection, document: Document) -> tuple[int, int]:
         return 0, 0
     if row is not None:
         _unindex(db, row)
-    new: list[str | None] = [None, None, None]
+    tokens = None
     if document.text is not None:
-        labels = f"{queries.conversation_label(document.conversation_id)} {queries.type_label(document.type)}"
-        new = [*queries.indexed(document.text), labels]
-        db.execute("INSERT INTO found (rowid, words, stems, labels) VALUES (?, ?, ?, ?)", [place, *new])
+        tokens = queries.tokens(document.text, document.conversation_id, document.type)
+        db.execute("INSERT INTO found (rowid, tokens) VALUES (?, ?)", [place, tokens])
     about = [place, document.conversation_id, document.seq, document.is_internal]
-    db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", [*about, *new])
+    db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", [*about, tokens])
     return int(document.text is not None), int(row is not None and row[1] is not None)
 
 
-def _free_or_its(
-    db: sqlite3.Connection, document: Document
-) -> tuple[int, tuple[int, str | None, str | None, str | None] | None]:
+def _free_or_its(db: sqlite3.Connection, document: Document) -> tuple[int, tuple[int, str | None] | None]:
     """The place of a message, and what is kept there of it."""
     place = place_of(document.at, document.seq)
     while True:
-        row = db.execute("SELECT conversation_id, seq, words, stems, labels FROM documents WHERE place = ?", [place]).fetchone()
+        row = db.execute("SELECT conversation_id, seq, tokens FROM documents WHERE place = ?", [place]).fetchone()
         if row is None:
             return place, None
         if row[:2] == (document.conversation_id, document.seq):
-            return place, (place, *row[2:])
+            return place, (place, row[2])
         place += 1
 
 
 def _unindex(db: sqlite3.Connection, row: Sequence[object]) -> None:
     """Its words are found no more: the full-text module is told which these were."""
     if row[1] is not None:
-        db.execute("INSERT INTO found (found, rowid, words, stems, labels) VALUES ('delete', ?, ?, ?, ?)", row)
+        db.execute("INSERT INTO found (found, rowid, tokens) VALUES ('delete', ?, ?)", row)
 
 
 def _put_person(db: sqlite3.Connection, person: PersonFound) -> None:
     words = " ".join(called(person.text, person.addresses))
     row = db.execute("SELECT place, words FROM people WHERE user_id = ?", [person.user_id]).fetchone()
-    if row is not None and row[1] == words:
+    place, there = row or (None, "")
+    if there == words:
         return
-    if row is None:
-        place = db.execute("INSERT INTO people (user_id, words) VALUES (?, ?)", [person.user_id, words]).lastrowid
-    else:
-        place = row[0]
+    if place is not None:
         db.execute("INSERT INTO people_found (people_found, rowid, words) VALUES ('delete', ?, ?)", row)
-        db.execute("UPDATE people SET words = ? WHERE place = ?", [words, place])
-    db.execute("INSERT INTO people_found (rowid, words) VALUES (?, ?)", [place, words])
+        db.execute("DELETE FROM people WHERE place = ?", [place])
+        db.execute("UPDATE feeding SET deleted = deleted + 1")
+    if words:
+        place = db.execute("INSERT INTO people VALUES (?, ?, ?)", [place, person.user_id, words]).lastrowid
+        db.execute("INSERT INTO people_found (rowid, words) VALUES (?, ?)", [place, words])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast, get_args
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from chat4all.model.modifiers import Modification
 from chat4all.model.records import EVENTS, Range
 from chat4all.model.search_terms import people_terms, terms
 from chat4all.ports import Search, SearchIndex
+from chat4all.services.contacts.contact_events import ContactNews, renamed
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS
 from storage.open import open_search
@@ -228,6 +230,32 @@ def test_people_are_found(road: Road, index: SearchIndex) -> None:
     assert talk
     feed(road, index)
     assert [user for _, user in index.find_people(people_terms("zo"), 0, 9)] == ["zoe"]
+
+
+def called(index: SearchIndex, asked: str) -> list[str]:
+    """Who is called so."""
+    return [user for _, user in index.find_people(people_terms(asked), 0, 9)]
+
+
+def _renamed(name: str, there: User) -> User:
+    return replace(there, display_name=name)
+
+
+def test_contacts_of_the_directory_are_found(road: Road, index: SearchIndex) -> None:
+    """Who never wrote too; by what they are called since they were changed, at once; and no more when they are nobody."""
+    store = road.store
+    store.add_users([User(f"contact-{number}", UserKind.CONTACT, 1, f"Maria {number}") for number in range(3)])
+    store.claim_addresses([Identity("whatsapp", "+5511999990000", "contact-1", 1)])
+    feed(road, index)
+    assert called(index, "maria") == ["contact-0", "contact-1", "contact-2"]
+    assert called(index, "9999 0000") == ["contact-1"]
+    news = ContactNews(store, PARTITIONS)
+    for user_id, name in (("contact-0", "Joana"), ("contact-1", "")):
+        store.change_user(user_id, partial(_renamed, name))
+        news.tell(road.log, renamed(store, [user_id]), 5)
+    store.release_address("whatsapp", "+5511999990000", "contact-1")
+    feed(road, index)
+    assert (called(index, "maria"), called(index, "joana"), called(index, "9999 0000")) == (["contact-2"], ["contact-0"], [])
 
 
 def test_what_cannot_be_read_is_passed_over(road: Road, index: SearchIndex) -> None:

@@ -259,6 +259,10 @@ def test_people_are_found_as_they_are_called_now(index: SearchIndex) -> None:
     feed(index, people=PEOPLE)
     feed(index, people=[PersonFound("ana", "Anita"), *PEOPLE[1:]])
     assert index.find_people(terms("conceicao"), 0, 9) == []
+    feed(index, people=[PersonFound("bob"), PersonFound("nobody")])
+    assert index.find_people(terms("bob"), 0, 9) == []
+    feed(index, people=PEOPLE[1:])
+    assert [user_id for _, user_id in index.find_people(terms("bob"), 0, 9)] == ["bob"]
     feed(index, people=[PersonFound(f"an{number}", f"An {number}") for number in range(3)])
     first = index.find_people(terms("an"), 0, 2)
     rest = index.find_people(terms("an"), first[-1][0], 9)
