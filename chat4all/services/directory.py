@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from chat4all.channels import unknown_channel
+from chat4all.channels import CHANNELS, unknown_channel
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Conversation, ConversationType, Identity, Membership, User, UserKind
 from chat4all.model.display_names import cleaned
@@ -56,7 +56,7 @@ class People:
         """(channel, address) of a `channel:address`, in the channel's one way of writing. ValueError says what is wrong."""
         name, _, rest = text.partition(":")
         if name not in self.channels:
-            raise ValueError(unknown_channel(name))
+            raise ValueError(f"no account is connected on {name}" if name in CHANNELS else unknown_channel(name))
         return name, self.channels[name].address(rest)
 
     def users(self, user_ids: Iterable[str]) -> dict[str, User]:

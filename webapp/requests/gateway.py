@@ -21,6 +21,7 @@ from chat4all.services.access.revocations import Revocations
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.directory import People
+from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
 from chat4all.services.passing import Passing
 from chat4all.services.presence import Watch
@@ -92,13 +93,15 @@ class Gateway(Struct, frozen=True):
     def _room(self, workspace: str) -> "Gateway":
         store, log, live = scoped(self.store, workspace), scoped_log(self.log, workspace), self.live.within(workspace)
         channels = live if isinstance(self.channels, LiveChannels) else self.channels
+        acceptor = Acceptor(store, log, self.settings, channels)
         return replace(
             self,
             workspace=workspace,
             log=log,
             store=store,
             channels=channels,
-            acceptor=Acceptor(store, log, self.settings, channels),
+            acceptor=acceptor,
+            webhooks=Webhooks(store, Arrivals(store, acceptor)),
             endpoints=Endpoints(self.settings, store, log),
             live=live,
             accounts=AccountRegistry(self.settings, store, live, everywhere=self.store, workspace=workspace),
