@@ -58,6 +58,7 @@ from webapp.views import (
     objects,
     presence,
     reports,
+    resends,
     saved_replies,
     search,
     sessions,
@@ -123,7 +124,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    for each in (search.api, reports.api, presence.api):
+    for each in (search.api, reports.api, presence.api, resends.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

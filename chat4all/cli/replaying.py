@@ -18,15 +18,16 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import DeliveryKey
 from chat4all.model.failures import Failure, Unknown
 from chat4all.ports import DeadLetter, MessageStore
+from chat4all.services import resends
 from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.dead_letters import Wanted, instant, record_of, scan
 from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.webhooks import STAGES, Webhooks
+from chat4all.services.resends import Plan, Resend, Wish
 from chat4all.settings import SettingsError
 from chat4all.telemetry import logs
-from tasks.operations import reprocessing, resends
-from tasks.operations.resends import Plan, Resend, Wish
+from tasks.operations import reprocessing
 from tasks.pipeline import Chains
 from tasks.resources import Parts, open_parts
 
@@ -213,7 +214,7 @@ def send_again(
         planned = resends.plan(parts.store, live, some, wish, now_ms())
         new = [each for each in planned.resends if each.message.message_id not in sent][: limit - len(sent)]
         if not dry_run:
-            resends.append(parts, new)
+            resends.append(parts.log, parts.partitions, new)
         _say_planned(planned, new, dry_run)
         sent |= {each.message.message_id: each for each in new}
         if len(sent) >= limit:

@@ -160,6 +160,10 @@ class Client(
         """Have a kept webhook read again: {messages, receipts, unreadable, unclaimed}. Doing it twice is once."""
         return self._http.call("POST", f"/v1/dead-letters/{letter_id}/replay", {"dry_run": dry_run})
 
+    def resend(self, message_id: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Send what FAILED of a message again: {resent, left}. Asked twice it is done once. Scope admin."""
+        return self._http.call("POST", f"/v1/messages/{message_id}/resend", {"dry_run": dry_run})
+
     def history(self, conversation_id: str, **page: Any) -> dict[str, Any]:
         """{messages, next?} of a conversation. `page`: since or before, limit; neither since nor before: the latest."""
         return self._http.call("GET", f"/v1/conversations/{conversation_id}/messages", params=page)

@@ -1,1 +1,1 @@
-"""What operators start: resends and reprocessing. It imports the other rooms; none imports it."""
+"""What operators start: reprocessing. It imports the other rooms; none imports it."""

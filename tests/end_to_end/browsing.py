@@ -1,10 +1,13 @@
 """A real browser for tests of the console: what it asks for, what its page complains of, and what axe finds in it."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -67,9 +70,9 @@ class Visit:
     def sign_in(self, who: str = "demo", password: str = "", place: str = "") -> Page:
         """By the form, until the stream is open."""
         page = self.open(place)
-        page.get_by_label("User id").fill(who)
-        page.get_by_label("Password").fill(password or self.system.demo_password(who))
-        page.get_by_label("Password").press("Enter")
+        page.locator("#name").fill(who)
+        page.locator("#secret").fill(password or self.system.demo_password(who))
+        page.locator("#secret").press("Enter")
         live(page)
         return page
 
@@ -86,7 +89,7 @@ class Visit:
 
 def live(page: Page) -> None:
     """Wait until the page's stream is open."""
-    expect(page.locator(".bar .light")).to_have_text("live", timeout=PATIENCE_MS)
+    expect(page.locator(".bar .light.good")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def choose(page: Page, who: str) -> None:
@@ -105,3 +108,43 @@ def faults(page: Page) -> list[str]:
     """What axe finds in the page as it is: rule, and where."""
     found = Axe().run(page).response["violations"]
     return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+
+
+def somebody(system: System, text: str, channel: str = "whatsapp", **more: Any) -> tuple[str, str]:
+    """A person of this test alone, who has just written: address and name."""
+    digits = str(uuid4().int)
+    address = f"+5511{digits[:9]}" if channel == "whatsapp" else digits[:10]
+    name = f"Ana {digits[-6:]}"
+    system.phones.write(channel, address, text, name=name, **more)
+    return address, name
+
+
+def ours(page: Page, words: str) -> Any:
+    return page.locator(".bubble.ours", has_text=words)
+
+
+def theirs(page: Page, words: str) -> Any:
+    return page.locator(".bubble.theirs", has_text=words)
+
+
+def inert(page: Page) -> None:
+    """Nothing ran, nothing was made of markup, and no link leads to a script."""
+    found = page.evaluate(
+        """() => ({
+            ran: window.attacked ?? 0,
+            scripts: document.scripts.length,
+            made: document.querySelectorAll("img[onerror], iframe, object, embed, form[action], svg[onload], style").length,
+            links: [...document.links].filter((each) => !/^https?:$/.test(each.protocol)).map((each) => each.href),
+            handlers: [...document.querySelectorAll("*")]
+                .filter((each) => each.getAttributeNames().some((one) => /^on/i.test(one))).length,
+        })"""
+    )
+    assert found == {"ran": 0, "scripts": 1, "made": 0, "links": [], "handlers": 0}
+
+
+def look(page: Page, picture: Path) -> None:
+    """A picture of the page as it is; axe finds nothing in it, nothing is unsaid, and nothing is wider than the screen."""
+    page.screenshot(path=picture)
+    assert faults(page) == []
+    assert page.get_by_text(re.compile("^(null|undefined|NaN)$")).count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,15 +1,18 @@
 """A system of its own for each end-to-end test: on the embedded parts, and on the real servers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Browser
 
 from ops.harness.guard import refuse_real
 from ops.harness.servers import PROGRAMS, Servers, secrets_of, single
 from ops.harness.system import System
+from tests.end_to_end.browsing import Visit, chromium
 from tests.ops.real import home_with
 
 QUICK = {
@@ -62,3 +65,23 @@ def shared_system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     """
     with own_system(request, request.param, tmp_path_factory.mktemp("shared"), {"TELEGRAM_POLLING": "1"}) as own:
         yield own
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, shared_system: System) -> Iterator[Callable[..., Visit]]:
+    """Somebody in front of a browser; looked at when the test has passed."""
+    opened: list[Visit] = []
+
+    def begin(**options: Any) -> Visit:
+        opened.append(Visit(browser, shared_system, **options))
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        each.close()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from chat4all.channels import open_channel
 from chat4all.model.clock import now_ms
@@ -20,7 +20,21 @@ from ops.harness.endpoint import endpoint
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
 from storage.open import open_store
-from tests.end_to_end.browsing import NARROW, PATIENCE_MS, WIDE, Visit, choose, chromium, faults, live, needs_chromium, say
+from tests.end_to_end.browsing import (
+    NARROW,
+    PATIENCE_MS,
+    WIDE,
+    Visit,
+    choose,
+    inert,
+    live,
+    look,
+    needs_chromium,
+    ours,
+    say,
+    somebody,
+    theirs,
+)
 from tests.end_to_end.odd_contents import ATTACK, attacked, failed_delivery, payloads
 from tests.webapp.graph import Provider
 
@@ -38,43 +52,6 @@ def graph() -> Iterator[Provider]:
         patch.setenv("MESSENGER_API_URL", made.url)
         yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(browser: Browser, shared_system: System) -> Iterator[Callable[..., Visit]]:
-    """Somebody in front of a browser; looked at when the test has passed."""
-    opened: list[Visit] = []
-
-    def begin(**options: Any) -> Visit:
-        opened.append(Visit(browser, shared_system, **options))
-        return opened[-1]
-
-    yield begin
-    for each in opened:
-        each.close()
-
-
-def somebody(system: System, text: str, channel: str = "whatsapp", **more: Any) -> tuple[str, str]:
-    """A person of this test alone, who has just written: address and name."""
-    digits = str(uuid4().int)
-    address = f"+5511{digits[:9]}" if channel == "whatsapp" else digits[:10]
-    name = f"Ana {digits[-6:]}"
-    system.phones.write(channel, address, text, name=name, **more)
-    return address, name
-
-
-def ours(page: Page, words: str) -> Any:
-    return page.locator(".bubble.ours", has_text=words)
-
-
-def theirs(page: Page, words: str) -> Any:
-    return page.locator(".bubble.theirs", has_text=words)
 
 
 def test_a_customer_writes_on_a_phone_and_an_agent_answers(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -592,21 +569,6 @@ def test_nothing_that_anybody_says_becomes_part_of_the_page(visit: Callable[...,
     inert(page)
 
 
-def inert(page: Page) -> None:
-    """Nothing ran, nothing was made of markup, and no link leads to a script."""
-    found = page.evaluate(
-        """() => ({
-            ran: window.attacked ?? 0,
-            scripts: document.scripts.length,
-            made: document.querySelectorAll("img[onerror], iframe, object, embed, form[action], svg[onload], style").length,
-            links: [...document.links].filter((each) => !/^https?:$/.test(each.protocol)).map((each) => each.href),
-            handlers: [...document.querySelectorAll("*")]
-                .filter((each) => each.getAttributeNames().some((one) => /^on/i.test(one))).length,
-        })"""
-    )
-    assert found == {"ran": 0, "scripts": 1, "made": 0, "links": [], "handlers": 0}
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
 def test_everybody_can_use_every_room(
@@ -642,7 +604,7 @@ def test_everybody_can_use_every_room(
     ours(page, "it is ready").locator(".way").click()
     expect(page.locator(".branch")).to_have_count(1)
     look(page, tmp_path / "message.png")
-    for room in ("Contacts", "Team and keys", "Accounts", "Webhooks", "Dead letters", "Health"):
+    for room in ("Contacts", "Team and keys", "Accounts", "Webhooks", "Broadcasts", "Templates", "Dead letters", "Health"):
         page.get_by_role("link", name=room).click()
         expect(page.get_by_role("heading", name=room, exact=True)).to_be_visible()
         look(page, tmp_path / f"{room}.png")
@@ -668,13 +630,6 @@ def test_everybody_can_use_every_room(
     page.keyboard.press("?")
     expect(page.locator("dialog")).to_be_visible()
     look(page, tmp_path / "keys.png")
-
-
-def look(page: Page, picture: Path) -> None:
-    page.screenshot(path=picture)
-    assert faults(page) == []
-    assert page.get_by_text(re.compile("^(null|undefined|NaN)$")).count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -705,7 +660,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(21)
+    expect(page.locator("dialog kbd")).to_have_count(23)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

@@ -15,10 +15,10 @@ from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.messages import Message
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Outgoing
+from chat4all.services import resends
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lane import LaneWork
 from tasks.lanes.writer import Writer
-from tasks.operations import resends
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import Alone, World, asked_anew, message, new_id, release, take, threads, whatsapp, world
 
@@ -174,7 +174,7 @@ async def test_a_resend_carries_the_part_that_failed_and_nothing_else(bench: Ben
     keys = resends.keys_of(bench.road.store, 1, long().message_id)
     assert len(keys) == 7
     wanted = resends.plan(bench.road.store, asked_anew(bench.road), keys, resends.Wish(), int(time.time() * 1000)).resends
-    resends.append(bench.road.parts, wanted)
+    resends.append(bench.road.parts.log, bench.road.parts.partitions, wanted)
     bench.road.run()
     await bench.work()
     assert [each.text for each in bench.channel.arrived if each.address == whatsapp(1).address] == ["two", "three"]

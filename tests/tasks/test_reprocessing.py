@@ -15,8 +15,8 @@ from chat4all.model.failures import Failure, Permanent
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING, STATUS, BatchRef, NewRecord, ProviderReceipt, Range
 from chat4all.ports import DeadLetter
+from chat4all.services.resends import Wish, append, plan
 from tasks.operations import reprocessing
-from tasks.operations.resends import Wish, append, plan
 from tasks.outcomes.dead_letters import record_letter
 from tasks.pipeline import STAGES
 from tests.tasks.world import FAN_OUT, PERSIST, RECEIPTS, World, asked_anew, message, new_id, whatsapp, world
@@ -61,7 +61,7 @@ def test_a_rerun_changes_nothing_and_moves_no_position(road: World) -> None:
     say(road, message(TALK, 1, to=[whatsapp(1)]), message(TALK, 2, to=[Recipient("bob", "whatsapp")]))
     key = road.rows()[0].key
     road.store.record({key: Facts(attempts=1, refusals=1, refused_at=5, refused_reason="blocked")})
-    append(road.parts, plan(road.store, asked_anew(road), [key], Wish(), now_ms()).resends)
+    append(road.parts.log, road.parts.partitions, plan(road.store, asked_anew(road), [key], Wish(), now_ms()).resends)
     road.run()
     road.report(ProviderReceipt("whatsapp", "1", "w", "failed", 6, "blocked", str(key)))
     road.receive()

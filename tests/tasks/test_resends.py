@@ -19,10 +19,10 @@ from chat4all.model.ids import resend_message_id
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import INCOMING, ProviderReceipt
 from chat4all.ports import ConnectedAccount
+from chat4all.services import resends
+from chat4all.services.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from chat4all.services.seal import Seal
 from tasks.lanes.writer import Writer
-from tasks.operations import resends
-from tasks.operations.resends import Plan, Resend, Wish, keys_of, plan, whereabouts
 from tests.tasks.test_lane import Bench
 from tests.tasks.world import World, asked_anew, message, new_id, threads, whatsapp, world
 from webapp.queries.history_pages import page_of
@@ -71,7 +71,7 @@ def planned(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> Plan:
 def sent_again(road: World, *keys: DeliveryKey, wish: Wish | None = None) -> tuple[Resend, ...]:
     """Append what is planned, and let the stages see to it."""
     wanted = planned(road, *keys, wish=wish).resends
-    resends.append(road.parts, wanted)
+    resends.append(road.parts.log, road.parts.partitions, wanted)
     road.run()
     return wanted
 
@@ -121,8 +121,8 @@ def test_the_same_wish_twice_is_once(road: World) -> None:
     """Twice at once, before anything was processed; again later; and under a name of its own: one row each."""
     key = failed(road)
     made = planned(road, key)
-    resends.append(road.parts, made.resends)
-    resends.append(road.parts, planned(road, key).resends)
+    resends.append(road.parts.log, road.parts.partitions, made.resends)
+    resends.append(road.parts.log, road.parts.partitions, planned(road, key).resends)
     road.run()
     assert len(road.rows()) == 2
     assert reasons(planned(road, key)) == ["PENDING"]

@@ -26,10 +26,10 @@ from chat4all.model.deliveries import (
 )
 from chat4all.model.failures import Temporary
 from chat4all.ports import Outgoing
+from chat4all.services.resends import Wish, append, plan
 from tasks.lanes.bounds import Bounds
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.writer import GivenUp
-from tasks.operations.resends import Wish, append, plan
 from tasks.outcomes.withdrawals import withdraw
 from tests.tasks.holders import Process
 from tests.tasks.test_attempt import Desk, Fake, desk
@@ -130,7 +130,7 @@ async def test_a_resend_that_was_planned_before_the_deletion_is_not_sent(bench: 
     made = plan(road.store, asked_anew(road), [key], Wish(), now_ms()).resends
     road.say(replace(message(TALK, 2), payload=Deletion(said.message_id)))
     road.run()
-    append(road.parts, made)
+    append(road.parts.log, road.parts.partitions, made)
     road.run()
     await bench.work()
     again = road.store.deliveries([key.resend(road.store.deliveries([key])[key].facts.resent_as)])

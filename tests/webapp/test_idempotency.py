@@ -103,6 +103,7 @@ WITHOUT_KEY = {
     "/v1/conversations/{conversation_id}/read": "positions only grow",
     "/v1/conversations/{conversation_id}/typing": "said again, it shows on",
     "/v1/dead-letters/{letter_id}/replay": "by the messages' ids",
+    "/v1/messages/{message_id}/resend": "by the delivery, until that has failed too",
     "/v1/files/complete": "by the file",
     "/v1/saved-replies/{reply_id}/render": "nothing is sent; files of it that no message takes end by themselves",
     "/v1/stream-tickets": "a ticket more does no harm, and ends by itself",

@@ -49,6 +49,11 @@ export function exactly(at) {
   return format("exact", options).format(new Date(at));
 }
 
+// To the minute, as people say it.
+export function whenever(at) {
+  return format("whenever", { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
+}
+
 export function toTheMs(at) {
   const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
   return format("ms", options).format(new Date(at));

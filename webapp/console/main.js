@@ -10,11 +10,13 @@ import { Store } from "./store.js";
 import { Stream } from "./stream.js";
 import { Notifier } from "./parts/notifier.js";
 import "./rooms/accounts.js";
+import "./rooms/broadcasts.js";
 import "./rooms/contacts.js";
 import "./rooms/inbox.js";
 import "./rooms/letters.js";
 import "./rooms/message.js";
 import "./rooms/team.js";
+import "./rooms/templates.js";
 import "./rooms/webhooks.js";
 
 // Rooms by their place in the address. `scope`: of those who find it in the bar; `key`: the letter behind g that leads there.
@@ -22,6 +24,8 @@ const ROOMS = {
   inbox: { element: "inbox-room", key: "i" },
   message: { element: "message-room" },
   contacts: { element: "contacts-room", key: "c", scope: "manage" },
+  broadcasts: { element: "broadcasts-room", key: "b", scope: "manage" },
+  templates: { element: "templates-room", key: "p", scope: "manage" },
   accounts: { element: "accounts-room", key: "n", scope: "manage" },
   webhooks: { element: "webhooks-room", key: "w", scope: "manage" },
   letters: { element: "letters-room", key: "l", scope: "admin" },

@@ -10,7 +10,7 @@ const KEPT = "chat4all-draft-";
 
 // `send(payload, replyTo)`, `edit(message, text)`; `typing()` while somebody writes; `note(text)` where notes can be written.
 export class Composer extends HTMLElement {
-  #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice; #mode; #said; #send_label;
+  #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice; #mode; #said; #send_label; #template;
 
   connect(id, acts) {
     [this.#id, this.#acts] = [id, acts];
@@ -18,6 +18,7 @@ export class Composer extends HTMLElement {
       rows: "1", dir: "auto", "aria-label": t("composer.words"), placeholder: t("composer.words"), maxlength: "4096", enterkeyhint: "send",
       on: { input: () => this.#written(), keydown: (event) => this.#key(event), paste: (event) => this.#taken(event.clipboardData?.files, event) },
     });
+    this.#template = iconButton("▤", t("templates.send_one"), () => {}, { hidden: true });
     this.#mode = acts.note ? button(t("note.mode"), () => this.note(!this.isNote), { class: "quiet", "aria-pressed": "false" }) : null;
     this.#said = h("p", { class: "kind", role: "status", hidden: true }, t("note.mode.on"));
     this.#send_label = h("span", { class: "spoken" }, t("composer.send"));
@@ -30,7 +31,7 @@ export class Composer extends HTMLElement {
     this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
       this.#about, this.#files, this.#notice, this.#said,
       h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen,
-        acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#mode, this.#text,
+        acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#template, this.#mode, this.#text,
         h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), this.#send_label))));
     this.#fit();
     if (!acts.send) this.note(true);
@@ -39,6 +40,12 @@ export class Composer extends HTMLElement {
   // Files that were dropped anywhere on the conversation.
   take(files) {
     this.#taken(files);
+  }
+
+  // From now on `open()` lets somebody choose a template; null: none goes there.
+  templates(open) {
+    this.#template.hidden = !open;
+    this.#template.onclick = open;
   }
 
   focus() {

@@ -8,6 +8,7 @@ import { bubble, EMOJIS } from "./bubble.js";
 import "./composer.js";
 import { sure } from "./forms.js";
 import "./handling.js";
+import "./window-bar.js";
 
 const NEAR = 120;
 const TYPING_MS = 3000;
@@ -79,7 +80,14 @@ export class ConversationView extends HTMLElement {
       typing: () => this.#type(),
       note: team && ((text) => this.#thread.send({ type: "text", text }, "", {}, "internal")),
     });
-    return this.#composer;
+    return h("div", {}, may ? this.#windows(team) : null, this.#composer);
+  }
+
+  // What goes to whom at the moment.
+  #windows(team) {
+    const bar = document.createElement("window-bar");
+    bar.connect(this.#store, this.#id, { template: team && ((payload) => this.#send(payload)), offered: (open) => this.#composer?.templates(open) });
+    return bar;
   }
 
   #send(payload, replyTo, file) {

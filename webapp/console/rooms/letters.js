@@ -5,6 +5,7 @@ import { advice, because } from "../deliveries.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, known, t } from "../i18n.js";
 import { choice, notForYou, walked } from "../parts/forms.js";
+import { resending } from "../parts/resend.js";
 
 const PAGE = 50;
 const STAGES = ["", "deliver", "persist", "fan_out", "receipts", "unreadable", "unclaimed"];
@@ -65,17 +66,16 @@ export class LettersRoom extends HTMLElement {
       h("p", {}, h("strong", {}, t("message.do")), " ", this.#advice(letter)),
       letter.message_id && letter.conversation_id ? h("p", {}, h("a", { href: `#/message/${letter.conversation_id}/${letter.message_id}` }, t("letters.way"))) : null,
       h("dl", {}, ...facts.flatMap((name) => [h("dt", {}, name), h("dd", {}, h("code", {}, letter[name]))])),
-      REPLAYABLE.includes(letter.stage) ? this.#acts(letter, body) : this.#command(letter), body));
+      REPLAYABLE.includes(letter.stage) ? this.#acts(letter, body) : letter.delivery && letter.message_id ? resending(letter.message_id) : this.#command(letter), body));
   }
 
   #advice({ stage, reason }) {
     return known(`advice.${reason}`) ? advice(reason) : t(`letters.do.${stage}`);
   }
 
-  // What deliveries and records need is done by a command, which also does many at once.
-  #command({ delivery, record }) {
-    const what = delivery ? `delivery ${delivery}` : record ? `record ${record}` : "";
-    return what ? h("p", {}, t("letters.command"), " ", h("code", {}, `celery -A tasks.app replay ${what}`)) : null;
+  // What records need is done by a command, once the error is mended.
+  #command({ record }) {
+    return record ? h("p", {}, t("letters.command"), " ", h("code", {}, `celery -A tasks.app replay record ${record}`)) : null;
   }
 
   #acts({ letter_id: id }, body) {

@@ -5,6 +5,7 @@ import { content } from "../content.js";
 import { advice, because, ticks } from "../deliveries.js";
 import { h, words } from "../dom.js";
 import { exactly, explained, seconds, t, toTheMs } from "../i18n.js";
+import { resending } from "../parts/resend.js";
 
 const SOON_MS = 250;
 
@@ -72,6 +73,7 @@ export class MessageRoom extends HTMLElement {
         step("done", t("step.stored"), null, begun, t("step.stored.about", { seq: message.seq })),
         h("li", { class: "step done" }, h("h2", {}, t("step.fanned", { count: message.deliveries.length })),
           message.deliveries.length ? h("ul", { class: "branches" }, ...message.deliveries.map((each) => this.#branch(each, begun))) : h("p", {}, t("step.nobody")))),
+      message.deliveries.some((each) => each.status === "FAILED") && this.#store.has("admin") ? h("section", {}, h("p", { class: "kind" }, t("resend.when")), resending(message.message_id, () => this.#soon())) : null,
       this.#details(message)));
   }
 

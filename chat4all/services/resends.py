@@ -24,11 +24,10 @@ from chat4all.model.modifiers import Place
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.model.workspaces import space_at
-from chat4all.ports import MessageStore
+from chat4all.ports import EventLog, MessageStore
 from chat4all.services.accounts.live import REMOVED, LiveChannels
 from chat4all.services.modified import modifications_of
 from chat4all.telemetry.trace_context import HEADER, new
-from tasks.resources import Parts
 
 APPEND_S = 10.0
 APPENDED_AT_ONCE = 500
@@ -110,11 +109,11 @@ def plan(store: MessageStore, live: LiveChannels, keys: Iterable[DeliveryKey], w
     return Plan(tuple(sorted(fresh, key=lambda each: each.key)), tuple(left))
 
 
-def append(parts: Parts, resends: Sequence[Resend]) -> None:
+def append(log: EventLog, partitions: int, resends: Sequence[Resend]) -> None:
     """Have these sent again; on return they are durable. Unknown: they may be, and saying it again is once."""
     waiting = iter(resends)
     while some := list(islice(waiting, APPENDED_AT_ONCE)):
-        parts.log.append([incoming_record(each.message, parts.partitions, {HEADER: new()}) for each in some], APPEND_S)
+        log.append([incoming_record(each.message, partitions, {HEADER: new()}) for each in some], APPEND_S)
 
 
 def whereabouts(store: MessageStore, resends: Sequence[Resend]) -> list[Where]:
