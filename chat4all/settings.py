@@ -102,6 +102,12 @@ class Settings(BaseSettings):
         "", description="Where clients and providers reach the object store, https://…; empty: public_url or its own address."
     )
 
+    # Where people look further: the console leads there.
+    flower_url: str = Field("", description="Flower, as people reach it; empty: its port, for who asks at the gateway's own.")
+    grafana_url: str = Field("", description="Grafana, as people reach it; empty: none.")
+    traces_url: str = Field("", description="A trace, with {trace_id} in its place: https://jaeger.example/trace/{trace_id}.")
+    runbook_url: str = Field("", description="What to do when something is wrong, as a page that people reach; empty: none.")
+
     # Sizes.
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
         4, description="Partitions of every topic. Fixed at the first start."

@@ -59,6 +59,7 @@ from webapp.views import (
     presence,
     reports,
     resends,
+    road,
     saved_replies,
     search,
     sessions,
@@ -124,7 +125,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    for each in (search.api, reports.api, presence.api, resends.api):
+    for each in (search.api, reports.api, presence.api, resends.api, road.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

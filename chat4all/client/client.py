@@ -160,6 +160,10 @@ class Client(
         """Have a kept webhook read again: {messages, receipts, unreadable, unclaimed}. Doing it twice is once."""
         return self._http.call("POST", f"/v1/dead-letters/{letter_id}/replay", {"dry_run": dry_run})
 
+    def road(self) -> dict[str, Any]:
+        """What waits where: {topics, channels, disk?}. Scope manage."""
+        return self._http.call("GET", "/v1/road")
+
     def resend(self, message_id: str, *, dry_run: bool = False) -> dict[str, Any]:
         """Send what FAILED of a message again: {resent, left}. Asked twice it is done once. Scope admin."""
         return self._http.call("POST", f"/v1/messages/{message_id}/resend", {"dry_run": dry_run})

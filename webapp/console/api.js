@@ -20,14 +20,14 @@ export class Problem extends Error {
 function headersFor(body, more) {
   const headers = { Accept: "application/json", ...more };
   if (csrf) headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type : "application/json";
   return headers;
 }
 
 async function ask(method, path, body, more) {
   try {
     return await fetch(path, {
-      method, headers: headersFor(body, more), body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers: headersFor(body, more), body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       credentials: "same-origin", cache: "no-store", redirect: "error", signal: AbortSignal.timeout(30000),
     });
   } catch {
@@ -42,7 +42,7 @@ async function read(response) {
   return body;
 }
 
-// One call. A session that has run out is renewed once; one that has ended is told to the whole page.
+// One call; `body`: what becomes JSON, or a Blob that goes as it is. A session that has run out is renewed once; one that has ended is told to the whole page.
 export async function call(method, path, body, more = {}) {
   let response = await ask(method, path, body, more);
   if (response.status === 401 && await renewed()) response = await ask(method, path, body, more);

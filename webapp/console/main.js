@@ -61,7 +61,7 @@ function door(why) {
 function enter(found) {
   const everything = ["manage", "admin"].some((each) => found.user.scopes?.includes(each));
   const stream = new Stream(found.events_url, everything);
-  const store = new Store(found.user, stream);
+  const store = new Store(found.user, stream, found.links);
   here = { session: found, stream, store, notifier: new Notifier(store), pulse: new Pulse(stream), room: null, name: "" };
   build();
   stream.start();

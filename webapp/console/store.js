@@ -27,9 +27,10 @@ export class Store extends EventTarget {
   filter = "all";
   #next = ""; #loading = null; #unknown = new Set(); #timer = 0; #changed; #asked = new Set(); #sorted = null;
 
-  constructor(user, stream) {
+  // `links`: where one looks further, by name.
+  constructor(user, stream, links = {}) {
     super();
-    this.user = user;
+    [this.user, this.links] = [user, links];
     this.stream = stream;
     this.#changed = calmly(() => this.dispatchEvent(new Event("list")));
     stream.addEventListener("message", ({ detail }) => this.#told(detail));

@@ -225,11 +225,15 @@ class UserOut(ResponseModel):
 
 
 class BrowserSessionOut(ResponseModel):
-    """A page's session. `csrf_token` goes into the header X-CSRF-Token of each call; `events_url`: where its stream is."""
+    """A page's session. `csrf_token` goes into the header X-CSRF-Token of each call; `events_url`: where its stream is.
+
+    `links`: where people look further, by name: flower, grafana, traces (with {trace_id}), runbook.
+    """
 
     user: UserOut
     csrf_token: str
     events_url: str
+    links: dict[str, str]
 
 
 class Wishes(RequestBody):

@@ -7,7 +7,7 @@ from chat4all.model.callers import Caller
 from chat4all.services.access import tokens
 from chat4all.services.access.logins import Pair
 from webapp.requests import cookies
-from webapp.requests.addresses import events_url
+from webapp.requests.addresses import events_url, links
 from webapp.requests.api_docs import OPEN, TOKENS, problems
 from webapp.requests.gateway import enter, gateway
 from webapp.requests.responses import answer
@@ -80,6 +80,7 @@ def _answered(who: Caller) -> Response:
     user = gateway().store.users([who.user_id]).get(who.user_id)
     if user is None:
         raise auth.refused("token_invalid", "the token names nobody")
-    response = answer({"user": shape(user, {}), "csrf_token": cookies.csrf_token(who.session), "events_url": events_url()})
+    csrf_token = cookies.csrf_token(who.session)
+    response = answer({"user": shape(user, {}), "csrf_token": csrf_token, "events_url": events_url(), "links": links()})
     response.headers.update(auth.NEVER_KEPT)
     return response

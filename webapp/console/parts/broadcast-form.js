@@ -19,7 +19,7 @@ export function broadcastForm() {
 }
 
 export class BroadcastForm extends HTMLElement {
-  #name; #channel; #tag; #rate; #text; #kind; #template = null; #accounts = []; #said; #seen; #people; #place; #key = crypto.randomUUID();
+  #name; #channel; #tag; #rate; #text; #kind; #template = null; #accounts = []; #said; #seen; #people; #place; #whom; #listed; #table; #audience; #quiet; #key = crypto.randomUUID();
 
   async connect() {
     this.#place = h("div", {});
@@ -38,6 +38,11 @@ export class BroadcastForm extends HTMLElement {
     this.#text = h("textarea", { rows: "4", maxlength: "4096", dir: "auto", on: { input: () => this.#show() } });
     this.#tag = h("input", { required: true, maxlength: "50", autocomplete: "off", dir: "auto", on: { change: () => this.#count() } });
     this.#rate = h("input", { type: "number", min: "1", max: RATE.most, required: true, value: RATE.usual });
+    this.#whom = h("select", { on: { change: () => this.#aim() } }, choice("tag", t("broadcasts.to.tag")), choice("list", t("broadcasts.to.list")));
+    this.#listed = h("textarea", { rows: "3", dir: "ltr", spellcheck: "false" });
+    this.#table = h("input", { type: "file", accept: ".csv,text/csv" });
+    this.#quiet = [h("input", { type: "time" }), h("input", { type: "time" }), h("input", { maxlength: "64", value: Intl.DateTimeFormat().resolvedOptions().timeZone, dir: "ltr" })];
+    this.#audience = h("div", { class: "places-of" });
     [this.#said, this.#seen, this.#people] = [h("div", {}), h("div", {}), h("div", { role: "status" })];
     const problem = h("div", {});
     const submit = (event) => {
@@ -46,13 +51,23 @@ export class BroadcastForm extends HTMLElement {
     };
     this.#place.replaceChildren(h("form", { class: "sheet wide", on: { submit } },
       field(t("broadcasts.name"), this.#name, t("broadcasts.name.about")),
-      h("fieldset", {}, h("legend", {}, t("broadcasts.whom")), field(t("broadcasts.channel"), this.#channel), field(t("broadcasts.tag"), this.#tag, t("broadcasts.tag.about")), this.#people),
+      h("fieldset", {}, h("legend", {}, t("broadcasts.whom")), field(t("broadcasts.channel"), this.#channel), field(t("broadcasts.to"), this.#whom), this.#audience),
       h("fieldset", {}, h("legend", {}, t("broadcasts.what")), field(t("broadcasts.kind"), this.#kind, t("broadcasts.kind.about")), this.#said, this.#seen),
-      field(t("broadcasts.rate"), this.#rate, t("broadcasts.rate.about")), problem,
+      field(t("broadcasts.rate"), this.#rate, t("broadcasts.rate.about")),
+      h("details", {}, h("summary", {}, t("broadcasts.quiet")), h("p", { class: "kind" }, t("broadcasts.quiet.about")), ...["from", "until", "zone"].map((each, at) => field(t(`broadcasts.quiet.${each}`), this.#quiet[at]))), problem,
       h("p", { class: "kind" }, t("broadcasts.draft.about")),
       h("div", { class: "choices" }, h("button", { class: "primary" }, t("broadcasts.keep")))));
+    this.#aim();
     this.#turned();
     this.#name.focus();
+  }
+
+  // To those with a tag, or to a list.
+  #aim() {
+    const isTag = this.#whom.value === "tag";
+    this.#tag.required = isTag;
+    this.#audience.replaceChildren(...(isTag ? [field(t("broadcasts.tag"), this.#tag, t("broadcasts.tag.about")), this.#people]
+      : [field(t("broadcasts.list"), this.#listed, t("broadcasts.list.about")), field(t("broadcasts.table"), this.#table, t("broadcasts.table.about"))]));
   }
 
   // Another channel, or words in place of a template: what is written stays.
@@ -98,8 +113,12 @@ export class BroadcastForm extends HTMLElement {
     return tried(problem, async () => {
       const payload = this.#payload;
       if (!payload) return problem.replaceChildren(h("p", { class: "trouble", role: "alert" }, t("broadcasts.unfinished")));
-      const asked = { name: this.#name.value.trim(), payload, channel: this.#channel.value, audience: { tag: this.#tag.value.trim() }, rate: Number(this.#rate.value) };
+      const audience = this.#whom.value === "tag" ? { tag: this.#tag.value.trim() } : { addresses: this.#listed.value.split(/[\n,;]+/).map((each) => each.trim()).filter(Boolean) };
+      const [from, until, zone] = this.#quiet.map((each) => each.value.trim());
+      const asked = { name: this.#name.value.trim(), payload, channel: this.#channel.value, audience, rate: Number(this.#rate.value), ...(from && until ? { quiet_hours: { from, until, time_zone: zone || "UTC" } } : {}) };
       const made = await call("POST", "/v1/broadcasts", asked, { "Idempotency-Key": this.#key });
+      const table = audience.addresses && this.#table.files[0];
+      if (table) await call("POST", `/v1/broadcasts/${made.broadcast_id}/audience`, new Blob([table], { type: "text/csv" }));
       location.hash = `#/broadcasts/${made.broadcast_id}`;
     });
   }

@@ -9,13 +9,18 @@ import { choice, sure, tried } from "./forms.js";
 
 const LOOK_MS = 1000;
 const PAGE = 100;
-const OUTCOMES = ["accepted", "refused", "skipped"];
+const OUTCOMES = ["accepted", "refused", "skipped", "waiting"];
 const BAR = { width: 400, height: 14 };
 
 export const counted = ({ counts }) => OUTCOMES.reduce((sum, each) => sum + (counts[each] ?? 0), 0);
 
 export function state({ state: now }) {
   return h("span", { class: `light ${["running", "done"].includes(now) ? "good" : now === "stopped" ? "bad" : ""}` }, known(`broadcasts.state.${now}`) ? t(`broadcasts.state.${now}`) : now);
+}
+
+// To whom: those with a tag, or a list.
+export function whom({ tag }, kind = "span", properties = {}) {
+  return words(tag || t("broadcasts.to.list"), kind, properties);
 }
 
 // Those who had their turn, by what came of it, as one bar.
@@ -78,8 +83,9 @@ export class OneBroadcast extends HTMLElement {
       h("div", { class: "choices" }, ...this.#acts(broadcast)),
       h("section", { class: "sheet" }, progress(broadcast), h("ul", { class: "numbers" }, ...OUTCOMES.map((each) => h("li", { data: { outcome: each } }, h("strong", {}, String(broadcast.counts[each] ?? 0)), " ", t(`broadcasts.${each}`))))),
       h("div", { class: "bubble ours preview-of" }, h("article", { "aria-label": t("templates.preview") }, h("div", { class: "content" }, ...content(broadcast.payload)))),
-      h("dl", { class: "facts" }, h("dt", {}, t("broadcasts.channel")), h("dd", {}, broadcast.channel), h("dt", {}, t("broadcasts.tag")), words(broadcast.audience.tag ?? "", "dd"),
-        h("dt", {}, t("broadcasts.rate")), h("dd", {}, String(broadcast.rate)), h("dt", {}, t("broadcasts.by")), words(broadcast.created_by, "dd"),
+      h("dl", { class: "facts" }, h("dt", {}, t("broadcasts.channel")), h("dd", {}, broadcast.channel), h("dt", {}, t("broadcasts.whom")), whom(broadcast.audience, "dd"),
+        h("dt", {}, t("broadcasts.rate")), h("dd", {}, String(broadcast.rate)),
+        ...(broadcast.quiet_hours ? [h("dt", {}, t("broadcasts.quiet")), h("dd", {}, `${broadcast.quiet_hours.from} – ${broadcast.quiet_hours.until} ${broadcast.quiet_hours.time_zone}`)] : []), h("dt", {}, t("broadcasts.by")), words(broadcast.created_by, "dd"),
         ...times.flatMap((each) => [h("dt", {}, t(`broadcasts.${each}`)), h("dd", {}, whenever(broadcast[each]))])));
     if (focused) (this.#about.querySelector(`[data-act=${focused}]`) ?? this.#about.querySelector("button"))?.focus();
   }
@@ -96,7 +102,7 @@ export class OneBroadcast extends HTMLElement {
 
   async #start() {
     const { audience, channel } = this.#now;
-    const about = t("broadcasts.start.about", { tag: audience.tag ?? "", channel });
+    const about = audience.tag ? t("broadcasts.start.about", { tag: audience.tag, channel }) : t("broadcasts.start.list", { channel });
     if (await sure(t("broadcasts.start"), about, t("broadcasts.start"), { danger: false })) await this.#turn("start");
   }
 
@@ -143,11 +149,12 @@ export class OneBroadcast extends HTMLElement {
     }
   }
 
-  #result({ contact_id: who, outcome, reason, address, conversation_id: conversation, message_id: message }) {
+  #result({ contact_id: who, outcome, reason, address, conversation_id: conversation, message_id: message, due_at: due }) {
     const why = reason && (known(`broadcasts.reason.${reason}`) ? t(`broadcasts.reason.${reason}`) : known(`problem.${reason}`) ? t(`problem.${reason}`) : because(reason));
     return h("li", { class: "place", data: { outcome } }, h("a", { href: `#/contacts/${encodeURIComponent(who)}` }, words(this.#store.name(who))),
       h("span", { class: `light ${outcome === "accepted" ? "good" : "bad"}` }, t(`broadcasts.${outcome}`)), address ? h("code", {}, address) : "",
-      message ? h("a", { href: `#/message/${conversation}/${message}` }, t("letters.way")) : "", why ? words(why, "span", { class: "kind" }) : "");
+      message ? h("a", { href: `#/message/${conversation}/${message}` }, t("letters.way")) : "", why ? words(why, "span", { class: "kind" }) : "",
+      due ? h("span", { class: "kind" }, t("broadcasts.due", { time: whenever(due) })) : "");
   }
 }
 

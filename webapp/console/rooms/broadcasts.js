@@ -4,7 +4,7 @@ import { all } from "../api.js";
 import { h, words } from "../dom.js";
 import { explained, t, whenever } from "../i18n.js";
 import { broadcastForm } from "../parts/broadcast-form.js";
-import { counted, progress, state } from "../parts/broadcast.js";
+import { counted, progress, state, whom } from "../parts/broadcast.js";
 import { notForYou, walked } from "../parts/forms.js";
 
 export class BroadcastsRoom extends HTMLElement {
@@ -52,7 +52,7 @@ export class BroadcastsRoom extends HTMLElement {
 
 function row(broadcast) {
   return h("li", {}, h("a", { class: "place", href: `#/broadcasts/${encodeURIComponent(broadcast.broadcast_id)}` },
-    words(broadcast.name || t("broadcasts.unnamed"), "strong"), state(broadcast), h("span", { class: "badge" }, broadcast.channel), words(broadcast.audience.tag ?? "", "span", { class: "badge" }),
+    words(broadcast.name || t("broadcasts.unnamed"), "strong"), state(broadcast), h("span", { class: "badge" }, broadcast.channel), whom(broadcast.audience, "span", { class: "badge" }),
     h("span", { class: "kind" }, whenever(broadcast.created_at), counted(broadcast) ? ` · ${t("broadcasts.had_turn", { count: counted(broadcast) })}` : ""), progress(broadcast)));
 }
 

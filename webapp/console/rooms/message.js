@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { content } from "../content.js";
 import { advice, because, ticks } from "../deliveries.js";
-import { h, words } from "../dom.js";
+import { h, outward, words } from "../dom.js";
 import { exactly, explained, seconds, t, toTheMs } from "../i18n.js";
 import { resending } from "../parts/resend.js";
 
@@ -108,7 +108,8 @@ export class MessageRoom extends HTMLElement {
   #details(message) {
     const rows = [["message_id", message.message_id], ["conversation_id", message.conversation_id], ["trace_id", message.trace_id],
       ["provider_id", message.origin?.provider_id]].filter(([, value]) => value);
-    return h("details", {}, h("summary", {}, t("message.details")), h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, h("code", {}, value))])));
+    return h("details", {}, h("summary", {}, t("message.details")), h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, h("code", {}, value))])),
+      this.#store.links.traces && message.trace_id ? h("p", {}, outward(this.#store.links.traces.replace("{trace_id}", encodeURIComponent(message.trace_id)), t("message.trace"))) : null);
   }
 }
 
