@@ -7,7 +7,8 @@ import { field, pieces } from "./forms.js";
 // Types of events, as docs/events.md has them.
 export const EVENTS = [
   "message.accepted", "message.updated", "message.deleted", "message.rejected", "delivery.updated", "position.updated", "conversation.created",
-  "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "webhook.disabled",
+  "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "contact.created", "contact.updated",
+  "contact.merged", "contact.consent_changed", "webhook.disabled",
 ];
 const FILTERS = ["channels", "accounts", "conversations", "labels"];
 
