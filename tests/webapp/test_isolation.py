@@ -306,6 +306,7 @@ CALLS: dict[str, Callable[[Room], Call]] = {
     "postBroadcastsAudience": lambda room: Call(body={"addresses": [PHONE]}),
     "pauseBroadcast": begun,
     "replayDeadLetter": lambda room: Call(body={"dry_run": True}),
+    "resendMessage": lambda room: Call(message_id=room.message_id(), body={"dry_run": True}),
     "getSearch": search_in,
     "listContacts": lambda room: Call(query="address=whatsapp:%2B" + phone_of(room, room.contact_id())[1:]),
     "listConversations": lambda room: Call(query="order=activity"),

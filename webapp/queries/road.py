@@ -13,9 +13,9 @@ from chat4all.settings import Settings
 WORKED_ON = (INCOMING, STATUS)
 
 
-def road(log: EventLog, store: MessageStore) -> dict[str, Any]:
-    """As the API shows it: of each topic the records that are not worked on yet, of each channel its lanes and what waits."""
-    return {"topics": [_topic(log, store, each) for each in WORKED_ON], "channels": _channels(store)}
+def topics(log: EventLog, store: MessageStore) -> list[dict[str, Any]]:
+    """Of each topic the records that are not worked on yet."""
+    return [_topic(log, store, each) for each in WORKED_ON]
 
 
 def _topic(log: EventLog, store: MessageStore, name: str) -> dict[str, Any]:
@@ -24,7 +24,8 @@ def _topic(log: EventLog, store: MessageStore, name: str) -> dict[str, Any]:
     return {"topic": name, "waiting": waiting}
 
 
-def _channels(store: MessageStore) -> list[dict[str, Any]]:
+def channel_figures(store: MessageStore) -> list[dict[str, Any]]:
+    """Of each channel its lanes, and what waits."""
     states = {lane: state for lane, state in store.lanes().items() if lane.channel != WEBHOOKS}
     waits = store.waiting_counts(list(states)) if states else {}
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"lanes": 0, "working": 0, "retries": 0})

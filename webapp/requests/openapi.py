@@ -112,6 +112,7 @@ NAMES = {
     "get /v1/dead-letters": "listDeadLetters",
     "get /v1/dead-letters/{letter_id}": "getDeadLetter",
     "post /v1/dead-letters/{letter_id}/replay": "replayDeadLetter",
+    "post /v1/messages/{message_id}/resend": "resendMessage",
     "get /v1/channels": "listChannels",
     "get /channels/{channel}/webhook": "verifyWebhook",
     "post /channels/{channel}/webhook": "receiveWebhook",

@@ -5,9 +5,10 @@ from typing import Annotated
 from flask import Response
 from pydantic import Field
 
-from webapp.queries.road import disk, road
+from chat4all.model.ids import DEFAULT_WORKSPACE
+from webapp.queries.road import channel_figures, disk, topics
 from webapp.requests.api_docs import HEALTH
-from webapp.requests.gateway import gateway
+from webapp.requests.gateway import deployment, gateway
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked
 from webapp.schemas.models import ResponseModel
@@ -50,7 +51,12 @@ class RoadOut(ResponseModel):
 @api.get("/v1/road", responses={"200": RoadOut})
 @checked
 def show_road() -> Response:
-    """What waits on the way from acceptance to the providers, as log and store know it now."""
-    here = gateway()
-    room = disk(here.settings)
-    return answer(road(here.log, here.store) | ({"disk": room} if room else {}))
+    """What waits on the way from acceptance to the providers, as log and store know it now.
+
+    Channels and disk are the deployment's: its own workspace alone is told of them.
+    """
+    here = deployment()
+    is_own = gateway().workspace == DEFAULT_WORKSPACE
+    room = disk(here.settings) if is_own else None
+    channels = channel_figures(here.store) if is_own else []
+    return answer({"topics": topics(here.log, here.store), "channels": channels} | ({"disk": room} if room else {}))
