@@ -25,7 +25,7 @@ from chat4all.model.passing import is_late
 from chat4all.model.presence import Present, Readers
 from chat4all.model.records import SIGNALS, Record, is_newer
 from chat4all.ports import Consumer, EventLog, MessageStore
-from chat4all.services.presence import REPORT, WISH, read_report
+from chat4all.services.presence import REPORT, WISH, hear
 from chat4all.telemetry import metrics
 from chat4all.telemetry.logs import logger
 
@@ -35,8 +35,6 @@ BATCH = 1_000
 WAIT_S = (0.1, 5.0)
 # Between two looks while something comes, and when it is quiet. A look wakes a thread, which costs more than the look.
 BUSY_S, QUIET_S, QUIET_AFTER_S = 0.05, 0.25, 5.0
-# What comes within this counts from when it comes, whatever the clock said of whoever wrote it down.
-PROMPT_S = 60.0
 
 
 class Dispatcher(Protocol):
@@ -121,19 +119,13 @@ class SignalFeed:
         for record in records:
             kind = "" if is_newer(record.headers) else kind_of(record)
             if kind == REPORT:
-                self._hear(record)
+                self._news.of(hear(self.present, record, at_once=True))
             elif kind == WISH:
                 self._reports.readers.changed_mind(record.key)
             elif kind == "typing":
                 typing += _unless_late(record)
         if typing and self._news.is_heard:
             await self._feed.dispatch(typing)
-
-    def _hear(self, record: Record) -> None:
-        report, age_s = read_report(record), max(0.0, (now_ms() - record.at) / 1000)
-        if report is not None:
-            age_s = age_s if age_s > PROMPT_S else 0.0
-            self._news.of(self.present.hear(report, record.at, time.monotonic(), age_s))
 
     async def _tick(self) -> None:
         while True:

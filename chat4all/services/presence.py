@@ -7,14 +7,14 @@ import msgspec
 
 from chat4all.model.clock import now_ms
 from chat4all.model.events import kind_of, of_kind
-from chat4all.model.failures import RangeLost
-from chat4all.model.presence import Present, Report
-from chat4all.model.records import SIGNALS, NewRecord, Range, Record, is_newer, partition_of
+from chat4all.model.presence import Change, Present, Report
+from chat4all.model.records import SIGNALS, NewRecord, Record, is_newer, partition_of
 from chat4all.ports import EventLog
+from chat4all.services.passing import Heard
 
 REPORT, WISH = "presence", "presence_wish"
-READ_S = 2.0
-RECORDS = 1_000
+# What is older when it is read was not read as it came.
+PROMPT_S = 60.0
 # A process asks the log no more often.
 FRESH_S = 1.0
 
@@ -42,39 +42,31 @@ def read_report(record: Record) -> Report | None:
         return None
 
 
+def hear(present: Present, record: Record, *, at_once: bool) -> list[Change]:
+    """Who came or went by this record; nobody, where it is no report.
+
+    `at_once`: it is read as it comes, so it counts from now whatever the clock said of whoever wrote it down, unless it is old.
+    """
+    report, age_s = read_report(record), max(0.0, (now_ms() - record.at) / 1000)
+    if report is None:
+        return []
+    return present.hear(report, record.at, time.monotonic(), 0.0 if at_once and age_s <= PROMPT_S else age_s)
+
+
 class Watch:
-    """Who is there, for a process that is asked now and then: it reads what was said since it was asked last."""
+    """Who is there, for a process that is asked now and then."""
 
     def __init__(self, log: EventLog) -> None:
-        self._log, self._lock = log, Lock()
+        self._heard, self._lock = Heard(log), Lock()
         self._present = Present()
-        self._positions: dict[int, int] = {}
         self._read_at = float("-inf")
 
     def now(self) -> Present:
         """As the log says, a second old at most. Raises Temporary. From many threads."""
         with self._lock:
             if time.monotonic() - self._read_at >= FRESH_S:
-                self._catch_up()
+                for record in self._heard.since_last():
+                    hear(self._present, record, at_once=False)
+                self._read_at = time.monotonic()
+                self._present.silent(self._read_at)
             return self._present
-
-    def _catch_up(self) -> None:
-        for partition, (first, end) in self._log.ends(SIGNALS).items():
-            start = max(first, self._positions.get(partition, 0))
-            while start < end:
-                last = min(start + RECORDS, end) - 1
-                try:
-                    records = self._log.read(SIGNALS, [Range(partition, start, last)], READ_S)
-                except RangeLost:
-                    # It was forgotten meanwhile; each process says all again within minutes.
-                    records = []
-                for record in records:
-                    self._hear(record)
-                start = self._positions[partition] = last + 1
-        self._read_at = time.monotonic()
-        self._present.silent(self._read_at)
-
-    def _hear(self, record: Record) -> None:
-        report = read_report(record)
-        if report is not None:
-            self._present.hear(report, record.at, time.monotonic(), max(0.0, (now_ms() - record.at) / 1000))

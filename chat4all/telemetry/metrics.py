@@ -370,6 +370,11 @@ WEBHOOK_CALLS = Counter(
     "outcome",
     where=(CHANNELS,),
 )
+WEBHOOK_PASSING_DROPPED = Counter(
+    "chat4all_webhook_passing_dropped_total",
+    "Events of typing and presence that an endpoint was not told of: it was down, slow or throttled. Nobody promises them.",
+    where=(CHANNELS,),
+)
 WEBHOOK_CALL_SECONDS = Histogram("chat4all_webhook_call_seconds", "One call to an endpoint.", buckets=CALLS, where=(CHANNELS,))
 WEBHOOK_OLDEST_SECONDS = Reading(
     "chat4all_webhook_oldest_seconds",

@@ -19,6 +19,7 @@ from tasks.webhooks.caller import Caller, HeadersOf
 from tasks.webhooks.endpoints import Endpoints
 from tasks.webhooks.follower import Follower
 from tasks.webhooks.lane import WebhookLane
+from tasks.webhooks.passing import PassingNews
 from tasks.webhooks.recovery import Recoveries
 from tasks.webhooks.schedule import GIVEN_UP_S
 
@@ -30,6 +31,8 @@ LOOK_S = 1.0
 # How often the log of calls is written.
 NOTE_S = 0.25
 STOP_S = 5.0
+# Whoever holds this partition tells what is in none.
+FIRST = 0
 
 
 class WebhookRunner:
@@ -88,21 +91,23 @@ class WebhookRunner:
 
     async def _work(self, hold: Hold) -> None:
         partition = hold.lane.partition
-        recovering: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             state = await self._leases.state(hold.lane)
             lane = WebhookLane(state, hold, self._parts, self._writer, self._executor, self.endpoints)
             await lane.begin()
             self._lanes[partition] = lane
             self._follower.changed()
-            recovering = self._loop.create_task(Recoveries(hold, self._parts, self._executor, self.endpoints).run())
+            beside = [self._loop.create_task(Recoveries(hold, self._parts, self._executor, self.endpoints).run())]
+            if partition == FIRST:
+                beside.append(self._loop.create_task(PassingNews(self._parts, self._executor, self.endpoints).run()))
             await lane.run()
         finally:
             self._lanes.pop(partition, None)
             self._follower.changed()
-            if recovering:
-                recovering.cancel()
-                await asyncio.gather(recovering, return_exceptions=True)
+            for each in beside:
+                each.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _look(self) -> None:
         """One question a second for all lanes; none where nothing is held."""
