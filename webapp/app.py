@@ -66,6 +66,7 @@ from webapp.views import (
     templates,
     users,
     webhooks,
+    workspaces,
 )
 from webapp.views import channels as channels_view
 
@@ -125,7 +126,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    for each in (search.api, reports.api, presence.api, resends.api, road.api):
+    for each in (search.api, reports.api, presence.api, resends.api, road.api, workspaces.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from bridges.streaming.times import TIMES, Times
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.ports import MessageStore
-from chat4all.services.access.authentication import Admission, AuthenticatedCaller, NotAdmitted
+from chat4all.services.access.authentication import CLOSED, Admission, AuthenticatedCaller, NotAdmitted, WorkspaceClosed
 from chat4all.services.access.rate_limits import Grant, Limits
 from chat4all.services.access.revocations import Revocations
 from chat4all.settings import Settings
@@ -18,6 +18,7 @@ WHY = {
     EXPIRED: "the token has expired",
     REVOKED: "this login has ended: log in again",
     UNCERTAIN: "resume with the last cursor",
+    **CLOSED,
 }
 
 
@@ -72,6 +73,8 @@ class Authenticator:
         def both() -> AuthenticatedCaller:
             authenticated = admit(proof)
             take(authenticated.caller.stored_id)
+            workspace = authenticated.caller.workspace
+            self._limits.workspace(workspace, self._revocations.limits_of(workspace).calls)
             return authenticated
 
         return await self._loop.run_in_executor(self._pool, both)
@@ -107,9 +110,11 @@ class Authenticator:
     def _end(self, stream: _OpenStream) -> None:
         """End it if it must. Never waits: the watch has begun when somebody was admitted."""
         try:
-            if not self._revocations.is_void(stream.authenticated.caller):
+            caller = stream.authenticated.caller
+            is_void, closed = self._revocations.is_void(caller), self._revocations.closed(caller.workspace)
+            if not (is_void or closed):
                 return
-            stream.why = REVOKED
+            stream.why = REVOKED if is_void else closed
         except (Temporary, Unknown):
             stream.why = UNCERTAIN
         if not stream.limit.expired():
@@ -120,4 +125,4 @@ class Authenticator:
         self._revocations.close()
 
 
-__all__ = ["AuthenticatedCaller", "Authenticator", "MustEnd", "NotAdmitted"]
+__all__ = ["CLOSED", "AuthenticatedCaller", "Authenticator", "MustEnd", "NotAdmitted", "WorkspaceClosed"]

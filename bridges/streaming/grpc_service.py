@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import msgspec
 
-from bridges.streaming.authentication import Authenticator, MustEnd, NotAdmitted
+from bridges.streaming.authentication import CLOSED, Authenticator, MustEnd, NotAdmitted, WorkspaceClosed
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
@@ -34,6 +34,9 @@ CODES = {
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+
+# By the code of what ends a stream, where that is not for want of a good token.
+ENDS = {"unavailable": grpc.StatusCode.UNAVAILABLE} | dict.fromkeys(CLOSED, grpc.StatusCode.PERMISSION_DENIED)
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -109,8 +112,7 @@ class Chat:
                     await self._stream(frames, context)
         except MustEnd as end:
             self._streams.cut_off(end.code)
-            status = grpc.StatusCode.UNAVAILABLE if end.code == "unavailable" else grpc.StatusCode.UNAUTHENTICATED
-            await _abort(context, status, end.code, str(end))
+            await _abort(context, ENDS.get(end.code, grpc.StatusCode.UNAUTHENTICATED), end.code, str(end))
         except CutOff:
             self._streams.cut_off("too_slow")
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too_slow", "resume with the last cursor")
@@ -143,6 +145,9 @@ async def admitted(ask: Callable[[str], Awaitable[T]], context: Context) -> T:
     """What the authenticator answers to the call's authorization; else the call ends."""
     try:
         return await ask(_metadata(context).get("authorization", ""))
+    except WorkspaceClosed as error:
+        metrics.REQUESTS_REFUSED.of_reason(error.code).add()
+        await _abort(context, grpc.StatusCode.PERMISSION_DENIED, error.code, str(error))
     except NotAdmitted as error:
         metrics.REQUESTS_REFUSED.of_reason(error.code).add()
         await _abort(context, grpc.StatusCode.UNAUTHENTICATED, error.code, str(error))

@@ -16,7 +16,7 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
-from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted
+from bridges.streaming.authentication import AuthenticatedCaller, Authenticator, MustEnd, NotAdmitted, WorkspaceClosed
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from bridges.streaming.sessions import Closing, CutOff, NotAllowed, Sessions, left
@@ -89,7 +89,7 @@ class EventsPage:
             authenticated = await self._admitted(request)
             begun = self._begun(request, authenticated)
         except NotAdmitted as error:
-            return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
+            return _not_admitted(error)
         except NotAllowed as error:
             return _problem(403, "scope_needed", str(error))
         except TooMany as error:
@@ -183,6 +183,12 @@ def _notice_silence(request: web.Request) -> None:
     connection = request.transport and request.transport.get_extra_info("socket")
     if connection and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE_S * 1000))
+
+
+def _not_admitted(error: NotAdmitted) -> web.Response:
+    if isinstance(error, WorkspaceClosed):
+        return _problem(403, error.code, str(error))
+    return _problem(401, error.code, str(error), {"WWW-Authenticate": "Bearer"})
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:

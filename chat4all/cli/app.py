@@ -29,6 +29,7 @@ from chat4all.cli import (
     secrets,
     templates,
     webhooks,
+    workspaces,
 )
 from chat4all.cli.session import SERVERS
 from chat4all.client import ApiError
@@ -55,7 +56,7 @@ def _join(part: typer.Typer) -> None:
 
 
 _TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
-_OPERATORS = (secrets, operator, doctor, processes)
+_OPERATORS = (secrets, workspaces, operator, doctor, processes)
 for _room in (search, people, presence, contents, access, files, *_TEAM, listening, *_OPERATORS):
     _join(_room.app)
 

@@ -47,9 +47,13 @@ def register(
 
 
 @app.command()
-def login(user_id: str, password: Password = "") -> None:
+def login(
+    user_id: str,
+    password: Password = "",
+    workspace: Annotated[str, typer.Option(help="In which they are, where that is not `default`.")] = "",
+) -> None:
     """Log in: a user, or a service client with its secret. The login renews itself."""
-    SERVERS.log_in(user_id, _password(password))
+    SERVERS.log_in(user_id, _password(password), workspace)
     say(f"logged in as {user_id} at {SERVERS.addresses()[0]}")
 
 

@@ -24,6 +24,12 @@ class Kept(Struct, frozen=True):
     stream_target: str
     tokens: Tokens
     data: str = ""
+    workspace: str = ""
+
+    @property
+    def who(self) -> tuple[str, str, str]:
+        """Whose login it is."""
+        return self.user_id, self.workspace, self.base_url
 
 
 def folder() -> Path:
@@ -98,22 +104,22 @@ class Servers(Struct):
     def _newest(self, login: Kept) -> Tokens | None:
         """What another command has renewed meanwhile, if it is the same login."""
         now = kept()
-        return now.tokens if now is not None and (now.user_id, now.base_url) == (login.user_id, login.base_url) else None
+        return now.tokens if now is not None and now.who == login.who else None
 
     def _renewed(self, login: Kept, tokens: Tokens) -> None:
         now = kept()
         # Somebody may have logged in or out meanwhile: that stands.
-        if now is not None and now.user_id == login.user_id:
+        if now is not None and (now.user_id, now.workspace) == (login.user_id, login.workspace):
             keep(msgspec.structs.replace(login, tokens=tokens))
 
-    def log_in(self, user_id: str, secret: str) -> None:
+    def log_in(self, user_id: str, secret: str, workspace: str = "") -> None:
         """Log in and keep it."""
         client = self.stranger()
-        tokens = client.login(user_id, secret)
+        tokens = client.login(user_id, secret, workspace)
         client.close()
         here, (base_url, stream_target) = beside_running(), self.addresses()
         data = str(here.data.absolute()) if base_url == here.gateway_url else ""
-        keep(Kept(user_id, base_url, stream_target, tokens, data))
+        keep(Kept(user_id, base_url, stream_target, tokens, data, workspace))
 
 
 def _is_of(login: Kept, here: Settings) -> bool:

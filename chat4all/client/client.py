@@ -19,11 +19,13 @@ from chat4all.client.search_calls import SearchCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
 from chat4all.client.webhook_calls import WebhookCalls
+from chat4all.client.workspace_calls import WorkspaceCalls
 
 
 class Client(
     AccessCalls,
     AccountCalls,
+    WorkspaceCalls,
     BroadcastCalls,
     ContactCalls,
     ContentCalls,
@@ -66,9 +68,12 @@ class Client(
         # Without a key a repetition after a lost answer would find its own user and say that the name is taken.
         return self._http.call("POST", "/v1/users", body, with_token=self._http.tokens is not None, key=str(uuid4()))
 
-    def login(self, client_id: str, secret: str) -> Tokens:
-        """Log in: a user with a password, or a service client with its secret. Renewals then happen by themselves."""
-        body = {"client_id": client_id, "client_secret": secret}
+    def login(self, client_id: str, secret: str, workspace: str = "") -> Tokens:
+        """Log in: a user with a password, or a service client with its secret. Renewals then happen by themselves.
+
+        workspace: in which they are; most deployments have `default` alone, which is meant without it.
+        """
+        body = {"client_id": client_id, "client_secret": secret} | ({"workspace": workspace} if workspace else {})
         return self._http.take(self._http.call("POST", "/auth/token", body, with_token=False))
 
     def token(self) -> str:

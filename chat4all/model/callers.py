@@ -9,13 +9,15 @@ from chat4all.model.workspaces import stored
 SEND = "send"
 MANAGE = "manage"
 ADMIN = "admin"
-SCOPES = (SEND, MANAGE, ADMIN)
+# Of the deployment, not of a workspace: who makes, limits and suspends workspaces. Only a client of `default` can have it.
+OPERATOR = "operator"
+SCOPES = (SEND, MANAGE, ADMIN, OPERATOR)
 # Whoever has one of them may read any conversation by its id, and name any address. A list or a stream of all needs MANAGE.
 READING_ALL = frozenset({SEND, MANAGE, ADMIN})
 
 
 class Caller(Struct, frozen=True):
-    """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others.
+    """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others but operator.
 
     send: write for others (`from`) and to addresses. manage: register others. Each of them reads any conversation by its id.
     `session` and `generation`: which login it is, see `chat4all.model.sessions`. `workspace`: in which they are;
@@ -35,7 +37,9 @@ class Caller(Struct, frozen=True):
         return stored(self.workspace, self.user_id)
 
     def has(self, scope: str) -> bool:
-        """Whether the caller has this scope."""
+        """Whether the caller has this scope. Whoever may do everything in a workspace may do nothing beyond it."""
+        if scope == OPERATOR:
+            return OPERATOR in self.scopes and self.workspace == DEFAULT_WORKSPACE
         return scope in self.scopes or ADMIN in self.scopes
 
     @property

@@ -25,7 +25,6 @@ ACTIVE, SUSPENDED, REMOVED = "active", "suspended", "removed"
 class Limits(Struct, frozen=True, omit_defaults=True):
     """What a workspace may have and do at most; 0: no limit of its own. `calls`: requests a second, of all its callers."""
 
-    users: int = 0
     accounts: int = 0
     calls: int = 0
 

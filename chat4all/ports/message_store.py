@@ -33,6 +33,7 @@ from chat4all.ports.raw_parts import RawParts
 from chat4all.ports.saved_replies import SavedReplies
 from chat4all.ports.uploads import Uploads
 from chat4all.ports.webhooks import Webhooks
+from chat4all.ports.workspaces import Workspaces
 
 
 class Expired(Struct, frozen=True):
@@ -66,6 +67,7 @@ class MessageStore(
     Webhooks,
     Accounts,
     SavedReplies,
+    Workspaces,
     Presences,
 ):
     """One process's way to the store. Open it after fork. Every method may be called from many threads."""

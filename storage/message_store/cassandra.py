@@ -24,6 +24,7 @@ from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
 from storage.message_store.cassandra_uploads import CassandraUploads
 from storage.message_store.cassandra_webhooks import CassandraWebhooks
+from storage.message_store.cassandra_workspaces import CassandraWorkspaces
 from storage.message_store.known import Known
 
 PASSWORD = "store"  # noqa: S105 - the name of the secret
@@ -48,6 +49,7 @@ class CassandraStore(
     CassandraWebhooks,
     CassandraAccounts,
     CassandraSavedReplies,
+    CassandraWorkspaces,
     CassandraPresences,
     MessageStore,
 ):

@@ -32,9 +32,10 @@ from storage.message_store.sqlite_saved_replies import SQLiteSavedReplies
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
+from storage.message_store.sqlite_workspaces import SQLiteWorkspaces
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 29
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -58,6 +59,7 @@ class SQLiteStore(
     SQLiteWebhooks,
     SQLiteAccounts,
     SQLiteSavedReplies,
+    SQLiteWorkspaces,
     SQLitePresences,
     MessageStore,
 ):

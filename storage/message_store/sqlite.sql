@@ -612,3 +612,10 @@ CREATE TABLE IF NOT EXISTS presences (
     last_seen INTEGER NOT NULL DEFAULT 0,
     hidden    INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+
+-- Since version 29: workspaces beside `default`, which has no row.
+CREATE TABLE IF NOT EXISTS workspaces (
+    workspace_id TEXT PRIMARY KEY,
+    version      INTEGER NOT NULL,
+    body         TEXT NOT NULL
+) WITHOUT ROWID;

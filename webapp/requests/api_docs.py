@@ -31,6 +31,7 @@ CHANNELS = Tag(name="channels", description="What each channel carries, and what
 ACCOUNTS = Tag(name="accounts", description="Numbers, pages and bots that messages go through")
 BROADCASTS = Tag(name="broadcasts", description="One message to many contacts")
 WEBHOOKS = Tag(name="webhooks", description="Endpoints of your own backend that are told what happens")
+WORKSPACES = Tag(name="workspaces", description="Whose everything is, for whoever runs the deployment: scope operator")
 HEALTH = Tag(name="health", description="Whether it runs")
 
 _CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}

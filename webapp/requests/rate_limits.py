@@ -24,6 +24,12 @@ def check(user_id: str, cost: int = 1) -> None:
     g.grant = gateway().limits.call(user_id, cost)
 
 
+def check_workspace(workspace: str) -> None:
+    """Problem 429 when all of a workspace together ask more often than it may."""
+    here = gateway()
+    here.limits.workspace(workspace, here.revocations.limits_of(workspace).calls)
+
+
 def check_login(client_id: str) -> None:
     """Problem 429 when somebody tries too many secrets of one client_id, or of many."""
     try:

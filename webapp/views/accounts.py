@@ -16,6 +16,7 @@ from chat4all.services.refusals import Conflict, Taken
 from webapp.requests.api_docs import ACCOUNTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
+from webapp.requests.problems import Problem
 from webapp.requests.responses import answer, page_after
 from webapp.requests.validation import checked, without_blanks
 from webapp.schemas.account_models import (
@@ -40,6 +41,9 @@ api = auth.for_managers("accounts", ACCOUNTS, "account")
 def create_account(body: NewAccount) -> Response:
     """Connect an account. It is used once `check` has found that the provider accepts its credentials."""
     key, by = given_key(), caller().user_id
+    most = gateway().revocations.limits_of(caller().workspace).accounts
+    if most and len(_registry().all()) >= most:
+        raise Problem(429, "quota_exceeded", f"this workspace may have {most} accounts", headers={"Retry-After": "3600"})
     # Nothing that holds credentials is kept for a repetition: the account is found again by its id.
     account_id = made_id("account", caller().stored_id, key) if key else str(uuid4())
     try:

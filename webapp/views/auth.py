@@ -12,7 +12,7 @@ from flask_openapi3.models.tag import Tag
 from chat4all.model.callers import MANAGE, Caller
 from chat4all.model.workspaces import stored
 from chat4all.services.access import tokens
-from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmitted
+from chat4all.services.access.authentication import AuthenticatedCaller, NotAdmitted, WorkspaceClosed
 from chat4all.services.access.credentials import check_secret
 from chat4all.services.access.logins import Pair
 from chat4all.telemetry import logs, metrics
@@ -40,6 +40,7 @@ AGENT_MOST = 128
 def init(app: Flask) -> None:
     """Answer whoever may not come in."""
     app.register_error_handler(NotAdmitted, lambda error: refused(error.code, str(error)).response())
+    app.register_error_handler(WorkspaceClosed, lambda error: Problem(403, error.code, str(error)).response())
     app.register_error_handler(tokens.BadToken, _refused_token)
 
 
@@ -73,6 +74,7 @@ def require() -> None:
     g.caller = admitted().caller
     enter(g.caller.workspace)
     rate_limits.check(g.caller.stored_id)
+    rate_limits.check_workspace(g.caller.workspace)
 
 
 def optional() -> Caller | None:
@@ -117,7 +119,7 @@ def token() -> Response:
 def log_in(asked: Login) -> Pair:
     """A new login. Problem 401 when the secret is not theirs, 403 for somebody who may not come in any more."""
     name, secret = asked.client_id, asked.client_secret
-    enter(asked.workspace)
+    _enter(asked.workspace)
     rate_limits.check_login(stored(asked.workspace, name))
     here = gateway()
     generation = here.store.generation()
@@ -127,6 +129,13 @@ def log_in(asked: Login) -> Pair:
     if user.disabled_at:
         raise _denied(403, "user_disabled", "this account is disabled", name)
     return here.logins.begin(user, generation, (request.headers.get("User-Agent") or "")[:AGENT_MOST])
+
+
+def _enter(workspace: str) -> None:
+    """From here on the request is of this workspace. WorkspaceClosed where nobody may do anything in it."""
+    if code := gateway().revocations.closed(workspace):
+        raise WorkspaceClosed(code)
+    enter(workspace)
 
 
 def _denied(status: int, code: str, detail: str, user_id: str) -> Problem:
@@ -179,7 +188,7 @@ def renew(token: str) -> Pair:
     """The next tokens of a login. BadToken, counted, when this is none to renew with."""
     gateway().limits.failures(rate_limits.network())
     try:
-        enter(tokens.verify(token, gateway().settings.secret("jwt"), tokens.REFRESH).workspace)
+        _enter(tokens.verify(token, gateway().settings.secret("jwt"), tokens.REFRESH).workspace)
         return gateway().logins.renew(token)
     except tokens.BadToken as error:
         gateway().limits.failed(rate_limits.network())

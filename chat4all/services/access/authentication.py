@@ -9,6 +9,10 @@ from chat4all.services.access import tokens
 from chat4all.services.access.revocations import Revocations
 
 SEEN_MOST = 10_000
+CLOSED = {
+    "workspace_suspended": "this workspace is suspended: ask whoever runs the deployment",
+    "workspace_removed": "this workspace was removed",
+}
 
 
 class AuthenticatedCaller(Struct, frozen=True):
@@ -29,6 +33,13 @@ class NotAdmitted(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
+
+
+class WorkspaceClosed(NotAdmitted):
+    """They proved who they are, and nobody may do anything in their workspace now."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code, CLOSED[code])
 
 
 class Admission:
@@ -74,4 +85,6 @@ class Admission:
     def _unless_void(self, authenticated: AuthenticatedCaller) -> AuthenticatedCaller:
         if self.revocations.is_void(authenticated.caller):
             raise NotAdmitted("token_revoked", "this login has ended: log in again")
+        if code := self.revocations.closed(authenticated.caller.workspace):
+            raise WorkspaceClosed(code)
         return authenticated

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from limits import RateLimitItem, parse
@@ -187,6 +188,11 @@ class Limits:
         """A caller does something; a batch costs its messages."""
         return self._take(self._calls, user_id, cost)
 
+    def workspace(self, workspace: str, per_second: int) -> None:
+        """Somebody of a workspace does something, which may do so much a second; 0: as much as its callers may."""
+        if per_second:
+            self._take(_per_second(per_second), f"workspace {workspace}")
+
     def stream(self, user_id: str) -> Grant:
         """A caller opens a stream."""
         return self._take(self._streams, f"stream {user_id}")
@@ -219,6 +225,11 @@ class Limits:
 
     def _take(self, rate: RateLimitItem, who: str, cost: int = 1) -> Grant:
         return _or_raise(self._limiter.take(rate, who, cost))
+
+
+@lru_cache(1_000)
+def _per_second(most: int) -> RateLimitItem:
+    return parse(f"{most}/second")
 
 
 def _or_raise(grant: Grant) -> Grant:

@@ -6,13 +6,15 @@ the broker is there or not. A process that has not reached the store for 30 s ac
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct
 
 from chat4all.model.callers import Caller
 from chat4all.model.failures import Temporary, Unknown
-from chat4all.ports.access import Access
+from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.workspaces import ACTIVE, BETWEEN, Limits, Workspace
+from chat4all.ports.message_store import MessageStore
 from chat4all.services.watching import Watch
 from chat4all.telemetry import logs, metrics
 
@@ -24,14 +26,20 @@ EVERY_S = 1.0
 BLIND_S = 30.0
 # How often all revocations that are kept are read, so that the others are forgotten.
 ANEW_S = 3600.0
+PAGE = 200
+NO_LIMITS = Limits()
 
 
 class Known(Struct, frozen=True):
-    """What the store had said at a generation: sessions that have ended, and by user up to which generation theirs have."""
+    """What the store had said at a generation: sessions that have ended, by user up to which generation theirs have.
+
+    `workspaces`: those beside `default`.
+    """
 
     generation: int = 0
     sessions: frozenset[str] = frozenset()
     users: Mapping[str, int] = {}
+    workspaces: Mapping[str, Workspace] = {}
 
 
 class Revocations:
@@ -42,7 +50,7 @@ class Revocations:
 
     def __init__(
         self,
-        store: Access,
+        store: MessageStore,
         on_change: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         every_s: float = EVERY_S,
@@ -70,6 +78,24 @@ class Revocations:
         known = self._known
         return caller.session in known.sessions or caller.generation < known.users.get(caller.stored_id, 0)
 
+    def closed(self, workspace: str) -> str:
+        """Why nobody may do anything in this workspace, as a code; empty: they may. Temporary when that cannot be told."""
+        if workspace == DEFAULT_WORKSPACE:
+            return ""
+        state = self._workspace(workspace).state
+        return "" if state == ACTIVE else f"workspace_{state}"
+
+    def limits_of(self, workspace: str) -> Limits:
+        """What this workspace may do at most. Temporary when that cannot be told."""
+        return NO_LIMITS if workspace == DEFAULT_WORKSPACE else self._workspace(workspace).limits
+
+    def _workspace(self, workspace_id: str) -> Workspace:
+        """One that was made just now may not be known yet: there is nothing against it."""
+        self._watch.begin()
+        if self.is_blind:
+            raise Temporary("store", "which workspaces are suspended is not known")
+        return self._known.workspaces.get(workspace_id, Workspace(workspace_id))
+
     def read(self) -> bool:
         """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""
         with self._reading:
@@ -90,7 +116,21 @@ class Revocations:
             if each.user_id:
                 users[each.user_id] = max(each.before, users.get(each.user_id, 0))
         sessions = frozenset(each.session_id for each in revoked if each.session_id)
-        self._known = Known(number, before.sessions | sessions, users)
+        changed = {each.user_id[: -len(BETWEEN)] for each in revoked if each.user_id.endswith(BETWEEN)}
+        workspaces = {**before.workspaces, **self._workspaces_now(changed if before.generation else None)}
+        self._known = Known(number, before.sessions | sessions, users, workspaces)
+
+    def _workspaces_now(self, changed: Collection[str] | None) -> dict[str, Workspace]:
+        """Those that changed; None: all."""
+        if changed is not None:
+            found = [self._store.workspace(each) for each in changed]
+            return {each.workspace_id: each for each in found if each}
+        known: dict[str, Workspace] = {}
+        while page := self._store.workspaces(PAGE, max(known, default="")):
+            known |= {each.workspace_id: each for each in page}
+            if len(page) < PAGE:
+                break
+        return known
 
     def _read_again(self) -> None:
         try:
