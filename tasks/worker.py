@@ -31,6 +31,7 @@ from tasks.stages.batches import Batches
 from tasks.stages.stage import Run, Stage
 from tasks.stages.tries import Tries
 from tasks.sweep import Sweeper
+from tasks.templates import TemplateReader
 from tasks.tidying import Tidier
 from tasks.unclaimed import Claims
 from tasks.waiting_updates import WaitingUpdates
@@ -72,6 +73,7 @@ class Worker:
             WaitingUpdates(parts, live),
             Claims(parts, live),
             BroadcastRunner(parts, live),
+            TemplateReader(parts, live),
             DeferredRunner(parts, {}),
         )
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
+from chat4all.channels.provider_times import within_second
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.ports import Channel, ErrorLine, Unreadable, Update, Uploaded
 
@@ -81,10 +82,14 @@ class GraphError(Struct, frozen=True):
 
 
 class WebhookItem(Struct, frozen=True):
-    """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is."""
+    """One thing that an entry tells: a change of WhatsApp's, or an event of the messaging platform's. `entry`: whose it is.
+
+    `at`: when it was told first, ms UTC.
+    """
 
     entry: str
     what: dict[str, Any]
+    at: int = 0
 
 
 # WhatsApp tells changes; the messaging platform tells events, in standby those of conversations that another app has.
@@ -229,4 +234,8 @@ def webhook_items(body: bytes) -> Iterator[WebhookItem | Unreadable]:
         if not any(lists) or not all(isinstance(each, list) for each in lists):
             yield Unreadable("entry")
         for what in (each for some in lists for each in items(some)):
-            yield WebhookItem(ident(entry.get("id")), what) if isinstance(what, dict) else Unreadable("event")
+            yield (
+                WebhookItem(ident(entry.get("id")), what, within_second(entry.get("time")))
+                if isinstance(what, dict)
+                else Unreadable("event")
+            )

@@ -20,6 +20,7 @@ from chat4all.channels import (
     whatsapp_media,
     whatsapp_preferences,
     whatsapp_sends,
+    whatsapp_templates,
 )
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
@@ -236,7 +237,14 @@ class WhatsApp(meta.MetaChannel):
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
         is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD)
-        if field in ACCOUNT_FIELDS:
+        template = (
+            whatsapp_templates.changed(self.name, self.account.account_id, field, fields(value), item.at)
+            if field in whatsapp_templates.WEBHOOK_FIELDS
+            else None
+        )
+        if template:
+            yield template
+        elif field in ACCOUNT_FIELDS:
             yield Aside("passed_over", field)
         elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
             yield Unreadable("another field")

@@ -11,9 +11,16 @@ from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.channels.meta import Verdict
 from chat4all.model.failures import Failure, Permanent
-from chat4all.ports.templates import AccountTemplate, TemplatePage
+from chat4all.ports.templates import AccountTemplate, TemplateChange, TemplatePage
 
-FIELDS = "id,name,language,status,category,components,rejected_reason"
+FIELDS = "id,name,language,status,category,components,rejected_reason,quality_score"
+# Webhook fields that tell of a template.
+STATUS, QUALITY = "message_template_status_update", "message_template_quality_update"
+CATEGORY = "template_category_update"
+WEBHOOK_FIELDS = frozenset({STATUS, QUALITY, CATEGORY})
+# Events that name another status, and those that name none: a warning, or that nobody may edit it.
+SENDABLE_AGAIN = {"REINSTATED": "APPROVED", "UNARCHIVED": "APPROVED"}
+NO_STATUS = frozenset({"FLAGGED", "LOCKED", "UNLOCKED"})
 DETAIL_MOST = 500
 MOST = 100
 _encode = msgspec.json.Encoder().encode
@@ -84,4 +91,31 @@ def _template(given: Mapping[str, Any]) -> AccountTemplate:
         status=words(given.get("status")),
         reason="" if reason == "NONE" else reason,
         template_id=ident(given.get("id")),
+        quality=_quality(fields(given, "quality_score").get("score")),
     )
+
+
+def changed(channel: str, account: str, field: str, value: Mapping[str, Any], at: int) -> TemplateChange | None:
+    """What a webhook tells of a template; None: it does not say of which, or nothing new."""
+    name, language = words(value.get("message_template_name")), words(value.get("message_template_language"))
+    event, rejection = words(value.get("event")).upper(), fields(value, "rejection_info")
+    why = words(rejection.get("reason")) or words(value.get("reason"))
+    change = TemplateChange(
+        channel,
+        account,
+        ident(value.get("message_template_id")),
+        name,
+        language.replace("-", "_"),
+        at,
+        status=SENDABLE_AGAIN.get(event, event) if field == STATUS and event not in NO_STATUS else "",
+        reason="" if why.upper() in ("", "NONE") else why,
+        category=words(value.get("new_category")) if field == CATEGORY else "",
+        quality=_quality(value.get("new_quality_score")) if field == QUALITY else "",
+    )
+    return change if name and language and (change.status or change.category or change.quality) else None
+
+
+def _quality(score: object) -> str:
+    """What it is called; empty where nobody has thought of it yet."""
+    said = words(score)
+    return "" if said == "UNKNOWN" else said

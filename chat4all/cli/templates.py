@@ -29,6 +29,29 @@ def list_all(
 
 
 @templates.command()
+def read(account_id: Account = "whatsapp") -> None:
+    """Ask the provider for all templates of an account now."""
+    say(f"{SERVERS.client().read_templates(account_id)} changed")
+
+
+@templates.command()
+def preview(
+    name: str,
+    language: str,
+    body: Annotated[list[str] | None, typer.Argument(help="What fills the places of its body.")] = None,
+    header: Annotated[list[str] | None, typer.Option(help="What fills the header: words, or a link.")] = None,
+    button: Annotated[
+        list[str] | None, typer.Option(help='What fills a button; "" for one without a place. Repeat it.')
+    ] = None,
+    account: Annotated[str, typer.Option(help="An account's id.")] = "whatsapp",
+) -> None:
+    """Print what a person reads."""
+    given = {"header": header or [], "body": body or [], "buttons": button or []}
+    shown = SERVERS.client().preview_template(account, name, language, **given)
+    say("\n".join(map(printable, [*shown["text"].splitlines(), *(f"[{each}]" for each in shown.get("buttons", []))])))
+
+
+@templates.command()
 def create(
     name: str,
     language: str,
@@ -68,4 +91,5 @@ def _read() -> list[dict[str, Any]]:
 def _line(template: dict[str, Any]) -> str:
     words = next((each.get("text", "") for each in template["components"] if each.get("type") == "BODY"), "")
     why = f" ({template['reason']})" if template.get("reason") else ""
-    return printable(f"{template['name']}  {template['language']}  {template['category']}  {template['status']}{why}  {words}")
+    stands = f"{template['status']}{why}" + (f"  {template['quality']}" if template.get("quality") else "")
+    return printable(f"{template['name']}  {template['language']}  {template['category']}  {stands}  {words}")

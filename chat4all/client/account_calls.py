@@ -68,6 +68,15 @@ class AccountCalls:
         """Register our webhook at the provider, where it lets us."""
         return self._http.call("POST", f"{_path(account_id)}/connect")
 
+    def read_templates(self, account_id: str) -> int:
+        """Have the provider asked for all of them now. How many changed."""
+        return int(self._http.call("POST", f"{_path(account_id)}/templates/read")["changed"])
+
+    def preview_template(self, account_id: str, name: str, language: str, **parameters: list[str]) -> dict[str, Any]:
+        """What a person reads with these parameters (header, body, buttons). ApiError 422 when they do not fit it."""
+        place = f"{_path(account_id)}/templates/{quote(name, safe='')}/{quote(language, safe='')}/preview"
+        return self._http.call("POST", place, {"parameters": parameters})
+
     def templates(self, account_id: str, name: str = "") -> list[dict[str, Any]]:
         """The account's templates with their status: those called `name`, or like this, or all."""
         return list(self._http.pages(f"{_path(account_id)}/templates", "templates", {"name": name} if name else {}))

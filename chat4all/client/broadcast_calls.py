@@ -52,7 +52,7 @@ class BroadcastCalls:
         return self._http.call("POST", f"{_path(broadcast_id)}/pause")
 
     def stop_broadcast(self, broadcast_id: str) -> dict[str, Any]:
-        """As a pause, for good."""
+        """As a pause, for good; what was accepted and not yet sent is CANCELLED."""
         return self._http.call("POST", f"{_path(broadcast_id)}/stop")
 
     def broadcast_results(self, broadcast_id: str) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,10 @@ ACCEPTED, REFUSED, SKIPPED, WAITING = "accepted", "refused", "skipped", "waiting
 # Of what an account may send, its broadcasts take so much together: the rest is for people who answer.
 SHARE = 0.8
 AUDIENCE_AT_ONCE = 10_000
+# How far it has come is told so often.
+TELL_MS = 5_000
+# After a stop its results are gone through so often: a step that was under way then has written its own before the last time.
+WITHDRAWALS = 2
 
 
 class Broadcast(Struct, frozen=True, omit_defaults=True):
@@ -30,6 +34,9 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
     nobody's. `exhausted`: nobody is behind that. `later_after`: up to which of the turns that were put off all have come
     (`Later.place`). `stepped_at`: when somebody last took a step, `moved_at`: when somebody last had their turn, or could have
     it again. Times are ms UTC. `accepted`, `refused`, `skipped`, `waiting`: turns so far, by outcome.
+    `untold`: its event is to be published, which was last at `told_at`. `withdrawing`: how often its results are to be gone
+    through after a stop, so that what was accepted and not yet sent is not; this time up to the turn `withdrawn_to`.
+    `withdrawn`: how many so far.
     """
 
     broadcast_id: str
@@ -55,6 +62,16 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
     quiet: QuietHours | None = None
     exhausted: bool = False
     later_after: str = ""
+    untold: bool = False
+    told_at: int = 0
+    withdrawing: int = 0
+    withdrawn_to: str = ""
+    withdrawn: int = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether workers have something to do for it."""
+        return self.state == RUNNING or self.untold or bool(self.withdrawing)
 
     def may_now(self, now: int, most: float = RATE_MOST) -> int:
         """How many may have their turn in a step at this time, at `most` so many a second; 0: it is too early for a step."""
@@ -68,8 +85,15 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
         if self.state not in CHANGES[state]:
             raise ValueError(f"it is {self.state}")
         if state == RUNNING:
-            return replace(self, state=state, begun_at=self.begun_at or now, moved_at=now)
-        return replace(self, state=state, ended_at=now if state == STOPPED else 0)
+            return replace(self, state=state, begun_at=self.begun_at or now, moved_at=now, untold=True)
+        is_over = state == STOPPED
+        return replace(
+            self,
+            state=state,
+            ended_at=now if is_over else 0,
+            untold=True,
+            withdrawing=WITHDRAWALS if is_over and self.begun_at else 0,
+        )
 
     def advanced(self, results: "list[Result]", late: int, reached: "Reached", now: int) -> "Broadcast":
         """These have had their turn, `late` of them one that was put off."""
@@ -86,6 +110,7 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
             refused=self.refused + counts[REFUSED],
             skipped=self.skipped + counts[SKIPPED],
             waiting=waiting,
+            untold=self.untold or has_ended or now - self.told_at >= TELL_MS,
             state=DONE if has_ended else self.state,
             ended_at=now if has_ended else self.ended_at,
         )

@@ -104,6 +104,18 @@ CATALOG = (
     ),
     EventType("contact.consent_changed", "contact", f"Somebody said whether they want what they did not ask for. {CONTACTS}"),
     EventType(
+        "broadcast.updated",
+        "broadcast",
+        "A broadcast was started, paused, stopped, is done, or came further, which is told every few seconds. Newest value, "
+        "never backwards. Streams tell it to those of all conversations alone",
+    ),
+    EventType(
+        "template.updated",
+        "template",
+        "What a provider says of an account's template changed: its status, category, quality or words. Newest value. Streams "
+        "tell it to those of all conversations alone",
+    ),
+    EventType(
         "webhook.disabled",
         "webhook",
         "An endpoint is told nothing more: by hand, because it answered 410, or because nothing succeeded for five days. Your "
@@ -203,6 +215,25 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("merged_into", "string", "The contact that this one is a part of; empty: of none"),
         Field("changed_by", "string", "Who changed it; empty: the contact did"),
         Field("contact_version", "number", "Grows with each change; 0: nobody has changed it yet"),
+    ),
+    "broadcast": (
+        Field("broadcast_id", "id", "The broadcast"),
+        Field("state", "string", "running, paused, stopped, done"),
+        Field("broadcast_version", "number", "Grows with each change"),
+        Field("accepted", "number", "Messages that were accepted"),
+        Field("refused", "number", "Messages that were refused"),
+        Field("skipped", "number", "Those that were passed over"),
+        Field("waiting", "number", "Those that have their turn later"),
+        Field("withdrawn", "number", "Messages that a stop kept from being sent"),
+    ),
+    "template": (
+        Field("account_id", "string", "The account; the environment's has its channel's name"),
+        Field("name", "string", "The template"),
+        Field("language", "string", "In this language"),
+        Field("status", "string", "In the provider's word: APPROVED, PENDING, REJECTED, PAUSED, DISABLED; DELETED: it is gone"),
+        Field("category", "string", "MARKETING, UTILITY, AUTHENTICATION"),
+        Field("quality", "string", "What people think of it, in the provider's word: GREEN, YELLOW, RED; else empty"),
+        Field("reason", "string", "Why it was rejected; else empty"),
     ),
     "webhook": (
         Field("webhook_id", "id", "The endpoint"),

@@ -44,6 +44,13 @@ def _of(kind: str, event_id: str, at_ms: int, said: Any, **more: Any) -> Event:
     return Event(kind, CONVERSATION, 3, body.SerializeToString(), **more)
 
 
+def _own(kind: str, event_id: str, at_ms: int, said: Any, **more: Any) -> Event:
+    """Of what has no conversation."""
+    body = pb.Event(event_id=event_id, at_ms=at_ms)
+    getattr(body, kind).MergeFrom(said)
+    return Event(kind, "", 0, body.SerializeToString(), **more)
+
+
 def _text(words: str) -> pb.Content:
     return pb.Content(text=pb.Text(text=words))
 
@@ -172,6 +179,34 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
     "contact.updated": (_contact("updated", 1, AT + 44_000, tags=["vip"], changed_by="bob"),),
     "contact.merged": (_contact("merged", 2, AT + 45_000, tags=["vip"], changed_by="bob", merged_into=OTHER),),
     "contact.consent_changed": (_contact("consent_changed", 3, AT + 46_000, tags=["vip"], consents={"whatsapp": "revoked"}),),
+    "broadcast.updated": (
+        _own(
+            "broadcast",
+            f"broadcast:{ENDPOINT}:9",
+            AT + 44_000,
+            pb.BroadcastEvent(
+                broadcast_id=ENDPOINT, state="running", broadcast_version=9, accepted=200, refused=1, skipped=3, waiting=40
+            ),
+            rank=9,
+            subject=ENDPOINT,
+        ),
+    ),
+    "template.updated": (
+        _own(
+            "template",
+            "template:whatsapp:order_shipped:en_US:1767225645000",
+            AT + 45_000,
+            pb.TemplateEvent(
+                account_id="whatsapp",
+                name="order_shipped",
+                language="en_US",
+                status="REJECTED",
+                category="UTILITY",
+                reason="INVALID_FORMAT",
+            ),
+            subject="whatsapp order_shipped en_US",
+        ),
+    ),
     "webhook.disabled": (
         Event(
             "webhook",

@@ -18,13 +18,15 @@ FIELDS = {
     "handling": ("conversation_id", "assignee", "changed_by"),
     "webhook": ("webhook_id",),
     "contact": ("contact_id", "changed_by", "merged_into"),
+    "broadcast": ("broadcast_id",),
+    "template": ("account_id",),
     "typing": ("conversation_id", "user_id"),
     "presence": ("user_id",),
 }
 # These are of no conversation: their subject says whose they are.
-OF_NO_CONVERSATION = frozenset({"webhook", "contact", "presence"})
+OF_NO_CONVERSATION = frozenset({"webhook", "contact", "presence", "broadcast", "template"})
 # Headers of records of events that hold them (chat4all/model/events.py).
-HEADERS = ("conversation", "member", "user", "webhook", "contact", "typing")
+HEADERS = ("conversation", "member", "user", "webhook", "contact", "typing", "broadcast", "template")
 
 
 def workspace_of_event(event: Event) -> str:

@@ -17,6 +17,8 @@ _PLAIN = {
     "handling": "conversation.updated",
     "typing": "typing.updated",
     "presence": "presence.updated",
+    "broadcast": "broadcast.updated",
+    "template": "template.updated",
 }
 # Nobody asks for it by name: it goes to the endpoint that is tested.
 TEST = "webhook.test"

@@ -32,7 +32,11 @@ SUBJECT_HEADERS = {
     "contact": "contact",
     "provider": "provider",
     "typing": "typing",
+    "broadcast": "broadcast",
+    "template": "template",
 }
+# What has no conversation and is told as its newest value.
+OWN = frozenset({"broadcast", "template"})
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
@@ -47,13 +51,12 @@ class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
     `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, contact,
-    reload or provider.
+    broadcast, template, reload or provider.
     `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
     `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
-    of a webhook or a contact its id: they have no conversation. `rank` and `further`: how far that has come.
-    `rank` and `further`: how far that has come.
+    of a webhook, contact, broadcast or template its id: they have no conversation. `rank` and `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.
@@ -84,6 +87,8 @@ class Event(Struct):
             return f"handling {self.conversation_id}"
         if self.kind == "position":
             return member_of(self.conversation_id, self.subject)
+        if self.kind in OWN:
+            return f"{self.kind} {self.subject}"
         return self.subject if self.kind == "state" else ""
 
     @property

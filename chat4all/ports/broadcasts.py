@@ -23,7 +23,7 @@ class Broadcasts(ABC):
 
     @abstractmethod
     def running_broadcasts(self) -> list[Broadcast]:
-        """Those that run. Cheap: asked every second."""
+        """Those that run, or for which else workers have something to do. Cheap: asked every second."""
 
     @abstractmethod
     def add_audience(self, broadcast_id: str, addresses: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from chat4all.model.retry_policy import RetryPolicy
 from chat4all.model.url_guard import Allowed
 from chat4all.model.windows import ALWAYS, WindowRule
 from chat4all.ports.media_source import Body, MediaSource
-from chat4all.ports.templates import AccountTemplate, TemplatePage
+from chat4all.ports.templates import AccountTemplate, TemplateChange, TemplatePage
 from chat4all.ports.uploads import Uploaded
 
 # Asks for an emoji in colour, or plain.
@@ -342,7 +342,7 @@ class Aside(Struct, frozen=True):
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Moved | Named | Consented | Unreadable | Unclaimed | Aside
+Update = Inbound | ProviderReceipt | Moved | Named | Consented | TemplateChange | Unreadable | Unclaimed | Aside
 
 
 class Channel(ABC):

@@ -31,6 +31,7 @@ from chat4all.ports.presence import Presences
 from chat4all.ports.progress import ProgressStore
 from chat4all.ports.raw_parts import RawParts
 from chat4all.ports.saved_replies import SavedReplies
+from chat4all.ports.templates import Templates
 from chat4all.ports.uploads import Uploads
 from chat4all.ports.webhooks import Webhooks
 from chat4all.ports.workspaces import Workspaces
@@ -51,6 +52,7 @@ class MessageStore(
     Directory,
     Contacts,
     Broadcasts,
+    Templates,
     Access,
     History,
     Modifications,

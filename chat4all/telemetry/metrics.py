@@ -66,8 +66,8 @@ REVOCATIONS_UNREAD = Counter(
 )
 PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
-    "What providers brought by webhook or were asked for: message, receipt, unreadable and unclaimed (for an account that is "
-    "not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble), "
+    "What providers brought by webhook or were asked for: message, receipt, template, unreadable and unclaimed (for an account "
+    "that is not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble), "
     "not_forwarded (too large for `provider.webhook`).",
     "channel",
     "kind",
@@ -271,6 +271,13 @@ CONVERSATIONS_OPENED = Counter(
     "chat4all_conversations_opened_total",
     "Conversations that became open by themselves: their customer wrote, or their snooze was over.",
     "by",
+    where=(PIPELINE,),
+)
+TEMPLATES_READ = Counter(
+    "chat4all_templates_read_total",
+    "Accounts whose templates their provider was asked for: read, or failed.",
+    "channel",
+    "outcome",
     where=(PIPELINE,),
 )
 BROADCAST_TURNS = Counter(

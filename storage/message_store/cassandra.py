@@ -22,6 +22,7 @@ from storage.message_store.cassandra_raw_parts import CassandraRawParts
 from storage.message_store.cassandra_saved_replies import CassandraSavedReplies
 from storage.message_store.cassandra_schema import applied, migrate, migrations
 from storage.message_store.cassandra_session import Session
+from storage.message_store.cassandra_templates import CassandraTemplates
 from storage.message_store.cassandra_uploads import CassandraUploads
 from storage.message_store.cassandra_webhooks import CassandraWebhooks
 from storage.message_store.cassandra_workspaces import CassandraWorkspaces
@@ -34,6 +35,7 @@ class CassandraStore(
     CassandraDirectory,
     CassandraContacts,
     CassandraBroadcasts,
+    CassandraTemplates,
     CassandraHandlings,
     CassandraAccess,
     CassandraHistory,

@@ -1,13 +1,14 @@
 """Broadcasts and their results in Cassandra. Broadcasts are few: one partition, changed by compare-and-set only.
 
-What runs is in a list too, from before it does until after it has ended: the list may hold one too many, never one too few.
+What workers have to look at is in a list too, from before it is so until after it has ended: it may hold one too many, never
+one too few.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-from chat4all.model.broadcasts import DONE, RUNNING, STOPPED, Broadcast, Later, Result
+from chat4all.model.broadcasts import DONE, STOPPED, Broadcast, Later, Result
 from chat4all.ports.broadcasts import Broadcasts
 from storage.message_store.cassandra_rows import Lookup, as_json
 from storage.message_store.cassandra_session import Session
@@ -39,12 +40,12 @@ class CassandraBroadcasts(Broadcasts):
 
     def put_broadcast(self, broadcast: Broadcast) -> bool:
         key, version = broadcast.broadcast_id, broadcast.version
-        if broadcast.state == RUNNING and not broadcast.stepped_at:
+        if broadcast.untold or (broadcast.is_at_work and not broadcast.stepped_at):
             self._db.put([(("broadcasts_running", ALL), RUN, (ALL, key))])
         row = (version, as_json(broadcast), ALL, key, version - 1 or None)
         is_kept = bool(self._db.decide([(SWAP, row)])[0][0])
-        if is_kept and broadcast.state in (STOPPED, DONE):
-            # It never runs again.
+        if is_kept and broadcast.state in (STOPPED, DONE) and not broadcast.is_at_work:
+            # There is never anything to do again.
             self._db.put([(("broadcasts_running", ALL), REST, (ALL, key))])
         return is_kept
 
@@ -57,7 +58,7 @@ class CassandraBroadcasts(Broadcasts):
 
     def running_broadcasts(self) -> list[Broadcast]:
         listed = [self.broadcast(broadcast_id) for (broadcast_id,) in self._db.rows(RUNS, ALL)]
-        return [each for each in listed if each and each.state == RUNNING]
+        return [each for each in listed if each and each.is_at_work]
 
     def put_results(self, broadcast_id: str, results: Sequence[Result]) -> None:
         self._db.put(

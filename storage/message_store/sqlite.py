@@ -29,13 +29,14 @@ from storage.message_store.sqlite_presence import SQLitePresences
 from storage.message_store.sqlite_progress import SQLiteProgress
 from storage.message_store.sqlite_raw_parts import SQLiteRawParts
 from storage.message_store.sqlite_saved_replies import SQLiteSavedReplies
+from storage.message_store.sqlite_templates import SQLiteTemplates
 from storage.message_store.sqlite_upgrade import add_columns, set_indexes
 from storage.message_store.sqlite_uploads import SQLiteUploads
 from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.message_store.sqlite_workspaces import SQLiteWorkspaces
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 29
+SCHEMA_VERSION = 30
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
@@ -44,6 +45,7 @@ class SQLiteStore(
     SQLiteListing,
     SQLiteContacts,
     SQLiteBroadcasts,
+    SQLiteTemplates,
     SQLiteHandlings,
     SQLiteAccess,
     SQLiteHistory,

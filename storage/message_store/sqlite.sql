@@ -619,3 +619,18 @@ CREATE TABLE IF NOT EXISTS workspaces (
     version      INTEGER NOT NULL,
     body         TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Since version 30: accounts' templates as their provider last told of them; when it was last asked for all of an account.
+CREATE TABLE IF NOT EXISTS templates (
+    account_id TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    language   TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    PRIMARY KEY (account_id, name, language)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS templates_read (
+    account_id TEXT PRIMARY KEY,
+    at         INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chat4all.model.broadcasts import RUNNING, Broadcast, Later, Result
+from chat4all.model.broadcasts import Broadcast, Later, Result
 from chat4all.ports.broadcasts import Broadcasts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -34,7 +34,7 @@ class SQLiteBroadcasts(Broadcasts):
 
     def put_broadcast(self, broadcast: Broadcast) -> bool:
         key, version = broadcast.broadcast_id, broadcast.version
-        row = (version, broadcast.state == RUNNING, as_json(broadcast))
+        row = (version, broadcast.is_at_work, as_json(broadcast))
         with self._db.write() as db:
             written = db.execute(ADD, (key, *row)) if version == 1 else db.execute(REPLACE, (*row, key, version - 1))
             return written.rowcount == 1

@@ -6,6 +6,7 @@ import pytest
 
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
+from chat4all.model.broadcasts import Broadcast
 from chat4all.model.contacts import CONSENT_CHANGED, CREATED, MERGED, REVOKED, UPDATED, Consent, Profile
 from chat4all.model.content import Deletion, Edit, Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
@@ -18,10 +19,13 @@ from chat4all.model.events import Event
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.passing import presence_event, typing_event
+from chat4all.ports.templates import AccountTemplate
 from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.broadcasts.broadcast_events import broadcast_event
 from chat4all.services.contacts.contact_events import contact_event
 from chat4all.services.handling import handling_event
+from chat4all.services.templates import template_event
 from chat4all.services.webhooks import own_events
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes import events
@@ -61,6 +65,8 @@ MADE = {
     "conversation.members_changed": _conversation(2),
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
     **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, MERGED, CONSENT_CHANGED)},
+    "broadcast.updated": broadcast_event(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, version=7), 2, 2_000),
+    "template.updated": template_event("whatsapp", AccountTemplate("a", "en", "UTILITY", status="PAUSED", at=2_000), 2),
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),
     "typing.updated": typing_event(TALK, "alice", 2_000, 2),
     "presence.updated": presence_event("alice", 2_000, online=True),

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from chat4all.model.broadcasts import DONE, PAUSED, RATE_MOST, RUNNING, SHARE, STOPPED, WAITING, Broadcast, Result
 from chat4all.model.contacts import REVOKED
 from chat4all.model.conversations import Identity, User, UserKind
+from chat4all.model.deliveries import BROADCAST_STOPPED, Facts
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.messages import Message
 from chat4all.model.quiet_hours import QuietHours
 from chat4all.model.records import INCOMING, Range, read_message
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.broadcasts.registry import BroadcastRegistry
 from chat4all.services.broadcasts.steps import BroadcastSteps
 from chat4all.services.contacts.consents import decide_consent
 from chat4all.telemetry import metrics
@@ -158,7 +160,7 @@ def test_a_step_under_way_is_the_last_one(desk: Desk, state: str) -> None:
     desk.road.faults.answer("put_results", pausing)
     assert len(desk.step()) == 3
     assert (desk.kept().state, desk.kept().accepted, desk.kept().after) == (state, 3, ids[2])
-    assert desk.store.running_broadcasts() == []
+    assert [each.state for each in desk.store.running_broadcasts()] == [state]
 
 
 def test_a_list_is_told_at_its_addresses(desk: Desk) -> None:
@@ -271,3 +273,32 @@ def test_the_runner_counts_turns_and_says_how_long_one_stands_still(desk: Desk) 
     assert turns() == before + 2
     assert runner.sweep() is None
     assert runner.stalled() == {(): 0}
+
+
+def test_what_becomes_of_it_is_told_and_a_stop_withdraws_what_was_not_sent(desk: Desk) -> None:
+    """An event for each change; what waits in a lane is withdrawn, what the provider has is not; nothing counts twice."""
+    desk.contacts(4)
+    registry = BroadcastRegistry(desk.store, desk.acceptor)
+    made = Broadcast("b", "", {"type": "text", "text": "sale"}, "whatsapp", "vip", RATE_MOST, "crm", 1, "alice")
+    registry.create(made)
+    runner = BroadcastRunner(desk.road.parts, asked_anew(desk.road), BroadcastSteps(desk.store, desk.acceptor))
+    registry.change("b", RUNNING)
+    runner._run(desk.store.running_broadcasts()[:1])
+    assert (desk.kept().state, desk.kept().untold) == (DONE, False)
+    desk.road.run()
+    keys = [each.key for each in desk.road.rows()]
+    desk.store.record({keys[0]: Facts(attempts=1, attempted_at=START, sent_at=START, provider_id="p")}, [], {})
+    kept = desk.kept()
+    assert desk.store.put_broadcast(replace(kept, version=kept.version + 1, state=RUNNING, exhausted=False, after="z"))
+    registry.change("b", STOPPED)
+    for ended_ago in (0, 0, 6_000):
+        there = desk.kept()
+        desk.store.put_broadcast(replace(there, version=there.version + 1, ended_at=there.ended_at - ended_ago))
+        runner._run(desk.store.running_broadcasts()[:1])
+    assert (desk.kept().withdrawn, desk.kept().withdrawing, desk.store.running_broadcasts()) == (3, 0, [])
+    assert {each.reason for each in desk.store.withdrawn(keys).values()} == {BROADCAST_STOPPED}
+    assert keys[0] not in desk.store.withdrawn(keys)
+    published = desk.road.events("broadcast")
+    assert (published[0].state, published[-1].state, published[-1].withdrawn) == (DONE, STOPPED, 3)
+    versions = [each.broadcast_version for each in published]
+    assert versions == sorted(versions)

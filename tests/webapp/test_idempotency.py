@@ -94,6 +94,8 @@ WITHOUT_KEY = {
     "/channels/{channel}/webhook": "by the provider's ids",
     "/channels/{channel}/accounts/{account_id}/webhook": "by the provider's ids",
     "/v1/broadcasts/{broadcast_id}/pause": "paused twice is paused",
+    "/v1/accounts/{account_id}/templates/read": "it only asks the provider",
+    "/v1/accounts/{account_id}/templates/{name}/{language}/preview": "it changes nothing",
     "/v1/broadcasts/{broadcast_id}/audience": "an address that is listed twice is listed once",
     "/v1/broadcasts/{broadcast_id}/start": "started twice is started",
     "/v1/broadcasts/{broadcast_id}/stop": "stopped twice is stopped",

@@ -25,6 +25,7 @@ from chat4all.model.conversations import User, UserKind
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.workspaces import stored
 from chat4all.ports import DeadLetter
+from chat4all.ports.templates import AccountTemplate
 from chat4all.services.access import tokens
 from chat4all.settings import Settings
 from tests.wakes import Wakes
@@ -213,6 +214,16 @@ def blocked(room: Room) -> Call:
     return Call("alice", user_id=user)
 
 
+def previewed(room: Room) -> Call:
+    """One that is known, as the provider's last answer was."""
+    account_id = room.account_id()
+    template = AccountTemplate("order", "en", "UTILITY", ({"type": "BODY", "text": "Hi"},), "APPROVED", at=1)
+    store = room.here.store
+    store.put_templates(account_id, [template])
+    store.note_templates_read(account_id, 1)
+    return Call(body={}, account_id=account_id, name="order", language="en")
+
+
 def paused(room: Room) -> Call:
     account_id = room.account_id()
     room.ask("POST", f"/v1/accounts/{account_id}/pause")
@@ -289,6 +300,7 @@ CALLS: dict[str, Callable[[Room], Call]] = {
         body={"name": "order", "language": "en", "category": "UTILITY", "components": [{"type": "BODY", "text": "Hi"}]}
     ),
     "deleteAccountsTemplates": lambda room: Call(name="order", language="en"),
+    "postAccountsTemplatesPreview": previewed,
     "createContact": lambda room: Call(chosen=True, body={"address": "whatsapp:" + f"+55119{uuid4().int % 10**8:08}"}),
     "updateContact": lambda room: Call(body={"notes": "x"}),
     "putContactsConsents": lambda room: Call(body={"state": "granted"}),

@@ -1,6 +1,9 @@
 """Templates of an account over REST, at the simulator: listed page by page, created, refused, deleted."""
 
 import asyncio
+import hashlib
+import hmac
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -9,7 +12,10 @@ from typing import Any
 import pytest
 from limits.storage import MemoryStorage
 
+from chat4all.model.records import EVENTS, Range
+from chat4all.ports.templates import AccountTemplate
 from chat4all.settings import Settings
+from chat4all.v1 import chat_pb2 as pb
 from ops.simulator.providers.templates import Template, Templates
 from ops.simulator.providers.whatsapp import WhatsApp
 from ops.simulator.server import Simulator
@@ -122,3 +128,101 @@ def test_templates_are_for_those_who_manage_and_for_channels_that_have_them(worl
         place = f"/v1/accounts/telegram/templates{path}"
         assert world.driver.refused("ops", method, place, body, 409)[0] == "not_supported"
         assert world.driver.refused("ops", method, f"/v1/accounts/nobody/templates{path}", body, 404)[0] == "unknown_account"
+
+
+def test_what_is_listed_is_what_is_known(world: World) -> None:
+    """The provider is asked when it never was, and when somebody wants that; what it no longer has is gone."""
+    assert listed(world) == [("hello_world", "en_US", "APPROVED")]
+    world.templates.set([Template("order", "en_US", "REJECTED", components=[BODY])])
+    assert listed(world) == [("hello_world", "en_US", "APPROVED")]
+    assert world.driver.ask("ops", "POST", f"{PATH}/read") == {"changed": 1}
+    assert listed(world)[1] == ("order", "en_US", "REJECTED")
+    world.templates.set([])
+    assert world.driver.ask("ops", "POST", f"{PATH}/read") == {"changed": 1}
+    assert world.driver.ask("ops", "POST", f"{PATH}/read") == {"changed": 0}
+    assert listed(world) == [("hello_world", "en_US", "APPROVED")]
+    assert [each.template.status for each in events(world)][-1] == "DELETED"
+    assert world.driver.call("ops", "GET", "/v1/accounts/nobody/templates").status_code == 404
+
+
+def events(world: World) -> list[pb.Event]:
+    """What was told of templates, by partition."""
+    log = world.driver.parts.log
+    spans = [Range(partition, first, end - 1) for partition, (first, end) in log.ends(EVENTS).items() if end > first]
+    found = [pb.Event.FromString(each.value) for each in log.read(EVENTS, spans, 5)] if spans else []
+    return [each for each in found if each.HasField("template")]
+
+
+def test_a_preview_shows_what_a_person_reads(world: World) -> None:
+    """And says what does not fit, as a send does: the field, and what the template has there."""
+    world.templates.set([Template("order", "en_US", "PAUSED", components=[BODY])])
+    place = f"{PATH}/order/en_US/preview"
+    shown = world.driver.ask("ops", "POST", place, {"parameters": {"body": ["7"]}})
+    assert shown == {
+        "text": "Order 7 is ready",
+        "body": "Order 7 is ready",
+        "status": "PAUSED",
+        "category": "UTILITY",
+        "sendable": False,
+    }
+    for given, field in (([], "parameters.body"), (["a\nb"], "parameters.body.0"), (["a     b"], "parameters.body.0")):
+        assert world.driver.refused("ops", "POST", place, {"parameters": {"body": given}}) == ("template_invalid", field)
+    assert world.driver.call("ops", "POST", f"{PATH}/none/en_US/preview", {}).status_code == 404
+
+
+def test_a_send_is_checked_against_what_is_known(world: World) -> None:
+    """How many places, of which kind, and whether it is approved; what is not known here the provider judges."""
+    world.templates.set(
+        [Template("order", "en_US", components=[BODY]), Template("bad", "en_US", "REJECTED", components=[BODY])]
+    )
+    said: dict[str, Any] = {"to": ["whatsapp:+5511999990000"], "payload": {"type": "template", "language": "en_US"}}
+
+    def send(name: str, *body: str) -> Any:
+        payload = said["payload"] | {"name": name, "parameters": {"body": list(body)}}
+        return world.driver.call("bot", "POST", "/v1/messages", said | {"payload": payload})
+
+    assert send("order").status_code == 202
+    world.driver.ask("ops", "POST", f"{PATH}/read")
+    for answer, field in ((send("order"), "payload.parameters.body"), (send("bad", "7"), "payload.name")):
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "template_invalid")
+        assert answer.get_json()["errors"][0]["field"] == field
+    assert send("order", "7").status_code == send("unknown", "7").status_code == 202
+    instead = said | {
+        "payload": {"type": "text", "text": "hi"},
+        "outside_window": {"template": said["payload"] | {"name": "bad"}},
+    }
+    refused = world.driver.call("bot", "POST", "/v1/messages", instead)
+    assert refused.get_json()["errors"][0]["field"] == "outside_window.name"
+
+
+def test_a_webhook_changes_what_is_known(world: World) -> None:
+    """Status, quality, category; brought again it is told again under the same id, and what is older changes nothing."""
+    store, later = world.driver.parts.store, 1_600_000_000
+    store.put_templates("whatsapp", [AccountTemplate("order", "en_US", "UTILITY", (BODY,), "APPROVED", template_id="7", at=1)])
+    store.note_templates_read("whatsapp", 1)
+    named = {"message_template_id": 7, "message_template_name": "order", "message_template_language": "en-US"}
+
+    def tells(field: str, at: int, **value: Any) -> None:
+        change = {"field": field, "value": named | value}
+        body = json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "time": at, "changes": [change]}]})
+        secret = world.driver.parts.settings.secret("whatsapp_app_secret")
+        proof = hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
+        headers = {"X-Hub-Signature-256": f"sha256={proof}", "Content-Type": "application/json"}
+        assert world.driver.call(None, "POST", "/channels/whatsapp/webhook", body.encode(), headers=headers).status_code == 200
+
+    tells("message_template_status_update", later, event="REJECTED", reason="INCORRECT_CATEGORY")
+    tells("message_template_status_update", later, event="REJECTED", reason="INCORRECT_CATEGORY")
+    tells("message_template_status_update", later - 30, event="APPROVED", reason="NONE")
+    tells("message_template_quality_update", later + 1, previous_quality_score="GREEN", new_quality_score="RED")
+    tells("template_category_update", later + 2, previous_category="UTILITY", new_category="MARKETING")
+    tells("message_template_status_update", later + 3, event="FLAGGED", reason="NONE")
+    [shown] = [each for each in world.driver.ask("ops", "GET", PATH)["templates"] if each["name"] == "order"]
+    assert (shown["status"], shown["reason"], shown["quality"], shown["category"]) == (
+        "REJECTED",
+        "INCORRECT_CATEGORY",
+        "RED",
+        "MARKETING",
+    )
+    found = [each for each in events(world) if each.template.name == "order"]
+    assert [each.template.status for each in found] == ["REJECTED"] * 4
+    assert len({each.event_id for each in found}) == 3

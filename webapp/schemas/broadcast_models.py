@@ -97,6 +97,7 @@ class Counts(ResponseModel):
     refused: int
     skipped: int
     waiting: int
+    withdrawn: Annotated[int, Field(description="Accepted, and kept from being sent by a stop")] = 0
 
 
 class BroadcastOut(ResponseModel):

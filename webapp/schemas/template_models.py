@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from webapp.schemas.models import RequestBody, RequestParams, ResponseModel
+from webapp.schemas.models import RequestBody, RequestParams, ResponseModel, Time
 
 TemplateName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,512}$", examples=["order_shipped"])]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$", examples=["en_US"])]
@@ -45,7 +45,10 @@ class TemplatesQuery(RequestParams):
 
 
 class TemplateOut(ResponseModel):
-    """A template in one language. `status`: in the provider's word; APPROVED can be sent. `reason`: why it was rejected."""
+    """A template in one language. `status`: in the provider's word; APPROVED can be sent. `reason`: why it was rejected.
+
+    `quality`: what people think of it, in the provider's word. `known_at`: when this was so.
+    """
 
     name: str
     language: str
@@ -54,6 +57,8 @@ class TemplateOut(ResponseModel):
     components: list[dict[str, Any]]
     reason: str = ""
     template_id: Annotated[str, Field(description="The provider's id")] = ""
+    quality: Annotated[str, Field(examples=["GREEN", "YELLOW", "RED"])] = ""
+    known_at: Time | None = None
 
 
 class TemplatesOut(ResponseModel):
@@ -61,3 +66,39 @@ class TemplatesOut(ResponseModel):
 
     templates: list[TemplateOut]
     next: str | None = None
+
+
+class TemplatesRead(ResponseModel):
+    """How many templates are otherwise than they were known."""
+
+    changed: int
+
+
+Places = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=50)]
+
+
+class ParametersIn(RequestBody):
+    """What stands in its places, by their order; "" for a button without one."""
+
+    header: Places = Field(default_factory=list)
+    body: Places = Field(default_factory=list)
+    buttons: Places = Field(default_factory=list)
+
+
+class Preview(RequestBody):
+    """What would stand in its places."""
+
+    parameters: ParametersIn = ParametersIn()
+
+
+class PreviewOut(ResponseModel):
+    """What a person reads: `text` is header, body and footer together. `sendable`: whether its status allows to send it."""
+
+    text: str
+    header: str | None = None
+    body: str | None = None
+    footer: str | None = None
+    buttons: list[str] | None = None
+    status: str
+    category: str
+    sendable: bool

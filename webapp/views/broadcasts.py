@@ -116,7 +116,7 @@ def pause_broadcast(path: BroadcastPath) -> Response:
 @api.post("/v1/broadcasts/<broadcast_id>/stop", responses={"200": BroadcastOut})
 @checked
 def stop_broadcast(path: BroadcastPath) -> Response:
-    """As a pause, for good."""
+    """As a pause, for good; and what was accepted and not yet sent is CANCELLED as broadcast_stopped."""
     return answer(shape(_registry().change(path.broadcast_id, STOPPED)))
 
 
@@ -156,7 +156,8 @@ def shape(broadcast: Broadcast) -> dict[str, Any]:
         "channel": each.channel,
         "audience": {"tag": each.tag} if each.tag else {"listed": True},
         "rate": each.rate,
-        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped, "waiting": each.waiting},
+        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped, "waiting": each.waiting}
+        | ({"withdrawn": each.withdrawn} if each.withdrawn else {}),
         "created_at": rfc3339(each.created_at),
         "created_by": each.created_by,
     }

@@ -21,6 +21,7 @@ from chat4all.model.content import (
 )
 from chat4all.model.drafts import AlbumDraft, MediaDraft, Sendable
 from chat4all.model.ids import is_uuid
+from chat4all.model.template_rules import EVEN, UNEVEN
 
 # A code, what to do, and where in the payload.
 Wrong = tuple[str, str, str]
@@ -81,12 +82,14 @@ def _form(form: Form) -> Iterable[Wrong]:
 
 
 def _template(template: Template) -> Iterable[Wrong]:
-    """No provider takes an empty place. Line breaks and blanks are folded; a button that has no place is given as ""."""
+    """No provider takes an empty place, or one of several lines; a button that has no place is given as ""."""
     yield from (_needed(name) for name in ("name", "language") if not getattr(template, name).strip())
-    for place in ("header", "body"):
+    for place in ("header", "body", "buttons"):
         for number, each in enumerate(getattr(template.parameters, place)):
-            if not each.strip():
+            if not each.strip() and (each or place != "buttons"):
                 yield ("template_invalid", "words for this place", f"parameters.{place}.{number}")
+            if UNEVEN.search(each):
+                yield ("template_invalid", EVEN, f"parameters.{place}.{number}")
     if len(template.parameters.buttons) > TEMPLATE_BUTTONS_MOST:
         yield ("template_invalid", f"at most {TEMPLATE_BUTTONS_MOST} buttons", "parameters.buttons")
 

@@ -408,6 +408,12 @@ def provider_account(channels: Mapping[str, Channel], name: str, account_id: str
     return found.provider_account_id
 
 
+def accounts_of(channels: Mapping[str, Channel], name: str) -> list[str]:
+    """All accounts of this channel, as the API calls them."""
+    used = channels.used(name) if isinstance(channels, LiveChannels) else [InForce(channels[name])] if name in channels else []
+    return [each.account_id or name for each in used]
+
+
 def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str, str] | None:
     """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
     if not isinstance(channels, LiveChannels):

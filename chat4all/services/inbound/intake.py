@@ -17,6 +17,7 @@ from chat4all.model.ids import provider_message_id
 from chat4all.model.messages import Message
 from chat4all.model.records import INCOMING, NewRecord, ProviderReceipt, incoming_record, is_too_large, status_record
 from chat4all.ports import Deferred, Inbound, MessageStore, Moved, Named, Update
+from chat4all.ports.templates import TemplateChange
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
@@ -36,6 +37,7 @@ from chat4all.services.inbound.opt_outs import opt_out
 from chat4all.services.inbound.pointers import pointed
 from chat4all.services.inbound.typed_answers import answers
 from chat4all.services.inbound.whereabouts import located
+from chat4all.services.templates import apply_changes, publish
 from chat4all.services.windows import opened_windows
 from chat4all.telemetry import metrics, tracing
 
@@ -84,6 +86,7 @@ class Arrivals:
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
             counts = counts.joined(self._accept(some, headers))
+        self._hear_of_templates([each for each in updates if isinstance(each, TemplateChange)])
         return counts
 
     def _tell(self, changed: Sequence[str], made: Sequence[User] = ()) -> None:
@@ -93,6 +96,13 @@ class Arrivals:
             self._acceptor.append([encode(each) for each in events])
             self._news.settle(events)
             self._people.told_of(each.user_id for each in made)
+
+    def _hear_of_templates(self, changes: Sequence[TemplateChange]) -> None:
+        """What became of templates. Told before it counts as heard: the provider brings it again when nobody could be told."""
+        changed = apply_changes(self._store, self._people.channels, changes) if changes else []
+        publish(self._acceptor, self._acceptor.event_partitions, changed)
+        for each in changes:
+            metrics.PROVIDER_UPDATES.of(each.channel, "template").add()
 
     def _accept(self, updates: Sequence[Update], headers: Mapping[str, str] | None) -> Counts:
         sorted_ = self._deferral.sort(updates, now_ms())
