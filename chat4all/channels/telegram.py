@@ -52,8 +52,8 @@ from chat4all.settings import Settings
 SIMULATED_BOT = "1000000001"
 API_URL = "https://api.telegram.org"
 MEDIA_HOSTS = ("api.telegram.org",)
-# Those that are read, and two that say who may be written to. Reactions come only to who asks for them.
-UPDATES = [*telegram_inbound.KINDS, "business_connection", "my_chat_member"]
+# Those that are read, and one that says for whom the bot may write. Reactions come only to who asks for them.
+UPDATES = [*telegram_inbound.KINDS, "business_connection"]
 DOCUMENT = "document"
 POLL_LIMIT = 100
 # The library writes failed calls to stderr by itself; we raise them.

@@ -14,17 +14,19 @@ from chat4all.channels.wording import EDITED
 from chat4all.model import option_tokens
 from chat4all.model.clock import now_ms
 from chat4all.model.content import POLL_OPTIONS_MOST, Answer, Deletion, Edit, Reaction, Text, Vote, words_of
-from chat4all.ports import Aside, Inbound, Moved, Unreadable, Update
+from chat4all.ports import Aside, Inbound, Moved, Reached, Unreadable, Update
 
 NAME = "telegram"
 SHARED = frozenset({"group", "supergroup", "channel"})
 # Kinds of updates that hold nothing that anybody said.
 PASSED_OVER = (
-    "my_chat_member", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost",
+    "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost",
     "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media",
     "message_reaction_count", "business_connection", "managed_bot", "guest_message", "subscription",
     "stopped_message_generation",
 )  # fmt: skip
+# Of the bot's own membership of a chat: then it may not write there.
+OUT = frozenset({"kicked", "left"})
 EMOJI_MOST = 64
 COUNT_MOST = (1 << 53) - 1
 
@@ -267,6 +269,17 @@ def _of_poll(poll: str, person: str, account: str, mark: str, vote: Vote, name: 
     )
 
 
+def _joined(change: dict[str, Any], account: str, _mark: str) -> Iterator[Update]:
+    """Whether the bot may write to a chat: a person blocks it or starts it again, a group throws it out or takes it in."""
+    where, status = _place(change), words(fields(change, "new_chat_member").get("status"))
+    if not where or not status:
+        yield Unreadable("message")
+        return
+    is_shared = words(fields(change, "chat").get("type")) in SHARED
+    why = ("gone" if is_shared else "blocked") if status in OUT else ""
+    yield Reached(NAME, account, where.address, why, within_second(change.get("date")))
+
+
 def _deleted(deleted: dict[str, Any], account: str, _mark: str) -> Iterator[Update]:
     """Only chats of a business tell that something was deleted, and not by whom."""
     where = _place(deleted)
@@ -299,6 +312,7 @@ KINDS: dict[str, Read] = {
     "message_reaction": _reacted,
     "poll_answer": _voted,
     "poll": _counted,
+    "my_chat_member": _joined,
     "business_message": _business(_written),
     "edited_business_message": _business(_edited),
     "deleted_business_messages": _business(_deleted),

@@ -60,6 +60,18 @@ def consent(contact_id: str, channel: str, state: Annotated[str, typer.Argument(
     say_json(SERVERS.client().set_consent(contact_id, channel, state))
 
 
+@contacts.command()
+def block(contact_id: str) -> None:
+    """Send nothing to a contact, and keep nothing of what they write."""
+    say_json(SERVERS.client().block_contact(contact_id))
+
+
+@contacts.command()
+def unblock(contact_id: str) -> None:
+    """Block a contact no longer."""
+    say_json(SERVERS.client().block_contact(contact_id, False))
+
+
 Table = Annotated[Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="In UTF-8; - for stdin.")]
 
 

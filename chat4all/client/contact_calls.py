@@ -37,6 +37,10 @@ class ContactCalls:
         """
         return self._http.call("PATCH", _path(contact_id), changes)
 
+    def block_contact(self, contact_id: str, blocked: bool = True) -> dict[str, Any]:
+        """Block a contact, or no longer; the contact then. What they write while they are blocked is not kept."""
+        return self._http.call("PUT" if blocked else "DELETE", f"{_path(contact_id)}/block")
+
     def set_consent(self, contact_id: str, channel: str, state: str) -> dict[str, Any]:
         """Say for a contact whether they want what they did not ask for on a channel: granted or revoked; the contact then."""
         return self._http.call("PUT", f"{_path(contact_id)}/consents/{quote(channel, safe='')}", {"state": state})

@@ -10,7 +10,8 @@ LATER = "Send it anew later, if it is still worth it."
 ADVICE = {
     "outside_window": WRITES_FIRST,
     "not_started": "Ask the person to start the bot.",
-    "blocked": "Nothing: the person does not want it. They can write again.",
+    "blocked": "Nothing: the person does not want it. They can write again. Whom the team blocks it can unblock.",
+    "gone": NOT_THERE,
     "opted_out": "Nothing: the person asked for no such messages.",
     **dict.fromkeys(("undeliverable", "unknown_address", "invalid_recipient", "deactivated", "removed", "moved"), NOT_THERE),
     "not_allowed": "Add the number to those that the test account may write to.",

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat4all.model.conversations import User, UserKind
-from chat4all.model.workspaces import everybody
+from chat4all.model.conversations import Identity, User, UserKind
+from chat4all.model.workspaces import everybody, tag_list
 
 TAGS_MOST = 50
 TAG = re.compile(r"[^\s,]{1,50}")
@@ -49,11 +49,31 @@ class Consent(Struct, frozen=True, omit_defaults=True):
         return max(self, other, key=lambda each: (each.at, each.state == REVOKED)) if other else self
 
 
+# What an answer or a webhook of a provider says of an address, by the reason of a failed delivery: they blocked the account, or
+# nobody is there any more. Of other reasons nobody can tell whether they last.
+BLOCKED, GONE = "blocked", "gone"
+UNREACHED = {"blocked": BLOCKED, **dict.fromkeys(("deactivated", "removed", "unknown_address"), GONE)}
+# The list of all contacts of whom acceptance must know more than their addresses. No tag has a blank in it.
+STANDING = " standing"
+
+
+class Reach(Struct, frozen=True):
+    """That an address is BLOCKED or GONE since a time (ms UTC), or can be reached again: `why` is empty then."""
+
+    why: str
+    at: int
+
+    def newest(self, other: "Reach | None") -> "Reach":
+        """Which of two stands: what was heard last; at the same time that it cannot be reached."""
+        return max(self, other, key=lambda each: (each.at, each.why)) if other else self
+
+
 class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
     `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
     `consents`: by channel; where there is none, nobody said anything. `unsaid`: changes that readers were not told yet.
+    `blocked_at`: since when the team blocks them, 0: it does not. `reach`: what is known of addresses, each as channel:address.
     """
 
     user_id: str
@@ -66,6 +86,30 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     time_zone: str = ""
     consents: dict[str, Consent] = {}
     unsaid: tuple[str, ...] = ()
+    blocked_at: int = 0
+    blocked_by: str = ""
+    reach: dict[str, Reach] = {}
+
+    @property
+    def lists(self) -> set[str]:
+        """The lists that it is in: those of its tags, and STANDING."""
+        names = {*self.tags, STANDING} if self.blocked_at or self.reach else self.tags
+        return {tag_list(self.user_id, each) for each in names}
+
+    def reached(self, place: tuple[str, str], heard: Reach) -> "Profile":
+        """The same with this heard of a (channel, address). What can be reached, as far as was known, needs no word."""
+        name = ":".join(place)
+        known = self.reach.get(name)
+        return replace(self, reach=self.reach | {name: heard.newest(known)}) if heard.why or known else self
+
+    def unreached(self, identity: Identity) -> str:
+        """Why nothing reaches this address: BLOCKED, by the team or by them, or GONE; empty: nothing speaks against it."""
+        return BLOCKED if self.blocked_at else self.heard_of(identity)
+
+    def heard_of(self, identity: Identity) -> str:
+        """The same of what providers say alone. Who has written since can be reached."""
+        known = self.reach.get(f"{identity.channel}:{identity.address}")
+        return known.why if known and known.at > identity.last_wrote_at else ""
 
     def followed(self, wanted: "Profile") -> "Profile":
         """The profile that is kept after this one, as it is wanted: that something was told is no change of a contact."""

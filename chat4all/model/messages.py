@@ -41,6 +41,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     `address` is empty when the person had none on a channel that was asked for: the delivery ends as FAILED `no_identity`.
     `rendition`: which of the message's renditions goes there, counted from 1; 0: the payload as it is.
     `account`: what it is sent from, as we call it; empty: the environment's account.
+    `unreached`: why there is no address, where there is one that cannot be reached: the delivery ends with this reason.
     """
 
     user_id: str
@@ -48,6 +49,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     address: str = ""
     rendition: int = 0
     account: str = ""
+    unreached: str = ""
 
 
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):

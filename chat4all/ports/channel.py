@@ -316,6 +316,16 @@ class Consented(Struct, frozen=True):
         return [(self.channel, each) for each in self.addresses]
 
 
+class Reached(Struct, frozen=True):
+    """A person blocked the account, a group threw it out (`why` blocked, gone), or either takes it back (empty), at a time."""
+
+    channel: str
+    account: str
+    address: str
+    why: str
+    at: int
+
+
 class Fetch(Struct, frozen=True):
     """Something to GET. The headers may hold a secret."""
 
@@ -342,7 +352,7 @@ class Aside(Struct, frozen=True):
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Moved | Named | Consented | TemplateChange | Unreadable | Unclaimed | Aside
+Update = Inbound | ProviderReceipt | Moved | Named | Consented | Reached | TemplateChange | Unreadable | Unclaimed | Aside
 
 
 class Channel(ABC):

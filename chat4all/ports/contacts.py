@@ -22,7 +22,7 @@ class Contacts(ABC):
 
     @abstractmethod
     def contact_page(self, tag: str, after: str, limit: int) -> list[str]:
-        """At most `limit` user ids of contacts with this tag ("": of all) that come after this one ("": the first).
+        """At most `limit` user ids of contacts in this list, such as a tag's ("": all), after this one ("": the first).
 
         In an order of the store's own. With a tag it may hold one that has just lost it, never miss one: who reads it looks
         at the profile too.

@@ -12,6 +12,7 @@ from chat4all.model.display_names import cleaned
 from chat4all.model.ids import CONTACT_PREFIX, contact_conversation_id, contact_id, inbox_id, private_conversation_id
 from chat4all.model.workspaces import bare
 from chat4all.ports import Channel, MessageStore
+from chat4all.services.contacts.standing import Standing
 
 Address = tuple[str, str]
 # Where user ids are claimed in lower case, beside the channels where addresses are: no channel is called so.
@@ -49,6 +50,7 @@ class People:
         self.clock = clock
         self._store = store
         self.channels = channels
+        self.standing = Standing(store)
         self._users: dict[str, User] = {}
         self._announced: set[str] = set()
 

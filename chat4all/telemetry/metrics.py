@@ -68,7 +68,7 @@ PROVIDER_UPDATES = Counter(
     "chat4all_provider_updates_total",
     "What providers brought by webhook or were asked for: message, receipt, template, unreadable and unclaimed (for an account "
     "that is not ours; both are kept in dead letters), passed_over (known, and no message), provider_error (its own trouble), "
-    "not_forwarded (too large for `provider.webhook`).",
+    "blocked (from whom the team blocks: not kept), not_forwarded (too large for `provider.webhook`).",
     "channel",
     "kind",
     where=(GATEWAY, POLLING),

@@ -10,7 +10,6 @@ import msgspec
 
 from chat4all.model.contacts import Profile, read_profile
 from chat4all.model.conversations import UserKind
-from chat4all.model.workspaces import tag_list
 from chat4all.ports.contacts import Contacts
 from storage.message_store.cassandra_rows import Register
 from storage.message_store.cassandra_session import Session
@@ -54,13 +53,13 @@ class CassandraContacts(Contacts):
             if wanted == before:
                 return before
             kept = before.followed(wanted)
-            lists = [tag_list(user_id, each) for each in kept.tags]
+            lists = sorted(kept.lists)
             self._db.put((("contact_tags", each), TAG, (each, user_id, kept.version)) for each in lists)
             return kept
 
         before, kept, ours = PROFILES.change(self._db, (user_id,), read, changed)
         if ours:
-            gone = [tag_list(user_id, each) for each in sorted(set(before.tags) - set(kept.tags))]
+            gone = sorted(before.lists - kept.lists)
             self._db.put((("contact_tags", each), UNTAG, (kept.version, each, user_id)) for each in gone)
         return kept
 

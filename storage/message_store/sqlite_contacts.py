@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from chat4all.model.contacts import Profile, read_profile
-from chat4all.model.workspaces import tag_list
 from chat4all.ports.contacts import Contacts
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, as_json, fetched
@@ -37,8 +36,8 @@ class SQLiteContacts(Contacts):
                 return there
             kept = there.followed(wanted)
             db.execute(PUT, (user_id, as_json(kept)))
-            db.executemany(UNTAG, [(tag_list(user_id, each), user_id) for each in sorted(set(there.tags) - set(kept.tags))])
-            TAG(db, [(tag_list(user_id, each), user_id) for each in kept.tags])
+            db.executemany(UNTAG, [(each, user_id) for each in sorted(there.lists - kept.lists)])
+            TAG(db, [(each, user_id) for each in sorted(kept.lists)])
         return kept
 
     def contact_page(self, tag: str, after: str, limit: int) -> list[str]:

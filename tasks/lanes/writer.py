@@ -17,6 +17,7 @@ from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.workspaces import space_at
 from chat4all.ports import DeadLetter, Handle, Waiting
 from chat4all.telemetry import logs, tracing
+from tasks.outcomes.contact_facts import learn
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.events import as_one, learned, state_event, tell
 from tasks.resources import Parts
@@ -177,6 +178,7 @@ def write_all(
     if any(row.parts > 1 for row, _ in ended):
         rows = as_one(store, [row for row, _ in ended])
         events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, ended, strict=True) if row.facts.ended]
+    learn(parts, [each.row.seen(each.facts) for each in steps if isinstance(each, GivenUp) and each.row.facts.attempts])
     bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter])
     moved((each.row, each.row.seen(each.facts)) for each in steps)
     tell(store, parts.log, events + _parked(parts, sent), now)

@@ -35,7 +35,7 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
     partition = partition_of(message.conversation_id, partitions)
     for slot in slots(message):
         recipient = slot.recipient
-        reason = "" if recipient.address else "no_identity"
+        reason = "" if recipient.address else recipient.unreached or "no_identity"
         if recipient.channel not in CHANNELS:
             reason = "unknown_channel"
         yield Delivery(

@@ -10,6 +10,7 @@ from chat4all.model.records import Position, ProviderReceipt
 from chat4all.ports import Handle, Spoken
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
+from tasks.outcomes.contact_facts import learn
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
 from tasks.outcomes.delivery_metrics import bury, count_receipts, moved
 from tasks.outcomes.events import as_one, learned, position_event, state_event, tell
@@ -108,6 +109,7 @@ def apply_named(
     if any(row.parts > 1 for row in news):
         events = [state_event(row, now, parts.partitions) for row in as_one(store, news) if row.facts.ended]
     failed = [delivery_letter(row, now, reason(row.facts)) for row in news if state(row.facts) is State.FAILED]
+    learn(parts, [row for row in news if state(row.facts) is State.FAILED])
     bury(store, failed)
     moved((rows[key], row) for key, row in changed.items())
     waiting = store.parked(list(handles)) if handles else []

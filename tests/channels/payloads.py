@@ -8,7 +8,7 @@ import msgspec
 
 from chat4all.channels import CHANNELS
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Aside, Consented, Inbound, Moved, Named, Unclaimed, Unreadable, Update
+from chat4all.ports import Aside, Consented, Inbound, Moved, Named, Reached, Unclaimed, Unreadable, Update
 
 FOLDER = Path(__file__).parent.parent / "payloads"
 TYPES: dict[str, Any] = {
@@ -17,6 +17,7 @@ TYPES: dict[str, Any] = {
     "moved": Moved,
     "named": Named,
     "consented": Consented,
+    "reached": Reached,
     "unreadable": Unreadable,
     "unclaimed": Unclaimed,
     "aside": Aside,

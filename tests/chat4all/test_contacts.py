@@ -4,9 +4,12 @@ from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from chat4all.model.contacts import CONSENTS, GRANTED, REVOKED, Consent, Profile, read_profile
+from chat4all.model.contacts import BLOCKED, CONSENTS, GONE, GRANTED, REVOKED, Consent, Profile, Reach, read_profile
+from chat4all.model.conversations import Identity
 
+heards = st.builds(Reach, st.sampled_from(["", BLOCKED, GONE]), st.integers(1, 4))
 consents = st.builds(Consent, st.sampled_from(CONSENTS), st.integers(1, 4))
 
 
@@ -32,3 +35,20 @@ def test_consents_are_heard_in_any_order(said: list[Consent]) -> None:
     last = {each.state for each in said if each.at == at}
     assert at == max(each.at for each in said)
     assert state == (REVOKED if REVOKED in last else GRANTED)
+
+
+@given(
+    st.lists(st.builds(Reach, st.sampled_from(["", BLOCKED, GONE]), st.integers(1, 4)), min_size=1, max_size=4),
+    st.integers(0, 5),
+)
+def test_what_is_heard_of_an_address_is_heard_in_any_order(heard: list[Reach], wrote_at: int) -> None:
+    """The newest word counts, unless the person has written since."""
+    place = ("telegram", "7")
+    identity = Identity(*place, "c", 1, last_wrote_at=wrote_at)
+    last = max(heard, key=lambda each: (each.at, each.why))
+    for order in permutations(heard):
+        profile = Profile("c")
+        for each in (*order, *order):
+            profile = profile.reached(place, each)
+        assert profile.unreached(identity) == (last.why if last.at > wrote_at else "")
+        assert replace(profile, blocked_at=9).unreached(identity) == BLOCKED

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
+from chat4all.model.contacts import REVOKED
 from chat4all.model.content import Media
 from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, State, state
@@ -22,7 +23,7 @@ from chat4all.services.inbound.address_changes import follow
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait
-from tasks.lanes.writer import GivenUp, Writer
+from tasks.lanes.writer import GivenUp, Writer, write_all
 from tests.tasks.world import World, granted, message, new_id, threads, whatsapp, world
 
 CONVERSATION = new_id("conversation", 1)
@@ -485,3 +486,30 @@ async def test_a_refusal_after_the_lane_was_lost_is_left_to_the_next_holder(desk
     assert isinstance(await desk.attempt(Lost(1)), Wait)
     assert desk.row().facts.refused_at == 0
     assert desk.row().facts.unknown
+
+
+@pytest.mark.parametrize(("said", "heard"), [("blocked", "blocked"), ("deactivated", "gone"), ("undeliverable", "")])
+async def test_a_refusal_that_lasts_is_known_of_the_address(desk: Desk, said: str, heard: str) -> None:
+    """So the next message to it is refused when it is accepted; of a refusal that may pass nothing is kept."""
+    desk.channel.failure = Permanent(said)
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Done)
+    assert outcome.write
+    write_all(desk.road.parts, [outcome.write])
+    row = desk.row()
+    kept = desk.road.store.profiles([row.user_id])[row.user_id]
+    assert kept.heard_of(Identity(row.key.lane.channel, row.address, row.user_id, 1)) == heard
+
+
+async def test_who_wants_no_such_messages_has_revoked_their_consent(desk: Desk) -> None:
+    """As a provider's answer says it; readers are told."""
+    desk.road.store.add_users([User(desk.row().user_id, UserKind.CONTACT, 1)])
+    desk.channel.failure = Permanent("opted_out")
+    outcome = await desk.attempt()
+    assert isinstance(outcome, Done)
+    assert outcome.write
+    write_all(desk.road.parts, [outcome.write])
+    kept = desk.road.store.profiles([desk.row().user_id])[desk.row().user_id]
+    [(channel, consent)] = kept.consents.items()
+    assert (channel, consent.state, consent.source) == (desk.row().key.lane.channel, REVOKED, "answer")
+    assert kept.unsaid == ()

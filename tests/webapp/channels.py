@@ -8,7 +8,20 @@ from typing import Any
 
 from chat4all.model.content import Media
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Channel, Inbound, Limits, MediaSource, Moved, Outgoing, Unclaimed, Unreadable, Update
+from chat4all.ports import (
+    Account,
+    Channel,
+    Consented,
+    Inbound,
+    Limits,
+    MediaSource,
+    Moved,
+    Outgoing,
+    Reached,
+    Unclaimed,
+    Unreadable,
+    Update,
+)
 
 SIGNATURE = "not a secret"
 # When people write who do not say when.
@@ -51,6 +64,11 @@ class PlainChannel(Channel):
             return Inbound(self.name, self.account.account_id, **{"at": AT} | fields)
         if part["type"] == "moved":
             return Moved(self.name, self.account.account_id, part["address"], part["to"])
+        if part["type"] == "reached":
+            return Reached(self.name, self.account.account_id, part["address"], part["why"], int(part["at"]))
+        if part["type"] == "consented":
+            granted = part["state"] == "granted"
+            return Consented(self.name, self.account.account_id, (part["address"],), granted, int(part["at"]))
         if part["type"] == "unreadable":
             return Unreadable("message")
         return ProviderReceipt(self.name, self.account.account_id, part["provider_id"], part["kind"], AT)

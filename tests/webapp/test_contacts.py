@@ -9,6 +9,7 @@ from chat4all.model.event_types import event_type
 from chat4all.model.events import decode, kind_of
 from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS, Range
+from tests.webapp.channels import AT
 from tests.webapp.driver import Driver
 
 CARLA = "+5511999990000"
@@ -185,3 +186,69 @@ def test_what_could_not_be_told_is_told_when_it_is_said_again(gateway: Driver) -
     gateway.log_faults.mend()
     assert gateway.ask("crm", "PATCH", path, change)["version"] == 1
     assert told(gateway)[1:] == [("contact.updated", carla, 1)]
+
+
+def test_whom_the_team_blocks_is_neither_heard_nor_written_to(gateway: Driver) -> None:
+    """Nothing of what they write is kept, but for their STOP; it goes to the others of a group; unblocked all is as before."""
+    carla = writes(gateway, CARLA, "Carla")
+    gateway.people("bob")
+    group = gateway.group("crm", "alice", "bob", carla)
+    shown = gateway.ask("crm", "PUT", f"/v1/contacts/{carla}/block")
+    assert (shown["blocked"], shown["blocked_by"], shown["version"]) == (True, "crm", 1)
+    assert gateway.ask("crm", "PUT", f"/v1/contacts/{carla}/block") == shown
+    before = len(gateway.records())
+    for number, text in enumerate(("hello?", "STOP")):
+        said = {"type": "inbound", "address": CARLA, "text": text, "provider_id": f"wamid.b{number}"}
+        assert gateway.webhook("whatsapp", said).status_code == 200
+    assert len(gateway.records()) == before
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == ["whatsapp"]
+    assert gateway.refused("crm", "POST", "/v1/messages", text_to(f"whatsapp:{CARLA}")) == ("blocked", "to")
+    gateway.send("alice", conversation_id=group)
+    [recipient] = gateway.records()[-1].recipients
+    assert (recipient.address, recipient.unreached) == ("", "blocked")
+    shown = gateway.ask("crm", "DELETE", f"/v1/contacts/{carla}/block")
+    assert (shown["blocked"], "blocked_by" in shown, shown["version"]) == (False, False, 3)
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    assert gateway.records()[-1].recipients[0].address == CARLA
+    wanted = ["contact.created", "contact.updated", "contact.consent_changed", "contact.updated"]
+    assert [what for what, *_ in told(gateway)] == wanted
+
+
+@pytest.mark.parametrize("why", ["blocked", "gone"])
+def test_who_cannot_be_reached_is_said_at_once_until_they_write(gateway: Driver, why: str) -> None:
+    """Another address of theirs is taken first; what a provider said earlier does not count after what they wrote."""
+    carla = writes(gateway, CARLA, "Carla")
+    lost = {"type": "reached", "address": CARLA, "why": why, "at": AT + 5}
+    assert gateway.webhook("whatsapp", lost).status_code == 200
+    gateway.parts.people.standing.look_again()
+    [address] = gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["addresses"]
+    assert address["reachable"] == why
+    assert gateway.refused("crm", "POST", "/v1/messages", text_to(f"whatsapp:{CARLA}")) == (why, "to")
+    gateway.ask("crm", "PUT", f"/v1/users/{carla}/identities/instagram", {"address": "77777777"})
+    gateway.send("crm", to=[carla])
+    assert gateway.records()[-1].recipients[0].channel == "instagram"
+    gateway.writes("whatsapp", CARLA, "it is me", "wamid.again", at=AT + 6)
+    gateway.send("crm", to=[f"whatsapp:{CARLA}"])
+    assert gateway.records()[-1].recipients[0].address == CARLA
+    assert gateway.webhook("whatsapp", lost).status_code == 200
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["addresses"][-1]["reachable"] == "yes"
+    assert gateway.webhook("whatsapp", lost | {"at": AT + 7}, lost | {"why": "", "at": AT + 8}).status_code == 200
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["addresses"][-1]["reachable"] == "yes"
+
+
+def text_to(place: str) -> dict[str, object]:
+    """A message."""
+    return {"to": [place], "payload": {"type": "text", "text": "hello"}}
+
+
+def test_what_people_choose_at_their_provider_is_their_consent(gateway: Driver) -> None:
+    """The same fact as their words: what was said last counts; of a stranger nothing is kept."""
+    carla = writes(gateway, CARLA, "Carla")
+    said = {"type": "consented", "address": CARLA, "state": "revoked", "at": AT + 5}
+    assert gateway.webhook("whatsapp", said, said | {"address": "+5511999990007"}).status_code == 200
+    [consent] = gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["consents"].values()
+    assert (consent["state"], consent["source"]) == ("revoked", "setting")
+    gateway.writes("whatsapp", CARLA, "START", "wamid.early", at=AT + 4)
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == ["whatsapp"]
+    assert gateway.webhook("whatsapp", said | {"state": "granted", "at": AT + 6}).status_code == 200
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == []

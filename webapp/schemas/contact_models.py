@@ -69,8 +69,9 @@ class NewContact(ContactChange):
 
 
 class AddressOut(IdentityOut):
-    """An address, and when it last wrote to us."""
+    """An address, when it last wrote to us, and whether providers say that it can be written to."""
 
+    reachable: str = Field(json_schema_extra={"enum": ["yes", "blocked", "gone"]})
     last_wrote_at: Time | None = None
 
 
@@ -96,6 +97,9 @@ class ContactOut(ResponseModel):
     display_name: str = ""
     created_at: Time
     addresses: list[AddressOut]
+    blocked: bool
+    blocked_at: Time | None = None
+    blocked_by: str = ""
     tags: list[str]
     notes: str = ""
     attributes: Attributes

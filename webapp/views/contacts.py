@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from chat4all.model.clock import now_ms, rfc3339
-from chat4all.model.contacts import Consent
+from chat4all.model.contacts import Consent, Profile
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts.contact_book import Contact, ContactBook, check
 from chat4all.services.contacts.contact_events import ContactNews
@@ -84,6 +84,26 @@ def set_consent(path: ConsentPath, body: ConsentIn) -> Response:
     return answer(shape(_announced(_book().consent(path.contact_id, path.channel, body.state, caller().user_id))))
 
 
+@api.put("/v1/contacts/<contact_id>/block", responses={"200": ContactOut})
+@checked
+def block_contact(path: ContactPath) -> Response:
+    """Block a contact: nothing is sent to them, and what they write is neither kept nor told to anybody."""
+    return _block(path.contact_id, True)
+
+
+@api.delete("/v1/contacts/<contact_id>/block", responses={"200": ContactOut})
+@checked
+def unblock_contact(path: ContactPath) -> Response:
+    """Block a contact no longer. What they wrote meanwhile is not there."""
+    return _block(path.contact_id, False)
+
+
+def _block(contact_id: str, is_blocked: bool) -> Response:
+    contact = _book().block(contact_id, is_blocked, caller().user_id, now_ms())
+    gateway().people.standing.look_again()
+    return answer(shape(_announced(contact)))
+
+
 def _place(address: str) -> Address:
     try:
         return gateway().people.parse_address(address)
@@ -114,10 +134,12 @@ def shape(contact: Contact) -> dict[str, Any]:
         "changed_at": rfc3339(profile.changed_at) if profile.changed_at else "",
         "changed_by": profile.changed_by,
     }
-    return without_blanks(said) | {
+    blocked = {"blocked_at": rfc3339(profile.blocked_at), "blocked_by": profile.blocked_by} if profile.blocked_at else {}
+    return without_blanks(said | blocked) | {
         "contact_id": user.user_id,
         "created_at": rfc3339(user.created_at),
-        "addresses": [_shape_address(each) for each in contact.addresses],
+        "blocked": bool(profile.blocked_at),
+        "addresses": [_shape_address(each, profile) for each in contact.addresses],
         "tags": list(profile.tags),
         "consents": {channel: _shape_consent(each) for channel, each in sorted(profile.consents.items())},
         "opted_out": profile.opted_out,
@@ -130,9 +152,13 @@ def _shape_consent(consent: Consent) -> dict[str, Any]:
     return {"state": consent.state, "at": rfc3339(consent.at), "source": consent.source} | without_blanks({"by": consent.by})
 
 
-def _shape_address(identity: Identity) -> dict[str, Any]:
+def _shape_address(identity: Identity, profile: Profile) -> dict[str, Any]:
     times = {
         "since": rfc3339(identity.since) if identity.since else "",
         "last_wrote_at": rfc3339(identity.last_wrote_at) if identity.last_wrote_at else "",
     }
-    return {"channel": identity.channel, "address": identity.address, "verified": identity.verified} | without_blanks(times)
+    return (
+        {"channel": identity.channel, "address": identity.address, "verified": identity.verified}
+        | {"reachable": profile.heard_of(identity) or "yes"}
+        | without_blanks(times)
+    )

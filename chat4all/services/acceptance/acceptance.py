@@ -33,6 +33,7 @@ from chat4all.services.acceptance.reader_positions import position_fault
 from chat4all.services.acceptance.recipients import Via
 from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.acceptance.template_checks import check_templates
+from chat4all.services.acceptance.unreached import refuse_unreached
 from chat4all.services.accounts.live import account_named
 from chat4all.services.contacts.contact_events import ContactNews
 from chat4all.services.directory import People
@@ -78,6 +79,7 @@ class Acceptor:
             refuse_bots(self._store, caller, still_open(works))
             files = self._find_files(caller, still_open(works))
             self._freeze(still_open(works))
+            refuse_unreached(self.people, still_open(works))
             keep_to_windows(self._store, self.people, still_open(works))
             check_templates(self._store, still_open(works))
             self._hold_files(still_open(works), files)

@@ -64,10 +64,15 @@ def frozen(store: MessageStore, people: People, proposals: Sequence[Proposal]) -
     reached = [proposal.reached(users) for proposal in proposals]
     wanted = list({each for some in reached for each in some})
     identities = store.identities(wanted) if wanted else {}
+    standing = people.standing.of(wanted)
     answers = answering(store, people.channels, [each for owned in identities.values() for each in owned])
     now = now_ms()
     pairs = zip(proposals, reached, strict=True)
-    return [_made(proposal, some, users, identities, people.channels, answers, now) for proposal, some in pairs]
+
+    def unreached(identity: Identity) -> str:
+        return standing[identity.user_id].unreached(identity) if identity.user_id in standing else ""
+
+    return [_made(proposal, some, users, identities, people.channels, answers, unreached, now) for proposal, some in pairs]
 
 
 def answering(store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity]) -> Callable[[Identity], str]:
@@ -91,12 +96,13 @@ def _made(
     identities: Mapping[str, Sequence[Identity]],
     channels: Mapping[str, Channel],
     answers: Callable[[Identity], str],
+    unreached: Callable[[Identity], str],
     now: int,
 ) -> Message:
     outside = [
         recipient
         for each in reached
-        for recipient in freeze(users[each], identities[each], proposal.channels, channels, proposal.via, answers)
+        for recipient in freeze(users[each], identities[each], proposal.channels, channels, proposal.via, answers, unreached)
     ]
     name = proposal.name
     if name is None:

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.content import Template, type_of
-from chat4all.model.conversations import Identity, UserKind
+from chat4all.model.conversations import Identity
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.draft_work import Work
+from chat4all.services.acceptance.unreached import reads_here
 from chat4all.services.accounts.live import provider_account
 from chat4all.services.directory import Address, People
 from chat4all.services.windows import windows
@@ -35,7 +36,7 @@ def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) 
             led = [each for each in shut if TEMPLATE in people.channels[each.channel].limits.window.exempt]
             work.message = _in_place(message, led, instead)
             shut = [each for each in shut if each not in led]
-        if len(shut) == sum(bool(each.address) for each in message.recipients) and not _reads_here(people, work):
+        if shut and len(shut) == sum(bool(each.address) for each in message.recipients) and not reads_here(people, work):
             newest = max((known[place].last_wrote_at for place in map(_place, shut) if place in known), default=0)
             work.refuse(422, "outside_window", f"{_said(newest)}: {MEND}", "outside_window")
 
@@ -76,14 +77,6 @@ def _place(recipient: Recipient) -> Address:
 
 def _is_open(known: Mapping[Address, Window], place: Address, now: int) -> bool:
     return place in known and known[place].is_open(now)
-
-
-def _reads_here(people: People, work: Work) -> bool:
-    """Whether somebody gets it in their own client too."""
-    membership, message = work.membership, work.message
-    others = [each for each in membership.now() if each != work.sender] if membership and message else []
-    users = people.users(others)
-    return any(users[each].kind is UserKind.PERSON and (work.limited is None or each in work.limited) for each in others)
 
 
 def _said(newest: int) -> str:

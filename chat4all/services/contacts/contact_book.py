@@ -76,6 +76,12 @@ class ContactBook:
         decide_consent(self._store, user_id, channel, state, by)
         return self.get(user_id)
 
+    def block(self, user_id: str, is_blocked: bool, by: str, now: int) -> Contact:
+        """Have them blocked, or no longer. NoSuch: there is none."""
+        self.get(user_id)
+        self._store.change_profile(user_id, lambda there: _blocked(there, is_blocked, by, now))
+        return self.get(user_id)
+
     def of(self, user_ids: Sequence[str]) -> list[Contact]:
         """Those of these users that are contacts, in this order."""
         users = self._store.users(user_ids)
@@ -111,6 +117,13 @@ def _changed(there: Profile, given: Mapping[str, Any], by: str, now: int, is_ren
         time_zone=given.get("time_zone", there.time_zone),
     )
     return touched(now, by, changed) if is_renamed or changed != there else there
+
+
+def _blocked(there: Profile, is_blocked: bool, by: str, now: int) -> Profile:
+    if bool(there.blocked_at) is is_blocked:
+        return there
+    wanted = replace(there, blocked_at=now if is_blocked else 0, blocked_by=by if is_blocked else "")
+    return touched(now, by, wanted)
 
 
 def _named(name: str, user: User) -> User:

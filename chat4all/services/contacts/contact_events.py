@@ -26,6 +26,7 @@ def contact_event(user: User, profile: Profile, change: str, partitions: int) ->
         display_name=user.display_name,
         tags=profile.tags,
         consents={channel: each.state for channel, each in profile.consents.items()},
+        blocked=bool(profile.blocked_at),
         changed_by=profile.changed_by,
     )
     event_id = contact_event_id(user.user_id, profile.version, change)

@@ -26,6 +26,7 @@ from chat4all.services.acceptance.recipients import speaker
 from chat4all.services.accounts.live import ours
 from chat4all.services.contacts.consents import consented
 from chat4all.services.contacts.contact_events import ContactNews, renamed
+from chat4all.services.contacts.standing import reached
 from chat4all.services.directory import Address
 from chat4all.services.inbound import edits
 from chat4all.services.inbound.address_changes import follow
@@ -83,6 +84,7 @@ class Arrivals:
             self._tell(*self._people.introduce({each.places[0]: each.name for each in named if each.name}))
             self._names.learn(named)
             self._tell(consented(self._store, some))
+            reached(self._store, some)
             for each in (each for each in some if isinstance(each, Moved)):
                 follow(self._store, each.channel, each.account, each.address, each.to)
             counts = counts.joined(self._accept(some, headers))
@@ -166,11 +168,12 @@ class Arrivals:
             self._store, self._people.rename({owners[each.channel, each.address]: each.sender_name for each in wrote})
         )
         arrivals = [Arrival(each, owners[each.channel, each.address]) for each in inbound]
+        changed += opt_out(self._store, arrivals)
+        arrivals = self._without_blocked(arrivals)
         founded = self._places.place(arrivals)
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
-        changed += opt_out(self._store, arrivals)
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}
@@ -180,6 +183,17 @@ class Arrivals:
         news = self._news.of(changed, self._people.newcomers(owners.values()))
         records = [conversation_record(each, self._acceptor.event_partitions) for each in founded]
         return [*map(encode, news), *records], messages, news
+
+    def _without_blocked(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Those whom the team does not block: what others write is not kept, and nobody is told of it."""
+        standing = self._people.standing.of({each.owner for each in arrivals})
+        blocked = {each for each, profile in standing.items() if profile.blocked_at}
+        if not blocked:
+            return arrivals
+        dropped = [each for each in arrivals if each.owner in blocked and not each.inbound.is_echo]
+        for channel, number in Counter(each.inbound.channel for each in dropped).items():
+            metrics.PROVIDER_UPDATES.of(channel, "blocked").add(number)
+        return [each for each in arrivals if each not in dropped]
 
     def _look_at_edits(self, changed: Sequence[Arrival]) -> None:
         """Which message each edits. One that changes nothing is no news."""

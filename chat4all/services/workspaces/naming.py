@@ -42,7 +42,7 @@ FIELDS: Mapping[type[Struct], tuple[str, ...]] = {
     directory.Arrived: ("conversation_id", "sender"),
     files.StoredFile: ("conversation_id", "owner"),
     broadcasts.Broadcast: ("broadcast_id", "created_by", "sender"),
-    contacts.Profile: ("user_id", "changed_by"),
+    contacts.Profile: ("user_id", "changed_by", "blocked_by"),
     replies.SavedReply: ("reply_id", "changed_by"),
     webhooks.Webhook: ("webhook_id", "created_by"),
     webhooks.WebhookCall: ("webhook_id", "conversation_id"),
