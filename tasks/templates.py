@@ -1,6 +1,7 @@
 """Every ten minutes the providers are asked for the templates of each account, in a thread: webhooks may be lost."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -21,7 +22,7 @@ log = logs.logger(__name__)
 
 EVERY_S = 600.0
 # A worker looks so often whether an account is due; which worker asks is chance.
-LOOK_S = 30.0
+FIRST_S, LOOK_S = 5.0, 30.0
 APPEND_S = 5.0
 
 # A page of an account's templates, by the account's id and where the page begins.
@@ -35,14 +36,22 @@ class TemplateReader:
         self._parts, self._live = parts, live
         self._ask = ask or self._asked
         self._background = Background("templates")
-        self._looks_at = time.monotonic() + random.uniform(0, LOOK_S)  # noqa: S311 - spreads load, guards nothing
+        self._looks_at = time.monotonic() + random.uniform(FIRST_S, LOOK_S)  # noqa: S311 - spreads load, guards nothing
 
-    def sweep(self) -> None:
+    def sweep(self) -> threading.Thread | None:
         """Begin with what is due, unless that is under way, or it was looked just now."""
         now = time.monotonic()
-        if now >= self._looks_at:
-            self._looks_at = now + LOOK_S
-            self._background.begin(self.look)
+        if now < self._looks_at:
+            return None
+        self._looks_at = now + LOOK_S
+        return self._background.begin(self._look)
+
+    def _look(self) -> None:
+        try:
+            self.look()
+        except Exception:
+            # The next look is half a minute away.
+            log.exception("templates_failed")
 
     def look(self) -> None:
         """Ask about each account that was not asked about for a while."""

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from chat4all.root import ROOT
-from ops.faults import accounts, growing, kills, mixed, outages, providers, records, slow, webhooks
+from ops.faults import accounts, growing, kills, many, mixed, outages, providers, records, slow, webhooks
 from ops.faults.judge import Fault
 
 KILLED_S = 7.0
@@ -75,6 +75,18 @@ _ROWS = (
         accounts.changes,
         env=accounts.ENV,
         prepare=accounts.prepare,
+    ),
+    Fault(
+        "broadcast",
+        "a broadcast to many, workers and bridge killed",
+        many.broadcast,
+        True,
+        arrive_s=240,
+        env=many.SETTINGS,
+        stacks=EMBEDDED,
+        long=True,
+        per_second=many.OTHERS_PER_SECOND,
+        prepare=many.prepare,
     ),
     Fault("receipts-odd", "receipts doubled, shuffled, early", providers.receipts),
     Fault("mixed", "all kinds at once, at random", mixed.mixed, True, arrive_s=240, cut_calls=True, per_second=60),

@@ -414,6 +414,14 @@ def accounts_of(channels: Mapping[str, Channel], name: str) -> list[str]:
     return [each.account_id or name for each in used]
 
 
+def pace_of(channels: Mapping[str, Channel], name: str) -> float:
+    """What the default account of this channel may send a second: as its channel has it, or less where it keeps to less."""
+    found = channels.in_force(name) if isinstance(channels, LiveChannels) else InForce(channels[name])
+    own = found.account.limits.messages_per_second if found.account else 0
+    usual = found.channel.limits.account_per_second
+    return min(own, usual) if own else usual
+
+
 def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str, str] | None:
     """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
     if not isinstance(channels, LiveChannels):

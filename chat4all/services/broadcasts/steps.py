@@ -28,6 +28,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
+from chat4all.services.accounts.live import pace_of
 from chat4all.services.broadcasts.audience import Audience, Turn
 
 
@@ -51,8 +52,8 @@ class BroadcastSteps:
         their turn in a later step.
         """
         now = self._clock()
-        channel = self._acceptor.people.channels[broadcast.channel]
-        most = broadcast.may_now(now, channel.limits.account_per_second * SHARE / together)
+        pace = pace_of(self._acceptor.people.channels, broadcast.channel)
+        most = broadcast.may_now(now, pace * SHARE / together)
         claimed = replace(broadcast, stepped_at=now, version=broadcast.version + 1)
         if not most or not self._store.put_broadcast(claimed):
             return []
