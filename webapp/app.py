@@ -34,7 +34,7 @@ from chat4all.telemetry import logs
 from storage.open import open_log, open_objects, open_search, open_store
 from webapp.requests import cors, problems, rate_limits, tracing
 from webapp.requests.api_docs import INFO, SCHEMES
-from webapp.requests.gateway import KEY, Gateway, gateway
+from webapp.requests.gateway import KEY, Gateway, gateway, leave
 from webapp.requests.openapi import Documented
 from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, SEARCH_S, SEARCH_SHARE, Waits
 from webapp.schemas.models import ProblemDetails
@@ -115,6 +115,7 @@ def create_app(
     app.extensions[KEY] = open_gateway(settings, opens(settings), channels, counters, waker)
     cors.init(app, settings)
     app.before_request(_limit_body)
+    app.teardown_request(leave)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: jsonify(app.api_doc))
     problems.init(app)
     auth.init(app)

@@ -63,6 +63,14 @@ def name_traces(trace_id: "Callable[[], str] | None") -> None:
     _Process.trace_id = staticmethod(trace_id) if trace_id else None
 
 
+def of_workspace(workspace: str) -> None:
+    """From now on each line of this thread or task says whose it is about; "": it says nothing of that."""
+    if workspace:
+        structlog.contextvars.bind_contextvars(workspace=workspace)
+    else:
+        structlog.contextvars.unbind_contextvars("workspace")
+
+
 def logger(name: str) -> Any:
     """The logger of a module. Events are short stable names in snake_case, details are keywords."""
     return structlog.get_logger(module=name)

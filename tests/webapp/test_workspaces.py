@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Response
+from structlog.contextvars import get_contextvars
 
 from chat4all.model.callers import OPERATOR, Caller
 from chat4all.model.conversations import UserKind
@@ -143,3 +145,20 @@ def test_a_workspace_keeps_to_its_limits(driver: Driver) -> None:
     answers = [driver.call("acme", "GET", "/v1/users/me").status_code for _ in range(8)]
     assert 429 in answers
     assert [driver.call("alice", "GET", "/v1/users/me").status_code for _ in range(8)] == [200] * 8
+
+
+def test_log_lines_say_the_workspace_and_forget_it_with_the_request(driver: Driver) -> None:
+    """Who did something: the same name may be somebody in each."""
+    said: list[Any] = []
+
+    def look(response: Response) -> Response:
+        said.append(get_contextvars().get("workspace"))
+        return response
+
+    driver.app.after_request(look)
+    made(driver)
+    said.clear()
+    for who in ("acme", "ops", "alice"):
+        driver.ask(who, "GET", "/v1/users/me")
+    assert said == ["acme", None, None]
+    assert "workspace" not in get_contextvars()

@@ -30,6 +30,7 @@ from chat4all.services.workspaces.scoped_log import scoped_index, scoped_log
 from chat4all.services.workspaces.scoped_presence import ScopedWatch
 from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.settings import Settings
+from chat4all.telemetry import logs
 from webapp.requests.bounds import BOUNDS, Bounds
 from webapp.requests.waits import Waits
 
@@ -140,6 +141,14 @@ def deployment() -> Gateway:
 def enter(workspace: str) -> None:
     """From here on the request is of this workspace."""
     g.gateway = deployment().within(workspace)
+    if workspace != DEFAULT_WORKSPACE:
+        logs.of_workspace(workspace)
+
+
+def leave(_error: BaseException | None = None) -> None:
+    """The request is over: the next one of this thread may be of another workspace."""
+    if "gateway" in g and g.gateway.workspace != DEFAULT_WORKSPACE:
+        logs.of_workspace("")
 
 
 def gateway() -> Gateway:
