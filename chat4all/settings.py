@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     traces_url: str = Field("", description="A trace, with {trace_id} in its place: https://jaeger.example/trace/{trace_id}.")
     runbook_url: str = Field("", description="What to do when something is wrong, as a page that people reach; empty: none.")
 
+    prices: str = Field("", description="CSV file of what messages cost, for estimates of broadcasts; empty: nobody says.")
+
     # Sizes.
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
         4, description="Partitions of every topic. Fixed at the first start."

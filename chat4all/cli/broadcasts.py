@@ -70,6 +70,18 @@ def _addresses(table: typer.FileText) -> list[str]:
 
 
 @broadcasts.command()
+def estimate(broadcast_id: str) -> None:
+    """Print what it would cost now, country by country."""
+    found = SERVERS.client().estimate_broadcast(broadcast_id)
+    for each in found["countries"]:
+        price = f"  {each['price']} {each['currency']} each: {each['amount']} {each['currency']}" if "price" in each else ""
+        say(f"{each['country'] or '?'}  {each['messages']}{price}")
+    totals = ", ".join(f"{each['amount']} {each['currency']}" for each in found["totals"]) or "no prices"
+    category = found["category"] or "unknown category"
+    say(f"{found['messages']} messages, {category}: {totals}, {found['unpriced']} without a price")
+
+
+@broadcasts.command()
 def start(broadcast_id: str) -> None:
     """Begin, or go on after a pause."""
     say(_line(SERVERS.client().start_broadcast(broadcast_id)))

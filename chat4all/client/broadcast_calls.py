@@ -43,6 +43,10 @@ class BroadcastCalls:
         """One of them, and how far it has come. ApiError 404 when there is none."""
         return self._http.call("GET", _path(broadcast_id))
 
+    def estimate_broadcast(self, broadcast_id: str) -> dict[str, Any]:
+        """What it would cost now, by country, as far as the service has prices."""
+        return self._http.call("GET", f"{_path(broadcast_id)}/estimate")
+
     def start_broadcast(self, broadcast_id: str) -> dict[str, Any]:
         """Begin, or go on after a pause."""
         return self._http.call("POST", f"{_path(broadcast_id)}/start")

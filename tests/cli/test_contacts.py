@@ -94,6 +94,7 @@ def test_a_broadcast_goes_to_a_table(typed: Typed, tmp_path: Path) -> None:
     more = ("--template", "hello_world/en_US", "--quiet", "21:00-08:00", "--zone", "America/Sao_Paulo", "--to", str(table))
     name = typed.fine("broadcasts", "create", "whatsapp", "", *more).split()[1]
     assert "whatsapp a list" in typed.fine("broadcasts", "list")
+    assert typed.fine("broadcasts", "estimate", name).splitlines()[-1].startswith("1 messages, ")
     typed.fine("broadcasts", "results", name, "--out", str(out))
     assert out.read_text().startswith("contact_id,outcome")
     assert typed("broadcasts", "create", "whatsapp", "news", "x", "--to", str(table))[0] == 2

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,3 +195,33 @@ def test_a_list_is_given_with_it_and_behind_it(gateway: Driver) -> None:
         gateway.refused("crm", "POST", f"/v1/broadcasts/{other}/audience", {"addresses": [CARLA]}, 409)[0]
         == "broadcast_audience"
     )
+
+
+def test_it_says_what_it_would_cost(gateway: Driver, tmp_path: Path) -> None:
+    """By country, without whom it passes over; what has no price is counted."""
+    table = tmp_path / "prices.csv"
+    table.write_text("channel,country,category,price,currency,valid_from\nwhatsapp,BR,service,0.005,USD,2026-10-01\n")
+    gateway.given(settings=gateway.parts.settings.model_copy(update={"prices": str(table)}))
+    name = made(gateway, audience={"addresses": [CARLA, "+5511999990001", "+4915112345678"]})
+    gateway.writes("whatsapp", "+5511999990001", "STOP", "wamid.1")
+    assert gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/estimate") == {
+        "category": "service",
+        "messages": 2,
+        "passed_over": 1,
+        "unpriced": 1,
+        "complete": True,
+        "totals": [{"currency": "USD", "amount": "0.005"}],
+        "countries": [
+            {
+                "country": "BR",
+                "messages": 1,
+                "price": "0.005",
+                "currency": "USD",
+                "valid_from": "2026-10-01",
+                "amount": "0.005",
+            },
+            {"country": "DE", "messages": 1},
+        ],
+    }
+    table.write_text("what\n")
+    assert gateway.refused("crm", "GET", f"/v1/broadcasts/{name}/estimate", expect=409)[0] == "prices_unreadable"

@@ -146,3 +146,33 @@ class ResultsOut(ResponseModel):
 
     results: list[ResultOut]
     next: str | None = None
+
+
+class CountryOut(ResponseModel):
+    """Messages to a country ("": unknown), by ISO 3166; with the price of each where the operator's table has one."""
+
+    country: str
+    messages: int
+    price: str | None = None
+    currency: str | None = None
+    valid_from: Annotated[str | None, Field(description="Since when the price is so, as the operator wrote it")] = None
+    amount: str | None = None
+
+
+class TotalOut(ResponseModel):
+    """What all of them cost in a currency."""
+
+    currency: str
+    amount: Annotated[str, Field(examples=["31.25"])]
+
+
+class EstimateOut(ResponseModel):
+    """What it would cost now. `unpriced`: messages for which there is no price. `category`: "" where nobody knows it."""
+
+    category: str
+    messages: int
+    passed_over: int
+    unpriced: int
+    complete: bool
+    totals: list[TotalOut]
+    countries: list[CountryOut]

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +14,11 @@ from chat4all.model.broadcasts import PAUSED, RUNNING, STOPPED, WAITING, Broadca
 from chat4all.model.callers import SEND
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import made_id
+from chat4all.model.prices import Prices, Share
 from chat4all.model.quiet_hours import QuietHours
+from chat4all.services.broadcasts.estimate import Estimate, estimated
 from chat4all.services.broadcasts.registry import BroadcastRegistry
-from chat4all.services.refusals import Taken, Wrong
+from chat4all.services.refusals import Conflict, Taken, Wrong
 from webapp.requests.api_docs import BROADCASTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.idempotency import given_key, keyed, reused
@@ -25,6 +29,7 @@ from webapp.schemas.broadcast_models import (
     BroadcastOut,
     BroadcastPath,
     BroadcastsOut,
+    EstimateOut,
     MoreAudience,
     NewBroadcast,
     ResultsOut,
@@ -99,6 +104,17 @@ def get_broadcast(path: BroadcastPath) -> Response:
     return answer(shape(_registry().get(path.broadcast_id)))
 
 
+@api.get("/v1/broadcasts/<broadcast_id>/estimate", responses={"200": EstimateOut})
+@checked
+def estimate_broadcast(path: BroadcastPath) -> Response:
+    """What it would cost now, by the prices that the operator keeps. An estimate: the provider's invoice counts.
+
+    Of very many people the first are counted: `complete` is false then.
+    """
+    found = estimated(gateway().store, gateway().acceptor.people, _prices(), _registry().get(path.broadcast_id))
+    return answer(_estimate(found))
+
+
 @api.post("/v1/broadcasts/<broadcast_id>/start", responses={"200": BroadcastOut})
 @checked
 def start_broadcast(path: BroadcastPath) -> Response:
@@ -128,6 +144,40 @@ def list_results(path: BroadcastPath, query: ResultsQuery) -> Response:
     found = gateway().store.results(path.broadcast_id, query.limit + 1, query.after)
     page, more = page_after(found, query.after, query.limit, lambda each: each.turn)
     return answer({"results": [_result(each) for each in page]} | more)
+
+
+def _prices() -> Prices:
+    """Conflict where the table cannot be read: that is for an operator to mend."""
+    place = gateway().settings.prices
+    try:
+        return Prices(Path(place).read_text() if place else "")
+    except (OSError, ValueError) as error:
+        raise Conflict("prices_unreadable", f"CHAT4ALL_PRICES: {error}") from None
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    priced = [(each, each.price) for each in found.shares if each.price]
+    totals: dict[str, Decimal] = {}
+    for each, price in priced:
+        totals[price.currency] = totals.get(price.currency, Decimal(0)) + price.amount * each.messages
+    return {
+        "category": found.category,
+        "messages": sum(each.messages for each in found.shares),
+        "passed_over": found.passed_over,
+        "unpriced": sum(each.messages for each in found.shares if not each.price),
+        "complete": found.is_complete,
+        "totals": [{"currency": currency, "amount": str(amount)} for currency, amount in sorted(totals.items())],
+        "countries": [_share(each) for each in found.shares],
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    shown: dict[str, Any] = {"country": share.country, "messages": share.messages}
+    if share.price:
+        each = share.price
+        shown |= {"price": str(each.amount), "currency": each.currency, "valid_from": each.valid_from}
+        shown["amount"] = str(each.amount * share.messages)
+    return shown
 
 
 def _registry() -> BroadcastRegistry:
