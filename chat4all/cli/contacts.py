@@ -1,6 +1,7 @@
 """Commands about contacts, for a service client with scope manage."""
 
 import csv
+import io
 import json
 import sys
 from itertools import islice
@@ -13,9 +14,9 @@ import typer
 from chat4all.cli.contents import AsJson
 from chat4all.cli.printing import printable, say, say_json
 from chat4all.cli.session import SERVERS
-from chat4all.client import ApiError
 
-ATTRIBUTE = "attribute."
+# Rows in one request.
+AT_ONCE = 500
 
 app = typer.Typer()
 contacts = typer.Typer(help="People known by an address, and what is kept about them.", no_args_is_help=True)
@@ -84,37 +85,36 @@ def import_all(file: Table) -> None:
     """
     client, made, wrong = SERVERS.client(), 0, 0
     with click.open_file(str(file), encoding="utf-8-sig") as opened:
-        for number, row in enumerate(csv.DictReader(opened), 2):
-            try:
-                client.create_contact(str(row.get("address") or ""), **_about(row))
-                made += 1
-            except ApiError as error:
-                if error.status >= 500 or error.status in (401, 403):
-                    raise
+        reader = csv.reader(opened)
+        head = next(reader, [])
+        while some := list(islice(((reader.line_num, row) for row in reader), AT_ONCE)):
+            written = io.StringIO()
+            csv.writer(written).writerows([head, *(row for _, row in some)])
+            outcome = client.import_contacts(written.getvalue())
+            made += outcome["contacts"]
+            for each in outcome["errors"]:
                 wrong += 1
-                say(f"line {number}: {error}")
+                say(f"line {_line_of(each['line'], some)}: {each['detail']}")
     say(f"{made} contacts")
     if wrong:
         raise typer.Exit(1)
 
 
+def _line_of(line: int, rows: list[tuple[int, list[str]]]) -> int:
+    """In the file, of a line of what was sent of it: cells may have several lines there."""
+    last = 1
+    for number, row in rows:
+        last += 1 + sum(each.count("\n") for each in row)
+        if line <= last:
+            return number
+    return rows[-1][0]
+
+
 @contacts.command()
 def export(tag: Annotated[str, typer.Option(help="Only those that have it.")] = "") -> None:
     """Print contacts as CSV that `import` takes: a line for each address."""
-    writer = csv.DictWriter(sys.stdout, ["address", "display_name", "tags", "notes", "time_zone"], lineterminator="\n")
-    writer.writeheader()
-    for each in SERVERS.client().contacts(tag):
-        about = {name: each.get(name, "") for name in ("display_name", "notes", "time_zone")}
-        for place in each["addresses"]:
-            writer.writerow({"address": f"{place['channel']}:{place['address']}", "tags": " ".join(each["tags"])} | about)
-
-
-def _about(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row says beside the address; an empty cell says nothing."""
-    said = {name: value for name, value in row.items() if name in ("display_name", "notes", "time_zone") and value}
-    named = {name.removeprefix(ATTRIBUTE): row[name] for name in row if name and name.startswith(ATTRIBUTE) and row[name]}
-    tags = {"tags": row["tags"].split()} if row.get("tags") else {}
-    return said | tags | ({"attributes": named} if named else {})
+    for page in SERVERS.client().export_contacts(tag):
+        sys.stdout.write(page)
 
 
 def _attribute(text: str) -> tuple[str, Any]:

@@ -25,6 +25,20 @@ class ContactCalls:
         """Have somebody with this channel:address in the directory: found, or made. `about`: as `changes` of change_contact."""
         return self._http.call("POST", "/v1/contacts", {"address": address} | about)
 
+    def import_contacts(self, table: str) -> dict[str, Any]:
+        """Bring in a CSV table of at most 500 rows: how many `contacts` are there now, and the `errors` of the other rows."""
+        return self._http.call("POST", "/v1/contacts/import", {"csv": table})
+
+    def export_contacts(self, tag: str = "") -> Iterator[str]:
+        """All contacts, or those with this tag, as CSV, page by page."""
+        asked: dict[str, Any] = {"tag": tag} if tag else {}
+        while True:
+            page = self._http.call("GET", "/v1/contacts/export", params=asked)
+            yield page["csv"]
+            if not page.get("next"):
+                return
+            asked["after"] = page["next"]
+
     def contact(self, contact_id: str) -> dict[str, Any]:
         """One of them. ApiError 404 when there is none."""
         return self._http.call("GET", _path(contact_id))

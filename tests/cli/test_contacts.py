@@ -54,8 +54,8 @@ def test_a_table_of_contacts_comes_in_and_goes_out(typed: Typed, tmp_path: Path)
     for _ in range(2):
         assert typed.fine("contacts", "import", str(table)).strip() == "2 contacts"
     assert typed.fine("contacts", "export", "--tag", "vip").splitlines() == [
-        "address,display_name,tags,notes,time_zone",
-        "whatsapp:+5511999990000,Carla Souza,lead vip,,",
+        "address,display_name,tags,notes,time_zone,attributes",
+        'whatsapp:+5511999990000,Carla Souza,lead vip,,,"{""plan"": ""pro""}"',
     ]
     assert '"plan":"pro"' in typed.fine("contacts", "show", "c-1")
     table.write_text(f"{head}pigeon:1,x,,\nwhatsapp:+5511999990002,Ema,,\n")

@@ -252,3 +252,32 @@ def test_what_people_choose_at_their_provider_is_their_consent(gateway: Driver) 
     assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == ["whatsapp"]
     assert gateway.webhook("whatsapp", said | {"state": "granted", "at": AT + 6}).status_code == 200
     assert gateway.ask("crm", "GET", f"/v1/contacts/{carla}")["opted_out"] == []
+
+
+def test_a_table_comes_in_and_goes_out_as_it_was(gateway: Driver) -> None:
+    """Twice is as once; a wrong row is named with its line and its field; what looks like a formula stays a text."""
+    head = "address,display_name,tags,notes,attribute.plan\n"
+    good = f'whatsapp:{CARLA},Carla,vip lead,"=1+1\nsecond line",pro\nwhatsapp:{DORA},,,,\n'
+    bad = 'pigeon:1,x,,,\nwhatsapp:+5511999990002,Ema,a,b,\nwhatsapp:+5511999990003,Eva,"one, two",,\n'
+    for _ in range(2):
+        answer = gateway.ask("crm", "POST", "/v1/contacts/import", {"csv": head + good + bad})
+        assert answer["contacts"] == 3
+        assert [(each["line"], each["field"]) for each in answer["errors"]] == [(5, "address"), (7, "tags")]
+    [carla] = gateway.ask("crm", "GET", f"/v1/contacts?address=whatsapp:%2B{CARLA[1:]}")["contacts"]
+    assert (carla["tags"], carla["notes"], carla["attributes"]) == (["lead", "vip"], "=1+1\nsecond line", {"plan": "pro"})
+    table = gateway.ask("crm", "GET", "/v1/contacts/export?tag=vip")["csv"]
+    assert table == (
+        "address,display_name,tags,notes,time_zone,attributes\n"
+        f'whatsapp:{CARLA},Carla,lead vip,"\'=1+1\nsecond line",,"{{""plan"": ""pro""}}"\n'
+    )
+    assert gateway.ask("crm", "POST", "/v1/contacts/import", {"csv": table}) == {"contacts": 1, "errors": []}
+    assert gateway.ask("crm", "GET", f"/v1/contacts/{carla['contact_id']}") == carla
+    first = gateway.ask("crm", "GET", "/v1/contacts/export?limit=1")
+    rest = gateway.ask("crm", "GET", f"/v1/contacts/export?after={first['next']}")
+    assert sorted((first["csv"] + rest["csv"]).splitlines()[0:1]) == [table.splitlines()[0]]
+
+
+@pytest.mark.parametrize("wrong", ["", "name\nx\n", "address,address\n", "address\n" + "x\n" * 501, 'address\n"x'])
+def test_what_is_no_table_is_said(gateway: Driver, wrong: str) -> None:
+    """422 with what it lacks."""
+    assert gateway.refused("crm", "POST", "/v1/contacts/import", {"csv": wrong}) == ("bad_table", "csv")

@@ -102,6 +102,7 @@ WITHOUT_KEY = {
     "/v1/clients": "by its name: 409 the second time; a secret is told once and never kept, so a lost one is rotated",
     "/v1/clients/{name}/rotate": "the last secret counts, and whoever asks again has it",
     "/v1/contacts": "by the address: 200 the second time",
+    "/v1/contacts/import": "each row by its address",
     "/v1/conversations/{conversation_id}/read": "positions only grow",
     "/v1/conversations/{conversation_id}/typing": "said again, it shows on",
     "/v1/dead-letters/{letter_id}/replay": "by the messages' ids",

@@ -302,6 +302,9 @@ CALLS: dict[str, Callable[[Room], Call]] = {
     "deleteAccountsTemplates": lambda room: Call(name="order", language="en"),
     "postAccountsTemplatesPreview": previewed,
     "createContact": lambda room: Call(chosen=True, body={"address": "whatsapp:" + f"+55119{uuid4().int % 10**8:08}"}),
+    "postContactsImport": lambda room: Call(
+        chosen=True, body={"csv": f"address\nwhatsapp:+55119{uuid4().int % 10**8:08}\n"}
+    ),
     "updateContact": lambda room: Call(body={"notes": "x"}),
     "putContactsConsents": lambda room: Call(body={"state": "granted"}),
     "createSavedReply": lambda room: Call(

@@ -116,3 +116,41 @@ class ContactsOut(ResponseModel):
 
     contacts: list[ContactOut]
     next: str | None = None
+
+
+class ContactTable(RequestBody):
+    """A table to bring in. The first line names the columns: `address` (channel:address), and as you like `display_name`,
+    `tags` (blanks between), `notes`, `time_zone`, `attribute.NAME`, `attributes` (JSON). An empty cell changes nothing.
+    """
+
+    csv: Annotated[str, Field(max_length=1_000_000, examples=["address,tags\nwhatsapp:+5511999990000,lead"])]
+
+
+class RowFault(ResponseModel):
+    """A row that was passed over. `line`: of the table, from 1."""
+
+    line: int
+    field: str
+    detail: str
+
+
+class ContactsImported(ResponseModel):
+    """`contacts`: how many rows are in the directory now. The others are passed over, each with what is wrong in it."""
+
+    contacts: int
+    errors: list[RowFault]
+
+
+class ExportQuery(RequestParams):
+    """Which contacts, and which page of them."""
+
+    after: Annotated[str, Field(max_length=64, description="`next` of the page before")] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+    tag: Annotated[str, Field(max_length=50, description="Only those that have it")] = ""
+
+
+class ContactsExported(ResponseModel):
+    """A page of the table, a line for each address; the first page begins with the names of the columns."""
+
+    csv: str
+    next: str | None = None

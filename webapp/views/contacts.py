@@ -9,21 +9,26 @@ from chat4all.model.contacts import Consent, Profile
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts.contact_book import Contact, ContactBook, check
 from chat4all.services.contacts.contact_events import ContactNews
+from chat4all.services.contacts.contact_table import NoTable, rows, table
 from chat4all.services.directory import Address
-from chat4all.services.refusals import Conflict, NoSuch
+from chat4all.services.refusals import Conflict, NoSuch, Wrong
 from webapp.requests.api_docs import CONTACTS
 from webapp.requests.gateway import caller, gateway
 from webapp.requests.problems import Problem
 from webapp.requests.responses import answer
-from webapp.requests.validation import checked, without_blanks
+from webapp.requests.validation import checked, validated, without_blanks
 from webapp.schemas.contact_models import (
     ConsentIn,
     ConsentPath,
     ContactChange,
     ContactOut,
     ContactPath,
+    ContactsExported,
+    ContactsImported,
     ContactsOut,
     ContactsQuery,
+    ContactTable,
+    ExportQuery,
     NewContact,
 )
 from webapp.views import auth
@@ -49,16 +54,56 @@ def put_contact(body: NewContact) -> Response:
 
     What is said of them is changed, the rest stays. So a list that is brought in again changes what is new in it.
     """
-    people, place = gateway().people, _place(body.address)
-    check(body.given)
+    contact, is_new = _put(body.address, body.given)
+    return answer(shape(contact), 201 if is_new else 200)
+
+
+def _put(address: str, given: dict[str, Any]) -> tuple[Contact, bool]:
+    """Whoever has this address, as is said of them; True: nobody had it."""
+    people, place = gateway().people, _place(address)
+    check(given)
     known = gateway().store.owners([place])
-    contact_id = people.owners({place: body.display_name or ""})[place]
+    contact_id = people.owners({place: given.get("display_name", "")})[place]
     try:
-        contact = _book().change(contact_id, body.given, caller().user_id, now_ms())
+        contact = _book().change(contact_id, given, caller().user_id, now_ms())
     except NoSuch:
         raise Conflict("address_taken", "this address belongs to a user who logs in") from None
     people.look_again([contact_id])
-    return answer(shape(_announced(contact)), 200 if known else 201)
+    return _announced(contact), not known
+
+
+@api.post("/v1/contacts/import", responses={"200": ContactsImported})
+@checked
+def import_contacts(body: ContactTable) -> Response:
+    """Bring in a table of at most 500 contacts. Twice is as once; a row that is wrong is said and passed over."""
+    try:
+        found = list(rows(body.csv))
+    except NoTable as error:
+        raise Problem(422, "bad_table", str(error), "csv") from None
+    faults = [fault for line, address, said in found if (fault := _row_fault(line, {"address": address} | said))]
+    return answer({"contacts": len(found) - len(faults), "errors": faults})
+
+
+def _row_fault(line: int, said: dict[str, Any]) -> dict[str, Any] | None:
+    """Have a row in the directory; what is wrong with it, if it cannot be."""
+    try:
+        contact = validated(NewContact, said)
+        _put(contact.address, contact.given)
+    except Problem as problem:
+        return {"line": line, **(problem.errors or [{"field": "address", "detail": problem.detail}])[0]}
+    except Wrong as wrong:
+        return {"line": line, "field": wrong.field, "detail": str(wrong)}
+    except Conflict as conflict:
+        return {"line": line, "field": "address", "detail": str(conflict)}
+    return None
+
+
+@api.get("/v1/contacts/export", responses={"200": ContactsExported})
+@checked
+def export_contacts(query: ExportQuery) -> Response:
+    """All contacts, or those with a tag, as a table that import takes, page by page."""
+    page, following = _book().page(query.tag, query.after, query.limit)
+    return answer({"csv": table(page, with_head=not query.after)} | ({"next": following} if following else {}))
 
 
 @api.get("/v1/contacts/<contact_id>", responses={"200": ContactOut})
