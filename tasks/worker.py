@@ -21,6 +21,7 @@ from chat4all.services.wake import CeleryWaker
 from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline
+from tasks.account_care import AccountCare
 from tasks.broadcasts import BroadcastRunner
 from tasks.deferred_records import DeferredRunner
 from tasks.files.file_tasks import FileSweeper, FileWorker
@@ -72,6 +73,7 @@ class Worker:
         self._sweeps = (
             WaitingUpdates(parts, live),
             Claims(parts, live),
+            AccountCare(parts, live),
             BroadcastRunner(parts, live),
             TemplateReader(parts, live),
             DeferredRunner(parts, {}),

@@ -6,15 +6,16 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chat4all.channels import messaging_inbound, meta
+from chat4all.channels import messaging_inbound, meta, meta_checks
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
-from chat4all.channels.json_fields import ident
+from chat4all.channels.json_fields import ident, words
 from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
 from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, SIGNALS, quick_replies
 from chat4all.channels.meta import Verdict
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.model.windows import WindowRule
-from chat4all.ports import Limits, Update
+from chat4all.ports import Limits, Renewed, Update
 
 TEXT_MOST = 1000
 # The one reaction that an account can give; people have all of them.
@@ -93,6 +94,18 @@ class Instagram(MessagingChannel):
     simulated_account = "17841400000000001"
     own_settings = InstagramSettings
     documents = False
+
+    async def renew(self) -> Renewed | None:
+        """Its token is good for 60 days, and is renewed for 60 more once it is a day old."""
+        place = self._account_url.parent.parent / "refresh_access_token"
+        answer = await self._http.get(place.with_query(grant_type="ig_refresh_token", access_token=self._token))
+        if answer.status != 200:
+            raise meta.refusal(answer, self.verdicts)
+        given = meta_checks.said(answer)
+        token, good_s = words(given.get("access_token")), given.get("expires_in")
+        if not token or not isinstance(good_s, int):
+            raise Temporary("unreadable_answer")
+        return Renewed({"token": token}, now_ms() + good_s * 1000)
 
     def reaction_name(self, emoji: str) -> str:
         """The heart's name."""

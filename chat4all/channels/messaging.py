@@ -205,7 +205,7 @@ class MessagingChannel(meta.MetaChannel):
         found += await meta_checks.secret_findings(self._http, self._account_url, self._token, self._app_secret)
         apps = await self._http.get(self._account_url / "subscribed_apps")
         found += meta_checks.subscribed_findings(apps, ident(scopes.get("app_id")), "messages")
-        return Examined(self._described(answer), (*found, *address_findings(webhook_url)))
+        return Examined(self._described(answer), (*found, *address_findings(webhook_url)), meta_checks.until(scopes))
 
     def _described(self, answer: Answer) -> str:
         profile = meta_checks.said(answer)

@@ -10,6 +10,7 @@ from yarl import URL
 from chat4all.channels import meta
 from chat4all.channels.http import Answer, Http
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
+from chat4all.model.account_health import UNTIL
 from chat4all.model.failures import Failure
 from chat4all.ports import Finding
 
@@ -59,6 +60,12 @@ async def debugged(http: Http, root: URL, token: str) -> dict[str, Any]:
     except Failure:
         return {}
     return fields(said(answer), "data") if answer.status == 200 else {}
+
+
+def until(token: Mapping[str, Any]) -> dict[str, str]:
+    """Until when a token is good, where Meta told it; for ever is nothing to note."""
+    at = token.get("expires_at")
+    return {UNTIL: str(at * 1000) if at else ""} if isinstance(at, int) and at >= 0 else {}
 
 
 async def secret_findings(http: Http, account: URL, token: str, app_secret: str) -> list[Finding]:

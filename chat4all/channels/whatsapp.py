@@ -18,6 +18,7 @@ from chat4all.channels import (
     whatsapp_history,
     whatsapp_inbound,
     whatsapp_media,
+    whatsapp_news,
     whatsapp_preferences,
     whatsapp_sends,
     whatsapp_templates,
@@ -237,15 +238,8 @@ class WhatsApp(meta.MetaChannel):
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
         is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD)
-        template = (
-            whatsapp_templates.changed(self.name, self.account.account_id, field, fields(value), item.at)
-            if field in whatsapp_templates.WEBHOOK_FIELDS
-            else None
-        )
-        if template:
-            yield template
-        elif field in ACCOUNT_FIELDS:
-            yield Aside("passed_over", field)
+        if field in ACCOUNT_FIELDS or field in whatsapp_templates.WEBHOOK_FIELDS:
+            yield from self._of_itself(field, fields(value), item)
         elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
             yield Unreadable("another field")
         elif not isinstance(value, dict):
@@ -260,6 +254,18 @@ class WhatsApp(meta.MetaChannel):
                 whatsapp_preferences.FIELD: partial(whatsapp_preferences.read, account=account),
             }
             yield from readers.get(field, self._read_value)(value) if ours else (Unclaimed(account),)
+
+    def _of_itself(self, field: str, value: dict[str, Any], item: meta.WebhookItem) -> Iterator[Update]:
+        """What it says of the account and its templates."""
+        template = None
+        if field in whatsapp_templates.WEBHOOK_FIELDS:
+            template = whatsapp_templates.changed(self.name, self.account.account_id, field, value, item.at)
+        news = list(whatsapp_news.read(field, value, item.entry))
+        if template:
+            yield template
+        yield from news
+        if not template and not news:
+            yield Aside("passed_over", field)
 
     def _read_history(self, value: dict[str, Any]) -> Iterator[Update]:
         """What was said before the number was connected, or why there is none."""

@@ -12,10 +12,11 @@ from chat4all.channels.json_fields import decoded, fields, ident, items, joined,
 from chat4all.channels.meta import Verdict
 from chat4all.channels.webhook_address import address_findings
 from chat4all.channels.whatsapp_templates import WhatsAppTemplates
+from chat4all.model import account_health
 from chat4all.model.failures import Failure, Permanent
 from chat4all.ports import Examined, Finding
 
-NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,whatsapp_business_manager_messaging_limit"
+NUMBER_FIELDS = "display_phone_number,verified_name,status,quality_rating,throughput,whatsapp_business_manager_messaging_limit"
 MESSAGING, MANAGEMENT = "whatsapp_business_messaging", "whatsapp_business_management"
 REGISTER = "Register the number in WhatsApp Manager, or mend there what it says of the number."
 BUSINESS = "Give business_account_id with the credentials: the id of the WhatsApp business account, from WhatsApp Manager."
@@ -60,7 +61,7 @@ class WhatsAppAccount:
         else:
             found.append(Finding("business_unknown", "Nobody says which business account the number is of.", BUSINESS))
         found += address_findings(webhook_url)
-        return Examined(_described(number), tuple(found))
+        return Examined(_described(number), tuple(found), _notes(number, business) | meta_checks.until(token))
 
     async def connect(self, webhook_url: str, verify_token: str) -> str:
         """Subscribe the app to the business account and set the number's webhook. What was done, and what could not be."""
@@ -132,6 +133,16 @@ def _described(number: Mapping[str, Any]) -> str:
     return joined(
         f"WhatsApp {words(number.get('display_phone_number'))} ({words(number.get('verified_name'))})", fares, by="; "
     )
+
+
+def _notes(number: Mapping[str, Any], business: str) -> dict[str, str]:
+    return {
+        account_health.QUALITY: words(number.get("quality_rating")),
+        account_health.TIER: words(number.get("whatsapp_business_manager_messaging_limit")),
+        account_health.THROUGHPUT: words(fields(number, "throughput").get("level")),
+        account_health.NUMBER: "".join(filter(str.isdigit, words(number.get("display_phone_number")))),
+        account_health.BUSINESS: business,
+    }
 
 
 def _lacking_scopes(token: Mapping[str, Any]) -> str:

@@ -61,6 +61,21 @@ def check(account_id: str, as_json: AsJson = False) -> None:
 
 
 @accounts.command()
+def health(account_id: str, as_json: AsJson = False) -> None:
+    """Print how well it is, and what to do. Status 1 when something is to be done."""
+    found = SERVERS.client().account_health(account_id)
+    if as_json:
+        say_json(found)
+    else:
+        for name in sorted(found.keys() - {"account_id", "advice"}):
+            say(printable(f"{name}: {found[name]}"))
+        for each in found["advice"]:
+            say(printable(f"  {each['code']}: {each['said']} {each['mend']}"))
+    if found["advice"]:
+        raise typer.Exit(1)
+
+
+@accounts.command()
 def connect(account_id: str) -> None:
     """Register our webhook at the provider, where it lets us."""
     say(printable(SERVERS.client().connect_account(account_id)["said"]))

@@ -64,6 +64,10 @@ class AccountCalls:
         """Ask the provider what is wrong with it: `findings`, each with how it is mended."""
         return self._http.call("POST", f"{_path(account_id)}/check")
 
+    def account_health(self, account_id: str) -> dict[str, Any]:
+        """How well it is, as far as its provider said, and what to do: `advice`. Asks nobody."""
+        return self._http.call("GET", f"{_path(account_id)}/health")
+
     def connect_account(self, account_id: str) -> dict[str, Any]:
         """Register our webhook at the provider, where it lets us."""
         return self._http.call("POST", f"{_path(account_id)}/connect")

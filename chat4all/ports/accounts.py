@@ -27,7 +27,8 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     (chat4all/services/accounts/credentials.py). `state`: connecting (the provider has not confirmed the credentials yet; it is
     not used), active, failing (it refused them when it was asked last; it is used all the same), paused, or removed, whose
     credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never;
-    `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet.
+    `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet. `health`: what the provider
+    says of it, by name (chat4all/model/account_health.py).
     """
 
     account_id: str
@@ -44,6 +45,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     checked_at: int = 0
     claimed_at: int = 0
     limits: AccountLimits = AccountLimits()
+    health: dict[str, str] = {}
 
     @property
     def is_used(self) -> bool:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.account_health import AccountNews
 from chat4all.model.content import Album, ContactCards, Content, Media, Reaction, type_of
 from chat4all.model.failures import Failure, Permanent
 from chat4all.model.records import ProviderReceipt
@@ -176,10 +177,21 @@ class Finding(Struct, frozen=True):
 
 
 class Examined(Struct, frozen=True):
-    """What the provider says of an account, in a line for people, and what is wrong. Nothing fatal: it confirmed them."""
+    """What the provider says of an account, in a line for people, and what is wrong. Nothing fatal: it confirmed them.
+
+    `notes`: what else it says, by name (chat4all/model/account_health.py).
+    """
 
     said: str
     findings: tuple[Finding, ...] = ()
+    notes: dict[str, str] = {}
+
+
+class Renewed(Struct, frozen=True):
+    """Credentials in place of those that end, and until when they are good (ms UTC)."""
+
+    credentials: dict[str, str]
+    until: int
 
 
 class Outgoing(Struct, frozen=True):
@@ -352,7 +364,19 @@ class Aside(Struct, frozen=True):
     reason: str
 
 
-Update = Inbound | ProviderReceipt | Moved | Named | Consented | Reached | TemplateChange | Unreadable | Unclaimed | Aside
+Update = (
+    Inbound
+    | ProviderReceipt
+    | Moved
+    | Named
+    | Consented
+    | Reached
+    | TemplateChange
+    | Unreadable
+    | Unclaimed
+    | Aside
+    | AccountNews
+)
 
 
 class Channel(ABC):
@@ -410,6 +434,10 @@ class Channel(ABC):
         `webhook_url`: where our webhook is, "" without a public address. Raises as `connect` what says nothing of the account.
         """
         return Examined(await self.check())
+
+    async def renew(self) -> Renewed | None:
+        """Credentials that end later; None: these do not end, or nobody renews them. Raises as `connect`."""
+        return None
 
     @abstractmethod
     async def connect(self, webhook_url: str) -> str:

@@ -365,6 +365,18 @@ ACCOUNT_UNOPENED = Reading(
     "channel",
     where=(CHANNELS,),
 )
+ACCOUNTS_REFUSED = Reading(
+    "chat4all_accounts_refused",
+    "Connected accounts whose credentials the provider refused when it was asked last.",
+    "channel",
+    where=(PIPELINE,),
+)
+ACCOUNT_TOKEN_ENDS = Reading(
+    "chat4all_account_token_ends_seconds",
+    "Until the token of a connected account ends, of the one that ends first; left out where none ends.",
+    "channel",
+    where=(PIPELINE,),
+)
 KEYS_FAILED = Counter(
     "chat4all_keys_failed_total",
     "Work on a conversation's address that failed for a reason that nobody foresaw; it is tried again, less and less often.",

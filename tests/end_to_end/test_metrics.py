@@ -59,6 +59,8 @@ ELSEWHERE = {
     "chat4all_deferred_records_late_seconds": "tasks/test_deferred_records.py",
     "chat4all_account_unopened": "tasks/test_runner.py",
     "chat4all_account_paused": "tasks/test_runner.py",
+    "chat4all_accounts_refused": "tasks/test_account_care.py",
+    "chat4all_account_token_ends_seconds": "tasks/test_account_care.py",
     "chat4all_accounts_unread_total": "webapp/test_accounts.py",
     "chat4all_webhook_calls_total": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_call_seconds": "tasks/test_webhook_metrics.py",

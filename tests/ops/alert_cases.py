@@ -123,6 +123,16 @@ CASES: dict[str, Case] = {
         {'chat4all_account_paused{channel="whatsapp"}': "1x60", 'chat4all_retries_waiting{channel="whatsapp"}': "0x60"},
         WHATSAPP,
     ),
+    "AccountRefused": Case(
+        {'chat4all_accounts_refused{channel="whatsapp"}': "1x30"},
+        {'chat4all_accounts_refused{channel="whatsapp"}': "0 1 1 0x30"},
+        WHATSAPP,
+    ),
+    "AccountTokenEnds": Case(
+        {'chat4all_account_token_ends_seconds{channel="whatsapp"}': "800000x30"},
+        {'chat4all_account_token_ends_seconds{channel="whatsapp"}': "900000x30"},
+        WHATSAPP,
+    ),
     "KeysFail": Case(
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0+1x30"},
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0 0 1 2 3 3x30"},

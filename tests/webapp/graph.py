@@ -61,10 +61,14 @@ class Provider:
         if authorization != f"Bearer {self.token}":
             return 401, {"error": {"message": "no", "code": 190}}
         name = place.rsplit("/", 1)[-1]
-        if name == "debug_token":
-            return 200, {"data": {"app_id": "1", "scopes": self.wrong.get("scopes", SCOPES)}}
-        if name == "subscribed_apps":
-            return 200, {"data": self.wrong.get("apps", [{"id": "1", "subscribed_fields": ["messages"]}])}
+        told = {
+            "debug_token": {"app_id": "1", "scopes": self.wrong.get("scopes", SCOPES)} | self.wrong.get("debug", {}),
+            "subscribed_apps": self.wrong.get("apps", [{"id": "1", "subscribed_fields": ["messages"]}]),
+        }
+        if name in told:
+            return 200, {"data": told[name]}
+        if name == "refresh_access_token":
+            return self._renewed(query)
         proof = hmac.new(self.secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
         if query.get("appsecret_proof", proof) != proof:
             return 400, {"error": {"message": "Invalid appsecret_proof", "code": 100}}
@@ -75,6 +79,12 @@ class Provider:
         if query.get("fields") == "whatsapp_business_account":
             return 200, {"whatsapp_business_account": {"id": self.wrong.get("business", "9")}}
         return 200, NUMBER | {"id": name, "name": "Shop"} | self.wrong.get("number", {})
+
+    def _renewed(self, query: dict[str, str]) -> tuple[int, Any]:
+        if (query.get("access_token"), query.get("grant_type")) != (self.token, "ig_refresh_token"):
+            return 400, {"error": {"code": 100}}
+        self.token = self.wrong.get("renewed", self.token)
+        return 200, {"access_token": self.token, "expires_in": 5_184_000}
 
     def _telegram(self, place: str) -> tuple[int, Any]:
         bot = next((each for each in (self.bot, *self.others) if place.startswith(f"/bot{each}/")), "")

@@ -292,3 +292,36 @@ def test_a_removed_account_keeps_nothing_that_sends(driver: Driver, provider: Pr
         row = driver.parts.store.account(gone)
         assert row
         assert (seal.open(row.sealed, dict[str, str]) if row.sealed else {}) == kept
+
+
+def test_health_says_what_the_provider_said_and_what_to_do(driver: Driver, provider: Provider) -> None:
+    """By checks and by webhooks, each about the accounts that it names; nothing is told of an account that is well."""
+    provider.wrong = {"number": {"display_phone_number": "+1 555 078 3881"}}
+    one = connect(driver, provider, "whatsapp", "4200")
+    provider.wrong = {"number": {"display_phone_number": "+1 555 078 3882"}, "debug": {"expires_at": now_ms() // 1000 + 86_400}}
+    two = connect(driver, provider, "whatsapp", "4300")
+    health = {each: driver.ask("ops", "GET", f"/v1/accounts/{each}/health") for each in (one, two)}
+    assert (health[one]["quality"], health[one]["advice"]) == ("GREEN", [])
+    assert [each["code"] for each in health[two]["advice"]] == ["credentials_expire"]
+    flagged = {"display_phone_number": "15550783881", "event": "FLAGGED", "current_limit": "TIER_2K"}
+    restricted = {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ALCOHOL"}}
+    told: list[tuple[str, str, dict[str, Any]]] = [
+        ("9", "phone_number_quality_update", flagged),
+        ("9", "account_update", restricted),
+        ("8", "account_update", {"event": "ACCOUNT_DELETED"}),
+    ]
+    for business, field, value in told:
+        entry = {"id": business, "changes": [{"field": field, "value": value}]}
+        assert comes(driver, "whatsapp", entry, secret=provider.secret) == 200
+        assert comes(driver, "whatsapp", entry, secret="another") == 403
+    after = {each: driver.ask("ops", "GET", f"/v1/accounts/{each}/health") for each in (one, two)}
+    assert (after[one]["quality"], after[one]["tier"], after[two]["quality"]) == ("RED", "TIER_2K", "GREEN")
+    assert {after[each]["restriction"] for each in (one, two)} == {"ACCOUNT_VIOLATION ALCOHOL"}
+    assert [each["code"] for each in after[one]["advice"]] == ["restricted", "quality_low"]
+    assert all(each["mend"] for each in after[two]["advice"])
+    assert driver.ask("ops", "GET", "/v1/accounts/telegram/health") == {
+        "account_id": "telegram",
+        "state": "active",
+        "advice": [],
+    }
+    assert driver.ask("ops", "GET", "/v1/accounts/nobody/health", expect=404)["code"] == "unknown_account"

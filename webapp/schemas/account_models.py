@@ -133,3 +133,34 @@ class ConnectOut(ResponseModel):
 
     account: AccountOut
     said: str
+
+
+class AdviceOut(ResponseModel):
+    """Something that is not well, and what to do."""
+
+    code: Annotated[str, Field(examples=["credentials_expire"])]
+    said: str
+    mend: str
+
+
+class HealthOut(ResponseModel):
+    """How well an account is. What nobody said is left out; codes are the provider's own. Without advice all is well.
+
+    `restriction`: why it may send less, or nothing. `tier`: to how many people it may write first in a day. `noted_at`: when
+    the provider said something new last, in a webhook or when it was asked, which is at `checked_at`.
+    """
+
+    account_id: str
+    state: Literal["connecting", "active", "paused", "failing"]
+    reason: str = ""
+    checked_at: Time | None = None
+    noted_at: Time | None = None
+    credentials_until: Annotated[Time | None, Field(description="Left out where they do not end, or nobody says when")] = None
+    credentials_renewed_at: Time | None = None
+    quality: Annotated[str, Field(examples=["GREEN"])] = ""
+    tier: Annotated[str, Field(examples=["TIER_2K"])] = ""
+    throughput: Annotated[str, Field(examples=["STANDARD"])] = ""
+    restriction: str = ""
+    alert: str = ""
+    template_trouble: Annotated[str, Field(examples=["order_shipped pt_BR REJECTED"])] = ""
+    advice: list[AdviceOut]

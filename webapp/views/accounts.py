@@ -7,7 +7,20 @@ from flask import Response
 from msgspec.structs import asdict
 
 from chat4all.channels import CHANNELS
-from chat4all.model.clock import rfc3339
+from chat4all.model.account_health import (
+    ALERT,
+    NOTED,
+    QUALITY,
+    RENEWED,
+    RESTRICTION,
+    TEMPLATE,
+    THROUGHPUT,
+    TIER,
+    UNTIL,
+    advice,
+    at_of,
+)
+from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import ConnectedAccount
 from chat4all.services.accounts.live import LiveChannels
@@ -26,6 +39,7 @@ from webapp.schemas.account_models import (
     AccountsOut,
     CheckOut,
     ConnectOut,
+    HealthOut,
     NewAccount,
     NewCredentials,
 )
@@ -112,6 +126,20 @@ def rotate_account(path: AccountPath, body: NewCredentials) -> Response:
     account = _registry().rotate(_ours(path), body.credentials)
     auth.security.warning("account_rotated", account_id=path.account_id, by=caller().user_id)
     return answer(_shape(account))
+
+
+@api.get("/v1/accounts/<account_id>/health", responses={"200": HealthOut})
+@checked
+def get_account_health(path: AccountPath) -> Response:
+    """How well an account is, as far as its provider said, and what to do. Asks nobody: `check` does."""
+    account = None if path.account_id in CHANNELS else _registry().get(path.account_id)
+    state, reason, notes = (account.state, account.reason, account.health) if account else ("active", "", {})
+    times = {name: rfc3339(at_of(notes, name)) for name in (UNTIL, RENEWED, NOTED) if at_of(notes, name)}
+    shown = {name: notes.get(name, "") for name in (QUALITY, TIER, THROUGHPUT, RESTRICTION, ALERT, TEMPLATE)}
+    checked_at = rfc3339(account.checked_at) if account and account.checked_at else ""
+    said = [asdict(each) for each in advice(state, reason, notes, now_ms())]
+    texts = without_blanks({"reason": reason, "checked_at": checked_at} | shown)
+    return answer({"account_id": path.account_id, "state": state, "advice": said} | times | texts)
 
 
 @api.post("/v1/accounts/<account_id>/check", responses={"200": CheckOut})

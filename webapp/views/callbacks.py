@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
+from chat4all.services.accounts import news
 from chat4all.services.accounts.live import InForce, LiveChannels, OfApp
 from webapp.requests.api_docs import CHANNELS, OPEN, anything, problems
 from webapp.requests.gateway import deployment
@@ -75,6 +76,9 @@ def _taken(apps: Sequence[InForce]) -> Response:
     here = deployment()
     of_app = here.live.of_one_app(signer) if isinstance(here.channels, LiveChannels) else OfApp()
     handled = here.webhooks.take(signer.channel, [body], headers(), said, of_app)
+    if handled.news:
+        used = here.live.used(signer.channel.name)
+        news.take(here.store, [each.account_id for each in used if each.provider_account_id in of_app.used], handled.news)
     here.waker.signal(handled.presses)
     for file_id in handled.files:
         here.waker.wake_file("fetch_media", file_id)

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS, open_channel, own_settings, unknown_channel
 from chat4all.channels.account_settings import WrongCredentials
-from chat4all.model.clock import now_ms
+from chat4all.model.account_health import RENEWED, UNTIL, noted
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.failures import Failure, Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore
@@ -147,9 +148,30 @@ class AccountRegistry:
 
         def rotated(now: ConnectedAccount) -> ConnectedAccount:
             state = "active" if now.state == "failing" else now.state
-            return replace(now, sealed=sealed, state=state, reason="", checked_at=now_ms())
+            # They may be too young to be renewed at once: a day from now.
+            fresh = {UNTIL: "", RENEWED: str(now_ms() - 6 * DAY_MS)} | found.notes
+            health = noted(now.health, fresh, now_ms())
+            return replace(now, sealed=sealed, state=state, reason="", checked_at=now_ms(), health=health)
 
         return self._replaced(account_id, rotated)
+
+    def renew(self, account_id: str) -> bool:
+        """Give it credentials that end later, where its provider renews them. Whether it did; raises as `Channel.renew`."""
+        old = self.get(account_id)
+        channel = self._channel(old)
+        renewed = self._asked(channel, channel.renew)
+        if renewed is None:
+            return False
+        know(*renewed.credentials.values())
+        sealed = self._seal.seal(self._merged(old, renewed.credentials))
+        news = {UNTIL: str(renewed.until), RENEWED: str(now_ms())}
+
+        def changed(now: ConnectedAccount) -> ConnectedAccount:
+            # Who gave it others meanwhile knows better.
+            return now if now.sealed != old.sealed else replace(now, sealed=sealed, health=noted(now.health, news, now_ms()))
+
+        self._replaced(account_id, changed)
+        return True
 
     def check(self, account_id: str) -> tuple[ConnectedAccount | None, Examined]:
         """Ask the provider what is wrong with it; once it confirmed the credentials, the account is used.
@@ -284,4 +306,5 @@ def _checked(now: ConnectedAccount, asked: ConnectedAccount, found: Examined) ->
         state = "paused" if now.state == "paused" else "active"
     else:
         state = "failing" if now.state == "active" else now.state
-    return replace(now, state=state, reason=fatal.code if fatal else "", checked_at=now_ms())
+    health = noted(now.health, found.notes, now_ms())
+    return replace(now, state=state, reason=fatal.code if fatal else "", checked_at=now_ms(), health=health)

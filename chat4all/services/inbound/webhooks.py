@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from chat4all.model.account_health import AccountNews
 from chat4all.model.clock import now_ms
 from chat4all.model.failures import Mismatch, RangeLost, Temporary, Unknown
 from chat4all.model.ids import webhook_letter_id
@@ -36,6 +37,7 @@ class Handled(Struct, frozen=True):
     """What came of webhooks: counts of what is durable, the ids of files to fetch, and what was kept of the rest.
 
     `unreadable`: reasons; `unclaimed`: accounts; `presses`: of buttons that wait for an answer (`Inbound.press`).
+    `news`: of accounts themselves; whoever called keeps it.
     """
 
     messages: int
@@ -44,6 +46,7 @@ class Handled(Struct, frozen=True):
     unclaimed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     presses: tuple[Signal, ...] = ()
+    news: tuple[AccountNews, ...] = ()
 
 
 class Webhooks:
@@ -83,7 +86,8 @@ class Webhooks:
         of_app: OfApp = NOBODY,
     ) -> Handled:
         read = [(body, _read_for_all(channel, body, of_app)) for body in bodies]
-        updates = [each for _, some in read for each in some]
+        everything = [each for _, some in read for each in some]
+        updates = [each for each in everything if not isinstance(each, AccountNews)]
         try:
             counts = self._arrivals.accept_updates(updates, headers)
         except OUTAGES:
@@ -105,6 +109,7 @@ class Webhooks:
                 for each in updates
                 if isinstance(each, Inbound) and each.press
             ),
+            tuple(each for each in everything if isinstance(each, AccountNews)),
         )
 
     def again(self, channel: Channel, letter_id: str, dry_run: bool = False) -> Handled | None:
@@ -135,6 +140,8 @@ class Webhooks:
         for body, updates in read:
             rest: list[Update] = [each for each in updates if isinstance(each, Unreadable | Unclaimed)]
             for each in updates:
+                if isinstance(each, AccountNews):
+                    continue
                 try:
                     counts = self._arrivals.accept_updates([each], headers)
                 except OUTAGES:
