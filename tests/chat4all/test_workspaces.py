@@ -21,9 +21,10 @@ from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.workspaces import bare, check_workspace_id, everybody, stored, workspace_of
 from chat4all.ports import MessageStore
 from chat4all.services.access import tokens
+from chat4all.services.workspaces.default_guards import GUARDS
 from chat4all.services.workspaces.naming import FIELDS, WITHIN, Naming
 from chat4all.services.workspaces.scoped_log import ScopedLog
-from chat4all.services.workspaces.scoped_store import ALIKE, BEYOND_DEFAULT, DEPLOYMENTS, IN, PAGED, scoped
+from chat4all.services.workspaces.scoped_store import ALIKE, DEPLOYMENTS, IN, PAGED, scoped
 from chat4all.settings import Settings
 from chat4all.v1 import chat_pb2 as pb
 from storage.open import open_store
@@ -65,7 +66,7 @@ def test_every_method_of_the_store_says_what_it_is_for_a_workspace() -> None:
     methods = {name for name, _ in inspect.getmembers(MessageStore, inspect.isfunction) if not name.startswith("_")}
     known = set(IN) | ALIKE | PAGED | DEPLOYMENTS
     assert methods - known == set()
-    assert set(IN) | ALIKE >= BEYOND_DEFAULT
+    assert set(GUARDS) <= set(IN) | ALIKE
     for name, moves in IN.items():
         assert set(moves) <= set(inspect.signature(getattr(MessageStore, name)).parameters), name
 

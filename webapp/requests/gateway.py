@@ -79,9 +79,6 @@ class Gateway(Struct, frozen=True):
 
     def within(self, workspace: str) -> "Gateway":
         """All of this as one workspace sees it: nothing of others is in it."""
-        if workspace == DEFAULT_WORKSPACE:
-            # Its services were made of this already.
-            return replace(self, workspace=workspace, store=scoped(self.store, workspace), search=self._index_of(workspace))
         there, room = self.rooms.get(workspace, (None, None))
         if there is not self:
             if len(self.rooms) >= ROOMS_MOST:
@@ -92,6 +89,9 @@ class Gateway(Struct, frozen=True):
         return opened
 
     def _room(self, workspace: str) -> "Gateway":
+        if workspace == DEFAULT_WORKSPACE:
+            # Its services were made of this already.
+            return replace(self, workspace=workspace, store=scoped(self.store, workspace), search=self._index_of(workspace))
         store, log, live = scoped(self.store, workspace), scoped_log(self.log, workspace), self.live.within(workspace)
         channels = live if isinstance(self.channels, LiveChannels) else self.channels
         acceptor = Acceptor(store, log, self.settings, channels)

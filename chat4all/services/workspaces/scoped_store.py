@@ -6,6 +6,7 @@ is never forgotten silently (tests/chat4all/test_workspaces.py). `default` has t
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import signature
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from chat4all.model.handling import LISTS
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.workspaces import BETWEEN, everything_of, stored
 from chat4all.ports import MessageStore
+from chat4all.services.workspaces.default_guards import GUARDS
 from chat4all.services.workspaces.naming import Foreign, Naming
 
 Move = Callable[[Naming, Any], Any]
@@ -255,22 +257,6 @@ DEPLOYMENTS = frozenset(
         "workspaces",
     )
 )
-# By these somebody of `default` could come beyond it: by an id that another workspace's is stored under, or by a list of all.
-BEYOND_DEFAULT = frozenset(
-    (
-        "users",
-        "memberships",
-        "webhook",
-        "broadcast",
-        "places_of",
-        "files",
-        "account",
-        "saved_replies",
-        "kept_webhook",
-        "deliveries",
-        "recoveries",
-    )
-)
 
 
 class ScopedStore:
@@ -284,11 +270,14 @@ class ScopedStore:
         """The method of this name; what lies between is made when it is first asked for."""
         if name.startswith("_"):
             raise AttributeError(name)
-        if self._is_default and name not in BEYOND_DEFAULT:
+        if self._is_default and name not in GUARDS:
             return getattr(self._store, name)
-        if name not in IN and name not in ALIKE:
+        if self._is_default:
+            made = _guarded(self._store, name)
+        elif name in IN or name in ALIKE:
+            made = _moving(self._store, self._naming, name)
+        else:
             raise AttributeError(f"a workspace has no {name}")
-        made = _moving(self._store, self._naming, name)
         setattr(self, name, made)
         return made
 
@@ -361,10 +350,20 @@ class ScopedStore:
         return self._naming.outward(each)
 
 
+def _guarded(store: MessageStore, name: str) -> Callable[..., Any]:
+    guard = GUARDS[name]
+    return lambda *given, **named: guard(getattr(store, name), *given, **named)
+
+
+@cache
+def _parameters(name: str) -> tuple[str, ...]:
+    return tuple(signature(getattr(MessageStore, name)).parameters)[1:]
+
+
 def _moving(store: MessageStore, naming: Naming, name: str) -> Callable[..., Any]:
     """The method, with what goes in and out of it as it is stored, and as the workspace calls it."""
     moves = IN.get(name, {})
-    names = list(signature(getattr(MessageStore, name)).parameters)[1:]
+    names = _parameters(name)
     outward = _bare_holders if name == "holders" else Naming.outward
 
     def method(*given: Any, **named: Any) -> Any:
