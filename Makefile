@@ -11,7 +11,7 @@ FILES ?= short folder
 SERVERS := kafka cassandra rabbitmq minio prometheus alertmanager node-exporter jaeger
 LOAD ?= smoke
 
-.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick coverage-ops check watch dashboards load bench faults real real-stop run-real servers test-real files wheel lock sbom clean
+.PHONY: help setup setup-dev run demo demo-kill demo-failover demo-scale demo-load test test-quick coverage-ops check watch dashboards load bench faults console-soak console-pictures real real-stop run-real servers test-real files wheel lock sbom clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -112,6 +112,12 @@ bench: setup-dev ## on a system of its own; prints a table, writes build/bench.j
 
 faults: setup-dev ## everything is killed, emptied, frozen and filled under load; FAULT=name, FAULTS=short, SEEDS=3, STACK=real
 	$(BIN)/python -m ops.faults
+
+console-soak: setup-dev ## the console's page under 600 events a second for an hour: its memory stays flat; SECONDS=300 for less
+	CONSOLE_SOAK_S=$(or $(SECONDS),3600) $(BIN)/pytest -q --timeout=0 tests/end_to_end/test_console_soak.py
+
+console-pictures: setup-dev ## the pictures of the console in README and docs, made by its tests
+	CONSOLE_PICTURES=docs/pictures $(BIN)/pytest -q -k "customer_writes and embedded" tests/end_to_end/test_console.py
 
 files: setup-dev ## uploads under cuts, on a system of its own; writes build/files.json; FILES="full folder real" for 2 GiB
 	$(BIN)/python -m ops.files $(FILES)

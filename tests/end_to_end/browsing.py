@@ -20,6 +20,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PATIENCE_MS = 20_000
 WIDE, NARROW = {"width": 1600, "height": 900}, {"width": 360, "height": 740}
 
+# A browser beside a whole system on a machine at work is slow at times; what is there is seen at once.
+expect.set_options(timeout=PATIENCE_MS)
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
 
 

@@ -149,6 +149,26 @@ def test_words_to_those_who_never_wrote_are_refused_one_by_one(visit: Callable[.
     expect(page.get_by_text("Nobody yet.")).to_be_visible()
 
 
+def test_what_a_provider_says_of_templates_is_text(visit: Callable[..., Visit]) -> None:
+    """Markup in names, languages, reasons and every component is shown as it is, in the room and where one is chosen."""
+    page = visit().sign_in()
+    parts = [{"type": kind, "text": ATTACK, "format": "TEXT"} for kind in ("HEADER", "BODY", "FOOTER")]
+    buttons = {"type": "BUTTONS", "buttons": [{"type": "URL", "text": ATTACK, "url": f"{ATTACK}{{{{1}}}}"}]}
+    named = {"name": ATTACK, "language": ATTACK, "category": ATTACK, "reason": ATTACK}
+    made = [{**named, "status": each, "components": [*parts, buttons]} for each in ("APPROVED", ATTACK)]
+    page.route(re.compile(r"/v1/accounts/[^/]+/templates"), lambda route: route.fulfill(json={"templates": made}))
+    page.get_by_role("link", name="Templates").click()
+    expect(page.locator(".letter")).to_have_count(2)
+    for each in page.locator(".letter summary").all():
+        each.click()
+    expect(page.locator(".preview-of").first).to_contain_text(ATTACK)
+    inert(page)
+    page.goto(page.url.partition("#")[0] + "#/broadcasts/new")
+    page.get_by_label(re.compile("^As")).select_option("template")
+    expect(page.locator(".preview-of")).to_contain_text(ATTACK)
+    inert(page)
+
+
 def test_what_failed_is_sent_again(visit: Callable[..., Visit], shared_system: System) -> None:
     """The dead letter says why; sent again from it the message arrives, and its way says so. Asked once more, nothing goes."""
     address, name = somebody(shared_system, "Tell me when it is there")

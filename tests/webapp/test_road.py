@@ -42,11 +42,18 @@ def test_managers_only(start: Callable[..., Driver]) -> None:
 
 def test_links_are_told_where_they_lead_somewhere(start: Callable[..., Driver]) -> None:
     """Flower at its own port for who asks at the gateway's own; all others where they are set."""
-    driver = start(gateway_port=8123, flower_port=8124, grafana_url="https://grafana.example")
+    driver = start(gateway_port=8123, flower_port=8124, simulator_port=8125, grafana_url="https://grafana.example")
     driver.service("crm", "manage")
     secret = driver.service("desk", "manage")
     for base, wanted in (
-        ("http://127.0.0.1:8123", {"flower": "http://127.0.0.1:8124", "grafana": "https://grafana.example"}),
+        (
+            "http://127.0.0.1:8123",
+            {
+                "flower": "http://127.0.0.1:8124",
+                "grafana": "https://grafana.example",
+                "phones": "http://127.0.0.1:8125/phones",
+            },
+        ),
         ("https://chat.example", {"grafana": "https://grafana.example"}),
     ):
         body = {"client_id": "desk", "client_secret": secret}

@@ -22,6 +22,17 @@ function filled(element, { on = {}, data = {}, ...attributes }, children) {
   return element;
 }
 
+// Let `parent` have these children in this order. What stays where it is is not touched: so nothing that plays or is focused stops.
+export function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const each of [...parent.childNodes]) if (!wanted.has(each)) each.remove();
+  let at = parent.firstChild;
+  for (const each of nodes) {
+    if (each === at) at = at.nextSibling;
+    else parent.insertBefore(each, at);
+  }
+}
+
 // What people wrote: its direction follows from its own letters.
 export function words(text, tag = "span", properties = {}) {
   return h(tag, { dir: "auto", ...properties }, String(text ?? ""));

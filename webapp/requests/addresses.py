@@ -20,8 +20,14 @@ def links() -> dict[str, str]:
         "grafana": settings.grafana_url,
         "traces": settings.traces_url,
         "runbook": settings.runbook_url,
+        # Whoever looks at their first system writes from there.
+        "phones": _beside(settings.simulator_port, "/phones") if _is_simulated() else "",
     }
     return {name: url for name, url in found.items() if url}
+
+
+def _is_simulated() -> bool:
+    return not any(channel.account.real for channel in gateway().channels.values())
 
 
 def _beside(port: int, path: str = "") -> str:

@@ -227,7 +227,7 @@ class UserOut(ResponseModel):
 class BrowserSessionOut(ResponseModel):
     """A page's session. `csrf_token` goes into the header X-CSRF-Token of each call; `events_url`: where its stream is.
 
-    `links`: where people look further, by name: flower, grafana, traces (with {trace_id}), runbook.
+    `links`: where people look further, by name: flower, grafana, traces (with {trace_id}), runbook, phones (the simulator's).
     """
 
     user: UserOut

@@ -4,6 +4,7 @@ import { upload } from "../api.js";
 import { summary } from "../content.js";
 import { button, h, iconButton, words } from "../dom.js";
 import { bytes, explained, t } from "../i18n.js";
+import { emojis } from "./emojis.js";
 import { replies } from "./replies.js";
 
 const KEPT = "chat4all-draft-";
@@ -30,7 +31,7 @@ export class Composer extends HTMLElement {
       on: { change: () => { this.#taken(chosen.files); chosen.value = ""; } } });
     this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
       this.#about, this.#files, this.#notice, this.#said,
-      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen,
+      h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, iconButton("☺", t("composer.emoji"), () => this.#emojis()),
         acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#template, this.#mode, this.#text,
         h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), this.#send_label))));
     this.#fit();
@@ -40,6 +41,19 @@ export class Composer extends HTMLElement {
   // Files that were dropped anywhere on the conversation.
   take(files) {
     this.#taken(files);
+  }
+
+  // Once more shuts them.
+  #emojis() {
+    const there = this.querySelector(".emojis");
+    if (there) return there.remove();
+    const box = emojis((emoji) => {
+      this.#text.setRangeText(emoji, this.#text.selectionStart, this.#text.selectionEnd, "end");
+      this.#written();
+      this.focus();
+    });
+    this.querySelector(".line").before(box);
+    return box.querySelector("button").focus();
   }
 
   // From now on `open()` lets somebody choose a template; null: none goes there.

@@ -1,6 +1,6 @@
 // The list of conversations: only the rows that are on the screen exist, however many there are.
 
-import { h, words } from "../dom.js";
+import { h, outward, words } from "../dom.js";
 import { briefly, t } from "../i18n.js";
 import { summary } from "../content.js";
 
@@ -75,7 +75,9 @@ export class ConversationList extends HTMLElement {
     if (!this.#store.loaded) return [h("p", {}, t("loading"))];
     if (this.#filter) return [h("p", {}, t("inbox.nobody_found", { words: this.#filter })), h("p", {}, t("inbox.nobody_found.do"))];
     if (this.#store.filter !== "all") return [h("p", {}, t("inbox.none_of_these")), h("p", {}, t("inbox.none_of_these.do"))];
-    return [h("p", {}, t("inbox.empty")), h("p", {}, t(this.#store.has("manage") ? "inbox.empty.do" : "inbox.empty.member"))];
+    if (!this.#store.has("manage")) return [h("p", {}, t("inbox.empty")), h("p", {}, t("inbox.empty.member"))];
+    const { phones } = this.#store.links;
+    return [h("p", {}, t("inbox.empty")), h("p", {}, t("inbox.empty.do")), ...(phones ? [h("p", {}, t("inbox.empty.phones")), h("p", {}, outward(phones, t("inbox.phones")))] : [])];
   }
 
   #row(conversation, place) {

@@ -1,7 +1,7 @@
 // One conversation: what was said, and where one writes. It shows a window of the history, which moves with the reader.
 
 import { call } from "../api.js";
-import { h, button, iconButton, words } from "../dom.js";
+import { arrange, button, calmly, h, iconButton, words } from "../dom.js";
 import { day, explained, t } from "../i18n.js";
 import { Thread } from "../thread.js";
 import { bubble, EMOJIS } from "./bubble.js";
@@ -14,7 +14,8 @@ const NEAR = 120;
 const TYPING_MS = 3000;
 
 export class ConversationView extends HTMLElement {
-  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #handling; #shown = new Map();
+  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #handling; #shown = new Map(); #changes = new Set();
+  #soon = calmly(() => this.#draw());
 
   async show(store, id) {
     if (id === this.#id && id) return;
@@ -32,6 +33,7 @@ export class ConversationView extends HTMLElement {
     this.#thread?.close();
     [this.#id, this.#thread, this.#marked] = ["", null, 0];
     this.#shown.clear();
+    this.#changes.clear();
   }
 
   get #conversation() {
@@ -41,7 +43,7 @@ export class ConversationView extends HTMLElement {
   #build(conversation) {
     const store = this.#store;
     this.#thread = new Thread(store, this.#id);
-    this.#thread.addEventListener("change", ({ detail }) => this.#draw(detail));
+    this.#thread.addEventListener("change", ({ detail }) => this.#changed(detail));
     this.#thread.addEventListener("refused", ({ detail }) => this.#composer?.say(detail));
     this.#list = h("ol", { class: "bubbles" });
     this.#scroll = h("div", { class: "scroll", tabindex: "0", role: "log", "aria-label": t("conversation.messages"), on: { scroll: () => this.#scrolled() } }, this.#list);
@@ -132,14 +134,23 @@ export class ConversationView extends HTMLElement {
     if (await sure(t("bubble.remove"), t("remove.sure"), t("remove.yes"))) this.#thread.send({ type: "deletion", target: message.message_id });
   }
 
-  #draw(how) {
+  // What was asked for is drawn at once; what is told, a few times a second, however much it is.
+  #changed(how) {
     if (how === "beyond") return void (this.#below.hidden = false);
+    this.#changes.add(how);
+    return ["all", "older", "newer"].includes(how) ? this.#draw() : this.#soon();
+  }
+
+  #draw() {
+    const changes = new Set(this.#changes);
+    this.#changes.clear();
+    if (!this.#thread || !changes.size) return;
     const atEnd = this.#isAtEnd();
     const anchor = this.#anchor();
-    this.#list.replaceChildren(...this.#lines());
-    if (how === "all" || (atEnd && how !== "older")) this.#toBottom();
+    arrange(this.#list, this.#lines());
+    if (changes.has("all") || (atEnd && !changes.has("older"))) this.#toBottom();
     else if (anchor) this.#restore(anchor);
-    if (how === "new" && !atEnd) this.#below.hidden = false;
+    if (changes.has("new") && !atEnd) this.#below.hidden = false;
     if (this.#isAtEnd()) this.#read();
   }
 
@@ -150,7 +161,11 @@ export class ConversationView extends HTMLElement {
     const context = { store: this.#store, conversation: this.#conversation, thread: this.#thread, acts: this.#acts() };
     for (const message of this.#thread.messages) {
       const today = day(message.accepted_at);
-      if (today !== last) lines.push(h("li", { class: "day" }, h("span", {}, today)));
+      if (today !== last) {
+        const line = (!shown.has(today) && this.#shown.get(today)?.node) || h("li", { class: "day" }, h("span", {}, today));
+        shown.set(today, { node: line });
+        lines.push(line);
+      }
       last = today;
       const version = JSON.stringify(message);
       const before = this.#shown.get(message.message_id);

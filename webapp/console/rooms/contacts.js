@@ -2,7 +2,7 @@
 
 import { call, get } from "../api.js";
 import { button, h, words } from "../dom.js";
-import { exactly, explained, t } from "../i18n.js";
+import { exactly, explained, known, t, whenever } from "../i18n.js";
 import { field, notForYou, pieces, tried, walked } from "../parts/forms.js";
 
 const PAGE = 100;
@@ -81,8 +81,28 @@ export class ContactsRoom extends HTMLElement {
       contact.addresses.length ? h("ul", {}, ...contact.addresses.map((each) => h("li", {}, h("span", { class: "badge" }, each.channel), " ", h("code", {}, each.address),
         each.last_wrote_at ? h("span", { class: "kind" }, ` ${t("contacts.wrote", { time: exactly(each.last_wrote_at) })}`) : ""))) : h("p", { class: "kind" }, t("contacts.addresses.none")),
       ...talks.map((each) => h("p", {}, h("a", { href: `#/inbox/${each.conversation_id}` }, t("webhooks.conversation")))),
+      h("h2", {}, t("contacts.consents")), h("p", { class: "kind" }, t("contacts.consents.about")), this.#consents(contact),
       h("h2", {}, t("contacts.known")), this.#form(contact),
       h("dl", { class: "facts" }, h("dt", {}, "contact_id"), h("dd", {}, h("code", {}, contact.contact_id)), h("dt", {}, t("webhooks.made")), h("dd", {}, exactly(contact.created_at))));
+  }
+
+  // By channel, whether they want what they did not ask for, and who said so. What the team was told is said here.
+  #consents(contact) {
+    const place = h("div", {});
+    const said = contact.consents ?? {};
+    const channels = [...new Set([...contact.addresses.map((each) => each.channel), ...Object.keys(said)])].sort();
+    const say = (channel, state) => tried(place, async () => {
+      this.#shown(await call("PUT", `/v1/contacts/${encodeURIComponent(contact.contact_id)}/consents/${encodeURIComponent(channel)}`, { state }));
+    });
+    const row = (channel) => {
+      const { state = "unsaid", at, source } = said[channel] ?? {};
+      return h("li", { class: "place" }, h("strong", {}, known(`channel.${channel}`) ? t(`channel.${channel}`) : channel),
+        h("span", { class: `light ${{ granted: "good", revoked: "bad" }[state] ?? ""}` }, t(`contacts.consent.${state}`)),
+        at ? h("span", { class: "kind" }, t(`contacts.consent.by.${source}`, { time: whenever(at) })) : "",
+        h("span", { class: "choices" }, state === "granted" ? "" : button(t("contacts.consent.grant"), () => say(channel, "granted")),
+          state === "revoked" ? "" : button(t("contacts.consent.revoke"), () => say(channel, "revoked"))));
+    };
+    return h("div", {}, place, h("ul", { class: "places" }, ...channels.map(row)));
   }
 
   // What is known of somebody; null: somebody new.
