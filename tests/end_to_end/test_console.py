@@ -577,6 +577,7 @@ def test_nothing_that_anybody_says_becomes_part_of_the_page(visit: Callable[...,
     inert(page)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
 def test_everybody_can_use_every_room(
