@@ -3,13 +3,14 @@
 import { call, get } from "../api.js";
 import { content } from "../content.js";
 import { because } from "../deliveries.js";
-import { button, h, svg, words } from "../dom.js";
+import { button, calmly, h, svg, words } from "../dom.js";
 import { explained, known, t, whenever } from "../i18n.js";
 import { choice, sure, tried } from "./forms.js";
 
-const LOOK_MS = 1000;
+const LOOK_MS = 3000;
 const PAGE = 100;
 const OUTCOMES = ["accepted", "refused", "skipped", "waiting"];
+const WITHDRAWN = "withdrawn";  // Of those that were accepted.
 const BAR = { width: 400, height: 14 };
 
 export const counted = ({ counts }) => OUTCOMES.reduce((sum, each) => sum + (counts[each] ?? 0), 0);
@@ -38,17 +39,20 @@ export function progress(broadcast) {
 }
 
 export class OneBroadcast extends HTMLElement {
-  #id; #store; #about; #told; #results; #rows; #more; #only; #next = ""; #timer = 0; #now = null; #ended = false;
+  #id; #store; #about; #told; #results; #rows; #more; #only; #next = ""; #timer = 0; #now = null; #ended = false; #listening = new AbortController();
 
   async connect(store, id) {
     [this.#store, this.#id] = [store, id];
     [this.#about, this.#told, this.#results] = [h("div", {}), h("div", {}), h("div", {})];
     this.replaceChildren(h("div", { class: "page" }, h("p", {}, h("a", { href: "#/broadcasts" }, t("broadcasts.back"))), this.#told, this.#about, this.#results));
+    const soon = calmly(() => !this.#ended && this.#load().catch(() => {}));
+    store.stream.addEventListener("broadcast", ({ detail }) => detail.broadcast_id === id && soon(), { signal: this.#listening.signal });
     if (await tried(this.#told, () => this.#load())) this.#build();
   }
 
   leave() {
     this.#ended = true;
+    this.#listening.abort();
     clearTimeout(this.#timer);
   }
 
@@ -60,7 +64,7 @@ export class OneBroadcast extends HTMLElement {
     this.#draw(await get(this.#path));
   }
 
-  // While it runs it is looked at once a second: no stream tells of it.
+  // Who does not see all conversations is not told of it by the stream: so while it runs it is looked at too.
   #again() {
     clearTimeout(this.#timer);
     if (this.#ended || this.#now.state !== "running") return;
@@ -81,7 +85,8 @@ export class OneBroadcast extends HTMLElement {
     this.#about.replaceChildren(words(broadcast.name || t("broadcasts.unnamed"), "h1", { class: "long" }), h("p", {}, state(broadcast)),
       known(`broadcasts.state.${broadcast.state}.about`) ? h("p", { class: "kind" }, t(`broadcasts.state.${broadcast.state}.about`)) : "",
       h("div", { class: "choices" }, ...this.#acts(broadcast)),
-      h("section", { class: "sheet" }, progress(broadcast), h("ul", { class: "numbers" }, ...OUTCOMES.map((each) => h("li", { data: { outcome: each } }, h("strong", {}, String(broadcast.counts[each] ?? 0)), " ", t(`broadcasts.${each}`))))),
+      h("section", { class: "sheet" }, progress(broadcast), h("ul", { class: "numbers" }, ...OUTCOMES.map((each) => h("li", { data: { outcome: each } }, h("strong", {}, String(broadcast.counts[each] ?? 0)), " ", t(`broadcasts.${each}`))),
+        broadcast.counts[WITHDRAWN] ? h("li", {}, h("strong", {}, String(broadcast.counts[WITHDRAWN])), " ", t("broadcasts.withdrawn")) : "")),
       h("div", { class: "bubble ours preview-of" }, h("article", { "aria-label": t("templates.preview") }, h("div", { class: "content" }, ...content(broadcast.payload)))),
       h("dl", { class: "facts" }, h("dt", {}, t("broadcasts.channel")), h("dd", {}, broadcast.channel), h("dt", {}, t("broadcasts.whom")), whom(broadcast.audience, "dd"),
         h("dt", {}, t("broadcasts.rate")), h("dd", {}, String(broadcast.rate)),

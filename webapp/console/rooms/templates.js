@@ -1,7 +1,7 @@
 // Templates: what each account may send at any time, how its approval stands, and one more that is asked for.
 
 import { call } from "../api.js";
-import { button, h, words } from "../dom.js";
+import { button, calmly, h, words } from "../dom.js";
 import { explained, known, t } from "../i18n.js";
 import { choice, field, notForYou, sure, tried, walked } from "../parts/forms.js";
 import { preview, standing } from "../parts/template-form.js";
@@ -11,10 +11,12 @@ const CATEGORIES = ["UTILITY", "MARKETING", "AUTHENTICATION"];
 const PLACE = /\{\{\s*\w+\s*\}\}/g;
 
 export class TemplatesRoom extends HTMLElement {
-  #store; #account = ""; #told; #rows;
+  #store; #account = ""; #told; #rows; #listening = new AbortController();
 
   connect(store) {
     this.#store = store;
+    const soon = calmly(() => this.#rows && !this.querySelector("details[open]") && this.#load());
+    store.stream.addEventListener("template", soon, { signal: this.#listening.signal });
     this.tabIndex = 0;  // It scrolls, so keys must reach it.
   }
 
@@ -26,7 +28,9 @@ export class TemplatesRoom extends HTMLElement {
     return tried(place, async () => this.#build(await accountsWithTemplates(), id, place));
   }
 
-  leave() {}
+  leave() {
+    this.#listening.abort();
+  }
 
   key(key) {
     return walked(this, ".letter summary", key);
