@@ -22,6 +22,7 @@ from chat4all.channels import (
     whatsapp_preferences,
     whatsapp_sends,
     whatsapp_templates,
+    whatsapp_user_ids,
 )
 from chat4all.channels.account_settings import AccountSettings, load, reached, require
 from chat4all.channels.http import Http
@@ -237,7 +238,7 @@ class WhatsApp(meta.MetaChannel):
         change = item.what
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
-        is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD)
+        is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD, whatsapp_user_ids.FIELD)
         if field in ACCOUNT_FIELDS or field in whatsapp_templates.WEBHOOK_FIELDS:
             yield from self._of_itself(field, fields(value), item)
         elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
@@ -252,6 +253,7 @@ class WhatsApp(meta.MetaChannel):
                 whatsapp_history.FIELD: self._read_history,
                 whatsapp_address_book.FIELD: whatsapp_address_book.read,
                 whatsapp_preferences.FIELD: partial(whatsapp_preferences.read, account=account),
+                whatsapp_user_ids.FIELD: partial(whatsapp_user_ids.read, account=account),
             }
             yield from readers.get(field, self._read_value)(value) if ours else (Unclaimed(account),)
 
