@@ -88,7 +88,7 @@ class Sweeper:
         if has_endpoints:
             lanes = [Lane(WEBHOOKS, partition) for partition in range(opened.partitions)]
             states |= opened.store.lanes([each for each in lanes if each not in states])
-        due = set(opened.store.due(list(states), now_ms()))
+        due = set(opened.store.due(list(states), now_ms())) | {each.key.lane for each in opened.store.openings()}
         self._found = self.stuck(states, due, has_endpoints)
         opened.waker.wake_lanes(self._found)
         self._endpoints.announce(opened)

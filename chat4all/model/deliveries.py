@@ -196,6 +196,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     together are what the recipient gets of the message on this channel. `about`: the message that it points at.
     `account`: what it is sent from, as we call it; empty: the environment's account.
     `asks`: it offers choices, which the person may answer in words too.
+    `holds`, `expires_at`: as of its message.
     """
 
     key: DeliveryKey
@@ -215,6 +216,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     asks: bool = False
     first_index: int = 0
     account: str = ""
+    holds: bool = False
+    expires_at: int = 0
 
     @property
     def first_key(self) -> DeliveryKey:

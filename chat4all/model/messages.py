@@ -63,6 +63,8 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     provider brought. `referral`: the ad, product or link that the person came from.
     `by_channel`: of an edit, whose recipients are its target's, which rendition goes where, as `Recipient.rendition`.
     `visibility`: "internal": a note, for those who answer; empty: for all.
+    `holds`: where nothing may be sent it waits until the person writes. `expires_at`: from then on it is not sent; 0: for as
+    long as it is tried.
     """
 
     message_id: str
@@ -87,6 +89,8 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     referral: dict[str, str] = {}
     by_channel: dict[str, int] = {}
     visibility: str = ""
+    holds: bool = False
+    expires_at: int = 0
 
     @property
     def is_internal(self) -> bool:

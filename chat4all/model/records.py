@@ -28,14 +28,15 @@ SIGNALS_KEPT_MS = 3_600_000
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
-VERSION = 5
+VERSION = 6
 # Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
 # Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event, votes, and which of a channel's
-# accounts sends.
+# accounts sends. Since version 6: what is held until the person writes, and until when it may be sent.
 PARTS_VERSION = 2
 CONTENT_VERSION = 3
 TEAM_VERSION = 4
 FORWARDED_VERSION = VOTE_VERSION = ACCOUNTS_VERSION = 5
+HOLDS_VERSION = 6
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"
@@ -174,10 +175,11 @@ def incoming_record(message: Message, partitions: int, headers: dict[str, str]) 
 
 def version_of(message: Message) -> int:
     """The version of the format that a reader must know to lose nothing of this message."""
-    if isinstance(message.payload, Vote):
-        return VOTE_VERSION
-    if any(each.account for each in message.recipients) or (message.origin and message.origin.account_id):
-        return ACCOUNTS_VERSION
+    if message.holds or message.expires_at:
+        return HOLDS_VERSION
+    has_account = any(each.account for each in message.recipients) or (message.origin and message.origin.account_id)
+    if isinstance(message.payload, Vote) or has_account:
+        return max(VOTE_VERSION, ACCOUNTS_VERSION)
     if message.is_internal:
         return TEAM_VERSION
     points = message.reply_to or message.origin or message.forwarded or message.referral

@@ -25,6 +25,7 @@ from chat4all.ports.directory import Directory
 from chat4all.ports.files import Files
 from chat4all.ports.handling import Handlings
 from chat4all.ports.history import History
+from chat4all.ports.holds import Holds
 from chat4all.ports.listing import Listing
 from chat4all.ports.modifications import Modifications
 from chat4all.ports.presence import Presences
@@ -59,6 +60,7 @@ class MessageStore(
     RawParts,
     Deferrals,
     DeferredRecords,
+    Holds,
     Listing,
     Handlings,
     Changes,

@@ -203,6 +203,8 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
         resend_index=row.key.index,
         resend_id=first.message.message_id,
         seq=0,
+        holds=False,
+        expires_at=0,
     )
     return Resend(row.key, stands, message)
 

@@ -15,6 +15,7 @@ from storage.message_store.cassandra_directory import CassandraDirectory
 from storage.message_store.cassandra_files import CassandraFiles
 from storage.message_store.cassandra_handling import CassandraHandlings
 from storage.message_store.cassandra_history import CassandraHistory
+from storage.message_store.cassandra_holds import CassandraHolds
 from storage.message_store.cassandra_modifications import CassandraModifications
 from storage.message_store.cassandra_presence import CassandraPresences
 from storage.message_store.cassandra_progress import CassandraProgress
@@ -43,6 +44,7 @@ class CassandraStore(
     CassandraRawParts,
     CassandraDeferrals,
     CassandraDeferredRecords,
+    CassandraHolds,
     CassandraChanges,
     CassandraDeliveries,
     CassandraProgress,

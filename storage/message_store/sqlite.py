@@ -23,6 +23,7 @@ from storage.message_store.sqlite_expiry import forget
 from storage.message_store.sqlite_files import SQLiteFiles
 from storage.message_store.sqlite_handling import SQLiteHandlings
 from storage.message_store.sqlite_history import SQLiteHistory
+from storage.message_store.sqlite_holds import SQLiteHolds
 from storage.message_store.sqlite_listing import SQLiteListing
 from storage.message_store.sqlite_modifications import SQLiteModifications
 from storage.message_store.sqlite_presence import SQLitePresences
@@ -53,6 +54,7 @@ class SQLiteStore(
     SQLiteRawParts,
     SQLiteDeferrals,
     SQLiteDeferredRecords,
+    SQLiteHolds,
     SQLiteChanges,
     SQLiteDeliveries,
     SQLiteProgress,

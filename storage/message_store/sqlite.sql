@@ -611,6 +611,28 @@ CREATE TABLE IF NOT EXISTS presences (
     user_id   TEXT PRIMARY KEY,
     last_seen INTEGER NOT NULL DEFAULT 0,
     hidden    INTEGER NOT NULL DEFAULT 0
+
+-- Since version 29: keys of lanes that are held until a person writes, and those of them that are to be looked at.
+CREATE TABLE IF NOT EXISTS held (
+    channel         TEXT NOT NULL,
+    account         TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    since           INTEGER NOT NULL,
+    freed_at        INTEGER NOT NULL,
+    stamp           INTEGER NOT NULL,
+    PRIMARY KEY (channel, account, address, partition, conversation_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS openings (
+    channel         TEXT NOT NULL,
+    account         TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    PRIMARY KEY (channel, account, address, partition, conversation_id, at)
 ) WITHOUT ROWID;
 
 -- Since version 29: workspaces beside `default`, which has no row.

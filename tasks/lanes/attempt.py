@@ -19,6 +19,7 @@ from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.calls import Calls
 from tasks.lanes.conversions import in_its_form
+from tasks.lanes.gate import LOOK_MS, OUTSIDE, Gate
 from tasks.lanes.grace import Graces
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
@@ -57,7 +58,9 @@ class Sender:
         self.throttle = Throttle(channel.name, channel.limits, self._retries)
         self.calls = Calls(channel, parts, ProviderUploads(channel, parts, executor))
         self._parts, self.channel, self._writer, self._executor = parts, channel, writer, executor
-        self._owners = Owners(parts.store, executor)
+        self._owners, self.gate = Owners(parts.store, executor), Gate(parts, channel, executor)
+        # Of those that were held, since when they were free to be tried.
+        self._freed: dict[DeliveryKey, int] = {}
         self._graces = Graces()
         self._in_flight = Places(IN_FLIGHT)
         self._names = Names()
@@ -71,16 +74,37 @@ class Sender:
                 return waits
         if row.facts.ended:
             return Done(self.told_again(row))
+        held, freed_at = await self.gate.look(row, hold)
+        if isinstance(held, Wait):
+            return held
+        if freed_at:
+            self._freed[row.key] = freed_at
+        try:
+            outcome = held or await self._once(row, refusals, hold)
+            if row.part + 1 < row.parts and isinstance(outcome, Done):
+                self._remember(outcome.write)
+            if isinstance(outcome, Wait) and not outcome.held:
+                return within_life(outcome, self._ends_of(row))
+            return outcome
+        finally:
+            self._freed.pop(row.key, None)
+
+    async def _once(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         pointless = await self._pointless(row) if row.part else ""
         if pointless:
-            outcome: Outcome = refused(row, pointless)
-        elif is_open(row):
-            outcome = await self._pointing(row, refusals, hold)
-        else:
-            outcome = await self._tried(row, refusals, hold)
-        if row.part + 1 < row.parts and isinstance(outcome, Done):
-            self._remember(outcome.write)
-        return within_life(outcome, ends_of(row, self._parts.settings)) if isinstance(outcome, Wait) else outcome
+            return refused(row, pointless)
+        return await (self._pointing if is_open(row) else self._tried)(row, refusals, hold)
+
+    def passes(self, row: Delivery) -> bool:
+        """Whether it is looked at while its key is held: it needs no window, or is held itself and may have to end."""
+        return row.holds or row.facts.ended or not self.gate.needs_window(row)
+
+    async def is_shut(self, row: Delivery) -> bool:
+        """Whether what was just held is still to be."""
+        return await self.gate.is_shut(row)
+
+    def _ends_of(self, row: Delivery) -> int:
+        return ends_of(row, self._parts.settings, self._freed.get(row.key, 0))
 
     def told_again(self, row: Delivery) -> Ended | None:
         """What follows the facts of a delivery that was ended by an attempt: its event, parked receipts, dead letter.
@@ -112,6 +136,7 @@ class Sender:
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""
         await self._owners.close()
+        await self.gate.close()
         await self.calls.uploads.close()
         await self.channel.close()
 
@@ -150,7 +175,7 @@ class Sender:
         return refused(row, known) if isinstance(known, str) else await self._tried(known, refusals, hold)
 
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
-        if now_ms() >= ends_of(row, self._parts.settings):
+        if now_ms() >= self._ends_of(row):
             return refused(row, "expired", f"after {row.facts.attempts} attempts")
         if isinstance(row.payload, Media | Album):
             payload = await self._at_hand(row.payload)
@@ -266,6 +291,10 @@ class Sender:
         """The end of it, unless the provider says where the address has gone: then it goes there."""
         if isinstance(failure, AddressMoved) and await in_thread(self._executor, self._followed, row, failure.to):
             return Wait(now_ms() + self._backoff_ms(refusals), refusals + 1, not_sent(row))
+        if row.holds and failure.reason == OUTSIDE:
+            self.gate.told_shut(row)
+            at = now_ms()
+            return Wait(max(min(at + LOOK_MS, row.expires_at), at), 0, not_sent(row), row.expires_at, held=True)
         return refused(row, failure.reason, failure.detail)
 
     def _followed(self, row: Delivery, to: str) -> bool:
@@ -282,7 +311,7 @@ class Sender:
         self._count_second(row)
         why = error.reason if isinstance(error, Unknown) else described(error)
         log.warning("outcome_unknown", delivery=str(row.key), reason=why, **tracing.about(row))
-        life_ms = ends_of(row, self._parts.settings) - now_ms()
+        life_ms = self._ends_of(row) - now_ms()
         grace_ms = max(int(self._retries.unknown_grace_s * 1000), min(self._backoff_ms(refusals), life_ms))
         self._graces.begin(row.key, grace_ms / 1000)
         return Wait(now_ms() + self._look_again_ms(grace_ms), refusals + 1)

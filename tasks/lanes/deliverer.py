@@ -1,22 +1,26 @@
 """Sends a lane's keys at the same time, and each key's rows one after the other, until one must wait."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
 from functools import cache
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from chat4all.model.backoff import Backoff
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore, Waiting
+from chat4all.ports.holds import Held, LaneKey, Opening
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.bounds import BOUNDS, Bounds
-from tasks.lanes.keys import Keys, account_of, place_of
+from tasks.lanes.keys import Keys, account_of, key_of_row, place_of
 from tasks.lanes.lane_writes import LaneWrites
 from tasks.lanes.lease import Hold
+from tasks.lanes.openings import Openings, opened_key
 from tasks.lanes.outcome import Outcome, Wait
 from tasks.lanes.timetable import Key, key_of, waits_at
 from tasks.lanes.waiting_rows import Finder
@@ -47,6 +51,14 @@ class Attempts(Protocol):
 
     def told_again(self, row: Delivery) -> Ended | None:
         """What a holder that died may have left undone of a delivery that it ended."""
+        ...
+
+    def passes(self, row: Delivery) -> bool:
+        """Whether this is looked at while its key is held."""
+        ...
+
+    async def is_shut(self, row: Delivery) -> bool:
+        """Whether a delivery that was just held is still to be."""
         ...
 
     def closed_s(self) -> float | None:
@@ -85,6 +97,9 @@ class Deliverer:
         self._hold, self._keys, self._window, self._writes = hold, keys, window, writes
         self._store, self._ways, self._executor = store, ways, executor
         self.serving: dict[Key, asyncio.Task[None]] = {}
+        # Keys that are held, as far as this holder knows.
+        self._held: set[Key] = set()
+        self._openings = Openings()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -112,6 +127,7 @@ class Deliverer:
         now, closed = now_ms(), cache(self._closed_ms)
         loop = asyncio.get_running_loop()
         while self._hold.goes_on() and (key := self._keys.next(now, closed)):
+            self._openings.begun(key)
             self.serving[key] = loop.create_task(self._serve(key))
         if self._timer:
             self._timer.cancel()
@@ -123,15 +139,52 @@ class Deliverer:
         closed_s = self._ways.of(account).closed_s()
         return int(closed_s * 1000) + 1 if closed_s else None if closed_s is None else 0
 
+    # What is held
+
+    def holds(self, held: Sequence[Held]) -> None:
+        """These were held by who had the lane before."""
+        self._held.update((each.key.conversation_id, each.key.address, each.key.account) for each in held)
+
+    def passed(self, row: Delivery) -> None:
+        """A row came to a key that waits. Where that is held, what needs no window goes on at once."""
+        key = key_of_row(row)
+        if key in self._held and not row.holds and self._ways.of(row.account).passes(row):
+            self._keys.hurry(key, now_ms())
+
+    def opened(self, openings: Sequence[Opening]) -> None:
+        """Look at these keys. What waits no more is forgotten by whoever said so."""
+        news = self._openings.hear(openings)
+        gone = [each for each in news if not self._keys.hurry(opened_key(each), now_ms())]
+        for each in gone:
+            self._openings.drop(each)
+        if gone:
+            self._writes.write(Resumed((), [self._held_at(opened_key(each), 0) for each in gone]))
+            self._forget(gone)
+        if news:
+            self.serve()
+
+    def _forget(self, openings: Sequence[Opening]) -> None:
+        """They were looked at. One that cannot be forgotten now is heard again."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._executor, self._store.forget_openings, openings)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _held_at(self, key: Key, since: int) -> Held:
+        conversation_id, address, account = key
+        return Held(LaneKey(self._hold.lane, conversation_id, address, account), since, 0, self._hold.stamp())
+
     async def _serve(self, key: Key) -> None:
-        pause_s = 0.0
+        pause_s, is_well = 0.0, False
         try:
             await self._deliver(key)
             self._keys.succeeded(key)
+            is_well = self._hold.goes_on()
         except Exception as error:  # noqa: BLE001 - whatever it is, only this key waits for it
             pause_s = self._pause_s(key, error)
         finally:
             del self.serving[key]
+            if over := self._openings.served(key, is_well):
+                self._forget(over)
             self._writes.news()
             if self._keys.served(key, now_ms(), int(pause_s * 1000)):
                 self.serve()
@@ -153,20 +206,30 @@ class Deliverer:
         waiting = None if self._keys.head(key) else self._keys.waiting(key)
         refusals, writes = waiting.refusals if waiting else 0, Writes()
         sender = self._ways.of(account_of(key))
-        async with aclosing(self._passed_over(waiting, writes) if waiting else self._in_memory(key)) as rows:
+        # Rows that are held: those behind them that need no window go on.
+        held: list[tuple[Delivery, Wait]] = []
+        async with aclosing(self._passed_over(waiting, writes, held) if waiting else self._in_memory(key)) as rows:
             async for row in rows:
+                if held and not sender.passes(row):
+                    continue
                 outcome = await sender.attempt(row, refusals, self._hold)
+                if isinstance(outcome, Wait) and outcome.held and waiting:
+                    writes += [self._writes.write(outcome.write)] if outcome.write else []
+                    held.append((row, replace(outcome, write=None)))
+                    continue
                 if isinstance(outcome, Wait):
-                    # Not before all rows before it are known to be ended.
-                    await asyncio.gather(*writes)
-                    if waiting is None or self._keys.waiting(key) is waiting:
-                        await self._give_way(key, row, outcome)
-                    return
+                    held.append((row, outcome))
+                    break
                 refusals = 0
                 if not waiting:
                     self._writes.end(row, outcome.write)
                 elif outcome.write:
                     writes.append(self._writes.write(outcome.write))
+        if held:
+            # Not before all rows before it are known to be ended.
+            await asyncio.gather(*writes)
+            if waiting is None or self._keys.waiting(key) is waiting:
+                await self._give_way(key, *first_to_wait(held))
 
     async def _in_memory(self, key: Key) -> AsyncGenerator[Delivery, None]:
         """A key's rows in memory. One is there until it is done with."""
@@ -178,8 +241,8 @@ class Deliverer:
             yield row
             self._keys.pop(key)
 
-    async def _passed_over(self, waiting: Waiting, writes: Writes) -> AsyncGenerator[Delivery, None]:
-        """A waiting key's rows up to where the lane has been read. Afterwards it waits no more.
+    async def _passed_over(self, waiting: Waiting, writes: Writes, held: Sequence[object]) -> AsyncGenerator[Delivery, None]:
+        """A waiting key's rows up to where the lane has been read. Afterwards it waits no more, unless some are `held`.
 
         `writes` are those of the rows that were given out. The key waits where it does until they are durable.
         """
@@ -198,10 +261,17 @@ class Deliverer:
                 return
             if found.after is None and limit == self._window.read and self._hold.goes_on():
                 if limit >= self._window.known:
-                    self._keys.resume(key)
-                    self._writes.write(Resumed([self._writes.stamped(waiting)]))
+                    if not held:
+                        self._resume(key, waiting)
                     return
                 await asyncio.sleep(READING_S)
+
+    def _resume(self, key: Key, waiting: Waiting) -> None:
+        """It waits no more: nothing of it is left."""
+        self._keys.resume(key)
+        held = [self._held_at(key, 0)] if key in self._held else []
+        self._held.discard(key)
+        self._writes.write(Resumed([self._writes.stamped(waiting)], held))
 
     async def _give_way(self, key: Key, row: Delivery, wait: Wait) -> None:
         """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
@@ -209,9 +279,25 @@ class Deliverer:
         if self._hold.goes_on():
             waiting = self._writes.stamped(waits_at(self._hold.lane, key, place_of(row), wait.at, wait.refusals))
             self._keys.wait(waiting, wait.ends)
-            await self._writes.write(Waits([waiting]))
+            held = [self._held_at(key, row.accepted_at)] if wait.held else []
+            await self._writes.write(Waits([waiting], held))
         if noted:
             await noted
         if self._hold.goes_on():
-            for each in self._keys.forget(key):
+            forgotten = self._keys.forget(key)
+            for each in forgotten:
                 self._writes.close(each)
+            if wait.held:
+                await self._look_once_more(key, row, len(forgotten) > 1)
+
+    async def _look_once_more(self, key: Key, row: Delivery, has_more: bool) -> None:
+        """The person may have written while it was written down that the key is held; and what is behind may need no window."""
+        self._held.add(key)
+        if has_more or not await self._ways.of(row.account).is_shut(row):
+            self._keys.hurry(key, now_ms())
+
+
+def first_to_wait(waits: Sequence[tuple[Delivery, Wait]]) -> tuple[Delivery, Wait]:
+    """From which row on a key waits that has several that wait, and how: it is looked at when the first of them is due."""
+    (row, first), (_, last) = waits[0], waits[-1]
+    return row, replace(first, at=min(each.at for _, each in waits), refusals=last.refusals, write=last.write)

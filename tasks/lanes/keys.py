@@ -54,6 +54,8 @@ class Keys:
         # Whether a key that is being served is looked up, rather than served from memory.
         self._serving: dict[Key, bool] = {}
         self._looked_up: Counter[str] = Counter()
+        # Those that are to be looked at once more when they have been served.
+        self._hurried: set[Key] = set()
         # How often in a row a key failed for a reason of its own; 0 after an outage.
         self._troubled: dict[Key, int] = {}
 
@@ -187,18 +189,30 @@ class Keys:
         """It is being served no more, and not again within the pause; whether somebody's turn may have come by this."""
         looked_up = self._serving.pop(key)
         self._looked_up[account_of(key)] -= looked_up
+        hurried = key in self._hurried
+        self._hurried.discard(key)
         if key in self._queues and pause_ms:
             heappush(self._resting, (now + pause_ms, key))
         elif key in self._queues:
             self._ready.append(key)
         else:
             self.arm(key, now + pause_ms if pause_ms else 0)
+            if hurried and self._is_waiting(key):
+                self._waits[account_of(key)].hurry(key, now + pause_ms)
         return looked_up or key in self._queues or self._is_waiting(key)
 
     def arm(self, key: Key, not_before: int = 0) -> None:
         """Have it looked up in its time, if it waits and is neither in memory nor being served."""
         if self._is_waiting(key) and key not in self._serving and key not in self._queues:
             self._waits[account_of(key)].arm(key, not_before)
+
+    def hurry(self, key: Key, now: int) -> bool:
+        """Have it looked at now, or when it has been served, if it waits; whether it is known here at all."""
+        if key in self._serving:
+            self._hurried.add(key)
+        elif key not in self._queues and self._is_waiting(key):
+            self._waits[account_of(key)].hurry(key, now)
+        return key in self._serving or key in self._queues or self._is_waiting(key)
 
     # Trouble
 

@@ -17,6 +17,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import LAST_INDEX, Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting
+from chat4all.ports.holds import Held, LaneKey, Opening
 from chat4all.telemetry import logs
 from tasks.lanes.bounds import BOUNDS, Bounds
 from tasks.lanes.deliverer import Deliverer, Ways
@@ -59,11 +60,18 @@ class LaneWork:
         self._keys = Keys(hold.lane, bounds, lambda: ways.several)
         self._writes = LaneWrites(hold, self._window, writer, self._news.set)
         self.deliverer = Deliverer(hold, self._keys, self._window, self._writes, store, ways, executor, bounds)
-        self._cursor_at = 0.0
+        self._cursor_at, self._is_loaded = 0.0, False
 
     def fanned(self, seq: int) -> None:
         """Rows up to this seq exist now."""
         if self._window.grow(seq):
+            self._news.set()
+
+    def opened(self, openings: Sequence[Opening]) -> None:
+        """Something that keys are held for may have changed, in whatever lanes. It is said again until ours were looked at."""
+        mine = [each for each in openings if each.key.lane == self._hold.lane]
+        if mine and self._is_loaded:
+            self.deliverer.opened(mine)
             self._news.set()
 
     @property
@@ -128,13 +136,22 @@ class LaneWork:
     async def _load_waiting(self) -> None:
         """Know who waits. After a holder that may still write, in our own words: what it says late then counts no more."""
         found: Sequence[Waiting] = await in_thread(self._executor, self._store.waiting, self._hold.lane)
+        held = await in_thread(self._executor, self._held, found) if found else []
         if self._hold.taken_over and found:
             stamp = self._hold.stamp()
             found = [replace(each, stamp=stamp) for each in found]
-            await self._writes.write(Waits(found))
+            await self._writes.write(Waits(found, [replace(each, stamp=stamp) for each in held]))
+        self.deliverer.holds(held)
         for waiting in found:
             self._keys.wait(waiting)
+        self._is_loaded = True
+        self.opened(await in_thread(self._executor, self._store.openings))
         self.deliverer.serve()
+
+    def _held(self, waiting: Sequence[Waiting]) -> list[Held]:
+        """Those of the keys that wait that are held. Blocks."""
+        keys = {LaneKey(each.lane, each.conversation_id, each.address, each.account) for each in waiting}
+        return [each for each in self._store.held_keys([each.place for each in keys]) if each.key in keys]
 
     async def _read(self) -> None:
         """Take in rows while there are any and there is room; write down the keys that have too many."""
@@ -154,6 +171,7 @@ class LaneWork:
             self._tell_again(row)
             return None
         if self._keys.covers(row):
+            self.deliverer.passed(row)
             return None
         self._window.take(row.key.seq)
         return self._keys.add(row, now_ms())

@@ -157,8 +157,11 @@ class Leases:
         if state.fanned > state.cursor or self._wanted():
             return True
         now = now_ms()
-        due = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.due, [state.lane], now)
-        return bool(due)
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(self._executor, self._store.due, [state.lane], now):
+            return True
+        openings = await loop.run_in_executor(self._executor, self._store.openings)
+        return any(each.key.lane == state.lane for each in openings)
 
     async def _take_from(self, lane: Lane, seen: Lease) -> Hold | None:
         wanted = seen.taken_by(self.holder, now_ms())

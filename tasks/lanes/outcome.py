@@ -20,21 +20,23 @@ class Done(Struct, frozen=True):
 class Wait(Struct, frozen=True):
     """Not now: go on at `at` (ms UTC). `refusals` in a row so far. `write` is what to keep of the attempt, if there was one.
 
-    `ends`: from then on it is too old to be sent; 0: not known.
+    `ends`: from then on it is too old to be sent; 0: not known. `held`: until the person writes; what needs no window passes.
     """
 
     at: int
     refusals: int
     write: Tried | None = None
     ends: int = 0
+    held: bool = False
 
 
 Outcome = Done | Wait
 
 
-def ends_of(row: Delivery, settings: Settings) -> int:
-    """From when on a delivery is too old to be sent."""
-    return row.accepted_at + int(settings.give_up_h * 3_600_000) + 1
+def ends_of(row: Delivery, settings: Settings, freed_at: int = 0) -> int:
+    """From when on a delivery is too old to be sent. `freed_at`: when its key was free to send after it had been held."""
+    tried_until = max(row.accepted_at, freed_at) + int(settings.give_up_h * 3_600_000) + 1
+    return min(tried_until, row.expires_at) if row.expires_at and not row.holds else tried_until
 
 
 def within_life(wait: Wait, ends: int) -> Wait:

@@ -132,6 +132,14 @@ class Outlet:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
+    def passes(self, row: Delivery) -> bool:
+        """As the sender has it."""
+        return self.sender is None or self.sender.passes(row)
+
+    async def is_shut(self, row: Delivery) -> bool:
+        """As the sender has it: whether what was just held is still to be."""
+        return self.sender is None or await self.sender.is_shut(row)
+
     def told_again(self, row: Delivery) -> Ended | None:
         """As the sender has it. Only where `opened`."""
         return self.sender.told_again(row) if self.sender else None

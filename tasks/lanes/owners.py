@@ -18,11 +18,12 @@ Asked = dict[DeliveryKey, Delivery]
 class Standing(Struct, frozen=True):
     """What is so before a call: whose the address is now (None: nobody's), and whether the delivery is still to be sent.
 
-    A resend is not, where what it repeats is not.
+    A resend is not, where what it repeats is not. `wrote_at`: when its person last wrote, where that was asked (ms UTC).
     """
 
     owner: Identity | None
     withdrawn: Withdrawn | None
+    wrote_at: int = 0
 
 
 Found = Mapping[DeliveryKey, Standing]

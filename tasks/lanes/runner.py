@@ -34,6 +34,8 @@ POLL_S = 0.01
 # At most so long, and eight times what the last answer took: a store that answers slowly is asked less often.
 POLL_MOST_S = 0.1
 POLL_SHARE = 8
+# How often to ask which held keys are to be looked at.
+OPENINGS_S = 0.2
 # How long to leave a store alone that is away.
 AWAY_S = 0.5
 # How often accounts' rates are divided among those who send from them. Until then a new one may send at the full rate.
@@ -102,7 +104,9 @@ class LaneRunner:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._always = [self._loop.create_task(each) for each in (self._writer.run(), self._poll(), self._divide())]
+        self._always = [
+            self._loop.create_task(each) for each in (self._writer.run(), self._poll(), self._divide(), self._open())
+        ]
         self._loop.run_forever()
 
     def _woken(self, lane: Lane) -> None:
@@ -174,6 +178,20 @@ class LaneRunner:
             took = time.monotonic() - begun
             for lane, work in works.items():
                 work.fanned(fanned[lane])
+
+    async def _open(self) -> None:
+        """Tell held lanes which of their keys may go on: one read for all of them."""
+        while True:
+            await asyncio.sleep(OPENINGS_S)
+            if not self._works:
+                continue
+            try:
+                openings = await self._loop.run_in_executor(self._executor, self._parts.store.openings)
+            except Temporary:
+                await asyncio.sleep(AWAY_S)
+                continue
+            for work in list(self._works.values()):
+                work.opened(openings)
 
     async def _divide(self) -> None:
         """Divide each account's rate among those who send from it, by the lanes that they hold."""

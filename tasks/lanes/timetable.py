@@ -59,6 +59,11 @@ class Timetable:
         self._at[key] = at
         heappush(self._heap, (at, key))
 
+    def hurry(self, key: Key, at: int) -> None:
+        """Have a key that waits looked at by then, whenever its time is."""
+        self._at[key] = at
+        heappush(self._heap, (at, key))
+
     def put_off(self, key: Key, now: int, until: int) -> bool:
         """Have it looked at later, if it is known to be worth sending then."""
         if self._ends[key] <= now:

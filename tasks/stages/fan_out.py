@@ -54,6 +54,8 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             trace=message.trace,
             facts=Facts(refused_at=message.accepted_at, refused_reason=reason) if reason else Facts(),
             account=recipient.account,
+            holds=message.holds,
+            expires_at=message.expires_at,
             asks=isinstance(message.payload, Choices | Poll),
             about=aims.pointer(message, recipient, partitions) if aims and not slot.part else None,
         )

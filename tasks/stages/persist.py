@@ -1,7 +1,10 @@
 """The stage persist: registers every message's id, and writes the messages that are the first with their id."""
 
+from collections.abc import Sequence
+
 from chat4all.model.messages import Message
 from chat4all.ports import MessageStore, Registration
+from chat4all.services.wake import wake_free
 from tasks.outcomes.dead_letters import record_letter
 from tasks.outcomes.delivery_metrics import bury
 from tasks.resources import Parts
@@ -51,3 +54,14 @@ def persist(parts: Parts, batch: Batch, replay: bool) -> None:
         store.put_messages(aims.messages)
         if aims.targets:
             store.put_modifications(aims.modifications())
+        free_held(parts, live)
+
+
+def free_held(parts: Parts, live: Sequence[Message]) -> None:
+    """Have the keys looked at that are held for people who wrote. That they did was noted before their record was appended."""
+    store = parts.store
+    wrote = {(each.origin.channel, each.origin.account_id, each.origin.address): each for each in live if each.origin}
+    freed = [each.key for each in store.held_keys(list(wrote))] if wrote else []
+    if freed:
+        store.open_keys(freed)
+        wake_free(parts.waker, store, list(dict.fromkeys(each.lane for each in freed)))

@@ -46,6 +46,14 @@ class Provider:
         """As told; None lets all through."""
         return self.closed
 
+    def passes(self, row: Delivery) -> bool:
+        """Nothing is held."""
+        return True
+
+    async def is_shut(self, row: Delivery) -> bool:
+        """Nothing is."""
+        return False
+
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Send, unless the answer is to wait so many seconds."""
         if row.facts.ended:
