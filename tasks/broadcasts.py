@@ -24,11 +24,11 @@ from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.broadcasts.broadcast_events import broadcast_event
 from chat4all.services.broadcasts.steps import BroadcastSteps
+from chat4all.services.withdrawals import withdraw
 from chat4all.services.workspaces.naming import Naming
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.background import Background
-from tasks.outcomes.withdrawals import withdraw
 from tasks.resources import Parts
 
 log = logs.logger(__name__)

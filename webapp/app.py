@@ -46,6 +46,7 @@ from webapp.views import (
     broadcasts,
     browser_sessions,
     callbacks,
+    cancelling,
     clients,
     consent,
     console,
@@ -121,7 +122,17 @@ def create_app(
     auth.init(app)
     rate_limits.init(app)
     metrics.init(app)
-    for each in (auth.api, users.registering, users.api, conversations.api, messages.api, callbacks.api, admin.api, health.api):
+    for each in (
+        auth.api,
+        users.registering,
+        users.api,
+        conversations.api,
+        messages.api,
+        cancelling.api,
+        callbacks.api,
+        admin.api,
+        health.api,
+    ):
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)

@@ -1,4 +1,4 @@
-"""What commands send beside words, and the commands for what is about another message: react, vote, edit, delete."""
+"""What commands send beside words, and those for what is about another message: react, vote, edit, delete, cancel."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,10 +27,12 @@ def payload_of(text: str, location: str, options: Sequence[str], style: str) -> 
     return Choices(text, tuple(map(_option, options)), style) if options else None
 
 
-def outside_window(template: str) -> dict[str, Any]:
-    """What `name:language[:parameter…]` says of a message; nothing for nothing. ApiError when it makes no sense."""
+def outside_window(template: str, hold: bool = False) -> dict[str, Any]:
+    """What `name:language[:parameter…]`, or that it is held, says of a message. ApiError when it makes no sense."""
+    if template and hold:
+        raise ApiError(0, "bad_template", "--or-template or --hold, not both")
     if not template:
-        return {}
+        return {"outside_window": "hold"} if hold else {}
     name, *rest = template.split(":")
     if not name or not rest:
         raise ApiError(0, "bad_template", "--or-template name:language[:parameter…], such as hello_world:en_US")
@@ -97,6 +99,13 @@ def edit(message: Target, text: list[str], conversation: Where = "", as_json: As
 def delete(message: Target, conversation: Where = "", as_json: AsJson = False) -> None:
     """Take a message back."""
     _say(SERVERS.client().delete(message, conversation), as_json)
+
+
+@app.command()
+def cancel(message: Target, conversation: Where = "", as_json: AsJson = False) -> None:
+    """Have what was not sent yet of a message not sent: what is held, or waits."""
+    came = SERVERS.client().cancel(message, conversation)
+    say_json(came) if as_json else say(f"cancelled {came['cancelled']}, too late for {came['too_late']}")
 
 
 def _say(sent: Sent, as_json: bool) -> None:

@@ -88,6 +88,8 @@ def send(
     or_template: Annotated[
         str, typer.Option(help="A template in its place where the person's window is shut: name:language[:parameter…].")
     ] = "",
+    hold: Annotated[bool, typer.Option("--hold", help="Hold it until the person writes, where nothing may be sent.")] = False,
+    expires_in: Annotated[int, typer.Option(help="Seconds after which it is not sent any more.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Send a message: words, a place, a question with choices, a file or an album."""
@@ -99,7 +101,7 @@ def send(
         place, payload = with_files(client, file, to, said, payload)
         where = {"conversation_id": place}
     with repeatable():
-        instead = outside_window(or_template)
+        instead = outside_window(or_template, hold) | ({"expires_in": expires_in} if expires_in else {})
         sent = client.send(
             "" if payload else said,
             **where,

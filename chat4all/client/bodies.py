@@ -37,7 +37,7 @@ def message(
     `to`: a user id or channel:address; beside a conversation it limits external delivery. `payload`: what is neither words
     nor a file, as content or as the API writes it. `reply_to`: the message_id of what this answers. `via`: the account that
     it is sent from. `more`: metadata, from, adapt, outside_window ({"template": {name, language, parameters}}: sent in its
-    place to whom nothing else may be sent).
+    place to whom nothing else may be sent; "hold": it waits until they write), expires_in (seconds).
     """
     body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": _payload(text, file_id, payload), **more}
     if to:

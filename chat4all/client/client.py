@@ -145,6 +145,11 @@ class Client(
             "GET", f"/v1/messages/{message_id}", params={name: given for name, given in asked.items() if given}
         )
 
+    def cancel(self, message_id: str, conversation_id: str = "") -> dict[str, Any]:
+        """Have what was not sent yet of a message not sent: {message_id, conversation_id, cancelled, too_late}, as numbers."""
+        asked = {"conversation_id": conversation_id} if conversation_id else {}
+        return self._http.call("DELETE", f"/v1/messages/{message_id}/deliveries", params=asked)
+
     def raw(self, message_id: str, conversation_id: str = "") -> Any:
         """What the provider sent of a message that has no type here: its JSON, or text where it was too much. Scope manage.
 

@@ -9,6 +9,10 @@ from msgspec import Meta, Struct
 from chat4all.model.content import ALBUM_LEAST, ALBUM_MOST, Album, Composed, Content, Media, Template, Text, type_of
 from chat4all.model.messages import INTERNAL
 
+# For so long a message is held until the person writes, unless its sender says less; and so long it may be sent at all.
+HELD_MOST_S = 7 * 86_400
+EXPIRES_LEAST_S = 60
+
 
 class MediaDraft(Struct, frozen=True, tag="media", omit_defaults=True):
     """A complete file to send, with an optional caption.
@@ -130,7 +134,8 @@ class Draft(Struct, frozen=True):
     `reply_to`: the message_id of what it answers. `adapt` False: refused where a channel would have to adapt it.
     `visibility` "internal": a note, for those who answer. `via`: the account that it is sent from; the environment's account
     has its channel's name.
-    `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails.
+    `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails. `holds`: it waits there
+    until they write. `expires_in`: seconds after which it is not sent any more; 0: it is tried for as long as others.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -146,6 +151,8 @@ class Draft(Struct, frozen=True):
     adapt: bool = True
     visibility: str = ""
     outside_window: Template | None = None
+    holds: bool = False
+    expires_in: int = 0
     via: str = ""
 
     @property

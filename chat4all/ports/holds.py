@@ -22,7 +22,7 @@ class LaneKey(Struct, frozen=True):
         return self.lane.channel, self.account, self.address
 
 
-class Held(Struct, frozen=True):
+class HeldKey(Struct, frozen=True):
     """A key that is held since `since` (ms UTC). `freed_at`: since then it may send again, and has not sent all yet; 0: shut.
 
     `stamp` orders what holders say of it, as of `Waiting`: of two the higher one stands.
@@ -49,15 +49,15 @@ class Holds(ABC):
     """
 
     @abstractmethod
-    def hold_keys(self, held: Sequence[Held]) -> None:
+    def hold_keys(self, keys: Sequence[HeldKey]) -> None:
         """These keys are held. Of the holder of their lane."""
 
     @abstractmethod
-    def unhold_keys(self, held: Sequence[Held]) -> None:
+    def unhold_keys(self, keys: Sequence[HeldKey]) -> None:
         """These keys are held no more, unless somebody said so with a higher stamp. Of the holder of their lane."""
 
     @abstractmethod
-    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[Held]:
+    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[HeldKey]:
         """The keys that are held of these (channel, account, address)."""
 
     @abstractmethod

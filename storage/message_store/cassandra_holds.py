@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat4all.model.deliveries import Lane
-from chat4all.ports.holds import Held, Holds, LaneKey, Opening
+from chat4all.ports.holds import HeldKey, Holds, LaneKey, Opening
 from storage.message_store.cassandra_session import Session
 
 ALL = "all"
@@ -21,7 +21,7 @@ LET_GO = (
     "DELETE FROM held USING TIMESTAMP ? "
     "WHERE channel = ? AND account = ? AND address = ? AND partition = ? AND conversation_id = ?"
 )
-HELD = (
+BY_PLACE = (
     "SELECT account, address, partition, conversation_id, since, freed_at, WRITETIME(since) FROM held "
     "WHERE channel = ? AND (account, address) IN ?"
 )
@@ -39,26 +39,26 @@ class CassandraHolds(Holds):
 
     _db: Session
 
-    def hold_keys(self, held: Sequence[Held]) -> None:
+    def hold_keys(self, keys: Sequence[HeldKey]) -> None:
         self._db.put(
-            (("held", each.key.lane.channel), HOLD, (*_key(each.key), each.since, each.freed_at, each.stamp)) for each in held
+            (("held", each.key.lane.channel), HOLD, (*_key(each.key), each.since, each.freed_at, each.stamp)) for each in keys
         )
 
-    def unhold_keys(self, held: Sequence[Held]) -> None:
-        self._db.put((("held", each.key.lane.channel), LET_GO, (each.stamp, *_key(each.key))) for each in held)
+    def unhold_keys(self, keys: Sequence[HeldKey]) -> None:
+        self._db.put((("held", each.key.lane.channel), LET_GO, (each.stamp, *_key(each.key))) for each in keys)
 
-    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[Held]:
+    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[HeldKey]:
         groups: dict[str, list[tuple[str, str]]] = {}
         for channel, account, address in dict.fromkeys(places):
             groups.setdefault(channel, []).append((account, address))
         calls = [
-            (HELD, (channel, some[start : start + TOGETHER]))
+            (BY_PLACE, (channel, some[start : start + TOGETHER]))
             for channel, some in groups.items()
             for start in range(0, len(some), TOGETHER)
         ]
         found = self._db.all(calls) if calls else []
         return [
-            Held(LaneKey(Lane(values[0], partition), conversation_id, address, account), since, freed_at, stamp)
+            HeldKey(LaneKey(Lane(values[0], partition), conversation_id, address, account), since, freed_at, stamp)
             for (_, values), rows in zip(calls, found, strict=True)
             for account, address, partition, conversation_id, since, freed_at, stamp in rows
         ]

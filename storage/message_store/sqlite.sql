@@ -611,8 +611,9 @@ CREATE TABLE IF NOT EXISTS presences (
     user_id   TEXT PRIMARY KEY,
     last_seen INTEGER NOT NULL DEFAULT 0,
     hidden    INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 
--- Since version 29: keys of lanes that are held until a person writes, and those of them that are to be looked at.
+-- Since version 31: keys of lanes that are held until a person writes, and those of them that are to be looked at.
 CREATE TABLE IF NOT EXISTS held (
     channel         TEXT NOT NULL,
     account         TEXT NOT NULL,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat4all.model.deliveries import Lane
-from chat4all.ports.holds import Held, Holds, LaneKey, Opening
+from chat4all.ports.holds import HeldKey, Holds, LaneKey, Opening
 from storage.message_store.sqlite_connection import Connections
 from storage.message_store.sqlite_rows import Lookup, Write, fetched
 
@@ -21,7 +21,7 @@ LET_GO = Write(
     row="(channel = ? AND account = ? AND address = ? AND partition = ? AND conversation_id = ? AND stamp < ?)",
     between=" OR ",
 )
-HELD = Lookup(
+BY_PLACE = Lookup(
     "partition, conversation_id, since, freed_at, stamp",
     "CROSS JOIN held USING (channel, account, address)",
     "channel",
@@ -45,17 +45,17 @@ class SQLiteHolds(Holds):
 
     _db: Connections
 
-    def hold_keys(self, held: Sequence[Held]) -> None:
-        self._db.put((HOLD, [(*_key(each.key), each.since, each.freed_at, each.stamp) for each in held]))
+    def hold_keys(self, keys: Sequence[HeldKey]) -> None:
+        self._db.put((HOLD, [(*_key(each.key), each.since, each.freed_at, each.stamp) for each in keys]))
 
-    def unhold_keys(self, held: Sequence[Held]) -> None:
-        self._db.put((LET_GO, [(*_key(each.key), each.stamp) for each in held]))
+    def unhold_keys(self, keys: Sequence[HeldKey]) -> None:
+        self._db.put((LET_GO, [(*_key(each.key), each.stamp) for each in keys]))
 
-    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[Held]:
+    def held_keys(self, places: Sequence[tuple[str, str, str]]) -> list[HeldKey]:
         with self._db.read() as db:
-            rows = HELD(db, list(dict.fromkeys(places))) if places and db.execute(ANY).fetchone()[0] else []
+            rows = BY_PLACE(db, list(dict.fromkeys(places))) if places and db.execute(ANY).fetchone()[0] else []
         return [
-            Held(LaneKey(Lane(channel, partition), conversation_id, address, account), since, freed_at, stamp)
+            HeldKey(LaneKey(Lane(channel, partition), conversation_id, address, account), since, freed_at, stamp)
             for (channel, account, address), (partition, conversation_id, since, freed_at, stamp) in rows
         ]
 

@@ -19,18 +19,17 @@ from chat4all.telemetry import logs, metrics, trace_context, tracing
 from tasks.lanes.aliases import Names
 from tasks.lanes.calls import Calls
 from tasks.lanes.conversions import in_its_form
-from tasks.lanes.gate import LOOK_MS, OUTSIDE, Gate
 from tasks.lanes.grace import Graces
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
-from tasks.lanes.owners import Owners
 from tasks.lanes.places import Places
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
 from tasks.lanes.signals import Signals
 from tasks.lanes.threads import in_thread
 from tasks.lanes.throttle import Throttle, backoff
+from tasks.lanes.windows import LOOK_MS, OUTSIDE, Gate
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.resources import Parts
 from tasks.stages.stage import described
@@ -58,9 +57,7 @@ class Sender:
         self.throttle = Throttle(channel.name, channel.limits, self._retries)
         self.calls = Calls(channel, parts, ProviderUploads(channel, parts, executor))
         self._parts, self.channel, self._writer, self._executor = parts, channel, writer, executor
-        self._owners, self.gate = Owners(parts.store, executor), Gate(parts, channel, executor)
-        # Of those that were held, since when they were free to be tried.
-        self._freed: dict[DeliveryKey, int] = {}
+        self.gate = Gate(parts, channel, executor)
         self._graces = Graces()
         self._in_flight = Places(IN_FLIGHT)
         self._names = Names()
@@ -74,20 +71,20 @@ class Sender:
                 return waits
         if row.facts.ended:
             return Done(self.told_again(row))
-        held, freed_at = await self.gate.look(row, hold)
-        if isinstance(held, Wait):
-            return held
+        kept, freed_at = await self.gate.look(row, hold)
+        if isinstance(kept, Wait):
+            return kept
         if freed_at:
-            self._freed[row.key] = freed_at
+            self.gate.freed[row.key] = freed_at
         try:
-            outcome = held or await self._once(row, refusals, hold)
+            outcome = kept or await self._once(row, refusals, hold)
             if row.part + 1 < row.parts and isinstance(outcome, Done):
                 self._remember(outcome.write)
-            if isinstance(outcome, Wait) and not outcome.held:
+            if isinstance(outcome, Wait) and not outcome.is_held:
                 return within_life(outcome, self._ends_of(row))
             return outcome
         finally:
-            self._freed.pop(row.key, None)
+            self.gate.freed.pop(row.key, None)
 
     async def _once(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         pointless = await self._pointless(row) if row.part else ""
@@ -104,7 +101,7 @@ class Sender:
         return await self.gate.is_shut(row)
 
     def _ends_of(self, row: Delivery) -> int:
-        return ends_of(row, self._parts.settings, self._freed.get(row.key, 0))
+        return ends_of(row, self._parts.settings, self.gate.freed.get(row.key, 0))
 
     def told_again(self, row: Delivery) -> Ended | None:
         """What follows the facts of a delivery that was ended by an attempt: its event, parked receipts, dead letter.
@@ -135,7 +132,6 @@ class Sender:
 
     async def close(self) -> None:
         """Let go of the channel's connections. No attempt is under way any more."""
-        await self._owners.close()
         await self.gate.close()
         await self.calls.uploads.close()
         await self.channel.close()
@@ -227,7 +223,7 @@ class Sender:
         begun = Facts(attempts=row.facts.attempts + 1, attempted_at=now_ms(), resends=resends)
         row = row.seen(begun)
         await self._writer.write(Tried(row, begun))
-        standing = await self._owners.look(row)
+        standing = await self.gate.owners.look(row)
         to = await self._address(row, standing.owner)
         if not hold.valid():
             # Whoever holds the lane now may have begun an attempt of the same number: it is not ours to say what it came to.
@@ -294,7 +290,7 @@ class Sender:
         if row.holds and failure.reason == OUTSIDE:
             self.gate.told_shut(row)
             at = now_ms()
-            return Wait(max(min(at + LOOK_MS, row.expires_at), at), 0, not_sent(row), row.expires_at, held=True)
+            return Wait(max(min(at + LOOK_MS, row.expires_at), at), 0, not_sent(row), row.expires_at, is_held=True)
         return refused(row, failure.reason, failure.detail)
 
     def _followed(self, row: Delivery, to: str) -> bool:

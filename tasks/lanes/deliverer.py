@@ -14,7 +14,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore, Waiting
-from chat4all.ports.holds import Held, LaneKey, Opening
+from chat4all.ports.holds import HeldKey, LaneKey, Opening
 from chat4all.telemetry import logs, metrics
 from tasks.lanes.bounds import BOUNDS, Bounds
 from tasks.lanes.keys import Keys, account_of, key_of_row, place_of
@@ -98,7 +98,7 @@ class Deliverer:
         self._store, self._ways, self._executor = store, ways, executor
         self.serving: dict[Key, asyncio.Task[None]] = {}
         # Keys that are held, as far as this holder knows.
-        self._held: set[Key] = set()
+        self._held_keys: set[Key] = set()
         self._openings = Openings()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -141,14 +141,14 @@ class Deliverer:
 
     # What is held
 
-    def holds(self, held: Sequence[Held]) -> None:
+    def holds(self, keys: Sequence[HeldKey]) -> None:
         """These were held by who had the lane before."""
-        self._held.update((each.key.conversation_id, each.key.address, each.key.account) for each in held)
+        self._held_keys.update((each.key.conversation_id, each.key.address, each.key.account) for each in keys)
 
     def passed(self, row: Delivery) -> None:
         """A row came to a key that waits. Where that is held, what needs no window goes on at once."""
         key = key_of_row(row)
-        if key in self._held and not row.holds and self._ways.of(row.account).passes(row):
+        if key in self._held_keys and not row.holds and self._ways.of(row.account).passes(row):
             self._keys.hurry(key, now_ms())
 
     def opened(self, openings: Sequence[Opening]) -> None:
@@ -158,7 +158,7 @@ class Deliverer:
         for each in gone:
             self._openings.drop(each)
         if gone:
-            self._writes.write(Resumed((), [self._held_at(opened_key(each), 0) for each in gone]))
+            self._writes.write(Resumed((), [self._held_key(opened_key(each), 0) for each in gone]))
             self._forget(gone)
         if news:
             self.serve()
@@ -169,9 +169,9 @@ class Deliverer:
         future = loop.run_in_executor(self._executor, self._store.forget_openings, openings)
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _held_at(self, key: Key, since: int) -> Held:
+    def _held_key(self, key: Key, since: int) -> HeldKey:
         conversation_id, address, account = key
-        return Held(LaneKey(self._hold.lane, conversation_id, address, account), since, 0, self._hold.stamp())
+        return HeldKey(LaneKey(self._hold.lane, conversation_id, address, account), since, 0, self._hold.stamp())
 
     async def _serve(self, key: Key) -> None:
         pause_s, is_well = 0.0, False
@@ -207,29 +207,29 @@ class Deliverer:
         refusals, writes = waiting.refusals if waiting else 0, Writes()
         sender = self._ways.of(account_of(key))
         # Rows that are held: those behind them that need no window go on.
-        held: list[tuple[Delivery, Wait]] = []
-        async with aclosing(self._passed_over(waiting, writes, held) if waiting else self._in_memory(key)) as rows:
+        waits: list[tuple[Delivery, Wait]] = []
+        async with aclosing(self._passed_over(waiting, writes, waits) if waiting else self._in_memory(key)) as rows:
             async for row in rows:
-                if held and not sender.passes(row):
+                if waits and not sender.passes(row):
                     continue
                 outcome = await sender.attempt(row, refusals, self._hold)
-                if isinstance(outcome, Wait) and outcome.held and waiting:
+                if isinstance(outcome, Wait) and outcome.is_held and waiting:
                     writes += [self._writes.write(outcome.write)] if outcome.write else []
-                    held.append((row, replace(outcome, write=None)))
+                    waits.append((row, replace(outcome, write=None)))
                     continue
                 if isinstance(outcome, Wait):
-                    held.append((row, outcome))
+                    waits.append((row, outcome))
                     break
                 refusals = 0
                 if not waiting:
                     self._writes.end(row, outcome.write)
                 elif outcome.write:
                     writes.append(self._writes.write(outcome.write))
-        if held:
+        if waits:
             # Not before all rows before it are known to be ended.
             await asyncio.gather(*writes)
             if waiting is None or self._keys.waiting(key) is waiting:
-                await self._give_way(key, *first_to_wait(held))
+                await self._give_way(key, *first_to_wait(waits))
 
     async def _in_memory(self, key: Key) -> AsyncGenerator[Delivery, None]:
         """A key's rows in memory. One is there until it is done with."""
@@ -241,7 +241,7 @@ class Deliverer:
             yield row
             self._keys.pop(key)
 
-    async def _passed_over(self, waiting: Waiting, writes: Writes, held: Sequence[object]) -> AsyncGenerator[Delivery, None]:
+    async def _passed_over(self, waiting: Waiting, writes: Writes, waits: Sequence[object]) -> AsyncGenerator[Delivery, None]:
         """A waiting key's rows up to where the lane has been read. Afterwards it waits no more, unless some are `held`.
 
         `writes` are those of the rows that were given out. The key waits where it does until they are durable.
@@ -261,7 +261,7 @@ class Deliverer:
                 return
             if found.after is None and limit == self._window.read and self._hold.goes_on():
                 if limit >= self._window.known:
-                    if not held:
+                    if not waits:
                         self._resume(key, waiting)
                     return
                 await asyncio.sleep(READING_S)
@@ -269,9 +269,9 @@ class Deliverer:
     def _resume(self, key: Key, waiting: Waiting) -> None:
         """It waits no more: nothing of it is left."""
         self._keys.resume(key)
-        held = [self._held_at(key, 0)] if key in self._held else []
-        self._held.discard(key)
-        self._writes.write(Resumed([self._writes.stamped(waiting)], held))
+        waits = [self._held_key(key, 0)] if key in self._held_keys else []
+        self._held_keys.discard(key)
+        self._writes.write(Resumed([self._writes.stamped(waiting)], waits))
 
     async def _give_way(self, key: Key, row: Delivery, wait: Wait) -> None:
         """The key waits from this row on: written down, then forgotten here. A lost lane writes down nothing but facts."""
@@ -279,20 +279,20 @@ class Deliverer:
         if self._hold.goes_on():
             waiting = self._writes.stamped(waits_at(self._hold.lane, key, place_of(row), wait.at, wait.refusals))
             self._keys.wait(waiting, wait.ends)
-            held = [self._held_at(key, row.accepted_at)] if wait.held else []
-            await self._writes.write(Waits([waiting], held))
+            waits = [self._held_key(key, row.accepted_at)] if wait.is_held else []
+            await self._writes.write(Waits([waiting], waits))
         if noted:
             await noted
         if self._hold.goes_on():
             forgotten = self._keys.forget(key)
             for each in forgotten:
                 self._writes.close(each)
-            if wait.held:
+            if wait.is_held:
                 await self._look_once_more(key, row, len(forgotten) > 1)
 
     async def _look_once_more(self, key: Key, row: Delivery, has_more: bool) -> None:
         """The person may have written while it was written down that the key is held; and what is behind may need no window."""
-        self._held.add(key)
+        self._held_keys.add(key)
         if has_more or not await self._ways.of(row.account).is_shut(row):
             self._keys.hurry(key, now_ms())
 

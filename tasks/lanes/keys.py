@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 
+from msgspec import Struct
+
 from chat4all.model.deliveries import Delivery, DeliveryKey, Lane
 from chat4all.ports import Waiting
 from tasks.lanes.bounds import BOUNDS, Bounds
@@ -35,6 +37,13 @@ def place_of(row: Delivery) -> Place:
 Closed = Callable[[str], int | None]
 
 
+class Serving(Struct):
+    """A key that is being served: whether it is looked up, rather than served from memory; and to be, once more, after that."""
+
+    is_looked_up: bool
+    once_more: bool = False
+
+
 class Keys:
     """The keys that have something to be sent. Times are ms UTC; `rows` is how many rows are in memory.
 
@@ -51,11 +60,8 @@ class Keys:
         self._resting: list[tuple[int, Key]] = []
         # By account, of those that have such keys.
         self._waits: dict[str, Timetable] = {}
-        # Whether a key that is being served is looked up, rather than served from memory.
-        self._serving: dict[Key, bool] = {}
+        self._serving: dict[Key, Serving] = {}
         self._looked_up: Counter[str] = Counter()
-        # Those that are to be looked at once more when they have been served.
-        self._hurried: set[Key] = set()
         # How often in a row a key failed for a reason of its own; 0 after an outage.
         self._troubled: dict[Key, int] = {}
 
@@ -120,7 +126,7 @@ class Keys:
             self._ready.append(heappop(self._resting)[1])
         if self._ready:
             key = self._ready.popleft()
-            self._serving[key] = False
+            self._serving[key] = Serving(False)
             return key
         for account, table in self._waits.items():
             due = self._due(account, table, now, closed(account))
@@ -133,7 +139,7 @@ class Keys:
             if closed_ms and table.put_off(due, now, now + closed_ms):
                 continue
             if due not in self._serving and due not in self._queues:
-                self._serving[due] = True
+                self._serving[due] = Serving(True)
                 self._looked_up[account] += 1
                 return due
         return None
@@ -187,17 +193,16 @@ class Keys:
 
     def served(self, key: Key, now: int, pause_ms: int = 0) -> bool:
         """It is being served no more, and not again within the pause; whether somebody's turn may have come by this."""
-        looked_up = self._serving.pop(key)
+        serving = self._serving.pop(key)
+        looked_up = serving.is_looked_up
         self._looked_up[account_of(key)] -= looked_up
-        hurried = key in self._hurried
-        self._hurried.discard(key)
         if key in self._queues and pause_ms:
             heappush(self._resting, (now + pause_ms, key))
         elif key in self._queues:
             self._ready.append(key)
         else:
             self.arm(key, now + pause_ms if pause_ms else 0)
-            if hurried and self._is_waiting(key):
+            if serving.once_more and self._is_waiting(key):
                 self._waits[account_of(key)].hurry(key, now + pause_ms)
         return looked_up or key in self._queues or self._is_waiting(key)
 
@@ -209,7 +214,7 @@ class Keys:
     def hurry(self, key: Key, now: int) -> bool:
         """Have it looked at now, or when it has been served, if it waits; whether it is known here at all."""
         if key in self._serving:
-            self._hurried.add(key)
+            self._serving[key].once_more = True
         elif key not in self._queues and self._is_waiting(key):
             self._waits[account_of(key)].hurry(key, now)
         return key in self._serving or key in self._queues or self._is_waiting(key)

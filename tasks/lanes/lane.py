@@ -17,7 +17,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import LAST_INDEX, Delivery
 from chat4all.model.failures import Temporary
 from chat4all.ports import LaneState, MessageStore, Waiting
-from chat4all.ports.holds import Held, LaneKey, Opening
+from chat4all.ports.holds import HeldKey, LaneKey, Opening
 from chat4all.telemetry import logs
 from tasks.lanes.bounds import BOUNDS, Bounds
 from tasks.lanes.deliverer import Deliverer, Ways
@@ -136,19 +136,19 @@ class LaneWork:
     async def _load_waiting(self) -> None:
         """Know who waits. After a holder that may still write, in our own words: what it says late then counts no more."""
         found: Sequence[Waiting] = await in_thread(self._executor, self._store.waiting, self._hold.lane)
-        held = await in_thread(self._executor, self._held, found) if found else []
+        held_keys = await in_thread(self._executor, self._held_keys, found) if found else []
         if self._hold.taken_over and found:
             stamp = self._hold.stamp()
             found = [replace(each, stamp=stamp) for each in found]
-            await self._writes.write(Waits(found, [replace(each, stamp=stamp) for each in held]))
-        self.deliverer.holds(held)
+            await self._writes.write(Waits(found, [replace(each, stamp=stamp) for each in held_keys]))
+        self.deliverer.holds(held_keys)
         for waiting in found:
             self._keys.wait(waiting)
         self._is_loaded = True
         self.opened(await in_thread(self._executor, self._store.openings))
         self.deliverer.serve()
 
-    def _held(self, waiting: Sequence[Waiting]) -> list[Held]:
+    def _held_keys(self, waiting: Sequence[Waiting]) -> list[HeldKey]:
         """Those of the keys that wait that are held. Blocks."""
         keys = {LaneKey(each.lane, each.conversation_id, each.address, each.account) for each in waiting}
         return [each for each in self._store.held_keys([each.place for each in keys]) if each.key in keys]

@@ -20,14 +20,14 @@ class Done(Struct, frozen=True):
 class Wait(Struct, frozen=True):
     """Not now: go on at `at` (ms UTC). `refusals` in a row so far. `write` is what to keep of the attempt, if there was one.
 
-    `ends`: from then on it is too old to be sent; 0: not known. `held`: until the person writes; what needs no window passes.
+    `ends`: from then on it is too old to be sent; 0: not known. `is_held`: until the person writes.
     """
 
     at: int
     refusals: int
     write: Tried | None = None
     ends: int = 0
-    held: bool = False
+    is_held: bool = False
 
 
 Outcome = Done | Wait

@@ -66,11 +66,11 @@ class Owners:
         return await insist(self._executor, lambda: self._standing(asked), deliveries=len(asked))
 
     def _standing(self, asked: Asked) -> Found:
-        owners = self._store.owners(list(dict.fromkeys(map(_place, asked.values()))))
+        owners = self._store.owners(list(dict.fromkeys(map(place_of_person, asked.values()))))
         keys = dict.fromkeys(asked) | {row.first_key: None for row in asked.values()}
         withdrawn = self._store.withdrawn(list(keys))
         return {
-            key: Standing(owners.get(_place(row)), withdrawn.get(key) or withdrawn.get(row.first_key))
+            key: Standing(owners.get(place_of_person(row)), withdrawn.get(key) or withdrawn.get(row.first_key))
             for key, row in asked.items()
         }
 
@@ -81,5 +81,6 @@ class Owners:
             read.exception()
 
 
-def _place(row: Delivery) -> tuple[str, str]:
+def place_of_person(row: Delivery) -> tuple[str, str]:
+    """Where the address of a delivery means the same person."""
     return space_at(row.conversation_id, row.key.lane.channel), row.address

@@ -16,7 +16,7 @@ from chat4all.model.events import Event
 from chat4all.model.failures import Temporary, Unknown
 from chat4all.model.workspaces import space_at
 from chat4all.ports import DeadLetter, Handle, Waiting
-from chat4all.ports.holds import Held
+from chat4all.ports.holds import HeldKey
 from chat4all.telemetry import logs, tracing
 from tasks.outcomes.contact_facts import learn
 from tasks.outcomes.delivery_metrics import bury, moved
@@ -67,17 +67,17 @@ class GivenUp(Struct, frozen=True):
 
 
 class Waits(Struct, frozen=True):
-    """These keys wait; `held`: those of them that are held until the person writes."""
+    """These keys wait; `held_keys`: those of them that are held until the person writes."""
 
     keys: Sequence[Waiting]
-    held: Sequence[Held] = ()
+    held_keys: Sequence[HeldKey] = ()
 
 
 class Resumed(Struct, frozen=True):
-    """These keys wait no more; `held`: those of them that had been held."""
+    """These keys wait no more; `held_keys`: those of them that had been held."""
 
     keys: Sequence[Waiting]
-    held: Sequence[Held] = ()
+    held_keys: Sequence[HeldKey] = ()
 
 
 Ended = Sent | GivenUp
@@ -174,10 +174,10 @@ def write_all(
     ended = [(each.row.seen(facts[each.row.key]), each.at) for each in steps if not isinstance(each, Tried)]
     events = [state_event(row, at, parts.partitions) for row, at in ended]
     # What is held is known before it waits, and until after it does.
-    store.hold_keys([held for each in writes if isinstance(each, Waits) for held in each.held])
+    store.hold_keys([held_keys for each in writes if isinstance(each, Waits) for held_keys in each.held_keys])
     store.record(facts, handles, spoken, *last_words(writes), learned(events, now))
     durable()
-    store.unhold_keys([held for each in writes if isinstance(each, Resumed) for held in each.held])
+    store.unhold_keys([held_keys for each in writes if isinstance(each, Resumed) for held_keys in each.held_keys])
     aliases = [alias for each in sent for alias in each.aliases]
     if aliases:
         store.claim_addresses(aliases)

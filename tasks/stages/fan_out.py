@@ -13,11 +13,11 @@ from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.ports import Registration
 from chat4all.services.handling import handling_event, opened_by, settle_told
 from chat4all.services.wake import wake_free
+from chat4all.services.withdrawals import withdraw
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
 from tasks.outcomes.events import as_one, learned, message_event, rejected_event, state_event, tell
-from tasks.outcomes.withdrawals import withdraw
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live

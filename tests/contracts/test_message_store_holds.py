@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from chat4all.ports import MessageStore
-from chat4all.ports.holds import Held, LaneKey, Opening
+from chat4all.ports.holds import HeldKey, LaneKey, Opening
 from tests.contracts.stores import fresh, lane
 
 
@@ -22,7 +22,7 @@ def test_what_is_held_is_found_by_whom_it_waits_for(store: MessageStore, other: 
     first = key()
     beside = replace(first, conversation_id=fresh("c"))
     environments = replace(first, account="")
-    kept = [Held(each, 5, 0, number + 1) for number, each in enumerate((first, beside, environments))]
+    kept = [HeldKey(each, 5, 0, number + 1) for number, each in enumerate((first, beside, environments))]
     store.hold_keys(kept)
     found = other.held_keys([first.place, (first.lane.channel, "nobody", first.address), first.place])
     assert sorted(each.key.conversation_id for each in found) == sorted((first.conversation_id, beside.conversation_id))
@@ -33,7 +33,7 @@ def test_what_is_held_is_found_by_whom_it_waits_for(store: MessageStore, other: 
 
 def test_of_two_words_about_a_key_the_one_with_the_higher_stamp_stands(store: MessageStore) -> None:
     """In whatever order they arrive: a holder that was frozen lets nothing go that its successor holds."""
-    one = Held(key(), 5, 0, 7)
+    one = HeldKey(key(), 5, 0, 7)
     store.hold_keys([one])
     store.unhold_keys([replace(one, stamp=3)])
     store.hold_keys([replace(one, since=1, stamp=6)])
@@ -50,7 +50,7 @@ def test_held_keys_are_counted_by_channel(store: MessageStore) -> None:
     """How many, and since when the first of them is."""
     first = key()
     assert store.held_counts([first.lane.channel]) == {}
-    store.hold_keys([Held(first, 9, 0, 1), Held(replace(first, address=fresh("+5")), 4, 0, 2)])
+    store.hold_keys([HeldKey(first, 9, 0, 1), HeldKey(replace(first, address=fresh("+5")), 4, 0, 2)])
     assert store.held_counts([first.lane.channel, fresh()]) == {first.lane.channel: (2, 4)}
 
 

@@ -11,7 +11,7 @@ from ops import shape
 CODE = '''"""A file."""  # noqa: X
 
 # A reason.
-class Held:
+class HeldKey:
     def __init__(self) -> None:
         self.one, self.two = 1, 2
 
@@ -55,7 +55,7 @@ def test_lines_comments_and_classes_are_counted(tmp_path: Path) -> None:
     tree = ast.parse(CODE)
     assert list(shape.functions(tree)) == [2, 3]
     assert shape.comments(file) == 1
-    assert list(shape.classes(tree)) == [(2, 2, "Held")]
+    assert list(shape.classes(tree)) == [(2, 2, "HeldKey")]
 
 
 def test_no_room_is_on_a_circle(capsys: pytest.CaptureFixture[str]) -> None:

@@ -444,7 +444,7 @@ async def test_a_delivery_waits_for_no_longer_than_it_lives(desk: Desk, failure:
 
 
 async def test_an_open_breaker_lets_a_delivery_end_in_its_time(desk: Desk) -> None:
-    """Held back for a minute, with a second to live."""
+    """HeldKey back for a minute, with a second to live."""
     life_ms, early = int(desk.road.parts.settings.give_up_h * 3_600_000), now_ms()
     desk.road.say(message(CONVERSATION, 2, to=[whatsapp(1)], accepted_at=early - life_ms + 1000))
     desk.road.run()

@@ -17,8 +17,8 @@ from chat4all.model.messages import Message, Origin
 from chat4all.model.windows import WindowRule
 from chat4all.ports import Outgoing
 from chat4all.ports.holds import LaneKey
-from tasks.lanes.gate import LOOK_MS
-from tasks.outcomes.withdrawals import withdraw
+from chat4all.services.withdrawals import withdraw
+from tasks.lanes.windows import LOOK_MS
 from tests.tasks.holders import LANE, Process
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world

@@ -97,7 +97,7 @@ def test_what_a_lane_has_not_come_past_stays(road: World) -> None:
 
 
 def test_a_key_that_waits_finds_its_rows_after_everything_was_tidied(road: World) -> None:
-    """Held for long: its message and its row are there when its time comes."""
+    """HeldKey for long: its message and its row are there when its time comes."""
     said(road, message(TALK, 1, to=[whatsapp(1)]))
     [row] = road.rows()
     waits = Waiting(row.key.lane, TALK, row.address, row.key.seq, row.key.index, NOW + 400 * DAY_MS, 3)

@@ -27,10 +27,10 @@ from chat4all.model.deliveries import (
 from chat4all.model.failures import Temporary
 from chat4all.ports import Outgoing
 from chat4all.services.resends import Wish, append, plan
+from chat4all.services.withdrawals import withdraw
 from tasks.lanes.bounds import Bounds
 from tasks.lanes.outcome import Done, Wait
 from tasks.lanes.writer import GivenUp
-from tasks.outcomes.withdrawals import withdraw
 from tests.tasks.holders import Process
 from tests.tasks.test_attempt import Desk, Fake, desk
 from tests.tasks.test_holders import Chaos, Freezer, Lost, all_ended, road

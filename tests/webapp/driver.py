@@ -170,6 +170,8 @@ class Driver:
                 address=each.address,
                 payload=message.payload,
                 accepted_at=message.accepted_at,
+                holds=message.holds,
+                expires_at=message.expires_at,
                 facts=Facts() if each.address else Facts(refused_at=message.accepted_at, refused_reason="no_identity"),
             )
             for index, each in enumerate(message.recipients)

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.content import Text, type_of
+from chat4all.model.deliveries import Lane
 from chat4all.model.ids import contact_id
+from chat4all.model.records import partition_of
 from chat4all.model.slots import slots
 from chat4all.model.windows import WindowRule
 from chat4all.ports import Channel, Inbound
@@ -207,3 +209,52 @@ def test_a_channel_without_templates_fails_as_ever(gateway: Driver) -> None:
         assert gateway.send("crm", expect=422, **body)["code"] == "outside_window"
     finally:
         del gateway.parts.channels["instagram"].limits
+
+
+# HeldKey
+
+
+def test_what_is_held_is_accepted_and_waits(gateway: Driver) -> None:
+    """Where a window is shut, and where it is not; the record says until when, a week where nobody says less."""
+    wrote(gateway, DAY_MS * 2)
+    chosen: list[tuple[dict[str, Any], int]] = [({}, 7 * 86_400), ({"expires_in": 3600}, 3600)]
+    for more, seconds in chosen:
+        answers(gateway, 202, outside_window="hold", **more)
+        message = gateway.records()[-1]
+        assert (message.holds, message.expires_at - message.accepted_at) == (True, 1000 * seconds)
+    answers(gateway, 202, outside_window="hold", address=DORA)
+
+
+@pytest.mark.parametrize("wrong", [59, 7 * 86_400 + 1, 0, -1, "a"])
+def test_how_long_something_is_held_is_bounded(gateway: Driver, wrong: Any) -> None:
+    """Not for longer than rows are kept, and not so short that nobody could have answered."""
+    problem = answers(gateway, 422, outside_window="hold", expires_in=wrong)
+    assert problem["errors"][0]["field"] == "expires_in"
+
+
+def test_what_is_held_is_another_message_than_what_is_not(gateway: Driver) -> None:
+    """Under one id they are a conflict; repeated it is the same, also when the window has changed."""
+    wrote(gateway, HOUR_MS)
+    name = {"message_id": str(uuid4())}
+    first = answers(gateway, 202, outside_window="hold", **name)
+    gateway.process()
+    assert answers(gateway, 409, **name)["code"] == "message_id_conflict"
+    gateway.parts.people.clock = lambda: now_ms() + DAY_MS
+    assert answers(gateway, 202, outside_window="hold", **name) == first
+
+
+def test_what_is_held_is_cancelled_by_its_sender(gateway: Driver) -> None:
+    """By nobody else who is not trusted; the key is looked at, and repeating it changes nothing."""
+    wrote(gateway, DAY_MS * 2)
+    sent = answers(gateway, 202, outside_window="hold")
+    gateway.process()
+    path = f"/v1/messages/{sent['message_id']}/deliveries"
+    assert gateway.refused("bob", "DELETE", path, expect=404)[0] == "unknown_message"
+    names = {"message_id": sent["message_id"], "conversation_id": sent["conversation_id"]}
+    for _ in range(2):
+        assert gateway.ask("alice", "DELETE", path) == names | {"cancelled": 1, "too_late": 0}
+    [row] = gateway.parts.store.lane_rows(Lane("whatsapp", partition_of(names["conversation_id"], 2)), (-1, -1), 2**60, 9)
+    assert gateway.parts.store.withdrawn([row.key])[row.key].reason == "cancelled"
+    assert {each.key.address for each in gateway.parts.store.openings()} == {CARLA}
+    shown = gateway.ask("alice", "GET", f"/v1/messages/{sent['message_id']}")["deliveries"]
+    assert [(each["status"], "expires_at" in each) for each in shown if each["channel"] == "whatsapp"] == [("PENDING", True)]

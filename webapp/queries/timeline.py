@@ -260,6 +260,7 @@ def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str
         "status": state(shown),
         "attempts": facts.attempts + (newest.attempts if newest is not facts else 0),
         "reason": reason(shown),
+        "expires_at": rfc3339(row.expires_at) if row and row.expires_at else "",
         "provider_message_id": shown.provider_id,
         "cost": asdict(Cost.parse(shown.price)) if shown.price else None,
     }

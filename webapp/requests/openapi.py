@@ -107,6 +107,7 @@ NAMES = {
     "post /v1/messages": "sendMessage",
     "post /v1/messages:batch": "sendMessages",
     "get /v1/messages/{message_id}": "getMessage",
+    "delete /v1/messages/{message_id}/deliveries": "cancelDeliveries",
     "post /v1/files": "uploadFile",
     "post /v1/files/initiate": "initiateUpload",
     "post /v1/files/complete": "completeUpload",

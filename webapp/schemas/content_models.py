@@ -26,12 +26,13 @@ def _read(given: Any) -> Sendable:
         raise PydanticCustomError("payload", "{detail}", {"detail": wrong.detail, "field": wrong.field}) from None
 
 
-def _read_outside(given: Any) -> Template | None:
-    if given in (None, "fail"):
-        return None
+def _read_outside(given: Any) -> Template | bool | None:
+    """The template that goes in its place; True: it is held; None: it fails."""
+    if given in (None, "fail", "hold"):
+        return True if given == "hold" else None
     template = given.get("template") if isinstance(given, dict) and given.keys() == {"template"} else None
     if not isinstance(template, dict) or template.get("type", "template") != "template":
-        raise PydanticCustomError("outside_window", 'fail, or {{"template": {{name, language, parameters}}}}')
+        raise PydanticCustomError("outside_window", 'fail, hold, or {{"template": {{name, language, parameters}}}}')
     try:
         read = read_payload({**template, "type": "template"})
     except WrongPayload as wrong:
@@ -100,9 +101,9 @@ OutsideWindow = Annotated[
     PlainValidator(_read_outside),
     WithJsonSchema({
         "description": "What becomes of it where the provider lets nothing be sent now. fail: it is refused, or FAILED later. "
-        "A template: that goes in its place",
+        "hold: it waits, in order, until the person writes. A template: that goes in its place",
         "oneOf": [
-            {"type": "string", "enum": ["fail"]},
+            {"type": "string", "enum": ["fail", "hold"]},
             {"type": "object", "properties": {"template": {NAMED: "Template"}}, "required": ["template"]},
         ],
         "default": "fail",

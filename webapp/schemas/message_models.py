@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chat4all.model.deliveries import State
+from chat4all.model.drafts import EXPIRES_LEAST_S, HELD_MOST_S
 from webapp.schemas.content_models import OutsideWindow, PayloadIn, PayloadOut
 from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
 
@@ -26,6 +27,10 @@ class MessageIn(RequestBody):
     adapt: Annotated[bool, Field(description="false: refused where a channel could not carry it as it is")] = True
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
     outside_window: OutsideWindow = None
+    expires_in: Annotated[
+        int | None,
+        Field(ge=EXPIRES_LEAST_S, le=HELD_MOST_S, description="Seconds after which it is not sent any more"),
+    ] = None
     visibility: Annotated[
         Literal["all", "internal"], Field(description="internal: a note for those who answer, sent to nobody; scope manage")
     ] = "all"
@@ -110,6 +115,7 @@ class DeliveryOut(ResponseModel):
     parts: int | None = None
     sent_as: str = ""
     reason: str = ""
+    expires_at: Annotated[Time | None, Field(description="From then on it is not sent; what is held is CANCELLED then")] = None
     advice: Annotated[str, Field(description="What to do about the reason, in words for people")] = ""
     provider_message_id: str = ""
     provider_message_ids: Annotated[
@@ -214,6 +220,15 @@ class RawQuery(RequestParams):
     """In which conversation."""
 
     conversation_id: Annotated[Uuid | None, Field(description="Needed where several have a message with this id")] = None
+
+
+class CancelledOut(ResponseModel):
+    """How many deliveries of a message are not sent any more, and how many were sent already, or may have been."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    cancelled: int
+    too_late: int
 
 
 class RawOut(ResponseModel):

@@ -67,7 +67,9 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         key=key,
         reply_to=given.reply_to or "",
         adapt=given.adapt,
-        outside_window=given.outside_window,
+        outside_window=None if given.outside_window is True else given.outside_window,
+        holds=given.outside_window is True,
+        expires_in=given.expires_in or 0,
         visibility=INTERNAL if given.visibility == INTERNAL else "",
         via=given.via,
     )
@@ -139,11 +141,11 @@ def show(path: MessagePath, query: MessageQuery) -> Response:
 
     An id means something within its conversation: where the caller reads several that have it, say which.
     """
-    membership, message = _one(path.message_id, query.conversation_id, query.wait)
+    membership, message = one(path.message_id, query.conversation_id, query.wait)
     return answer(timeline().shape(membership, [message], caller(), asked_original(query.original))[0])
 
 
-def _one(message_id: str, conversation_id: str | None, wait: float) -> tuple[Membership, Message]:
+def one(message_id: str, conversation_id: str | None, wait: float) -> tuple[Membership, Message]:
     """The message that is meant, where the caller may read it. Problem 404 for none, 409 for several, 422 for no id."""
     for name, given in (("message_id", message_id), ("conversation_id", conversation_id)):
         if given is not None and not is_uuid(given):
@@ -191,7 +193,7 @@ def _find(message_id: str, conversation_id: str) -> list[tuple[Membership, Messa
 def raw(path: MessagePath, query: RawQuery) -> Response:
     """What the provider sent of a message that has no type here, as far as it was kept: for scope manage."""
     auth.need(MANAGE)
-    _, message = _one(path.message_id, query.conversation_id, 0)
+    _, message = one(path.message_id, query.conversation_id, 0)
     kept = gateway().store.raw(message.conversation_id, message.message_id)
     if kept is None:
         raise Problem(404, "no_raw", "nothing of what a provider sent is kept beside this message")

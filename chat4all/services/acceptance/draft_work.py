@@ -86,6 +86,8 @@ def digest_of(sender: str, draft: Draft) -> str:
         "reply_to": draft.reply_to,
         "visibility": draft.visibility,
         "outside_window": draft.outside_window,
+        "holds": draft.holds,
+        "expires_in": draft.expires_in,
         "via": draft.via,
     }
     beside = ({name: value for name, value in further.items() if value},) if any(further.values()) else ()

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import rfc3339
 from chat4all.model.content import Template, type_of
 from chat4all.model.conversations import Identity
+from chat4all.model.drafts import HELD_MOST_S, Draft
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, MessageStore
@@ -16,12 +17,14 @@ from chat4all.services.accounts.live import provider_account
 from chat4all.services.directory import Address, People
 from chat4all.services.windows import windows
 
-MEND = "wait until they write, or send a template"
+MEND = "wait until they write, have it held until then, or send a template"
 TEMPLATE = "template"
 
 
 def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) -> None:
     """Refuse those, and give the others what goes instead. Reads nothing where no channel of theirs has windows."""
+    for work in works:
+        work.message = work.message and _bounded(work.draft, work.message)
     bound = [(work, work.message, found) for work in works if work.message and (found := _bound(people.channels, work))]
     if not bound:
         return
@@ -39,6 +42,14 @@ def keep_to_windows(store: MessageStore, people: People, works: Sequence[Work]) 
         if shut and len(shut) == sum(bool(each.address) for each in message.recipients) and not reads_here(people, work):
             newest = max((known[place].last_wrote_at for place in map(_place, shut) if place in known), default=0)
             work.refuse(422, "outside_window", f"{_said(newest)}: {MEND}", "outside_window")
+
+
+def _bounded(draft: Draft, message: Message) -> Message:
+    """The message with whether it is held, and until when it is sent."""
+    if not draft.holds and not draft.expires_in:
+        return message
+    expires_at = message.accepted_at + 1000 * (draft.expires_in or HELD_MOST_S)
+    return replace(message, holds=draft.holds, expires_at=expires_at)
 
 
 def _towards_chosen(
@@ -59,7 +70,8 @@ def _bound(channels: Mapping[str, Channel], work: Work) -> list[Recipient]:
     rules = {each.channel: channels[each.channel].limits.window for each in reached}
     kind = type_of(work.payload)
     found = [each for each in reached if rules[each.channel].open_s and kind not in rules[each.channel].exempt]
-    return found if len(found) == len(reached) or work.draft.outside_window else []
+    refusable = len(found) == len(reached) and not work.draft.holds
+    return found if refusable or work.draft.outside_window else []
 
 
 def _in_place(message: Message, shut: Sequence[Recipient], template: Template) -> Message:

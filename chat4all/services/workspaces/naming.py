@@ -10,12 +10,23 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from chat4all.model import broadcasts, contacts, conversations, deliveries, files, handling, messages, modifiers, records
+from chat4all.model import (
+    broadcasts,
+    contacts,
+    conversations,
+    deferred_records,
+    deliveries,
+    files,
+    handling,
+    messages,
+    modifiers,
+    records,
+)
 from chat4all.model import saved_replies as replies
 from chat4all.model import sessions as logins
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.model.workspaces import BETWEEN, bare, space, stored, workspace_of
-from chat4all.ports import accounts, changes, directory, history, progress, webhooks
+from chat4all.ports import accounts, changes, directory, history, holds, progress, webhooks
 from chat4all.ports import deliveries as rows
 
 # Fields that hold an id, or are empty. By the first of each it is known whose the whole is.
@@ -42,6 +53,8 @@ FIELDS: Mapping[type[Struct], tuple[str, ...]] = {
     directory.Arrived: ("conversation_id", "sender"),
     files.StoredFile: ("conversation_id", "owner"),
     broadcasts.Broadcast: ("broadcast_id", "created_by", "sender"),
+    deferred_records.DeferredRecord: ("record_id", "owner"),
+    holds.LaneKey: ("conversation_id",),
     contacts.Profile: ("user_id", "changed_by", "blocked_by"),
     replies.SavedReply: ("reply_id", "changed_by"),
     webhooks.Webhook: ("webhook_id", "created_by"),

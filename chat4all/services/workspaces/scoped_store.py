@@ -109,6 +109,9 @@ IN: Mapping[str, Mapping[str, Move]] = {
     "register_inbound": {"inbound": _arrived},
     "arrived": {"ids": _places},
     "last_conversations": {"addresses": _places},
+    "open_keys": {"keys": _ids},
+    "put_deferred_records": {"records": _ids},
+    "deferred_records": {"record_ids": _ids},
     # Contacts, broadcasts
     "profiles": {"user_ids": _ids},
     "change_profile": {"user_id": _ids, "change": _change},
@@ -177,6 +180,7 @@ ALIKE = frozenset(
         "places_of",
         "deliveries",
         "outcomes",
+        "withdraw",
         "withdrawn",
         "handles",
         "files",
@@ -205,16 +209,21 @@ ALIKE = frozenset(
     )
 )
 # Asked page by page, with pages of their own below.
-PAGED = frozenset({"conversation_page", "active", "contact_page", "broadcasts", "webhooks", "accounts", "dead_letters"})
+PAGED = frozenset(
+    ("open_records", "conversation_page", "active", "contact_page", "broadcasts", "webhooks", "accounts", "dead_letters")
+)
 # What works for all workspaces at once has the store itself: stages, lanes, sweeps, streams, the command line.
 DEPLOYMENTS = frozenset(
     (
         "running_broadcasts",
         "raise_last_seen",
-        "put_deferred_records",
-        "deferred_records",
         "due_records",
-        "open_records",
+        "hold_keys",
+        "unhold_keys",
+        "held_keys",
+        "held_counts",
+        "openings",
+        "forget_openings",
         "revocations",
         "register",
         "put_messages",
@@ -225,7 +234,6 @@ DEPLOYMENTS = frozenset(
         "note_changes",
         "changes",
         "put_deliveries",
-        "withdraw",
         "park",
         "parked",
         "fanned",
@@ -305,6 +313,18 @@ class ScopedStore:
         if tag:
             return self._store.contact_page(tag, after, limit)
         return self._pages(lambda last, most: self._store.contact_page("", last, most), after, limit)
+
+    def open_records(self, kind: str, limit: int, after: tuple[int, str] = (-1, ""), owner: str = "") -> list[Any]:
+        """As `DeferredRecords` says it."""
+        naming = self._naming
+        place = (after[0], _if_any(naming, after[1]))
+        found: list[Any] = []
+        while len(found) < limit and (page := self._store.open_records(kind, limit, place, _if_any(naming, owner))):
+            found += [naming.outward(each) for each in page if naming.is_own(each.record_id)]
+            place = page[-1].place
+            if len(page) < limit:
+                break
+        return found[:limit]
 
     def broadcasts(self, limit: int, after: str = "") -> list[Any]:
         """As `Broadcasts` says it."""

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.content import type_of
-from chat4all.model.deliveries import HELD_TOO_LONG, Delivery
+from chat4all.model.deliveries import HELD_TOO_LONG, Delivery, DeliveryKey
 from chat4all.ports import Channel
 from chat4all.ports.holds import LaneKey
 from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Outcome, Wait, ends_of, refused
-from tasks.lanes.owners import Asked, Found, Owners, Standing
+from tasks.lanes.owners import Asked, Found, Owners, Standing, place_of_person
 from tasks.lanes.threads import in_thread
 from tasks.resources import Parts
 
@@ -35,23 +35,25 @@ class Windows(Owners):
 
     def _standing(self, asked: Asked) -> Found:
         found = super()._standing(asked)
-        places = list(dict.fromkeys((row.key.lane.channel, row.address) for row in asked.values()))
-        wrote = self._store.last_wrote(places)
+        wrote = self._store.last_wrote(list(dict.fromkeys(map(place_of_person, asked.values()))))
         return {key: replace(each, wrote_at=self._newest(asked[key], each, wrote)) for key, each in found.items()}
 
     def _newest(self, row: Delivery, standing: Standing, wrote: Mapping[tuple[str, str], Mapping[str, int]]) -> int:
         """What older code noted names no account."""
-        by_account = wrote.get((row.key.lane.channel, row.address), {})
+        by_account = wrote.get(place_of_person(row), {})
         if by_account:
             return by_account.get(self._account, 0)
         return standing.owner.last_wrote_at if standing.owner else 0
 
 
 class Gate:
-    """The windows of an account, in this process."""
+    """What is asked before calls of an account, in this process: windows, and whose the addresses are."""
 
     def __init__(self, parts: Parts, channel: Channel, executor: Executor) -> None:
         self._parts, self._executor = parts, executor
+        self.owners = Owners(parts.store, executor)
+        # Of rows that are being tried after they were held, since when they were free to be.
+        self.freed: dict[DeliveryKey, int] = {}
         self._rule = channel.limits.window
         self._windows = Windows(parts, executor, channel.account.account_id)
         # By address, when the provider last said that its window is shut.
@@ -64,7 +66,7 @@ class Gate:
     async def look(self, row: Delivery, hold: Hold) -> tuple[Outcome | None, int]:
         """What becomes of it without a call, or None: it is tried; and since when it was free to be, where it was held."""
         if row.holds and self.needs_window(row):
-            return await self._held(row)
+            return await self._decided(row)
         late = self._rule.open_s and now_ms() >= ends_of(row, self._parts.settings)
         return None, await in_thread(self._executor, self._freed, row, hold) if late else 0
 
@@ -75,13 +77,14 @@ class Gate:
 
     async def is_shut(self, row: Delivery) -> bool:
         """Whether a delivery that was just held is still to be."""
-        return isinstance((await self._held(row))[0], Wait)
+        return isinstance((await self._decided(row))[0], Wait)
 
     async def close(self) -> None:
         """Read no more."""
         await self._windows.close()
+        await self.owners.close()
 
-    async def _held(self, row: Delivery) -> tuple[Outcome | None, int]:
+    async def _decided(self, row: Delivery) -> tuple[Outcome | None, int]:
         standing = await self._windows.look(row)
         now = now_ms()
         if standing.withdrawn:
@@ -91,13 +94,13 @@ class Gate:
         is_open = self._rule.window(standing.wrote_at).is_open(now + MARGIN_MS)
         if is_open and standing.wrote_at > self._shut.get(row.address, 0):
             return None, standing.wrote_at
-        return Wait(min(now + LOOK_MS, max(row.expires_at, now)), 0, ends=row.expires_at, held=True), 0
+        return Wait(min(now + LOOK_MS, max(row.expires_at, now)), 0, ends=row.expires_at, is_held=True), 0
 
     def _freed(self, row: Delivery, hold: Hold) -> int:
         """Since when a row's key may send again, where it was held: the row is no older than that. Blocks."""
         key = LaneKey(row.key.lane, row.conversation_id, row.address, row.account)
-        held = next((each for each in self._parts.store.held_keys([key.place]) if each.key == key), None)
-        if held and not held.freed_at:
-            held = replace(held, freed_at=now_ms(), stamp=hold.stamp())
-            self._parts.store.hold_keys([held])
-        return held.freed_at if held else 0
+        found = next((each for each in self._parts.store.held_keys([key.place]) if each.key == key), None)
+        if found and not found.freed_at:
+            found = replace(found, freed_at=now_ms(), stamp=hold.stamp())
+            self._parts.store.hold_keys([found])
+        return found.freed_at if found else 0
