@@ -273,6 +273,15 @@ CONVERSATIONS_OPENED = Counter(
     "by",
     where=(PIPELINE,),
 )
+DELIVERIES_PRICED = Counter(
+    "chat4all_deliveries_priced_total",
+    "Deliveries of which the provider said what they cost, by category (marketing, utility, authentication, "
+    "authentication_international, service, referral_conversion, other): charged, or free.",
+    "channel",
+    "category",
+    "price",
+    where=(PIPELINE,),
+)
 TEMPLATES_READ = Counter(
     "chat4all_templates_read_total",
     "Accounts whose templates their provider was asked for: read, or failed.",

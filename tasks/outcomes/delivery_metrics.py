@@ -5,10 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chat4all.model.deliveries import Delivery, State, state
-from chat4all.model.records import ProviderReceipt
+from chat4all.model.records import Cost, ProviderReceipt
 from chat4all.ports import DeadLetter, MessageStore
 from chat4all.telemetry import metrics
 
+# What providers charge by; a category of tomorrow is another one.
+CATEGORIES = frozenset(
+    {"marketing", "utility", "authentication", "authentication_international", "service", "referral_conversion"}
+)
 GOOD = frozenset({State.SENT, State.DELIVERED, State.READ})
 
 
@@ -18,10 +22,18 @@ def made(rows: Iterable[Delivery]) -> None:
         metrics.DELIVERIES.of(channel, now.value).add(number)
 
 
+def _priced(row: Delivery) -> None:
+    cost = Cost.parse(row.facts.price)
+    category = cost.category if cost.category in CATEGORIES else "other"
+    metrics.DELIVERIES_PRICED.of(row.key.lane.channel, category, "charged" if cost.billable else "free").add()
+
+
 def moved(steps: Iterable[tuple[Delivery, Delivery]]) -> None:
     """Deliveries, each before and after some facts became known."""
     at, counts = time.time(), Counter[tuple[str, State]]()
     for before, after in steps:
+        if after.facts.price and not before.facts.price:
+            _priced(after)
         now = state(after.facts)
         if now is state(before.facts):
             continue

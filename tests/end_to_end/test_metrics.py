@@ -49,6 +49,7 @@ ELSEWHERE = {
     "chat4all_conversion_seconds": "tasks/test_conversions.py",
     "chat4all_conversations_opened_total": "tasks/test_reminders.py",
     "chat4all_broadcast_turns_total": "tasks/test_broadcasts.py",
+    "chat4all_deliveries_priced_total": "tasks/test_delivery_metrics.py",
     "chat4all_templates_read_total": "tasks/test_templates.py",
     "chat4all_broadcast_stalled_seconds": "tasks/test_broadcasts.py",
     "chat4all_reminders_behind_seconds": "tasks/test_reminders.py",

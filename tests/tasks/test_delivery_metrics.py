@@ -11,10 +11,11 @@ from prometheus_client import generate_latest
 from bridges.lag import Lag
 from chat4all.model.deliveries import Facts
 from chat4all.model.failures import Temporary
-from chat4all.model.records import INCOMING, ProviderReceipt
+from chat4all.model.records import INCOMING, Cost, ProviderReceipt
 from chat4all.ports import Waiting
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY, Histogram, Reading, Readings
+from tasks.outcomes.delivery_metrics import moved
 from tasks.stages.stage import Stage
 from tasks.sweep import Sweeper
 from tasks.tidying import Tidier, tidy
@@ -138,3 +139,19 @@ def test_a_figure_that_cannot_be_read_leaves_the_others_alone() -> None:
     assert "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 7.0\n" in text
     assert (read(metrics.DISK_FREE), read(metrics.STREAM_LAG)) == (5.0, -1.0)
     assert _value("chat4all_read_failures_total", metric="chat4all_stream_lag_records") == before + 2
+
+
+def test_what_the_provider_charges_for_is_counted_once(road: World) -> None:
+    """By category; one that nobody has heard of is another."""
+    road.say(*(message(TALK, number, to=[whatsapp(number)]) for number in (1, 2)))
+    road.run()
+    one, two = road.rows()
+    labels: list[dict[str, str]] = [
+        {"channel": "whatsapp", "category": "marketing", "price": "charged"},
+        {"channel": "whatsapp", "category": "other", "price": "free"},
+    ]
+    before = [_value("chat4all_deliveries_priced_total", **each) for each in labels]
+    priced = one.seen(Facts(sent_at=1, priced_at=2, price=Cost(True, "marketing", "PMP").text))
+    moved([(one, priced), (priced, priced.seen(Facts(read_at=3)))])
+    moved([(two, two.seen(Facts(priced_at=2, price=Cost(False, "gift", "").text)))])
+    assert [_value("chat4all_deliveries_priced_total", **each) for each in labels] == [each + 1 for each in before]
