@@ -257,7 +257,12 @@ class SimulatedChannel:
 
     def _tell(self, planned: list[tuple[float, Update]]) -> None:
         for after, update in planned:
-            self.outbox.put(update.about.provider_id, update, after)
+            self.outbox.put(_key(update), update, after)
+
+    def tell(self, kind: str, content: Any) -> None:
+        """Something that is about no message."""
+        update = Update(0, 0, content, kind, None)
+        self.outbox.put(_key(update), update)
 
     def says(self, said: Said) -> None:
         """A person writes. ValueError when what it refers to is no id of this provider."""
@@ -277,6 +282,8 @@ class SimulatedChannel:
     def _told(self, updates: Sequence[Update]) -> None:
         at = self._clock.now()
         for each in updates:
+            if each.about is None:
+                continue
             if isinstance(each.about, Said):
                 each.about.taken_at = at
             else:
@@ -287,4 +294,6 @@ class SimulatedChannel:
 
 def _key(update: Update) -> str:
     """What must be told in order: what one person writes, and what becomes of one message."""
+    if update.about is None:
+        return update.kind
     return update.about.sender if isinstance(update.about, Said) else update.about.provider_id

@@ -13,6 +13,7 @@ from ops.simulator.model import Answer, Arrival, Clock, Said
 from ops.simulator.providers.provider import is_digits
 from ops.simulator.providers.templates import Template, Templates
 from ops.simulator.providers.whatsapp import WhatsApp
+from ops.simulator.providers.whatsapp_webhooks import TEMPLATE, template_status
 from ops.simulator.record import Record
 
 encode = msgspec.json.Encoder().encode
@@ -123,7 +124,15 @@ class Control:
         return Answer(encode({"templates": self._account_templates().all()}))
 
     def _set_templates(self, wanted: Chosen) -> Answer:
-        self._account_templates().set(wanted.templates)
+        """And tell of each whose status is another now, or that is new."""
+        kept, simulated = self._account_templates(), self._channel("whatsapp")
+        before = {each["id"]: each["status"] for each in kept.all()}
+        kept.set(wanted.templates)
+        for each in wanted.templates:
+            template_id = kept.id_of(each.name, each.language)
+            if before.get(template_id) != each.status:
+                account = simulated.provider.account
+                simulated.tell(TEMPLATE, template_status(account, each, template_id, self._clock.now()))
         return self._list_templates()
 
     def stats(self) -> dict[str, dict[str, int]]:

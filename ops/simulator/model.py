@@ -177,12 +177,13 @@ class Refused(Exception):
 class Update(Struct, order=True):
     """Something to tell the webhook. `content` is what the provider makes a webhook of.
 
-    `due` (monotonic seconds) and `number` are given by the outbox. `last`: nothing more will be told of `about`.
+    `due` (monotonic seconds) and `number` are given by the outbox. `about`: None for what is no message.
+    `last`: nothing more will be told of it.
     """
 
     due: float
     number: int
     content: Any
     kind: str
-    about: Arrival | Said
+    about: Arrival | Said | None
     last: bool = False

@@ -157,3 +157,18 @@ async def test_reading_is_taken(world: World) -> None:
     body = {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.1"}
     assert await graph(world, "whatsapp", body) == (200, {"success": True})
     assert await world.sent() == []
+
+
+async def test_a_template_whose_status_changes_is_told(world: World) -> None:
+    """Once, with why it was rejected, and understood; what stays as it is is not told again."""
+    order = {"name": "order", "language": "en_US", "components": [{"type": "BODY", "text": "Hi"}]}
+    for status in ("PENDING", "PENDING", "REJECTED"):
+        await world.control("PUT", "/templates", json={"templates": [order | {"status": status}]})
+
+    def heard() -> list[tuple[str, dict[str, Any]]]:
+        bodies = [json.loads(body) for name, _, body in world.gateway.heard if name == "whatsapp"]
+        return [(each["field"], each["value"]) for body in bodies for entry in body["entry"] for each in entry["changes"]]
+
+    await until(lambda: len(heard()) == 2)
+    assert {field for field, _ in heard()} == {"message_template_status_update"}
+    assert [(value["event"], value["reason"]) for _, value in heard()] == [("PENDING", "NONE"), ("REJECTED", "INVALID_FORMAT")]

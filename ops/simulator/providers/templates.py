@@ -63,11 +63,11 @@ class Templates:
         if (name, language) in self._known:
             raise Refused(100, words="Content in this language already exists", subcode=2388024)
         self._known[str(name), str(language)] = Template(str(name), str(language), "APPROVED", str(category), components)
-        return {"id": self._id(str(name), str(language)), "status": "APPROVED", "category": category}
+        return {"id": self.id_of(str(name), str(language)), "status": "APPROVED", "category": category}
 
     def delete(self, name: str, hsm_id: str) -> bool:
         """All of this name, or the one of this id."""
-        gone = [key for key in self._known if key[0] == name and hsm_id in ("", self._id(*key))]
+        gone = [key for key in self._known if key[0] == name and hsm_id in ("", self.id_of(*key))]
         for key in gone:
             del self._known[key]
         return bool(gone)
@@ -87,7 +87,7 @@ class Templates:
         """As Meta lists them."""
         return [
             {
-                "id": self._id(each.name, each.language),
+                "id": self.id_of(each.name, each.language),
                 "name": each.name,
                 "language": each.language,
                 "status": each.status,
@@ -98,7 +98,8 @@ class Templates:
         ]
 
     @staticmethod
-    def _id(name: str, language: str) -> str:
+    def id_of(name: str, language: str) -> str:
+        """What Meta calls one."""
         return str(zlib.crc32(f"{name} {language}".encode()))
 
     def check(self, part: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ops.simulator.model import Arrival, Attached, Said
 from ops.simulator.providers import whatsapp_said
 from ops.simulator.providers.provider import encode
+from ops.simulator.providers.templates import Template
 from ops.simulator.providers.whatsapp_sends import GROUP
 
 SHOWN_NUMBER = "15550000001"
@@ -22,6 +23,7 @@ PRICES = {
 }
 # What people call it, where WhatsApp sends it as something else.
 SENT_AS = {"voice": "audio", "animation": "video"}
+TEMPLATE = "template"
 # Most is told in one field.
 FIELDS = {"calls": "calls"}
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
@@ -119,10 +121,28 @@ def _file(attached: Attached, words: str) -> dict[str, Any]:
 def body(contents: Sequence[tuple[str, str, dict[str, Any], dict[str, Any]]]) -> bytes:
     """One entry; one change for each account and each field that is spoken of, with its people."""
     values: dict[tuple[str, str], dict[str, Any]] = {}
-    for what, account, item, person in contents:
+    entries = [item for what, _, item, _ in contents if what == TEMPLATE]
+    for what, account, item, person in (each for each in contents if each[0] != TEMPLATE):
         metadata = {"display_phone_number": SHOWN_NUMBER, "phone_number_id": account}
         value = values.setdefault((account, what), {"messaging_product": "whatsapp", "metadata": metadata, "contacts": []})
         value["contacts"].append(person)
         value.setdefault(what, []).append(item)
     changes = [{"field": FIELDS.get(what, "messages"), "value": value} for (_, what), value in values.items()]
-    return encode({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": changes}]})
+    messages = [{"id": BUSINESS, "changes": changes}] if changes else []
+    return encode({"object": "whatsapp_business_account", "entry": [*messages, *entries]})
+
+
+def template_status(
+    account: str, template: Template, template_id: str, at: int
+) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """What became of a template, as one of the contents of a webhook. `at`: ms UTC."""
+    value = {
+        "event": template.status,
+        "message_template_id": int(template_id),
+        "message_template_name": template.name,
+        "message_template_language": template.language,
+        "message_template_category": template.category,
+        "reason": "INVALID_FORMAT" if template.status == "REJECTED" else "NONE",
+    }
+    change = {"field": "message_template_status_update", "value": value}
+    return TEMPLATE, account, {"id": BUSINESS, "time": at // 1000, "changes": [change]}, {}
