@@ -63,13 +63,14 @@ class Worker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._batches, self._tries = Batches(parts.log), Tries()
-        self._lanes = Once(lambda: _begun(LaneRunner(parts)))
+        # One for all: it is watched once.
+        live = self._live = LiveChannels(parts.settings, parts.store)
+        self._lanes = Once(lambda: _begun(LaneRunner(parts, live=live)))
         # Opened when an endpoint is there: the deployment may have no key to seal with before.
-        self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers)))
-        self._files, self._file_sweeper = FileWorker(parts), FileSweeper()
+        self._webhooks = Once(lambda: _begun(WebhookRunner(parts, Signer(Seal(parts.settings)).headers, live=live)))
+        self._files, self._file_sweeper = FileWorker(parts, live=live), FileSweeper()
         self._sweeper, self._reminders, self._tidier = Sweeper(), Reminders(), Tidier(parts)
         # Each looks by itself whether it has something to do.
-        live = self._live = LiveChannels(parts.settings, parts.store)
         self._sweeps = (
             WaitingUpdates(parts, live),
             Claims(parts, live),

@@ -15,6 +15,7 @@ from chat4all.model.clock import DAY_MS, day_of, now_ms
 from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.files import FileStatus, StoredFile
 from chat4all.ports.waker import CONVERT
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, FileLifecycle
 from chat4all.telemetry import logs
 from tasks.conversion.job import convert, overdue
@@ -63,16 +64,17 @@ def measured(opened: Parts, key: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def jobs(opened: Parts) -> dict[str, Callable[[str], None]]:
+def jobs(opened: Parts, live: LiveChannels | None = None) -> dict[str, Callable[[str], None]]:
     """What is done for a file, by the task that asks for it."""
-    return {"verify_file": partial(verify, opened), "fetch_media": Fetcher(opened).fetch, CONVERT: partial(convert, opened)}
+    fetch = Fetcher(opened, live=live).fetch
+    return {"verify_file": partial(verify, opened), "fetch_media": fetch, CONVERT: partial(convert, opened)}
 
 
 class FileWorker:
     """This process's threads for files. A file that is being worked on is not taken up a second time."""
 
-    def __init__(self, opened: Parts, pause_s: float = PAUSE_S) -> None:
-        self._jobs, self._pause_s = jobs(opened), pause_s
+    def __init__(self, opened: Parts, pause_s: float = PAUSE_S, live: LiveChannels | None = None) -> None:
+        self._jobs, self._pause_s = jobs(opened, live), pause_s
         self._pools = {task: ThreadPoolExecutor(most, thread_name_prefix=task) for task, most in THREADS.items()}
         self._at: set[tuple[str, str]] = set()
         self._lock = threading.Lock()

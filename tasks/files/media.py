@@ -33,8 +33,10 @@ class Fetcher:
     Channels are used for what they know, not for their connections: those belong to the loop that sends.
     """
 
-    def __init__(self, opened: Parts, opens: Callable[..., Channel] = open_channel) -> None:
-        self._opened, self._live = opened, LiveChannels(opened.settings, opened.store, opens, every_s=0)
+    def __init__(self, opened: Parts, opens: Callable[..., Channel] = open_channel, live: LiveChannels | None = None) -> None:
+        """`live`: the accounts as this process watches them; None: it asks for them each time."""
+        self._opened = opened
+        self._live = live or LiveChannels(opened.settings, opened.store, opens, every_s=0)
 
     def fetch(self, file_id: str) -> None:
         """Bring a file's bytes into the store. After a failure that may pass the sweep asks again, so many times."""
@@ -44,7 +46,7 @@ class Fetcher:
             return
         lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
         try:
-            _carry(opened, lifecycle, file, self._live.reading(file.channel, file.account))
+            _carry(opened, lifecycle, file, self._channel(file))
         except Permanent as failure:
             if isinstance(failure, Refused):
                 metrics.FETCHES_REFUSED.of(file.channel, failure.detail).add()
@@ -56,6 +58,12 @@ class Fetcher:
             else:
                 lifecycle.changed(file, tries=file.tries + 1)
             raise
+
+    def _channel(self, file: StoredFile) -> Channel:
+        """With the account that it came to, also where that was connected a moment ago."""
+        if self._live.named(file.channel, file.account) is None:
+            self._live.read()
+        return self._live.reading(file.channel, file.account)
 
 
 def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: Channel) -> None:

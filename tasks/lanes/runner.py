@@ -47,12 +47,13 @@ STOP_S = 5
 class LaneRunner:
     """Takes lanes when woken and works on them. `start` it once per process."""
 
-    def __init__(self, parts: Parts, opens: Callable[..., Channel] = open_channel) -> None:
+    def __init__(self, parts: Parts, opens: Callable[..., Channel] = open_channel, live: LiveChannels | None = None) -> None:
+        """`live`: the accounts as this process watches them; None: it watches them itself. Either is closed with it."""
         self._parts = parts
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s)
         self._writer = writer = Writer(parts, self._executor)
-        live = LiveChannels(parts.settings, parts.store, opens)
+        live = live or LiveChannels(parts.settings, parts.store, opens)
         self.outlets = Outlets(
             parts.settings,
             lambda channel, account: Sender(parts, live.of(channel, account).channel, writer, self._executor),

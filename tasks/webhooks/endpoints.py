@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.event_types import TEST
 from chat4all.ports.webhooks import Webhook, WebhookCall
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.webhooks.disabling import disabled
 from chat4all.services.webhooks.endpoints import all_webhooks
 from chat4all.telemetry import logs, metrics
@@ -31,10 +32,17 @@ LOG_MOST = 20_000
 class Endpoints:
     """Lives on one loop. `given_up_s`: without one success for so long an endpoint is disabled."""
 
-    def __init__(self, parts: Parts, caller: Caller, executor: Executor, given_up_s: float = schedule.GIVEN_UP_S) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        caller: Caller,
+        executor: Executor,
+        given_up_s: float = schedule.GIVEN_UP_S,
+        live: LiveChannels | None = None,
+    ) -> None:
         self.version = -1
         self.enabled: dict[str, Endpoint] = {}
-        self.knowledge = Knowledge(parts.settings, parts.store)
+        self.knowledge = Knowledge(parts.store, live or LiveChannels(parts.settings, parts.store, every_s=0))
         self._store, self._caller, self._executor = parts.store, caller, executor
         self._given_up_s = given_up_s * parts.settings.webhook_schedule_scale
         self._calls: list[WebhookCall] = []

@@ -11,7 +11,7 @@ from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import MessageStore
 from chat4all.ports.webhooks import Webhook
 from chat4all.services.accounts.live import LiveChannels, all_accounts
-from chat4all.settings import Settings, SettingsError
+from chat4all.settings import SettingsError
 from tasks.webhooks.matching import Known
 
 # Has this done by a thread.
@@ -21,8 +21,8 @@ Ask = Callable[[Callable[[], Any]], Awaitable[Any]]
 class Knowledge:
     """Of one process."""
 
-    def __init__(self, settings: Settings, store: MessageStore) -> None:
-        self._store, self._live = store, LiveChannels(settings, store, every_s=0)
+    def __init__(self, store: MessageStore, live: LiveChannels) -> None:
+        self._store, self._live = store, live
 
     async def of(self, webhooks: Iterable[Webhook], events: Iterable[Event], ask: Ask) -> Known:
         """What the filters of these endpoints ask of these events, as it is now. Raises Temporary, if `ask` does."""

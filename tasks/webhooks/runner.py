@@ -9,6 +9,7 @@ import uvloop
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import Lane
 from chat4all.model.failures import Temporary
+from chat4all.services.accounts.live import LiveChannels
 from chat4all.telemetry import logs, metrics
 from chat4all.telemetry.instruments import Values
 from tasks.lanes.lane_tasks import LaneTasks
@@ -38,12 +39,15 @@ FIRST = 0
 class WebhookRunner:
     """Takes lanes when woken and works on them for as long as an endpoint is enabled. `start` it once per process."""
 
-    def __init__(self, parts: Parts, headers: HeadersOf, given_up_s: float = GIVEN_UP_S) -> None:
+    def __init__(
+        self, parts: Parts, headers: HeadersOf, given_up_s: float = GIVEN_UP_S, live: LiveChannels | None = None
+    ) -> None:
+        """`live`: the accounts as this process watches them; None: it asks for them each time."""
         self._parts = parts
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         self._leases = Leases(parts.store, self._executor, parts.settings.lease_s, lambda: bool(self.endpoints.enabled))
         self._writer = Writer(parts, self._executor)
-        self.endpoints = Endpoints(parts, Caller(parts.settings, headers), self._executor, given_up_s)
+        self.endpoints = Endpoints(parts, Caller(parts.settings, headers), self._executor, given_up_s, live)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._lanes: dict[int, WebhookLane] = {}
