@@ -75,6 +75,14 @@ PASSED = {
     "note.accepted": TALKS,
     "note.updated": TALKS,
     "note.deleted": TALKS,
+    "typing.updated": TALKS,
+    "contact.created": set(),
+    "contact.updated": set(),
+    "contact.merged": set(),
+    "contact.consent_changed": set(),
+    "broadcast.updated": set(),
+    "template.updated": set(),
+    "presence.updated": set(),
     "webhook.disabled": set(),
 }
 ASKED = GOES | TALKS | {("channels", "telegram"), ("accounts", "2"), ("conversations", "other"), ("labels", "new")}
