@@ -14,12 +14,15 @@ from chat4all.model import event_naming
 from chat4all.model.callers import Caller
 from chat4all.model.content import Text
 from chat4all.model.conversations import Conversation, ConversationType, Identity, User, UserKind
+from chat4all.model.drafts import Draft
 from chat4all.model.event_naming import bare_event, stored_event
-from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.files import message_holder, message_prefix
+from chat4all.model.ids import DEFAULT_WORKSPACE, keyed_message_id
 from chat4all.model.messages import Message, Recipient
 from chat4all.model.records import incoming_record, partition_of
 from chat4all.model.workspaces import bare, check_workspace_id, everybody, stored, workspace_of
 from chat4all.ports import MessageStore
+from chat4all.services.acceptance.draft_work import message_id_of
 from chat4all.services.access import tokens
 from chat4all.services.workspaces.default_guards import GUARDS
 from chat4all.services.workspaces.naming import FIELDS, WITHIN, Naming
@@ -204,3 +207,25 @@ def test_a_token_names_its_workspace_and_an_older_one_is_of_default() -> None:
 def test_structs_of_the_tables_are_structs() -> None:
     """So that `replace` works on them."""
     assert all(issubclass(each, Struct) for each in FIELDS)
+
+
+def test_a_message_s_file_is_held_as_stages_know_it(store: MessageStore) -> None:
+    """What a workspace's acceptance holds, whoever tidies up finds by the conversation as it is stored; and the other way."""
+    acme = scoped(store, "acme")
+    acme.keep_object("sum", "key", "file:f", 1)
+    assert acme.hold_objects([("sum", message_holder("f", "c", "m")), ("sum", "saved:r:1:f")], 2) == [True, True]
+    kept = {"file:f", message_holder("f", "acme/c", "m"), "saved:acme/r:1:f"}
+    assert set(store.holders("sum", "", 9)) == kept
+    assert list(acme.holders("sum", message_prefix("f"), 9)) == [message_holder("f", "c", "m")]
+    acme.drop_holders("sum", [message_holder("f", "c", "m"), "saved:r:1:f"])
+    assert set(store.holders("sum", "", 9)) == {"file:f"}
+
+
+def test_a_key_means_one_message_in_each_workspace() -> None:
+    """The same client name and key of another workspace is another message."""
+    draft = Draft(Text("hi"), key="k")
+    ids = {
+        message_id_of(Caller("shop", UserKind.CLIENT, workspace=each), draft) for each in ("acme", "zeta", DEFAULT_WORKSPACE)
+    }
+    assert len(ids) == 3
+    assert keyed_message_id(DEFAULT_WORKSPACE, "shop", "k") in ids

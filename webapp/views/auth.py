@@ -134,6 +134,7 @@ def log_in(asked: Login) -> Pair:
 def _enter(workspace: str) -> None:
     """From here on the request is of this workspace. WorkspaceClosed where nobody may do anything in it."""
     if code := gateway().revocations.closed(workspace):
+        metrics.LOGINS_REFUSED.of_reason(code).add()
         raise WorkspaceClosed(code)
     enter(workspace)
 

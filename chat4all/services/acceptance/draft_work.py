@@ -7,7 +7,7 @@ from chat4all.model.callers import Caller
 from chat4all.model.content import Content
 from chat4all.model.conversations import Membership
 from chat4all.model.drafts import AlbumDraft, AlbumItem, Draft, FileDraft, MediaDraft, Refused, Sendable, content_of
-from chat4all.model.ids import DEFAULT_WORKSPACE, keyed_message_id
+from chat4all.model.ids import keyed_message_id
 from chat4all.model.messages import Message, body_digest
 from chat4all.services.acceptance.draft_checks import Fault
 
@@ -75,7 +75,7 @@ class Work:
 def message_id_of(caller: Caller, draft: Draft) -> str:
     """The id that the sender chose, or that follows from their key; else a new one."""
     if draft.key:
-        return keyed_message_id(DEFAULT_WORKSPACE, caller.user_id, draft.key)
+        return keyed_message_id(caller.workspace, caller.user_id, draft.key)
     return (draft.message_id or str(uuid4())).lower()
 
 
