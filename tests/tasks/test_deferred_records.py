@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from chat4all.model.clock import now_ms
 from chat4all.model.deferred_records import CANCELLED, CLAIM_MS, REFUSED, RELEASED, RELEASING, WAITING, DeferredRecord
 from chat4all.model.failures import Temporary
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.deferred_records import DeferredRunner, Release, Releaser
 from tests.tasks.world import World, world
 
@@ -151,6 +153,20 @@ def test_a_cancellation_and_a_release_never_both_win(desk: Desk) -> None:
     run()
 
 
+def test_what_became_of_records_is_counted(desk: Desk) -> None:
+    """Each once, by kind and how it ended."""
+
+    def counted(state: str) -> float:
+        return REGISTRY.get_sample_value("chat4all_deferred_records_total", {"kind": KIND, "outcome": state}) or 0.0
+
+    before = {state: counted(state) for state in (RELEASED, REFUSED)}
+    desk.put("done", "refused")
+    desk.fake.refuses["refused"] = "why"
+    desk.look()
+    desk.look()
+    assert {state: counted(state) - number for state, number in before.items()} == {RELEASED: 1, REFUSED: 1}
+
+
 def test_nobody_is_late_once_it_is_done(desk: Desk) -> None:
     """By kind; a runner that has not looked says nothing."""
     assert desk.runner.late() == {}
@@ -158,3 +174,4 @@ def test_nobody_is_late_once_it_is_done(desk: Desk) -> None:
     desk.look()
     desk.look()
     assert desk.runner.late() == {(KIND,): 0.0}
+    assert READERS[metrics.DEFERRED_RECORDS_LATE]() == {(KIND,): 0.0}
