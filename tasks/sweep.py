@@ -66,6 +66,7 @@ class Sweeper:
         self._found: list[Lane] = []
         self._swept = 0.0
         self._waiting: tuple[float, Values] = (-COUNTED_S, {})
+        self._holds = (-COUNTED_S, _none())
         self._endpoints = EnabledEndpoints()
 
     def stuck(self, states: dict[Lane, LaneState], due: set[Lane], has_endpoints: bool = False) -> list[Lane]:
@@ -95,6 +96,8 @@ class Sweeper:
         if not self._swept:
             metrics.LANES_STUCK.from_(self.found)
             metrics.RETRIES_WAITING.from_(lambda: self.waiting(opened))
+            metrics.HELD_KEYS.from_(lambda: {(name,): number for name, (number, _) in self.holds(opened).items()})
+            metrics.HELD_OLDEST.from_(lambda: {(name,): age_s for name, (_, age_s) in self.holds(opened).items()})
         self._swept = self._clock()
         metrics.SWEEPS.add()
 
@@ -113,6 +116,18 @@ class Sweeper:
                 by_channel[lane.channel] = by_channel.get(lane.channel, 0) + count
             self._waiting = (self._clock(), {(name,): count for name, count in by_channel.items()})
         return self._waiting[1]
+
+    def holds(self, opened: Parts) -> dict[str, tuple[int, float]]:
+        """By channel, how many keys are held, and for how many seconds the first of them is. Counted every 10 s at most."""
+        if self._clock() - self._holds[0] >= COUNTED_S:
+            now, counts = now_ms(), opened.store.held_counts(list(CHANNELS))
+            ages = {name: (number, (now - since) / 1000) for name, (number, since) in counts.items()}
+            self._holds = (self._clock(), _none() | ages)
+        return self._holds[1]
+
+
+def _none() -> dict[str, tuple[int, float]]:
+    return dict.fromkeys(CHANNELS, (0, 0.0))
 
 
 def _by_channel(names: Iterable[str]) -> Values:

@@ -254,6 +254,18 @@ RETRIES_WAITING = Reading(
     "channel",
     where=(PIPELINE,),
 )
+HELD_KEYS = Reading(
+    "chat4all_held_keys",
+    "Keys that are held until a person writes. Largest of all workers.",
+    "channel",
+    where=(PIPELINE,),
+)
+HELD_OLDEST = Reading(
+    "chat4all_held_oldest_seconds",
+    "For how long the key is held that is held longest. Largest of all workers.",
+    "channel",
+    where=(PIPELINE,),
+)
 ROWS_EXPIRED = Counter(
     "chat4all_rows_expired_total",
     "Rows that had their days and went: messages, deliveries, handles, ids, letters and so on. Of Cassandra, where rows"

@@ -56,6 +56,8 @@ ELSEWHERE = {
     "chat4all_deferred_updates_total": "tasks/test_waiting_updates.py",
     "chat4all_deferred_ended_total": "tasks/test_waiting_updates.py",
     "chat4all_deferred_behind_seconds": "tasks/test_waiting_updates.py",
+    "chat4all_held_keys": "tasks/test_holds.py",
+    "chat4all_held_oldest_seconds": "tasks/test_holds.py",
     "chat4all_deferred_records_total": "tasks/test_deferred_records.py",
     "chat4all_deferred_records_late_seconds": "tasks/test_deferred_records.py",
     "chat4all_account_unopened": "tasks/test_runner.py",

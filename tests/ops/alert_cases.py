@@ -256,6 +256,11 @@ CASES: dict[str, Case] = {
         {'chat4all_broadcast_stalled_seconds{instance="a"}': "0 100 200 0x18"},
         at=15,
     ),
+    "HeldTooLong": Case(
+        {'chat4all_held_oldest_seconds{channel="whatsapp"}': "0 612000+60x90"},
+        {'chat4all_held_oldest_seconds{channel="whatsapp"}': "604000+60x90"},
+        at=80,
+    ),
     "RemindersBehind": Case(
         {'chat4all_reminders_behind_seconds{instance="a"}': "0 100+60x20"},
         {'chat4all_reminders_behind_seconds{instance="a"}': "0 100 200 0x18"},

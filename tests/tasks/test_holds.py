@@ -19,6 +19,7 @@ from chat4all.ports import Outgoing
 from chat4all.ports.holds import LaneKey
 from chat4all.services.withdrawals import withdraw
 from tasks.lanes.windows import LOOK_MS
+from tasks.sweep import Sweeper
 from tests.tasks.holders import LANE, Process
 from tests.tasks.test_attempt import Fake
 from tests.tasks.world import World, message, new_id, whatsapp, world
@@ -193,6 +194,18 @@ async def test_a_row_behind_what_was_held_is_as_old_as_its_turn(road: World) -> 
     writes(road)
     await serve(road, channel)
     assert said(channel) == ["1", "2"]
+
+
+async def test_what_is_held_is_counted(road: World) -> None:
+    """How many keys, and for how long the first of them is; nothing when they have gone on."""
+    channel = Bound()
+    say(road, held(1, accepted_at=now_ms() - 60_000), held(2))
+    await serve(road, channel)
+    number, age_s = Sweeper().holds(road.parts)["whatsapp"]
+    assert (number, 60 <= age_s < 90) == (1, True)
+    writes(road)
+    await serve(road, channel)
+    assert set(Sweeper().holds(road.parts).values()) == {(0, 0.0)}
 
 
 # No wake-up is lost
