@@ -112,6 +112,7 @@ def test_a_broadcast_is_written_run_paused_and_read(visit: Callable[..., Visit],
     page.get_by_role("button", name="Keep the draft").click()
     light = page.locator("h1 + p .light")
     expect(light).to_have_text("draft")
+    expect(page.get_by_text(f"If it were started now: {PEOPLE} messages")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     page.locator("dialog").get_by_role("button", name="Start").click()
     expect(light).to_have_text("running")

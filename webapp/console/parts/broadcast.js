@@ -81,10 +81,13 @@ export class OneBroadcast extends HTMLElement {
 
   #show(broadcast) {
     const focused = this.#about.contains(document.activeElement) ? document.activeElement.dataset.act : "";
+    const costs = broadcast.state === "draft" ? h("div", {}) : "";
+    if (costs) this.#estimate(costs);
     const times = ["created_at", "started_at", "ended_at"].filter((each) => broadcast[each]);
     this.#about.replaceChildren(words(broadcast.name || t("broadcasts.unnamed"), "h1", { class: "long" }), h("p", {}, state(broadcast)),
       known(`broadcasts.state.${broadcast.state}.about`) ? h("p", { class: "kind" }, t(`broadcasts.state.${broadcast.state}.about`)) : "",
       h("div", { class: "choices" }, ...this.#acts(broadcast)),
+      costs,
       h("section", { class: "sheet" }, progress(broadcast), h("ul", { class: "numbers" }, ...OUTCOMES.map((each) => h("li", { data: { outcome: each } }, h("strong", {}, String(broadcast.counts[each] ?? 0)), " ", t(`broadcasts.${each}`))),
         broadcast.counts[WITHDRAWN] ? h("li", {}, h("strong", {}, String(broadcast.counts[WITHDRAWN])), " ", t("broadcasts.withdrawn")) : "")),
       h("div", { class: "bubble ours preview-of" }, h("article", { "aria-label": t("templates.preview") }, h("div", { class: "content" }, ...content(broadcast.payload)))),
@@ -93,6 +96,16 @@ export class OneBroadcast extends HTMLElement {
         ...(broadcast.quiet_hours ? [h("dt", {}, t("broadcasts.quiet")), h("dd", {}, `${broadcast.quiet_hours.from} – ${broadcast.quiet_hours.until} ${broadcast.quiet_hours.time_zone}`)] : []), h("dt", {}, t("broadcasts.by")), words(broadcast.created_by, "dd"),
         ...times.flatMap((each) => [h("dt", {}, t(`broadcasts.${each}`)), h("dd", {}, whenever(broadcast[each]))])));
     if (focused) (this.#about.querySelector(`[data-act=${focused}]`) ?? this.#about.querySelector("button"))?.focus();
+  }
+
+  // Of a draft: to how many it would go, and what that would cost by the operator's prices.
+  async #estimate(place) {
+    await tried(place, async () => {
+      const { messages, passed_over: left, unpriced, complete, totals } = await get(`${this.#path}/estimate`);
+      place.replaceChildren(h("p", {}, t(complete ? "broadcasts.estimate" : "broadcasts.estimate.first", { messages, left })),
+        totals.length ? h("p", {}, h("strong", {}, totals.map((each) => `${each.amount} ${each.currency}`).join(" + ")), " ", h("span", { class: "kind" }, t("broadcasts.estimate.about"))) : "",
+        unpriced ? h("p", { class: "kind" }, t("broadcasts.estimate.unpriced", { count: unpriced })) : "");
+    });
   }
 
   #acts({ state: now }) {
