@@ -25,7 +25,10 @@ from tasks.account_care import AccountCare
 from tasks.broadcasts import BroadcastRunner
 from tasks.deferred_records import DeferredRunner
 from tasks.files.file_tasks import FileSweeper, FileWorker
+from tasks.follow_ups import LateReleaser, LegReleaser
 from tasks.lanes.runner import LaneRunner
+from tasks.outcomes.late_failures import RESEND
+from tasks.outcomes.legs import LEG
 from tasks.reminders import Reminders
 from tasks.resources import Parts, open_parts
 from tasks.stages.batches import Batches
@@ -77,7 +80,7 @@ class Worker:
             AccountCare(parts, live),
             BroadcastRunner(parts, live),
             TemplateReader(parts, live),
-            DeferredRunner(parts, {}),
+            DeferredRunner(parts, {LEG: LegReleaser(parts), RESEND: LateReleaser(parts)}),
         )
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:

@@ -28,6 +28,7 @@ from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.services.modified import modifications_of
 from chat4all.v1 import chat_pb2 as pb
 from tasks.outcomes.events import as_one, message_event, position_event, rejection, state_event
+from tasks.outcomes.legs import audible
 
 # Messages in memory at once, for one reader who catches up: some MB.
 MESSAGES_AT_ONCE = 4_000
@@ -175,7 +176,7 @@ class HistoryReader:
                 yield _retold(position_event(mark, _marked_at(mark), self._partitions))
 
     def _states(self, user: str, readers: Mapping[str, Membership], rows: Iterable[Delivery]) -> Iterator[Event]:
-        seen = as_one(self._store, [row for row in rows if row.conversation_id in readers])
+        seen = audible(self._store, as_one(self._store, [row for row in rows if row.conversation_id in readers]))
         begun_rows = [row for row in seen if state(row.facts) is not State.PENDING]
         said = self._store.messages(list({_place(row) for row in begun_rows}))
         for row in sorted(begun_rows, key=lambda row: row.key.seq):

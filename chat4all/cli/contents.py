@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chat4all.channels import CHANNELS
 from chat4all.cli.printing import say, say_json
 from chat4all.cli.session import SERVERS
 from chat4all.client import ApiError, Sent
@@ -38,6 +39,21 @@ def outside_window(template: str, hold: bool = False) -> dict[str, Any]:
         raise ApiError(0, "bad_template", "--or-template name:language[:parameter…], such as hello_world:en_US")
     given = {"name": name, "language": rest[0]} | ({"parameters": {"body": rest[1:]}} if rest[1:] else {})
     return {"outside_window": {"template": given}}
+
+
+def route_of(legs: str) -> list[dict[str, Any]] | None:
+    """The legs of `channel or account[:until[:seconds]],…`; None for nothing. ApiError when it makes no sense."""
+    return [_leg(each) for each in legs.split(",")] if legs else None
+
+
+def _leg(leg: str) -> dict[str, Any]:
+    name, until, seconds, *more = [*leg.split(":"), "", ""][: max(3, leg.count(":") + 1)]
+    if not name or more or (seconds and not seconds.isdecimal()):
+        raise ApiError(
+            0, "bad_route", "--route channel[:sent|delivered|read[:seconds]],… such as whatsapp:delivered:60,telegram"
+        )
+    way = {"channel": name} if name in CHANNELS else {"account_id": name}
+    return way | ({"until": until} if until else {}) | ({"within_s": int(seconds)} if seconds else {})
 
 
 def _place(location: str) -> Location:

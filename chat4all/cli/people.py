@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from chat4all.cli.contents import AsJson, outside_window, payload_of, repeatable
+from chat4all.cli.contents import AsJson, outside_window, payload_of, repeatable, route_of
 from chat4all.cli.files import with_files
 from chat4all.cli.printing import conversation_line, event_line, message_line, say, say_json, timeline
 from chat4all.cli.session import SERVERS, forget, kept
@@ -85,6 +85,12 @@ def send(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="A file with the words beside it. Repeat it: an album of 2 to 10."),
     ] = None,
+    route: Annotated[
+        str,
+        typer.Option(
+            help="One channel after the other, such as whatsapp:delivered:60,telegram: not delivered in 60 s, the next."
+        ),
+    ] = "",
     or_template: Annotated[
         str, typer.Option(help="A template in its place where the person's window is shut: name:language[:parameter…].")
     ] = "",
@@ -111,6 +117,7 @@ def send(
             payload=payload,
             reply_to=reply_to,
             via=via,
+            route=route_of(route),
         )
     if wait:
         _show(client.message(sent.message_id, wait), as_json)

@@ -30,14 +30,17 @@ def message(
     payload: Content | Mapping[str, Any] | None = None,
     reply_to: str = "",
     via: str = "",
+    route: Sequence[Mapping[str, Any]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """The body of a message, with an id made here unless given: whoever sends it again sends the same message.
 
     `to`: a user id or channel:address; beside a conversation it limits external delivery. `payload`: what is neither words
     nor a file, as content or as the API writes it. `reply_to`: the message_id of what this answers. `via`: the account that
-    it is sent from. `more`: metadata, from, adapt, outside_window ({"template": {name, language, parameters}}: sent in its
-    place to whom nothing else may be sent; "hold": it waits until they write), expires_in (seconds).
+    it is sent from. `route`: in place of channels, legs such as {"channel": "whatsapp", "until": "delivered", "within_s": 60},
+    each with a payload of its own if it has one: the next begins when one failed, or is not so far in time. `more`: metadata,
+    from, adapt, outside_window ({"template": {name, language, parameters}}: sent in its place to whom nothing else may be
+    sent; "hold": it waits until they write), expires_in (seconds).
     """
     body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": _payload(text, file_id, payload), **more}
     if to:
@@ -48,6 +51,8 @@ def message(
         body["channels"] = list(channels)
     if reply_to:
         body["reply_to"] = reply_to
+    if route is not None:
+        body["route"] = [dict(leg) for leg in route]
     if via:
         body["via"] = via
     return body

@@ -76,7 +76,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     certainly did not send; a difference means an unknown outcome. resends: those that followed an unknown outcome and
     may have reached the person twice.
     sent_at, provider_id: the provider took it. Where one call made several messages there, their ids are `together`.
-    refused_*: we gave up. failed_*: the provider said so later.
+    refused_*: we gave up. failed_*: the provider said so later. bounced_*: it did, for a reason that passes, and a resend is
+    on its way: what became of this one is what becomes of that.
     resent_as: the seq of the newest record that sends it again. priced_at, price: what the provider first said that it
     costs (`records.Cost` as text).
     """
@@ -96,6 +97,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     resent_as: int = 0
     priced_at: int = 0
     price: str = ""
+    bounced_at: int = 0
+    bounced_reason: str = ""
 
     def merged(self, other: "Facts") -> "Facts":
         """The facts of both: the highest counts and attempts, the earliest events. Commutative, associative, idempotent."""
@@ -103,6 +106,7 @@ class Facts(Struct, frozen=True, omit_defaults=True):
         refused = _first((self.refused_at, self.refused_reason), (other.refused_at, other.refused_reason))
         priced = _first((self.priced_at, self.price), (other.priced_at, other.price))
         failed = _first((self.failed_at, self.failed_reason), (other.failed_at, other.failed_reason))
+        bounced = _first((self.bounced_at, self.bounced_reason), (other.bounced_at, other.bounced_reason))
         return Facts(
             attempts=max(self.attempts, other.attempts),
             attempted_at=max(self.attempted_at, other.attempted_at),
@@ -119,6 +123,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
             resent_as=max(self.resent_as, other.resent_as),
             priced_at=priced[0],
             price=priced[1],
+            bounced_at=bounced[0],
+            bounced_reason=bounced[1],
         )
 
     @property
@@ -197,6 +203,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     `account`: what it is sent from, as we call it; empty: the environment's account.
     `asks`: it offers choices, which the person may answer in words too.
     `holds`, `expires_at`: as of its message.
+    `leg` counts from 0, of `legs` of the message's route; what a later one takes over from is on `first_channel`, and if it
+    `overlaps` a leg before may have reached the person.
     """
 
     key: DeliveryKey
@@ -218,11 +226,21 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     account: str = ""
     holds: bool = False
     expires_at: int = 0
+    leg: int = 0
+    legs: int = 1
+    first_channel: str = ""
+    overlaps: bool = False
 
     @property
     def first_key(self) -> DeliveryKey:
-        """The delivery that this one repeats; of all but resends its own."""
-        return DeliveryKey(self.key.lane, self.first_seq, self.first_index) if self.first_seq else self.key
+        """The delivery that this one repeats, or takes over from; of all others its own."""
+        lane = Lane(self.first_channel or self.key.lane.channel, self.key.lane.partition)
+        return DeliveryKey(lane, self.first_seq, self.first_index) if self.first_seq else self.key
+
+    @property
+    def has_next(self) -> bool:
+        """Whether another leg takes over where this one fails."""
+        return self.leg + 1 < self.legs
 
     def siblings(self) -> list[DeliveryKey]:
         """Where all parts are that this one is of, in order: of a delivery without parts itself only."""
@@ -283,11 +301,14 @@ def of_parts(states: Sequence[State]) -> State:
 
 
 def history(facts: Facts) -> list[tuple[State, int, str]]:
-    """The states a delivery is known to have been in, as (state, at, reason) by time."""
+    """The states a delivery is known to have been in, as (state, at, reason) by time. SENT with a reason: it came back, and is
+    sent again.
+    """
     steps = [
         (facts.sent_at, State.SENT, ""),
         (facts.refused_at, *_given_up(facts.refused_reason)),
         (facts.failed_at, State.FAILED, facts.failed_reason),
+        (facts.sent_at and facts.bounced_at, State.SENT, facts.bounced_reason),
         (facts.delivered_at, State.DELIVERED, ""),
         (facts.read_at, State.READ, ""),
     ]
@@ -308,8 +329,11 @@ ARRIVED = frozenset({State.SENT, State.DELIVERED, State.READ})
 def standing(first: Facts, newest: Facts) -> Facts:
     """The facts that count of a delivery and its newest resend: those of what arrived; else of the newest that has ended.
 
-    So FAILED stands while the resend is on its way: what was shown does not become PENDING again.
+    So FAILED stands while the resend is on its way: what was shown does not become PENDING again. A first one that the
+    provider failed later, for a reason that passes, counts as SENT only for as long.
     """
+    if first.bounced_at and state(first) is State.SENT:
+        return newest if state(newest) in ENDS or RANK[state(newest)] > RANK[State.SENT] else first
     arrived = max((newest, first), key=lambda facts: RANK[state(facts)] if state(facts) in ARRIVED else -1)
     return first if state(arrived) is State.PENDING else arrived
 

@@ -127,6 +127,20 @@ def name_of(payload: Sendable) -> str:
     return str(payload.__struct_config__.tag) if isinstance(payload, MediaDraft | AlbumDraft) else type_of(payload)
 
 
+class LegDraft(Struct, frozen=True, omit_defaults=True):
+    """One way of a route, as a sender wrote it. `channel`, or `account_id`: the account that sends on its channel.
+
+    `until`, `within_s`: the next leg begins when this one is not so far within so many seconds; None: only when it failed.
+    `payload`: what is said here instead of the message's.
+    """
+
+    channel: str = ""
+    account_id: str = ""
+    until: str = ""
+    within_s: int | None = None
+    payload: Sendable | None = None
+
+
 class Draft(Struct, frozen=True):
     """A message as its sender wrote it. `conversation_id`, or `to` with one user id or channel:address, or both.
 
@@ -136,6 +150,7 @@ class Draft(Struct, frozen=True):
     has its channel's name.
     `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails. `holds`: it waits there
     until they write. `expires_in`: seconds after which it is not sent any more; 0: it is tried for as long as others.
+    `route`: one channel after the other, in place of `channels`; None: left out.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -154,6 +169,7 @@ class Draft(Struct, frozen=True):
     holds: bool = False
     expires_in: int = 0
     via: str = ""
+    route: tuple[LegDraft, ...] | None = None
 
     @property
     def is_internal(self) -> bool:

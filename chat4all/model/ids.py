@@ -78,6 +78,11 @@ def resend_message_id(delivery: str, replay_id: str) -> str:
     return _named(f"chat4all:resend:{delivery}:{replay_id}")
 
 
+def leg_message_id(conversation_id: str, message_id: str, user_id: str, leg: int) -> str:
+    """The message_id of a leg of a message's route to one person: beginning it twice is once."""
+    return made_id("leg", conversation_id, message_id, user_id, str(leg))
+
+
 def upload_message_id(file_id: str) -> str:
     """The message_id that the command line sends a file under: a run after a lost answer sends nothing twice.
 

@@ -52,6 +52,22 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     unreached: str = ""
 
 
+class Leg(Struct, frozen=True, omit_defaults=True):
+    """One way of a route, frozen at acceptance. The next begins when this one FAILED, or is not `until` within `within_ms`.
+
+    `until`: SENT, DELIVERED or READ. within_ms 0: as long as it takes. `recipients`: in the order of the first leg's, which are
+    the message's own and not repeated here; one for each person. `payload`: what is said here instead; None: the message's.
+    What the first leg says instead is a rendition of the message; in the record of a later leg, which may say something
+    else, the first has what the message says.
+    """
+
+    until: str = "SENT"
+    within_ms: int = 0
+    recipients: tuple[Recipient, ...] = ()
+    payload: Content | None = None
+    renditions: tuple[tuple[str | Content, ...], ...] = ()
+
+
 class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     """A message as accepted: the value of a chat-incoming record.
 
@@ -65,6 +81,10 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     `visibility`: "internal": a note, for those who answer; empty: for all.
     `holds`: where nothing may be sent it waits until the person writes. `expires_at`: from then on it is not sent; 0: for as
     long as it is tried.
+    `route`: the legs, where one takes over from another; the first is this record's own. `leg`: which of them this record is,
+    from 0; of a later one `resend_of`, `resend_id` and `resend_index` name the message and its delivery to this person by the
+    first leg, which is on `first_channel`. `overlaps`: a leg before may have reached the person. `bounces`: how often what
+    this sends again had failed after the provider took it.
     """
 
     message_id: str
@@ -91,6 +111,11 @@ class Message(Struct, frozen=True, tag="message", omit_defaults=True):
     visibility: str = ""
     holds: bool = False
     expires_at: int = 0
+    route: tuple[Leg, ...] = ()
+    leg: int = 0
+    first_channel: str = ""
+    overlaps: bool = False
+    bounces: int = 0
 
     @property
     def is_internal(self) -> bool:

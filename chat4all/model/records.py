@@ -28,15 +28,17 @@ SIGNALS_KEPT_MS = 3_600_000
 # Bytes of a value. Nothing that is accepted comes near it; clients of the stream refuse events above 4 MiB.
 RECORD_MOST = 2 << 20
 # The newest version that this code reads. Raise it with every field and kind that older code must not pass over.
-VERSION = 6
+VERSION = 7
 # Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
 # Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event, votes, and which of a channel's
-# accounts sends. Since version 6: what is held until the person writes, and until when it may be sent.
+# accounts sends. Since version 6: what is held until the person writes, and until when it may be sent. Since version 7:
+# routes.
 PARTS_VERSION = 2
 CONTENT_VERSION = 3
 TEAM_VERSION = 4
 FORWARDED_VERSION = VOTE_VERSION = ACCOUNTS_VERSION = 5
 HOLDS_VERSION = 6
+ROUTES_VERSION = 7
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"
@@ -175,8 +177,8 @@ def incoming_record(message: Message, partitions: int, headers: dict[str, str]) 
 
 def version_of(message: Message) -> int:
     """The version of the format that a reader must know to lose nothing of this message."""
-    if message.holds or message.expires_at:
-        return HOLDS_VERSION
+    if message.route or message.holds or message.expires_at:
+        return ROUTES_VERSION if message.route else HOLDS_VERSION
     has_account = any(each.account for each in message.recipients) or (message.origin and message.origin.account_id)
     if isinstance(message.payload, Vote) or has_account:
         return max(VOTE_VERSION, ACCOUNTS_VERSION)

@@ -56,8 +56,9 @@ def keys_to(
 
 
 def resent_key(message: Message, lane: Lane) -> DeliveryKey:
-    """Which delivery of this lane a record sends again, if it is a resend."""
-    return DeliveryKey(lane, message.resend_of, message.resend_index)
+    """Which delivery a record in this lane sends again, if it is a resend, or takes over from, if it is a later leg."""
+    first = Lane(message.first_channel, lane.partition) if message.first_channel else lane
+    return DeliveryKey(first, message.resend_of, message.resend_index)
 
 
 def _part(message: Message, recipient: Recipient, first: int, part: int, parts: int, said: str | Content) -> Slot:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from msgspec import Struct
@@ -387,11 +388,15 @@ class Channel(ABC):
     `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
     None: as the deployment's settings say. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
     they are sent on with the webhook. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
-    `errors`: what the provider's errors mean.
+    `errors`: what the provider's errors mean. `late`: reasons that pass, each with how long after a receipt that says so the
+    message is sent again, in seconds; every other receipt that says `failed` ends it. `pauses`: reasons for which the account
+    keeps its marketing back, each with for how long, in seconds.
     """
 
     name: ClassVar[str]
     errors: ClassVar[tuple[ErrorLine, ...]] = ()
+    late: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    pauses: ClassVar[Mapping[str, float]] = MappingProxyType({})
     limits: Limits
     account: Account
     retries: RetryPolicy | None = None

@@ -16,12 +16,10 @@ from chat4all.model.conversations import Identity
 from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, State, reason, standing, state
 from chat4all.model.failures import Permanent
 from chat4all.model.ids import resend_message_id
-from chat4all.model.messages import (
-    Message,
-    Recipient,
-)
+from chat4all.model.messages import Message
 from chat4all.model.modifiers import Place
 from chat4all.model.records import incoming_record, partition_of
+from chat4all.model.resends import resend_of
 from chat4all.model.slots import delivery_key, resent_key, slots
 from chat4all.model.workspaces import space_at
 from chat4all.ports import EventLog, MessageStore
@@ -191,22 +189,8 @@ def _decided(first: _First, homes: Sequence[Identity], wish: Wish, at: int) -> R
     address = _address(row, homes)
     if not address:
         return Left(str(row.key), f"{stands}: {row.user_id} has no verified address on {channel}")
-    message = replace(
-        first.message,
-        message_id=resend_message_id(str(row.key), wish.replay_id or f"after {row.facts.resent_as}"),
-        accepted_at=at,
-        recipients=(Recipient(row.user_id, channel, address, account=row.account),),
-        renditions=(),
-        payload=row.payload,
-        sender_name=row.sender_name,
-        resend_of=row.key.seq,
-        resend_index=row.key.index,
-        resend_id=first.message.message_id,
-        seq=0,
-        holds=False,
-        expires_at=0,
-    )
-    return Resend(row.key, stands, message)
+    message_id = resend_message_id(str(row.key), wish.replay_id or f"after {row.facts.resent_as}")
+    return Resend(row.key, stands, resend_of(row, first.message, message_id, address, at))
 
 
 def _from_one_in_use(store: MessageStore, live: LiveChannels, resend: Resend) -> Resend:

@@ -198,6 +198,19 @@ DEFERRED_BEHIND = Reading(
     "For how long the update that waits longest should have been looked at.",
     where=(PIPELINE,),
 )
+LEGS_BEGUN = Counter(
+    "chat4all_route_legs_total",
+    "Later legs of routes that took over: the one before failed, or its time was over (`why`: failed, time).",
+    "channel",
+    "why",
+    where=(PIPELINE,),
+)
+LATE_RESENDS = Counter(
+    "chat4all_late_resends_total",
+    "Messages that are sent again because the provider took them and failed them later, for a reason that passes.",
+    "channel",
+    where=(PIPELINE,),
+)
 DEFERRED_RECORDS = Counter(
     "chat4all_deferred_records_total",
     "Records that were to be appended later and are done with: released, refused.",

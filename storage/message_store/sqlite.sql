@@ -130,6 +130,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     resent_as      INTEGER NOT NULL DEFAULT 0,
     priced_at      INTEGER NOT NULL DEFAULT 0,
     price          TEXT NOT NULL DEFAULT '',
+    bounced_at     INTEGER NOT NULL DEFAULT 0,
+    bounced_reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (channel, partition, seq, idx)
 ) WITHOUT ROWID;
 
@@ -353,6 +355,8 @@ CREATE TABLE IF NOT EXISTS outcomes (
     resent_as      INTEGER NOT NULL,
     priced_at      INTEGER NOT NULL DEFAULT 0,
     price          TEXT NOT NULL DEFAULT '',
+    bounced_at     INTEGER NOT NULL DEFAULT 0,
+    bounced_reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (channel, partition, seq, idx)
 ) WITHOUT ROWID;
 
@@ -360,10 +364,13 @@ CREATE TABLE IF NOT EXISTS outcomes (
 DROP TRIGGER IF EXISTS deliveries_outcome;
 
 CREATE TRIGGER deliveries_outcome BEFORE DELETE ON deliveries BEGIN
-    INSERT OR REPLACE INTO outcomes VALUES (
+    INSERT OR REPLACE INTO outcomes (
+        channel, partition, seq, idx, attempts, attempted_at, refusals, resends, sent_at, provider_id, refused_at, refused_reason,
+        failed_at, failed_reason, delivered_at, read_at, resent_as, priced_at, price, bounced_at, bounced_reason
+    ) VALUES (
         OLD.channel, OLD.partition, OLD.seq, OLD.idx, OLD.attempts, OLD.attempted_at, OLD.refusals, OLD.resends, OLD.sent_at,
         OLD.provider_id, OLD.refused_at, OLD.refused_reason, OLD.failed_at, OLD.failed_reason, OLD.delivered_at, OLD.read_at,
-        OLD.resent_as, OLD.priced_at, OLD.price
+        OLD.resent_as, OLD.priced_at, OLD.price, OLD.bounced_at, OLD.bounced_reason
     );
 END;
 

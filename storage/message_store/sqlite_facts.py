@@ -5,7 +5,13 @@ from storage.message_store.sqlite_rows import Write
 
 HIGHEST = ("attempts", "attempted_at", "refusals", "resends", "resent_as")
 EARLIEST = ("delivered_at", "read_at")
-FIRST = (("sent_at", "provider_id"), ("refused_at", "refused_reason"), ("failed_at", "failed_reason"), ("priced_at", "price"))
+FIRST = (
+    ("sent_at", "provider_id"),
+    ("refused_at", "refused_reason"),
+    ("failed_at", "failed_reason"),
+    ("priced_at", "price"),
+    ("bounced_at", "bounced_reason"),
+)
 COLUMNS = Facts.__struct_fields__
 
 

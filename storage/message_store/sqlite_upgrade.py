@@ -13,6 +13,10 @@ COLUMNS = (
     ("deliveries", "price", "TEXT NOT NULL DEFAULT ''"),
     ("outcomes", "priced_at", "INTEGER NOT NULL DEFAULT 0"),
     ("outcomes", "price", "TEXT NOT NULL DEFAULT ''"),
+    ("deliveries", "bounced_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("deliveries", "bounced_reason", "TEXT NOT NULL DEFAULT ''"),
+    ("outcomes", "bounced_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("outcomes", "bounced_reason", "TEXT NOT NULL DEFAULT ''"),
     ("handles", "at", "INTEGER NOT NULL DEFAULT {now}"),
 )
 # What is looked for by age, where a limit is set: an index is kept only for what is forgotten.

@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
+from chat4all.model.causes import ends_leg
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Album, Media, Text
 from chat4all.model.conversations import Identity
@@ -219,7 +220,7 @@ class Sender:
     async def _send(self, row: Delivery, refusals: int, hold: Hold, source: Source) -> Outcome:
         """Write that it is begun, look at the address and at the lease once more, and call."""
         self.throttle.sent(row.address)
-        resends = row.facts.attempts - row.facts.refusals
+        resends = row.facts.attempts - row.facts.refusals + row.overlaps
         begun = Facts(attempts=row.facts.attempts + 1, attempted_at=now_ms(), resends=resends)
         row = row.seen(begun)
         await self._writer.write(Tried(row, begun))
@@ -279,7 +280,7 @@ class Sender:
         """It is tried again, unless it was so often that it may never pass."""
         self.throttle.failed()
         log.info("attempt_failed", delivery=str(row.key), reason=failure.reason, **tracing.about(row))
-        if failure.tries and refusals + 1 >= failure.tries:
+        if (failure.tries and refusals + 1 >= failure.tries) or (row.has_next and ends_leg(failure.reason)):
             return refused(row, failure.reason, failure.detail)
         return Wait(now_ms() + self._backoff_ms(refusals) + 1, refusals + 1, not_sent(row))
 

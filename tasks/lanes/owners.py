@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from msgspec import Struct
 
 from chat4all.model.conversations import Identity
-from chat4all.model.deliveries import Delivery, DeliveryKey, Withdrawn
+from chat4all.model.deliveries import SUPERSEDED, Delivery, DeliveryKey, Withdrawn
 from chat4all.model.workspaces import space_at
 from chat4all.ports import MessageStore
 from tasks.lanes.writer import insist
@@ -70,7 +70,7 @@ class Owners:
         keys = dict.fromkeys(asked) | {row.first_key: None for row in asked.values()}
         withdrawn = self._store.withdrawn(list(keys))
         return {
-            key: Standing(owners.get(place_of_person(row)), withdrawn.get(key) or withdrawn.get(row.first_key))
+            key: Standing(owners.get(place_of_person(row)), withdrawn.get(key) or _of_first(withdrawn, row))
             for key, row in asked.items()
         }
 
@@ -79,6 +79,12 @@ class Owners:
         if not read.cancelled():
             # It is who asked that fails; where nobody does any more, nobody needs to hear of it.
             read.exception()
+
+
+def _of_first(withdrawn: Mapping[DeliveryKey, Withdrawn], row: Delivery) -> Withdrawn | None:
+    """That of what this repeats, or takes over from: that it took over is none."""
+    found = withdrawn.get(row.first_key)
+    return None if found and found.reason == SUPERSEDED else found
 
 
 def place_of_person(row: Delivery) -> tuple[str, str]:

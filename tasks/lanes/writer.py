@@ -21,6 +21,7 @@ from chat4all.telemetry import logs, tracing
 from tasks.outcomes.contact_facts import learn
 from tasks.outcomes.delivery_metrics import bury, moved
 from tasks.outcomes.events import as_one, learned, state_event, tell
+from tasks.outcomes.legs import audible, take_over
 from tasks.resources import Parts
 from tasks.stages.receipts import apply_named, id_of, spoken_by
 
@@ -178,14 +179,16 @@ def write_all(
     store.record(facts, handles, spoken, *last_words(writes), learned(events, now))
     durable()
     store.unhold_keys([held_keys for each in writes if isinstance(each, Resumed) for held_keys in each.held_keys])
+    take_over(store, [row for row, _ in ended], now)
     aliases = [alias for each in sent for alias in each.aliases]
     if aliases:
         store.claim_addresses(aliases)
-    if any(row.parts > 1 for row, _ in ended):
-        rows = as_one(store, [row for row, _ in ended])
-        events = [state_event(row, at, parts.partitions) for row, (_, at) in zip(rows, ended, strict=True) if row.facts.ended]
+    if any(row.parts > 1 or row.legs > 1 for row, _ in ended):
+        rows = [row for row in as_one(store, [row for row, _ in ended]) if row.facts.ended]
+        times = {row.key: at for row, at in ended}
+        events = [state_event(row, times[row.key], parts.partitions) for row in audible(store, rows)]
     learn(parts, [each.row.seen(each.facts) for each in steps if isinstance(each, GivenUp) and each.row.facts.attempts])
-    bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter])
+    bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter and not each.row.has_next])
     moved((each.row, each.row.seen(each.facts)) for each in steps)
     tell(store, parts.log, events + _parked(parts, sent), now)
 

@@ -4,20 +4,22 @@ from collections.abc import Iterator
 
 from chat4all.channels import CHANNELS
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Choices, Poll
-from chat4all.model.deliveries import Delivery, DeliveryKey, Facts
+from chat4all.model.content import Choices, Deletion, Poll
+from chat4all.model.deliveries import TAKEN_BACK, Delivery, DeliveryKey, Facts, Withdrawn
 from chat4all.model.failures import Unknown
 from chat4all.model.messages import Message, offset_of, seq_at
 from chat4all.model.records import INCOMING, partition_of
 from chat4all.model.slots import delivery_key, resent_key, slots
-from chat4all.ports import Registration
+from chat4all.ports import MessageStore, Registration
 from chat4all.services.handling import handling_event, opened_by, settle_told
+from chat4all.services.legs import begun_legs
 from chat4all.services.wake import wake_free
 from chat4all.services.withdrawals import withdraw
 from chat4all.telemetry import logs, metrics
 from tasks.outcomes.dead_letters import delivery_letter
 from tasks.outcomes.delivery_metrics import bury, made
 from tasks.outcomes.events import as_one, learned, message_event, rejected_event, state_event, tell
+from tasks.outcomes.legs import audible, take_over, timers
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 from tasks.stages.persist import split_live
@@ -58,6 +60,10 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             expires_at=message.expires_at,
             asks=isinstance(message.payload, Choices | Poll),
             about=aims.pointer(message, recipient, partitions) if aims and not slot.part else None,
+            leg=message.leg,
+            legs=len(message.route) or 1,
+            first_channel=message.first_channel,
+            overlaps=message.overlaps,
         )
 
 
@@ -78,17 +84,19 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     for message in live:
         of_message = list(rows_of(message, partitions, aims))
         rows += of_message
-        if message.resend_of:
+        if message.resend_of and not message.leg:
             again.update(resent(message, row) for row in of_message)
     _write_rows(parts, batch, rows, again)
-    for keys, why in aims.withdrawals(partitions):
+    for keys, why in [*aims.withdrawals(partitions), *_of_legs(store, aims, partitions)]:
         withdraw(store, keys, why)
+    _route(store, live, rows)
     events = [message_event(each, partitions) for each in live if not each.resend_of]
     events += [
         rejected_event(each, REJECTED, partitions) for each, first in repeats if is_conflict(each, first) and not each.resend_of
     ]
     events += [rejected_event(each, why, partitions) for each, why in aims.refused]
-    events += [state_event(row, row.accepted_at, partitions) for row in as_one(store, [row for row in rows if row.facts.ended])]
+    ended = audible(store, as_one(store, [row for row in rows if row.facts.ended]))
+    events += [state_event(row, row.accepted_at, partitions) for row in ended]
     opened = opened_by(store, [each for each in live if not each.resend_of])
     events += [handling_event(each, partitions) for each in opened]
     now = now_ms()
@@ -111,6 +119,40 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
         store.raise_fanned(fanned)
     store.raise_progress(batch.topic, last)
     wake_free(parts.waker, store, list(fanned))
+
+
+def _route(store: MessageStore, live: list[Message], rows: list[Delivery]) -> None:
+    """Write down when the next legs begin: those of rows that FAILED as they were made, now."""
+    routed = [each for each in live if each.route]
+    if not routed:
+        return
+    of_message: dict[tuple[str, int], list[Delivery]] = {}
+    for row in rows:
+        of_message.setdefault((row.conversation_id, row.key.seq), []).append(row)
+    store.put_deferred_records(
+        [timer for each in routed for timer in timers(each, of_message.get((each.conversation_id, each.seq), []))]
+    )
+    take_over(store, rows, now_ms())
+
+
+def _of_legs(store: MessageStore, aims: Aimed, partitions: int) -> list[tuple[list[DeliveryKey], Withdrawn]]:
+    """A message that is deleted is not to be sent by a later leg either, whichever of the two comes first here."""
+    deletions = [(each, target) for each, target in aims.deletions() if target.route]
+    begun = begun_legs(store, [target for _, target in deletions])
+    said = [(each, leg) for each, target in deletions for leg in begun[target.conversation_id, target.seq]]
+    legs = [each for each in aims.messages if each.leg]
+    known = store.modifications(list({(each.conversation_id, each.resend_of) for each in legs})) if legs else {}
+    why = [(Withdrawn(each.accepted_at, TAKEN_BACK, each.message_id), leg) for each, leg in said]
+    why += [
+        (Withdrawn(each.at, TAKEN_BACK, str(each.seq)), leg)
+        for leg in legs
+        for each in known.get((leg.conversation_id, leg.resend_of), ())
+        if isinstance(each.content, Deletion)
+    ]
+    return [
+        ([delivery_key(leg, slot, partition_of(leg.conversation_id, partitions)) for slot in slots(leg)], each)
+        for each, leg in why
+    ]
 
 
 def is_conflict(message: Message, first: Registration) -> bool:
@@ -138,7 +180,9 @@ def _write_rows(parts: Parts, batch: Batch, rows: list[Delivery], again: dict[De
     if again:
         store.record(again)
     now = now_ms()
-    letters = [delivery_letter(row, now, row.facts.refused_reason) for row in rows if row.facts.refused_at]
+    # What a next leg takes over needs nobody to look into it.
+    refused = [row for row in rows if row.facts.refused_at and not row.has_next]
+    letters = [delivery_letter(row, now, row.facts.refused_reason) for row in refused]
     bury(store, letters)
     _end_what_was_set_aside(parts, batch, rows)
 

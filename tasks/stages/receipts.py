@@ -14,6 +14,8 @@ from tasks.outcomes.contact_facts import learn
 from tasks.outcomes.dead_letters import delivery_letter, record_letter
 from tasks.outcomes.delivery_metrics import bury, count_receipts, moved
 from tasks.outcomes.events import as_one, learned, position_event, state_event, tell
+from tasks.outcomes.late_failures import late_failures
+from tasks.outcomes.legs import audible, late_success, take_over
 from tasks.resources import Parts
 from tasks.stages.batches import Batch
 
@@ -21,8 +23,11 @@ Id = tuple[str, str, str]
 NONE: Mapping[object, str] = {}
 
 
-def receipt_facts(receipt: ProviderReceipt) -> Facts:
-    """What a receipt proves. Whatever came of it, the provider took the message: that reconciles an unknown outcome."""
+def receipt_facts(receipt: ProviderReceipt, is_sent_again: bool = False) -> Facts:
+    """What a receipt proves. Whatever came of it, the provider took the message: that reconciles an unknown outcome.
+
+    `is_sent_again`: it failed for a reason that passes, and has not FAILED yet.
+    """
     facts = Facts(sent_at=receipt.at, provider_id=receipt.provider_id)
     if receipt.cost:
         facts = facts.merged(Facts(priced_at=receipt.at, price=receipt.cost.text))
@@ -30,6 +35,8 @@ def receipt_facts(receipt: ProviderReceipt) -> Facts:
         return facts.merged(Facts(delivered_at=receipt.at))
     if receipt.kind == "read":
         return facts.merged(Facts(read_at=receipt.at))
+    if receipt.kind == "failed" and is_sent_again:
+        return facts.merged(Facts(bounced_at=receipt.at, bounced_reason=receipt.reason))
     if receipt.kind == "failed":
         return facts.merged(Facts(failed_at=receipt.at, failed_reason=receipt.reason or "provider_failed"))
     return facts
@@ -92,9 +99,11 @@ def apply_named(
     rows = store.deliveries(list({key for key, _ in named}))
     facts: dict[DeliveryKey, Facts] = {}
     handles: dict[Id, Handle] = {}
+    again = late_failures(store, [(rows[key], receipt) for key, receipt in named if key in rows])
     for key, receipt in named:
         if key in rows:
-            facts[key] = facts.get(key, Facts()).merged(receipt_facts(receipt))
+            facts[key] = facts.get(key, Facts()).merged(receipt_facts(receipt, (key, receipt) in again))
+            facts[key] = facts[key].merged(late_success(rows[key], receipt))
             _mark(rows[key], receipt, webhooks.get(receipt, ""))
             # Also when this very receipt proved it before: who wrote that may have died before it looked for parked ones.
             if not parked and receipt.reference and rows[key].facts.sent_at in {0, receipt.at}:
@@ -106,9 +115,15 @@ def apply_named(
     if news or handles:
         of_changed = {key: facts[key] for key in changed}
         store.record(of_changed, list(handles.values()), _spoken(rows, changed), changes=learned(events, now))
-    if any(row.parts > 1 for row in news):
-        events = [state_event(row, now, parts.partitions) for row in as_one(store, news) if row.facts.ended]
-    failed = [delivery_letter(row, now, reason(row.facts)) for row in news if state(row.facts) is State.FAILED]
+        if again:
+            store.put_deferred_records(list(again.values()))
+        take_over(store, news, now)
+    if any(row.parts > 1 or row.legs > 1 for row in news):
+        ended = audible(store, [row for row in as_one(store, news) if row.facts.ended])
+        events = [state_event(row, now, parts.partitions) for row in ended]
+    failed = [
+        delivery_letter(row, now, reason(row.facts)) for row in news if state(row.facts) is State.FAILED and not row.has_next
+    ]
     learn(parts, [row for row in news if state(row.facts) is State.FAILED])
     bury(store, failed)
     moved((rows[key], row) for key, row in changed.items())

@@ -67,6 +67,10 @@ class Aimed(Struct, frozen=True):
             if (why := _withdraws(message.payload, target.payload)) and (keys := _withdrawn_keys(message, target, partitions))
         ]
 
+    def deletions(self) -> list[tuple[Message, Message]]:
+        """What takes something back, with that."""
+        return [(each, target) for each, target in self._pointing() if isinstance(each.payload, Deletion)]
+
     def modifications(self) -> list[Modification]:
         """What these messages say of their targets, as facts of those."""
         return [

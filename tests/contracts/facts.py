@@ -12,7 +12,7 @@ dated_texts = st.one_of(st.just((0, "")), st.tuples(st.integers(1, 3), texts))
 
 def _facts(counted: tuple[int, ...], dated: tuple[tuple[int, str], ...], delivered_at: int, read_at: int) -> Facts:
     attempts, attempted_at, refusals, resends, resent_as = counted
-    (sent_at, provider_id), (refused_at, refused_reason), (failed_at, failed_reason), (priced_at, price) = dated
+    (sent_at, provider_id), (refused_at, refused_reason), (failed_at, failed_reason), (priced_at, price), bounced = dated
     return Facts(
         attempts=attempts,
         attempted_at=attempted_at,
@@ -29,7 +29,9 @@ def _facts(counted: tuple[int, ...], dated: tuple[tuple[int, str], ...], deliver
         resent_as=resent_as,
         priced_at=priced_at,
         price=price,
+        bounced_at=bounced[0],
+        bounced_reason=bounced[1],
     )
 
 
-facts = st.builds(_facts, st.tuples(*[counts] * 5), st.tuples(*[dated_texts] * 4), times, times)
+facts = st.builds(_facts, st.tuples(*[counts] * 5), st.tuples(*[dated_texts] * 5), times, times)

@@ -59,6 +59,8 @@ ELSEWHERE = {
     "chat4all_held_keys": "tasks/test_holds.py",
     "chat4all_held_oldest_seconds": "tasks/test_holds.py",
     "chat4all_deferred_records_total": "tasks/test_deferred_records.py",
+    "chat4all_route_legs_total": "tasks/test_routes.py",
+    "chat4all_late_resends_total": "tasks/test_late_failures.py",
     "chat4all_deferred_records_late_seconds": "tasks/test_deferred_records.py",
     "chat4all_account_unopened": "tasks/test_runner.py",
     "chat4all_account_paused": "tasks/test_runner.py",

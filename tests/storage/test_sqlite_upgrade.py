@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 import storage
@@ -59,8 +60,15 @@ def test_a_file_of_version_2_gains_sessions_and_lists_its_clients(tmp_path: Path
         assert store.revoke([Revocation("s")], 60) == store.generation() == 1
 
 
-def test_a_file_of_version_16_gains_prices(tmp_path: Path) -> None:
-    """Its deliveries can be priced, and what was said of a price outlives the row; what was known before stays."""
+@pytest.mark.parametrize(
+    ("version", "columns", "learned"),
+    [
+        (16, ("priced_at", "price"), Facts(sent_at=6, priced_at=7, price="free - -")),
+        (31, ("bounced_at", "bounced_reason"), Facts(sent_at=6, bounced_at=7, bounced_reason="provider_error")),
+    ],
+)
+def test_an_older_file_gains_facts(tmp_path: Path, version: int, columns: tuple[str, str], learned: Facts) -> None:
+    """Of its deliveries more can be known, and that outlives the row; what was known before stays."""
     settings = Settings(data=tmp_path)
     old, new = DeliveryKey(Lane("whatsapp", 0), 1, 0), DeliveryKey(Lane("whatsapp", 0), 2, 0)
     store = SQLiteStore(settings)
@@ -71,23 +79,23 @@ def test_a_file_of_version_16_gains_prices(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "store.db") as db:
         db.execute("DROP TRIGGER deliveries_outcome")
         for table in ("deliveries", "outcomes"):
-            for column in ("priced_at", "price"):
+            for column in columns:
                 db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         # Of the older file: one that knows fewer columns.
         db.execute("CREATE TRIGGER deliveries_outcome BEFORE DELETE ON deliveries BEGIN DELETE FROM outcomes WHERE 0; END")
-        db.execute("PRAGMA user_version=16")
+        db.execute(f"PRAGMA user_version={version}")
     db.close()
     again = SQLiteStore(settings)
     again.migrate()
     assert again.deliveries([old])[old].facts == Facts(sent_at=5, provider_id="p")
-    again.record({new: Facts(sent_at=6, priced_at=7, price="free - -")})
+    again.record({new: learned})
     again.close()
     with sqlite3.connect(tmp_path / "store.db") as db:
         db.execute("DELETE FROM deliveries")
     db.close()
     once_more = SQLiteStore(settings)
     kept = once_more.outcomes([old, new])
-    assert kept == {old: Facts(sent_at=5, provider_id="p"), new: Facts(sent_at=6, priced_at=7, price="free - -")}
+    assert kept == {old: Facts(sent_at=5, provider_id="p"), new: learned}
     once_more.close()
 
 

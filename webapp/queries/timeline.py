@@ -18,9 +18,9 @@ from chat4all.model.deliveries import (
     Watermark,
     best,
     each_id,
+    folded,
     history,
     message_state,
-    of_parts,
     reason,
     standing,
     state,
@@ -28,11 +28,13 @@ from chat4all.model.deliveries import (
 from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.model.modifiers import Current, Reacted, Voted, as_it_is_now, readable, without_words
 from chat4all.model.records import Cost, partition_of
+from chat4all.model.routes import of_legs
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import Channel, Limits, MessageStore
 from chat4all.services.acceptance.attachments import caption
 from chat4all.services.accounts.live import stopped_by
 from chat4all.services.directory import People
+from chat4all.services.legs import begun_legs
 from chat4all.services.modified import modifications_of
 from chat4all.services.retired_deliveries import retired
 from chat4all.telemetry.trace_context import trace_id
@@ -45,6 +47,8 @@ OWN_CLIENT = "chat4all"
 READERS = (UserKind.PERSON, UserKind.CLIENT)
 
 Rows = Mapping[DeliveryKey, Delivery]
+# Of each part that goes to one person in one way: what counts of it, and what is known of its first delivery.
+Way = tuple[tuple[Facts, ...], tuple[Facts, ...]]
 
 
 class Timeline:
@@ -62,17 +66,28 @@ class Timeline:
         """The messages as the API gives them to this caller: as they are now, or, `original`, with what was said first."""
         conversation_id = membership.conversation.conversation_id
         partition = partition_of(conversation_id, self._partitions)
-        rows = self._rows(partition, messages)
+        legs = begun_legs(self._store, messages)
+        rows = self._rows(partition, [*messages, *(leg for some in legs.values() for leg in some)])
         marks = {each.user_id: each for each in self._store.watermarks([conversation_id]).get(conversation_id, [])}
         users = self._people.users(member.user_id for member in membership.members)
         sends = [
             (slot, rows.get(delivery_key(message, slot, partition)), message.accepted_at)
-            for message in messages
+            for first in messages
+            for message in (first, *legs.get((first.conversation_id, first.seq), ()))
             for slot in slots(message)
         ]
         conversions = Conversions(self._store, sends)
         shaped = [
-            self._one(message, partition, rows, marks, readers(membership, message, users), conversions) for message in messages
+            self._one(
+                message,
+                legs.get((conversation_id, message.seq), ()),
+                partition,
+                rows,
+                marks,
+                readers(membership, message, users),
+                conversions,
+            )
+            for message in messages
         ]
         return [each | now for each, now in zip(shaped, self._now(membership, messages, caller, original), strict=True)]
 
@@ -116,26 +131,28 @@ class Timeline:
     def _one(
         self,
         message: Message,
+        legs: Sequence[Message],
         partition: int,
         rows: Rows,
         marks: Mapping[str, Watermark],
         people: Sequence[str],
         conversions: Conversions,
     ) -> dict[str, Any]:
-        states: dict[str, list[State]] = {}
-        firsts: dict[str, list[State]] = {}
-        deliveries = []
-        parts: list[tuple[State, State]] = []
-        for slot in slots(message):
-            row = rows.get(delivery_key(message, slot, partition))
+        deliveries: list[dict[str, Any]] = []
+        ways: dict[str, list[Way]] = {}
+        parts: list[tuple[Facts, Facts]] = []
+        for leg, slot in [(each, slot) for each in (message, *legs) for slot in slots(each)]:
+            row = rows.get(delivery_key(leg, slot, partition))
             delivery = self._delivery(message, slot, row, rows, conversions)
-            deliveries.append(delivery)
-            parts.append((delivery["status"], state(row.facts) if row else delivery["status"]))
+            deliveries.append(delivery | ({"leg": leg.leg + 1} if message.route else {}))
+            parts.append((stands(row, rows), row.facts if row else Facts()))
             if slot.part + 1 == slot.parts:
-                now, first = (of_parts(each) for each in zip(*parts, strict=True))
-                states.setdefault(slot.recipient.user_id, []).append(now)
-                firsts.setdefault(slot.recipient.user_id, []).append(first)
+                ways.setdefault(slot.recipient.user_id, []).append(
+                    (tuple(now for now, _ in parts), tuple(one for _, one in parts))
+                )
                 parts = []
+        states = {user_id: _states(message, [now for now, _ in each]) for user_id, each in ways.items()}
+        firsts = {user_id: _states(message, [first for _, first in each]) for user_id, each in ways.items()}
         for user_id in people:
             mark = marks.get(user_id, Watermark(message.conversation_id, user_id))
             come = mark.state_of(message.seq)
@@ -158,6 +175,11 @@ class Timeline:
             "deliveries": deliveries,
         }
         return shaped | _beside(message)
+
+
+def _states(message: Message, ways: Sequence[Sequence[Facts]]) -> list[State]:
+    """How far a person is by each way, by the facts of its parts; the legs of a route are one way."""
+    return [of_legs(ways, len(message.route))] if message.route else [state(folded(parts)) for parts in ways]
 
 
 def said(message: Message, now: Current, original: bool) -> dict[str, Any]:
@@ -246,12 +268,19 @@ def resend_key(row: Delivery) -> DeliveryKey | None:
     return row.key.resend(row.facts.resent_as) if row.facts.resent_as else None
 
 
+def stands(row: Delivery | None, rows: Rows) -> Facts:
+    """What counts of a delivery and of its newest resend."""
+    again = rows.get(resend_key(row) or row.key) if row else None
+    facts = row.facts if row else Facts()
+    return standing(facts, again.facts if again and facts.resent_as else facts)
+
+
 def external(recipient: Recipient, row: Delivery | None, rows: Rows) -> dict[str, Any]:
     """A delivery over a channel, with that of its newest resend: this one's state stands unless the first did arrive."""
     facts = row.facts if row else Facts()
     again = rows.get(resend_key(row) or row.key) if row else None
     newest = again.facts if again and facts.resent_as else facts
-    shown = standing(facts, newest)
+    shown = stands(row, rows)
     steps = history(facts) + (history(newest) if newest is not facts else [])
     described = {
         "recipient": recipient.user_id,

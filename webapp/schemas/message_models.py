@@ -10,6 +10,23 @@ from webapp.schemas.content_models import OutsideWindow, PayloadIn, PayloadOut
 from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
 
 
+class LegIn(RequestBody):
+    """One way of a route: `channel`, or `account_id`. The next leg begins when this one failed, or is not `until` in time.
+
+    `payload`: what is said here instead of the message's; without files.
+    """
+
+    channel: str = ""
+    account_id: Annotated[str, Field(max_length=64, description="The account that it is sent from: scope send")] = ""
+    until: Annotated[
+        Literal["sent", "delivered", "read"] | None, Field(description="How far it has to come in time; left out: sent")
+    ] = None
+    within_s: Annotated[
+        int | None, Field(ge=1, le=86_400, description="Seconds, from its acceptance; left out: until it failed")
+    ] = None
+    payload: PayloadIn = None
+
+
 class MessageIn(RequestBody):
     """A message. `conversation_id`, or `to` with one recipient; both: `to` limits external delivery to some members."""
 
@@ -18,6 +35,10 @@ class MessageIn(RequestBody):
     to: list[Someone] | None = None
     sender: Annotated[str | None, Field(alias="from", description="Another than the caller: scope send")] = None
     channels: Annotated[list[str] | None, Field(description='External channels, or ["all"]')] = None
+    route: Annotated[
+        list[LegIn] | None,
+        Field(min_length=2, max_length=5, description="One channel after the other, in place of channels: the next takes over"),
+    ] = None
     payload: PayloadIn
     reply_to: Annotated[Uuid | None, Field(description="The message_id of what this answers, in the same conversation")] = None
     via: Annotated[
@@ -113,6 +134,7 @@ class DeliveryOut(ResponseModel):
     attempts: int
     part: int | None = None
     parts: int | None = None
+    leg: Annotated[int | None, Field(description="Which leg of the message's route, from 1")] = None
     sent_as: str = ""
     reason: str = ""
     expires_at: Annotated[Time | None, Field(description="From then on it is not sent; what is held is CANCELLED then")] = None

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from chat4all.model.callers import MANAGE
 from chat4all.model.conversations import Membership
-from chat4all.model.drafts import Accepted, Draft, Refused
+from chat4all.model.drafts import Accepted, Draft, LegDraft, Refused
 from chat4all.model.ids import is_uuid, key_in_batch
 from chat4all.model.messages import (
     INTERNAL,
@@ -32,6 +32,7 @@ from webapp.schemas.message_models import (
     AcceptedOut,
     Batch,
     Keyed,
+    LegIn,
     MessageIn,
     MessageOut,
     MessagePath,
@@ -72,7 +73,12 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         expires_in=given.expires_in or 0,
         visibility=INTERNAL if given.visibility == INTERNAL else "",
         via=given.via,
+        route=tuple(map(_leg, given.route)) if given.route is not None else None,
     )
+
+
+def _leg(given: LegIn) -> LegDraft:
+    return LegDraft(given.channel, given.account_id, given.until or "", given.within_s, given.payload)
 
 
 @api.post("/v1/messages", responses={"202": AcceptedOut, **problems(403, 409)})

@@ -31,6 +31,7 @@ from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.human_turns import refuse_bots
 from chat4all.services.acceptance.reader_positions import position_fault
 from chat4all.services.acceptance.recipients import Via
+from chat4all.services.acceptance.route_checks import ways_of
 from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.acceptance.template_checks import check_templates
 from chat4all.services.acceptance.unreached import refuse_unreached
@@ -165,10 +166,11 @@ class Acceptor:
 
     def _refusing(self, message: Message) -> str:
         """The first channel that would need it adapted; empty: all carry it as it is."""
-        reached = (each for each in message.recipients if each.address)
-        ways = dict.fromkeys((each.channel, self._channels[each.channel].limits.kind_of(each.address)) for each in reached)
-        refusing = (name for name, kind in ways if not is_native(message.payload, self._channels[name].limits.at(kind)))
-        return next(refusing, "")
+        said = [(message.payload, each) for each in message.recipients]
+        said += [(leg.payload or message.payload, each) for leg in message.route for each in leg.recipients]
+        reached = ((payload, each) for payload, each in said if each.address)
+        limits = ((payload, each.channel, self._channels[each.channel].limits.at(each.address)) for payload, each in reached)
+        return next((name for payload, name, allowed in limits if not is_native(payload, allowed)), "")
 
     def _drop_repeats(self, works: Sequence[Work]) -> None:
         """What stands twice in the batch is appended once. Comes last: a copy of what was refused is no repeat of anything."""
@@ -221,6 +223,7 @@ def _proposal(work: Work, membership: Membership, channels: Mapping[str, Channel
         reply_to=draft.reply_to.lower(),
         visibility=draft.visibility,
         via=Via(*via) if via else None,
+        route=ways_of(draft, channels),
     )
 
 

@@ -14,6 +14,7 @@ from chat4all.model.ids import is_reserved, is_uuid
 from chat4all.ports import Channel
 from chat4all.services.acceptance.content_checks import content_fault, data_of
 from chat4all.services.acceptance.recipients import ALL
+from chat4all.services.acceptance.route_checks import route_fault
 from chat4all.services.accounts.live import account_named
 from chat4all.settings import Settings
 
@@ -52,6 +53,7 @@ def fault(draft: Draft, settings: Settings, channels: Mapping[str, Channel]) -> 
         or _outside_window(draft, settings)
         or _channels(draft, channels)
         or _via(draft, channels)
+        or _route(draft, channels, settings)
     )
 
 
@@ -120,8 +122,9 @@ def _sender(caller: Caller, draft: Draft) -> Fault | None:
 
 
 def _chooses(caller: Caller, draft: Draft) -> Fault | None:
-    if draft.via and not caller.has(SEND):
-        return Fault(403, "scope_needed", "choosing the account that sends needs scope send", "via")
+    chosen = "via" if draft.via else "route" if any(each.account_id for each in draft.route or ()) else ""
+    if chosen and not caller.has(SEND):
+        return Fault(403, "scope_needed", "choosing the account that sends needs scope send", chosen)
     return None
 
 
@@ -131,7 +134,7 @@ def _note(caller: Caller, draft: Draft) -> Fault | None:
         return Fault(403, "scope_needed", "internal notes need a service client with scope manage", "visibility")
     if not draft.conversation_id:
         return Fault(422, "missing", "a note is written in a conversation", "conversation_id")
-    for name, given in (("to", draft.to), ("channels", draft.channels), ("via", draft.via or None)):
+    for name, given in (("to", draft.to), ("channels", draft.channels), ("via", draft.via or None), ("route", draft.route)):
         if given is not None:
             return Fault(422, "invalid", "a note goes to nobody", name)
     return None if isinstance(draft.payload, Text) else Fault(422, "invalid", "a note is a text", "payload.type")
@@ -165,6 +168,11 @@ def _channels(draft: Draft, channels: Collection[str]) -> Fault | None:
     if not asked or len(set(asked)) < len(asked):
         return Fault(422, "invalid", 'names of channels, each once, or ["all"]', "channels")
     return None
+
+
+def _route(draft: Draft, channels: Mapping[str, Channel], settings: Settings) -> Fault | None:
+    wrong = route_fault(draft, channels, settings.text_limit)
+    return Fault(422, *wrong) if wrong else None
 
 
 def _via(draft: Draft, channels: Mapping[str, Channel]) -> Fault | None:

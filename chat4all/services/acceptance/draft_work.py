@@ -89,6 +89,7 @@ def digest_of(sender: str, draft: Draft) -> str:
         "holds": draft.holds,
         "expires_in": draft.expires_in,
         "via": draft.via,
+        "route": draft.route,
     }
     beside = ({name: value for name, value in further.items() if value},) if any(further.values()) else ()
     return body_digest(sender, _chosen(draft.payload), draft.channels, _limit(draft), draft.metadata, *where, *beside)

@@ -10,10 +10,11 @@ from msgspec import Struct
 from chat4all.model.clock import now_ms
 from chat4all.model.content import MODIFIERS, Content, Edit
 from chat4all.model.conversations import Identity, Membership, User, UserKind
-from chat4all.model.messages import Message, Origin
+from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.recipients import Via, freeze, speaker
 from chat4all.services.acceptance.renditions import long_edits, rendered
+from chat4all.services.acceptance.route_checks import Way, legs_of, rendered_first
 from chat4all.services.accounts.live import has_several, sent_from
 from chat4all.services.directory import People
 
@@ -22,8 +23,8 @@ class Proposal(Struct, frozen=True):
     """A message that has its conversation, while its recipients are not resolved.
 
     `channels`: those that the sender chose to reach people on; None: contacts only, where they wrote last. `limited`: the
-    members that it is for; None: all. `via`: the account that sends. `name`: who speaks; None: said where somebody outside must
-    be told, as in groups.
+    members that it is for; None: all. `route`: in place of channels. `via`: the account that sends.
+    `name`: who speaks; None: said where somebody outside must be told, as in groups.
     """
 
     message_id: str
@@ -41,6 +42,7 @@ class Proposal(Struct, frozen=True):
     referral: dict[str, str] = {}
     visibility: str = ""
     via: Via | None = None
+    route: Sequence[Way] = ()
 
     def reached(self, users: Mapping[str, User]) -> list[str]:
         """The members whose addresses must be known. Who writes is not told their own words.
@@ -54,7 +56,7 @@ class Proposal(Struct, frozen=True):
             and not self.visibility
             and not isinstance(self.payload, MODIFIERS)
             and (self.limited is None or each in self.limited)
-            and (self.channels is not None or users[each].kind is UserKind.CONTACT)
+            and (self.channels is not None or self.route or users[each].kind is UserKind.CONTACT)
         ]
 
 
@@ -99,16 +101,22 @@ def _made(
     unreached: Callable[[Identity], str],
     now: int,
 ) -> Message:
-    outside = [
-        recipient
-        for each in reached
-        for recipient in freeze(users[each], identities[each], proposal.channels, channels, proposal.via, answers, unreached)
-    ]
+
+    def addressed(asked: Sequence[str] | None, via: Via | None) -> list[Recipient]:
+        return [
+            each for name in reached for each in freeze(users[name], identities[name], asked, channels, via, answers, unreached)
+        ]
+
+    legs = [addressed([way.via.channel], way.via if way.via.account else None) for way in proposal.route]
+    outside = legs[0] if legs else addressed(proposal.channels, proposal.via)
     name = proposal.name
     if name is None:
         goes_out = outside or isinstance(proposal.payload, MODIFIERS)
         name = speaker(proposal.membership, users[proposal.sender]) if goes_out else ""
-    recipients, renditions = rendered(proposal.payload, name, outside, channels)
+    if proposal.route and proposal.route[0].payload:
+        recipients, renditions = rendered_first(proposal.route[0].payload, name, outside, channels)
+    else:
+        recipients, renditions = rendered(proposal.payload, name, outside, channels)
     by_channel: dict[str, int] = {}
     if isinstance(proposal.payload, Edit):
         by_channel, renditions = long_edits(proposal.payload, name, channels)
@@ -130,4 +138,5 @@ def _made(
         referral=proposal.referral,
         by_channel=by_channel,
         visibility=proposal.visibility,
+        route=legs_of(proposal.route, legs, proposal.payload, name, channels) if outside and legs else (),
     )

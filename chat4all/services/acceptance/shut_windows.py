@@ -65,7 +65,11 @@ def _towards_chosen(
 
 
 def _bound(channels: Mapping[str, Channel], work: Work) -> list[Recipient]:
-    """Whom it reaches only while a window is open. Nobody where others get it anyway, and nothing goes instead."""
+    """Whom it reaches only while a window is open. Nobody where others get it anyway, and nothing goes instead; and nobody
+    of a route, where the next leg takes over.
+    """
+    if work.draft.route:
+        return []
     reached = [each for each in work.message.recipients if each.address] if work.message else []
     rules = {each.channel: channels[each.channel].limits.window for each in reached}
     kind = type_of(work.payload)

@@ -1,0 +1,116 @@
+"""What the end of a leg brings: the next one, and whether readers are told of it.
+
+The next leg of a route is a record that waits in the store. fan_out writes it, due when the leg before has had its time, before
+its progress moves. Who writes that a leg FAILED writes it once more, due now, before anything moves past that.
+`tasks/follow_ups` appends them, once by the message's id (docs/decisions/routes.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from chat4all.model.deferred_records import DeferredRecord
+from chat4all.model.deliveries import ENDS, Delivery, DeliveryKey, Facts, State, state
+from chat4all.model.messages import Message
+from chat4all.model.records import ProviderReceipt
+from chat4all.model.routes import Step, next_legs, of_legs
+from chat4all.model.slots import delivery_key, slots
+from chat4all.ports import MessageStore
+from chat4all.services.legs import begun_legs
+
+LEG = "leg"
+# A leg without a time limit ends with its deliveries, which live for a day unless the deployment says otherwise. Then its next
+# one is looked at all the same.
+NO_LIMIT_MS = 8 * 86_400_000
+
+
+class Waiting(Struct, frozen=True):
+    """The body of such a record: the leg's message, and the deliveries of the leg before it (`DeliveryKey` as text).
+
+    `is_timer`: that leg has had its time when it is due; else it is there because that leg FAILED.
+    """
+
+    message: Message
+    before: tuple[str, ...]
+    is_timer: bool
+
+    @property
+    def keys(self) -> list[DeliveryKey]:
+        """The deliveries of the leg before."""
+        return [DeliveryKey.parse(each) for each in self.before]
+
+
+def read_waiting(record: DeferredRecord) -> Waiting:
+    """What waits in a record of the kind LEG."""
+    return msgspec.convert(record.body, Waiting)
+
+
+def owner_of(message: Message) -> str:
+    """What the waiting legs of one person in one conversation have in common."""
+    return f"{message.conversation_id} {message.recipients[0].user_id}"
+
+
+def timers(message: Message, rows: Sequence[Delivery]) -> list[DeferredRecord]:
+    """The next leg of each person of this record, due when this leg has had its time. `rows`: those of the record."""
+    return [
+        _record(step, rows, step.record.message_id, step.due_at or message.accepted_at + NO_LIMIT_MS, True)
+        for step in next_legs(message)
+    ]
+
+
+def _record(step: Step, rows: Sequence[Delivery], record_id: str, due_at: int, is_timer: bool) -> DeferredRecord:
+    leg = step.record
+    before = tuple(str(row.key) for row in rows if row.user_id == leg.recipients[0].user_id)
+    body: dict[str, Any] = msgspec.to_builtins(Waiting(leg, before, is_timer))
+    return DeferredRecord(record_id, LEG, due_at, body, leg.accepted_at, owner_of(leg))
+
+
+def take_over(store: MessageStore, rows: Iterable[Delivery], at: int) -> None:
+    """Have the next legs of those that FAILED begin now. Repeating it is once. Reads nothing where no leg failed."""
+    failed = {row.key: row for row in rows if row.has_next and state(row.facts) is State.FAILED}
+    if not failed:
+        return
+    said = store.messages(list({(row.conversation_id, row.key.seq) for row in failed.values()}))
+    records: dict[str, DeferredRecord] = {}
+    for row in failed.values():
+        message = said.get((row.conversation_id, row.key.seq))
+        siblings = [msgspec.structs.replace(row, key=key) for key in row.siblings()]
+        for step in next_legs(message) if message else ():
+            if step.record.recipients[0].user_id == row.user_id:
+                record_id = f"{step.record.message_id}:failed"
+                records[record_id] = _record(step, siblings, record_id, at, False)
+    store.put_deferred_records(list(records.values()))
+
+
+def audible(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
+    """Those of which readers hear: that a leg is over says nothing of its person while another leg may reach them."""
+    doubtful = [row for row in rows if row.legs > 1 and state(row.facts) in ENDS]
+    if not doubtful:
+        return list(rows)
+    silent = {row.key for row in doubtful if _person(store, row) is not State.FAILED}
+    return [row for row in rows if row.key not in silent]
+
+
+def _person(store: MessageStore, row: Delivery) -> State:
+    """What the person of this leg has of the message, by all legs that were begun."""
+    place = (row.conversation_id, row.first_seq or row.key.seq)
+    message = store.messages([place]).get(place)
+    if message is None or not message.route:
+        return State.FAILED
+    legs = [keys_of(each, row) for each in (message, *begun_legs(store, [message])[place])]
+    kept = store.deliveries([key for keys in legs for key in keys])
+    kept[row.key] = row
+    return of_legs([[kept[key].facts for key in keys if key in kept] for keys in legs if keys], len(message.route))
+
+
+def keys_of(leg: Message, row: Delivery) -> list[DeliveryKey]:
+    """The deliveries of a leg to the person of this row."""
+    return [delivery_key(leg, each, row.key.lane.partition) for each in slots(leg) if each.recipient.user_id == row.user_id]
+
+
+def late_success(row: Delivery, receipt: ProviderReceipt) -> Facts:
+    """A leg that was over has arrived all the same, while the next one took over: counted as a second send."""
+    came = receipt.kind in ("delivered", "read") and row.legs > 1 and state(row.facts) in ENDS
+    return Facts(resends=row.facts.resends + 1) if came else Facts()
