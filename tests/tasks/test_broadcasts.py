@@ -192,6 +192,9 @@ def test_nobody_is_told_in_their_quiet_hours(desk: Desk) -> None:
     assert (desk.kept().state, desk.kept().waiting, desk.kept().accepted) == (RUNNING, 2, 1)
     assert desk.step() == []
     desk.store.change_profile(lost, lambda profile: replace(profile, tags=()))
+    asleep = desk.kept()
+    assert desk.step() == []
+    assert desk.kept() == asleep
     desk.now = due - 2_000
     assert desk.step() == []
     assert {each.contact_id: each.reason for each in desk.step()} == {here: "", lost: "left_audience"}

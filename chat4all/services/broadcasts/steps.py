@@ -31,6 +31,9 @@ from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.accounts.live import pace_of
 from chat4all.services.broadcasts.audience import Audience, Turn
 
+# While everybody sleeps nothing is written for so long.
+SHOW_MS = 15_000
+
 
 class BroadcastSteps:
     """Takes steps of what runs in a workspace. `store`, `acceptor`: as that sees them. `clock`: ms UTC."""
@@ -55,7 +58,7 @@ class BroadcastSteps:
         pace = pace_of(self._acceptor.people.channels, broadcast.channel)
         most = broadcast.may_now(now, pace * SHARE / together)
         claimed = replace(broadcast, stepped_at=now, version=broadcast.version + 1)
-        if not most or not self._store.put_broadcast(claimed):
+        if self._rests(broadcast, now) or not most or not self._store.put_broadcast(claimed):
             return []
         late = self._store.later(claimed.broadcast_id, claimed.later_after, now, most)
         room = 0 if claimed.exhausted else most - len(late)
@@ -70,6 +73,12 @@ class BroadcastSteps:
         self._store.put_results(claimed.broadcast_id, [each for _, each in results])
         self._move(claimed, results, reached)
         return [each for _, each in results]
+
+    def _rests(self, broadcast: Broadcast, now: int) -> bool:
+        """Whether all that is left is later: a step would do nothing. Now and then one is taken, to show that it goes on."""
+        if not broadcast.exhausted or now - broadcast.moved_at > SHOW_MS:
+            return False
+        return not self._store.later(broadcast.broadcast_id, broadcast.later_after, now, 1)
 
     def _turns(self, broadcast: Broadcast, fresh: Sequence[str], late: Sequence[Later]) -> list[Turn]:
         """Of those that were put off only those whose turn this is: they may have been put off twice."""
