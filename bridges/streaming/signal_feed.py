@@ -34,7 +34,7 @@ log_to = logger(__name__)
 BATCH = 1_000
 WAIT_S = (0.1, 5.0)
 # Between two looks while something comes, and when it is quiet. A look wakes a thread, which costs more than the look.
-BUSY_S, QUIET_S, QUIET_AFTER_S = 0.05, 0.25, 5.0
+BUSY_S, QUIET_S, QUIET_AFTER_S = 0.05, 0.5, 5.0
 
 
 class Dispatcher(Protocol):

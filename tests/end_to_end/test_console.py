@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from chat4all.channels import open_channel
 from chat4all.model.clock import now_ms
 from chat4all.ports import DeadLetter
+from chat4all.services.access.credentials import create_client
 from ops.harness.endpoint import endpoint
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
@@ -86,6 +87,23 @@ def test_a_customer_writes_on_a_phone_and_an_agent_answers(visit: Callable[..., 
     expect(steps).to_have_text(["The provider took it", "It is on the device", "It was read"])
     expect(page.locator(".branch")).to_contain_text("Attempts: 1")
     expect(page.get_by_role("heading", name="The way of this message")).to_be_visible()
+
+
+def test_one_sees_who_types(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Somebody else who answers, until they have said it; not oneself."""
+    _, name = somebody(shared_system, "Is anybody there?")
+    page = visit().sign_in()
+    choose(page, name)
+    live(page)
+    line = page.locator("typing-line")
+    expect(line).to_be_hidden()
+    talk = page.url.rpartition("/")[2]
+    with closing(open_store(shared_system.settings)) as store:
+        secret = create_client(store, "colleague", ["manage"])
+    with shared_system.login("colleague", secret) as colleague:
+        colleague.call("POST", f"/v1/conversations/{talk}/typing")
+        expect(line).to_contain_text("typing")
+        expect(line).to_be_hidden(timeout=10_000)
 
 
 def test_what_agents_do_with_messages(visit: Callable[..., Visit], shared_system: System) -> None:

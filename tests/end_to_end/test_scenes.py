@@ -6,8 +6,11 @@ Telegram's updates are fetched here, so that both ways in are walked.
 import base64
 import hashlib
 import io
+import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -357,6 +360,43 @@ def test_people_see_that_somebody_types_and_reads(
     assert seen("typing") <= len(words) // 2
 
 
+def test_people_see_who_types_and_who_is_there(system: System, join: Callable[[str], Api]) -> None:
+    """Two users with streams: each is there for the other, one types, and nobody knows of who hid themselves."""
+    ann, ben = join("ann"), join("ben")
+    talk = ann.private("ann", "ben")
+    with Readers({"ann": ann.token, "ben": ben.token}, system.stream_target, acknowledges=False):
+
+        def there(who: Api, user: str) -> bool:
+            [found] = who.call("GET", f"/v1/presence?user_id={user}")["presence"]
+            return bool(found["online"])
+
+        until("each is there", lambda: there(ann, "ben") and there(ben, "ann"))
+        with events_of(system, ben) as told:
+            ann.call("POST", f"/v1/conversations/{talk}/typing")
+            until("it is told", lambda: ("typing.updated", "ann") in told)
+            ann.call("PUT", "/v1/users/me/presence", {"hidden": True})
+            until("she is gone", lambda: ("presence.updated", "ann") in told and not there(ben, "ann"))
+
+
+@contextmanager
+def events_of(system: System, who: Api) -> Iterator[set[tuple[str, str]]]:
+    """Type and user of the events of somebody's stream that name one."""
+    told: set[tuple[str, str]] = set()
+    headers = {"Authorization": f"Bearer {who.token}"}
+    url = f"http://127.0.0.1:{system.settings.events_port}/v1/events"
+    with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+
+        def read() -> None:
+            with suppress(requests.RequestException, AttributeError):
+                for line in answer.iter_lines():
+                    if line.startswith(b"data: "):
+                        event = json.loads(line.removeprefix(b"data: "))
+                        told.add((event["type"], event.get("user_id", "")))
+
+        threading.Thread(target=read, daemon=True).start()
+        yield told
+
+
 def test_a_pressed_button_stops_to_spin(system: System, operator: Api) -> None:
     """Telegram's updates are fetched: who fetches them has the press answered."""
     person = address("telegram")
@@ -376,7 +416,9 @@ def test_a_pressed_button_stops_to_spin(system: System, operator: Api) -> None:
 
 
 def test_a_stranger_is_answered_by_a_bot_and_then_by_a_human(system: System, operator: Api, join: Callable[[str], Api]) -> None:
-    """The bot hands over, and is refused from then on; what was closed is open and unread at the stranger's next words."""
+    """The bot hands over, and is refused from then on; what was closed is open and unread at the stranger's next words; and no
+    provider has heard what those who answer said among themselves.
+    """
     join("kim")
     stranger, hello = address("whatsapp"), f"hello {next(NUMBERS)}"
     from_us = {"from": inbox_id("whatsapp")}
@@ -390,6 +432,8 @@ def test_a_stranger_is_answered_by_a_bot_and_then_by_a_human(system: System, ope
         operator.call("PATCH", path, {"handler": "human", "assignee": "kim"})
         body = {**from_us, "conversation_id": talk, "payload": {"type": "text", "text": "and another thing"}}
         until("the bot is silent", lambda: answers.request("POST", "/v1/messages", body)[1].get("code") == "handled_by_human")
+    note = f"careful with {stranger}"
+    operator.send({"conversation_id": talk, "payload": {"type": "text", "text": note}, "visibility": "internal"})
     saved = {"title": "Greeting", "shortcut": f"s{next(NUMBERS)}", "text": "Hi {{name|you}}, {{agent|Kim}} here"}
     reply = operator.call("POST", "/v1/saved-replies", saved)
     said = operator.call("POST", f"/v1/saved-replies/{reply['reply_id']}/render", {"conversation_id": talk, "agent": "kim"})
@@ -403,6 +447,8 @@ def test_a_stranger_is_answered_by_a_bot_and_then_by_a_human(system: System, ope
     system.phones.write("whatsapp", stranger, "one more thing")
     until("it waits again", lambda: waiting(operator, hello) == [talk])
     until("it is unread", lambda: operator.call("GET", path)["unread"] == 1)
+    assert note in [each["payload"].get("text") for each in operator.history(talk)]
+    assert not any(note in json.dumps(system.phones.sent(channel)) for channel in CHANNELS), "a provider got the note"
     today = now_ms()
     asked = f"since={day_of(today - DAY_MS)}&until={day_of(today + DAY_MS)}&by=channel,agent"
     rows = operator.call("GET", f"/v1/reports/conversations?{asked}")["rows"]

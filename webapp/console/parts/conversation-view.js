@@ -8,6 +8,7 @@ import { bubble, EMOJIS } from "./bubble.js";
 import "./composer.js";
 import { sure } from "./forms.js";
 import "./handling.js";
+import "./typing-line.js";
 import "./window-bar.js";
 
 const NEAR = 120;
@@ -54,12 +55,18 @@ export class ConversationView extends HTMLElement {
         h("div", {}, words(store.title(conversation), "h2"),
           h("p", { class: "kind" }, [store.channel(conversation), people > 2 ? t("conversation.people", { count: people }) : ""].filter(Boolean).join(" · "))),
         this.#handled()),
-      this.#scroll, this.#below, this.#foot(conversation));
+      this.#scroll, this.#below, this.#types(), this.#foot(conversation));
     this.ondragover = (event) => this.#composer && event.preventDefault();
     this.ondrop = (event) => {
       event.preventDefault();
       this.#composer?.take(event.dataTransfer.files);
     };
+  }
+
+  #types() {
+    const line = document.createElement("typing-line");
+    line.connect(this.#store, this.#id);
+    return line;
   }
 
   // For those who answer, as the service says: others are not told how a conversation is handled.
