@@ -23,6 +23,8 @@ OURS = frozenset({
     "expired", "no_identity", "identity_moved", "unknown_channel", "part_failed", "set_aside", "account_paused",
     "account_removed", "account_sealed", "target_not_sent", "failed", "provider_failed",
     "unreachable", "no_answer", "unreadable_answer",
+    # Somebody wanted it so, or it is known beforehand that nobody is there.
+    "cancelled", "superseded", "broadcast_stopped", "gone",
     # Raised where Telegram names the address that a chat has now.
     "moved",
 })  # fmt: skip
