@@ -21,7 +21,6 @@ from chat4all.telemetry import metrics
 SHORT_S = 1.0
 # The account's rate is kept within each such period: short, so that a second's worth does not go out at once.
 RATE_PERIOD_S = 0.25
-# How often who waits for the rate looks whether it is another one.
 LOOK_S = 1.0
 
 
@@ -107,16 +106,17 @@ def _pace(interval_s: float, burst: int) -> tuple[float, float]:
 class Throttle:
     """All that holds an account's sends back in this process. Asked before a place among the calls in flight is taken.
 
-    `share`: the part of the account's rate that is this process's; others send from the same account.
+    `share`: the part of the account's rate that is this process's; others send from the same account. `look_s`: how often who
+    waits for the rate looks whether it is another one.
     """
 
-    def __init__(self, channel: str, limits: Limits, retries: RetryPolicy) -> None:
+    def __init__(self, channel: str, limits: Limits, retries: RetryPolicy, look_s: float = LOOK_S) -> None:
         self.share = 1.0
         self.breaker = Breaker(retries.breaker_failures, retries.breaker_probe_s)
         self.pace = Pace(limits)
         self.limits = AccountLimits()
         self.rate = _limiter(limits.account_per_second)
-        self._channel = channel
+        self._channel, self._look_s = channel, look_s
 
     def limit(self, limits: AccountLimits, usual: float) -> None:
         """Keep to these from now on, and else to the usual rate. Who waits for the one before waits for this one soon."""
@@ -153,7 +153,7 @@ class Throttle:
             await rate.acquire(price)
             return True
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(self._look_s):
                 await rate.acquire(price)
                 return True
         return False

@@ -4,7 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
 
 from chat4all.ports import AccountLimits, ConnectedAccount
@@ -57,10 +56,9 @@ async def test_a_place_that_was_given_to_who_is_cancelled_goes_to_the_next() -> 
     assert got == ["second"]
 
 
-async def test_who_waits_for_a_slow_rate_goes_on_when_it_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_for_a_slow_rate_goes_on_when_it_is_raised() -> None:
     """One an hour, then as many as anybody wants: nobody waits for the hour. A rate below one in a period is kept too."""
-    monkeypatch.setattr("tasks.lanes.throttle.LOOK_S", 0.02)
-    throttle = Throttle("whatsapp", replace(Fake.limits, account_per_second=1 / 3600), Settings().retry_policy)
+    throttle = Throttle("whatsapp", replace(Fake.limits, account_per_second=1 / 3600), Settings().retry_policy, look_s=0.02)
     assert await throttle.clear("1") == 0
     waiting = [asyncio.create_task(throttle.clear(str(number))) for number in range(5)]
     await asyncio.sleep(0.05)
