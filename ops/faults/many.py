@@ -22,7 +22,9 @@ KILLS = 9
 KILLED = ("worker-pipeline", "worker-channels", "bridge")
 # Behind what it takes at the rate.
 PATIENCE_S = 120.0
-TEXT = "Sale"
+# Nobody of them has written, so it is a template: the one that every account of the simulator has, and what it says.
+TEMPLATE = {"type": "template", "name": "hello_world", "language": "en_US"}
+TEXT = "Welcome and congratulations!"
 
 
 class Told:
