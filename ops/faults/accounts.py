@@ -95,13 +95,13 @@ def prepare(run: Course) -> Accounts:
     accounts = Accounts(run)
     for name in NAMES:
         accounts.add(name)
-    for who, name in zip(_people(run), cycle(NAMES), strict=False):
+    for who, name in zip(people(run), cycle(NAMES), strict=False):
         accounts.meet(name, [who])
     wait_until("everybody was heard", lambda: not run.system.phones.stats()[CHANNEL]["waiting"], HEARD_S)
     return accounts
 
 
-def _people(run: Course) -> Iterator[str]:
+def people(run: Course) -> Iterator[str]:
     """Hot ones first, so that each account has some."""
     for talk in run.crowd.talks:
         yield from (each.partition(":")[2] for each in talk.addresses if each.startswith(CHANNEL))

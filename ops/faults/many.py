@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ops.faults.accounts import CHANNEL, ENV, IN_FORCE_S, Accounts
+from ops.faults.accounts import CHANNEL, ENV, HEARD_S, IN_FORCE_S, Accounts, people
 from ops.faults.course import Course
 from ops.faults.providers import ALLOWED, others_p99
 from ops.harness.waiting import wait_until
@@ -18,6 +18,7 @@ OTHERS_PER_SECOND = 50.0
 SETTINGS = {**ENV, "WHATSAPP_ACCOUNT_PER_SECOND": str(PER_SECOND)}
 CALM_S, REST_S = 8.0, 4.0
 AT_ONCE = 10_000
+NUMBER = "broadcasting"
 KILLS = 9
 KILLED = ("worker-pipeline", "worker-channels", "bridge")
 # Behind what it takes at the rate.
@@ -34,7 +35,7 @@ class Told:
         self.run = run
         self.people = [f"+55219{number:08d}" for number in range(int(os.environ.get("PEOPLE", PEOPLE)))]
         body = {
-            "payload": {"type": "text", "text": TEXT},
+            "payload": TEMPLATE,
             "channel": CHANNEL,
             "audience": {"addresses": []},
             "rate": PER_SECOND,
@@ -66,8 +67,11 @@ class Told:
 
 
 def prepare(run: Course) -> Told:
-    """One number that everybody is told from, and the list of whom."""
-    Accounts(run).add("broadcasting")
+    """One number that everybody is told from, to which all others have written; and the list of whom it tells."""
+    accounts = Accounts(run)
+    accounts.add(NUMBER)
+    accounts.meet(NUMBER, list(people(run)))
+    wait_until("everybody was heard", lambda: not run.system.phones.stats()[CHANNEL]["waiting"], HEARD_S)
     return Told(run)
 
 
