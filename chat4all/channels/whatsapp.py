@@ -99,8 +99,6 @@ LINK_VERDICTS = VERDICTS | {131053: Verdict(Temporary, "media", tries=meta.OUTAG
 # What passes by itself, where a receipt says it later, with the first pause in seconds. That for spam is the longest: Meta
 # lifts it when people stop complaining.
 LATE = {"provider_error": 60.0, "maintenance": 300.0, "rate_limit": 60.0, "pair_rate_limit": 60.0, "spam_limit": 3600.0}
-# 131048, 130429, 131049: the next person of a broadcast would hear the same.
-PAUSES = {"spam_limit": 3600.0, "rate_limit": 60.0, "ecosystem_limit": 60.0}
 # Fields of a value that hold something for us.
 VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
 READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
@@ -186,7 +184,6 @@ class WhatsApp(meta.MetaChannel):
     own_settings = WhatsAppSettings
     errors = meta.error_lines(VERDICTS)
     late = LATE
-    pauses = PAUSES
     limits = Limits(
         text_length=4096,
         account_per_second=80,

@@ -389,14 +389,12 @@ class Channel(ABC):
     None: as the deployment's settings say. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
     they are sent on with the webhook. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
     `errors`: what the provider's errors mean. `late`: reasons that pass, each with how long after a receipt that says so the
-    message is sent again, in seconds; every other receipt that says `failed` ends it. `pauses`: reasons for which the account
-    keeps its marketing back, each with for how long, in seconds.
+    message is sent again, in seconds; every other receipt that says `failed` ends it.
     """
 
     name: ClassVar[str]
     errors: ClassVar[tuple[ErrorLine, ...]] = ()
     late: ClassVar[Mapping[str, float]] = MappingProxyType({})
-    pauses: ClassVar[Mapping[str, float]] = MappingProxyType({})
     limits: Limits
     account: Account
     retries: RetryPolicy | None = None

@@ -135,10 +135,10 @@ def test_only_what_passes_is_in_the_tables(channel: str) -> None:
     kinds: dict[str, set[type]] = {}
     for line in made.errors:
         kinds.setdefault(line.reason, set()).add(line.kind)
-    assert set(made.late) | set(made.pauses) <= set(kinds)
+    assert set(made.late) <= set(kinds)
     assert all(kinds[each] <= {Temporary, Throttled} for each in made.late)
     assert all(Permanent not in kinds.get(each, ()) for each in ACCOUNT_UNABLE)
-    assert all(seconds > 0 for seconds in (*made.late.values(), *made.pauses.values()))
+    assert all(seconds > 0 for seconds in made.late.values())
 
 
 @pytest.mark.parametrize(
