@@ -25,7 +25,7 @@ WORD_MOST = 20
 Attribute = str | int | float | bool
 
 # What events tell of contacts.
-CREATED, UPDATED, MERGED, CONSENT_CHANGED = "created", "updated", "merged", "consent_changed"
+CREATED, UPDATED, CONSENT_CHANGED = "created", "updated", "consent_changed"
 
 GRANTED, REVOKED = "granted", "revoked"
 CONSENTS = (GRANTED, REVOKED)

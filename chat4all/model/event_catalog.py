@@ -96,12 +96,6 @@ CATALOG = (
     EventType("note.deleted", "note", "A note was taken back, as `message.deleted` says it of a message"),
     EventType("contact.created", "contact", f"Somebody became known by an address: they wrote, or were brought in. {CONTACTS}"),
     EventType("contact.updated", "contact", f"Name, tags, notes, time zone, attributes or block of one changed. {CONTACTS}"),
-    EventType(
-        "contact.merged",
-        "contact",
-        "Two contacts are one person: this one is a part of `merged_into`; or it is by itself again, and that is empty. "
-        f"{CONTACTS}",
-    ),
     EventType("contact.consent_changed", "contact", f"Somebody said whether they want what they did not ask for. {CONTACTS}"),
     EventType(
         "broadcast.updated",
@@ -207,12 +201,11 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     "contact": (
         Field("contact_id", "id", "The contact"),
-        Field("change", "string", "created, updated, merged, consent_changed"),
+        Field("change", "string", "created, updated, consent_changed"),
         Field("display_name", "string", "What they are called"),
         Field("tags", "names", "Their tags"),
         Field("consents", "words", "By channel whether they want what they did not ask for: granted, revoked"),
         Field("blocked", "flag", "The team blocks them"),
-        Field("merged_into", "string", "The contact that this one is a part of; empty: of none"),
         Field("changed_by", "string", "Who changed it; empty: the contact did"),
         Field("contact_version", "number", "Grows with each change; 0: nobody has changed it yet"),
     ),

@@ -177,7 +177,6 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
     ),
     "contact.created": (_contact("created", 0, AT + 7_000),),
     "contact.updated": (_contact("updated", 1, AT + 44_000, tags=["vip"], changed_by="bob"),),
-    "contact.merged": (_contact("merged", 2, AT + 45_000, tags=["vip"], changed_by="bob", merged_into=OTHER),),
     "contact.consent_changed": (_contact("consent_changed", 3, AT + 46_000, tags=["vip"], consents={"whatsapp": "revoked"}),),
     "broadcast.updated": (
         _own(

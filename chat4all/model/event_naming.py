@@ -17,7 +17,7 @@ FIELDS = {
     "conversation": ("conversation_id",),
     "handling": ("conversation_id", "assignee", "changed_by"),
     "webhook": ("webhook_id",),
-    "contact": ("contact_id", "changed_by", "merged_into"),
+    "contact": ("contact_id", "changed_by"),
     "broadcast": ("broadcast_id",),
     "template": ("account_id",),
     "typing": ("conversation_id", "user_id"),

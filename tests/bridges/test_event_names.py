@@ -7,7 +7,7 @@ import pytest
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from chat4all.model.broadcasts import Broadcast
-from chat4all.model.contacts import CONSENT_CHANGED, CREATED, MERGED, REVOKED, UPDATED, Consent, Profile
+from chat4all.model.contacts import CONSENT_CHANGED, CREATED, REVOKED, UPDATED, Consent, Profile
 from chat4all.model.content import Deletion, Edit, Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
@@ -64,7 +64,7 @@ MADE = {
     "conversation.created": _conversation(1),
     "conversation.members_changed": _conversation(2),
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
-    **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, MERGED, CONSENT_CHANGED)},
+    **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, CONSENT_CHANGED)},
     "broadcast.updated": broadcast_event(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, version=7), 2, 2_000),
     "template.updated": template_event("whatsapp", AccountTemplate("a", "en", "UTILITY", status="PAUSED", at=2_000), 2),
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),

@@ -78,7 +78,6 @@ PASSED = {
     "typing.updated": TALKS,
     "contact.created": set(),
     "contact.updated": set(),
-    "contact.merged": set(),
     "contact.consent_changed": set(),
     "broadcast.updated": set(),
     "template.updated": set(),
