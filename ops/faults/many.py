@@ -20,6 +20,8 @@ CALM_S, REST_S = 8.0, 4.0
 AT_ONCE = 10_000
 NUMBER = "broadcasting"
 KILLS = 9
+# Fewer people are told more slowly, so that there is something to pause.
+LASTS_S = 20
 KILLED = ("worker-pipeline", "worker-channels", "bridge")
 # Behind what it takes at the rate.
 PATIENCE_S = 120.0
@@ -38,7 +40,7 @@ class Told:
             "payload": TEMPLATE,
             "channel": CHANNEL,
             "audience": {"addresses": []},
-            "rate": PER_SECOND,
+            "rate": max(1, min(PER_SECOND, len(self.people) // LASTS_S)),
         }
         self.name = self._call("", body, 201)["broadcast_id"]
         for start in range(0, len(self.people), AT_ONCE):
