@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from limits.storage import MemoryStorage
+from pydantic import BaseModel
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -140,6 +142,20 @@ def test_names_and_summaries_are_fit_for_generated_clients(driver: Driver) -> No
     assert {"sendMessage", "listMessages", "createConversation", "streamEvents"} <= named.keys()
     assert [name for name in named if not re.fullmatch(r"[a-z]+([A-Z][a-z]*)*", name)] == []
     assert [name for name, each in named.items() if len(each["summary"]) > 90 or not each["description"]] == []
+
+
+def test_no_two_models_have_one_name(driver: Driver) -> None:
+    """The document has one schema for each name: of two models called alike one would stand for both."""
+    assert operations(driver)
+    models = [each for each in descended(BaseModel) if each.__module__.startswith("webapp.")]
+    names = Counter(each.__name__ for each in models)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def descended(kind: type[BaseModel]) -> set[type[BaseModel]]:
+    """All models that are made of this one."""
+    below = kind.__subclasses__()
+    return {*below, *(each for one in below for each in descended(one))}
 
 
 def test_a_file_is_documented_as_the_form_that_it_is(driver: Driver) -> None:

@@ -51,7 +51,7 @@ class AccountChange(RequestBody):
     limits: LimitsIn | None = None
 
 
-class LimitsOut(ResponseModel):
+class AccountLimitsOut(ResponseModel):
     """What it keeps to; what is left out is as the channel has it."""
 
     messages_per_second: float | None = None
@@ -96,7 +96,7 @@ class AccountOut(ResponseModel):
     in_use: bool
     is_default: bool
     simulated: bool = False
-    limits: LimitsOut = LimitsOut()
+    limits: AccountLimitsOut = AccountLimitsOut()
     credential_names: Annotated[list[str], Field(description="Which of them are kept; none: no key opens them")]
     webhook_url: Annotated[str, Field(description="Where the provider finds us; left out without a public address")] = ""
     created_at: Time | None = None
