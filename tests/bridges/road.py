@@ -9,6 +9,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import grpc
+from msgspec.structs import replace
 
 from bridges.stream import StreamServer
 from bridges.streaming.hub import Limits
@@ -149,9 +150,14 @@ class Road:
         self.log.append([NewRecord(EVENTS, partition, conversation_id, event.SerializeToString(), headers)], TIMEOUT_S)
 
 
+# Else other readers are told of between what a test waits for.
+NEVER_S = 3600.0
+
+
 @asynccontextmanager
 async def serving(road: Road, limits: Limits | None = None, times: Times = TIMES) -> AsyncIterator[StreamServer]:
-    """A stream server over this road, on this loop."""
+    """A stream server on this loop. Who comes or goes is told where `times` have a `presence_s` of their own."""
+    times = replace(times, presence_s=NEVER_S) if times.presence_s == TIMES.presence_s else times
     server = StreamServer(road.settings, road.log, road.store, limits, times)
     await server.start()
     try:
@@ -213,6 +219,13 @@ class Reader:
         """The next so many events."""
         found: list[pb.Event] = []
         while len(found) < count:
+            found += (await self.frame()).events
+        return found
+
+    async def until(self, words: str) -> list[pb.Event]:
+        """Everything up to the frame that has these words."""
+        found: list[pb.Event] = []
+        while words not in texts(found):
             found += (await self.frame()).events
         return found
 

@@ -56,10 +56,10 @@ async def test_a_stream_has_what_is_of_its_workspace(talks: Road, workspace: str
         async with Reader(talks, "", token=reads, everything=everything) as reader:
             before = await reader.caught_up()
             await asyncio.to_thread(say, talks, "now")
-            now = await reader.events(1)
+            now = await reader.until(f"now of {workspace}")
         await asyncio.to_thread(say, talks, "later")
         async with Reader(talks, "", reader.cursor, token=reads, everything=everything) as again:
-            later = await again.caught_up()
+            later = await again.until(f"later of {workspace}")
     told = [each.message for each in (*before, *now, *later) if each.HasField("message")]
     words = ["now", "later"] if everything else ["before", "now", "later"]
     assert [each.text for each in told] == [f"{each} of {workspace}" for each in words]
