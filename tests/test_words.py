@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("chat4all", "tasks", "bridges", "webapp", "storage")
 GLOSSARY = ROOT / "docs" / "glossary.md"
-MOST_WORDS = 40
+MOST_WORDS = 45
 
 # Bare names that say nothing of the thing, whatever they name. The glossary or the decision "shape" has the word to use.
 NAMES = frozenset(

@@ -98,7 +98,7 @@ PARTS = (
     Part("worker-pipeline", "persist, fan_out, receipts", _worker("pipeline", ["pipeline"]), metrics=1),
     Part(
         "worker-channels",
-        "deliver",
+        "deliver, webhooks, files, conversions",
         _worker("channels", [FILES, CONVERSIONS, *map(queue_of, (*CHANNELS, WEBHOOKS))]),
         metrics=2,
     ),

@@ -27,10 +27,10 @@ from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.places import Places
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
+from tasks.lanes.reply_windows import LOOK_MS, OUTSIDE, Gate
 from tasks.lanes.signals import Signals
 from tasks.lanes.threads import in_thread
 from tasks.lanes.throttle import Throttle, backoff
-from tasks.lanes.windows import LOOK_MS, OUTSIDE, Gate
 from tasks.lanes.writer import Ended, GivenUp, Sent, Tried, Waits, Writer
 from tasks.resources import Parts
 from tasks.stages.stage import described

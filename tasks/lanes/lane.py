@@ -68,7 +68,7 @@ class LaneWork:
             self._news.set()
 
     def opened(self, openings: Sequence[Opening]) -> None:
-        """Something that keys are held for may have changed, in whatever lanes. It is said again until ours were looked at."""
+        """A person may have written, in whatever lane: keys that are held may go on. Called again until ours were looked at."""
         mine = [each for each in openings if each.key.lane == self._hold.lane]
         if mine and self._is_loaded:
             self.deliverer.opened(mine)

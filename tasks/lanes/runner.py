@@ -106,7 +106,7 @@ class LaneRunner:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._always = [
-            self._loop.create_task(each) for each in (self._writer.run(), self._poll(), self._divide(), self._open())
+            self._loop.create_task(each) for each in (self._writer.run(), self._poll(), self._divide(), self._poll_openings())
         ]
         self._loop.run_forever()
 
@@ -180,7 +180,7 @@ class LaneRunner:
             for lane, work in works.items():
                 work.fanned(fanned[lane])
 
-    async def _open(self) -> None:
+    async def _poll_openings(self) -> None:
         """Tell held lanes which of their keys may go on: one read for all of them."""
         while True:
             await asyncio.sleep(OPENINGS_S)

@@ -89,7 +89,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     _write_rows(parts, batch, rows, again)
     for keys, why in [*aims.withdrawals(partitions), *_of_legs(store, aims, partitions)]:
         withdraw(store, keys, why)
-    _route(store, live, rows)
+    _schedule_legs(store, live, rows)
     events = [message_event(each, partitions) for each in live if not each.resend_of]
     events += [
         rejected_event(each, REJECTED, partitions) for each, first in repeats if is_conflict(each, first) and not each.resend_of
@@ -121,7 +121,7 @@ def fan_out(parts: Parts, batch: Batch, replay: bool) -> None:
     wake_free(parts.waker, store, list(fanned))
 
 
-def _route(store: MessageStore, live: list[Message], rows: list[Delivery]) -> None:
+def _schedule_legs(store: MessageStore, live: list[Message], rows: list[Delivery]) -> None:
     """Write down when the next legs begin: those of rows that FAILED as they were made, now."""
     routed = [each for each in live if each.route]
     if not routed:

@@ -20,7 +20,7 @@ from chat4all.ports.holds import LaneKey
 from chat4all.services.withdrawals import withdraw
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS
-from tasks.lanes.windows import LOOK_MS
+from tasks.lanes.reply_windows import LOOK_MS
 from tasks.sweep import Sweeper
 from tests.tasks.holders import LANE, Process
 from tests.tasks.test_attempt import Fake
