@@ -44,7 +44,7 @@ def providers_clock(system: System, ahead_s: int) -> Iterator[None]:
 
 
 def test_a_shut_window_is_said_before_one_types(visit: Callable[..., Visit], shared_system: System) -> None:
-    """With what can be done: a template goes out; words are refused and kept; the person opens it by writing."""
+    """With what can be done: a template goes out; words are refused, or held until the person opens it by writing."""
     with providers_clock(shared_system, -TWO_DAYS_S):
         address, name = somebody(shared_system, "I come back to you")
     page = visit().sign_in(place="#/templates")
@@ -73,8 +73,12 @@ def test_a_shut_window_is_said_before_one_types(visit: Callable[..., Visit], sha
     dialog.get_by_label("Words: 2").fill("77")
     dialog.get_by_role("button", name="Send it").click()
     expect(ours(page, "Hello Ana, your order 77 is ready.").locator(".ticks[data-state=READ]")).to_have_count(1)
+    shut.get_by_label("Keep what I write").check()
+    say(page, "Ask me when you are back")
+    expect(ours(page, "Ask me when you are back").locator(".ticks[data-state=PENDING]")).to_have_count(1)
     assert len(shared_system.phones.sent("whatsapp", address)) == 1
     shared_system.phones.write("whatsapp", address, "Thank you", name=name)
+    expect(ours(page, "Ask me when you are back").locator(".ticks[data-state=READ]")).to_have_count(1)
     expect(shut).to_have_count(0)
     expect(page.locator("window-bar")).to_contain_text("You may write to Ana")
     say(page, "You are welcome")

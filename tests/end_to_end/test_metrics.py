@@ -67,6 +67,7 @@ ELSEWHERE = {
     "chat4all_accounts_refused": "tasks/test_account_care.py",
     "chat4all_account_token_ends_seconds": "tasks/test_account_care.py",
     "chat4all_accounts_unread_total": "webapp/test_accounts.py",
+    "chat4all_webhook_passing_dropped_total": "tasks/test_webhook_passing.py",
     "chat4all_webhook_calls_total": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_call_seconds": "tasks/test_webhook_metrics.py",
     "chat4all_webhook_oldest_seconds": "tasks/test_webhook_metrics.py",

@@ -12,6 +12,7 @@ const SOON_MS = 250;
 export class Thread extends EventTarget {
   messages = [];   // Ascending by seq; those that we send stand last, until they have one.
   atStart = false; atEnd = true; loaded = false;
+  holds = false;   // What is written to a shut window waits until its person writes.
   #store; #id; #before; #stale = new Set(); #timer = 0; #busy = false; #listening;
 
   constructor(store, id) {
@@ -144,6 +145,7 @@ export class Thread extends EventTarget {
     const message = {
       message_id: crypto.randomUUID(), conversation_id: this.#id, payload: { ...payload, ...shown }, asked: payload,
       deliveries: [], sending: "SENDING", ...(visibility ? { visibility } : {}),
+      ...(this.holds && !visibility && !MODIFIERS.includes(payload.type) ? { outside_window: "hold" } : {}),
       sender: visibility ? this.#store.user.user_id : this.#writer(payload), accepted_at: new Date().toISOString(),
       ...(replyTo ? { reply_to: replyTo } : {}),
     };
@@ -174,8 +176,9 @@ export class Thread extends EventTarget {
 
   // The same message_id is the same message, however often it is sent: so what is not certain may be said again.
   async #try(message) {
-    const { message_id, conversation_id, asked, reply_to, sender, visibility } = message;
-    const body = { message_id, conversation_id, payload: asked, ...(reply_to ? { reply_to } : {}), ...(visibility ? { visibility } : {}) };
+    const { message_id, conversation_id, asked, sender } = message;
+    const more = ["reply_to", "visibility", "outside_window"].filter((each) => message[each]).map((each) => [each, message[each]]);
+    const body = { message_id, conversation_id, payload: asked, ...Object.fromEntries(more) };
     if (sender !== this.#store.user.user_id) body.from = sender;
     for (let number = 1; message.sending; number += 1) {
       try {

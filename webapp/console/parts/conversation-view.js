@@ -95,7 +95,11 @@ export class ConversationView extends HTMLElement {
   // What goes to whom at the moment.
   #windows(team) {
     const bar = document.createElement("window-bar");
-    bar.connect(this.#store, this.#id, { template: team && ((payload) => this.#send(payload)), offered: (open) => this.#composer?.templates(open) });
+    bar.connect(this.#store, this.#id, {
+      template: team && ((payload) => this.#send(payload)),
+      offered: (open) => this.#composer?.templates(open),
+      hold: (isOn) => { this.#thread.holds = isOn; },
+    });
     return bar;
   }
 

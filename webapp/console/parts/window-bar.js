@@ -20,9 +20,10 @@ function rules() {
 }
 
 export class WindowBar extends HTMLElement {
-  #store; #id; #acts; #timer = 0; #listening = new AbortController();
+  #store; #id; #acts; #timer = 0; #holds = false; #listening = new AbortController();
 
   // `acts.template(payload)` sends one; `acts.offered(open)`: from now on `open()` lets somebody choose one, null: none goes there.
+  // `acts.hold(isOn)`: whether what is written waits until they write.
   connect(store, id, acts) {
     [this.#store, this.#id, this.#acts] = [store, id, acts];
     this.hidden = true;
@@ -48,6 +49,7 @@ export class WindowBar extends HTMLElement {
   #draw(windows, known) {
     const bound = windows.filter((each) => !each.open || each.open_until);
     this.hidden = !bound.length;
+    if (bound.every((each) => each.open)) this.#hold(false);
     this.replaceChildren(...bound.map((each) => (each.open ? this.#open(each) : this.#shut(each, known.get(each.channel)))));
   }
 
@@ -61,7 +63,13 @@ export class WindowBar extends HTMLElement {
     const goes = rule?.contents.template === "native" && this.#acts.template;
     return h("div", { class: "shut", role: "status" }, h("p", {}, h("strong", {}, words(this.#store.name(window.recipient)), ": ", t("window.is_shut")), " ", why),
       h("p", {}, t(goes ? "window.do.template" : "window.do.wait")),
-      goes ? button(t("templates.send_one"), () => this.#choose(window), { class: "primary" }) : null);
+      goes ? button(t("templates.send_one"), () => this.#choose(window), { class: "primary" }) : null,
+      h("label", { class: "tick" }, h("input", { type: "checkbox", checked: this.#holds, on: { change: ({ target }) => this.#hold(target.checked) } }), t("window.hold")));
+  }
+
+  #hold(isOn) {
+    this.#holds = isOn;
+    this.#acts.hold(isOn);
   }
 
   async #choose({ channel, account }) {
