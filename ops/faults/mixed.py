@@ -32,8 +32,10 @@ REPLAY_S = 90.0
 BACK_S = 20.0
 # Readers who came back with an old cursor stay to the end, and each costs a stream.
 MOST_BACK = 6
-# What a code means: this person cannot be reached, and it was said for good.
-REFUSED = {"whatsapp": (400, 131026), "instagram": (400, 551), "messenger": (400, 551), "telegram": (403, 403)}
+# This message is refused for good, and not its person: else the next one would be refused before it is accepted.
+REFUSED = {"whatsapp": (400, 131026), "instagram": (400, 551), "messenger": (400, 551), "telegram": (400, 400)}
+# What Telegram says beside; by the code alone the chat would not be there.
+WORDS = {("telegram", 400): "Bad Request: message is too long"}
 BROKEN = {"whatsapp": (500, 131000), "instagram": (500, 2), "messenger": (500, 2), "telegram": (502, 502)}
 LIMITED = {"whatsapp": (429, 130429), "instagram": (429, 613), "messenger": (429, 613), "telegram": (429, 429)}
 HANG_MS = 12_000
@@ -132,7 +134,7 @@ class Mix:
     def behave(self, step: Step, codes: Mapping[str, tuple[int, int]], retry_after: float | None = None) -> Callable[[], None]:
         """Some calls to a channel are answered with these."""
         status, code = codes[step.target]
-        rule = {"status": status, "code": code, "rate": step.share}
+        rule = {"status": status, "code": code, "rate": step.share, "words": WORDS.get((step.target, code), "")}
         return self.behaves(step.target, rules=[rule | ({"retry_after": retry_after} if retry_after else {})])
 
     def receipts(self, step: Step) -> Callable[[], None]:

@@ -59,6 +59,10 @@ def _get(url: str) -> Any:
         raise AssertionError(f"{url}: {error.read().decode()[:500]}") from None
 
 
+# A refusal of the message, not of its person: the next one would be refused before it is accepted.
+TOO_LONG = "Bad Request: message is too long"
+
+
 @contextmanager
 def watched(folder: Path) -> Iterator[Watched]:
     """Everything running; ended on the way out."""
@@ -105,7 +109,7 @@ def trouble(stack: Embedded, crowd: Crowd) -> None:
     """
     system = stack.system
     system.phones.behave("whatsapp", drop_response_rate=0.3, rules=_rules(429, 130429, 0.2))
-    system.phones.behave("telegram", rules=[*_rules(403, 403, 0.2), *_rules(429, 429, 0.2)])
+    system.phones.behave("telegram", rules=[*_rules(400, 400, 0.2, TOO_LONG), *_rules(429, 429, 0.2)])
     system.phones.behave("instagram", rules=_rules(500, 2, 1.0))
     # An endpoint at which nobody listens.
     crowd.operator.call("POST", "/v1/webhooks", {"url": f"http://127.0.0.1:{free_port()}/"}, expect=(201,))
@@ -125,8 +129,8 @@ def trouble(stack: Embedded, crowd: Crowd) -> None:
         system.phones.behave(channel)
 
 
-def _rules(status: int, code: int, rate: float) -> list[dict[str, Any]]:
-    more = {"retry_after": 1} if status == 429 else {}
+def _rules(status: int, code: int, rate: float, words: str = "") -> list[dict[str, Any]]:
+    more = {"retry_after": 1} if status == 429 else {"words": words}
     return [{"status": status, "code": code, "rate": rate, **more}]
 
 
