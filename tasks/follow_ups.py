@@ -14,13 +14,12 @@ from chat4all.model.content import Deletion
 from chat4all.model.deferred_records import WAITING, DeferredRecord
 from chat4all.model.deliveries import ENDS, SUPERSEDED, Delivery, Facts, State, Withdrawn, folded, state
 from chat4all.model.messages import Message
-from chat4all.model.records import incoming_record
 from chat4all.model.routes import Parts as PartFacts
 from chat4all.model.routes import has_ended_all, has_reached, may_have_come
 from chat4all.ports import MessageStore
+from chat4all.services.resends import append_messages
 from chat4all.services.withdrawals import withdraw
 from chat4all.telemetry import metrics
-from chat4all.telemetry.trace_context import HEADER, new
 from tasks.deferred_records import Release, Releaser
 from tasks.outcomes.delivery_metrics import moved
 from tasks.outcomes.events import learned, state_event, tell
@@ -28,7 +27,6 @@ from tasks.outcomes.late_failures import read_resend
 from tasks.outcomes.legs import LEG, Waiting, owner_of, read_waiting
 from tasks.resources import Parts
 
-APPEND_S = 10.0
 # Of one person in one conversation; of more nobody looks which is the first.
 OPEN_MOST = 100
 LATER_MS = 1000
@@ -83,8 +81,7 @@ class LegReleaser(Releaser):
             elif leg := self._taking_over(each, now):
                 begun.append(leg)
         self._store.put_deferred_records(later)
-        if begun:
-            append(self._parts, begun)
+        append_messages(self._parts.log, self._parts.partitions, begun)
         return [Release()] * len(records)
 
     def _looked_at(self, records: Sequence[DeferredRecord]) -> list[Due]:
@@ -139,8 +136,7 @@ class LateReleaser(Releaser):
         gone = {each.key for each in waiting if is_deleted(self._store, (each.message.conversation_id, each.message.resend_of))}
         self._fail([rows[key] for key in gone])
         again = [replace(each.message, accepted_at=now_ms()) for each in waiting if each.key not in gone]
-        if again:
-            append(self._parts, again)
+        append_messages(self._parts.log, self._parts.partitions, again)
         for each in again:
             metrics.LATE_RESENDS.of(each.recipients[0].channel).add()
         return [Release()] * len(records)
@@ -154,11 +150,6 @@ class LateReleaser(Releaser):
         self._store.record(facts, changes=learned(events, now))
         moved((row, row.seen(facts[row.key])) for row in rows)
         tell(self._store, self._parts.log, events, now)
-
-
-def append(parts: Parts, messages: Sequence[Message]) -> None:
-    """Have these accepted; on return they are durable."""
-    parts.log.append([incoming_record(each, parts.partitions, {HEADER: new()}) for each in messages], APPEND_S)
 
 
 def is_deleted(store: MessageStore, place: tuple[str, int]) -> bool:

@@ -66,7 +66,7 @@ class TemplateReader:
             if now_ms() - parts.store.templates_read_at(account_id) < EVERY_S * 1000:
                 return
             changed = read_all(parts.store, account_id, lambda after: self._ask(account_id, after))
-            publish(self, parts.partitions, [(stored(workspace, changed_id), each) for changed_id, each in changed])
+            publish(self._append, parts.partitions, [(stored(workspace, changed_id), each) for changed_id, each in changed])
             metrics.TEMPLATES_READ.of(name, "read").add()
         except Failure as failure:
             metrics.TEMPLATES_READ.of(name, "failed").add()
@@ -75,8 +75,7 @@ class TemplateReader:
             metrics.TEMPLATES_READ.of(name, "failed").add()
             log.exception("templates_failed", channel=name, account_id=account_id)
 
-    def append(self, records: Sequence[NewRecord]) -> None:
-        """Into the log. Temporary, Unknown."""
+    def _append(self, records: Sequence[NewRecord]) -> None:
         self._parts.log.append(records, APPEND_S)
 
     def _asked(self, account_id: str, after: str) -> TemplatePage:

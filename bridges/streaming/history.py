@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.times import TIMES
-from chat4all.model.clock import now_ms
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.content import Deletion, Edit
 from chat4all.model.conversations import Membership
 from chat4all.model.deliveries import Delivery, DeliveryKey, State, Watermark, state
@@ -39,7 +39,7 @@ CHUNK_OCTETS = 256 << 10
 NEWEST = 100
 # Where reactions and other changes are most of a conversation, so many pages are read for that.
 ROUNDS = 10
-KEPT_MS = KEPT_DAYS * 86_400_000
+KEPT_MS = KEPT_DAYS * DAY_MS
 
 T = TypeVar("T")
 

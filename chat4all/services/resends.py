@@ -109,9 +109,14 @@ def plan(store: MessageStore, live: LiveChannels, keys: Iterable[DeliveryKey], w
 
 def append(log: EventLog, partitions: int, resends: Sequence[Resend]) -> None:
     """Have these sent again; on return they are durable. Unknown: they may be, and saying it again is once."""
-    waiting = iter(resends)
+    append_messages(log, partitions, [each.message for each in resends])
+
+
+def append_messages(log: EventLog, partitions: int, messages: Iterable[Message]) -> None:
+    """Have messages accepted that follow from others, each the beginning of a trace; on return they are durable."""
+    waiting = iter(messages)
     while some := list(islice(waiting, APPENDED_AT_ONCE)):
-        log.append([incoming_record(each.message, partitions, {HEADER: new()}) for each in some], APPEND_S)
+        log.append([incoming_record(each, partitions, {HEADER: new()}) for each in some], APPEND_S)
 
 
 def whereabouts(store: MessageStore, resends: Sequence[Resend]) -> list[Where]:

@@ -1,7 +1,6 @@
 """Templates of accounts as they are known here: read at the provider now and then, and changed as it tells of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -22,19 +21,14 @@ DELETED = "DELETED"
 Ask = Callable[[str], TemplatePage]
 # An account's id as the API calls it, with what is so of a template now.
 Changed = tuple[str, AccountTemplate]
+# Makes records durable, as `Acceptor.append` does.
+Append = Callable[[Sequence[NewRecord]], object]
 
 
-class Appends(Protocol):
-    """Makes records durable."""
-
-    def append(self, records: Sequence[NewRecord]) -> None:
-        """As `Acceptor.append`."""
-
-
-def publish(log: Appends, partitions: int, changed: Sequence[Changed]) -> None:
+def publish(append: Append, partitions: int, changed: Sequence[Changed]) -> None:
     """Tell of these changes. Temporary or Unknown: nobody was told, or perhaps nobody."""
     if changed:
-        log.append([encode(template_event(*each, partitions)) for each in changed])
+        append([encode(template_event(*each, partitions)) for each in changed])
 
 
 def template_event(account_id: str, template: AccountTemplate, partitions: int) -> Event:

@@ -5,12 +5,13 @@ its progress moves. Who writes that a leg FAILED writes it once more, due now, b
 `tasks/follow_ups` appends them, once by the message's id (docs/decisions/routes.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from chat4all.model.clock import DAY_MS
 from chat4all.model.deferred_records import DeferredRecord
 from chat4all.model.deliveries import ENDS, Delivery, DeliveryKey, Facts, State, state
 from chat4all.model.messages import Message
@@ -23,7 +24,7 @@ from chat4all.services.legs import begun_legs
 LEG = "leg"
 # A leg without a time limit ends with its deliveries, which live for a day unless the deployment says otherwise. Then its next
 # one is looked at all the same.
-NO_LIMIT_MS = 8 * 86_400_000
+NO_LIMIT_MS = 8 * DAY_MS
 
 
 class Waiting(Struct, frozen=True):
@@ -89,20 +90,28 @@ def audible(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
     doubtful = [row for row in rows if row.legs > 1 and state(row.facts) in ENDS]
     if not doubtful:
         return list(rows)
-    silent = {row.key for row in doubtful if _person(store, row) is not State.FAILED}
-    return [row for row in rows if row.key not in silent]
+    persons = _persons(store, doubtful)
+    return [row for row in rows if persons.get(row.key, State.FAILED) is State.FAILED]
 
 
-def _person(store: MessageStore, row: Delivery) -> State:
-    """What the person of this leg has of the message, by all legs that were begun."""
-    place = (row.conversation_id, row.first_seq or row.key.seq)
-    message = store.messages([place]).get(place)
-    if message is None or not message.route:
-        return State.FAILED
-    legs = [keys_of(each, row) for each in (message, *begun_legs(store, [message])[place])]
-    kept = store.deliveries([key for keys in legs for key in keys])
-    kept[row.key] = row
-    return of_legs([[kept[key].facts for key in keys if key in kept] for keys in legs if keys], len(message.route))
+def _persons(store: MessageStore, rows: Sequence[Delivery]) -> dict[DeliveryKey, State]:
+    """What the person of each of these legs has of the message, by all legs that were begun. Without a route: absent."""
+    first = {row.key: (row.conversation_id, row.first_seq or row.key.seq) for row in rows}
+    said = {place: each for place, each in store.messages(list(set(first.values()))).items() if each.route}
+    begun = begun_legs(store, list(said.values()))
+    legs = {
+        row.key: [keys_of(each, row) for each in (said[place], *begun[place])]
+        for row in rows
+        if (place := first[row.key]) in said
+    }
+    kept = store.deliveries(list({key for some in legs.values() for keys in some for key in keys})) if legs else {}
+    return {row.key: _of_person(row, kept, legs[row.key], len(said[first[row.key]].route)) for row in rows if row.key in legs}
+
+
+def _of_person(row: Delivery, kept: Mapping[DeliveryKey, Delivery], legs: Sequence[list[DeliveryKey]], most: int) -> State:
+    """By what is known of the rows of their legs, this one's as it is given."""
+    known = {**kept, row.key: row}
+    return of_legs([[known[key].facts for key in keys if key in known] for keys in legs if keys], most)
 
 
 def keys_of(leg: Message, row: Delivery) -> list[DeliveryKey]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.channels import CHANNELS
 from chat4all.model.account_health import RENEWED, UNTIL, at_of
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.ports import ConnectedAccount
@@ -15,16 +14,13 @@ from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, Reading
 from tasks.account_care import TOLD_MS, AccountCare
 from tests.tasks.world import World, asked_anew, world
-from tests.webapp.graph import Provider
+from tests.webapp.graph import Provider, asked_by_all
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    made = Provider()
-    for name in CHANNELS:
-        monkeypatch.setenv(f"{name.upper()}_API_URL", made.url)
-    yield made
-    made.close()
+    with asked_by_all(monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture

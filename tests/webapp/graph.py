@@ -3,10 +3,16 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chat4all.channels import CHANNELS
 
 NUMBER = {"display_phone_number": "+1 555", "verified_name": "Shop", "status": "CONNECTED", "quality_rating": "GREEN"}
 
@@ -101,3 +107,15 @@ class Provider:
 
 TEMPLATE = {"name": "order", "language": "en", "status": "APPROVED", "category": "UTILITY", "id": "1", "components": []}
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management", "pages_messaging", "pages_manage_metadata"]
+
+
+@contextmanager
+def asked_by_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """One that every channel asks meanwhile."""
+    made = Provider()
+    for name in CHANNELS:
+        monkeypatch.setenv(f"{name.upper()}_API_URL", made.url)
+    try:
+        yield made
+    finally:
+        made.close()

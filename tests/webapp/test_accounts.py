@@ -22,7 +22,7 @@ from storage.open import open_store
 from tests.between import Between
 from tests.wakes import Wakes
 from tests.webapp.driver import Driver
-from tests.webapp.graph import Provider
+from tests.webapp.graph import Provider, asked_by_all
 from webapp.app import create_app
 
 PUBLIC = "https://chat.example"
@@ -31,11 +31,8 @@ VERIFY = "v3rify-token-of-ours"
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    made = Provider()
-    for name in CHANNELS:
-        monkeypatch.setenv(f"{name.upper()}_API_URL", made.url)
-    yield made
-    made.close()
+    with asked_by_all(monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def _read(account_id: str) -> int:
 
 def _tell(changed: list[Changed]) -> None:
     acceptor = gateway().acceptor
-    publish(acceptor, acceptor.event_partitions, changed)
+    publish(acceptor.append, acceptor.event_partitions, changed)
 
 
 def _known(path: TemplatePath) -> AccountTemplate:

@@ -102,7 +102,7 @@ class Arrivals:
     def _hear_of_templates(self, changes: Sequence[TemplateChange]) -> None:
         """What became of templates. Told before it counts as heard: the provider brings it again when nobody could be told."""
         changed = apply_changes(self._store, self._people.channels, changes) if changes else []
-        publish(self._acceptor, self._acceptor.event_partitions, changed)
+        publish(self._acceptor.append, self._acceptor.event_partitions, changed)
         for each in changes:
             metrics.PROVIDER_UPDATES.of(each.channel, "template").add()
 
