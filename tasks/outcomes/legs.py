@@ -110,8 +110,8 @@ def _persons(store: MessageStore, rows: Sequence[Delivery]) -> dict[DeliveryKey,
 
 def _of_person(row: Delivery, kept: Mapping[DeliveryKey, Delivery], legs: Sequence[list[DeliveryKey]], most: int) -> State:
     """By what is known of the rows of their legs, this one's as it is given."""
-    known = {**kept, row.key: row}
-    return of_legs([[known[key].facts for key in keys if key in known] for keys in legs if keys], most)
+    known = [[row if key == row.key else kept.get(key) for key in keys] for keys in legs if keys]
+    return of_legs([[each.facts for each in some if each] for some in known], most)
 
 
 def keys_of(leg: Message, row: Delivery) -> list[DeliveryKey]:
