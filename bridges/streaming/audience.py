@@ -5,6 +5,9 @@ from collections.abc import Collection, Iterable
 from chat4all.model.conversations import Membership
 from chat4all.model.events import TEAM_ONLY, Event
 
+# Who may read these is who may read a message of that version.
+READ_AT = frozenset({"message", "file"})
+
 
 def readers(membership: Membership, version: int) -> set[str]:
     """Everybody whom `Membership.may_read` lets read a message accepted at `version`, in one pass."""
@@ -23,7 +26,7 @@ class Memberships:
     def stale(self, events: Iterable[Event], now_ms: int) -> set[str]:
         """The conversations to load before these events can be dispatched.
 
-        A message says which version it needs; what else is told goes by what was known within `fresh_ms`.
+        A message or file says which version it needs; what else is told goes by what was known within `fresh_ms`.
         """
         return {event.conversation_id for event in events if self._is_stale(event, now_ms)}
 
@@ -33,7 +36,7 @@ class Memberships:
         membership, loaded_at = self._known.get(event.conversation_id, (None, 0))
         if membership is None or event.kind == "conversation":
             return True
-        if event.kind == "message":
+        if event.kind in READ_AT:
             return membership.version < event.version
         return now_ms - loaded_at > self._fresh_ms
 
@@ -59,7 +62,7 @@ class Memberships:
         if event.kind in TEAM_ONLY or event.conversation_id not in self._known:
             return ()
         membership, _ = self._known[event.conversation_id]
-        if event.kind == "message":
+        if event.kind in READ_AT:
             return readers(membership, event.version)
         present = membership.now()
         if event.kind == "typing":

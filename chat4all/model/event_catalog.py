@@ -110,6 +110,12 @@ CATALOG = (
         "tell it to those of all conversations alone",
     ),
     EventType(
+        "file.updated",
+        "file",
+        "A file came to an end of its way: it can be had, it failed, or it is gone. Newest value, never backwards. Streams "
+        "tell it of an upload to who uploads it, of what a provider brought to the members who may read it",
+    ),
+    EventType(
         "webhook.disabled",
         "webhook",
         "An endpoint is told nothing more: by hand, because it answered 410, or because nothing succeeded for five days. Your "
@@ -227,6 +233,18 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("category", "string", "MARKETING, UTILITY, AUTHENTICATION"),
         Field("quality", "string", "What people think of it, in the provider's word: GREEN, YELLOW, RED; else empty"),
         Field("reason", "string", "Why it was rejected; else empty"),
+    ),
+    "file": (
+        Field("file_id", "id", "The file"),
+        Field("conversation_id", "id", "The conversation that it is for"),
+        Field("status", "string", "ready, failed, expired"),
+        Field("file_version", "number", "Grows with each change"),
+        Field("owner", "string", "Who uploaded it, or sent it through a provider"),
+        Field("filename", "string", "What it is called"),
+        Field("mime_type", "string", "Its type; of what is ready as its bytes say it"),
+        Field("size", "number", "Bytes; 0 while nobody knows"),
+        Field("checksum", "string", "sha256 in hex, of what is ready; else empty"),
+        Field("reason", "string", "Why it failed; else empty"),
     ),
     "webhook": (
         Field("webhook_id", "id", "The endpoint"),

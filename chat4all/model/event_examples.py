@@ -10,6 +10,7 @@ from chat4all.model.events import Event, decode, encode
 from chat4all.model.ids import (
     contact_event_id,
     conversation_event_id,
+    file_event_id,
     handling_event_id,
     position_event_id,
     rejected_event_id,
@@ -22,6 +23,7 @@ from chat4all.v1 import chat_pb2 as pb
 
 AT = 1_790_000_000_000
 CONVERSATION = "0f8f5f0e-3d5c-4f0a-9a40-6d9c0d2b7c11"
+FILE = "9d4e6a10-2b3c-4d5e-8f60-718293a4b5c6"
 ENDPOINT = "3b1a4c2e-7f5d-4e9b-8a31-5c0e6f7d8a92"
 ONE, TWO, THREE = (f"7f1c0f9a-58b7-4f2e-9a55-0d8f3f0f2f1{number}" for number in (1, 2, 3))
 OTHER = "contact-0a4c1b7e-3d2f-5e6a-9b8c-7d6e5f4a3b2c"
@@ -204,6 +206,47 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
                 reason="INVALID_FORMAT",
             ),
             subject="whatsapp order_shipped en_US",
+        ),
+    ),
+    "file.updated": (
+        _of(
+            "file",
+            file_event_id(FILE, 3),
+            AT + 46_000,
+            pb.FileEvent(
+                file_id=FILE,
+                conversation_id=CONVERSATION,
+                status="ready",
+                file_version=3,
+                owner=PERSON,
+                filename="garden.jpg",
+                mime_type="image/jpeg",
+                size=48_213,
+                checksum="5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+            ),
+            version=1,
+            subject=FILE,
+            rank=3,
+        ),
+        _of(
+            "file",
+            file_event_id(FILE, 3),
+            AT + 47_000,
+            pb.FileEvent(
+                file_id=FILE,
+                conversation_id=CONVERSATION,
+                status="failed",
+                file_version=3,
+                owner=SHOP,
+                filename="price list.pdf",
+                mime_type="application/pdf",
+                size=91_004,
+                reason="checksum_mismatch",
+            ),
+            version=1,
+            user=SHOP,
+            subject=FILE,
+            rank=3,
         ),
     ),
     "webhook.disabled": (

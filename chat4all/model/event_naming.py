@@ -20,6 +20,7 @@ FIELDS = {
     "contact": ("contact_id", "changed_by"),
     "broadcast": ("broadcast_id",),
     "template": ("account_id",),
+    "file": ("conversation_id", "owner"),
     "typing": ("conversation_id", "user_id"),
     "presence": ("user_id",),
 }

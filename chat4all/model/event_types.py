@@ -19,6 +19,7 @@ _PLAIN = {
     "presence": "presence.updated",
     "broadcast": "broadcast.updated",
     "template": "template.updated",
+    "file": "file.updated",
 }
 # Nobody asks for it by name: it goes to the endpoint that is tested.
 TEST = "webhook.test"

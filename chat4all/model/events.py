@@ -34,9 +34,10 @@ SUBJECT_HEADERS = {
     "typing": "typing",
     "broadcast": "broadcast",
     "template": "template",
+    "file": "file",
 }
-# What has no conversation and is told as its newest value.
-OWN = frozenset({"broadcast", "template"})
+# What is told as its newest value, by its subject.
+OWN = frozenset({"broadcast", "template", "file"})
 # These the store notes when they are learned. Messages and conversations are found by their seq and version.
 NOTED = frozenset({"state", "position", "rejected"})
 # Nobody is told these but who hears everything: older code must not pass them on.
@@ -51,12 +52,13 @@ class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
     `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, contact,
-    broadcast, template, reload or provider.
+    broadcast, template, file, reload or provider.
     `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
-    `seq` is a message's, else -1. `version`: the members' version that a message or conversation is of.
+    `seq` is a message's, else -1. `version`: the members' version that a message, conversation or file is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it,
-    of a webhook, contact, broadcast or template its id: they have no conversation. `rank` and `further`: how far that has come.
+    of a webhook, contact, broadcast or template its id: they have no conversation; of a file its id. `rank` and `further`:
+    how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.
@@ -140,7 +142,8 @@ def _details(event: Event) -> dict[str, str]:
         case "rejected":
             return {"user": event.user, "rejected": event.subject}
         case kind if kind in SUBJECT_HEADERS:
-            return {SUBJECT_HEADERS[kind]: event.subject, "rank": str(event.rank)}
+            owned = {"user": event.user, "version": str(event.version)} if kind == "file" else {}
+            return {SUBJECT_HEADERS[kind]: event.subject, "rank": str(event.rank)} | owned
     raise ValueError(f"a {event.kind} event is in no record")
 
 

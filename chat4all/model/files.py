@@ -91,7 +91,8 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     calls a file that is to be fetched from it, and an account there (empty: the channel's default), `message_id` the message
     that brought it. `members_version`: of the conversation when it began; 0 in rows of older code. Of a rendition:
     `source`, the object that it is made of, `form`, what is made of it, and `busy_until`: who converts it has given up by
-    then. It is of no conversation, and nobody's.
+    then. It is of no conversation, and nobody's. `untold`: readers are to be told its status; it is due until they were, and
+    `expires_at` has when it is due then.
     """
 
     file_id: str
@@ -120,6 +121,7 @@ class StoredFile(Struct, frozen=True, omit_defaults=True):
     form: str = ""
     busy_until: int = 0
     account: str = ""
+    untold: bool = False
 
     @property
     def own_key(self) -> str:

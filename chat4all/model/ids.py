@@ -184,6 +184,11 @@ def contact_event_id(contact_id: str, version: int, change: str) -> str:
     return f"contact:{contact_id}:{version}:{change}"
 
 
+def file_event_id(file_id: str, version: int) -> str:
+    """A file has come to this version."""
+    return f"file:{file_id}:{version}"
+
+
 def typing_event_id(conversation_id: str, user_id: str, at_ms: int) -> str:
     """Somebody typed at this time."""
     return _named(f"typing:{conversation_id}:{user_id}:{at_ms}")

@@ -19,6 +19,7 @@ from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.files.file_lifecycle import VERIFY_DUE_MS, FileLifecycle
 from chat4all.telemetry import logs
 from tasks.conversion.job import convert, overdue
+from tasks.files.file_news import tell
 from tasks.files.media import Fetcher
 from tasks.resources import Parts
 
@@ -45,14 +46,14 @@ def verify(opened: Parts, file_id: str) -> None:
         size, checksum = measured(opened, file.own_key)
     except Permanent as failure:
         # Another run may have come to an end meanwhile; then the row is no longer as we saw it, and this changes nothing.
-        lifecycle.refused(file, failure.reason)
+        tell(opened, lifecycle.refused(file, failure.reason))
         return
     if size != file.size:
-        lifecycle.refused(file, "size_mismatch")
+        tell(opened, lifecycle.refused(file, "size_mismatch"))
     elif checksum != file.checksum:
-        lifecycle.refused(file, "checksum_mismatch")
+        tell(opened, lifecycle.refused(file, "checksum_mismatch"))
     else:
-        lifecycle.finished(file, checksum, size)
+        tell(opened, lifecycle.finished(file, checksum, size))
 
 
 def measured(opened: Parts, key: str) -> tuple[int, str]:
@@ -137,6 +138,9 @@ class FileSweeper:
 def look(opened: Parts, file: StoredFile | None, now: int) -> None:
     """What is to be done with a file that was due."""
     if file is None or file.due_at > now or not file.due_at:
+        return
+    if file.untold:
+        tell(opened, file)
         return
     lifecycle = FileLifecycle(opened.store, opened.objects, opened.settings)
     task = "verify_file" if file.status is FileStatus.VERIFYING else ""

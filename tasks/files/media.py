@@ -16,6 +16,7 @@ from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.files.http_fetch import Transfer
 from chat4all.services.files.seen import Seen
 from chat4all.telemetry import logs, metrics
+from tasks.files.file_news import tell
 from tasks.resources import Parts
 
 log = logs.logger(__name__)
@@ -50,11 +51,11 @@ class Fetcher:
         except Permanent as failure:
             if isinstance(failure, Refused):
                 metrics.FETCHES_REFUSED.of(file.channel, failure.detail).add()
-            lifecycle.refused(file, failure.reason)
+            tell(opened, lifecycle.refused(file, failure.reason))
             log.warning("media_not_fetched", channel=file.channel, file_id=file_id, reason=failure.reason, why=failure.detail)
         except Temporary as failure:
             if file.tries + 1 >= TRIES:
-                lifecycle.refused(file, failure.reason)
+                tell(opened, lifecycle.refused(file, failure.reason))
             else:
                 lifecycle.changed(file, tries=file.tries + 1)
             raise
@@ -81,7 +82,7 @@ def _carry(opened: Parts, lifecycle: FileLifecycle, file: StoredFile, channel: C
     if not size:
         opened.objects.remove([file.own_key])
         raise Permanent("media_empty")
-    lifecycle.finished(_known(file, response, seen.head), seen.digest.hexdigest(), size)
+    tell(opened, lifecycle.finished(_known(file, response, seen.head), seen.digest.hexdigest(), size))
 
 
 def _known(file: StoredFile, response: aiohttp.ClientResponse, head: bytes) -> StoredFile:

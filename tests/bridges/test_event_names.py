@@ -16,6 +16,7 @@ from chat4all.model.event_examples import as_read
 from chat4all.model.event_json import event_json
 from chat4all.model.event_types import TYPES, event_type
 from chat4all.model.events import Event
+from chat4all.model.files import StoredFile
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.passing import presence_event, typing_event
@@ -24,6 +25,7 @@ from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.services.broadcasts.broadcast_events import broadcast_event
 from chat4all.services.contacts.contact_events import contact_event
+from chat4all.services.files.file_events import file_event
 from chat4all.services.handling import handling_event
 from chat4all.services.templates import template_event
 from chat4all.services.webhooks import own_events
@@ -67,6 +69,7 @@ MADE = {
     **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, CONSENT_CHANGED)},
     "broadcast.updated": broadcast_event(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, version=7), 2, 2_000),
     "template.updated": template_event("whatsapp", AccountTemplate("a", "en", "UTILITY", status="PAUSED", at=2_000), 2),
+    "file.updated": file_event(StoredFile(ONE, TALK, "bob", "a.png", "image/png", 9, 9, 1_000, due_at=9_000), 2),
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),
     "typing.updated": typing_event(TALK, "alice", 2_000, 2),
     "presence.updated": presence_event("alice", 2_000, online=True),

@@ -336,6 +336,9 @@ def event(kind: str, version: int = 0, user: str = "") -> Event:
         ("state", 0, "", {"alice", "carol"}),
         ("conversation", 2, "", {"alice", "bob", "carol"}),
         ("rejected", 0, "bob", {"bob"}),
+        ("file", 1, "", {"alice", "bob"}),
+        ("file", 2, "", {"alice", "carol"}),
+        ("file", 2, "bob", {"bob"}),
     ],
 )
 def test_audiences(kind: str, version: int, user: str, audience: set[str]) -> None:

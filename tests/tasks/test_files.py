@@ -18,9 +18,11 @@ from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
 from chat4all.ports import FileLink, Inbound, Limits, MediaSource, Registration
 from chat4all.services.acceptance.attachments import fetched_file
+from chat4all.services.files.file_events import file_event
 from chat4all.services.files.file_lifecycle import HOLDERS_AT_ONCE, FileLifecycle
 from chat4all.telemetry.instruments import REGISTRY
 from tasks.files import file_tasks, media
+from tasks.files.file_news import tell
 from tasks.files.media import Fetcher
 from tasks.lanes.attempt import Sender
 from tasks.lanes.outcome import Done, Wait
@@ -132,6 +134,59 @@ def test_the_sweep_pokes_what_is_forgotten_and_ends_what_is_over(road: World) ->
     assert now(road, young).status is FileStatus.VERIFYING
 
 
+def test_readers_are_told_once_what_became_of_a_file(road: World) -> None:
+    """That it is ready, why it failed, that it is gone; what is told is due as it was before, and expires as it did."""
+    hand = filing(road)
+    good, bad = verifying(road), verifying(road, checksum=hashlib.sha256(b"").hexdigest())
+    over = hand.changed(hand.begin(CONVERSATION, "ana", "b", "a/b", 9, True), expires_at=1, due_at=1)
+    assert over
+    for each in (good, bad):
+        file_tasks.verify(road.parts, each.file_id)
+        file_tasks.verify(road.parts, each.file_id)
+    hand.look(over)
+    tell(road.parts, now(road, over))
+    said = {each.file_id: (each.status, each.reason, each.checksum, each.owner) for each in road.events("file")}
+    assert said == {
+        good.file_id: ("ready", "", SUM, "ana"),
+        bad.file_id: ("failed", "checksum_mismatch", "", "ana"),
+        over.file_id: ("expired", "", "", "ana"),
+    }
+    assert len(road.events("file")) == 3
+    assert [now(road, each).untold for each in (good, bad, over)] == [False] * 3
+    assert (now(road, good).expires_at, now(road, bad).expires_at) == (0, bad.expires_at)
+    assert now(road, good).due_at >= good.created_at + hand.expire_ms
+    assert now(road, bad).due_at == bad.expires_at
+
+
+def test_a_process_that_died_before_it_told_is_followed_by_the_sweep(road: World) -> None:
+    """Also where the log took the event before: the same event under the same id. Nothing else is done to it meanwhile."""
+    file = verifying(road)
+    ready = filing(road, now_ms() - 60_000).finished(file, SUM, len(DATA))
+    assert ready
+    assert ready.untold
+    filing(road, now_ms() + 30 * DAY_MS).look(ready)
+    assert now(road, file) == ready
+    sweeper = file_tasks.FileSweeper()
+    road.faults.fail("swap_file", Temporary("store"))
+    with pytest.raises(Temporary):
+        sweeper.sweep(road.parts)
+    road.faults.mend()
+    file_tasks.FileSweeper().sweep(road.parts)
+    first, second = road.events("file")
+    assert first == second
+    assert not now(road, file).untold
+
+
+def test_who_is_told_of_a_file_is_who_may_read_it(road: World) -> None:
+    """An upload its owner alone, until a message carries it; what a provider brought the members of its message."""
+    ready = filing(road).finished(verifying(road), SUM, len(DATA))
+    brought = replace(incoming(road), status=FileStatus.FAILED, untold=True)
+    assert ready
+    assert (file_event(ready, 2).user, file_event(ready, 2).version) == ("ana", 1)
+    assert (file_event(brought, 2).user, file_event(brought, 2).version) == ("", 1)
+    assert file_event(replace(brought, members_version=4), 2).version == 4
+
+
 class Provider:
     """Answers a media lookup and its download, with `status` to the first so many calls."""
 
@@ -191,6 +246,7 @@ def test_a_message_keeps_its_file_for_as_long_as_the_setting_says(tmp_path: Path
             (100, FileStatus.EXPIRED),
         ):
             filing(road, begun + days * DAY_MS).look(now(road, file))
+            tell(road.parts, now(road, file))
             assert now(road, file).status is status, days
             assert (road.parts.objects.size(file.own_key) is None) == (status is FileStatus.EXPIRED)
         assert road.store.holders(SUM, "", 10) == {}

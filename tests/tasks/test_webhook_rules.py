@@ -81,6 +81,7 @@ PASSED = {
     "contact.consent_changed": set(),
     "broadcast.updated": set(),
     "template.updated": set(),
+    "file.updated": TALKS,
     "presence.updated": set(),
     "webhook.disabled": set(),
 }

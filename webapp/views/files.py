@@ -307,7 +307,7 @@ def shape(file: StoredFile) -> dict[str, Any]:
         "mime_type": file.mime_type,
         "owner": file.owner,
         "created_at": rfc3339(file.created_at),
-        "expires_at": rfc3339(file.expires_at) if file.expires_at else "",
+        "expires_at": "" if file.status is FileStatus.READY or not file.expires_at else rfc3339(file.expires_at),
         "checksum": file.checksum if file.status is FileStatus.READY else "",
         "reason": file.reason,
     }

@@ -22,6 +22,8 @@ from chat4all.telemetry import metrics
 HOUR_MS = 3_600_000
 # When the sweep looks whether a worker is at it, and whether messages still refer to a file.
 VERIFY_DUE_MS = 60_000
+# When the sweep tells readers, where the process that changed the file did not.
+TELL_DUE_MS = 5_000
 SENT_DUE_MS = 7 * 24 * HOUR_MS
 # A message that the log took is stored long before that; the log itself forgets after a week.
 UNSTORED_MS = 8 * 24 * HOUR_MS
@@ -41,6 +43,19 @@ class FileLifecycle:
         self._store = store
         self._objects = objects
         self._settings = settings
+
+    def _ended(self, file: StoredFile, status: FileStatus, due_at: int, **fields: Any) -> StoredFile | None:
+        """The row at an end of its way, due then. Readers are told first, unless it is of no conversation."""
+        if not file.conversation_id:
+            return self.changed(file, status=status, due_at=due_at, **fields)
+        # Older code tells nobody: it must wait as long with what follows.
+        fields |= {"due_at": self._now() + TELL_DUE_MS, "expires_at": due_at, "untold": True}
+        return self.changed(file, status=status, **fields)
+
+    def announced(self, file: StoredFile) -> StoredFile | None:
+        """Readers know of it as it is."""
+        expires_at = 0 if file.status is FileStatus.READY else file.expires_at
+        return self.changed(file, untold=False, due_at=file.expires_at, expires_at=expires_at)
 
     @property
     def expire_ms(self) -> int:
@@ -93,7 +108,8 @@ class FileLifecycle:
         """Say that all parts are there and `checksum` is theirs; from now on a worker is at it. None: not as given any more."""
         now = self._now()
         later = max(file.expires_at, now + self.expire_ms)
-        return self.changed(file, status=FileStatus.VERIFYING, due_at=now + VERIFY_DUE_MS, expires_at=later, reason="", tries=0)
+        fresh = {"due_at": now + VERIFY_DUE_MS, "expires_at": later, "reason": "", "tries": 0, "untold": False}
+        return self.changed(file, status=FileStatus.VERIFYING, **fresh)
 
     def joined(self, file: StoredFile) -> None:
         """Make the object of the upload's parts. Permanent `parts_changed`, `no_upload`."""
@@ -115,7 +131,7 @@ class FileLifecycle:
                 upload = self._objects.reopen(file.own_key, part_sizes(file.size, file.part_size))
             except Permanent:
                 upload = file.upload
-        refused = self.changed(file, status=FileStatus.FAILED, upload=upload, reason=reason, due_at=file.expires_at)
+        refused = self._ended(file, FileStatus.FAILED, file.expires_at, upload=upload, reason=reason)
         if refused:
             _count(file, "failed")
         return refused
@@ -130,17 +146,8 @@ class FileLifecycle:
         if file.message_id:
             holder = message_holder(file.file_id, file.conversation_id, file.message_id)
             self._store.hold_objects([(checksum, holder)], now)
-        ready = self.changed(
-            file,
-            status=FileStatus.READY,
-            size=size,
-            checksum=checksum,
-            object_key=key,
-            upload="",
-            reason="",
-            expires_at=0,
-            due_at=now + self.expire_ms,
-        )
+        ended = {"size": size, "checksum": checksum, "object_key": key, "upload": "", "reason": "", "expires_at": 0}
+        ready = self._ended(file, FileStatus.READY, now + self.expire_ms, **ended)
         if ready is None:
             self._give_up(file, checksum)
             return None
@@ -161,8 +168,10 @@ class FileLifecycle:
     def look(self, file: StoredFile) -> None:
         """What the sweep does with a file that is due: abandoned uploads go, and so does what no message refers to.
 
-        That it is gone is known for a while longer; then its row goes too.
+        That it is gone is known for a while longer; then its row goes too. What readers are to be told comes first.
         """
+        if file.untold:
+            return
         if file.status is FileStatus.EXPIRED:
             if file.due_at <= self._now():
                 self._store.forget_file(file)
@@ -184,7 +193,7 @@ class FileLifecycle:
             return
         self._discard(expiring)
         _count(file, "expired")
-        self.changed(expiring, status=FileStatus.EXPIRED, due_at=self._now() + GONE_MS)
+        self._ended(expiring, FileStatus.EXPIRED, self._now() + GONE_MS)
 
     def _is_sent(self, file: StoredFile) -> bool:
         """Whether a message refers to the file. References of messages that were never stored are dropped in time.
