@@ -4,7 +4,7 @@ Both are records that were deferred. When one is due, it is decided here whether
 its message's id, whoever appends it.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,10 +69,11 @@ class LegReleaser(Releaser):
         """Begin those whose leg before FAILED, or has not come far enough in its time. Those of one person in order of seq."""
         now, begun, later = now_ms(), list[Message](), list[DeferredRecord]()
         done = {each.record_id for each in records}
-        for each in sorted(self._looked_at(records), key=lambda due: (due.leg.resend_of, due.leg.leg)):
-            if not self._is_wanted(each):
-                continue
-            first = self._first_to_begin(each, done)
+        due = sorted(self._looked_at(records), key=lambda due: (due.leg.resend_of, due.leg.leg))
+        wanted = [each for each in due if self._is_wanted(each)]
+        others = self._others(wanted)
+        for each in wanted:
+            first = _first_to_begin(each, others, done)
             if first:
                 due_at = max(now, first.due_at) + LATER_MS
                 name = f"{each.leg.message_id}:{due_at}"
@@ -103,11 +104,14 @@ class LegReleaser(Releaser):
             return False
         return not due.is_settled and not is_deleted(self._store, (due.leg.conversation_id, due.leg.resend_of))
 
-    def _first_to_begin(self, due: Due, done: Container[str]) -> DeferredRecord | None:
-        """The leg of an earlier message to the same person that has to begin before this one. None of `done` is waited for."""
-        there = self._store.open_records(LEG, OPEN_MOST, owner=owner_of(due.leg))
-        others = [each for each in there if each.record_id not in done]
-        return next((each.record for each in self._looked_at(others) if due.waits_for(each)), None)
+    def _others(self, wanted: Sequence[Due]) -> dict[str, list[Due]]:
+        """All legs that wait of these people in these conversations, by owner, in the order in which they are due."""
+        owners = list({owner_of(each.leg) for each in wanted})
+        there = self._store.open_records_of(LEG, owners, OPEN_MOST) if owners else {}
+        found: dict[str, list[Due]] = {}
+        for each in self._looked_at([record for some in there.values() for record in some]):
+            found.setdefault(owner_of(each.leg), []).append(each)
+        return found
 
     def _taking_over(self, due: Due, now: int) -> Message | None:
         """The leg as it begins. What was not sent of the one before is withdrawn first; then nothing of it begins any more."""
@@ -120,6 +124,12 @@ class LegReleaser(Releaser):
                 return None
         metrics.LEGS_BEGUN.of(due.leg.recipients[0].channel, "failed" if due.is_over else "time").add()
         return replace(due.leg, accepted_at=now_ms(), overlaps=may_have_come(before))
+
+
+def _first_to_begin(due: Due, others: Mapping[str, Sequence[Due]], done: Container[str]) -> DeferredRecord | None:
+    """The leg of an earlier message to the same person that has to begin before this one. None of `done` is waited for."""
+    theirs = others.get(owner_of(due.leg), ())
+    return next((each.record for each in theirs if each.record.record_id not in done and due.waits_for(each)), None)
 
 
 class LateReleaser(Releaser):

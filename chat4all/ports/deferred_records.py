@@ -30,3 +30,7 @@ class DeferredRecords(ABC):
     @abstractmethod
     def open_records(self, kind: str, limit: int, after: tuple[int, str] = (-1, ""), owner: str = "") -> list[DeferredRecord]:
         """Those of a kind that have not ended, by (due_at, record_id), beginning after that place. `owner`: only theirs."""
+
+    @abstractmethod
+    def open_records_of(self, kind: str, owners: Sequence[str], limit: int) -> dict[str, list[DeferredRecord]]:
+        """The first `limit` of a kind that have not ended of each of these owners, in that order. Who has none is absent."""

@@ -38,6 +38,7 @@ WHERE owner = ? AND kind = ? AND (due_at, record_id) > (?, ?) LIMIT ?
 
 _record = msgspec.json.Decoder(DeferredRecord).decode
 Place = tuple[int, str]
+FIRST: Place = (-1, "")
 
 
 class CassandraDeferredRecords(DeferredRecords):
@@ -81,6 +82,20 @@ class CassandraDeferredRecords(DeferredRecords):
             found += self._of_minute(kind, minute, after, 2**62, limit - len(found))
             if len(found) == limit:
                 break
+        return found
+
+    def open_records_of(self, kind: str, owners: Sequence[str], limit: int) -> dict[str, list[DeferredRecord]]:
+        asked = list(dict.fromkeys(owners))
+        named = self._db.all((THEIRS, (each, kind, *FIRST, limit)) for each in asked) if asked else []
+        records = self.deferred_records(list(dict.fromkeys(record_id for rows in named for _, record_id in rows)))
+        found: dict[str, list[DeferredRecord]] = {}
+        for owner, rows in zip(asked, named, strict=True):
+            theirs = [each for place in rows if (each := records.get(place[1])) and each.is_open and each.place == tuple(place)]
+            # A full page may name some that are over, in the place of others that are not.
+            if len(rows) == limit and len(theirs) < limit:
+                theirs = self._theirs(kind, limit, FIRST, owner)
+            if theirs:
+                found[owner] = theirs
         return found
 
     def _minutes_from(self, kind: str, first: int, last: int) -> Iterator[int]:

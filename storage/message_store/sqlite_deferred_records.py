@@ -27,6 +27,8 @@ SELECT body FROM deferred_records WHERE is_open = 1 AND owner = ? AND (due_at, r
 ORDER BY due_at, record_id LIMIT ?
 """
 
+FIRST = (-1, "")
+
 _record = msgspec.json.Decoder(DeferredRecord).decode
 
 
@@ -54,6 +56,11 @@ class SQLiteDeferredRecords(DeferredRecords):
             if owner:
                 return [_record(body) for (body,) in fetched(db, "body", THEIRS, (owner, *after, kind, limit))]
             return [_record(body) for (body,) in fetched(db, "body", OPEN, (kind, *after, limit))]
+
+    def open_records_of(self, kind: str, owners: Sequence[str], limit: int) -> dict[str, list[DeferredRecord]]:
+        with self._db.read() as db:
+            found = {each: fetched(db, "body", THEIRS, (each, *FIRST, kind, limit)) for each in dict.fromkeys(owners)}
+        return {owner: [_record(body) for (body,) in rows] for owner, rows in found.items() if rows}
 
 
 def _put(db: sqlite3.Connection, each: DeferredRecord) -> bool:

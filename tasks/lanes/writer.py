@@ -186,7 +186,7 @@ def write_all(
     if any(row.parts > 1 or row.legs > 1 for row, _ in ended):
         rows = [row for row in as_one(store, [row for row, _ in ended]) if row.facts.ended]
         times = {row.key: at for row, at in ended}
-        events = [state_event(row, times[row.key], parts.partitions) for row in audible(store, rows)]
+        events = [state_event(row, times.get(row.key, now), parts.partitions) for row in audible(store, rows)]
     learn(parts, [each.row.seen(each.facts) for each in steps if isinstance(each, GivenUp) and each.row.facts.attempts])
     bury(store, [each.letter for each in steps if isinstance(each, GivenUp) and each.letter and not each.row.has_next])
     moved((each.row, each.row.seen(each.facts)) for each in steps)

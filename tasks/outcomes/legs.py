@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS
 from chat4all.model.deferred_records import DeferredRecord
-from chat4all.model.deliveries import ENDS, Delivery, DeliveryKey, Facts, State, state
+from chat4all.model.deliveries import ENDS, SUPERSEDED, Delivery, DeliveryKey, Facts, State, folded, state
 from chat4all.model.messages import Message
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.routes import Step, next_legs, of_legs
@@ -77,7 +78,7 @@ def take_over(store: MessageStore, rows: Iterable[Delivery], at: int) -> None:
     records: dict[str, DeferredRecord] = {}
     for row in failed.values():
         message = said.get((row.conversation_id, row.key.seq))
-        siblings = [msgspec.structs.replace(row, key=key) for key in row.siblings()]
+        siblings = [replace(row, key=key) for key in row.siblings()]
         for step in next_legs(message) if message else ():
             if step.record.recipients[0].user_id == row.user_id:
                 record_id = f"{step.record.message_id}:failed"
@@ -86,16 +87,23 @@ def take_over(store: MessageStore, rows: Iterable[Delivery], at: int) -> None:
 
 
 def audible(store: MessageStore, rows: Sequence[Delivery]) -> list[Delivery]:
-    """Those of which readers hear: that a leg is over says nothing of its person while another leg may reach them."""
+    """What readers hear of these: that a leg is over says nothing of its person while another leg may reach them.
+
+    Where one that was superseded is the last to end, its person is FAILED: that is told of the route's last leg, whose end was
+    not told when it came.
+    """
     doubtful = [row for row in rows if row.legs > 1 and state(row.facts) in ENDS]
     if not doubtful:
         return list(rows)
     persons = _persons(store, doubtful)
-    return [row for row in rows if persons.get(row.key, State.FAILED) is State.FAILED]
+    heard = [persons.get(row.key, row) for row in rows]
+    return list({row.key: row for row in heard if row}.values())
 
 
-def _persons(store: MessageStore, rows: Sequence[Delivery]) -> dict[DeliveryKey, State]:
-    """What the person of each of these legs has of the message, by all legs that were begun. Without a route: absent."""
+def _persons(store: MessageStore, rows: Sequence[Delivery]) -> dict[DeliveryKey, Delivery | None]:
+    """Of which row readers hear that the person of each of these legs is FAILED, by all legs that were begun; None: they
+    are not. Without a route: absent.
+    """
     first = {row.key: (row.conversation_id, row.first_seq or row.key.seq) for row in rows}
     said = {place: each for place, each in store.messages(list(set(first.values()))).items() if each.route}
     begun = begun_legs(store, list(said.values()))
@@ -108,10 +116,17 @@ def _persons(store: MessageStore, rows: Sequence[Delivery]) -> dict[DeliveryKey,
     return {row.key: _of_person(row, kept, legs[row.key], len(said[first[row.key]].route)) for row in rows if row.key in legs}
 
 
-def _of_person(row: Delivery, kept: Mapping[DeliveryKey, Delivery], legs: Sequence[list[DeliveryKey]], most: int) -> State:
+def _of_person(
+    row: Delivery, kept: Mapping[DeliveryKey, Delivery], legs: Sequence[list[DeliveryKey]], most: int
+) -> Delivery | None:
     """By what is known of the rows of their legs, this one's as it is given."""
-    known = [[row if key == row.key else kept.get(key) for key in keys] for keys in legs if keys]
-    return of_legs([[each.facts for each in some if each] for some in known], most)
+    known = [[each for key in keys if (each := row if key == row.key else kept.get(key))] for keys in legs]
+    if of_legs([[each.facts for each in some] for some in known], most) is not State.FAILED:
+        return None
+    if row.facts.refused_reason != SUPERSEDED or state(row.facts) is not State.CANCELLED:
+        return row
+    last = next(some for some in reversed(known) if some)
+    return replace(last[0], facts=folded([each.facts for each in last]))
 
 
 def keys_of(leg: Message, row: Delivery) -> list[DeliveryKey]:

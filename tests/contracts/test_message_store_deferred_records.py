@@ -95,6 +95,17 @@ def test_those_to_come_are_listed_page_by_page(store: MessageStore) -> None:
         assert listed == sorted(wanted, key=lambda each: each.place)
 
 
+def test_those_of_several_owners_are_read_together(store: MessageStore) -> None:
+    """So many of each at most, without what is over, by time; of another kind none."""
+    kind, now, anna, bob, carol = fresh("k"), now_ms(), fresh("u"), fresh("u"), fresh("u")
+    made = {owner: [record(now + number, kind, owner=owner) for number in range(4)] for owner in (anna, bob)}
+    store.put_deferred_records([*made[anna], *made[bob], record(now, fresh("k"), owner=carol)])
+    store.put_deferred_records([made[anna][0].to(CANCELLED, now), made[bob][2].to(CANCELLED, now)])
+    found = store.open_records_of(kind, [anna, bob, carol, anna], 2)
+    assert found == {anna: made[anna][1:3], bob: made[bob][:2]}
+    assert store.open_records_of(kind, [], 2) == {}
+
+
 def test_what_has_ended_is_forgotten_and_what_waits_is_not(store: MessageStore) -> None:
     """However old that is; a store that forgets by itself needs no call."""
     kind, now = fresh("k"), now_ms()

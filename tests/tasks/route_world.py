@@ -1,5 +1,6 @@
 """Routes in a world: what people were sent by which leg, with the provider, the lanes and the time under control."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -121,7 +122,10 @@ class Routes:
 
     def due(self, at: int | None = None) -> None:
         """Let begin what is due by then, ms UTC; None: everything, as if its time had come."""
-        found = [each for each in self.waiting() if at is None or each.due_at <= at]
+        self.due_of([each for each in self.waiting() if at is None or each.due_at <= at])
+
+    def due_of(self, found: Sequence[DeferredRecord]) -> None:
+        """Let these begin, as if their time had come."""
         DeferredRunner(self.road.parts, {LEG: LegReleaser(self.road.parts)}).release(
             LEG, [replace(each, due_at=0) for each in found]
         )

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Deletion, Text
-from chat4all.model.deliveries import State
+from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.messages import Recipient
 from tasks.follow_ups import LegReleaser
-from tasks.outcomes.legs import LEG
+from tasks.outcomes.legs import LEG, audible
 from tests.tasks.route_world import TALK, Routes, person, routed
 from tests.tasks.test_late_failures import counted
 from tests.tasks.world import World, message, new_id, world
@@ -60,6 +60,31 @@ def test_the_last_leg_that_fails_is_the_end(routes: Routes) -> None:
     routes.give_up(routes.legs()[1], "blocked")
     assert (routes.stands(), routes.letters()) == (State.FAILED, 1)
     assert states_told(routes) == [("telegram", "FAILED")]
+
+
+def test_the_end_is_told_where_a_superseded_leg_is_the_last_to_end(routes: Routes) -> None:
+    """The last leg FAILED while the first still waited: it is told when the first ends, as the last leg's."""
+    routes.say(routed(1, ("SENT", 60)))
+    [first] = routes.legs()
+    routes.due()
+    second = routes.legs()[1]
+    routes.give_up(second, "blocked")
+    assert (routes.stands(), states_told(routes)) == (State.PENDING, [])
+    assert not routes.begin(first)
+    [told] = routes.road.events("state")
+    assert (told.channel, told.state, told.reason, told.recipient) == ("telegram", "FAILED", "blocked", first.user_id)
+    assert (routes.stands(), routes.states(), routes.letters()) == (State.FAILED, ["CANCELLED", "FAILED"], 1)
+    resumed = audible(routes.road.store, [routes.again(first), routes.again(second)])
+    assert [(each.key, state(each.facts)) for each in resumed] == [(second.key, State.FAILED)]
+
+
+def test_many_legs_that_are_due_at_once_are_looked_at_together(routes: Routes) -> None:
+    """The store is asked for those that must begin first once, however many there are."""
+    routes.say(*(routed(number, ("SENT", 60), to=number) for number in range(1, 9)))
+    routes.road.faults.fail("open_records", Temporary("asked one by one"))
+    waiting = routes.road.store.due_records(LEG, now_ms() + 120_000, 99)
+    routes.due_of(waiting)
+    assert [len(routes.legs(number)) for number in range(1, 9)] == [2] * 8
 
 
 def test_what_was_not_sent_in_time_is_withdrawn(routes: Routes) -> None:

@@ -218,6 +218,7 @@ DEPLOYMENTS = frozenset(
         "running_broadcasts",
         "raise_last_seen",
         "due_records",
+        "open_records_of",
         "hold_keys",
         "unhold_keys",
         "held_keys",
