@@ -145,7 +145,9 @@ class LateReleaser(Releaser):
         waiting = [each for each in resends if each.key in rows and state(rows[each.key].facts) is State.SENT]
         gone = {each.key for each in waiting if is_deleted(self._store, (each.message.conversation_id, each.message.resend_of))}
         self._fail([rows[key] for key in gone])
-        again = [replace(each.message, accepted_at=now_ms()) for each in waiting if each.key not in gone]
+        left = [each.message for each in waiting if each.key not in gone]
+        # One that is held says when its window was shut.
+        again = [each if each.holds else replace(each, accepted_at=now_ms()) for each in left]
         append_messages(self._parts.log, self._parts.partitions, again)
         for each in again:
             metrics.LATE_RESENDS.of(each.recipients[0].channel).add()

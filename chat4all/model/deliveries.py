@@ -162,6 +162,8 @@ class Pointer(Struct, frozen=True, omit_defaults=True):
     is_file: bool = False
 
 
+# The person's window is shut: why a message is refused, or held.
+OUTSIDE = "outside_window"
 # Ends that somebody wished, by `Facts.refused_reason`, with the reason that is told: these are CANCELLED. Another leg of the
 # message's route took over; somebody cancelled it; its broadcast was stopped; nobody wrote while it was held.
 SUPERSEDED, CALLED_OFF, BROADCAST_STOPPED, HELD_TOO_LONG = "superseded", "cancelled", "broadcast_stopped", "held_too_long"
@@ -230,6 +232,11 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     legs: int = 1
     first_channel: str = ""
     overlaps: bool = False
+
+    @property
+    def shut_at(self) -> int:
+        """Of a resend that is held: when the provider said of what it sends again that the window was shut; else 0."""
+        return self.accepted_at if self.holds and self.first_seq else 0
 
     @property
     def first_key(self) -> DeliveryKey:

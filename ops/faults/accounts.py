@@ -47,8 +47,13 @@ class Accounts:
         self._connected = count()
         self.rests: list[tuple[str, int, int]] = []
 
-    def add(self, name: str) -> None:
-        """Connect a number, which the provider confirms."""
+    def add(self, *names: str) -> None:
+        """Connect a number for each, which the provider confirms. On return every process knows of them."""
+        for name in names:
+            self._add(name)
+        self.run.go(IN_FORCE_S)
+
+    def _add(self, name: str) -> None:
         number = f"2{next(self._connected):014d}"
         made = self._call(
             "", {"channel": CHANNEL, "provider_account_id": number, "name": name, "credentials": self._secrets()}, 201
@@ -93,8 +98,7 @@ class Accounts:
 def prepare(run: Course) -> Accounts:
     """A number for everything that may become of one, and everybody on WhatsApp has written to one of them."""
     accounts = Accounts(run)
-    for name in NAMES:
-        accounts.add(name)
+    accounts.add(*NAMES)
     for who, name in zip(people(run), cycle(NAMES), strict=False):
         accounts.meet(name, [who])
     wait_until("everybody was heard", lambda: not run.system.phones.stats()[CHANNEL]["waiting"], HEARD_S)

@@ -120,9 +120,13 @@ class Outcome:
         return True
 
     def resends(self) -> Counter[tuple[str, str]]:
-        """How often the system says it sent something again without knowing, by (message, to)."""
+        """The second sends of what was accepted here."""
         known = {each.message_id for each in self.accepted}
-        counted = [row for row in self._deliveries() if row.facts.resends and row.message_id in known]
+        return Counter({pair: number for pair, number in self.second_sends().items() if pair[0] in known})
+
+    def second_sends(self) -> Counter[tuple[str, str]]:
+        """How often the system says it sent something again without knowing, by (message, to)."""
+        counted = [row for row in self._deliveries() if row.facts.resends]
         return Counter({(row.message_id, f"{row.key.lane.channel}:{row.address}"): row.facts.resends for row in counted})
 
     def newest_attempt(self) -> int:

@@ -78,10 +78,11 @@ _ROWS = (
     ),
     Fault(
         "broadcast",
-        "a broadcast to many, workers and bridge killed",
+        "a broadcast to many, all kinds of harm at once",
         many.broadcast,
         True,
         arrive_s=240,
+        cut_calls=True,
         env=many.SETTINGS,
         stacks=EMBEDDED,
         long=True,

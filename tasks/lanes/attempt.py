@@ -10,7 +10,7 @@ from chat4all.model.causes import ends_leg
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Album, Media, Text
 from chat4all.model.conversations import Identity
-from chat4all.model.deliveries import WITHDRAWALS, Delivery, DeliveryKey, Facts, each_id, reason
+from chat4all.model.deliveries import OUTSIDE, WITHDRAWALS, Delivery, DeliveryKey, Facts, each_id, reason
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.workspaces import bare, workspace_of
 from chat4all.ports import AccountLimits, Channel, Handle, MessageStore
@@ -27,7 +27,7 @@ from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.places import Places
 from tasks.lanes.pointing import is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
-from tasks.lanes.reply_windows import LOOK_MS, OUTSIDE, Gate
+from tasks.lanes.reply_windows import LOOK_MS, Gate
 from tasks.lanes.signals import Signals
 from tasks.lanes.threads import in_thread
 from tasks.lanes.throttle import Throttle, backoff

@@ -20,8 +20,6 @@ from tasks.resources import Parts
 LOOK_MS = 3_600_000
 # Nothing is begun in the last minute of a window: the call may take as long.
 MARGIN_MS = 60_000
-# The provider says that it is shut, whatever we know of it.
-OUTSIDE = "outside_window"
 # So many addresses of which the provider said so; who is forgotten costs a call.
 SHUT_MOST = 10_000
 
@@ -92,7 +90,8 @@ class Gate:
         if now >= row.expires_at and not row.facts.unknown:
             return refused(row, HELD_TOO_LONG), 0
         is_open = self._rule.window(standing.wrote_at).is_open(now + MARGIN_MS)
-        if is_open and standing.wrote_at > self._shut.get(row.address, 0):
+        # Whatever we know of a window, the provider knows better: in its answer, or later in a receipt.
+        if is_open and standing.wrote_at > max(self._shut.get(row.address, 0), row.shut_at):
             return None, standing.wrote_at
         return Wait(min(now + LOOK_MS, max(row.expires_at, now)), 0, ends=row.expires_at, is_held=True), 0
 

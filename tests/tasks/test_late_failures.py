@@ -109,6 +109,24 @@ def test_what_does_not_pass_ends_it(road: World, why: str) -> None:
     assert (waiting(road), shown(road), reason(road.rows()[0].facts)) == ([], State.FAILED, why)
 
 
+@pytest.mark.parametrize(("left_ms", "held"), [(60_000, True), (-1, False)])
+def test_a_window_that_was_shut_after_all_holds_what_may_be_held(road: World, left_ms: int, held: bool) -> None:
+    """It stays SENT, and is held until the person writes after that; when its time is over it is FAILED."""
+    ends = now_ms() + left_ms
+    road.say(replace(message(TALK, 3, to=[whatsapp(1)]), holds=True, expires_at=ends))
+    road.run()
+    row = road.rows()[-1]
+    tell(road, row, "failed", "outside_window", 5000)
+    assert state(road.rows()[-1].facts) is (State.SENT if held else State.FAILED)
+    release(road)
+    release(road)
+    again = road.rows()[2:]
+    assert [(each.holds, each.expires_at, each.shut_at, each.message_id) for each in again] == (
+        [(True, ends, 5000, row.message_id)] if held else []
+    )
+    assert row.shut_at == 0
+
+
 def test_what_arrived_after_all_is_not_sent_again(road: World) -> None:
     """The provider says that it failed, and then that it was delivered."""
     [row] = road.rows()
