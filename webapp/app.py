@@ -42,6 +42,7 @@ from webapp.server import metrics
 from webapp.views import (
     accounts,
     admin,
+    apps,
     auth,
     broadcasts,
     browser_sessions,
@@ -71,7 +72,7 @@ from webapp.views import (
 )
 from webapp.views import channels as channels_view
 
-LARGE = ("messages.send_batch", "callbacks.webhook", "callbacks.account_webhook")
+LARGE = ("messages.send_batch", "callbacks.webhook", "callbacks.account_webhook", "callbacks.app_webhook")
 # They read their bodies bit by bit, and count for themselves.
 STREAMED = ("files.upload", "objects.bring")
 
@@ -136,7 +137,7 @@ def create_app(
         app.register_api(each)
     for each in (files.api, objects.api, sessions.api, clients.api, consent.api, channels_view.api, webhooks.api, handling.api):
         app.register_api(each)
-    for each in (accounts.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
+    for each in (accounts.api, apps.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
     for each in (search.api, reports.api, presence.api, resends.api, road.api, workspaces.api):
         app.register_api(each)

@@ -33,13 +33,15 @@ class AccountSettings(BaseSettings):
     retries in place of the deployment's.
 
     `credentials`: those fields that make an account. `needed`: those of them that a real one has. `names_account`: the one
-    that is the provider's id of it; "": the credentials themselves say it. `verifies`: those that its webhooks are verified
-    with, where these still tell what became of messages once the account is removed.
+    that is the provider's id of it; "": the credentials themselves say it. `of_app`: those of an
+    app, which all its accounts have. `verifies`: those that its webhooks are verified with, where these still tell what became
+    of messages once the account is removed.
     """
 
     credentials: ClassVar[tuple[str, ...]]
     needed: ClassVar[tuple[str, ...]]
     names_account: ClassVar[str] = ""
+    of_app: ClassVar[tuple[str, ...]] = ()
     verifies: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

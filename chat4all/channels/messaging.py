@@ -37,6 +37,7 @@ class MessagingSettings(AccountSettings):
 
     credentials = ("token", "account_id", "app_secret", "verify_token")
     needed = credentials
+    of_app = ("app_secret", "verify_token")
     verifies = ("app_secret",)
     names_account = "account_id"
 

@@ -75,7 +75,7 @@ async def secret_findings(http: Http, account: URL, token: str, app_secret: str)
     error = meta.read_error(answer)
     if error is None or error.code != INVALID:
         return []
-    mend = "Copy it from the app's dashboard, under App settings, Basic, and rotate the account's credentials."
+    mend = "Copy it from the app's dashboard, under App settings, Basic, and rotate it in the account, or in its app."
     return [Finding("secret_wrong", "app_secret is not the secret of the app that the token is for.", mend, True)]
 
 

@@ -127,6 +127,7 @@ class WhatsAppSettings(AccountSettings):
     model_config = SettingsConfigDict(env_prefix="WHATSAPP_", frozen=True, extra="ignore")
     credentials = ("token", "phone_number_id", "app_secret", "verify_token", "business_account_id")
     needed = credentials[:4]
+    of_app = ("app_secret", "verify_token")
     verifies = ("app_secret",)
     names_account = "phone_number_id"
 

@@ -5,6 +5,7 @@ Credentials are asked for, or read from stdin.
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -40,13 +41,15 @@ def create(
     channel: str,
     provider_account_id: Annotated[str, typer.Argument(help="Phone number id, page id or account id; none for a bot.")] = "",
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    of_app: Annotated[str, typer.Option("--app", help="The app that it is of: `chat4all app list`.")] = "",
     stdin: Stdin = False,
 ) -> None:
     """Connect an account, and check it: it is used once the provider accepts its credentials."""
     if channel not in CHANNELS:
         raise Permanent("unknown_channel", unknown_channel(channel))
     client = SERVERS.client()
-    account = client.create_account(channel, _credentials(channel, stdin), provider_account_id, name)
+    given = _credentials(channel, stdin, bool(of_app))
+    account = client.create_account(channel, given, provider_account_id, name, of_app)
     say(f"account {account['account_id']}")
     _say_check(client.check_account(account["account_id"]))
 
@@ -110,11 +113,17 @@ def resume(account_id: str) -> None:
 
 
 @accounts.command()
-def rotate(account_id: str, stdin: Stdin = False) -> None:
+def rotate(
+    account_id: str,
+    of_app: Annotated[str | None, typer.Option("--app", help="The app that it is of from now on; '': its own secret.")] = None,
+    stdin: Stdin = False,
+) -> None:
     """Give it other credentials. What is left empty stays."""
     client = SERVERS.client()
-    channel = client.account(account_id)["channel"]
-    say(_line(client.rotate_account(account_id, _credentials(channel, stdin, needed=False))))
+    there = client.account(account_id)
+    has_app = bool(there.get("app_id") if of_app is None else of_app)
+    given = _credentials(there["channel"], stdin, has_app, needed=False)
+    say(_line(client.rotate_account(account_id, given, of_app)))
 
 
 @accounts.command()
@@ -124,20 +133,29 @@ def delete(account_id: str) -> None:
     say(f"deleted {printable(account_id)}")
 
 
-def _credentials(channel: str, stdin: bool, needed: bool = True) -> dict[str, str]:
-    """Never from arguments: other users of the machine see those."""
+def _credentials(channel: str, stdin: bool, has_app: bool, needed: bool = True) -> dict[str, str]:
     if stdin:
-        try:
-            given = json.load(sys.stdin)
-        except ValueError:
-            given = None
-        if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
-            raise typer.BadParameter("a JSON object of texts", param_hint="--stdin")
-        return given
+        return from_stdin()
     own = own_settings(channel)
-    wanted = [each for each in own.credentials if each != own.names_account and (each in own.needed or not needed)]
-    asked = {each: typer.prompt(each, hide_input=True, default=None if needed else "", show_default=False) for each in wanted}
-    return {name: value for name, value in asked.items() if value}
+    elsewhere = {own.names_account, *(own.of_app if has_app else ())}
+    return asked([each for each in own.credentials if each not in elsewhere and (each in own.needed or not needed)], needed)
+
+
+def from_stdin() -> dict[str, str]:
+    """Credentials as a JSON object. Never from arguments: other users of the machine see those."""
+    try:
+        given = json.load(sys.stdin)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
+        raise typer.BadParameter("a JSON object of texts", param_hint="--stdin")
+    return given
+
+
+def asked(wanted: Sequence[str], needed: bool) -> dict[str, str]:
+    """Credentials as somebody types them; what is not `needed` may be left empty."""
+    given = {each: typer.prompt(each, hide_input=True, default=None if needed else "", show_default=False) for each in wanted}
+    return {name: value for name, value in given.items() if value}
 
 
 def _say_check(found: dict[str, Any]) -> None:
@@ -155,6 +173,7 @@ def _line(account: dict[str, Any]) -> str:
     marks += ["simulated"] if account.get("simulated") else ["in use"] if account["in_use"] else []
     marks += [f"{name} {value:g}" for name, value in account.get("limits", {}).items()]
     marks += ["default"] if account.get("is_default") else []
+    marks += [f"app {account['app_id']}"] if account.get("app_id") and account["managed_by"] == "api" else []
     name = f"  {account['name']}" if account.get("name") else ""
     return printable(
         f"{account['account_id']}  {account['channel']} {account['provider_account_id']}  {', '.join(marks)}{name}"

@@ -11,6 +11,7 @@ import typer
 from chat4all.cli import (
     access,
     accounts,
+    apps,
     broadcasts,
     channels,
     contacts,
@@ -55,7 +56,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, templates, webhooks)
+_TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, apps, templates, webhooks)
 _OPERATORS = (secrets, workspaces, operator, doctor, processes)
 for _room in (search, people, presence, contents, access, files, *_TEAM, listening, *_OPERATORS):
     _join(_room.app)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chat4all.channels import CHANNELS, open_channel, unknown_channel
+from chat4all.channels.webhook_address import webhook_address
 from chat4all.cli.printing import say
 from chat4all.cli.running import beside_running
 from chat4all.model.failures import Failure, Permanent
@@ -68,8 +69,7 @@ def check_public_url(settings: Settings) -> None:
 
 def webhook_url(name: str, settings: Settings) -> str:
     """Where the provider finds our webhook; empty without a public address."""
-    base = settings.public_url.rstrip("/")
-    return f"{base}/channels/{name}/webhook" if base else ""
+    return webhook_address(settings, name)
 
 
 def explained(name: str, failure: Failure) -> str:

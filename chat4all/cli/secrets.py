@@ -26,7 +26,7 @@ def rotate() -> None:
     settings = beside_running()
     with closing(open_store(settings)) as store:
         done = reseal(store, Seal(settings))
-    say(f"sealed with the first key: {done.accounts} accounts, {done.webhooks} webhooks")
+    say(f"sealed with the first key: {done.accounts} accounts, {done.apps} apps, {done.webhooks} webhooks")
     for name in done.unopened:
         say(printable(f"{name}: no key opens it; give it its credentials or its secret again"))
     if done.unopened:

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from chat4all.client.connection import Connection
 
+NOTHING: Mapping[str, str] = {}
+
 
 class AccountCalls:
     """Mixed into `chat4all.client.Client`."""
@@ -14,14 +16,18 @@ class AccountCalls:
     _http: Connection
 
     def create_account(
-        self, channel: str, credentials: Mapping[str, str], provider_account_id: str = "", name: str = ""
+        self, channel: str, credentials: Mapping[str, str], provider_account_id: str = "", name: str = "", app_id: str = ""
     ) -> dict[str, Any]:
-        """Connect an account; it is used once `check_account` found that the provider accepts the credentials."""
+        """Connect an account; it is used once `check_account` found that the provider accepts the credentials.
+
+        app_id: the app that it is of, which has its secret and verify token.
+        """
         body = {
             "channel": channel,
             "provider_account_id": provider_account_id,
             "name": name,
             "credentials": dict(credentials),
+            "app_id": app_id,
         }
         return self._http.call("POST", "/v1/accounts", body, key=str(uuid4()))
 
@@ -56,9 +62,15 @@ class AccountCalls:
         """Send from it again."""
         return self._http.call("POST", f"{_path(account_id)}/resume")
 
-    def rotate_account(self, account_id: str, credentials: Mapping[str, str]) -> dict[str, Any]:
-        """Give it other credentials; what is left out stays. ApiError 422 when the provider does not accept them."""
-        return self._http.call("POST", f"{_path(account_id)}/rotate", {"credentials": dict(credentials)})
+    def rotate_account(
+        self, account_id: str, credentials: Mapping[str, str] = NOTHING, app_id: str | None = None
+    ) -> dict[str, Any]:
+        """Give it other credentials; what is left out stays. ApiError 422 when the provider does not accept them.
+
+        app_id: the app that it is of from now on; empty: it has a secret and a verify token of its own, among `credentials`.
+        """
+        app = {} if app_id is None else {"app_id": app_id}
+        return self._http.call("POST", f"{_path(account_id)}/rotate", {"credentials": dict(credentials)} | app)
 
     def check_account(self, account_id: str) -> dict[str, Any]:
         """Ask the provider what is wrong with it: `findings`, each with how it is mended."""

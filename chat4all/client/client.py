@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from chat4all.client.access_calls import AccessCalls
 from chat4all.client.account_calls import AccountCalls
+from chat4all.client.app_calls import AppCalls
 from chat4all.client.bodies import Sent, message
 from chat4all.client.broadcast_calls import BroadcastCalls
 from chat4all.client.connection import AGAIN, ApiError, Connection, Tokens, wait_s
@@ -25,6 +26,7 @@ from chat4all.client.workspace_calls import WorkspaceCalls
 class Client(
     AccessCalls,
     AccountCalls,
+    AppCalls,
     WorkspaceCalls,
     BroadcastCalls,
     ContactCalls,

@@ -4,7 +4,7 @@ Every method may block unless it says that it does not, ends within the time lim
 `failures.Temporary` when its server cannot be reached or does not answer in time. What a method returned from is durable.
 """
 
-from chat4all.ports.accounts import AccountLimits, Accounts, ConnectedAccount
+from chat4all.ports.accounts import AccountLimits, Accounts, ConnectedAccount, ProviderApp
 from chat4all.ports.changes import Change, Changes
 from chat4all.ports.channel import (
     Account,
@@ -92,6 +92,7 @@ __all__ = [
     "PersonFound",
     "Progress",
     "ProgressStore",
+    "ProviderApp",
     "Reached",
     "Recovery",
     "Registration",

@@ -1,4 +1,4 @@
-"""Part of the message store: accounts at providers that were connected while the service runs.
+"""Part of the message store: accounts at providers that were connected while the service runs, and the apps that they are of.
 
 They are few and seldom change, so all of them have one number, which every change raises: whoever changes one says which number
 it had seen, and so decides on what all of them were.
@@ -20,6 +20,22 @@ class AccountLimits(Struct, frozen=True, omit_defaults=True):
     calls_in_flight: int = 0
 
 
+class ProviderApp(Struct, frozen=True, omit_defaults=True):
+    """An app at a provider that was made known through the API: one secret signs the webhooks of all its accounts.
+
+    `app_id` is ours. `sealed`: its secret and its verify token, by the names of its channel's credentials. Times are ms UTC.
+    """
+
+    app_id: str
+    channel: str
+    name: str = ""
+    sealed: bytes = b""
+    workspace: str = DEFAULT_WORKSPACE
+    created_at: int = 0
+    changed_at: int = 0
+    created_by: str = ""
+
+
 class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     """A number, page or bot that was connected through the API. What the environment connects has no row.
 
@@ -28,7 +44,8 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     not used), active, failing (it refused them when it was asked last; it is used all the same), paused, or removed, whose
     credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never;
     `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet. `health`: what the provider
-    says of it, by name (chat4all/model/account_health.py).
+    says of it, by name (chat4all/model/account_health.py). `app_id`: the app that has the rest of its credentials; empty: it
+    has all of them itself.
     """
 
     account_id: str
@@ -46,6 +63,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     claimed_at: int = 0
     limits: AccountLimits = AccountLimits()
     health: dict[str, str] = {}
+    app_id: str = ""
 
     @property
     def is_used(self) -> bool:
@@ -54,11 +72,11 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
 
 
 class Accounts(ABC):
-    """Connected accounts, the removed ones too."""
+    """Connected accounts, the removed ones too, and apps."""
 
     @abstractmethod
     def put_account(self, account: ConnectedAccount, seen: int) -> bool:
-        """Keep it, if no account has changed since `accounts_changed` gave this number. Whether it was. Compare-and-set."""
+        """Keep it, if nothing has changed since `accounts_changed` gave this number. Whether it was. Compare-and-set."""
 
     @abstractmethod
     def account(self, account_id: str) -> ConnectedAccount | None:
@@ -70,4 +88,20 @@ class Accounts(ABC):
 
     @abstractmethod
     def accounts_changed(self) -> int:
-        """The number that each change of any account raises; 0 before the first. Cheap: asked every second."""
+        """The number that each change of any account or app raises; 0 before the first. Cheap: asked every second."""
+
+    @abstractmethod
+    def put_app(self, app: ProviderApp, seen: int) -> bool:
+        """As `put_account`."""
+
+    @abstractmethod
+    def remove_app(self, app_id: str, seen: int) -> bool:
+        """Forget it, as `put_account`: so no account has come to name it meanwhile. Whether it was, or never was there."""
+
+    @abstractmethod
+    def app(self, app_id: str) -> ProviderApp | None:
+        """It."""
+
+    @abstractmethod
+    def apps(self, limit: int, after: str = "") -> list[ProviderApp]:
+        """All of them by app_id, beginning after that one."""

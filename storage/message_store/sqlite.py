@@ -37,7 +37,7 @@ from storage.message_store.sqlite_webhooks import SQLiteWebhooks
 from storage.message_store.sqlite_workspaces import SQLiteWorkspaces
 from storage.shrinking import can_shrink
 
-SCHEMA_VERSION = 32
+SCHEMA_VERSION = 33
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 

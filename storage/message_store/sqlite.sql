@@ -664,3 +664,9 @@ CREATE TABLE IF NOT EXISTS templates_read (
     account_id TEXT PRIMARY KEY,
     at         INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Since version 33: apps that accounts are of; their changes raise the number of the accounts.
+CREATE TABLE IF NOT EXISTS apps (
+    app_id TEXT PRIMARY KEY,
+    body   TEXT NOT NULL
+) WITHOUT ROWID;

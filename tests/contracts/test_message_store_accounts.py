@@ -1,8 +1,8 @@
-"""Every message store keeps connected accounts, and lets one change them who knows what all of them are."""
+"""Every message store keeps connected accounts and their apps, and lets one change them who knows what all of them are."""
 
 from msgspec.structs import replace
 
-from chat4all.ports import ConnectedAccount, MessageStore
+from chat4all.ports import ConnectedAccount, MessageStore, ProviderApp
 from tests.contracts.stores import fresh
 
 
@@ -21,6 +21,7 @@ def connected(account_id: str = "") -> ConnectedAccount:
         6,
         "anna",
         7,
+        app_id="its-app",
     )
 
 
@@ -77,3 +78,50 @@ def test_accounts_are_listed_by_id(store: MessageStore) -> None:
     assert store.accounts(4, f"{prefix}-") == in_order
     assert store.accounts(2, f"{prefix}-") == in_order[:2]
     assert store.accounts(2, in_order[1].account_id) == in_order[2:]
+
+
+def an_app(app_id: str = "") -> ProviderApp:
+    """An app in which every field says something."""
+    return ProviderApp(app_id or fresh("app"), "whatsapp", "Shop, é", b"\x00\xffsealed", "acme", 5, 6, "acme/anna")
+
+
+def test_an_app_is_read_as_it_was_written_until_it_is_removed(store: MessageStore, other: MessageStore) -> None:
+    """Every field of it, by everybody; removing it again changes nothing but the number."""
+    kept = an_app()
+    assert store.app(kept.app_id) is None
+    assert store.put_app(kept, store.accounts_changed())
+    assert other.app(kept.app_id) == kept
+    changed = replace(kept, name="", sealed=b"other")
+    assert other.put_app(changed, other.accounts_changed())
+    assert store.app(kept.app_id) == changed
+    for _ in range(2):
+        assert store.remove_app(kept.app_id, store.accounts_changed())
+        assert other.app(kept.app_id) is None
+
+
+def test_apps_and_accounts_are_decided_on_together(store: MessageStore, other: MessageStore) -> None:
+    """Whoever saw no account of an app cannot remove it once there is one; nor does an account come to name what is gone."""
+    app, account = an_app(), connected()
+    assert store.put_app(app, store.accounts_changed())
+    seen = store.accounts_changed()
+    assert other.put_account(account, seen)
+    assert not store.remove_app(app.app_id, seen)
+    assert not store.put_app(replace(app, name="late"), seen)
+    assert other.app(app.app_id) == app
+    seen = other.accounts_changed()
+    assert store.remove_app(app.app_id, seen)
+    assert not other.put_account(replace(account, app_id=app.app_id), seen)
+    assert store.accounts_changed() == seen + 1
+
+
+def test_apps_are_listed_by_id_and_are_no_accounts(store: MessageStore) -> None:
+    """Page by page."""
+    prefix = fresh("app")
+    made = [an_app(f"{prefix}-{number}") for number in (2, 0, 1)]
+    for each in made:
+        assert store.put_app(each, store.accounts_changed())
+    in_order = [made[1], made[2], made[0]]
+    assert store.apps(3, f"{prefix}-") == in_order
+    assert store.apps(2, f"{prefix}-") == in_order[:2]
+    assert store.apps(1, in_order[1].app_id) == in_order[2:]
+    assert not [each for each in store.accounts(999, "") if each.account_id.startswith(prefix)]

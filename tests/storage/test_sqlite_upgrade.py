@@ -17,7 +17,7 @@ from chat4all.model.files import StoredFile
 from chat4all.model.modifiers import Modification
 from chat4all.model.saved_replies import SavedReply
 from chat4all.model.sessions import Revocation
-from chat4all.ports import ConnectedAccount, Deferred, Inbound, Recovery, Waiting, Webhook, WebhookCall
+from chat4all.ports import ConnectedAccount, Deferred, Inbound, ProviderApp, Recovery, Waiting, Webhook, WebhookCall
 from chat4all.settings import Settings
 from storage.message_store.sqlite import SQLiteStore
 
@@ -162,6 +162,19 @@ def test_a_file_of_version_18_gains_connected_accounts(tmp_path: Path) -> None:
         assert (store.accounts(9), store.accounts_changed()) == ([], 0)
         assert store.put_account(account, 0)
         assert (store.accounts(9), store.accounts_changed()) == ([account], 1)
+
+
+def test_a_file_of_version_32_gains_apps(tmp_path: Path) -> None:
+    """What is known of accounts stays, and so does their number."""
+    settings, account = Settings(data=tmp_path), ConnectedAccount("a", "whatsapp", "7", sealed=b"s")
+    before = SQLiteStore(settings)
+    before.migrate()
+    assert before.put_account(account, 0)
+    before.close()
+    with upgraded(settings, 32, "apps") as store:
+        assert (store.accounts(9), store.apps(9)) == ([account], [])
+        assert store.put_app(ProviderApp("p", "whatsapp"), 1)
+        assert (store.apps(9), store.accounts_changed()) == ([ProviderApp("p", "whatsapp")], 2)
 
 
 def test_a_file_of_version_22_keeps_replies(tmp_path: Path) -> None:

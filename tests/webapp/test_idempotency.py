@@ -93,6 +93,7 @@ WITHOUT_KEY = {
     "/auth/session/renew": "the next turn is one, whoever repeats",
     "/channels/{channel}/webhook": "by the provider's ids",
     "/channels/{channel}/accounts/{account_id}/webhook": "by the provider's ids",
+    "/channels/{channel}/apps/{app_id}/webhook": "by the provider's ids",
     "/v1/broadcasts/{broadcast_id}/pause": "paused twice is paused",
     "/v1/accounts/{account_id}/templates/read": "it only asks the provider",
     "/v1/accounts/{account_id}/templates/{name}/{language}/preview": "it changes nothing",

@@ -51,6 +51,8 @@ OPEN = {
     "receiveWebhook": "the provider proves itself",
     "verifyAccountWebhook": "the provider proves itself",
     "receiveAccountWebhook": "the provider proves itself",
+    "verifyAppWebhook": "the provider proves itself",
+    "receiveAppWebhook": "the provider proves itself",
     "downloadObject": "the signed URL below",
     "uploadObject": "the signed URL below",
     "getHealth": "knows nobody",
@@ -121,6 +123,10 @@ class Room:
         made = self.ask("POST", "/v1/accounts", test_accounts.body(self.provider, "whatsapp", account=account))
         self.ask("POST", f"/v1/accounts/{made['account_id']}/check")
         return str(made["account_id"])
+
+    def app_id(self) -> str:
+        given = {"app_secret": uuid4().hex, "verify_token": "v"}
+        return str(self.ask("POST", "/v1/apps", {"channel": "whatsapp", "credentials": given})["app_id"])
 
     def webhook_id(self) -> str:
         return str(self.ask("POST", "/v1/webhooks", {"url": "https://hook.example/x"})["webhook_id"])
@@ -293,6 +299,8 @@ CALLS: dict[str, Callable[[Room], Call]] = {
     "rotateWebhookSecret": lambda room: Call(body={}),
     "recoverWebhook": lambda room: Call(body={"since": "1h"}),
     "createAccount": lambda room: Call(body=test_accounts.body(room.provider, account=f"{uuid4().int % 10**12}")),
+    "createApp": lambda room: Call(body={"channel": "whatsapp", "credentials": {"app_secret": "s", "verify_token": "v"}}),
+    "updateApp": lambda room: Call(body={"name": "Shop", "credentials": {"verify_token": "w"}}),
     "updateAccount": lambda room: Call(body={"name": "Shop"}),
     "resumeAccount": paused,
     "rotateAccountCredentials": lambda room: Call(body={"credentials": {"token": room.provider.token}}),
@@ -349,7 +357,17 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Room]]:
     made = [Room(driver, provider, each) for each in (ACME, ZETA, DEFAULT_WORKSPACE)]
     for each in made:
         each.account_id()
-    for name in ("account_id", "message_id", "contact_id", "webhook_id", "reply_id", "broadcast_id", "letter_id", "name"):
+    for name in (
+        "account_id",
+        "app_id",
+        "message_id",
+        "contact_id",
+        "webhook_id",
+        "reply_id",
+        "broadcast_id",
+        "letter_id",
+        "name",
+    ):
         getattr(made[0], name)()
     yield made
     driver.close()

@@ -96,7 +96,10 @@ def test_a_removed_workspace_never_comes_back_and_its_name_is_nobody_s(driver: D
     """What was connected in it is gone, and nothing of it can be changed."""
     secret = made(driver)
     endpoint = driver.ask("acme", "POST", "/v1/webhooks", {"url": "https://hook.example/x"}, expect=201)["webhook_id"]
+    given = {"app_secret": "s", "verify_token": "v"}
+    app = driver.ask("acme", "POST", "/v1/apps", {"channel": "whatsapp", "credentials": given}, expect=201)["app_id"]
     assert driver.ask("root", "DELETE", f"{PATH}/acme")["state"] == "removed"
+    assert driver.parts.store.app(app) is None
     assert driver.refused("acme", "GET", "/v1/users/me", None, 403)[0] == "workspace_removed"
     assert logged_in(driver, "acme", secret, 403)["code"] == "workspace_removed"
     for path in ("resume", "suspend", "rotate"):

@@ -31,6 +31,12 @@ class NewAccount(RequestBody):
     ] = ""
     name: Name = ""
     credentials: Credentials
+    app_id: Annotated[
+        str,
+        Field(
+            max_length=64, description="The app that it is of, which has app_secret and verify_token: they are left out then"
+        ),
+    ] = ""
 
 
 class LimitsIn(RequestBody):
@@ -59,9 +65,13 @@ class AccountLimitsOut(ResponseModel):
 
 
 class NewCredentials(RequestBody):
-    """Credentials in place of those that it has; what is left out stays."""
+    """Credentials in place of those that it has; what is left out stays.
 
-    credentials: Credentials
+    `app_id`: the app that it is of from now on, whose secret and verify token it has then; empty: it has its own.
+    """
+
+    credentials: Credentials = Field(default_factory=dict)
+    app_id: Annotated[str, Field(max_length=64)] | None = None
 
 
 class AccountPath(RequestParams):
@@ -88,6 +98,7 @@ class AccountOut(ResponseModel):
     account_id: str
     channel: str
     provider_account_id: str
+    app_id: Annotated[str, Field(description="The app that it is of; left out: it has a secret of its own")] = ""
     name: str = ""
     workspace: str
     state: Literal["connecting", "active", "paused", "failing"]

@@ -61,7 +61,9 @@ def create_account(body: NewAccount) -> Response:
     # Nothing that holds credentials is kept for a repetition: the account is found again by its id.
     account_id = made_id("account", caller().stored_id, key) if key else str(uuid4())
     try:
-        account = _registry().create(body.channel, body.provider_account_id, body.name, body.credentials, by, account_id)
+        account = _registry().create(
+            body.channel, body.provider_account_id, body.name, body.credentials, by, account_id, body.app_id
+        )
     except Taken:
         raise reused() from None
     auth.security.warning("account_created", account_id=account.account_id, channel=account.channel, by=by)
@@ -123,7 +125,7 @@ def resume_account(path: AccountPath) -> Response:
 @checked
 def rotate_account(path: AccountPath, body: NewCredentials) -> Response:
     """Give it other credentials, in force in every process within two seconds. The provider is asked first."""
-    account = _registry().rotate(_ours(path), body.credentials)
+    account = _registry().rotate(_ours(path), body.credentials, body.app_id)
     auth.security.warning("account_rotated", account_id=path.account_id, by=caller().user_id)
     return answer(_shape(account))
 
@@ -182,7 +184,8 @@ def _shape(account: ConnectedAccount) -> dict[str, Any]:
     shown = {
         "name": account.name,
         "reason": account.reason,
-        "webhook_url": _registry().webhook_url(account.channel, account.account_id),
+        "app_id": account.app_id,
+        "webhook_url": _registry().webhook_url(account.channel, account.account_id, account.app_id),
         "checked_at": rfc3339(account.checked_at) if account.checked_at else "",
     }
     return without_blanks(shown) | {
@@ -204,7 +207,8 @@ def _shape(account: ConnectedAccount) -> dict[str, Any]:
 def _of_environment(name: str) -> dict[str, Any]:
     account = _live().environment(name).account
     url = _registry().webhook_url(name, name)
-    return without_blanks({"webhook_url": url}) | {
+    app = name if _registry().apps.is_of_environment(name) else ""
+    return without_blanks({"webhook_url": url, "app_id": app}) | {
         "account_id": name,
         "channel": name,
         "provider_account_id": account.account_id,

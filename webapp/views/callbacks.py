@@ -13,6 +13,7 @@ from webapp.requests.problems import Problem
 from webapp.requests.tracing import headers
 from webapp.requests.validation import checked, read_body
 from webapp.schemas.account_models import AccountWebhookPath
+from webapp.schemas.app_models import AppWebhookPath
 from webapp.schemas.models import ChannelPath
 
 api = APIBlueprint("callbacks", __name__, abp_tags=[CHANNELS], abp_security=OPEN, abp_responses=problems(403, 404, 413, 422))
@@ -51,6 +52,28 @@ def account_webhook(path: AccountWebhookPath) -> Response:
     return _taken([_of(path, deployment().live.told_of(path.account_id))])
 
 
+@api.get("/channels/<channel>/apps/<app_id>/webhook", responses=OK)
+@checked
+def app_challenge(path: AppWebhookPath) -> Response:
+    """The provider's check of the webhook's address of one app."""
+    return _challenged([_app(path)])
+
+
+@api.post("/channels/<channel>/apps/<app_id>/webhook", responses={**OK, **problems(503)})
+@checked
+def app_webhook(path: AppWebhookPath) -> Response:
+    """Messages and receipts of all accounts of one app. The signature is checked with its own secret."""
+    app = _app(path)
+    return _taken([app], deployment().live.speaking_for(app))
+
+
+def _app(path: AppWebhookPath) -> InForce:
+    found = deployment().live.app(path.app_id)
+    if found is None or found.channel.name != path.channel:
+        raise Problem(404, "unknown_app", "there is no such app")
+    return found
+
+
 def _of(path: AccountWebhookPath, found: InForce | None) -> InForce:
     if found is None or found.channel.name != path.channel:
         raise Problem(404, "unknown_account", "there is no such account")
@@ -65,7 +88,8 @@ def _challenged(apps: Sequence[InForce]) -> Response:
     return Response(said, mimetype="text/plain")
 
 
-def _taken(apps: Sequence[InForce]) -> Response:
+def _taken(apps: Sequence[InForce], reader: InForce | None = None) -> Response:
+    """`reader`: who reads what any of these has signed; left out: whichever it was."""
     body, said = read_body(), {name.lower(): value for name, value in request.headers.items()}
     signer = next((each for each in apps if each.channel.is_signed(said, body)), None)
     if signer is None:
@@ -73,7 +97,7 @@ def _taken(apps: Sequence[InForce]) -> Response:
     if signer.account and signer.account.state == "connecting":
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
-    here = deployment()
+    here, signer = deployment(), reader or signer
     of_app = here.live.of_one_app(signer) if isinstance(here.channels, LiveChannels) else OfApp()
     handled = here.webhooks.take(signer.channel, [body], headers(), said, of_app)
     if handled.news:

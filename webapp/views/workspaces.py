@@ -136,6 +136,8 @@ def _close_down(room: Gateway, is_for_good: bool) -> None:
     if is_for_good:
         for account in room.accounts.all():
             room.accounts.remove(account.account_id)
+        for app in room.accounts.apps.all():
+            room.accounts.apps.remove(app.app_id)
         for endpoint in list(all_webhooks(room.store)):
             room.endpoints.delete(endpoint.webhook_id)
 

@@ -6,7 +6,7 @@ with.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from msgspec import Struct
@@ -15,8 +15,8 @@ from chat4all.channels import CHANNELS, open_channel, own_settings
 from chat4all.channels.account_settings import WrongCredentials
 from chat4all.model.failures import Permanent, Temporary, Unknown
 from chat4all.model.ids import DEFAULT_WORKSPACE
-from chat4all.ports import Channel, ConnectedAccount, MessageStore
-from chat4all.redaction import know
+from chat4all.ports import Channel, ConnectedAccount, MessageStore, ProviderApp
+from chat4all.services.accounts.credentials import opened, whole
 from chat4all.services.seal import Seal
 from chat4all.services.watching import Watch
 from chat4all.settings import Settings, SettingsError
@@ -29,20 +29,26 @@ EVERY_S = 1.0
 PAGE = 200
 
 NOTHING: Mapping[str, str] = {}
+# What no provider calls an account.
+NOWHERE = "0"
 PAUSED, SEALED, REMOVED, UNKNOWN = "account_paused", "account_sealed", "account_removed", "account_unknown"
 
 
 class InForce(Struct, frozen=True):
-    """A channel with one account; None: the environment's. `stopped_by`: why nothing is sent from it."""
+    """A channel with one account; None: the environment's. `stopped_by`: why nothing is sent from it.
+
+    `app`: the one that the account names; without an account it is of that app alone, and of no account at all.
+    """
 
     channel: Channel
     account: ConnectedAccount | None = None
     stopped_by: str = ""
+    app: ProviderApp | None = None
 
     @property
     def workspace(self) -> str:
         """Whose it is."""
-        return self.account.workspace if self.account else DEFAULT_WORKSPACE
+        return self.account.workspace if self.account else self.app.workspace if self.app else DEFAULT_WORKSPACE
 
     @property
     def account_id(self) -> str:
@@ -61,19 +67,24 @@ class InForce(Struct, frozen=True):
 
 
 class OfApp(Struct, frozen=True):
-    """The channel with each account whose webhooks one app signs, by the provider's id. `gone`: those that were removed."""
+    """The channel with each account whose webhooks one app signs, by the provider's id. `gone`: those that were removed.
+
+    `is_alone`: the app is known, and nobody has an account of it yet: what it signs is told to nobody.
+    """
 
     used: dict[str, Channel] = {}
     gone: dict[str, Channel] = {}
+    is_alone: bool = False
 
 
 class OfChannel:
     """All accounts that a channel has, the default first, and how they are found among many.
 
     `gone`: accounts that were removed, of which providers still tell what became of messages. What is in use comes first.
+    `alone`: apps, of which some may have no account yet.
     """
 
-    def __init__(self, used: list[InForce], gone: list[InForce]) -> None:
+    def __init__(self, used: list[InForce], gone: list[InForce], alone: Iterable[InForce] = ()) -> None:
         self.used = used
         self.by_provider = {each.provider_account_id: each for each in reversed(used)}
         self.apps: dict[str, OfApp] = {}
@@ -83,6 +94,8 @@ class OfChannel:
         for each in gone:
             if each.provider_account_id not in self.by_provider:
                 self._of_app(each).gone[each.provider_account_id] = each.channel
+        for each in alone:
+            self._of_app(each)
 
     def _of_app(self, each: InForce) -> OfApp:
         app = each.channel.app
@@ -93,10 +106,14 @@ class OfChannel:
 
 
 class Known(Struct, frozen=True):
-    """All accounts by our ids, as the store had them at once, and those that each channel has, as far as somebody asked."""
+    """All accounts by our ids, as the store had them at once, and those that each channel has, as far as somebody asked.
+
+    `apps`: by our ids, each alone.
+    """
 
     rows: dict[str, InForce] = {}
     channels: dict[str, OfChannel] = {}
+    apps: dict[str, InForce] = {}
 
 
 class LiveChannels(Mapping[str, Channel]):
@@ -145,7 +162,8 @@ class LiveChannels(Mapping[str, Channel]):
         found = known.channels.get(name)
         if found is None:
             gone = [each for each in known.rows.values() if each.is_gone and each.channel.name == name]
-            found = known.channels[name] = OfChannel(self._chosen(name, known), gone)
+            apps = [each for each in known.apps.values() if each.channel.name == name]
+            found = known.channels[name] = OfChannel(self._chosen(name, known), gone, apps)
         return found
 
     def has_several(self, name: str) -> bool:
@@ -202,6 +220,8 @@ class LiveChannels(Mapping[str, Channel]):
     def of_one_app(self, signer: InForce) -> OfApp:
         """The channel with each account whose webhooks the same app signs."""
         found = self._of(signer.channel.name).apps.get(signer.channel.app, OfApp())
+        if signer.app and not signer.account:
+            return OfApp(found.used, found.gone, is_alone=not found.used)
         if not signer.is_gone:
             return found
         # Also where the same account is back, with another app perhaps: then this one does not speak for it.
@@ -210,6 +230,16 @@ class LiveChannels(Mapping[str, Channel]):
     def apps(self, name: str) -> list[InForce]:
         """One account of each app that signs webhooks of this channel."""
         return self._of(name).signers
+
+    def app(self, app_id: str) -> InForce | None:
+        """An app alone: what it signs is verified with its own secret."""
+        self._look()
+        return self._known.apps.get(app_id)
+
+    def speaking_for(self, alone: InForce) -> InForce:
+        """This app with one of its accounts that is in use, which hears what concerns all of them; else alone."""
+        signers = self._of(alone.channel.name).signers
+        return next((each for each in signers if each.channel.app == alone.channel.app and not each.is_gone), alone)
 
     def open(self) -> "LiveChannels":
         """Itself, once it is certain that every account of the environment can be opened. SettingsError when one cannot."""
@@ -241,30 +271,50 @@ class LiveChannels(Mapping[str, Channel]):
             number = self._store.accounts_changed()
             if number == self._seen:
                 return False
-            rows = all_accounts(self._store) if number else iter(())
+            rows = list(all_accounts(self._store)) if number else []
+            apps = {row.app_id: row for row in all_apps(self._store)} if number else {}
+            alone = {app_id: self._alone(row) for app_id, row in apps.items()}
             # Those who are finding out from what there was before write into the one before.
-            self._known = Known({row.account_id: self._taken(row) for row in rows}, {})
+            self._known = Known({row.account_id: self._taken(row, apps.get(row.app_id)) for row in rows}, {}, alone)
             self._seen = number
             return True
 
-    def _taken(self, row: ConnectedAccount) -> InForce:
+    def _alone(self, row: ProviderApp) -> InForce:
+        """An app with its channel: the one that there was, unless its secret is another. What no key opens signs nothing."""
+        before = self._known.apps.get(row.app_id)
+        if before and before.app and before.app.sealed == row.sealed and before.stopped_by != SEALED:
+            return InForce(before.channel, app=row)
+        try:
+            return InForce(of_app_alone(self._settings, self._opens, row.channel, opened(self._seal, row)), app=row)
+        except (Permanent, SettingsError, WrongCredentials) as error:
+            log.error("app_unopened", channel=row.channel, app_id=row.app_id, error=str(error))
+            return InForce(of_app_alone(self._settings, self._opens, row.channel, {}), None, SEALED, row)
+
+    def _taken(self, row: ConnectedAccount, app: ProviderApp | None) -> InForce:
         """A row with its channel: the one that there was, unless it has other credentials."""
         before = self._known.rows.get(row.account_id)
         stopped = {"paused": PAUSED, "removed": REMOVED}.get(row.state, "")
-        if before and before.account and before.account.sealed == row.sealed and before.stopped_by != SEALED:
-            return InForce(before.channel, row, stopped)
+        if (
+            before
+            and before.account
+            and before.stopped_by != SEALED
+            and _sealed(before.account, before.app) == _sealed(row, app)
+        ):
+            return InForce(before.channel, row, stopped, app)
         if row.state == "removed":
-            return InForce(self._gone(row), row, stopped)
+            return InForce(self._gone(row, app), row, stopped, app)
         try:
-            return InForce(self._opens(row.channel, self._settings, opened(self._seal, row)), row, stopped)
+            return InForce(self._opens(row.channel, self._settings, whole(self._seal, row, app)), row, stopped, app)
         except (Permanent, SettingsError, WrongCredentials) as error:
             log.error("account_unopened", channel=row.channel, account_id=row.account_id, error=str(error))
-            return InForce(self._without_credentials(row), row, SEALED)
+            return InForce(self._without_credentials(row), row, SEALED, app)
 
-    def _gone(self, row: ConnectedAccount) -> Channel:
+    def _gone(self, row: ConnectedAccount, app: ProviderApp | None) -> Channel:
         """With what its webhooks are verified with, if that is there and a key opens it."""
         try:
-            return self._without_credentials(row, opened(self._seal, row) if row.sealed else {})
+            given = whole(self._seal, row, app)
+            verifies = own_settings(row.channel).verifies
+            return self._without_credentials(row, {name: given[name] for name in verifies if name in given})
         except (Permanent, SettingsError, WrongCredentials):
             return self._without_credentials(row)
 
@@ -346,6 +396,11 @@ class _Within(LiveChannels):
     def told_of(self, account_id: str) -> InForce | None:
         """One of the workspace."""
         found = self._everywhere.told_of(account_id)
+        return found if found and found.workspace == self._workspace else None
+
+    def app(self, app_id: str) -> InForce | None:
+        """One of the workspace."""
+        found = self._everywhere.app(app_id)
         return found if found and found.workspace == self._workspace else None
 
     def environment(self, name: str) -> Channel:
@@ -433,11 +488,19 @@ def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str
     return (found.channel.name, account_id) if found and found.account and found.account.is_used else None
 
 
-def opened(seal: Seal, account: ConnectedAccount) -> dict[str, str]:
-    """An account's credentials, which are said nowhere from now on. Permanent `sealed` when no key opens them."""
-    given = seal.open(account.sealed, dict[str, str])
-    know(*(value for name, value in given.items() if not name.endswith("_id")))
-    return given
+def app_credentials(name: str) -> tuple[str, ...]:
+    """Which credentials of this channel's accounts are their app's; none where there are no apps."""
+    return own_settings(name).of_app
+
+
+def of_app_alone(settings: Settings, opens: Callable[..., Channel], name: str, given: Mapping[str, str]) -> Channel:
+    """The channel with what an app has, and with an account that there is nowhere. WrongCredentials as `open_channel`."""
+    return opens(name, settings, own_settings(name).of_nobody(NOWHERE) | dict(given))
+
+
+def _sealed(account: ConnectedAccount, app: ProviderApp | None) -> tuple[bytes, bytes]:
+    """By this it is seen whether credentials are others than before."""
+    return account.sealed, app.sealed if app else b""
 
 
 def all_accounts(store: MessageStore) -> Iterator[ConnectedAccount]:
@@ -446,3 +509,11 @@ def all_accounts(store: MessageStore) -> Iterator[ConnectedAccount]:
     while page := store.accounts(PAGE, after):
         yield from page
         after = page[-1].account_id
+
+
+def all_apps(store: MessageStore) -> Iterator[ProviderApp]:
+    """All apps by id."""
+    after = ""
+    while page := store.apps(PAGE, after):
+        yield from page
+        after = page[-1].app_id

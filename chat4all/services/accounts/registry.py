@@ -13,13 +13,16 @@ from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS, open_channel, own_settings, unknown_channel
 from chat4all.channels.account_settings import WrongCredentials
+from chat4all.channels.webhook_address import webhook_address
 from chat4all.model.account_health import RENEWED, UNTIL, noted
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.failures import Failure, Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE
-from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore
+from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore, ProviderApp
 from chat4all.redaction import know
-from chat4all.services.accounts.live import LiveChannels, all_accounts, opened
+from chat4all.services.accounts.apps import AppRegistry
+from chat4all.services.accounts.credentials import opened, told_nowhere, whole
+from chat4all.services.accounts.live import LiveChannels, all_accounts, app_credentials
 from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
 from chat4all.services.seal import Seal
 from chat4all.settings import Settings
@@ -33,7 +36,10 @@ UNREACHABLE = "See that this machine reaches the provider, and look at the provi
 
 
 class AccountRegistry:
-    """The accounts of a workspace; `store`: as that sees it. `everywhere`: with those of all: no two have the same account."""
+    """The accounts of a workspace; `store`: as that sees it. `everywhere`: with those of all: no two have the same account.
+
+    `apps`: the apps that they may be of.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class AccountRegistry:
     ) -> None:
         self._settings, self._store, self._live, self._opens = settings, store, live, opens
         self._everywhere, self._workspace = everywhere or store, workspace
+        self.apps = AppRegistry(settings, store, live, opens, self._examined, workspace)
 
     @cached_property
     def _seal(self) -> Seal:
@@ -53,15 +60,23 @@ class AccountRegistry:
         return Seal(self._settings)
 
     def create(
-        self, channel: str, provider_account_id: str, name: str, given: Mapping[str, str], by: str, account_id: str
+        self,
+        channel: str,
+        provider_account_id: str,
+        name: str,
+        given: Mapping[str, str],
+        by: str,
+        account_id: str,
+        app_id: str = "",
     ) -> ConnectedAccount:
         """Connect an account; it is used once the provider has confirmed it (`check`). The same again is the one there is.
 
-        Wrong when it cannot be; Conflict when it is connected; Taken when the id is another account's.
+        `app_id`: the app that has the rest of its credentials. Wrong when it cannot be; Conflict when it is connected; Taken
+        when the id is another account's.
         """
         if channel not in CHANNELS:
             raise Wrong("channel", unknown_channel(channel))
-        kept = self._fit(channel, _with_id(channel, provider_account_id, given))
+        kept = self._fit(channel, _with_id(channel, provider_account_id, given), self._app(channel, app_id))
         account = own_settings(channel).account_of(kept)
         if provider_account_id and provider_account_id != account:
             raise Wrong("provider_account_id", "is not the account of these credentials")
@@ -71,6 +86,8 @@ class AccountRegistry:
             if there is not None:
                 return self._same(there, channel, account, name)
             self._is_free(channel, account)
+            # It may have been removed meanwhile; from here on it cannot be.
+            self._app(channel, app_id)
             at, sealed = now_ms(), self._seal.seal(kept)
             made = ConnectedAccount(
                 account_id,
@@ -82,6 +99,7 @@ class AccountRegistry:
                 created_at=at,
                 changed_at=at,
                 created_by=by,
+                app_id=app_id,
             )
             if self._store.put_account(made, seen):
                 self._live.read()
@@ -128,30 +146,39 @@ class AccountRegistry:
 
     def _verifying(self, old: ConnectedAccount) -> bytes:
         try:
-            given = opened(self._seal, old)
+            given = whole(self._seal, old, self._app_of(old))
         except Failure:
             return b""
         kept = {name: given[name] for name in own_settings(old.channel).verifies if name in given}
         return self._seal.seal(kept) if kept else b""
 
-    def rotate(self, account_id: str, given: Mapping[str, str]) -> ConnectedAccount:
-        """Give it these credentials; those that are left out stay. Wrong when the provider does not accept them."""
+    def rotate(self, account_id: str, given: Mapping[str, str], app_id: str | None = None) -> ConnectedAccount:
+        """Give it these credentials; those that are left out stay. Wrong when the provider does not accept them.
+
+        `app_id`: the app that has the rest of them from now on; empty: it has all of them itself; None: as it was.
+        """
         old = self.get(account_id)
-        kept = self._fit(old.channel, _with_id(old.channel, old.provider_account_id, self._merged(old, given)))
+        names_app = old.app_id if app_id is None else app_id
+        app = self._app(old.channel, names_app)
+        left = {name: value for name, value in self._own(old).items() if not app or name not in app_credentials(old.channel)}
+        kept = self._fit(old.channel, _with_id(old.channel, old.provider_account_id, left | dict(given)), app)
         if own_settings(old.channel).account_of(kept) != old.provider_account_id:
             raise Wrong("credentials", "are those of another account: connect that one")
-        found = self._examined(self._opens(old.channel, self._settings, kept), account_id)
+        all_of_it = kept | (opened(self._seal, app) if app else {})
+        found = self._examined(self._opens(old.channel, self._settings, all_of_it), account_id, names_app)
         refused = next((each for each in found.findings if each.fatal), None)
         if refused:
             raise Wrong("credentials", f"{refused.said} {refused.mend}", refused.code)
         sealed = self._seal.seal(kept)
 
         def rotated(now: ConnectedAccount) -> ConnectedAccount:
+            self._app(now.channel, names_app)
             state = "active" if now.state == "failing" else now.state
             # They may be too young to be renewed at once: a day from now.
             fresh = {UNTIL: "", RENEWED: str(now_ms() - 6 * DAY_MS)} | found.notes
             health = noted(now.health, fresh, now_ms())
-            return replace(now, sealed=sealed, state=state, reason="", checked_at=now_ms(), health=health)
+            at = now_ms()
+            return replace(now, sealed=sealed, state=state, reason="", checked_at=at, health=health, app_id=names_app)
 
         return self._replaced(account_id, rotated)
 
@@ -163,7 +190,7 @@ class AccountRegistry:
         if renewed is None:
             return False
         know(*renewed.credentials.values())
-        sealed = self._seal.seal(self._merged(old, renewed.credentials))
+        sealed = self._seal.seal(self._own(old) | renewed.credentials)
         news = {UNTIL: str(renewed.until), RENEWED: str(now_ms())}
 
         def changed(now: ConnectedAccount) -> ConnectedAccount:
@@ -181,7 +208,7 @@ class AccountRegistry:
         if self.is_of_environment(account_id):
             return None, self._examined(self._live.environment(account_id), account_id)
         account = self.get(account_id)
-        found = self._examined(self._channel(account), account_id)
+        found = self._examined(self._channel(account), account_id, account.app_id)
         if any(each.code == "unreachable" for each in found.findings):
             return account, found
         return self._replaced(account_id, lambda old: _checked(old, account, found)), found
@@ -189,7 +216,7 @@ class AccountRegistry:
     def connect(self, account_id: str) -> str:
         """Register our webhook at the provider, where it lets us. What was done, in a line; raises as `Channel.connect`."""
         account = self.get(account_id)
-        channel, url = self._channel(account), self.webhook_url(account.channel, account_id)
+        channel, url = self._channel(account), self.webhook_url(account.channel, account_id, account.app_id)
         return self._asked(channel, lambda: channel.connect(url))
 
     def ask(self, account_id: str, question: Callable[[Channel], Coroutine[Any, Any, T]]) -> T:
@@ -198,11 +225,9 @@ class AccountRegistry:
         opened_now = self._channel(self.get(account_id)) if is_ours else self._opens(account_id, self._settings)
         return self._asked(opened_now, lambda: question(opened_now))
 
-    def webhook_url(self, channel: str, account_id: str) -> str:
-        """Where the provider finds us; "" without a public address."""
-        base = self._settings.public_url.rstrip("/")
-        own = "" if account_id == channel else f"/accounts/{account_id}"
-        return f"{base}/channels/{channel}{own}/webhook" if base else ""
+    def webhook_url(self, channel: str, account_id: str, app_id: str = "") -> str:
+        """Where the provider finds us: at its app's address where it has one; "" without a public address."""
+        return webhook_address(self._settings, channel, "" if account_id == channel else account_id, app_id)
 
     def credential_names(self, account: ConnectedAccount) -> list[str]:
         """Which credentials it has; none where they cannot be opened."""
@@ -212,23 +237,40 @@ class AccountRegistry:
             return []
 
     def _channel(self, account: ConnectedAccount) -> Channel:
-        return self._opens(account.channel, self._settings, opened(self._seal, account))
+        return self._opens(account.channel, self._settings, whole(self._seal, account, self._app_of(account)))
 
-    def _merged(self, old: ConnectedAccount, given: Mapping[str, str]) -> dict[str, str]:
-        """Where no key opens what there was, all of it must be given."""
+    def _app_of(self, account: ConnectedAccount) -> ProviderApp | None:
+        return self._store.app(account.app_id) if account.app_id else None
+
+    def _app(self, channel: str, app_id: str) -> ProviderApp | None:
+        """The app of this id; none for an empty one. Wrong where there is none, or it is another channel's."""
+        if not app_id:
+            return None
+        found = self._store.app(app_id)
+        if found is None:
+            raise Wrong("app_id", "there is no such app", "unknown_app")
+        if found.channel != channel:
+            raise Wrong("app_id", f"is an app of {found.channel}")
+        return found
+
+    def _own(self, old: ConnectedAccount) -> dict[str, str]:
+        """What it has itself; nothing where no key opens that: then all of it must be given."""
         try:
-            return opened(self._seal, old) | dict(given)
+            return opened(self._seal, old)
         except Failure:
-            return dict(given)
+            return {}
 
-    def _fit(self, channel: str, given: Mapping[str, str]) -> dict[str, str]:
-        """The credentials, if a channel can be opened with them. From now on they are said nowhere."""
-        know(*(value for name, value in given.items() if not name.endswith("_id")))
+    def _fit(self, channel: str, given: Mapping[str, str], app: ProviderApp | None) -> dict[str, str]:
+        """The account's own credentials, if a channel can be opened with them. From now on they are said nowhere."""
+        told_nowhere(dict(given))
         kept = {name: value for name, value in given.items() if value}
         if channel == "telegram":
             kept.setdefault("webhook_secret", secrets.token_urlsafe(32))
+        of_app = opened(self._seal, app) if app else {}
+        for name in sorted(kept.keys() & of_app.keys()):
+            raise Wrong(f"credentials.{name}", "is the app's: change it there, or leave out app_id")
         try:
-            self._opens(channel, self._settings, kept)
+            self._opens(channel, self._settings, kept | of_app)
         except WrongCredentials as wrong:
             own = wrong.field == own_settings(channel).names_account
             raise Wrong("provider_account_id" if own else f"credentials.{wrong.field}", str(wrong)) from None
@@ -249,8 +291,8 @@ class AccountRegistry:
             raise Taken
         return there
 
-    def _examined(self, channel: Channel, account_id: str) -> Examined:
-        url = self.webhook_url(channel.name, account_id)
+    def _examined(self, channel: Channel, account_id: str, app_id: str = "") -> Examined:
+        url = self.webhook_url(channel.name, account_id, app_id)
         try:
             return self._asked(channel, lambda: channel.examine(url))
         except Temporary as failure:

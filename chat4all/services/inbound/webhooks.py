@@ -74,7 +74,7 @@ class Webhooks:
         brought again, all of them.
         """
         handled = self._taken(channel, bodies, headers, of_app)
-        if self._forwarding:
+        if self._forwarding and not of_app.is_alone:
             self._forwarding.forward(channel, bodies, said, of_app.used)
         return handled
 

@@ -51,5 +51,6 @@ GUARDS: Mapping[str, Callable[..., Any]] = {
     "files": _by_key,
     "deliveries": _by_key,
     "account": _any,
+    "app": _any,
     "kept_webhook": _any,
 }

@@ -69,6 +69,8 @@ WITHIN: Mapping[type[Struct], tuple[str, ...]] = {
     webhooks.Webhook: ("filter",),
     webhooks.Filter: ("conversations",),
 }
+# They say whose they are themselves, and have ids that no two have alike.
+OWNED = (accounts.ConnectedAccount, accounts.ProviderApp)
 # Fields that hold the channel, where the space of its addresses is stored.
 SPACED = (conversations.Identity, conversations.Verification)
 
@@ -101,7 +103,7 @@ class Naming:
         kind = type(given)
         if isinstance(given, logins.Holding):
             return self._holding_inward(given)
-        if kind is accounts.ConnectedAccount:
+        if kind in OWNED:
             return replace(given, workspace=self.workspace, created_by=self._optional(asdict(given)["created_by"]))
         changed = {name: self._optional(getattr(given, name)) for name in FIELDS.get(kind, ())}
         changed |= {name: self.inward(getattr(given, name)) for name in WITHIN.get(kind, ())}
@@ -148,14 +150,14 @@ class Naming:
 
     def _struct_outward(self, kept: Struct) -> Struct:
         kind = type(kept)
-        if kind is accounts.ConnectedAccount and getattr(kept, "workspace") != self.workspace:  # noqa: B009 - of some structs only
+        if kind in OWNED and getattr(kept, "workspace") != self.workspace:  # noqa: B009 - of some structs only
             raise Foreign
         names = ("owner", "thing") if kind is logins.Holding else FIELDS.get(kind, ())
         if names and not self.is_own(getattr(kept, names[0])):
             raise Foreign
         if self._is_default:
             return kept
-        if kind is accounts.ConnectedAccount:
+        if kind in OWNED:
             names = ("created_by",)
         changed = {name: bare(getattr(kept, name)) for name in names if getattr(kept, name)}
         changed |= {name: self.outward(getattr(kept, name)) for name in WITHIN.get(kind, ())}

@@ -171,6 +171,7 @@ IN: Mapping[str, Mapping[str, Move]] = {
     "webhook_calls": {"webhook_id": _ids},
     "add_recoveries": {"recoveries": _ids},
     "put_account": {"account": _ids},
+    "put_app": {"app": _ids},
     "put_saved_reply": {"reply": _ids},
     "remove_saved_reply": {"reply_id": _ids},
 }
@@ -192,6 +193,8 @@ ALIKE = frozenset(
         "note_templates_read",
         "account",
         "accounts_changed",
+        "app",
+        "remove_app",
         "saved_replies",
         "saved_replies_changed",
         "webhooks_changed",
@@ -210,7 +213,17 @@ ALIKE = frozenset(
 )
 # Asked page by page, with pages of their own below.
 PAGED = frozenset(
-    ("open_records", "conversation_page", "active", "contact_page", "broadcasts", "webhooks", "accounts", "dead_letters")
+    (
+        "open_records",
+        "conversation_page",
+        "active",
+        "contact_page",
+        "broadcasts",
+        "webhooks",
+        "accounts",
+        "apps",
+        "dead_letters",
+    )
 )
 # What works for all workspaces at once has the store itself: stages, lanes, sweeps, streams, the command line.
 DEPLOYMENTS = frozenset(
@@ -338,6 +351,10 @@ class ScopedStore:
     def accounts(self, limit: int, after: str = "") -> list[Any]:
         """As `Accounts` says it."""
         return self._pages(lambda last, most: self._store.accounts(most, last), after, limit, "account_id", is_alike=True)
+
+    def apps(self, limit: int, after: str = "") -> list[Any]:
+        """As `Accounts` says it."""
+        return self._pages(lambda last, most: self._store.apps(most, last), after, limit, "app_id", is_alike=True)
 
     def dead_letters(self, day: str, limit: int, after: str = "") -> list[Any]:
         """As `ProgressStore` says it."""
