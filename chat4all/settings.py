@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     body_limit: Count = Field(1 << 20, description="Bytes of a request body.")
     batch_body_limit: Count = Field(8 << 20, description="Bytes of a /v1/messages:batch body.")
     text_limit: Count = Field(4096, description="Characters of a message's text; channels may allow less.")
+    scheduled_limit: Count = Field(10_000, description="Messages of a workspace that wait to be sent later.")
     members_limit: Count = Field(1024, description="Members of a group, and external recipients of a message.")
     batch_records: Count = Field(1000, description="Records in one chain.")
     batch_recipients: Count = Field(5000, description="External recipients in one chain.")

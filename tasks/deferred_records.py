@@ -25,12 +25,19 @@ log = logs.logger(__name__)
 AT_ONCE = 200
 # What a worker found longer ago than this is another's to tell.
 FRESH_S = 15.0
+# How many wait is counted so often, and so long is that good.
+COUNTED_S, COUNT_GOOD_S = 60.0, 180.0
 
 
 class Release(Struct, frozen=True):
-    """What came of releasing a record: it was appended, or need not be; or it was refused, and why."""
+    """What came of releasing a record: it was appended, or need not be; or it was refused, and why.
+
+    `record`: as it is now, where the releaser has written into it. `is_open`: nothing is decided, or somebody else does it.
+    """
 
     refused: str = ""
+    record: DeferredRecord | None = None
+    is_open: bool = False
 
 
 class Releaser(ABC):
@@ -52,17 +59,20 @@ class DeferredRunner:
         self._background = Background("deferred-records")
         self._late: dict[str, float] = {}
         self._looked = 0.0
+        self._counts, self._counted = dict[str, int](), -COUNT_GOOD_S
 
     def sweep(self) -> threading.Thread | None:
         """Begin with what is due, unless that is under way. One read of each kind where nothing is."""
         now = now_ms()
         if not self._looked:
             metrics.DEFERRED_RECORDS_LATE.from_(self.late)
+            metrics.DEFERRED_RECORDS_WAITING.from_(self.waiting)
         due = {kind: self._parts.store.due_records(kind, now, AT_ONCE) for kind in self._releasers}
         self._looked = time.monotonic()
         self._late = {kind: (now - some[0].due_at) / 1000 if some else 0.0 for kind, some in due.items()}
         some_due = {kind: some for kind, some in due.items() if some}
-        return self._background.begin(partial(self._run, some_due)) if some_due else None
+        to_count = self._looked - self._counted >= COUNTED_S
+        return self._background.begin(partial(self._run, some_due, to_count)) if some_due or to_count else None
 
     def late(self) -> Values:
         """By kind, for how long what is due first has been due; nothing where others look."""
@@ -70,7 +80,13 @@ class DeferredRunner:
             return {}
         return {(kind,): max(0.0, late_s) for kind, late_s in self._late.items()}
 
-    def _run(self, due: Mapping[str, Sequence[DeferredRecord]]) -> None:
+    def waiting(self) -> Values:
+        """How many wait, by kind, as was counted a while ago; nothing where others count."""
+        if time.monotonic() - self._counted > COUNT_GOOD_S:
+            return {}
+        return {(kind,): count for kind, count in self._counts.items()}
+
+    def _run(self, due: Mapping[str, Sequence[DeferredRecord]], to_count: bool) -> None:
         for kind, records in due.items():
             try:
                 self.release(kind, records)
@@ -79,6 +95,16 @@ class DeferredRunner:
             except Exception:
                 # The other kinds go on; these show in how late they are.
                 log.exception("deferred_records_failed", kind=kind)
+        if to_count:
+            self._count()
+
+    def _count(self) -> None:
+        try:
+            self._counts = {kind: self._parts.store.count_open_records(kind) for kind in self._releasers}
+        except (Temporary, Unknown) as outage:
+            log.warning("deferred_records_uncounted", reason=outage.reason)
+        else:
+            self._counted = time.monotonic()
 
     def release(self, kind: str, due: Sequence[DeferredRecord]) -> None:
         """Take what nobody else has taken, append it, and say so."""
@@ -89,7 +115,11 @@ class DeferredRunner:
             return
         came = self._releasers[kind].release(taken)
         now = now_ms()
-        ended = [each.to(REFUSED if one.refused else RELEASED, now, one.refused) for each, one in zip(taken, came, strict=True)]
+        ended = [
+            (one.record or each).to(REFUSED if one.refused else RELEASED, now, one.refused)
+            for each, one in zip(taken, came, strict=True)
+            if not one.is_open
+        ]
         store.put_deferred_records(ended)
         for each in ended:
             metrics.DEFERRED_RECORDS.of(kind, each.state).add()

@@ -12,6 +12,7 @@ from celery import Celery
 
 from chat4all.model.deliveries import Lane
 from chat4all.model.records import BatchRef
+from chat4all.model.scheduled_messages import SCHEDULED
 from chat4all.model.signals import Signal
 from chat4all.ports import WEBHOOKS
 from chat4all.ports.waker import CONVERT, queue_of
@@ -31,6 +32,7 @@ from tasks.outcomes.late_failures import RESEND
 from tasks.outcomes.legs import LEG
 from tasks.reminders import Reminders
 from tasks.resources import Parts, open_parts
+from tasks.scheduled_messages import ScheduledReleaser
 from tasks.stages.batches import Batches
 from tasks.stages.stage import Run, Stage
 from tasks.stages.tries import Tries
@@ -80,7 +82,9 @@ class Worker:
             AccountCare(parts, live),
             BroadcastRunner(parts, live),
             TemplateReader(parts, live),
-            DeferredRunner(parts, {LEG: LegReleaser(parts), RESEND: LateReleaser(parts)}),
+            DeferredRunner(
+                parts, {LEG: LegReleaser(parts), RESEND: LateReleaser(parts), SCHEDULED: ScheduledReleaser(parts, live)}
+            ),
         )
 
     def run(self, stage: Stage, ref: BatchRef, again: bool) -> bool:

@@ -83,7 +83,7 @@ class Chat:
         [answer] = await self._off_loop(lambda: acceptor.accept(authenticated.caller, [draft], headers))
         if isinstance(answer, Refused):
             await _refuse(context, answer)
-        return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id)
+        return pb.SendResponse(message_id=answer.message_id, conversation_id=answer.conversation_id, status=answer.status)
 
     async def acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
         """Note how far the caller has come in a conversation."""
@@ -186,6 +186,7 @@ def draft_of(request: pb.SendRequest, key: str | None = None) -> Draft:
         adapt=request.adapt if request.HasField("adapt") else True,
         visibility=_visibility(request.visibility),
         via=request.via,
+        send_at=request.send_at_ms,
     )
 
 

@@ -26,6 +26,7 @@ from chat4all.cli import (
     processes,
     reports,
     saved_replies,
+    scheduled,
     search,
     secrets,
     templates,
@@ -56,7 +57,7 @@ def _join(part: typer.Typer) -> None:
     app.registered_groups += part.registered_groups
 
 
-_TEAM = (inbox, saved_replies, reports, contacts, broadcasts, channels, accounts, apps, templates, webhooks)
+_TEAM = (inbox, scheduled, saved_replies, reports, contacts, broadcasts, channels, accounts, apps, templates, webhooks)
 _OPERATORS = (secrets, workspaces, operator, doctor, processes)
 for _room in (search, people, presence, contents, access, files, *_TEAM, listening, *_OPERATORS):
     _join(_room.app)

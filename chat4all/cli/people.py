@@ -96,6 +96,7 @@ def send(
     ] = "",
     hold: Annotated[bool, typer.Option("--hold", help="Hold it until the person writes, where nothing may be sent.")] = False,
     expires_in: Annotated[int, typer.Option(help="Seconds after which it is not sent any more.")] = 0,
+    at: Annotated[str, typer.Option(help="When it is sent, with its zone, such as 2026-03-01T09:00:00-03:00.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Send a message: words, a place, a question with choices, a file or an album."""
@@ -108,6 +109,7 @@ def send(
         where = {"conversation_id": place}
     with repeatable():
         instead = outside_window(or_template, hold) | ({"expires_in": expires_in} if expires_in else {})
+        instead |= {"send_at": at} if at else {}
         sent = client.send(
             "" if payload else said,
             **where,
@@ -124,7 +126,7 @@ def send(
     elif as_json:
         say_json(sent)
     else:
-        say(f"accepted {sent.message_id} in {sent.conversation_id}")
+        say(f"{sent.status} {sent.message_id} in {sent.conversation_id}")
 
 
 @app.command()

@@ -78,7 +78,7 @@ def _news(event: pb.Event, kind: str | None) -> str:
             return handling_words(event.handling)
         case "rejected":
             return f"{event.rejected.message_id} rejected: {event.rejected.reason}"
-        case "contact" | "presence" | "webhook" | "typing":
+        case "contact" | "scheduled" | "presence" | "webhook" | "typing":
             return _about(event)
     return f"members changed (version {event.conversation.members_version})"
 
@@ -87,6 +87,9 @@ def _about(event: pb.Event) -> str:
     """What became of somebody, or of an endpoint."""
     if event.HasField("contact"):
         return f"{event.contact.contact_id} {printable(event.contact.display_name or '-')}: {event.contact.change}"
+    if event.HasField("scheduled"):
+        later = event.scheduled
+        return f"{later.message_id} {later.state} for {clock(later.send_at_ms)}"
     if event.HasField("typing"):
         return f"{printable(event.typing.user_id)} types"
     if event.HasField("presence"):

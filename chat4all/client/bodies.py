@@ -13,10 +13,11 @@ from chat4all.v1 import chat_pb2 as pb
 
 
 class Sent(Struct, frozen=True):
-    """An accepted message: durable."""
+    """An accepted message: durable. `status`: accepted; of what is sent later scheduled, or what became of it."""
 
     message_id: str
     conversation_id: str
+    status: str = "accepted"
 
 
 def message(
@@ -40,7 +41,7 @@ def message(
     it is sent from. `route`: in place of channels, legs such as {"channel": "whatsapp", "until": "delivered", "within_s": 60},
     each with a payload of its own if it has one: the next begins when one failed, or is not so far in time. `more`: metadata,
     from, adapt, outside_window ({"template": {name, language, parameters}}: sent in its place to whom nothing else may be
-    sent; "hold": it waits until they write), expires_in (seconds).
+    sent; "hold": it waits until they write), expires_in (seconds), send_at (RFC 3339, with its zone: it is sent then).
     """
     body: dict[str, Any] = {"message_id": message_id or str(uuid4()), "payload": _payload(text, file_id, payload), **more}
     if to:

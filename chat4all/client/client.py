@@ -16,6 +16,7 @@ from chat4all.client.contact_calls import ContactCalls
 from chat4all.client.content_calls import ContentCalls
 from chat4all.client.inbox_calls import InboxCalls
 from chat4all.client.presence_calls import PresenceCalls
+from chat4all.client.scheduled_calls import ScheduledCalls
 from chat4all.client.search_calls import SearchCalls
 from chat4all.client.streaming import Stream
 from chat4all.client.transfers import PARALLEL, Progress, Then, Upload, UploadNotes, download
@@ -35,6 +36,7 @@ class Client(
     WebhookCalls,
     SearchCalls,
     PresenceCalls,
+    ScheduledCalls,
 ):
     """One account on one server.
 
@@ -228,7 +230,7 @@ class Client(
 
 
 def _sent(answer: dict[str, Any]) -> Sent:
-    return Sent(answer["message_id"], answer["conversation_id"])
+    return Sent(answer["message_id"], answer["conversation_id"], answer["status"])
 
 
 def _refused_with(result: dict[str, Any]) -> int:

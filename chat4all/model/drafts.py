@@ -150,7 +150,7 @@ class Draft(Struct, frozen=True):
     has its channel's name.
     `outside_window`: what goes in its place to whom nothing else may be sent now; None: then it fails. `holds`: it waits there
     until they write. `expires_in`: seconds after which it is not sent any more; 0: it is tried for as long as others.
-    `route`: one channel after the other, in place of `channels`; None: left out.
+    `route`: one channel after the other, in place of `channels`; None: left out. `send_at`: when it is sent (ms UTC); 0: now.
     `channels` None: left out. ["all"]: every verified address. `key` in place of a message_id: an Idempotency-Key.
     """
 
@@ -170,6 +170,7 @@ class Draft(Struct, frozen=True):
     expires_in: int = 0
     via: str = ""
     route: tuple[LegDraft, ...] | None = None
+    send_at: int = 0
 
     @property
     def is_internal(self) -> bool:
@@ -178,10 +179,11 @@ class Draft(Struct, frozen=True):
 
 
 class Accepted(Struct, frozen=True):
-    """Durable in the log, or stored already with the same body."""
+    """Durable in the log, or stored already with the same body. `status`: of what is to be sent later, how that stands."""
 
     message_id: str
     conversation_id: str
+    status: str = "accepted"
 
 
 class Refused(Struct, frozen=True, omit_defaults=True):

@@ -67,7 +67,15 @@ CATALOG = (
     EventType(
         "message.rejected",
         "rejected",
-        "An accepted message was not kept: its `message_id` belongs to another body. Streams tell its sender alone",
+        "An accepted message was not kept: its `message_id` belongs to another body; or it was to be sent later, and could not "
+        "be sent then. Streams tell its sender alone",
+    ),
+    EventType(
+        "message.scheduled",
+        "scheduled",
+        "A message was accepted that is to be sent later, or its time or words changed, or it was cancelled. When it is sent "
+        "`message.accepted` says so, or `message.rejected` why it is not. Newest value, never backwards. Streams tell its "
+        "sender alone",
     ),
     EventType("delivery.updated", "state", "A message came further on its way to one recipient: latest value, never backwards"),
     EventType(
@@ -192,6 +200,14 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("message_id", "id", "The message that was not kept"),
         _CONVERSATION,
         Field("reason", "string", "Why"),
+    ),
+    "scheduled": (
+        Field("message_id", "id", "The message"),
+        Field("conversation_id", "id", "Where it is to go, as far as that is known now"),
+        Field("sender", "string", "The user who says it"),
+        Field("state", "string", "scheduled, cancelled"),
+        Field("send_at", "time", "When it is sent"),
+        Field("scheduled_version", "number", "Grows with each change"),
     ),
     "conversation": (_CONVERSATION, _VERSION),
     "handling": (

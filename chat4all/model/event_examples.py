@@ -14,6 +14,7 @@ from chat4all.model.ids import (
     handling_event_id,
     position_event_id,
     rejected_event_id,
+    scheduled_event_id,
     state_event_id,
     webhook_event_id,
 )
@@ -116,6 +117,24 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
             pb.RejectedEvent(message_id=ONE, conversation_id=CONVERSATION, reason="message_id_conflict"),
             user=SHOP,
             subject=f"{ONE} 18 message_id_conflict {SHOP}",
+        ),
+    ),
+    "message.scheduled": (
+        _of(
+            "scheduled",
+            scheduled_event_id(ONE, 1),
+            AT + 1_500,
+            pb.ScheduledEvent(
+                message_id=ONE,
+                conversation_id=CONVERSATION,
+                sender=SHOP,
+                state="scheduled",
+                send_at_ms=AT + 3_600_000,
+                scheduled_version=1,
+            ),
+            user=SHOP,
+            subject=ONE,
+            rank=1,
         ),
     ),
     "delivery.updated": (

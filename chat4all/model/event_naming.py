@@ -14,6 +14,7 @@ FIELDS = {
     "state": ("conversation_id", "recipient"),
     "position": ("conversation_id", "user_id"),
     "rejected": ("conversation_id",),
+    "scheduled": ("conversation_id", "sender"),
     "conversation": ("conversation_id",),
     "handling": ("conversation_id", "assignee", "changed_by"),
     "webhook": ("webhook_id",),

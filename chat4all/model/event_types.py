@@ -12,6 +12,7 @@ PROVIDER = "provider.webhook"
 _PLAIN = {
     FORWARDED: PROVIDER,
     "rejected": "message.rejected",
+    "scheduled": "message.scheduled",
     "state": "delivery.updated",
     "position": "position.updated",
     "handling": "conversation.updated",

@@ -35,6 +35,7 @@ SUBJECT_HEADERS = {
     "broadcast": "broadcast",
     "template": "template",
     "file": "file",
+    "scheduled": "scheduled",
 }
 # What is told as its newest value, by its subject.
 OWN = frozenset({"broadcast", "template", "file"})
@@ -51,12 +52,12 @@ FORWARDED = "provider"
 class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
-    `kind`: message, note (an internal message), state, position, conversation, rejected, handling, webhook, contact,
+    `kind`: message, note (an internal message), state, position, conversation, rejected, scheduled, handling, webhook, contact,
     broadcast, template, file, reload or provider.
     `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
     `seq` is a message's, else -1. `version`: the members' version that a message, conversation or file is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
-    key, of a position the member's user id, of a rejection what was noted of it,
+    key, of a position the member's user id, of a rejection what was noted of it, of what is sent later the message's id,
     of a webhook, contact, broadcast or template its id: they have no conversation; of a file its id. `rank` and `further`:
     how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
@@ -84,11 +85,13 @@ class Event(Struct):
 
     @property
     def about(self) -> str:
-        """The delivery, member or handling whose progress this tells; empty for other kinds."""
+        """The delivery, member, handling or message of later whose progress this tells; empty for other kinds."""
         if self.kind == "handling":
             return f"handling {self.conversation_id}"
         if self.kind == "position":
             return member_of(self.conversation_id, self.subject)
+        if self.kind == "scheduled":
+            return f"scheduled {self.conversation_id} {self.subject}"
         if self.kind in OWN:
             return f"{self.kind} {self.subject}"
         return self.subject if self.kind == "state" else ""
@@ -139,8 +142,9 @@ def _details(event: Event) -> dict[str, str]:
             return {"version": str(event.version)}
         case "handling":
             return {"rank": str(event.rank)}
-        case "rejected":
-            return {"user": event.user, "rejected": event.subject}
+        case "rejected" | "scheduled":
+            ranked = {"rank": str(event.rank)} if event.rank else {}
+            return {"user": event.user, SUBJECT_HEADERS[event.kind]: event.subject} | ranked
         case kind if kind in SUBJECT_HEADERS:
             owned = {"user": event.user, "version": str(event.version)} if kind == "file" else {}
             return {SUBJECT_HEADERS[kind]: event.subject, "rank": str(event.rank)} | owned

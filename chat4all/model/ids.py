@@ -164,6 +164,11 @@ def rejected_event_id(message_id: str, seq: str) -> str:
     return _named(f"rejected:{message_id}:{seq}")
 
 
+def scheduled_event_id(message_id: str, version: int) -> str:
+    """What is to be sent later has come to this version."""
+    return f"scheduled:{message_id}:{version}"
+
+
 def conversation_event_id(conversation_id: str, version: int) -> str:
     """A conversation has come to this version."""
     return f"conversation:{conversation_id}:{version}"

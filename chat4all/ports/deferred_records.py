@@ -34,3 +34,7 @@ class DeferredRecords(ABC):
     @abstractmethod
     def open_records_of(self, kind: str, owners: Sequence[str], limit: int) -> dict[str, list[DeferredRecord]]:
         """The first `limit` of a kind that have not ended of each of these owners, in that order. Who has none is absent."""
+
+    @abstractmethod
+    def count_open_records(self, kind: str, owner: str = "") -> int:
+        """How many of a kind have not ended; while some of them end, a few too many. `owner`: only theirs."""

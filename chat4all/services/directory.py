@@ -159,10 +159,18 @@ class People:
             return contact_conversation_id(address[0], self.channels[address[0]].account.account_id, address[1])
         return private_conversation_id(sender, other)
 
+    def proposed_pairs(self, pairs: Mapping[str, tuple[str, str]]) -> list[Membership]:
+        """Private conversations by id with (owner, other), as they would be founded."""
+        now = self.clock()
+        return [
+            Membership.founded(Conversation(each, ConversationType.PRIVATE, owner, now), (owner, other))
+            for each, (owner, other) in pairs.items()
+        ]
+
+    def found(self, proposed: Sequence[Membership]) -> list[Membership]:
+        """Found these; as they are now: those that exist stay as they are."""
+        return self._store.add_conversations([(each.conversation, each.now()) for each in proposed]) if proposed else []
+
     def found_pairs(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Membership]:
         """Private conversations by id with (owner, other); those that exist stay as they are."""
-        now = self.clock()
-        founded = [
-            (Conversation(each, ConversationType.PRIVATE, owner, now), (owner, other)) for each, (owner, other) in pairs.items()
-        ]
-        return {each.conversation.conversation_id: each for each in self._store.add_conversations(founded)}
+        return {each.conversation.conversation_id: each for each in self.found(self.proposed_pairs(pairs))}

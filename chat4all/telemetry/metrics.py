@@ -224,6 +224,12 @@ DEFERRED_RECORDS_LATE = Reading(
     "kind",
     where=(PIPELINE,),
 )
+DEFERRED_RECORDS_WAITING = Reading(
+    "chat4all_deferred_records_waiting",
+    "Records that wait to be appended, by what for: scheduled (messages to be sent later), leg, resend. Counted each minute.",
+    "kind",
+    where=(PIPELINE,),
+)
 RECEIPTS_EXPIRED = Counter(
     "chat4all_receipts_expired_total", "Parked receipts that no delivery ever claimed.", "channel", where=(PIPELINE,)
 )

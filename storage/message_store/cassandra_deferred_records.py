@@ -35,6 +35,8 @@ THEIRS = """
 SELECT due_at, record_id FROM deferred_records_by_owner
 WHERE owner = ? AND kind = ? AND (due_at, record_id) > (?, ?) LIMIT ?
 """
+COUNT = "SELECT count(*) FROM deferred_record_times WHERE kind = ? AND minute = ?"
+COUNT_THEIRS = "SELECT count(*) FROM deferred_records_by_owner WHERE owner = ? AND kind = ?"
 
 _record = msgspec.json.Decoder(DeferredRecord).decode
 Place = tuple[int, str]
@@ -97,6 +99,12 @@ class CassandraDeferredRecords(DeferredRecords):
             if theirs:
                 found[owner] = theirs
         return found
+
+    def count_open_records(self, kind: str, owner: str = "") -> int:
+        if owner:
+            return int(self._db.rows(COUNT_THEIRS, owner, kind)[0][0])
+        minutes = self._minutes_from(kind, 0, 2**62)
+        return sum(int(rows[0][0]) for rows in self._db.all((COUNT, (kind, minute)) for minute in minutes))
 
     def _minutes_from(self, kind: str, first: int, last: int) -> Iterator[int]:
         """The minutes up to `last` that have records, or had some."""

@@ -26,6 +26,8 @@ THEIRS = """
 SELECT body FROM deferred_records WHERE is_open = 1 AND owner = ? AND (due_at, record_id) > (?, ?) AND kind = ?
 ORDER BY due_at, record_id LIMIT ?
 """
+COUNT = "SELECT count(*) FROM deferred_records WHERE is_open = 1 AND kind = ?"
+COUNT_THEIRS = "SELECT count(*) FROM deferred_records WHERE is_open = 1 AND owner = ? AND kind = ?"
 
 FIRST = (-1, "")
 
@@ -61,6 +63,11 @@ class SQLiteDeferredRecords(DeferredRecords):
         with self._db.read() as db:
             found = {each: fetched(db, "body", THEIRS, (each, *FIRST, kind, limit)) for each in dict.fromkeys(owners)}
         return {owner: [_record(body) for (body,) in rows] for owner, rows in found.items() if rows}
+
+    def count_open_records(self, kind: str, owner: str = "") -> int:
+        with self._db.read() as db:
+            found = db.execute(COUNT_THEIRS, (owner, kind)) if owner else db.execute(COUNT, (kind,))
+            return int(found.fetchone()[0])
 
 
 def _put(db: sqlite3.Connection, each: DeferredRecord) -> bool:

@@ -116,3 +116,14 @@ def test_what_has_ended_is_forgotten_and_what_waits_is_not(store: MessageStore) 
     assert ended.record_id in store.deferred_records([ended.record_id])
     store.expire(now + (ENDED_DAYS + 1) * 24 * HOUR_MS)
     assert kept.record_id in store.deferred_records([kept.record_id, ended.record_id])
+
+
+def test_what_waits_is_counted(store: MessageStore) -> None:
+    """All of a kind, and of an owner; what has ended is not among them, and one that was moved is one."""
+    kind, owner, now = fresh("k"), fresh("u"), now_ms()
+    ended, moved, third = (record(now + number * HOUR_MS, kind, owner=owner) for number in range(3))
+    store.put_deferred_records([ended, moved, third, record(now, kind)])
+    assert (store.count_open_records(kind), store.count_open_records(kind, owner)) == (4, 3)
+    store.put_deferred_records([ended.to(CANCELLED, now)])
+    assert (store.count_open_records(kind), store.count_open_records(kind, owner)) == (3, 2)
+    assert store.count_open_records(fresh("k")) == store.count_open_records(kind, fresh("u")) == 0

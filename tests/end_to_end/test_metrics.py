@@ -62,6 +62,7 @@ ELSEWHERE = {
     "chat4all_route_legs_total": "tasks/test_routes.py",
     "chat4all_late_resends_total": "tasks/test_late_failures.py",
     "chat4all_deferred_records_late_seconds": "tasks/test_deferred_records.py",
+    "chat4all_deferred_records_waiting": "tasks/test_deferred_records.py",
     "chat4all_account_unopened": "tasks/test_runner.py",
     "chat4all_account_paused": "tasks/test_runner.py",
     "chat4all_accounts_refused": "tasks/test_account_care.py",

@@ -271,6 +271,13 @@ CASES: dict[str, Case] = {
         {'chat4all_retiring_behind_seconds{instance="a"}': "100000+60x160"},
         at=150,
     ),
+    "ScheduledMessagesLate": Case(
+        {'chat4all_deferred_records_late_seconds{instance="a",kind="scheduled"}': "0 70+60x30"},
+        {
+            'chat4all_deferred_records_late_seconds{instance="a",kind="scheduled"}': "50x30",
+            'chat4all_deferred_records_late_seconds{instance="a",kind="leg"}': "500x30",
+        },
+    ),
     "UpdatesWaitTooLong": Case(
         {'chat4all_deferred_behind_seconds{instance="a"}': "0 130+60x30"},
         {'chat4all_deferred_behind_seconds{instance="a"}': "100x30"},

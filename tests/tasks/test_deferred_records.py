@@ -175,3 +175,13 @@ def test_nobody_is_late_once_it_is_done(desk: Desk) -> None:
     desk.look()
     assert desk.runner.late() == {(KIND,): 0.0}
     assert READERS[metrics.DEFERRED_RECORDS_LATE]() == {(KIND,): 0.0}
+
+
+def test_how_many_wait_is_counted_once_a_minute(desk: Desk) -> None:
+    """By kind; while the store is away the last figure stands, and a runner that has not looked says nothing."""
+    assert desk.runner.waiting() == {}
+    desk.put("one", "two", due_at=now_ms() + 60_000)
+    desk.look()
+    desk.put("three", due_at=now_ms() + 60_000)
+    desk.look()
+    assert READERS[metrics.DEFERRED_RECORDS_WAITING]() == {(KIND,): 2}

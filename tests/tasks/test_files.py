@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.content import Media
+from chat4all.model.deferred_records import CANCELLED, DeferredRecord
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Temporary
 from chat4all.model.files import FileStatus, StoredFile, message_holder, part_sizes
+from chat4all.model.scheduled_messages import SCHEDULED, record_id_of
 from chat4all.ports import FileLink, Inbound, Limits, MediaSource, Registration
 from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.files.file_events import file_event
@@ -185,6 +187,22 @@ def test_who_is_told_of_a_file_is_who_may_read_it(road: World) -> None:
     assert (file_event(ready, 2).user, file_event(ready, 2).version) == ("ana", 1)
     assert (file_event(brought, 2).user, file_event(brought, 2).version) == ("", 1)
     assert file_event(replace(brought, members_version=4), 2).version == 4
+
+
+def test_a_message_that_is_to_be_sent_later_keeps_its_file_until_then(tmp_path: Path) -> None:
+    """For longer than files of others are kept; it is cancelled, and the bytes go."""
+    with world(tmp_path, keep_files_days=30) as road:
+        file, begun, name = verifying(road), now_ms(), new_id("later")
+        file_tasks.verify(road.parts, file.file_id)
+        road.store.hold_objects([(SUM, message_holder(file.file_id, CONVERSATION, name))], begun)
+        record = DeferredRecord(record_id_of(name), SCHEDULED, begun + 80 * DAY_MS, {}, begun)
+        road.store.put_deferred_records([record])
+        for days in (2, 40, 70):
+            filing(road, begun + days * DAY_MS).look(now(road, file))
+            assert now(road, file).status is FileStatus.READY, days
+        road.store.put_deferred_records([record.to(CANCELLED, begun)])
+        filing(road, begun + 79 * DAY_MS).look(now(road, file))
+        assert now(road, file).status is FileStatus.EXPIRED
 
 
 class Provider:

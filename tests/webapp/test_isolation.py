@@ -242,6 +242,16 @@ def message_in(room: Room) -> Call:
     return Call(message_id=message_id, query=f"conversation_id={home}")
 
 
+def waiting_in(room: Room) -> Call:
+    """A message that is to be sent later."""
+    send_at = rfc3339(now_ms() + 3_600_000)
+    return Call(message_id=str(room.ask("POST", "/v1/messages", said_in(room) | {"send_at": send_at})["message_id"]))
+
+
+def changed_later(room: Room) -> Call:
+    return Call(body={"payload": text("y")}, message_id=waiting_in(room).ids["message_id"])
+
+
 def search_in(room: Room) -> Call:
     return Call(query=f"q=hello&conversation={room.conversation_id()}")
 
@@ -280,6 +290,9 @@ CALLS: dict[str, Callable[[Room], Call]] = {
     "sendMessage": lambda room: Call("alice", body=said_in(room)),
     "sendMessages": lambda room: Call("alice", body={"messages": [said_in(room)]}),
     "getMessage": message_in,
+    "getScheduledMessage": waiting_in,
+    "updateScheduledMessage": changed_later,
+    "cancelScheduledMessage": waiting_in,
     "getMessagesRaw": message_in,
     "initiateUpload": lambda room: Call(
         "alice", body={"conversation_id": room.conversation_id(), "filename": "a.bin", "size": 1}

@@ -258,3 +258,15 @@ def test_what_is_held_is_cancelled_by_its_sender(gateway: Driver) -> None:
     assert {each.key.address for each in gateway.parts.store.openings()} == {CARLA}
     shown = gateway.ask("alice", "GET", f"/v1/messages/{sent['message_id']}")["deliveries"]
     assert [(each["status"], "expires_at" in each) for each in shown if each["channel"] == "whatsapp"] == [("PENDING", True)]
+
+
+def test_a_refused_message_to_a_stranger_leaves_no_empty_conversation(gateway: Driver) -> None:
+    """Nobody finds one, by list or by id; once something can be said there it is there, under the id that follows from both."""
+    answers(gateway, 422)
+    assert gateway.ask("crm", "GET", "/v1/conversations")["conversations"] == []
+    assert gateway.ask("alice", "GET", "/v1/conversations")["conversations"] == []
+    made = answers(gateway, 202, outside_window="hold")["conversation_id"]
+    [there] = gateway.ask("alice", "GET", "/v1/conversations")["conversations"]
+    assert there["conversation_id"] == made
+    answers(gateway, 422)
+    assert len(gateway.ask("crm", "GET", "/v1/conversations")["conversations"]) == 1

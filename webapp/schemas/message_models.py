@@ -7,7 +7,16 @@ from pydantic import Field
 from chat4all.model.deliveries import State
 from chat4all.model.drafts import EXPIRES_LEAST_S, HELD_MOST_S
 from webapp.schemas.content_models import OutsideWindow, PayloadIn, PayloadOut
-from webapp.schemas.models import ProblemDetails, RequestBody, RequestParams, ResponseModel, Someone, Time, Uuid
+from webapp.schemas.models import (
+    ProblemDetails,
+    RequestBody,
+    RequestParams,
+    ResponseModel,
+    SendAt,
+    Someone,
+    Time,
+    Uuid,
+)
 
 
 class LegIn(RequestBody):
@@ -52,6 +61,7 @@ class MessageIn(RequestBody):
         int | None,
         Field(ge=EXPIRES_LEAST_S, le=HELD_MOST_S, description="Seconds after which it is not sent any more"),
     ] = None
+    send_at: SendAt = None
     visibility: Annotated[
         Literal["all", "internal"], Field(description="internal: a note for those who answer, sent to nobody; scope manage")
     ] = "all"
@@ -72,10 +82,13 @@ class Batch(RequestBody):
     messages: Annotated[list[MessageIn], Field(min_length=1, max_length=500)]
 
 
-class AcceptedOut(ResponseModel):
-    """The message is durable and will be delivered or reported."""
+Status = Literal["accepted", "scheduled", "sending", "cancelled", "rejected"]
 
-    status: Literal["accepted"]
+
+class AcceptedOut(ResponseModel):
+    """The message is durable and will be delivered or reported. `status`: of what is to be sent later, how that stands."""
+
+    status: Status
     message_id: Uuid
     conversation_id: Uuid
 
@@ -84,7 +97,7 @@ class Result(ResponseModel):
     """What came of one message of a batch."""
 
     message_id: str
-    status: Literal["accepted", "error"]
+    status: Status | Literal["error"]
     conversation_id: str | None = None
     error: ProblemDetails | None = None
 

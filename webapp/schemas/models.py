@@ -5,11 +5,35 @@ Messages stand in `message_models`.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from chat4all.model.clock import from_rfc3339
+
+
+def _read_send_at(given: Any) -> int:
+    """Milliseconds UTC, never 0."""
+    try:
+        if not isinstance(given, str):
+            raise ValueError("no text")
+        return from_rfc3339(given) or 1
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("time", "an RFC 3339 time with its zone, such as 2026-03-01T09:00:00-03:00") from None
+
 
 UserId = Annotated[str, Field(description="1 to 64 characters of A-Z a-z 0-9 _ . -", examples=["alice"])]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+SendAt = Annotated[
+    Any,
+    PlainValidator(_read_send_at),
+    WithJsonSchema({
+        "type": "string",
+        "format": "date-time",
+        "description": "When it is sent, with its zone; at most 90 days ahead",
+        "examples": ["2026-03-01T09:00:00-03:00"],
+    }),
+]  # fmt: skip
 Someone = Annotated[str, Field(description="A user id, or channel:address for service clients", examples=["bob"])]
 
 

@@ -74,6 +74,7 @@ def draft_of(given: MessageIn, key: str | None = None) -> Draft:
         visibility=INTERNAL if given.visibility == INTERNAL else "",
         via=given.via,
         route=tuple(map(_leg, given.route)) if given.route is not None else None,
+        send_at=given.send_at or 0,
     )
 
 
@@ -84,7 +85,10 @@ def _leg(given: LegIn) -> LegDraft:
 @api.post("/v1/messages", responses={"202": AcceptedOut, **problems(403, 409)})
 @checked
 def send(header: Keyed, body: MessageIn) -> Response:
-    """Send a message. 202 means durable. The same message_id, or Idempotency-Key, again is the same message."""
+    """Send a message. 202 means durable. The same message_id, or Idempotency-Key, again is the same message.
+
+    With `send_at` it is sent later, and its status is scheduled.
+    """
     accepted = gateway().acceptor.accept(caller(), [draft_of(body, header.key)], headers())[0]
     if isinstance(accepted, Refused):
         raise problem_of(accepted)
@@ -137,7 +141,7 @@ def _result(outcome: Problem | Refused | Accepted) -> dict[str, Any]:
 
 
 def _accepted(accepted: Accepted) -> dict[str, str]:
-    return {"status": "accepted", "message_id": accepted.message_id, "conversation_id": accepted.conversation_id}
+    return {"status": accepted.status, "message_id": accepted.message_id, "conversation_id": accepted.conversation_id}
 
 
 @api.get("/v1/messages/<message_id>", responses={"200": MessageOut, **problems(409)})

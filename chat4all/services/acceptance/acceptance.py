@@ -8,12 +8,13 @@ since: a sender who repeats it after a lost answer must not be told that it was 
 import time
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.callers import Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Album, Content, Media
-from chat4all.model.conversations import Membership
+from chat4all.model.conversations import Membership, User
 from chat4all.model.drafts import Accepted, Draft, Refused, name_of
 from chat4all.model.events import encode
 from chat4all.model.failures import Failure, Temporary, Unknown
@@ -26,12 +27,20 @@ from chat4all.services.acceptance.adaptation import is_native
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.draft_checks import Fault, fault, shape_fault
 from chat4all.services.acceptance.draft_placement import Placement
-from chat4all.services.acceptance.draft_work import RETRY_AFTER_S, Work, pending, refuse_all, still_open
+from chat4all.services.acceptance.draft_work import (
+    RETRY_AFTER_S,
+    Work,
+    going_now,
+    pending,
+    refuse_all,
+    still_open,
+)
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.human_turns import refuse_bots
 from chat4all.services.acceptance.reader_positions import position_fault
 from chat4all.services.acceptance.recipients import Via
 from chat4all.services.acceptance.route_checks import ways_of
+from chat4all.services.acceptance.scheduling import Scheduling, answered
 from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.acceptance.template_checks import check_templates
 from chat4all.services.acceptance.unreached import refuse_unreached
@@ -41,7 +50,17 @@ from chat4all.services.directory import People
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics, tracing
 
-__all__ = ["Accepted", "Acceptor", "Caller", "Draft", "Refused"]
+__all__ = ["Accepted", "Acceptor", "Caller", "Draft", "Frozen", "Refused"]
+
+
+Made = tuple[list[tuple[Work, NewRecord]], list[Membership]]
+
+
+class Frozen(Struct, frozen=True):
+    """A message that was looked at and is not appended yet. `founds`: the conversation that was founded for it."""
+
+    message: Message
+    founds: Membership | None = None
 
 
 class Acceptor:
@@ -54,6 +73,7 @@ class Acceptor:
         self._channels = channels
         self.people = People(store, channels)
         self._placement = Placement(store, self.people)
+        self._scheduling = Scheduling(store, settings)
         self.partitions = log.topic(INCOMING).partitions
         self.status_partitions = log.topic(STATUS).partitions
         self.event_partitions = log.topic(EVENTS).partitions
@@ -68,31 +88,81 @@ class Acceptor:
         """
         begun = time.perf_counter()
         works = [Work(caller, draft) for draft in drafts]
-        for work in works:
-            work.apply(shape_fault(caller, work.draft, self._settings))
         try:
-            places = self._placement.parse(works)
-            owners = self._placement.owners(places.values())
-            self._placement.answer_known(still_open(works), places, owners)
-            for work in still_open(works):
-                work.apply(fault(work.draft, self._settings, self._channels))
-            founded = self._placement.place(caller, still_open(works), places, owners)
-            refuse_bots(self._store, caller, still_open(works))
-            files = self._find_files(caller, still_open(works))
-            self._freeze(still_open(works))
-            refuse_unreached(self.people, still_open(works))
-            keep_to_windows(self._store, self.people, still_open(works))
-            check_templates(self._store, still_open(works))
-            self._hold_files(still_open(works), files)
-            self._drop_repeats(still_open(works))
+            made, founded = self._looked_at(caller, works)
+            self._scheduling.keep(caller, [work for work in still_open(works) if work.is_later and work.message])
         except Failure as failure:
             if not isinstance(failure, Temporary | Unknown):
                 raise
             refuse_all(pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
         else:
-            self._append(works, founded, dict(headers or {}))
+            self._append(works, made, founded, dict(headers or {}))
         _count(works, time.perf_counter() - begun)
-        return [work.refused or Accepted(work.message_id, work.conversation_id) for work in works]
+        return [work.refused or answered(work) for work in works]
+
+    def freeze(self, caller: Caller, due: Sequence[tuple[Draft, str]]) -> list[Frozen | Accepted | Refused]:
+        """What becomes of drafts whose time has come, with their digests: frozen, but not appended yet; Accepted: it was.
+
+        Temporary: an outage, nothing is said of any.
+        """
+        works = [Work(caller, replace(draft, send_at=0), digest) for draft, digest in due]
+        _, founded = self._looked_at(caller, works, is_new=False)
+        by_id = {each.conversation.conversation_id: each for each in founded}
+        answers: list[Frozen | Accepted | Refused] = []
+        for work in works:
+            if work.refused or not work.message:
+                answers.append(work.refused or answered(work))
+            else:
+                answers.append(Frozen(work.message, by_id.get(work.conversation_id)))
+        return answers
+
+    def append_frozen(self, frozen: Sequence[Frozen]) -> None:
+        """Append these, however often: each is once by its id. Raises as the log does."""
+        if not frozen:
+            return
+        founded = {each.founds.conversation.conversation_id: each.founds for each in frozen if each.founds}
+        news, new = self._news_of_founded(list(founded.values()))
+        messages = [each.message for each in frozen]
+        with tracing.sending(INCOMING, {}, [(each.message_id, each.conversation_id) for each in messages]) as sent:
+            made = [incoming_record(each, self.partitions, more) for each, more in zip(messages, sent.headers, strict=True)]
+            self.append(news + made)
+        self.people.told_of(each.user_id for each in new)
+        metrics.ACCEPTED.add(len(frozen))
+
+    def fault_when_kept(self, caller: Caller, draft: Draft, digest: str) -> Refused | None:
+        """What is wrong with what waits and is to say something else, or at another time; None: nothing that is known now."""
+        work = Work(caller, draft, digest)
+        self._looked_at(caller, [work], is_new=False)
+        return work.refused
+
+    def _looked_at(self, caller: Caller, works: Sequence[Work], is_new: bool = True) -> Made:
+        """What is to be appended now, and the conversations that were founded for that. Who is refused leaves the batch.
+
+        Of what is sent later that is left to when it is due which may be otherwise then: windows, who answers, who is blocked.
+        """
+        for work in works:
+            work.apply(shape_fault(caller, work.draft, self._settings))
+        places = self._placement.parse(works)
+        owners = self._placement.owners(places.values())
+        self._placement.answer_known(still_open(works), places, owners)
+        if is_new:
+            self._scheduling.answer_known(still_open(works))
+            self._scheduling.check_times(still_open(works))
+        for work in still_open(works):
+            work.apply(fault(work.draft, self._settings, self._channels))
+        proposed = self._placement.place(caller, still_open(works), places, owners)
+        if is_new:
+            self._scheduling.note_taken(still_open(works))
+        refuse_bots(self._store, caller, going_now(works))
+        files = self._find_files(caller, still_open(works))
+        self._freeze(still_open(works))
+        refuse_unreached(self.people, going_now(works))
+        keep_to_windows(self._store, self.people, going_now(works))
+        check_templates(self._store, still_open(works))
+        self._hold_files(still_open(works), files)
+        self._drop_repeats(still_open(works))
+        made = [(work, record) for work, record in self._records(still_open(works)) if not work.is_later]
+        return made, self._found([work for work, _ in made], proposed)
 
     def append(self, records: Sequence[NewRecord]) -> None:
         """Make records durable within the time limit. Temporary: they are not. Unknown: they may be."""
@@ -184,16 +254,29 @@ class Acceptor:
             else:
                 digests[place] = work.digest
 
-    def _append(self, works: Sequence[Work], founded: Sequence[Membership], headers: dict[str, str]) -> None:
-        """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
-        made = [(work, incoming_record(work.message, self.partitions, {})) for work in still_open(works) if work.message]
+    def _records(self, works: Sequence[Work]) -> list[tuple[Work, NewRecord]]:
+        """What is to be appended of each."""
+        made = [(work, incoming_record(work.message, self.partitions, {})) for work in works if work.message]
         for work, record in made:
             if is_too_large(record):
                 work.refuse(413, "message_too_large", "with its recipients and metadata it is too large for one record")
-        kept = [(work, record) for work, record in made if not work.refused]
-        records = [conversation_record(each, self.event_partitions) for each in founded]
-        new = self.people.newcomers(member for each in founded for member in each.now())
-        records += [encode(each) for each in self._news.of(made=new)]
+        return [(work, record) for work, record in made if not work.refused]
+
+    def _found(self, works: Sequence[Work], proposed: Sequence[Membership]) -> list[Membership]:
+        """Found the conversations in which something is said. Comes last: what is refused leaves no empty one behind."""
+        needed = {work.conversation_id for work in works}
+        return self.people.found([each for each in proposed if each.conversation.conversation_id in needed])
+
+    def _append(
+        self,
+        works: Sequence[Work],
+        kept: Sequence[tuple[Work, NewRecord]],
+        founded: Sequence[Membership],
+        headers: dict[str, str],
+    ) -> None:
+        """One call for the whole batch, so that it waits once. News of founded conversations travel with it."""
+        records, new = self._news_of_founded(founded)
+        records += [encode(each) for each in self._scheduling.news(works, self.event_partitions)]
         if not records and not kept:
             return
         try:
@@ -204,7 +287,15 @@ class Acceptor:
         except Unknown:
             refuse_all(pending(works), "outcome_unknown", "outcome unknown, retry with this message_id")
         except Temporary as failure:
+            waiting = [work for work in pending(works) if work.record]
+            refuse_all(waiting, "outcome_unknown", "it may wait to be sent later; retry with this message_id")
             refuse_all(pending(works), "unavailable", f"{failure.reason}: nothing was accepted")
+
+    def _news_of_founded(self, founded: Sequence[Membership]) -> tuple[list[NewRecord], list[User]]:
+        """What readers are told of these, and the contacts that they hear of by that."""
+        new = self.people.newcomers(member for each in founded for member in each.now())
+        records = [conversation_record(each, self.event_partitions) for each in founded]
+        return records + [encode(each) for each in self._news.of(made=new)], new
 
 
 def _proposal(work: Work, membership: Membership, channels: Mapping[str, Channel]) -> Proposal:
@@ -228,7 +319,7 @@ def _proposal(work: Work, membership: Membership, channels: Mapping[str, Channel
 
 
 def _count(works: Sequence[Work], took: float) -> None:
-    alive = len(still_open(works))
+    alive = len(going_now(works))
     if alive:
         metrics.ACCEPTED.add(alive)
     for work in works:

@@ -72,7 +72,7 @@ class Placement:
     def place(
         self, caller: Caller, works: Sequence[Work], places: Mapping[str, Address], owners: Mapping[Address, str]
     ) -> list[Membership]:
-        """Find each draft's conversation; those that had to be founded."""
+        """Find each draft's conversation; those that are still to be founded, by who goes on to send something there."""
         self._find_partners(works, places, owners)
         self._check_pairs(caller, still_open(works))
         wanted = {work.conversation_id for work in still_open(works)}
@@ -81,11 +81,11 @@ class Placement:
         for work in still_open(works):
             if work.pair and work.conversation_id not in known and self._may_found(caller, work):
                 missing[work.conversation_id] = work.pair
-        founded = self._people.found_pairs(missing) if missing else {}
-        known.update(founded)
+        proposed = self._people.proposed_pairs(missing)
+        known.update({each.conversation.conversation_id: each for each in proposed})
         for work in still_open(works):
             self._enter(caller, work, known.get(work.conversation_id))
-        return list(founded.values())
+        return proposed
 
     def _find_partners(self, works: Sequence[Work], places: Mapping[str, Address], owners: Mapping[Address, str]) -> None:
         """Turn `to` into users, and without a conversation into that of the pair. A stranger becomes a contact."""

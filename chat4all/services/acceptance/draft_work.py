@@ -6,6 +6,7 @@ from uuid import uuid4
 from chat4all.model.callers import Caller
 from chat4all.model.content import Content
 from chat4all.model.conversations import Membership
+from chat4all.model.deferred_records import DeferredRecord
 from chat4all.model.drafts import AlbumDraft, AlbumItem, Draft, FileDraft, MediaDraft, Refused, Sendable, content_of
 from chat4all.model.ids import keyed_message_id
 from chat4all.model.messages import Message, body_digest
@@ -17,18 +18,19 @@ RETRY_AFTER_S = 1
 class Work:
     """One draft on its way: what is known of it so far. `message` stays None when nothing is left to append.
 
-    `is_same`: whether what is stored under its id has the same body; None: nothing is.
+    `is_same`: whether what is stored under its id has the same body; None: nothing is. `record`: where it waits until it is
+    sent later. `digest`: where its body was another when it was first asked for.
     """
 
     __slots__ = ("conversation_id", "digest", "draft", "is_same", "limited", "membership", "message", "message_id", "pair",
-                 "payload", "refused", "sender")  # fmt: skip
+                 "payload", "record", "refused", "sender")  # fmt: skip
 
-    def __init__(self, caller: Caller, draft: Draft) -> None:
+    def __init__(self, caller: Caller, draft: Draft, digest: str = "") -> None:
         self.draft = draft
         self.sender = draft.sender or caller.user_id
         self.message_id = message_id_of(caller, draft)
         self.conversation_id = (draft.conversation_id or "").lower()
-        self.digest = digest_of(self.sender, draft)
+        self.digest = digest or digest_of(self.sender, draft)
         self.is_same: bool | None = None
         self.limited: list[str] | None = None
         self.pair: tuple[str, str] | None = None
@@ -36,6 +38,12 @@ class Work:
         self.payload: Content = content_of(draft.payload)
         self.message: Message | None = None
         self.refused: Refused | None = None
+        self.record: DeferredRecord | None = None
+
+    @property
+    def is_later(self) -> bool:
+        """Whether it is to be sent later: what may be otherwise then is looked at then."""
+        return bool(self.draft.send_at)
 
     @property
     def is_stored(self) -> bool:
@@ -90,6 +98,7 @@ def digest_of(sender: str, draft: Draft) -> str:
         "expires_in": draft.expires_in,
         "via": draft.via,
         "route": draft.route,
+        "send_at": draft.send_at,
     }
     beside = ({name: value for name, value in further.items() if value},) if any(further.values()) else ()
     return body_digest(sender, _chosen(draft.payload), draft.channels, _limit(draft), draft.metadata, *where, *beside)
@@ -110,6 +119,11 @@ def _limit(draft: Draft) -> list[str] | None:
 def still_open(works: Sequence[Work]) -> list[Work]:
     """Those that are neither refused nor answered yet."""
     return [work for work in works if not work.refused and not work.is_stored]
+
+
+def going_now(works: Sequence[Work]) -> list[Work]:
+    """Those of them that are to be sent now."""
+    return [work for work in still_open(works) if not work.is_later]
 
 
 def pending(works: Sequence[Work]) -> list[Work]:

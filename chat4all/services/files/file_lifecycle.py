@@ -5,7 +5,7 @@ steps makes it safe to stop after any of them: an object is registered before a 
 the store's rows before its bytes are deleted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,9 @@ from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent
 from chat4all.model.files import FileStatus, StoredFile, message_holder, message_of, message_prefix, part_sizes, still_missing
 from chat4all.model.retention import before
+from chat4all.model.scheduled_messages import record_id_of
+from chat4all.model.workspaces import stored as stored_id
+from chat4all.model.workspaces import workspace_of
 from chat4all.ports import MessageStore, ObjectStore
 from chat4all.settings import Settings
 from chat4all.telemetry import metrics
@@ -196,7 +199,8 @@ class FileLifecycle:
         self._ended(expiring, FileStatus.EXPIRED, self._now() + GONE_MS)
 
     def _is_sent(self, file: StoredFile) -> bool:
-        """Whether a message refers to the file. References of messages that were never stored are dropped in time.
+        """Whether a message refers to the file. References of messages that were never stored, and that do not wait to be sent
+        later, are dropped in time.
 
         So are those that a message may not keep any longer. A page at a time: one that counts is enough.
         """
@@ -205,13 +209,22 @@ class FileLifecycle:
             places = {holder: place for holder in holders if (place := message_of(holder, file.file_id))}
             stored = self._store.registered(list(places.values())) if places else {}
             limit, kept_until = self._now() - UNSTORED_MS, before(self._settings.retention.files, self._now())
-            old = [each for each, at in holders.items() if at < kept_until or (places.get(each) not in stored and at < limit)]
+            lost = [each for each, at in holders.items() if places.get(each) not in stored and at < limit]
+            waiting = self._waiting([places[each] for each in lost if each in places])
+            over = {*lost, *(each for each, at in holders.items() if at < kept_until)}
+            old = [each for each in holders if each in over and places.get(each) not in waiting]
             if old:
                 self._store.drop_holders(file.checksum, old)
             if len(old) < len(holders):
                 return True
             after = max(holders)
         return False
+
+    def _waiting(self, places: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Of these messages (conversation_id, message_id) those that are to be sent later."""
+        names = {place: stored_id(workspace_of(place[0]), record_id_of(place[1])) for place in places}
+        kept = self._store.deferred_records(list(names.values())) if names else {}
+        return {place for place, name in names.items() if name in kept and kept[name].is_open}
 
     def copied(
         self,

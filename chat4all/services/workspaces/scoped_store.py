@@ -112,6 +112,8 @@ IN: Mapping[str, Mapping[str, Move]] = {
     "open_keys": {"keys": _ids},
     "put_deferred_records": {"records": _ids},
     "deferred_records": {"record_ids": _ids},
+    # All of a kind, of every workspace, are counted by whoever has the store itself.
+    "count_open_records": {"owner": _ids},
     # Contacts, broadcasts
     "profiles": {"user_ids": _ids},
     "change_profile": {"user_id": _ids, "change": _change},
