@@ -97,13 +97,13 @@ class Schedule:
             said = read_scheduled(there)
             draft = replace(said.draft, payload=payload or said.draft.payload, send_at=send_at or there.due_at)
             if draft == replace(said.draft, send_at=there.due_at):
-                return self._told(there)
+                return self._published(there)
             wrong = time_fault(send_at, self._clock()) or self._acceptor.fault_when_kept(said.caller, draft, said.digest)
             if wrong:
                 raise _refusal(wrong.status, wrong.code, wrong.detail, wrong.field)
             changed = there.changed(self._clock(), draft.send_at, replace(said, draft=draft).body)
             if self._store.put_deferred_records([changed])[0]:
-                return self._told(changed)
+                return self._published(changed)
 
     def cancel(self, caller: Caller, message_id: str) -> DeferredRecord:
         """Have it not be sent. Repeating it changes nothing. Tells readers. Conflict: it is being sent, or was."""
@@ -111,11 +111,11 @@ class Schedule:
             there = self.get(caller, message_id)
             _check_owner(caller, read_scheduled(there))
             if there.state == CANCELLED:
-                return self._told(there)
+                return self._published(there)
             there = self._waiting(caller, message_id)
             cancelled = there.to(CANCELLED, self._clock())
             if self._store.put_deferred_records([cancelled])[0]:
-                return self._told(cancelled)
+                return self._published(cancelled)
 
     def _waiting(self, caller: Caller, message_id: str) -> DeferredRecord:
         there = self.get(caller, message_id)
@@ -124,7 +124,7 @@ class Schedule:
             raise Conflict("too_late", f"it is {STATES[there.state]}: only what waits can be changed or cancelled")
         return there
 
-    def _told(self, record: DeferredRecord) -> DeferredRecord:
+    def _published(self, record: DeferredRecord) -> DeferredRecord:
         """Tell readers of it: before whoever changed it is answered. Who gets no answer says it again, and it is told again."""
         self._acceptor.append([encode(scheduled_event(record, self._acceptor.event_partitions))])
         return record

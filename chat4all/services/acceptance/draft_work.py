@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from chat4all.model.callers import Caller
 from chat4all.model.content import Content
 from chat4all.model.conversations import Membership
@@ -23,11 +25,10 @@ class Work:
     """
 
     __slots__ = ("conversation_id", "digest", "draft", "is_same", "limited", "membership", "message", "message_id", "pair",
-                 "payload", "record", "refused", "sender")  # fmt: skip
+                 "payload", "record", "refused")  # fmt: skip
 
     def __init__(self, caller: Caller, draft: Draft, digest: str = "") -> None:
-        self.draft = draft
-        self.sender = draft.sender or caller.user_id
+        self.draft = draft if draft.sender else replace(draft, sender=caller.user_id)
         self.message_id = message_id_of(caller, draft)
         self.conversation_id = (draft.conversation_id or "").lower()
         self.digest = digest or digest_of(self.sender, draft)
@@ -39,6 +40,11 @@ class Work:
         self.message: Message | None = None
         self.refused: Refused | None = None
         self.record: DeferredRecord | None = None
+
+    @property
+    def sender(self) -> str:
+        """Who says it."""
+        return self.draft.sender or ""
 
     @property
     def is_later(self) -> bool:
