@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     flower_url: str = Field("", description="Flower, as people reach it; empty: its port, for who asks at the gateway's own.")
     grafana_url: str = Field("", description="Grafana, as people reach it; empty: none.")
     traces_url: str = Field("", description="A trace, with {trace_id} in its place: https://jaeger.example/trace/{trace_id}.")
+    link_previews: bool = Field(True, description="Whether those who answer may have the page fetched that a link leads to.")
     runbook_url: str = Field("", description="What to do when something is wrong, as a page that people reach; empty: none.")
 
     prices: str = Field("", description="CSV file of what messages cost, for estimates of broadcasts; empty: nobody says.")

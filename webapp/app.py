@@ -23,6 +23,7 @@ from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.link_previews import LinkPreviews
 from chat4all.services.passing import Passing
 from chat4all.services.presence import Watch
 from chat4all.services.wake import CeleryWaker, sender
@@ -36,7 +37,17 @@ from webapp.requests import cors, problems, rate_limits, tracing
 from webapp.requests.api_docs import INFO, SCHEMES
 from webapp.requests.gateway import KEY, Gateway, gateway, leave
 from webapp.requests.openapi import Documented
-from webapp.requests.waits import FILE_SHARE, FILE_WAIT_S, MESSAGE_SHARE, MESSAGE_WAIT_S, SEARCH_S, SEARCH_SHARE, Waits
+from webapp.requests.waits import (
+    FILE_SHARE,
+    FILE_WAIT_S,
+    MESSAGE_SHARE,
+    MESSAGE_WAIT_S,
+    PREVIEW_S,
+    PREVIEW_SHARE,
+    SEARCH_S,
+    SEARCH_SHARE,
+    Waits,
+)
 from webapp.schemas.models import ProblemDetails
 from webapp.server import metrics
 from webapp.views import (
@@ -56,6 +67,7 @@ from webapp.views import (
     files,
     handling,
     health,
+    link_previews,
     messages,
     objects,
     presence,
@@ -141,7 +153,7 @@ def create_app(
         app.register_api(each)
     for each in (accounts.api, apps.api, templates.api, browser_sessions.api, contacts.api, saved_replies.api, broadcasts.api):
         app.register_api(each)
-    for each in (search.api, reports.api, presence.api, resends.api, road.api, workspaces.api):
+    for each in (search.api, reports.api, presence.api, resends.api, road.api, workspaces.api, link_previews.api):
         app.register_api(each)
     app.register_blueprint(console.api)
     return app
@@ -190,8 +202,10 @@ def open_gateway(
         message_waits=Waits(settings.gateway_threads // MESSAGE_SHARE, MESSAGE_WAIT_S),
         file_waits=Waits(settings.gateway_threads // FILE_SHARE, FILE_WAIT_S),
         search_waits=Waits(settings.gateway_threads // SEARCH_SHARE, SEARCH_S),
+        preview_waits=Waits(settings.gateway_threads // PREVIEW_SHARE, PREVIEW_S),
         cadence=Cadence(),
         passing=Passing(log),
+        previews=LinkPreviews(),
         presence=Watch(log),
         search=index,
     )

@@ -524,6 +524,12 @@ SEARCH_BUILDING = Reading(
 SEARCH_SECONDS = Histogram(
     "chat4all_search_seconds", "From a read search request to its answer.", buckets=CALLS, where=(GATEWAY,)
 )
+LINK_PREVIEWS = Counter(
+    "chat4all_link_previews_total",
+    "Pages that were fetched to show what a link leads to, by what came of it: found, or the reason.",
+    "outcome",
+    where=(GATEWAY,),
+)
 
 # What everybody calls.
 

@@ -1,5 +1,6 @@
 """The console in a real browser, by stories: people on phones beside it, real processes behind it."""
 
+import base64
 import json
 import os
 import re
@@ -83,10 +84,71 @@ def test_a_customer_writes_on_a_phone_and_an_agent_answers(visit: Callable[..., 
         page.set_viewport_size({"width": 1000, "height": 560})
         page.screenshot(path=Path(pictures) / "console.png")
     ours(page, "Until six").locator(".way").click()
-    steps = page.locator(".branch .step .label")
-    expect(steps).to_have_text(["The provider took it", "It is on the device", "It was read"])
+    expect(page.locator(".track .stop.done .label")).to_have_text(["Accepted", "Stored", "Sent", "Delivered", "Read"])
+    expect(page.locator(".stands")).to_have_text(f"{name} has read it.")
+    page.get_by_text("Every step, to the millisecond").click()
+    expect(page.locator(".branch .step .label")).to_have_text(["The provider took it", "It is on the device", "It was read"])
     expect(page.locator(".branch")).to_contain_text("Attempts: 1")
     expect(page.get_by_role("heading", name="The way of this message")).to_be_visible()
+
+
+def test_what_a_person_sends_is_shown(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Their picture is seen without saving it, though its message came before it; an address in their words is a link."""
+    picture = {"filename": "box.png", "mime_type": "image/png", "content": base64.b64encode(PICTURE.read_bytes()).decode()}
+    _, name = somebody(shared_system, "This came (see https://shop.example/track?order=55).", file=picture)
+    page = visit().sign_in()
+    choose(page, name)
+    expect(page.locator(".bubble.theirs img.picture")).to_have_js_property("naturalWidth", 1000)
+    link = theirs(page, "This came").get_by_role("link", name="https://shop.example")
+    expect(link).to_have_attribute("href", "https://shop.example/track?order=55")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+
+
+def test_what_a_link_leads_to_is_fetched_by_consent(visit: Callable[..., Visit], shared_system: System) -> None:
+    """Nothing is asked before somebody presses, or has chosen to see all; what may not be fetched says why; titles are text."""
+    _, name = somebody(shared_system, "Inside: https://127.0.0.1/admin")
+    page = visit().sign_in()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    choose(page, name)
+    show = theirs(page, "Inside").get_by_role("button", name="Show what the link leads to")
+    expect(show).to_be_visible()
+    assert not [each for each in asked if "/link-preview" in each]
+    show.click()
+    expect(theirs(page, "Inside").get_by_role("status")).to_contain_text("not lead to a public place")
+    shown = {"url": "https://127.0.0.1/admin", "host": "shop.example", "title": ATTACK, "description": "On its way"}
+    page.route("**/link-preview?**", lambda route: route.fulfill(json=shown))
+    page.get_by_role("button", name="Your settings").click()
+    page.get_by_label("Always show it").check()
+    page.locator("dialog").get_by_role("button", name="Close").click()
+    page.reload()
+    expect(theirs(page, "Inside").locator(".card")).to_contain_text("On its way")
+    expect(theirs(page, "Inside").locator(".card")).to_contain_text("shop.example")
+    inert(page)
+
+
+def test_where_a_message_stopped_is_drawn(visit: Callable[..., Visit], shared_system: System) -> None:
+    """The stop at which it ended, why, and what to do; what a channel never tells is no step that is waited for."""
+    address, name = somebody(shared_system, "Call me")
+    page = visit().sign_in()
+    choose(page, name)
+    shared_system.phones.behave("whatsapp", rules=[{"status": 400, "code": 131026, "match": address}])
+    say(page, "We called")
+    expect(ours(page, "We called").locator(".ticks[data-state=FAILED]")).to_have_count(1)
+    shared_system.phones.behave("whatsapp", rules=[])
+    ours(page, "We called").locator(".way").click()
+    expect(page.locator(".track .stop.done .label")).to_have_text(["Accepted", "Stored"])
+    expect(page.locator(".track .stop.failed")).to_contain_text("it stopped here")
+    expect(page.locator(".track .stop.ahead .label")).to_have_text(["Delivered", "Read"])
+    expect(page.locator(".branch .help")).to_contain_text(re.compile("Why:.*What to do:", re.DOTALL))
+    _, other = somebody(shared_system, "Call me too", channel="telegram")
+    page.get_by_role("link", name="Inbox").click()
+    choose(page, other)
+    say(page, "At noon")
+    ours(page, "At noon").locator(".way").click()
+    expect(page.locator(".track .stop.done .label")).to_have_text(["Accepted", "Stored", "Sent"])
+    expect(page.locator(".track .stop.untold .label")).to_have_text(["Delivered", "Read"])
+    expect(page.locator(".stands")).to_contain_text("It does not tell what becomes of it after that")
 
 
 def test_one_sees_who_types(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -430,7 +492,7 @@ def test_what_is_not_read_is_counted_and_told_by_choice(visit: Callable[..., Vis
     shared_system.phones.write("whatsapp", address, "Second", name=name)
     expect(row.locator(".fresh")).to_have_text(re.compile("2$"))
     assert page.evaluate("noticed") == []
-    page.get_by_role("button", name="Sound and notifications").click()
+    page.get_by_role("button", name="Your settings").click()
     page.get_by_label("A short sound").check()
     page.get_by_label("Notifications of the browser").check()
     page.locator("dialog").get_by_role("button", name="Close").click()
@@ -706,6 +768,7 @@ def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Vi
             timeZone: "Asia/Tokyo", hour: "2-digit", minute: "2-digit"})"""
     )
     expect(shown).to_have_text(wanted)
+    page.get_by_role("button", name="Suas preferências").click()
     page.get_by_label("Idioma").select_option("en")
     expect(page.get_by_role("link", name="Dead letters")).to_be_visible()
     page.reload()

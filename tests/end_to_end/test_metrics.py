@@ -44,6 +44,7 @@ ELSEWHERE = {
     "chat4all_read_failures_total": "tasks/test_delivery_metrics.py",
     "chat4all_connections_cut_total": "webapp/slow_app.py",
     "chat4all_fetches_refused_total": "tasks/test_files.py",
+    "chat4all_link_previews_total": "webapp/test_link_previews.py",
     "chat4all_stream_lag_records": "bridges/test_feed.py",
     "chat4all_conversions_total": "tasks/test_conversions.py",
     "chat4all_conversion_seconds": "tasks/test_conversions.py",

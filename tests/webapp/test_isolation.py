@@ -353,7 +353,7 @@ CALLS: dict[str, Callable[[Room], Call]] = {
 # What is right of these calls is whom they are about; what they then say of what was asked is no success.
 # An account of a provider is connected once in a deployment.
 TO_OTHERS = {"createAccount": 409, "changePassword": 403}
-ANSWERS = {"verifyIdentity": 422, "changePassword": 403}
+ANSWERS = {"verifyIdentity": 422, "changePassword": 403, "getMessagesLinkPreview": 404}
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import { button, h, outward, words } from "./dom.js";
 import { bytes, explained, known, t } from "./i18n.js";
 
 const SHOWN_MOST = 10e6;
+const COMING_MS = [500, 1000, 2000, 4000, 8000];
 const QUOTED = 90;
 
 // A line that stands for a message, as in a list or a quote.
@@ -32,7 +33,23 @@ export function content(payload) {
   return show ? show(payload).filter(Boolean) : [unknown(payload)];
 }
 
-const line = (text) => text && words(text, "p", { class: "said" });
+const LINK = /https?:\/\/[^\s<>"]+[^\s<>"'.,;:!?)\]}]/gi;
+
+// Whether a page is named in what it says.
+export const hasLink = ({ type, text, caption }) => ["text", "media", "album"].includes(type) && String(text || caption || "").search(LINK) >= 0;
+
+// Words as they were said; addresses of pages in them lead there.
+function line(text) {
+  if (!text) return text;
+  const [nodes, said] = [[], String(text)];
+  let at = 0;
+  for (const { 0: found, index } of said.matchAll(LINK)) {
+    nodes.push(said.slice(at, index), outward(found, found));
+    at = index + found.length;
+  }
+  return h("p", { class: "said", dir: "auto" }, ...nodes, said.slice(at));
+}
+
 const kind = (name, values) => h("p", { class: "kind" }, t(`content.${name}`, values));
 
 const SHOWN = {
@@ -96,9 +113,20 @@ function file(given) {
   const box = h("div", { class: "file" });
   const name = given.filename || t(`content.${given.kind}`);
   const family = String(given.mime_type ?? "").split("/")[0];
-  const shows = family === "image" && given.size <= SHOWN_MOST ? picture : { audio: sound, video: film }[family];
+  const shows = { image: picture, audio: sound, video: film }[family];
   box.append(...[shows?.(given, name), saving(given, name, box)].filter(Boolean));
   return box;
+}
+
+// The file as it is known now: one that a provider brings is there a little after its message.
+async function arrived(given) {
+  if (given.size) return given;
+  for (const wait of [...COMING_MS, 0]) {
+    const found = await get(`/v1/files/${given.file_id}`);
+    if (found.status === "ready" || !wait) return found;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  return given;
 }
 
 async function signed(given) {
@@ -108,12 +136,20 @@ async function signed(given) {
   return href;
 }
 
+// A large one is not shown before somebody saves it.
 function picture(given, name) {
+  if (given.size > SHOWN_MOST) return null;
   const image = h("img", { alt: name, class: given.kind === "sticker" ? "sticker" : "picture" });
   const seen = new IntersectionObserver(async (entries) => {
     if (!entries.some((each) => each.isIntersecting)) return;
     seen.disconnect();
-    await signed(given).then((url) => { image.src = url; }, () => {});
+    try {
+      const found = await arrived(given);
+      if (found.size > SHOWN_MOST) return image.remove();
+      image.src = await signed(given);
+    } catch {
+      image.remove();  // It can be saved all the same, and why not is said then.
+    }
   });
   seen.observe(image);
   return image;

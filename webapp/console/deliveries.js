@@ -38,6 +38,7 @@ export function because(reason) {
   return known(`reason.${reason}`) ? t(`reason.${reason}`) : t("reason.other", { reason });
 }
 
-export function advice(reason) {
-  return known(`advice.${reason}`) ? t(`advice.${reason}`) : t("advice.other", { reason });
+// `said`: what the service says of it, for reasons that we have no words for.
+export function advice(reason, said = "") {
+  return known(`advice.${reason}`) ? t(`advice.${reason}`) : said || t("advice.other", { reason });
 }

@@ -54,6 +54,10 @@ export function whenever(at) {
   return format("whenever", { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
 }
 
+export function toTheSecond(at) {
+  return format("second", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(at));
+}
+
 export function toTheMs(at) {
   const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
   return format("ms", options).format(new Date(at));

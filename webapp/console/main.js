@@ -8,6 +8,8 @@ import { signInRoom } from "./rooms/sign-in.js";
 import { Pulse } from "./rooms/health.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
+import { field, told } from "./parts/forms.js";
+import { previewChoice } from "./parts/link-preview.js";
 import { Notifier } from "./parts/notifier.js";
 import "./rooms/accounts.js";
 import "./rooms/broadcasts.js";
@@ -89,13 +91,11 @@ function build() {
   stream.addEventListener("line", tell, { signal });
   store.addEventListener("list", title, { signal });
   tell();
-  const languages = h("select", { "aria-label": t("language"), on: { change: () => speak(languages.value) } },
-    ...Object.entries(LANGUAGES).map(([value, label]) => h("option", { value, selected: value === language, lang: value }, label)));
   show(
     h("header", { class: "bar" },
       h("a", { href: "#/inbox", class: "brand", "aria-label": "Chat4All" }, h("img", { src: "/console/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Chat4All")),
       h("nav", { "aria-label": t("rooms") }, ...visible().map((each) => h("a", { href: `#/${each}`, data: { room: each } }, t(`room.${each}`)))),
-      line, languages, iconButton("🔔", t("notify.title"), () => here.notifier.ask()), iconButton("?", t("keys.title"), help),
+      line, iconButton("⚙", t("settings.title"), settings), iconButton("?", t("keys.title"), help),
       words(user.display_name || user.user_id, "span", { class: "user" }), button(t("sign_out"), goOut, { class: "quiet" })),
     h("main", { id: "room" }));
   open();
@@ -166,12 +166,14 @@ function pressed(event) {
 }
 
 function help() {
-  const dialog = h("dialog", { "aria-label": t("keys.title") }, h("h2", {}, t("keys.title")),
-    h("dl", { class: "keys" }, ...KEYS.flatMap((each) => [h("dt", {}, h("kbd", {}, each)), h("dd", {}, t(`keys.${each}`))])),
-    button(t("close"), () => dialog.close(), { class: "primary" }));
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  told(t("keys.title"), h("dl", { class: "keys" }, ...KEYS.flatMap((each) => [h("dt", {}, h("kbd", {}, each)), h("dd", {}, t(`keys.${each}`))])));
+}
+
+// What somebody chooses for this browser.
+function settings() {
+  const languages = h("select", { on: { change: () => { dialog.close(); speak(languages.value); } } },
+    ...Object.entries(LANGUAGES).map(([value, label]) => h("option", { value, selected: value === language, lang: value }, label)));
+  const dialog = told(t("settings.title"), h("p", { class: "kind" }, t("settings.about")), field(t("language"), languages), here.notifier.fields(), here.store.has("manage") ? previewChoice() : null);
 }
 
 signals.addEventListener("signed-out", () => here && leave(t("sign_in.ended")));

@@ -218,6 +218,11 @@ export class Store extends EventTarget {
     return speaker?.user_id ?? "";
   }
 
+  // Who speaks there for the team.
+  isInbox(sender) {
+    return this.names.get(sender)?.kind === "inbox";
+  }
+
   isOurs(sender, conversation) {
     if (sender === this.user.user_id) return true;
     const isMember = conversation?.members.some((each) => each.user_id === this.user.user_id);

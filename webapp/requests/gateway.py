@@ -23,6 +23,7 @@ from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.directory import People
 from chat4all.services.inbound.intake import Arrivals
 from chat4all.services.inbound.webhooks import Webhooks
+from chat4all.services.link_previews import LinkPreviews
 from chat4all.services.passing import Passing
 from chat4all.services.presence import Watch
 from chat4all.services.webhooks.endpoints import Endpoints
@@ -43,7 +44,7 @@ class Gateway(Struct, frozen=True):
     """The ports of this process and what is built on them: all that its requests share.
 
     `message_waits`, `file_waits`: how many of them may wait at the same time, for a message or for a worker; `search_waits`:
-    how many may search. `search`: None where search is off.
+    how many may search; `preview_waits`: how many may fetch a page of the web. `search`: None where search is off.
     `cadence`: how often signals are handed on; `passing`: to whom is connected. `presence`: who that is.
     `live`: which account each of the `channels` sends from.
     `bounds`: how much a request looks at. `clock`: ms UTC, for requests that are repeated.
@@ -68,8 +69,10 @@ class Gateway(Struct, frozen=True):
     message_waits: Waits
     file_waits: Waits
     search_waits: Waits
+    preview_waits: Waits
     cadence: Cadence
     passing: Passing
+    previews: LinkPreviews
     presence: Watch | ScopedWatch
     search: SearchIndex | None
     bounds: Bounds = BOUNDS

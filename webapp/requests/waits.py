@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
-# Half of the threads may wait for a message that is not stored yet, and a quarter for a worker that checks a file, or search.
-MESSAGE_SHARE, FILE_SHARE, SEARCH_SHARE = 2, 4, 4
+# Half of the threads may wait for a message that is not stored yet, a quarter for a worker that checks a file, or search, and
+# an eighth for pages of the web.
+MESSAGE_SHARE, FILE_SHARE, SEARCH_SHARE, PREVIEW_SHARE = 2, 4, 4, 8
 # A search that takes longer answers with what it has found.
 SEARCH_S = 2.0
+# A page that does not answer by then has no preview.
+PREVIEW_S = 4.0
 # At most so long. A message's reader says how long; a file's gets 202 then, and asks again.
 MESSAGE_WAIT_S = FILE_WAIT_S = 10.0
 

@@ -132,6 +132,13 @@ class Transfer:
                 raise Temporary("too_slow")
             yield chunk
 
+    def beginning(self, response: aiohttp.ClientResponse, most: int) -> bytes:
+        """The first bytes of the answer's body, so many at most. The rest is not read."""
+        got = bytearray()
+        while len(got) < most and (chunk := self._run(response.content.readany())):
+            got += chunk
+        return bytes(got[:most])
+
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         asked = first = self._allowed.check(url)
         for _ in range(1 + HOPS):

@@ -1,9 +1,10 @@
 // A new broadcast: what is said, to whom, how fast. Who gets it, and what it looks like, is shown while one writes.
 
 import { all, call, get } from "../api.js";
+import { called } from "../channels.js";
 import { content } from "../content.js";
 import { h, words } from "../dom.js";
-import { known, t } from "../i18n.js";
+import { t } from "../i18n.js";
 import { accountsWithTemplates } from "../templates.js";
 import { choice, field, tried } from "./forms.js";
 import "./template-form.js";
@@ -33,7 +34,7 @@ export class BroadcastForm extends HTMLElement {
 
   #build(channels) {
     this.#name = h("input", { maxlength: "128", autocomplete: "off", dir: "auto" });
-    this.#channel = h("select", { on: { change: () => this.#turned() } }, ...channels.map((each) => choice(each.channel, known(`channel.${each.channel}`) ? t(`channel.${each.channel}`) : each.channel, "whatsapp")));
+    this.#channel = h("select", { on: { change: () => this.#turned() } }, ...channels.map((each) => choice(each.channel, called(each.channel), "whatsapp")));
     this.#kind = h("select", { on: { change: () => this.#turned() } }, choice("text", t("broadcasts.kind.text")), choice("template", t("broadcasts.kind.template")));
     this.#text = h("textarea", { rows: "4", maxlength: "4096", dir: "auto", on: { input: () => this.#show() } });
     this.#tag = h("input", { required: true, maxlength: "50", autocomplete: "off", dir: "auto", on: { change: () => this.#count() } });

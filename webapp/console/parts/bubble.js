@@ -4,13 +4,14 @@ import { content, summary } from "../content.js";
 import { byRecipient, ticks } from "../deliveries.js";
 import { button, h, iconButton, words } from "../dom.js";
 import { clock, exactly, explained, t } from "../i18n.js";
+import { linkPreview } from "./link-preview.js";
 
 export const EMOJIS = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
 // `acts`: what can be done with it: reply, react, edit, remove, again, discard.
 export function bubble(message, { store, conversation, thread, acts }) {
   const isOurs = store.isOurs(message.sender, conversation);
-  const name = message.sender_name || store.name(message.sender);
+  const name = store.isInbox(message.sender) ? t("team.speaks") : message.sender_name || store.name(message.sender);
   const isGone = Boolean(message.deleted_at);
   const isNote = message.visibility === "internal";
   return h("li", { class: `bubble ${isNote ? "note" : isOurs ? "ours" : "theirs"}`, tabindex: "-1", data: { id: message.message_id, sender: message.sender } },
@@ -20,6 +21,7 @@ export function bubble(message, { store, conversation, thread, acts }) {
         message.origin?.app ? h("span", { class: "kind" }, t("bubble.in_app")) : null),
       message.reply_to ? quote(message.reply_to, thread, store) : null,
       h("div", { class: "content" }, ...content(message.payload)),
+      isGone || !store.has("manage") ? null : linkPreview(message),
       votes(message, store),
       reactions(message, store),
       foot(message, store, isOurs, acts)),

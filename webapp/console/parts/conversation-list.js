@@ -2,6 +2,7 @@
 
 import { h, outward, words } from "../dom.js";
 import { briefly, t } from "../i18n.js";
+import { called } from "../channels.js";
 import { summary } from "../content.js";
 
 const ROW = 68;
@@ -80,6 +81,12 @@ export class ConversationList extends HTMLElement {
     return [h("p", {}, t("inbox.empty")), h("p", {}, t("inbox.empty.do")), ...(phones ? [h("p", {}, t("inbox.empty.phones")), h("p", {}, outward(phones, t("inbox.phones")))] : [])];
   }
 
+  // The newest words, and whether they are ours.
+  #said(message, conversation) {
+    const said = summary(message);
+    return this.#store.isOurs(message.sender, conversation) && message.visibility !== "internal" ? t("inbox.ours", { words: said }) : said;
+  }
+
   #row(conversation, place) {
     const id = conversation.conversation_id;
     this.#store.preview(id);
@@ -91,8 +98,8 @@ export class ConversationList extends HTMLElement {
         h("span", { class: "avatar", "aria-hidden": "true", data: { channel: channel || "own" } }, initial(this.#store.title(conversation))),
         h("span", { class: "top" }, words(this.#store.title(conversation), "span", { class: "title" }),
           conversation.last_activity_at ? h("time", { datetime: conversation.last_activity_at }, briefly(conversation.last_activity_at)) : null),
-        h("span", { class: "bottom" }, channel ? h("span", { class: "badge" }, channel) : null,
-          words(said ? summary(said) : "", "span", { class: "preview" }),
+        h("span", { class: "bottom" }, channel ? h("span", { class: "badge" }, called(channel)) : null,
+          words(said ? this.#said(said, conversation) : "", "span", { class: "preview" }),
           ["closed", "snoozed"].includes(conversation.state) ? h("span", { class: "badge" }, t(`handling.${conversation.state}`)) : null,
           fresh ? h("span", { class: "fresh" }, h("span", { class: "spoken" }, t("inbox.fresh")), fresh > 99 ? "99+" : String(fresh)) : null)));
     row.style.transform = `translateY(${place * ROW}px)`;

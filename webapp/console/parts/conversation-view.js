@@ -1,6 +1,7 @@
 // One conversation: what was said, and where one writes. It shows a window of the history, which moves with the reader.
 
 import { call } from "../api.js";
+import { called } from "../channels.js";
 import { arrange, button, calmly, h, iconButton, words } from "../dom.js";
 import { day, explained, t } from "../i18n.js";
 import { Thread } from "../thread.js";
@@ -53,7 +54,7 @@ export class ConversationView extends HTMLElement {
     this.replaceChildren(
       h("header", { class: "head" }, h("a", { class: "icon back", href: "#/inbox", "aria-label": t("conversation.back"), title: t("conversation.back") }, h("span", { "aria-hidden": "true" }, "←")),
         h("div", {}, words(store.title(conversation), "h2"),
-          h("p", { class: "kind" }, [store.channel(conversation), people > 2 ? t("conversation.people", { count: people }) : ""].filter(Boolean).join(" · "))),
+          h("p", { class: "kind" }, [called(store.channel(conversation)), people > 2 ? t("conversation.people", { count: people }) : ""].filter(Boolean).join(" · "))),
         this.#handled()),
       this.#scroll, this.#below, this.#types(), this.#foot(conversation));
     this.ondragover = (event) => this.#composer && event.preventDefault();
@@ -168,7 +169,7 @@ export class ConversationView extends HTMLElement {
   // Bubbles that did not change stay what they are: so pictures do not load again, and nobody loses their place.
   #lines() {
     const [lines, shown] = [[], new Map()];
-    let last = "";
+    let [last, before] = ["", null];
     const context = { store: this.#store, conversation: this.#conversation, thread: this.#thread, acts: this.#acts() };
     for (const message of this.#thread.messages) {
       const today = day(message.accepted_at);
@@ -176,13 +177,16 @@ export class ConversationView extends HTMLElement {
         const line = (!shown.has(today) && this.#shown.get(today)?.node) || h("li", { class: "day" }, h("span", {}, today));
         shown.set(today, { node: line });
         lines.push(line);
+        before = null;
       }
       last = today;
       const version = JSON.stringify(message);
-      const before = this.#shown.get(message.message_id);
-      const node = before?.version === version ? before.node : bubble(message, context);
+      const drawn = this.#shown.get(message.message_id);
+      const node = drawn?.version === version ? drawn.node : bubble(message, context);
+      node.classList.toggle("goes-on", isSame(before, message));
       shown.set(message.message_id, { version, node });
       lines.push(node);
+      before = message;
     }
     this.#shown = shown;
     if (!lines.length) lines.push(h("li", { class: "day" }, h("span", {}, t("conversation.empty"))));
@@ -270,6 +274,11 @@ export class ConversationView extends HTMLElement {
     const chosen = message && own(message) ? message : this.#thread.messages.findLast(own);
     if (chosen) this.#composer.edit(chosen);
   }
+}
+
+// Whether the same one goes on speaking: then their name is not said again.
+function isSame(before, message) {
+  return Boolean(before) && ["sender", "sender_name", "visibility", "forwarded"].every((each) => before[each] === message[each]) && message.visibility !== "internal" && !message.origin?.app;
 }
 
 customElements.define("conversation-view", ConversationView);

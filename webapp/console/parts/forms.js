@@ -29,6 +29,15 @@ export function sure(title, text, yes, { danger = true, body = [] } = {}) {
   });
 }
 
+// Told in a dialog, until it is closed.
+export function told(title, ...body) {
+  const dialog = h("dialog", { "aria-label": title }, h("h2", {}, title), ...body, button(t("close"), () => dialog.close(), { class: "primary" }));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
 // Do it; what goes wrong is said in `place`. Whether it went well.
 export async function tried(place, act) {
   place.replaceChildren();

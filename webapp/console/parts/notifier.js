@@ -1,6 +1,6 @@
 // Sound and notifications, for those who want them: kept for this browser, and off until they are chosen.
 
-import { button, h } from "../dom.js";
+import { h } from "../dom.js";
 import { t } from "../i18n.js";
 import { summary } from "../content.js";
 
@@ -17,17 +17,13 @@ export class Notifier {
     store.stream.addEventListener("message", ({ detail }) => this.#told(detail));
   }
 
-  // What somebody wants, by a dialog.
-  ask() {
+  // Where somebody chooses what they want.
+  fields() {
     const said = h("p", { class: "trouble", role: "alert" });
     const boxes = ["sound", "notification"].map((each) => h("input", { type: "checkbox", checked: this.#wants.has(each), value: each,
       on: { change: ({ currentTarget }) => this.#choose(each, currentTarget, said) } }));
-    const dialog = h("dialog", { "aria-label": t("notify.title") }, h("h2", {}, t("notify.title")), h("p", { class: "kind" }, t("notify.about")),
-      ...boxes.map((each) => h("label", { class: "tick" }, each, t(`notify.${each.value}`))), said,
-      button(t("close"), () => dialog.close(), { class: "primary" }));
-    dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
+    return h("fieldset", {}, h("legend", {}, t("notify.title")), h("p", { class: "kind" }, t("notify.about")),
+      ...boxes.map((each) => h("label", { class: "tick" }, each, t(`notify.${each.value}`))), said);
   }
 
   async #choose(what, box, said) {

@@ -1,23 +1,13 @@
 // When people of a conversation may be written to, said before one writes; and what goes while they may not.
 
-import { all, get } from "../api.js";
+import { get } from "../api.js";
+import { rules } from "../channels.js";
 import { button, calmly, h, words } from "../dom.js";
 import { t, whenever } from "../i18n.js";
 import { accountFor } from "../templates.js";
 import { templateDialog } from "./template-form.js";
 
 const TIMER_MOST_MS = 2 ** 31 - 1;
-
-let channels = null;
-
-// What a channel can do; asked for once.
-function rules() {
-  channels ??= all("/v1/channels", "channels").then((found) => new Map(found.map((each) => [each.channel, each])), (problem) => {
-    channels = null;
-    throw problem;
-  });
-  return channels;
-}
 
 export class WindowBar extends HTMLElement {
   #store; #id; #acts; #timer = 0; #holds = false; #listening = new AbortController();

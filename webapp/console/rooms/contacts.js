@@ -1,8 +1,9 @@
 // Contacts: who writes to us. Found by an address or a tag; what the team calls them and knows of them.
 
 import { call, get } from "../api.js";
+import { called } from "../channels.js";
 import { button, h, words } from "../dom.js";
-import { exactly, explained, known, t, whenever } from "../i18n.js";
+import { exactly, explained, t, whenever } from "../i18n.js";
 import { field, notForYou, pieces, tried, walked } from "../parts/forms.js";
 
 const PAGE = 100;
@@ -96,7 +97,7 @@ export class ContactsRoom extends HTMLElement {
     });
     const row = (channel) => {
       const { state = "unsaid", at, source } = said[channel] ?? {};
-      return h("li", { class: "place" }, h("strong", {}, known(`channel.${channel}`) ? t(`channel.${channel}`) : channel),
+      return h("li", { class: "place" }, h("strong", {}, called(channel)),
         h("span", { class: `light ${{ granted: "good", revoked: "bad" }[state] ?? ""}` }, t(`contacts.consent.${state}`)),
         at ? h("span", { class: "kind" }, t(`contacts.consent.by.${source}`, { time: whenever(at) })) : "",
         h("span", { class: "choices" }, state === "granted" ? "" : button(t("contacts.consent.grant"), () => say(channel, "granted")),

@@ -1,8 +1,9 @@
 // Health: whether the service answers and how quickly, what passes by on this page's own stream, and what waits where, drawn.
 
 import { all, get } from "../api.js";
+import { called } from "../channels.js";
 import { calmly, h, outward, svg, words } from "../dom.js";
-import { bytes, explained, known, seconds, t } from "../i18n.js";
+import { bytes, explained, seconds, t } from "../i18n.js";
 import { health } from "../parts/account.js";
 
 const SECONDS = 120;
@@ -123,7 +124,7 @@ export class HealthRoom extends HTMLElement {
     return [h("h2", {}, t("health.road")),
       h("ul", { class: "places" },
         place(behind < MANY.waiting, t("health.log"), t("health.log.waiting", { count: behind }), t("health.log.do")),
-        ...channels.map((each) => place(each.retries < MANY.retries, known(`channel.${each.channel}`) ? t(`channel.${each.channel}`) : each.channel,
+        ...channels.map((each) => place(each.retries < MANY.retries, called(each.channel),
           t("health.lanes", { lanes: each.lanes, working: each.working, retries: each.retries }), t("health.retries.do"), share(each.working, each.lanes))),
         disk ? place(full < MANY.full, t("health.disk"), t("health.disk.free", { free: bytes(disk.free_bytes), size: bytes(disk.size_bytes) }), t("health.disk.do"), share(full, 1)) : ""),
       h("h2", {}, t("accounts.title")),

@@ -3,7 +3,7 @@
 import { call, get } from "../api.js";
 import { advice, because } from "../deliveries.js";
 import { button, h, words } from "../dom.js";
-import { exactly, explained, known, t } from "../i18n.js";
+import { exactly, explained, known, t, whenever } from "../i18n.js";
 import { choice, notForYou, walked } from "../parts/forms.js";
 import { resending } from "../parts/resend.js";
 
@@ -62,11 +62,15 @@ export class LettersRoom extends HTMLElement {
     const body = h("div", { class: "letter-body" });
     return h("li", { class: "letter" }, h("details", {},
       h("summary", {}, h("span", { class: "badge" }, t(`stage.${letter.stage}`)), letter.channel ? h("span", { class: "badge" }, letter.channel) : null,
-        words(because(letter.reason), "strong"), h("time", { datetime: letter.at }, exactly(letter.at))),
+        words(this.#why(letter), "strong"), h("time", { datetime: letter.at, title: exactly(letter.at) }, whenever(letter.at))),
       h("p", {}, h("strong", {}, t("message.do")), " ", this.#advice(letter)),
       letter.message_id && letter.conversation_id ? h("p", {}, h("a", { href: `#/message/${letter.conversation_id}/${letter.message_id}` }, t("letters.way"))) : null,
       h("dl", {}, ...facts.flatMap((name) => [h("dt", {}, name), h("dd", {}, h("code", {}, letter[name]))])),
       REPLAYABLE.includes(letter.stage) ? this.#acts(letter, body) : letter.delivery && letter.message_id ? resending(letter.message_id) : this.#command(letter), body));
+  }
+
+  #why({ stage, reason }) {
+    return stage === "unreadable" && !known(`reason.${reason}`) ? t("letters.unread", { reason }) : because(reason);
   }
 
   #advice({ stage, reason }) {
