@@ -80,12 +80,12 @@ def require(programs: Sequence[type[Server]] = PROGRAMS) -> Path:
 
 
 @cache
-def single() -> Servers:
-    """One of each, started at the first call. NotInstalled; StartFailed."""
+def single(*, flushes_schema: bool = True) -> Servers:
+    """One of each, started at the first call. `flushes_schema`: as of `Cassandra`. NotInstalled; StartFailed."""
     home, data = require(), _folder()
     made: dict[str, Server] = {each.name: each(home, data / each.name, free_port()) for each in PROGRAMS}
     # Each system has a keyspace of its own, and each of its tables takes memory for as long as the server runs.
-    made["cassandra"] = Cassandra(home, data / "cassandra", free_port(), heap="2g")
+    made["cassandra"] = Cassandra(home, data / "cassandra", free_port(), heap="2g", flushes_schema=flushes_schema)
     _start(data, list(made.values()), lambda: start_all(list(made.values())))
     return Servers(made, tuple(made.values()), variables(made, data))
 

@@ -40,7 +40,7 @@ DECIDE, SERIAL = "decide", "serial"
 COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"
 
 # Where a statement names its table, without a keyspace.
-TABLE = re.compile(r"\b(FROM|INTO|UPDATE|TABLE IF NOT EXISTS|CREATE TABLE) (?=[a-z_]+\b(?!\.))")
+TABLE = re.compile(r"\b(FROM|INTO|UPDATE|TABLE IF NOT EXISTS|CREATE TABLE|ALTER TABLE) (?=[a-z_]+\b(?!\.))")
 # It would say twice a second that a dead node is still dead; that it went down and came back is said elsewhere.
 logging.getLogger("cassandra.pool").setLevel(logging.ERROR)
 
@@ -171,7 +171,7 @@ class Session:
     def plain(self, cql: str, *values: Any, checked: bool = True) -> list[Row]:
         """A statement for the schema, not prepared. `checked`: whether our keyspace is looked at before."""
         with as_failures():
-            future = self._open(checked).execute_async(self._named(cql), values or None, timeout=4 * REQUEST_S)
+            future = self._open(checked).execute_async(self.named(cql), values or None, timeout=4 * REQUEST_S)
             found = list(future.result())
             if not future.is_schema_agreed:
                 raise Temporary("store", "the nodes do not agree on the schema")
@@ -201,12 +201,12 @@ class Session:
     def _prepare(self, session: Any, cql: str) -> Any:
         prepared = self._prepared.get(cql)
         if prepared is None:
-            prepared = session.prepare(self._named(cql))
+            prepared = session.prepare(self.named(cql))
             prepared.is_idempotent = " IF " not in cql
             self._prepared[cql] = prepared
         return prepared
 
-    def _named(self, cql: str) -> str:
+    def named(self, cql: str) -> str:
         """The statement with our keyspace before its table: servers warn of statements that lean on the connection's."""
         return TABLE.sub(rf"\1 {self.place.keyspace}.", cql, count=1)
 

@@ -67,6 +67,14 @@ def test_a_ca_that_is_none_is_named(tmp_path: Path) -> None:
             Session(parse(f"cassandra://host/k?ca={each}"))
 
 
+def test_each_statement_of_a_migration_names_our_keyspace() -> None:
+    """The connection has none of its own."""
+    session = Session(parse("cassandra://host/ours"))
+    for each in migrations():
+        for statement in each.statements():
+            assert " ours." in session.named(statement), (each.name, statement)
+
+
 def test_urls_are_understood() -> None:
     """Several hosts, ports, and everything that may be chosen."""
     place = parse("cassandra://a,b:9999/chat?replication=3&consistency=quorum&datacenter=dc1")

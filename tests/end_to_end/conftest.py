@@ -25,10 +25,10 @@ QUICK = {
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
-    """The real servers on free ports, started once for all tests."""
+    """The real servers on free ports, started once for all tests, none of which kills them."""
     for program in PROGRAMS:
         home_with(program)
-    return single()
+    return single(flushes_schema=False)
 
 
 STACKS = ["embedded", pytest.param("real", marks=pytest.mark.real)]
