@@ -4,20 +4,22 @@ A new message is taken from its event. What changed later is not: the store is a
 matter in which order, or how often, one hears of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from chat4all.model.content import MODIFIERS, Content, Media, Reaction, Text, Vote, read_shown, type_of
 from chat4all.model.content_proto import payload_of
-from chat4all.model.conversations import UserKind
+from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.events import kind_of
+from chat4all.model.merges import Family
 from chat4all.model.messages import Message
 from chat4all.model.modifiers import as_it_is_now
 from chat4all.model.records import Record
 from chat4all.model.search_terms import searched
 from chat4all.ports import Document, MessageStore, PersonFound
+from chat4all.services.contacts.families import families
 from chat4all.services.directory import described
 from chat4all.services.modified import modifications_of
 from chat4all.telemetry import logs
@@ -121,14 +123,21 @@ def _document(message: Message, payload: Content | None) -> Document:
 
 
 def people_of(store: MessageStore, user_ids: Iterable[str]) -> list[PersonFound]:
-    """These users as they are to be found now: without words who is no more, or is no person."""
+    """These users as they are to be found now: without words who is no more, is no person, or was merged into another."""
     wanted = sorted(user_ids)
-    users = store.users(wanted) if wanted else {}
+    found = families(store, wanted)
+    members = list({each for family in found.values() for each in family.members})
+    users = store.users(members) if members else {}
     people = {each.user_id: each for each in users.values() if each.kind in PEOPLE}
     owned = store.identities(list(people)) if people else {}
-    return [
-        PersonFound(each, *described(people[each], owned[each])) if each in people else PersonFound(each) for each in wanted
-    ]
+    return [_person(each, found[each], people, owned) for each in wanted]
+
+
+def _person(user_id: str, family: Family, people: Mapping[str, User], owned: Mapping[str, Sequence[Identity]]) -> PersonFound:
+    if user_id not in people or user_id != family.root:
+        return PersonFound(user_id)
+    same = [each for each in family.members if each in people]
+    return PersonFound(user_id, *described([people[each] for each in same], [place for each in same for place in owned[each]]))
 
 
 def members_of(store: MessageStore, conversation_ids: Iterable[str]) -> set[str]:

@@ -56,6 +56,20 @@ def change(
 
 
 @contacts.command()
+def merge(contact_id: str, other: Annotated[str, typer.Argument(help="Who is the same person.")]) -> None:
+    """Have two contacts be one. Where they say something else, what is kept of the first counts. `unmerge` undoes it."""
+    say_json(SERVERS.client().merge_contacts(contact_id, other))
+
+
+@contacts.command()
+def unmerge(
+    contact_id: str, other: Annotated[str, typer.Argument(help="Who is apart again; else whoever was merged last.")] = ""
+) -> None:
+    """Undo a merge of contacts."""
+    say_json(SERVERS.client().unmerge_contact(contact_id, other))
+
+
+@contacts.command()
 def consent(contact_id: str, channel: str, state: Annotated[str, typer.Argument(help="granted or revoked.")]) -> None:
     """Say for a contact whether they want what they did not ask for, such as broadcasts, on a channel."""
     say_json(SERVERS.client().set_consent(contact_id, channel, state))

@@ -51,6 +51,14 @@ class ContactCalls:
         """
         return self._http.call("PATCH", _path(contact_id), changes)
 
+    def merge_contacts(self, contact_id: str, other: str) -> dict[str, Any]:
+        """Have these two be one; the contact that both are then. Where they say something else, the first one's counts."""
+        return self._http.call("POST", f"{_path(contact_id)}/merge", {"contact_id": other})
+
+    def unmerge_contact(self, contact_id: str, other: str = "") -> dict[str, Any]:
+        """Undo a merge: `other` is apart again, or else whoever was merged last; the contact as it then is."""
+        return self._http.call("POST", f"{_path(contact_id)}/unmerge", {"contact_id": other} if other else {})
+
     def block_contact(self, contact_id: str, blocked: bool = True) -> dict[str, Any]:
         """Block a contact, or no longer; the contact then. What they write while they are blocked is not kept."""
         return self._http.call("PUT" if blocked else "DELETE", f"{_path(contact_id)}/block")

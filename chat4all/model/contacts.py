@@ -26,6 +26,7 @@ Attribute = str | int | float | bool
 
 # What events tell of contacts.
 CREATED, UPDATED, CONSENT_CHANGED = "created", "updated", "consent_changed"
+MERGED, UNMERGED = "merged", "unmerged"
 
 GRANTED, REVOKED = "granted", "revoked"
 CONSENTS = (GRANTED, REVOKED)
@@ -68,12 +69,29 @@ class Reach(Struct, frozen=True):
         return max(self, other, key=lambda each: (each.at, each.why)) if other else self
 
 
+class Merge(Struct, frozen=True, omit_defaults=True):
+    """That a contact is the same person as `into`, whose id is smaller, since a time (ms UTC). `undone_at` 0: it holds.
+
+    `by`, `undone_by`: whose doing it is; empty: their provider's. `leads`: where the two say something else, such as a name,
+    what is kept of this one counts.
+    """
+
+    into: str
+    at: int
+    by: str = ""
+    leads: bool = False
+    undone_at: int = 0
+    undone_by: str = ""
+
+
 class Profile(Struct, frozen=True, omit_defaults=True):
     """Tags in their order, notes, attributes by name, and the time zone (IANA) of a contact. Times are ms UTC.
 
     `version` grows with each change; 0: nothing was ever kept. `changed_by`: the caller's user id; empty: the contact itself.
     `consents`: by channel; where there is none, nobody said anything. `unsaid`: changes that readers were not told yet.
     `blocked_at`: since when the team blocks them, 0: it does not. `reach`: what is known of addresses, each as channel:address.
+    `merges`: into whom this one was merged, the newest last. `absorbed`: who may have been merged into this one; they say
+    whether they are. `includes`: whose tags, notes, name and the like are in these, by when they were merged.
     """
 
     user_id: str
@@ -89,11 +107,20 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     blocked_at: int = 0
     blocked_by: str = ""
     reach: dict[str, Reach] = {}
+    merges: tuple[Merge, ...] = ()
+    absorbed: tuple[str, ...] = ()
+    includes: dict[str, int] = {}
+
+    @property
+    def merged(self) -> Merge | None:
+        """The merge that holds, if one does."""
+        return self.merges[-1] if self.merges and not self.merges[-1].undone_at else None
 
     @property
     def lists(self) -> set[str]:
         """The lists that it is in: those of its tags, and STANDING."""
-        names = {*self.tags, STANDING} if self.blocked_at or self.reach else self.tags
+        stands_out = self.blocked_at or self.reach or self.merges or self.absorbed
+        names = {*self.tags, STANDING} if stands_out else self.tags
         return {tag_list(self.user_id, each) for each in names}
 
     def reached(self, place: tuple[str, str], heard: Reach) -> "Profile":

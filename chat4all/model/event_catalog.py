@@ -106,6 +106,12 @@ CATALOG = (
     EventType("contact.updated", "contact", f"Name, tags, notes, time zone, attributes or block of one changed. {CONTACTS}"),
     EventType("contact.consent_changed", "contact", f"Somebody said whether they want what they did not ask for. {CONTACTS}"),
     EventType(
+        "contact.merged",
+        "contact",
+        f"This contact is one with another, `merged_into`, which is told of as `contact.updated`. {CONTACTS}",
+    ),
+    EventType("contact.unmerged", "contact", f"This contact is apart again from the one that it was merged into. {CONTACTS}"),
+    EventType(
         "broadcast.updated",
         "broadcast",
         "A broadcast was started, paused, stopped, is done, or came further, which is told every few seconds. Newest value, "
@@ -223,12 +229,13 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     "contact": (
         Field("contact_id", "id", "The contact"),
-        Field("change", "string", "created, updated, consent_changed"),
+        Field("change", "string", "created, updated, consent_changed, merged, unmerged"),
         Field("display_name", "string", "What they are called"),
         Field("tags", "names", "Their tags"),
         Field("consents", "words", "By channel whether they want what they did not ask for: granted, revoked"),
         Field("blocked", "flag", "The team blocks them"),
         Field("changed_by", "string", "Who changed it; empty: the contact did"),
+        Field("merged_into", "string", "Of merged and unmerged the contact that it is, or was, one with; else empty"),
         Field("contact_version", "number", "Grows with each change; 0: nobody has changed it yet"),
     ),
     "broadcast": (

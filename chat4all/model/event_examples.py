@@ -199,6 +199,8 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
     "contact.created": (_contact("created", 0, AT + 7_000),),
     "contact.updated": (_contact("updated", 1, AT + 44_000, tags=["vip"], changed_by="bob"),),
     "contact.consent_changed": (_contact("consent_changed", 3, AT + 46_000, tags=["vip"], consents={"whatsapp": "revoked"}),),
+    "contact.merged": (_contact("merged", 4, AT + 47_000, changed_by="bob", merged_into="contact-1d6c"),),
+    "contact.unmerged": (_contact("unmerged", 5, AT + 48_000, changed_by="bob", merged_into="contact-1d6c"),),
     "broadcast.updated": (
         _own(
             "broadcast",

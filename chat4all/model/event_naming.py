@@ -18,7 +18,7 @@ FIELDS = {
     "conversation": ("conversation_id",),
     "handling": ("conversation_id", "assignee", "changed_by"),
     "webhook": ("webhook_id",),
-    "contact": ("contact_id", "changed_by"),
+    "contact": ("contact_id", "changed_by", "merged_into"),
     "broadcast": ("broadcast_id",),
     "template": ("account_id",),
     "file": ("conversation_id", "owner"),

@@ -23,10 +23,10 @@ SETTLED_MS = 60_000
 NEW_MS = 600_000
 
 
-def described(user: User, owned: Iterable[Identity]) -> tuple[str, tuple[str, ...]]:
-    """What a user is found by: names, and addresses."""
+def described(same: Iterable[User], owned: Iterable[Identity]) -> tuple[str, tuple[str, ...]]:
+    """What a person is found by: names and ids of all users that they are, and addresses."""
     addresses = tuple(each.address for each in owned if bare(each.channel) != ID_SPACE)
-    return f"{user.display_name}\n{bare(user.user_id)}", addresses
+    return "\n".join(f"{each.display_name}\n{bare(each.user_id)}" for each in same), addresses
 
 
 def _is_self_named(user: User) -> bool:

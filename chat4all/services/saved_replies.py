@@ -22,6 +22,7 @@ from chat4all.model.saved_replies import (
     rendered,
 )
 from chat4all.ports import MessageStore
+from chat4all.services.contacts.families import families
 from chat4all.services.files.file_lifecycle import FileLifecycle
 from chat4all.services.refusals import Conflict, NoSuch, Wrong
 
@@ -141,8 +142,9 @@ class ReplyBook:
     def _values(self, membership: Membership, agent: User) -> dict[str, str]:
         """What each variable is in this conversation; those without a value are absent or empty."""
         customer = self._customer(membership, agent)
-        name = customer.display_name if customer else ""
-        attributes = self._store.profiles([customer.user_id])[customer.user_id].attributes if customer else {}
+        family = families(self._store, [customer.user_id])[customer.user_id] if customer else None
+        name = family.called(self._store.users(family.members)).display_name if family else ""
+        attributes = family.whole.attributes if family else {}
         people = {"name": name, "agent": agent.display_name}
         people |= {"first_name": first_word(name), "agent_first_name": first_word(agent.display_name)}
         return people | {f"{ATTRIBUTE}{each}": _words(value) for each, value in attributes.items()}

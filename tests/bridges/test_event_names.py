@@ -7,7 +7,7 @@ import pytest
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from chat4all.model.broadcasts import Broadcast
-from chat4all.model.contacts import CONSENT_CHANGED, CREATED, REVOKED, UPDATED, Consent, Profile
+from chat4all.model.contacts import CONSENT_CHANGED, CREATED, MERGED, REVOKED, UNMERGED, UPDATED, Consent, Merge, Profile
 from chat4all.model.content import Deletion, Edit, Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
@@ -48,7 +48,7 @@ def _conversation(version: int) -> Event:
 
 
 def _contact(change: str) -> Event:
-    profile = Profile("c", 3, 2_000, "anna", ("vip",), consents={"whatsapp": Consent(REVOKED, 2_000)})
+    profile = Profile("c", 3, 2_000, "anna", ("vip",), consents={"whatsapp": Consent(REVOKED, 2_000)}, merges=(Merge("b", 9),))
     return contact_event(User("c", UserKind.CONTACT, 1_000, "Ana"), profile, change, 2)
 
 
@@ -66,7 +66,7 @@ MADE = {
     "conversation.created": _conversation(1),
     "conversation.members_changed": _conversation(2),
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
-    **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, CONSENT_CHANGED)},
+    **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, CONSENT_CHANGED, MERGED, UNMERGED)},
     "broadcast.updated": broadcast_event(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, version=7), 2, 2_000),
     "template.updated": template_event("whatsapp", AccountTemplate("a", "en", "UTILITY", status="PAUSED", at=2_000), 2),
     "file.updated": file_event(StoredFile(ONE, TALK, "bob", "a.png", "image/png", 9, 9, 1_000, due_at=9_000), 2),

@@ -120,7 +120,8 @@ EVENTS = {
         event_id="handling:c:1", handling=pb.HandlingEvent(conversation_id="c", assignee="alice", changed_by="bob")
     ),
     "contact": pb.Event(
-        event_id="contact:k:1:updated", contact=pb.ContactEvent(contact_id="k", change="updated", changed_by="bob")
+        event_id="contact:k:1:updated",
+        contact=pb.ContactEvent(contact_id="k", change="updated", changed_by="bob", merged_into="c"),
     ),
     "typing": pb.Event(typing=pb.TypingEvent(conversation_id="c", user_id="alice")),
     "presence": pb.Event(presence=pb.PresenceEvent(user_id="alice", online=True)),

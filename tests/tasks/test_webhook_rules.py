@@ -79,6 +79,8 @@ PASSED = {
     "contact.created": set(),
     "contact.updated": set(),
     "contact.consent_changed": set(),
+    "contact.merged": set(),
+    "contact.unmerged": set(),
     "broadcast.updated": set(),
     "template.updated": set(),
     "file.updated": TALKS,

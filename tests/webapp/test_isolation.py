@@ -220,6 +220,12 @@ def blocked(room: Room) -> Call:
     return Call("alice", user_id=user)
 
 
+def merged(room: Room) -> Call:
+    one, other = room.contact_id(), room.contact_id()
+    room.ask("POST", f"/v1/contacts/{one}/merge", {"contact_id": other})
+    return Call(contact_id=one, body={})
+
+
 def previewed(room: Room) -> Call:
     """One that is known, as the provider's last answer was."""
     account_id = room.account_id()
@@ -327,6 +333,8 @@ CALLS: dict[str, Callable[[Room], Call]] = {
         chosen=True, body={"csv": f"address\nwhatsapp:+55119{uuid4().int % 10**8:08}\n"}
     ),
     "updateContact": lambda room: Call(body={"notes": "x"}),
+    "mergeContact": lambda room: Call(contact_id=room.contact_id(), body={"contact_id": room.contact_id()}),
+    "unmergeContact": merged,
     "putContactsConsents": lambda room: Call(body={"state": "granted"}),
     "createSavedReply": lambda room: Call(
         body={"title": "Hi", "shortcut": uuid4().hex, "text": "", "files": [room.file_id()]}

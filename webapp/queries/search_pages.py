@@ -1,7 +1,7 @@
 """Pages of what search finds. The index says where; what is there now, and whether the caller may read it, the store says."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 import msgspec
@@ -11,10 +11,13 @@ from msgspec.structs import replace
 from chat4all.model.callers import Caller
 from chat4all.model.content import Content
 from chat4all.model.conversations import Identity, User
+from chat4all.model.merges import Family
 from chat4all.model.messages import Message
 from chat4all.model.modifiers import as_it_is_now, readable
 from chat4all.model.search_terms import Snippet, Term, has, is_called, people_terms, searched, snippet
 from chat4all.ports import Hit, MessageStore, Search, SearchIndex
+from chat4all.services.acceptance.frozen_messages import addresses_of
+from chat4all.services.contacts.families import families
 from chat4all.services.directory import Address, described
 from chat4all.services.modified import modifications_of
 from webapp.queries.history_pages import shown
@@ -112,7 +115,7 @@ class Contacts(Struct, frozen=True):
     """Users that were found, by when they were first seen; and the index's cursor to go on after."""
 
     users: list[User]
-    identities: dict[str, list[Identity]]
+    identities: Mapping[str, Sequence[Identity]]
     next: int = OVER
 
 
@@ -124,10 +127,18 @@ def contacts_called(
     rows = index.find_people(terms, after, limit + 1)
     exact = _exactly(store, asked, parse) if not after else []
     names = list(dict.fromkeys([*exact, *(user_id for _, user_id in rows[:limit])]))
-    users, owned = store.users(names), store.identities(names)
-    called = [users[each] for each in names if each in users]
+    found = families(store, names)
+    same = {found[each].root: found[each] for each in names}
+    users = store.users([each for family in same.values() for each in family.members])
+    owned = addresses_of(store, list(same), same)
+    wanted = {found[each].root for each in exact}
+
+    def is_meant(root: str, family: Family) -> bool:
+        known = [users[each] for each in family.members if each in users]
+        return root in users and (root in wanted or is_called(*described(known, owned[root]), terms))
+
     return Contacts(
-        [each for each in called if each.user_id in exact or is_called(*described(each, owned[each.user_id]), terms)],
+        [family.called(users) for root, family in same.items() if is_meant(root, family)],
         owned,
         rows[limit - 1][0] if len(rows) > limit else OVER,
     )

@@ -1,13 +1,13 @@
 """When the members of a conversation may be written to on their channels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, Membership, UserKind
 from chat4all.model.windows import Window
 from chat4all.ports import MessageStore
-from chat4all.services.acceptance.frozen_messages import answering
+from chat4all.services.acceptance.frozen_messages import addresses_of, answering
 from chat4all.services.acceptance.recipients import newest
 from chat4all.services.accounts.live import provider_account
 from chat4all.services.directory import People
@@ -18,14 +18,14 @@ def windows_of(store: MessageStore, people: People, membership: Membership, now:
     """As the API shows them, of each member and channel the address that a message would go to."""
     users = people.users(membership.now())
     outside = [name for name in membership.now() if users[name].kind in (UserKind.PERSON, UserKind.CONTACT)]
-    owned = store.identities(outside) if outside else {}
+    owned = addresses_of(store, outside, people.standing.families(outside))
     reached = [each for name in outside for each in _reached(people, owned[name])]
     found = windows(store, people.channels, reached)
     answers = answering(store, people.channels, reached)
     return [_shown(people, each, answers(each), found[each.channel, each.address], now) for each in reached]
 
 
-def _reached(people: People, owned: list[Identity]) -> Iterator[Identity]:
+def _reached(people: People, owned: Sequence[Identity]) -> Iterator[Identity]:
     verified = [each for each in owned if each.verified and each.channel in people.channels]
     for channel in dict.fromkeys(each.channel for each in verified):
         yield newest([each for each in verified if each.channel == channel])

@@ -61,6 +61,8 @@ NAMES = {
     "post /v1/contacts": "createContact",
     "get /v1/contacts/{contact_id}": "getContact",
     "patch /v1/contacts/{contact_id}": "updateContact",
+    "post /v1/contacts/{contact_id}/merge": "mergeContact",
+    "post /v1/contacts/{contact_id}/unmerge": "unmergeContact",
     "get /v1/workspaces": "listWorkspaces",
     "post /v1/workspaces": "createWorkspace",
     "get /v1/workspaces/{workspace_id}": "getWorkspace",

@@ -87,10 +87,40 @@ class ConsentOut(ResponseModel):
     by: str = ""
 
 
+class MergeIn(RequestBody):
+    """The other contact, who is the same person as the one in the path."""
+
+    contact_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class UnmergeIn(RequestBody):
+    """Who is apart again, of those that were merged; left out: the one in the path, or else whoever was merged last."""
+
+    contact_id: Annotated[str, Field(max_length=64)] = ""
+
+
+class MergedOut(ResponseModel):
+    """A contact that was merged, into which one, when and by whom; without `merged_by` by what their provider said."""
+
+    contact_id: str
+    into: str
+    display_name: str = ""
+    merged_at: Time
+    merged_by: str = ""
+
+
+class PastMergeOut(MergedOut):
+    """A merge that was undone."""
+
+    unmerged_at: Time
+    unmerged_by: str = ""
+
+
 class ContactOut(ResponseModel):
     """A contact. `version` grows with each change of what is kept about it beside its name.
 
     `consents`: by channel, whether they want what they did not ask for. `opted_out`: the channels where they do not.
+    `merged`: the contacts that were merged into it, the newest last; all that is said here is of all of them together.
     """
 
     contact_id: str
@@ -109,6 +139,8 @@ class ContactOut(ResponseModel):
     version: int
     changed_at: Time | None = None
     changed_by: str = ""
+    merged: list[MergedOut]
+    past_merges: list[PastMergeOut]
 
 
 class ContactsOut(ResponseModel):

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from chat4all.model.clock import now_ms, rfc3339
-from chat4all.model.contacts import Consent, Profile
+from chat4all.model.contacts import Consent, Merge, Profile
 from chat4all.model.conversations import Identity
 from chat4all.services.contacts.contact_book import Contact, ContactBook, check
 from chat4all.services.contacts.contact_events import ContactNews
@@ -29,7 +29,9 @@ from webapp.schemas.contact_models import (
     ContactsQuery,
     ContactTable,
     ExportQuery,
+    MergeIn,
     NewContact,
+    UnmergeIn,
 )
 from webapp.views import auth
 
@@ -129,6 +131,32 @@ def set_consent(path: ConsentPath, body: ConsentIn) -> Response:
     return answer(shape(_announced(_book().consent(path.contact_id, path.channel, body.state, caller().user_id))))
 
 
+@api.post("/v1/contacts/<contact_id>/merge", responses={"200": ContactOut})
+@checked
+def merge_contact(path: ContactPath, body: MergeIn) -> Response:
+    """Have two contacts be one; the contact that both are then. Again is as once.
+
+    It has the addresses and conversations of both. Where they say something else, what is kept of the one in the path counts.
+    Its id is the smaller of the two; the other leads to it. What was said, and who owns which address, stays as it is.
+    """
+    news = _book().merge(path.contact_id, body.contact_id, caller().user_id, now_ms())
+    return _regrouped(path.contact_id, news)
+
+
+@api.post("/v1/contacts/<contact_id>/unmerge", responses={"200": ContactOut})
+@checked
+def unmerge_contact(path: ContactPath, body: UnmergeIn) -> Response:
+    """Undo a merge: `contact_id` is apart again, or else whoever was merged last. The contact of the path as it then is."""
+    news = _book().unmerge(path.contact_id, body.contact_id, caller().user_id, now_ms())
+    return _regrouped(path.contact_id, news)
+
+
+def _regrouped(contact_id: str, news: list[str]) -> Response:
+    gateway().people.standing.look_again()
+    _tell(news)
+    return answer(shape(_book().get(contact_id)))
+
+
 @api.put("/v1/contacts/<contact_id>/block", responses={"200": ContactOut})
 @checked
 def block_contact(path: ContactPath) -> Response:
@@ -158,11 +186,15 @@ def _place(address: str) -> Address:
 
 def _announced(contact: Contact) -> Contact:
     """Readers hear of what is untold of it. What cannot be told now is told when the request is made again."""
-    here, name = gateway(), contact.user.user_id
-    made = here.people.newcomers([name])
-    ContactNews(here.store, here.acceptor.event_partitions).tell(here.log, [name], here.settings.append_timeout_s, made)
-    here.people.told_of([name])
+    _tell([contact.user.user_id])
     return contact
+
+
+def _tell(contact_ids: list[str]) -> None:
+    here = gateway()
+    made = here.people.newcomers(contact_ids)
+    ContactNews(here.store, here.acceptor.event_partitions).tell(here.log, contact_ids, here.settings.append_timeout_s, made)
+    here.people.told_of(contact_ids)
 
 
 def _book() -> ContactBook:
@@ -190,7 +222,26 @@ def shape(contact: Contact) -> dict[str, Any]:
         "opted_out": profile.opted_out,
         "attributes": profile.attributes,
         "version": profile.version,
+        "merged": [_shape_merged(contact, each, merge) for each, merge in contact.family.merged],
+        "past_merges": [
+            _shape_past(each, merge)
+            for each in contact.family.members
+            for merge in contact.family.profiles[each].merges
+            if merge.undone_at
+        ],
     }
+
+
+def _shape_merged(contact: Contact, contact_id: str, merge: Merge) -> dict[str, Any]:
+    user = contact.users.get(contact_id)
+    shown = {"display_name": user.display_name if user else "", "merged_by": merge.by}
+    return {"contact_id": contact_id, "into": merge.into, "merged_at": rfc3339(merge.at)} | without_blanks(shown)
+
+
+def _shape_past(contact_id: str, merge: Merge) -> dict[str, Any]:
+    times = {"merged_at": rfc3339(merge.at), "unmerged_at": rfc3339(merge.undone_at)}
+    shown = {"merged_by": merge.by, "unmerged_by": merge.undone_by}
+    return {"contact_id": contact_id, "into": merge.into} | times | without_blanks(shown)
 
 
 def _shape_consent(consent: Consent) -> dict[str, Any]:

@@ -269,7 +269,7 @@ def read(path: ConversationPath, body: ReadIn) -> Response:
     if refused:
         raise problem_of(refused)
     if body.tell and here.cadence.due((READ, key, body.up_to), SIGNAL_S, monotonic()):
-        here.waker.signal(signals.read(here.store, here.channels, membership, caller(), body.up_to))
+        here.waker.signal(signals.read(here.store, here.people, membership, caller(), body.up_to))
     return answer({"status": "accepted"}, 202)
 
 
@@ -286,7 +286,7 @@ def typing(path: ConversationPath) -> Response:
     if here.cadence.due((TYPING, key, who.user_id), SIGNAL_S, monotonic()):
         here.passing.say([encode(typing_event(key, who.user_id, now_ms(), here.passing.partitions))])
     if here.cadence.due((TYPING, key), SIGNAL_S, monotonic()):
-        here.waker.signal(signals.typing(here.store, here.channels, membership, who))
+        here.waker.signal(signals.typing(here.store, here.people, membership, who))
     return Response(status=204)
 
 

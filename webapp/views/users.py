@@ -1,6 +1,7 @@
 """Users, and their addresses on channels."""
 
 import hmac
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response
@@ -12,6 +13,7 @@ from chat4all.model.conversations import Identity, User
 from chat4all.model.messages import body_digest
 from chat4all.model.workspaces import stored
 from chat4all.services.access.credentials import Taken, check_name, create_contact, create_user
+from chat4all.services.contacts.families import alike
 from chat4all.services.directory import ID_SPACE, Address
 from webapp.requests import rate_limits
 from webapp.requests.api_docs import OPEN, SECURED, USERS, problems
@@ -124,7 +126,8 @@ def verify(path: UserPath, body: Proof) -> Response:
 def release(path: UserPath, query: AddressQuery) -> Response:
     """Take an address from a user. Deliveries that wait for it end as FAILED identity_moved."""
     user, target = _subject(path), _target(path, query.address)
-    if not gateway().store.release_address(*target, user.user_id):
+    same = _same(user)
+    if not any(gateway().store.release_address(*target, each) for each in same):
         raise Problem(404, "unknown_identity", "the user has no such address")
     return answer({"identities": _on_channel(user, path.channel)})
 
@@ -149,11 +152,16 @@ def _target(path: UserPath, address: str) -> Address:
 
 
 def _on_channel(user: User, channel: str) -> list[dict[str, Any]]:
-    owned = gateway().store.identities([user.user_id])[user.user_id]
-    return [shape_identity(each) for each in owned if each.channel == channel]
+    owned = gateway().store.identities(_same(user))
+    return [shape_identity(each) for some in owned.values() for each in some if each.channel == channel]
 
 
-def shape(user: User, owned: dict[str, list[Identity]]) -> dict[str, Any]:
+def _same(user: User) -> list[str]:
+    """Everybody who is the same person: contacts may have been merged."""
+    return alike(gateway().people.standing.families([user.user_id]), user.user_id)
+
+
+def shape(user: User, owned: Mapping[str, Sequence[Identity]]) -> dict[str, Any]:
     """A user as the API gives them."""
     return without_blanks(
         {

@@ -7,6 +7,7 @@ from chat4all.model.conversations import Membership, UserKind
 from chat4all.model.ids import contact_id
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.draft_work import Work, still_open
+from chat4all.services.contacts.families import alike
 from chat4all.services.directory import Address, People
 
 NOBODY = "there is no such user; writing to a contact first needs scope send"
@@ -84,6 +85,7 @@ class Placement:
         proposed = self._people.proposed_pairs(missing)
         known.update({each.conversation.conversation_id: each for each in proposed})
         for work in still_open(works):
+            self._find_members(work, known.get(work.conversation_id))
             self._enter(caller, work, known.get(work.conversation_id))
         return proposed
 
@@ -128,6 +130,14 @@ class Placement:
             work.refuse(422, "unknown_user", NOBODY, "to")
             return False
         return True
+
+    def _find_members(self, work: Work, membership: Membership | None) -> None:
+        """Who is named, and no member, may be one with a contact who is."""
+        others = [each for each in work.limited or () if membership and not membership.has(each)]
+        found = self._people.standing.families(others) if others else {}
+        if membership and found:
+            here = [next(filter(membership.has, alike(found, each)), each) for each in work.limited or ()]
+            work.limited = sorted(set(here))
 
     def _enter(self, caller: Caller, work: Work, membership: Membership | None) -> None:
         if work.refused:

@@ -2,7 +2,7 @@
 whether a client sends it or a provider brings it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,12 +10,14 @@ from msgspec import Struct
 from chat4all.model.clock import now_ms
 from chat4all.model.content import MODIFIERS, Content, Edit
 from chat4all.model.conversations import Identity, Membership, User, UserKind
+from chat4all.model.merges import Family
 from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.recipients import Via, freeze, speaker
 from chat4all.services.acceptance.renditions import long_edits, rendered
 from chat4all.services.acceptance.route_checks import Way, legs_of, rendered_first
 from chat4all.services.accounts.live import has_several, sent_from
+from chat4all.services.contacts.families import alike
 from chat4all.services.directory import People
 
 
@@ -64,9 +66,11 @@ def frozen(store: MessageStore, people: People, proposals: Sequence[Proposal]) -
     """The messages of these proposals, in order: with recipients, addresses and parts as they are now."""
     users = people.users(each for proposal in proposals for each in proposal.membership.now())
     reached = [proposal.reached(users) for proposal in proposals]
-    wanted = list({each for some in reached for each in some})
-    identities = store.identities(wanted) if wanted else {}
-    standing = people.standing.of(wanted)
+    found = people.standing.families({each for some in reached for each in some})
+    if found:
+        reached = [_once(proposal.sender, some, found) for proposal, some in zip(proposals, reached, strict=True)]
+    identities = addresses_of(store, {each for some in reached for each in some}, found)
+    standing = {each: family.whole for family in found.values() for each in family.members}
     answers = answering(store, people.channels, [each for owned in identities.values() for each in owned])
     now = now_ms()
     pairs = zip(proposals, reached, strict=True)
@@ -75,6 +79,25 @@ def frozen(store: MessageStore, people: People, proposals: Sequence[Proposal]) -
         return standing[identity.user_id].unreached(identity) if identity.user_id in standing else ""
 
     return [_made(proposal, some, users, identities, people.channels, answers, unreached, now) for proposal, some in pairs]
+
+
+def addresses_of(
+    store: MessageStore, user_ids: Collection[str], found: Mapping[str, Family]
+) -> Mapping[str, Sequence[Identity]]:
+    """All addresses of each of these, and of whom they are one with as far as that was `found`."""
+    wanted = {other for each in user_ids for other in alike(found, each)}
+    kept = store.identities(list(wanted)) if wanted else {}
+    return {each: [place for other in alike(found, each) for place in kept[other]] for each in user_ids} if found else kept
+
+
+def _once(sender: str, reached: Sequence[str], found: Mapping[str, Family]) -> list[str]:
+    """These without who is the same person as the sender, or as one before them: nobody is told a message twice."""
+    heard, kept = {sender}, []
+    for each in reached:
+        if heard.isdisjoint(alike(found, each)):
+            heard.add(each)
+            kept.append(each)
+    return kept
 
 
 def answering(store: MessageStore, channels: Mapping[str, Channel], owned: Sequence[Identity]) -> Callable[[Identity], str]:

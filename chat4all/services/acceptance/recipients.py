@@ -30,7 +30,8 @@ def freeze(
     answers: Callable[[Identity], str] = lambda _: "",
     unreached: Callable[[Identity], str] = lambda _: "",
 ) -> list[Recipient]:
-    """One member's external recipients for the channels asked for (None: left out).
+    """One member's external recipients for the channels asked for (None: left out). `identities`: theirs, and of whom they are
+    one with; each is told as whose it is.
 
     Persons and contacts only: a service client or an inbox reads here. A contact is always reached in some way, if only
     to fail with `no_identity`. `via`: the account that is to send, where nothing else is asked for also the only channel.
@@ -40,7 +41,7 @@ def freeze(
     if user.kind not in (UserKind.PERSON, UserKind.CONTACT):
         return []
     verified = [each for each in identities if each.verified and each.channel in channels]
-    to = partial(_to, user, via, answers, unreached)
+    to = partial(_to, via, answers, unreached)
     if asked is None:
         possible = [each for each in verified if via is None or each.channel == via.channel]
         chosen = [_best(possible, unreached)] if user.kind is UserKind.CONTACT and possible else []
@@ -55,11 +56,11 @@ def freeze(
 
 
 def _to(
-    user: User, via: Via | None, answers: Callable[[Identity], str], unreached: Callable[[Identity], str], identity: Identity
+    via: Via | None, answers: Callable[[Identity], str], unreached: Callable[[Identity], str], identity: Identity
 ) -> Recipient:
     channel, why = identity.channel, unreached(identity)
     account = via.account if via and via.channel == channel else answers(identity)
-    return Recipient(user.user_id, channel, "" if why else identity.address, account=account, unreached=why)
+    return Recipient(identity.user_id, channel, "" if why else identity.address, account=account, unreached=why)
 
 
 def _best(identities: Sequence[Identity], unreached: Callable[[Identity], str]) -> Identity:

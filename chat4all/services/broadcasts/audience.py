@@ -47,12 +47,13 @@ class Audience:
         return self._tagged(broadcast, wanted) if broadcast.tag else self._listed(broadcast, wanted)
 
     def _tagged(self, broadcast: Broadcast, wanted: Mapping[str, int]) -> list[Turn]:
-        found = {each.user.user_id: each for each in self._contacts.of(list(wanted))}
+        found = self._contacts.named(list(wanted))
         turns = []
         for user_id, due_at in wanted.items():
             result = Result(user_id, SKIPPED, due_at=due_at)
             contact = found.get(user_id)
-            if contact and broadcast.tag in contact.profile.tags:
+            # Who is in the list several times, merged as they are, has one turn.
+            if contact and contact.family.stands_for_all(user_id, broadcast.tag):
                 turns.append(_of_contact(broadcast, contact, result))
             elif due_at:
                 turns.append(Turn(result, "left_audience"))
@@ -61,7 +62,7 @@ class Audience:
     def _listed(self, broadcast: Broadcast, wanted: Mapping[str, int]) -> list[Turn]:
         owners = self._store.owners([(broadcast.channel, each) for each in wanted])
         known = {place[1]: each.user_id for place, each in owners.items()}
-        contacts = {each.user.user_id: each for each in self._contacts.of(list(dict.fromkeys(known.values())))}
+        contacts = self._contacts.named(list(dict.fromkeys(known.values())))
         turns = []
         for address, due_at in wanted.items():
             place = f"{broadcast.channel}:{address}"

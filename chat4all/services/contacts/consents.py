@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.contacts import CONSENT_CHANGED, GRANTED, REVOKED, SETTING, TEAM, Consent, Profile
+from chat4all.model.merges import Family
 from chat4all.ports import Consented, MessageStore, Update
+from chat4all.services.contacts.families import families
 
 
 def note_consent(store: MessageStore, user_id: str, channel: str, said: Consent) -> Profile:
@@ -15,9 +17,10 @@ def note_consent(store: MessageStore, user_id: str, channel: str, said: Consent)
     return store.change_profile(user_id, partial(_consenting, channel, said, now_ms()))
 
 
-def decide_consent(store: MessageStore, user_id: str, channel: str, state: str, by: str) -> Profile:
+def decide_consent(store: MessageStore, user_id: str, channel: str, state: str, by: str) -> None:
     """The same, as somebody of the team has it now: it stands until somebody says otherwise later."""
-    return store.change_profile(user_id, partial(_decided, channel, state, by, now_ms()))
+    family = families(store, [user_id])[user_id]
+    store.change_profile(family.root, partial(_decided, family, channel, state, by, now_ms()))
 
 
 def consented(store: MessageStore, updates: Iterable[Update]) -> list[str]:
@@ -40,9 +43,10 @@ def _consenting(channel: str, said: Consent, now: int, there: Profile) -> Profil
     return there if wanted == there else there.changing(replace(wanted, changed_at=now, changed_by=said.by), CONSENT_CHANGED)
 
 
-def _decided(channel: str, state: str, by: str, now: int, there: Profile) -> Profile:
-    if there.consent(channel) == state:
+def _decided(family: Family, channel: str, state: str, by: str, now: int, there: Profile) -> Profile:
+    known = Family(family.root, {**family.profiles, family.root: there}).whole
+    if known.consent(channel) == state:
         return there
-    # Later than all that is known, whatever the provider's clock says.
-    known = there.consents.get(channel)
-    return _consenting(channel, Consent(state, max(now, known.at + 1 if known else 0), TEAM, by), now, there)
+    # Later than all that is known, whatever the provider's clock says, and than who said it became one person.
+    before = [merge.at for _, merge in family.merged] + [each.at for name, each in known.consents.items() if name == channel]
+    return _consenting(channel, Consent(state, max([now, *(at + 1 for at in before)]), TEAM, by), now, there)

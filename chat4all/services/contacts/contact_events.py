@@ -1,17 +1,19 @@
 """Tells what becomes of contacts. What is not told yet stands in the profile: whoever says the same again tells it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.contacts import CREATED, UPDATED, Profile
+from chat4all.model.contacts import CREATED, MERGED, UNMERGED, UPDATED, Profile
 from chat4all.model.conversations import User
 from chat4all.model.events import Event, encode
 from chat4all.model.ids import contact_event_id
+from chat4all.model.merges import Family
 from chat4all.model.records import partition_of
 from chat4all.ports import EventLog, MessageStore
+from chat4all.services.contacts.families import families
 from chat4all.v1 import chat_pb2 as pb
 
 
@@ -19,6 +21,7 @@ def contact_event(user: User, profile: Profile, change: str, partitions: int) ->
     """A contact as it is now; of one that was made, as it was then. `partitions`: how many chat-events has."""
     if change == CREATED:
         profile = Profile(user.user_id, changed_at=user.created_at)
+    merge = profile.merges[-1] if profile.merges and change in (MERGED, UNMERGED) else None
     about = pb.ContactEvent(
         contact_id=user.user_id,
         contact_version=profile.version,
@@ -28,6 +31,7 @@ def contact_event(user: User, profile: Profile, change: str, partitions: int) ->
         consents={channel: each.state for channel, each in profile.consents.items()},
         blocked=bool(profile.blocked_at),
         changed_by=profile.changed_by,
+        merged_into=merge.into if merge else "",
     )
     event_id = contact_event_id(user.user_id, profile.version, change)
     body = pb.Event(event_id=event_id, at_ms=profile.changed_at, contact=about)
@@ -61,9 +65,31 @@ class ContactNews:
         events = [contact_event(each, Profile(each.user_id), CREATED, self._partitions) for each in made]
         ids = list(dict.fromkeys(changed))
         if ids:
-            users, profiles = self._store.users(ids), self._store.profiles(ids)
-            untold = [(users[each], profiles[each]) for each in ids if each in users]
-            events += [contact_event(user, kept, what, self._partitions) for user, kept in untold for what in kept.unsaid]
+            events += self._untold(self._passed_on(ids))
+        return events
+
+    def _passed_on(self, ids: Sequence[str]) -> Mapping[str, Family]:
+        """What became of who was merged is news of the contact that they are now; that they were merged is their own."""
+        found = families(self._store, ids)
+        for each in ids:
+            root, unsaid = found[each].root, found[each].profiles[each].unsaid
+            news = [what for what in unsaid if what not in (MERGED, UNMERGED)]
+            if root != each and news:
+                self._store.change_profile(root, partial(_told_of, news, now_ms()))
+                self._store.change_profile(each, partial(_settled, news))
+        roots = (found[each].root for each in ids)
+        return families(self._store, [*ids, *roots])
+
+    def _untold(self, found: Mapping[str, Family]) -> list[Event]:
+        users = self._store.users(list({member for each in found.values() for member in each.profiles}))
+        events = []
+        for user_id, family in found.items():
+            is_root, kept = user_id == family.root, family.profiles[user_id]
+            for what in kept.unsaid if user_id in users and family.root in users else ():
+                if what in (MERGED, UNMERGED):
+                    events.append(contact_event(users[user_id], kept, what, self._partitions))
+                elif is_root:
+                    events.append(contact_event(family.called(users), family.whole, what, self._partitions))
         return events
 
     def settle(self, events: Iterable[Event]) -> None:
@@ -77,6 +103,15 @@ class ContactNews:
         if events:
             log.append([encode(each) for each in events], timeout_s)
             self.settle(events)
+
+
+def _told_of(news: Iterable[str], now: int, there: Profile) -> Profile:
+    wanted = replace(there, changed_at=max(now, there.changed_at + 1), changed_by="")
+    return replace(wanted, unsaid=tuple(dict.fromkeys((*there.unsaid, *news))))
+
+
+def _settled(news: Sequence[str], there: Profile) -> Profile:
+    return replace(there, unsaid=tuple(each for each in there.unsaid if each not in news))
 
 
 def _said(version: int, there: Profile) -> Profile:

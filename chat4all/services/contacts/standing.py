@@ -1,11 +1,15 @@
-"""What acceptance must know of people beside their addresses: whom the team blocks, and whom providers say nobody reaches."""
+"""What acceptance must know of people beside their addresses: whom the team blocks, whom providers say nobody reaches, and who
+is the same person as whom.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from chat4all.model.contacts import STANDING, Profile, Reach
+from chat4all.model.merges import Family
 from chat4all.ports import MessageStore, Reached, Update
+from chat4all.services.contacts.families import families
 
 # For how long a process believes that there is nobody of whom more must be known.
 BELIEVED_S = 1.0
@@ -23,9 +27,13 @@ class Standing:
         self._believed_until = float("-inf")
 
     def of(self, user_ids: Iterable[str]) -> Mapping[str, Profile]:
-        """The profiles of these users; empty where nobody stands out."""
+        """The profiles of these users, of who was merged that of all together; empty where nobody stands out."""
+        return {each: family.whole for each, family in self.families(user_ids).items()}
+
+    def families(self, user_ids: Iterable[str]) -> Mapping[str, Family]:
+        """Who is the same person as each of these; empty where nobody stands out."""
         asked = list(dict.fromkeys(user_ids))
-        return self._store.profiles(asked) if asked and self._has_anybody() else {}
+        return families(self._store, asked) if asked and self._has_anybody() else {}
 
     def _has_anybody(self) -> bool:
         now = self._clock()

@@ -56,6 +56,7 @@ FIELDS: Mapping[type[Struct], tuple[str, ...]] = {
     deferred_records.DeferredRecord: ("record_id", "owner"),
     holds.LaneKey: ("conversation_id",),
     contacts.Profile: ("user_id", "changed_by", "blocked_by"),
+    contacts.Merge: ("into", "by", "undone_by"),
     replies.SavedReply: ("reply_id", "changed_by"),
     webhooks.Webhook: ("webhook_id", "created_by"),
     webhooks.WebhookCall: ("webhook_id", "conversation_id"),
@@ -68,6 +69,7 @@ WITHIN: Mapping[type[Struct], tuple[str, ...]] = {
     messages.Message: ("recipients",),
     webhooks.Webhook: ("filter",),
     webhooks.Filter: ("conversations",),
+    contacts.Profile: ("merges", "absorbed", "includes"),
 }
 # They say whose they are themselves, and have ids that no two have alike.
 OWNED = (accounts.ConnectedAccount, accounts.ProviderApp)

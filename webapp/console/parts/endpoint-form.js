@@ -8,7 +8,7 @@ import { field, pieces } from "./forms.js";
 export const EVENTS = [
   "message.accepted", "message.updated", "message.deleted", "message.rejected", "delivery.updated", "position.updated", "conversation.created",
   "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "contact.created", "contact.updated",
-  "contact.consent_changed", "broadcast.updated", "template.updated", "file.updated", "webhook.disabled", "typing.updated", "presence.updated",
+  "contact.consent_changed", "contact.merged", "contact.unmerged", "broadcast.updated", "template.updated", "file.updated", "webhook.disabled", "typing.updated", "presence.updated",
 ];
 const FILTERS = ["channels", "accounts", "conversations", "labels"];
 
