@@ -46,6 +46,7 @@ class InstagramSettings(MessagingSettings):
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
     api_version: str = Field(meta.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+    human_agent: bool = Field(False, description="Whether Meta granted the app the feature Human Agent.")
 
 
 class Instagram(MessagingChannel):
@@ -76,7 +77,7 @@ class Instagram(MessagingChannel):
         quotes=True,
         files_per_second=FILES_PER_SECOND,
         signals=SIGNALS,
-        window=WindowRule(meta.DAY_S),
+        window=WindowRule(meta.DAY_S, human_s=7 * meta.DAY_S),
         reactions=frozenset({LOVE}),
     )
     verdicts = meta.MESSAGING | {

@@ -20,10 +20,23 @@ from chat4all.channels.webhook_address import address_findings
 from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Aside, Examined, Inbound, MediaSource, Outgoing, Taken, Unclaimed, Unreadable, Update
+from chat4all.ports import (
+    Account,
+    Aside,
+    Examined,
+    Inbound,
+    MediaSource,
+    Outgoing,
+    Taken,
+    Unclaimed,
+    Unreadable,
+    Update,
+    accounts,
+)
 from chat4all.settings import Settings
 
 MB = 1 << 20
+HUMAN_AGENT = "HUMAN_AGENT"
 SCOPED_ID = re.compile(r"[1-9][0-9]{4,24}")
 # Known events that say nothing in a conversation.
 PASSED_OVER = (
@@ -47,6 +60,7 @@ class MessagingSettings(AccountSettings):
     verify_token: str = ""
     api_url: str = ""
     api_version: str = meta.GRAPH_VERSION
+    human_agent: bool = False
 
 
 class Event(Struct, frozen=True):
@@ -101,6 +115,7 @@ class MessagingChannel(meta.MetaChannel):
     own_settings: ClassVar[type[MessagingSettings]]
     documents: ClassVar[bool] = True
     scopes: ClassVar[tuple[str, ...]] = ()
+    own_features: ClassVar[frozenset[str]] = frozenset({accounts.HUMAN_AGENT})
 
     def __init__(self, settings: Settings, given: Mapping[str, str] | None = None) -> None:
         own = load(self.own_settings, given)
@@ -112,6 +127,7 @@ class MessagingChannel(meta.MetaChannel):
         self.account = Account(own.account_id or self.simulated_account, real)
         self.limits = own.limits(type(self).limits, real, settings.simulated_windows)
         self.retries = own.retries(settings.retry_policy)
+        self.features = frozenset({accounts.HUMAN_AGENT}) if own.human_agent else frozenset()
         base = own.api_url or (self.real_url if real else f"{settings.simulator_url}/{self.name}")
         self.media_from = reached(real, own.api_url, base, meta.MEDIA_HOSTS)
         self._account_url = URL(f"{base}/{own.api_version}/{self.account.account_id}")
@@ -262,8 +278,9 @@ class MessagingChannel(meta.MetaChannel):
         return Taken(f"{mid}:{action['sender_action']}:{message.reference}")
 
     def envelope(self, message: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
-        """The body of a send."""
-        return {"recipient": {"id": message.address}, "message": content}
+        """The body of a send; with a tag where a person writes after the window."""
+        tagged = {"messaging_type": "MESSAGE_TAG", "tag": HUMAN_AGENT} if message.as_human else {}
+        return {"recipient": {"id": message.address}, **tagged, "message": content}
 
     async def _send(self, message: Outgoing, content: dict[str, Any]) -> Taken:
         quoted = {"reply_to": {"mid": message.reply_to}} if message.reply_to else {}

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from chat4all.channels import messaging_inbound, messaging_media, meta
 from chat4all.channels.account_settings import UNPACED_BURST, UNPACED_INTERVAL_S
 from chat4all.channels.json_fields import ident, items, words
-from chat4all.channels.messaging import MB, Event, MessagingChannel, MessagingSettings
+from chat4all.channels.messaging import HUMAN_AGENT, MB, Event, MessagingChannel, MessagingSettings
 from chat4all.channels.messaging_outbound import BUTTONS, FILES_PER_SECOND, SIGNALS, quick_replies
 from chat4all.channels.meta import Verdict
 from chat4all.model.content import Media
@@ -45,6 +45,7 @@ class MessengerSettings(MessagingSettings):
     verify_token: str = Field("", description="What Meta's console asks back when the webhook's address is set.")
     api_url: str = Field("", description="Where the API is; empty: Meta, or the simulator without a token.")
     api_version: str = Field(meta.GRAPH_VERSION, pattern=r"^v\d+\.\d+$", description="Version of the API.")
+    human_agent: bool = Field(False, description="Whether Meta granted the app the feature Human Agent.")
 
 
 class Messenger(MessagingChannel):
@@ -69,7 +70,7 @@ class Messenger(MessagingChannel):
         quotes=True,
         files_per_second=FILES_PER_SECOND,
         signals=SIGNALS,
-        window=WindowRule(meta.DAY_S),
+        window=WindowRule(meta.DAY_S, human_s=7 * meta.DAY_S),
     )
     verdicts = meta.MESSAGING | {
         (10, 2018278): Verdict(Permanent, "outside_window"),
@@ -90,10 +91,11 @@ class Messenger(MessagingChannel):
     own_settings = MessengerSettings
 
     def envelope(self, message: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
-        """A response within the window; `metadata` comes back in the echo."""
+        """A response within the window, or what a person writes after it; `metadata` comes back in the echo."""
+        kind = {"messaging_type": "MESSAGE_TAG", "tag": HUMAN_AGENT} if message.as_human else {"messaging_type": "RESPONSE"}
         return {
             "recipient": {"id": message.address},
-            "messaging_type": "RESPONSE",
+            **kind,
             "message": {**content, "metadata": message.reference},
         }
 

@@ -101,6 +101,15 @@ def limit(
 
 
 @accounts.command()
+def features(
+    account_id: str,
+    human_agent: Annotated[bool, typer.Option("--human-agent/--no-human-agent", help="Meta granted its app Human Agent.")],
+) -> None:
+    """Say what the provider granted it."""
+    say(_line(SERVERS.client().grant_account(account_id, human_agent=human_agent)))
+
+
+@accounts.command()
 def pause(account_id: str) -> None:
     """Send nothing from it: messages wait."""
     say(_line(SERVERS.client().pause_account(account_id)))
@@ -171,6 +180,7 @@ def _say_check(found: dict[str, Any]) -> None:
 def _line(account: dict[str, Any]) -> str:
     marks = [account["state"], *([account["reason"]] if account.get("reason") else []), account["managed_by"]]
     marks += ["simulated"] if account.get("simulated") else ["in use"] if account["in_use"] else []
+    marks += [name for name, is_granted in account.get("features", {}).items() if is_granted]
     marks += [f"{name} {value:g}" for name, value in account.get("limits", {}).items()]
     marks += ["default"] if account.get("is_default") else []
     marks += [f"app {account['app_id']}"] if account.get("app_id") and account["managed_by"] == "api" else []

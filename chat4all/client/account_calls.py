@@ -50,6 +50,10 @@ class AccountCalls:
         limits = {"messages_per_second": messages_per_second, "calls_in_flight": calls_in_flight}
         return self._http.call("PATCH", _path(account_id), {"limits": limits})
 
+    def grant_account(self, account_id: str, *, human_agent: bool) -> dict[str, Any]:
+        """Say whether Meta granted its app the feature Human Agent, for what people write after 24 hours."""
+        return self._http.call("PATCH", _path(account_id), {"features": {"human_agent": human_agent}})
+
     def delete_account(self, account_id: str) -> None:
         """Remove it, and forget its credentials."""
         self._http.call("DELETE", _path(account_id))

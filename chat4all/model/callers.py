@@ -9,15 +9,17 @@ from chat4all.model.workspaces import stored
 SEND = "send"
 MANAGE = "manage"
 ADMIN = "admin"
+# What this client sends is written by people: a console, or a system in which they answer. No other scope includes it.
+HUMAN = "human"
 # Of the deployment, not of a workspace: who makes, limits and suspends workspaces. Only a client of `default` can have it.
 OPERATOR = "operator"
-SCOPES = (SEND, MANAGE, ADMIN, OPERATOR)
+SCOPES = (SEND, MANAGE, ADMIN, HUMAN, OPERATOR)
 # Whoever has one of them may read any conversation by its id, and name any address. A list or a stream of all needs MANAGE.
 READING_ALL = frozenset({SEND, MANAGE, ADMIN})
 
 
 class Caller(Struct, frozen=True):
-    """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others but operator.
+    """Whoever a valid access token names. Scopes are for service clients; `admin` includes the others but human and operator.
 
     send: write for others (`from`) and to addresses. manage: register others. Each of them reads any conversation by its id.
     `session` and `generation`: which login it is, see `chat4all.model.sessions`. `workspace`: in which they are;
@@ -40,7 +42,12 @@ class Caller(Struct, frozen=True):
         """Whether the caller has this scope. Whoever may do everything in a workspace may do nothing beyond it."""
         if scope == OPERATOR:
             return OPERATOR in self.scopes and self.workspace == DEFAULT_WORKSPACE
-        return scope in self.scopes or ADMIN in self.scopes
+        return scope in self.scopes or (ADMIN in self.scopes and scope != HUMAN)
+
+    @property
+    def is_human(self) -> bool:
+        """Whether a person writes what this caller says: somebody who logged in, or a client that people write through."""
+        return self.kind is UserKind.PERSON or self.has(HUMAN)
 
     @property
     def sees_all(self) -> bool:

@@ -204,7 +204,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     together are what the recipient gets of the message on this channel. `about`: the message that it points at.
     `account`: what it is sent from, as we call it; empty: the environment's account.
     `asks`: it offers choices, which the person may answer in words too.
-    `holds`, `expires_at`: as of its message.
+    `holds`, `expires_at`: as of its message, `as_human`: of its recipient.
     `leg` counts from 0, of `legs` of the message's route; what a later one takes over from is on `first_channel`, and if it
     `overlaps` a leg before may have reached the person.
     """
@@ -232,6 +232,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     legs: int = 1
     first_channel: str = ""
     overlaps: bool = False
+    as_human: bool = False
 
     @property
     def shut_at(self) -> int:

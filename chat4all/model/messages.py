@@ -42,6 +42,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     `rendition`: which of the message's renditions goes there, counted from 1; 0: the payload as it is.
     `account`: what it is sent from, as we call it; empty: the environment's account.
     `unreached`: why there is no address, where there is one that cannot be reached: the delivery ends with this reason.
+    `as_human`: a person wrote it, and the account may say so where that may be sent after the window.
     """
 
     user_id: str
@@ -50,6 +51,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     rendition: int = 0
     account: str = ""
     unreached: str = ""
+    as_human: bool = False
 
 
 class Leg(Struct, frozen=True, omit_defaults=True):

@@ -32,13 +32,13 @@ VERSION = 7
 # Since version 2: messages in parts. Since version 3: content that is neither words nor a file, and what messages point at.
 # Since version 4: what is for the team only. Since version 5: events that are no chat.v1.Event, votes, and which of a channel's
 # accounts sends. Since version 6: what is held until the person writes, and until when it may be sent. Since version 7:
-# routes.
+# routes, and what people write after the window.
 PARTS_VERSION = 2
 CONTENT_VERSION = 3
 TEAM_VERSION = 4
 FORWARDED_VERSION = VOTE_VERSION = ACCOUNTS_VERSION = 5
 HOLDS_VERSION = 6
-ROUTES_VERSION = 7
+ROUTES_VERSION = HUMAN_VERSION = 7
 VERSION_HEADER = "v"
 # A record's trace context (W3C traceparent), and beside it, where that is sampled, the message's id.
 TRACE_HEADER = "traceparent"
@@ -177,8 +177,9 @@ def incoming_record(message: Message, partitions: int, headers: dict[str, str]) 
 
 def version_of(message: Message) -> int:
     """The version of the format that a reader must know to lose nothing of this message."""
-    if message.route or message.holds or message.expires_at:
-        return ROUTES_VERSION if message.route else HOLDS_VERSION
+    late = _late_version(message)
+    if late:
+        return late
     has_account = any(each.account for each in message.recipients) or (message.origin and message.origin.account_id)
     if isinstance(message.payload, Vote) or has_account:
         return max(VOTE_VERSION, ACCOUNTS_VERSION)
@@ -190,6 +191,13 @@ def version_of(message: Message) -> int:
     if any(not isinstance(part, str) for parts in message.renditions for part in parts):
         return CONTENT_VERSION
     return PARTS_VERSION if message.renditions else 1
+
+
+def _late_version(message: Message) -> int:
+    """Of what may be sent after its window, or by another way; 0: it is none of that."""
+    if message.route or any(each.as_human for each in message.recipients):
+        return max(ROUTES_VERSION, HUMAN_VERSION)
+    return HOLDS_VERSION if message.holds or message.expires_at else 0
 
 
 def status_record(status: Status, partitions: int, headers: dict[str, str]) -> NewRecord:

@@ -15,7 +15,7 @@ def resend_of(row: Delivery, message: Message, message_id: str, address: str, at
         message,
         message_id=message_id,
         accepted_at=at,
-        recipients=(Recipient(row.user_id, row.key.lane.channel, address, account=row.account),),
+        recipients=(Recipient(row.user_id, row.key.lane.channel, address, account=row.account, as_human=row.as_human),),
         renditions=(),
         payload=row.payload,
         sender_name=row.sender_name,

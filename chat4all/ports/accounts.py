@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from chat4all.model.ids import DEFAULT_WORKSPACE
 
+# A feature that a provider may grant an app: what people write may go after the window.
+HUMAN_AGENT = "human_agent"
+
 
 class AccountLimits(Struct, frozen=True, omit_defaults=True):
     """What an account is to keep to; 0: as its channel has it. All processes together send `messages_per_second`; each has
@@ -45,7 +48,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never;
     `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet. `health`: what the provider
     says of it, by name (chat4all/model/account_health.py). `app_id`: the app that has the rest of its credentials; empty: it
-    has all of them itself.
+    has all of them itself. `features`: what the provider granted its app, as its owner says.
     """
 
     account_id: str
@@ -64,6 +67,7 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     limits: AccountLimits = AccountLimits()
     health: dict[str, str] = {}
     app_id: str = ""
+    features: tuple[str, ...] = ()
 
     @property
     def is_used(self) -> bool:

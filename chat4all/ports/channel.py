@@ -199,7 +199,8 @@ class Outgoing(Struct, frozen=True):
     """One send. `reference` is ours, at most 256 characters, and is echoed in receipts where the provider can.
 
     `reply_to`: the provider's id of the message that it quotes, where `limits.quotes`. `targets`: those of what a reaction, an
-    edit or a deletion is about. Both as this very person knows the message; empty: they do not.
+    edit or a deletion is about. Both as this very person knows the message; empty: they do not. `as_human`: it goes after the
+    window, as what a person writes.
     """
 
     address: str
@@ -207,6 +208,7 @@ class Outgoing(Struct, frozen=True):
     reference: str
     reply_to: str = ""
     targets: tuple[str, ...] = ()
+    as_human: bool = False
 
 
 class Taken(str):
@@ -386,7 +388,8 @@ class Channel(ABC):
     `name` is as in the API and the table. `limits` are the provider's on the class; on the object they are the account's:
     hardly any pacing on the simulator, and what the environment says. `polls`: nothing comes by webhook, `poll` brings it.
     `media_from`: where its files may be fetched; nowhere, unless it says so. `retries`: how its sends are tried again;
-    None: as the deployment's settings say. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
+    None: as the deployment's settings say. `features`: what the provider granted the environment's account, of what it
+    may grant: `own_features`. `forwarded_headers`: of its webhooks, in small letters, those in which no secret is:
     they are sent on with the webhook. `carries_bytes`: its sends carry the bytes of a file; nothing is uploaded before.
     `errors`: what the provider's errors mean. `late`: reasons that pass, each with how long after a receipt that says so the
     message is sent again, in seconds; every other receipt that says `failed` ends it.
@@ -398,8 +401,10 @@ class Channel(ABC):
     limits: Limits
     account: Account
     retries: RetryPolicy | None = None
+    features: frozenset[str] = frozenset()
     polls: bool = False
     media_from: Allowed = Allowed()
+    own_features: ClassVar[frozenset[str]] = frozenset()
     carries_bytes: ClassVar[bool] = False
     forwarded_headers: ClassVar[frozenset[str]] = frozenset({"content-type"})
 

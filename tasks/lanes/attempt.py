@@ -77,6 +77,8 @@ class Sender:
             return kept
         if freed_at:
             self.gate.freed[row.key] = freed_at
+        if row.as_human and not kept:
+            row = replace(row, as_human=await self.gate.needs_human(row))
         try:
             outcome = kept or await self._once(row, refusals, hold)
             if row.part + 1 < row.parts and isinstance(outcome, Done):

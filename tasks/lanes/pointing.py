@@ -126,12 +126,13 @@ def outgoing(row: Delivery, words: str, limits: Limits, room: int | None = None)
     """
     about = row.about
     if about is None or is_modifier(row):
-        return Outgoing(row.address, words, str(row.key), targets=_targets(row.payload, about.provider_ids if about else ()))
+        targets = _targets(row.payload, about.provider_ids if about else ())
+        return Outgoing(row.address, words, str(row.key), targets=targets, as_human=row.as_human)
     if limits.quotes and about.provider_ids:
-        return Outgoing(row.address, words, str(row.key), reply_to=each_id(about.provider_ids[0])[0])
+        return Outgoing(row.address, words, str(row.key), reply_to=each_id(about.provider_ids[0])[0], as_human=row.as_human)
     quoted = f"{QUOTED}{first_words(about.words)}\n{words}"
     fits = about.words and limits.measure(quoted) <= (limits.text_length if room is None else room)
-    return Outgoing(row.address, quoted if fits else words, str(row.key))
+    return Outgoing(row.address, quoted if fits else words, str(row.key), as_human=row.as_human)
 
 
 def _targets(payload: Content, ids: Sequence[str]) -> tuple[str, ...]:

@@ -68,6 +68,10 @@ class Gate:
         late = self._rule.open_s and now_ms() >= ends_of(row, self._parts.settings)
         return None, await in_thread(self._executor, self._freed, row, hold) if late else 0
 
+    async def needs_human(self, row: Delivery) -> bool:
+        """Whether it goes only because a person wrote it: its window is shut, and the longer one of people is open."""
+        return self._rule.window((await self._windows.look(row)).wrote_at).needs_human(now_ms())
+
     def told_shut(self, row: Delivery) -> None:
         """The provider refuses it because its window is shut: it goes on when the person writes after this."""
         older = self._shut if len(self._shut) < SHUT_MOST else {}
@@ -89,7 +93,8 @@ class Gate:
             return refused(row, standing.withdrawn.reason), 0
         if now >= row.expires_at and not row.facts.unknown:
             return refused(row, HELD_TOO_LONG), 0
-        is_open = self._rule.window(standing.wrote_at).is_open(now + MARGIN_MS)
+        window = self._rule.window(standing.wrote_at)
+        is_open = window.is_open(now + MARGIN_MS) or (row.as_human and window.needs_human(now + MARGIN_MS))
         # Whatever we know of a window, the provider knows better: in its answer, or later in a receipt.
         if is_open and standing.wrote_at > max(self._shut.get(row.address, 0), row.shut_at):
             return None, standing.wrote_at

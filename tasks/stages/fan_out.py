@@ -64,6 +64,7 @@ def rows_of(message: Message, partitions: int, aims: Aimed | None = None) -> Ite
             legs=len(message.route) or 1,
             first_channel=message.first_channel,
             overlaps=message.overlaps,
+            as_human=recipient.as_human,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
+from msgspec.structs import replace
 
 from chat4all.channels import open_channel
 from chat4all.model import option_tokens
@@ -31,6 +32,31 @@ def envelope(channel: str, message: dict[str, Any]) -> dict[str, Any]:
         return {"recipient": {"id": ADDRESS}, "message": message}
     reference = f"{channel}:0:7:0"
     return {"recipient": {"id": ADDRESS}, "messaging_type": "RESPONSE", "message": {**message, "metadata": reference}}
+
+
+@pytest.mark.parametrize("channel", PLATFORMS)
+@pytest.mark.parametrize("as_human", [False, True])
+@pytest.mark.parametrize("content", [Text("hello"), EITHER, Media("f", mime_type="image/png")])
+async def test_what_a_person_writes_after_the_window_says_so(
+    channel: str, as_human: bool, content: Content, opened: Open
+) -> None:
+    """By its tag, whatever it is; all else has none."""
+
+    async def send(each: Channel) -> None:
+        what = outgoing(channel, as_human=as_human)
+        match content:
+            case Text():
+                await each.send_text(replace(what, text=content.text))
+            case Media():
+                await each.send_file(what, content, FileLink("https://files.example/1"))
+            case _:
+                await each.send_content(what, content)
+
+    [(_, body)] = await captured(channel, opened, send)
+    tagged = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+    plain = {} if channel == "instagram" else {"messaging_type": "RESPONSE"}
+    expected = tagged if as_human else plain
+    assert {name: body[name] for name in ("messaging_type", "tag") if name in body} == expected
 
 
 async def sent(channel: str, opened: Open, content: Content, **more: Any) -> Any:

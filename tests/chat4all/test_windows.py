@@ -16,8 +16,8 @@ def test_each_channel_declares_its_window() -> None:
     day = 24 * 3600
     assert {name: limits.window for name, limits in declared().items()} == {
         "whatsapp": WindowRule(day, exempt=frozenset({"template"})),
-        "instagram": WindowRule(day),
-        "messenger": WindowRule(day),
+        "instagram": WindowRule(day, human_s=7 * day),
+        "messenger": WindowRule(day, human_s=7 * day),
         "telegram": WindowRule(first=True),
     }
 
@@ -29,6 +29,17 @@ def test_a_window_is_open_from_their_message_to_its_end(wrote: int, open_s: int,
     assert rule.window(wrote).is_open(now) == (now < wrote + open_s * 1000)
     assert not rule.window(0).is_open(now)
     assert ALWAYS.window(0).is_open(now)
+
+
+@given(TIMES, TIMES)
+def test_people_may_write_on_after_the_window_and_never_within_it(wrote: int, now: int) -> None:
+    """From the end of the day to the end of the week; where there is no such week, and of whoever never wrote, never."""
+    rule = WindowRule(86_400, human_s=7 * 86_400)
+    window = rule.window(wrote)
+    assert window.needs_human(now) == (wrote + 86_400_000 <= now < wrote + 7 * 86_400_000)
+    assert not (window.needs_human(now) and window.is_open(now))
+    assert not rule.window(0).needs_human(now)
+    assert not WindowRule(86_400).window(wrote).needs_human(now)
 
 
 @given(st.lists(st.tuples(TIMES, st.sampled_from(["1", "2"]), st.sampled_from(["", "US.1"])), max_size=9), TIMES)

@@ -255,3 +255,47 @@ async def test_no_wake_up_is_lost_whenever_the_person_writes(road: World, noted:
             step()
     await serve(road, channel)
     assert said(channel) == ["1"]
+
+
+class Meta(Bound):
+    """As Messenger has it: for a week what people write goes on, if it says so."""
+
+    limits = replace(Bound.limits, window=WindowRule(86_400, human_s=7 * 86_400))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tagged: list[tuple[str, bool]] = []
+
+    async def send_text(self, message: Outgoing) -> str:
+        self.tagged.append((message.text, message.as_human))
+        return await super().send_text(message)
+
+
+@pytest.mark.parametrize(
+    ("ago_ms", "tagged"),
+    [(3_600_000, False), (DAY_MS - 5_000, False), (DAY_MS + 5_000, True), (6 * DAY_MS, True), (8 * DAY_MS, False)],
+)
+async def test_what_a_person_wrote_says_so_after_the_window_only(road: World, ago_ms: int, tagged: bool) -> None:
+    """Decided when it is sent; what a bot says never does."""
+    channel = Meta()
+    note(road, now_ms() - ago_ms)
+    say(road, message(TALK, 1, "person", to=[replace(ANNA, as_human=True)]), message(TALK, 2, "bot", to=[ANNA]))
+    await serve(road, channel)
+    assert channel.tagged == [("person", tagged), ("bot", False)]
+
+
+async def test_what_a_person_wrote_is_not_held_while_it_may_go(road: World) -> None:
+    """After the week it waits, and goes untagged when Anna writes."""
+    channel = Meta()
+    note(road, now_ms() - 2 * DAY_MS)
+    human = (replace(ANNA, as_human=True),)
+    say(road, replace(held(1), recipients=human))
+    await serve(road, channel)
+    assert channel.tagged == [("1", True)]
+    road.store.note_wrote({}, {("whatsapp", ANNA.address, Fake().account.account_id): now_ms() - DAY_MS})
+    say(road, held(2))
+    await serve(road, channel)
+    assert channel.tagged == [("1", True)]
+    writes(road)
+    await serve(road, channel)
+    assert channel.tagged == [("1", True), ("2", False)]

@@ -15,7 +15,7 @@ from limits.storage import MemoryStorage
 from chat4all.channels import CHANNELS
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore
-from chat4all.services.accounts.live import SEALED, LiveChannels
+from chat4all.services.accounts.live import SEALED, LiveChannels, features_of
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY
 from storage.open import open_store
@@ -387,6 +387,23 @@ def _until(true: Callable[[], bool]) -> None:
 
 def _hmac(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def test_what_the_provider_granted_is_said_of_an_account(driver: Driver, provider: Provider) -> None:
+    """It is in force at once, and taken back; a channel that has no such feature refuses it by field."""
+    account = connected(driver, provider, "messenger")
+    place = f"/v1/accounts/{account}"
+    assert driver.ask("ops", "GET", place)["features"] == {"human_agent": False}
+    for granted in (True, False):
+        shown = driver.ask("ops", "PATCH", place, {"features": {"human_agent": granted}, "name": "Page"})
+        assert (shown["features"], shown["name"]) == ({"human_agent": granted}, "Page")
+        assert driver.ask("ops", "PATCH", place, {"name": "Page"})["features"] == {"human_agent": granted}
+        assert features_of(driver.parts.live, "messenger", account) == ({"human_agent"} if granted else set())
+    number = connected(driver, provider)
+    wrong = driver.refused("ops", "PATCH", f"/v1/accounts/{number}", {"features": {"human_agent": True}})
+    assert wrong == ("invalid", "features.human_agent")
+    assert driver.refused("ops", "PATCH", place, {"features": {"bot": True}}) == ("invalid", "features.bot")
+    assert driver.ask("ops", "GET", "/v1/accounts/instagram")["features"] == {"human_agent": False}
 
 
 def test_limits_of_an_account_are_changed_one_by_one(driver: Driver, provider: Provider) -> None:

@@ -7,9 +7,10 @@ from chat4all.model.clock import rfc3339
 from chat4all.model.conversations import Identity, Membership, UserKind
 from chat4all.model.windows import Window
 from chat4all.ports import MessageStore
+from chat4all.ports.accounts import HUMAN_AGENT
 from chat4all.services.acceptance.frozen_messages import addresses_of, answering
 from chat4all.services.acceptance.recipients import newest
-from chat4all.services.accounts.live import provider_account
+from chat4all.services.accounts.live import features_of, provider_account
 from chat4all.services.directory import People
 from chat4all.services.windows import windows
 
@@ -39,4 +40,6 @@ def _shown(people: People, identity: Identity, account_id: str, window: Window, 
         "open": window.is_open(now),
     }
     times = {"open_until": window.open_until, "last_wrote_at": window.last_wrote_at}
+    if HUMAN_AGENT in features_of(people.channels, identity.channel, account_id):
+        times["human_until"] = window.human_until
     return shown | {name: rfc3339(at) for name, at in times.items() if at}

@@ -55,6 +55,21 @@ class AccountChange(RequestBody):
 
     name: Name | None = None
     limits: LimitsIn | None = None
+    features: "FeaturesIn | None" = None
+
+
+class FeaturesIn(RequestBody):
+    """What the provider granted the account's app. What is left out stays."""
+
+    human_agent: Annotated[
+        bool | None, Field(description="Messenger, Instagram: Meta's feature Human Agent, for what people write after 24 hours")
+    ] = None
+
+
+class FeaturesOut(ResponseModel):
+    """What the provider granted the account's app."""
+
+    human_agent: bool
 
 
 class AccountLimitsOut(ResponseModel):
@@ -108,6 +123,7 @@ class AccountOut(ResponseModel):
     is_default: bool
     simulated: bool = False
     limits: AccountLimitsOut = AccountLimitsOut()
+    features: FeaturesOut
     credential_names: Annotated[list[str], Field(description="Which of them are kept; none: no key opens them")]
     webhook_url: Annotated[str, Field(description="Where the provider finds us; left out without a public address")] = ""
     created_at: Time | None = None

@@ -185,7 +185,7 @@ class NewClient(RequestBody):
     """A service client that is to be."""
 
     name: Annotated[str, Field(description="1 to 64 characters of A-Z a-z 0-9 _ . -", examples=["shop"])]
-    scopes: Annotated[list[Literal["send", "manage", "admin"]], Field(min_length=1, examples=[["send"]])]
+    scopes: Annotated[list[Literal["send", "manage", "admin", "human"]], Field(min_length=1, examples=[["send"]])]
 
 
 class ClientOut(ResponseModel):
@@ -368,6 +368,9 @@ class WindowOut(ResponseModel):
     account: Annotated[str, Field(description="Who sends, as the provider calls it")]
     open: Annotated[bool, Field(description="Whether it may be sent to now, as far as is known here")]
     open_until: Time | None = None
+    human_until: Annotated[
+        Time | None, Field(description="Until when what people write may go, where the provider granted the account that")
+    ] = None
     last_wrote_at: Annotated[Time | None, Field(description="When they last wrote to the account")] = None
 
 

@@ -23,6 +23,7 @@ from chat4all.model.account_health import (
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import ConnectedAccount
+from chat4all.ports.accounts import HUMAN_AGENT
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.refusals import Conflict, Taken
@@ -93,9 +94,10 @@ def get_account(path: AccountPath) -> Response:
 @api.patch("/v1/accounts/<account_id>", responses={"200": AccountOut})
 @checked
 def change_account(path: AccountPath, body: AccountChange) -> Response:
-    """Call it something else; have it keep to limits, in force in every process within two seconds."""
+    """Call it something else; have it keep to limits; say what the provider granted it. In force within two seconds."""
     limits = body.limits.model_dump(exclude_unset=True) if body.limits else {}
-    return answer(_shape(_registry().change(_ours(path), body.name, limits)))
+    features = body.features.model_dump(exclude_none=True) if body.features else {}
+    return answer(_shape(_registry().change(_ours(path), body.name, limits, features)))
 
 
 @api.delete("/v1/accounts/<account_id>", responses={"204": None})
@@ -198,6 +200,7 @@ def _shape(account: ConnectedAccount) -> dict[str, Any]:
         "in_use": account.is_used,
         "is_default": default == account.account_id,
         "limits": {name: value for name, value in asdict(account.limits).items() if value},
+        "features": {HUMAN_AGENT: HUMAN_AGENT in account.features},
         "credential_names": _registry().credential_names(account),
         "created_at": rfc3339(account.created_at),
         "changed_at": rfc3339(account.changed_at),
@@ -219,5 +222,6 @@ def _of_environment(name: str) -> dict[str, Any]:
         "is_default": _live().in_force(name).account is None,
         "simulated": not account.real,
         "limits": {},
+        "features": {HUMAN_AGENT: HUMAN_AGENT in _live().environment(name).features},
         "credential_names": [],
     }

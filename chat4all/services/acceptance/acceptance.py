@@ -157,7 +157,7 @@ class Acceptor:
         files = self._find_files(caller, still_open(works))
         self._freeze(still_open(works))
         refuse_unreached(self.people, going_now(works))
-        keep_to_windows(self._store, self.people, going_now(works))
+        keep_to_windows(self._store, self.people, caller, going_now(works))
         check_templates(self._store, still_open(works))
         self._hold_files(still_open(works), files)
         self._drop_repeats(still_open(works))

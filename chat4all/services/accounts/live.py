@@ -477,6 +477,12 @@ def pace_of(channels: Mapping[str, Channel], name: str) -> float:
     return min(own, usual) if own else usual
 
 
+def features_of(channels: Mapping[str, Channel], name: str, account_id: str) -> frozenset[str]:
+    """What the provider granted this account, as messages name it."""
+    found = channels.of(name, account_id) if isinstance(channels, LiveChannels) else InForce(channels[name])
+    return frozenset(found.account.features) if found.account else found.channel.features
+
+
 def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str, str] | None:
     """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
     if not isinstance(channels, LiveChannels):

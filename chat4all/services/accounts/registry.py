@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -28,6 +29,8 @@ from chat4all.services.seal import Seal
 from chat4all.settings import Settings
 
 T = TypeVar("T")
+
+NO_FEATURES: Mapping[str, bool] = MappingProxyType({})
 
 NAME_MOST = 128
 # A check makes several calls, each of which has a limit of its own.
@@ -120,12 +123,22 @@ class AccountRegistry:
             raise NoSuch
         return found
 
-    def change(self, account_id: str, name: str | None, limits: Mapping[str, float | None]) -> ConnectedAccount:
-        """Call it something else; have it keep to these limits. What is left out stays; None: as the channel has it."""
+    def change(
+        self, account_id: str, name: str | None, limits: Mapping[str, float | None], features: Mapping[str, bool] = NO_FEATURES
+    ) -> ConnectedAccount:
+        """Call it something else; have it keep to these limits; say which features the provider granted it.
+
+        What is left out stays; None: as the channel has it. Wrong: the channel has no such feature.
+        """
         given = {limit: value or 0 for limit, value in limits.items()}
+        has_feature = self._live.environment(self.get(account_id).channel).own_features
+        for feature in features.keys() - has_feature:
+            raise Wrong(f"features.{feature}", "its channel has no such feature")
 
         def changed(old: ConnectedAccount) -> ConnectedAccount:
-            return replace(old, name=old.name if name is None else name, limits=replace(old.limits, **given))
+            granted = tuple(sorted({each for each in old.features if features.get(each, True)} | _granted(features)))
+            name_now = old.name if name is None else name
+            return replace(old, name=name_now, limits=replace(old.limits, **given), features=granted)
 
         return self._replaced(account_id, changed)
 
@@ -350,3 +363,7 @@ def _checked(now: ConnectedAccount, asked: ConnectedAccount, found: Examined) ->
         state = "failing" if now.state == "active" else now.state
     health = noted(now.health, found.notes, now_ms())
     return replace(now, state=state, reason=fatal.code if fatal else "", checked_at=now_ms(), health=health)
+
+
+def _granted(features: Mapping[str, bool]) -> set[str]:
+    return {name for name, is_granted in features.items() if is_granted}
