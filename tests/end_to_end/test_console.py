@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from chat4all.channels import open_channel
-from chat4all.model.clock import now_ms
+from chat4all.model.clock import now_ms, rfc3339
 from chat4all.ports import DeadLetter
 from chat4all.services.access.credentials import create_client
 from ops.harness.endpoint import endpoint
@@ -149,6 +149,47 @@ def test_where_a_message_stopped_is_drawn(visit: Callable[..., Visit], shared_sy
     expect(page.locator(".track .stop.done .label")).to_have_text(["Accepted", "Stored", "Sent"])
     expect(page.locator(".track .stop.untold .label")).to_have_text(["Delivered", "Read"])
     expect(page.locator(".stands")).to_contain_text("It does not tell what becomes of it after that")
+
+
+def later(page: Page, words: str, when: str) -> None:
+    """Write, and have it sent at one of the times that are offered."""
+    page.get_by_label("Write a message").fill(words)
+    page.get_by_role("button", name="Send later").click()
+    page.locator("dialog").get_by_role("button", name=when).click()
+    page.locator("dialog").get_by_role("button", name="Send it then").click()
+
+
+def test_what_is_sent_later_waits_where_it_was_written(visit: Callable[..., Visit], shared_system: System) -> None:
+    """It is listed with its time, gets other words, is called off, and is sent once when it is due."""
+    address, name = somebody(shared_system, "Remind me tomorrow")
+    page = visit().sign_in()
+    choose(page, name)
+    later(page, "Good morning", "Tomorrow at 9")
+    waiting = page.locator("conversation-view .scheduled")
+    expect(waiting).to_contain_text("Good morning")
+    expect(page.get_by_label("Write a message")).to_have_value("")
+    waiting.get_by_role("button", name="Change").click()
+    page.locator("dialog").get_by_label("Words").fill("Good morning, Ana")
+    page.locator("dialog").get_by_role("button", name="Save").click()
+    expect(waiting).to_contain_text("Good morning, Ana")
+    later(page, "Never mind", "Monday at 9")
+    expect(waiting).to_have_count(2)
+    page.get_by_role("link", name="Scheduled").click()
+    never = page.locator(".scheduled", has_text="Never mind")
+    expect(never.get_by_role("link", name=name)).to_be_visible()
+    never.get_by_role("button", name="Do not send it").click()
+    page.locator("dialog").get_by_role("button", name="Do not send it").click()
+    expect(never).to_have_count(0)
+    page.get_by_role("link", name="Inbox").click()
+    choose(page, name)
+    expect(waiting).to_have_count(1)
+    with shared_system.operator() as operator:
+        kept = operator.call("GET", f"/v1/scheduled-messages?conversation_id={page.url.rpartition('/')[2]}")
+        [message] = kept["scheduled_messages"]
+        operator.call("PATCH", f"/v1/scheduled-messages/{message['message_id']}", {"send_at": rfc3339(now_ms())})
+    expect(ours(page, "Good morning, Ana").locator(".ticks[data-state=READ]")).to_have_count(1)
+    expect(waiting).to_have_count(0)
+    assert len(shared_system.phones.sent("whatsapp", address)) == 1
 
 
 def test_one_sees_who_types(visit: Callable[..., Visit], shared_system: System) -> None:
@@ -687,14 +728,26 @@ def test_everybody_can_use_every_room(
     page.get_by_text("More", exact=True).click()
     look(page, tmp_path / "handling.png")
     page.get_by_text("More", exact=True).click()
+    later(page, "See you on Monday", "Monday at 9")
+    expect(page.locator(".scheduled", has_text="See you on Monday")).to_be_visible()
     page.get_by_role("button", name="Assign to me").click()
     expect(page.locator(".toast")).to_be_visible()
     look(page, tmp_path / "conversation.png")
     ours(page, "it is ready").locator(".way").click()
     expect(page.locator(".branch")).to_have_count(1)
     look(page, tmp_path / "message.png")
-    for room in ("Contacts", "Team and keys", "Accounts", "Webhooks", "Broadcasts", "Templates", "Dead letters", "Health"):
-        page.get_by_role("link", name=room).click()
+    rooms = [
+        "Scheduled messages",
+        "Contacts",
+        "Team and keys",
+        "Accounts",
+        "Webhooks",
+        "Broadcasts",
+        "Templates",
+        "Dead letters",
+    ]
+    for room in [*rooms, "Health"]:
+        page.get_by_role("link", name=room.removesuffix(" messages")).click()
         expect(page.get_by_role("heading", name=room, exact=True)).to_be_visible()
         look(page, tmp_path / f"{room}.png")
     page.goto(page.url.partition("#")[0] + "#/accounts/new/whatsapp")
@@ -749,7 +802,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     page.keyboard.press("h")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.locator("dialog kbd")).to_have_count(23)
+    expect(page.locator("dialog kbd")).to_have_count(24)
 
 
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:

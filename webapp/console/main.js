@@ -17,6 +17,7 @@ import "./rooms/contacts.js";
 import "./rooms/inbox.js";
 import "./rooms/letters.js";
 import "./rooms/message.js";
+import "./rooms/scheduled.js";
 import "./rooms/team.js";
 import "./rooms/templates.js";
 import "./rooms/webhooks.js";
@@ -25,6 +26,7 @@ import "./rooms/webhooks.js";
 const ROOMS = {
   inbox: { element: "inbox-room", key: "i" },
   message: { element: "message-room" },
+  scheduled: { element: "scheduled-room", key: "s" },
   contacts: { element: "contacts-room", key: "c", scope: "manage" },
   broadcasts: { element: "broadcasts-room", key: "b", scope: "manage" },
   templates: { element: "templates-room", key: "p", scope: "manage" },

@@ -6,10 +6,11 @@ import { button, h, iconButton, words } from "../dom.js";
 import { bytes, explained, t } from "../i18n.js";
 import { emojis } from "./emojis.js";
 import { replies } from "./replies.js";
+import { askWhen } from "./scheduled.js";
 
 const KEPT = "chat4all-draft-";
 
-// `send(payload, replyTo)`, `edit(message, text)`; `typing()` while somebody writes; `note(text)` where notes can be written.
+// `send(payload, replyTo)`, `later(payload, replyTo, at)`, `edit(message, text)`; `typing()` while somebody writes; `note(text)` where notes can be written.
 export class Composer extends HTMLElement {
   #id; #acts; #text; #about; #files; #target = null; #editing = null; #notice; #mode; #said; #send_label; #template;
 
@@ -32,7 +33,7 @@ export class Composer extends HTMLElement {
     this.replaceChildren(h("form", { on: { submit: (event) => { event.preventDefault(); this.#send(); } } },
       this.#about, this.#files, this.#notice, this.#said,
       h("div", { class: "line" }, iconButton("📎", t("composer.attach"), () => chosen.click()), chosen, iconButton("☺", t("composer.emoji"), () => this.#emojis()),
-        acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#template, this.#mode, this.#text,
+        acts.note ? iconButton("⚡", t("replies.title"), () => replies(id, this.#text.value, (payload) => this.#chosen(payload))) : null, this.#template, acts.send ? iconButton("◷", t("later.title"), () => this.#later()) : null, this.#mode, this.#text,
         h("button", { class: "send", title: t("composer.send") }, h("span", { "aria-hidden": "true" }, "➤"), this.#send_label))));
     this.#fit();
     if (!acts.send) this.note(true);
@@ -83,9 +84,10 @@ export class Composer extends HTMLElement {
     this.focus();
   }
 
-  say(problem) {
-    this.#notice.hidden = !problem;
-    this.#notice.textContent = problem ? explained(problem) : "";
+  // What went wrong, or what is to be done first.
+  say(problem, todo = "") {
+    this.#notice.textContent = problem ? explained(problem) : todo;
+    this.#notice.hidden = !this.#notice.textContent;
   }
 
   reply(message) {
@@ -143,11 +145,29 @@ export class Composer extends HTMLElement {
     if (this.isNote) this.#acts.note(text);
     else if (this.#editing) this.#acts.edit(this.#editing, text);
     else this.#acts.send({ type: "text", text }, this.#target?.message_id);
+    this.#empty();
+  }
+
+  #empty() {
     this.#text.value = "";
     [this.#target, this.#editing] = [null, null];
     this.#about.hidden = true;
     sessionStorage.removeItem(KEPT + this.#id);
     this.#fit();
+  }
+
+  // What stands there goes at a time; it stays there until the service has it.
+  async #later() {
+    const text = this.#text.value.trim();
+    if (!text || this.isNote || this.#editing) return this.say(null, t("later.what"));
+    const at = await askWhen(t("later.title"), t("later.send"));
+    if (!at) return undefined;
+    try {
+      await this.#acts.later({ type: "text", text }, this.#target?.message_id, at);
+      return this.#empty();
+    } catch (problem) {
+      return this.say(problem);
+    }
   }
 
   #taken(files, event) {

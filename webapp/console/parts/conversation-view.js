@@ -16,7 +16,7 @@ const NEAR = 120;
 const TYPING_MS = 3000;
 
 export class ConversationView extends HTMLElement {
-  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #handling; #shown = new Map(); #changes = new Set();
+  #store; #id = ""; #thread; #list; #scroll; #composer; #below; #marked = 0; #typed = 0; #picker; #handling; #later; #shown = new Map(); #changes = new Set();
   #soon = calmly(() => this.#draw());
 
   async show(store, id) {
@@ -86,11 +86,22 @@ export class ConversationView extends HTMLElement {
     this.#composer = document.createElement("message-composer");
     this.#composer.connect(this.#id, {
       send: may && ((payload, replyTo, file) => this.#send(payload, replyTo, file)),
+      later: (payload, replyTo, at) => this.#schedule(conversation, payload, replyTo, at),
       edit: (message, text) => this.#thread.send({ type: "edit", target: message.message_id, content: { type: "text", text } }),
       typing: () => this.#type(),
       note: team && ((text) => this.#thread.send({ type: "text", text }, "", {}, "internal")),
     });
-    return h("div", {}, may ? this.#windows(team) : null, this.#composer);
+    this.#later = document.createElement("scheduled-list");
+    this.#later.connect(this.#store, this.#id);
+    return h("div", {}, this.#later, may ? this.#windows(team) : null, this.#composer);
+  }
+
+  // Kept by the service until its time; it is shown below until then.
+  async #schedule(conversation, payload, replyTo, at) {
+    const writer = this.#store.writer(conversation);
+    await call("POST", "/v1/messages", { message_id: crypto.randomUUID(), conversation_id: this.#id, payload, send_at: at,
+      ...(replyTo ? { reply_to: replyTo } : {}), ...(writer === this.#store.user.user_id ? {} : { from: writer }) });
+    await this.#later.load();
   }
 
   // What goes to whom at the moment.
