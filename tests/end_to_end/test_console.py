@@ -774,6 +774,36 @@ def test_everybody_can_use_every_room(
     look(page, tmp_path / "keys.png")
 
 
+def test_health_says_what_providers_say_of_accounts(visit: Callable[..., Visit]) -> None:
+    """An account that people report says so, with what to do; a broadcast that runs says how fast it and its account may send."""
+    page = visit().sign_in()
+    advice = [{"code": "quality_low", "said": f"Its quality is RED. {ATTACK}", "mend": ""}]
+    told = {"account_id": "whatsapp", "state": "active", "quality": "RED", "tier": ATTACK, "advice": advice}
+    page.route("**/v1/accounts/whatsapp/health", lambda route: route.fulfill(json=told))
+    one = {
+        "broadcast_id": "b",
+        "name": ATTACK,
+        "state": "running",
+        "channel": "whatsapp",
+        "rate": 20,
+        "counts": {"accepted": 3},
+    }
+    page.route(re.compile(r"/v1/broadcasts\?"), lambda route: route.fulfill(json={"broadcasts": [one]}))
+
+    def limited(route: Route) -> None:
+        answer = route.fetch()
+        accounts = [each | {"limits": {"messages_per_second": 7}} for each in answer.json()["accounts"]]
+        route.fulfill(response=answer, json={"accounts": accounts})
+
+    page.route(re.compile(r"/v1/accounts\?"), limited)
+    page.get_by_role("link", name="Health").click()
+    expect(page.locator(".place", has_text="quality: RED")).to_be_visible()
+    expect(page.locator(".help")).to_contain_text("People block or report it")
+    expect(page.locator(".help")).to_contain_text("look which templates people block")
+    expect(page.locator(".place", has_text="At most 20 messages a second; its account sends at most 7")).to_be_visible()
+    inert(page)
+
+
 def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_system: System) -> None:
     """j and k through conversations and messages, / to search, r to answer, e to edit, g and a letter to each room."""
     names = [somebody(shared_system, f"number {each}")[1] for each in range(2)]

@@ -5,7 +5,7 @@ import { button, h, outward, words } from "./dom.js";
 import { bytes, explained, known, t } from "./i18n.js";
 
 const SHOWN_MOST = 10e6;
-const COMING_MS = [500, 1000, 2000, 4000, 8000];
+const COMING = ["uploading", "verifying"];
 const QUOTED = 90;
 
 // A line that stands for a message, as in a list or a quote.
@@ -118,15 +118,19 @@ function file(given) {
   return box;
 }
 
-// The file as it is known now: one that a provider brings is there a little after its message.
+// What the stream tells of files: an event of a file's id when it came to an end of its way.
+export const fileNews = new EventTarget();
+
+// The file when it is there: one that a provider brings is a little later than its message.
 async function arrived(given) {
   if (given.size) return given;
-  for (const wait of [...COMING_MS, 0]) {
-    const found = await get(`/v1/files/${given.file_id}`);
-    if (found.status === "ready" || !wait) return found;
-    await new Promise((resolve) => setTimeout(resolve, wait));
+  const told = new Promise((resolve) => fileNews.addEventListener(given.file_id, () => resolve(), { once: true }));
+  let found = await get(`/v1/files/${given.file_id}`);
+  if (COMING.includes(found.status)) {
+    await told;
+    found = await get(`/v1/files/${given.file_id}`);
   }
-  return given;
+  return found;
 }
 
 async function signed(given) {

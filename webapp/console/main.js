@@ -1,6 +1,7 @@
 // The page: who is there, which room is open, and what keys do.
 
 import { session, signals, signOut } from "./api.js";
+import { fileNews } from "./content.js";
 import { button, h, iconButton, words } from "./dom.js";
 import { choose, explained, language, LANGUAGES, t } from "./i18n.js";
 import { drop, undone } from "./parts/undo.js";
@@ -66,6 +67,7 @@ function enter(found) {
   const everything = ["manage", "admin"].some((each) => found.user.scopes?.includes(each));
   const stream = new Stream(found.events_url, everything);
   const store = new Store(found.user, stream, found.links);
+  stream.addEventListener("file", ({ detail }) => fileNews.dispatchEvent(new Event(detail.file_id)));
   here = { session: found, stream, store, notifier: new Notifier(store), pulse: new Pulse(stream), room: null, name: "" };
   build();
   stream.start();

@@ -3,7 +3,7 @@
 
 import { call, Problem } from "./api.js";
 
-const KINDS = ["message", "state", "position", "rejected", "scheduled", "conversation", "handling", "note", "broadcast", "template", "typing", "reload"];
+const KINDS = ["message", "state", "position", "rejected", "scheduled", "file", "conversation", "handling", "note", "broadcast", "template", "typing", "reload"];
 const FIRST_MS = 500;
 const MOST_MS = 15000;
 

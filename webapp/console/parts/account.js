@@ -17,17 +17,18 @@ const LOOKED_AT = {
 };
 const STEPS = { telegram: ["token", "subscription", "address"] };
 const PASTED = ["instagram", "messenger"];  // There the webhook is set by hand, in the app's dashboard.
+const SAID_ABOVE = ["paused", "connecting"];  // By its light.
 const EXAMPLE = { whatsapp: "+5511999990000", telegram: "123456789", instagram: "17841400001", messenger: "17841400001" };
 
 export class ProviderAccount extends HTMLElement {
-  #store; #id; #verify; #account = null; #about; #told; #steps; #test;
+  #store; #id; #verify; #account = null; #about; #told; #steps; #test; #advised = h("div", {});
 
   // `verify`: the verify token of an account that was just made; "" for others.
   async connect(store, id, verify) {
     [this.#store, this.#id, this.#verify] = [store, id, verify];
     [this.#about, this.#told, this.#steps, this.#test] = [1, 2, 3, 4].map(() => h("div", {}));
     this.replaceChildren(h("div", { class: "page" }, h("p", {}, h("a", { href: "#/accounts" }, t("accounts.back"))), this.#about, this.#told, this.#steps, this.#test));
-    if (await tried(this.#about, async () => this.#draw(await get(this.#path())))) await this.#check();
+    if (await tried(this.#about, async () => this.#draw(await get(this.#path())))) await Promise.all([this.#advise(), this.#check()]);
   }
 
   #path(more = "") {
@@ -51,7 +52,7 @@ export class ProviderAccount extends HTMLElement {
           state === "paused" ? button(t("accounts.resume"), () => this.#turn("resume")) : button(t("accounts.pause"), () => this.#turn("pause"), { disabled: state === "connecting" }),
           button(t("accounts.rename"), () => this.#rename()), button(t("accounts.rotate"), () => this.#rotate()),
           button(t("accounts.delete"), () => this.#delete(), { class: "danger" })] : [])),
-      this.#place(account));
+      this.#place(account), this.#advised);
     this.#test.replaceChildren(account.in_use && this.#store.has("send") ? this.#trial(channel) : "");
   }
 
@@ -68,6 +69,14 @@ export class ProviderAccount extends HTMLElement {
 
   #tell(text) {
     this.#told.replaceChildren(h("p", { role: "status" }, text));
+  }
+
+  // What the provider has said of it, where that asks for something.
+  async #advise() {
+    await tried(this.#advised, async () => {
+      const { advice } = await get(this.#path("/health"));
+      this.#advised.replaceChildren(...advice.filter(({ code }) => !SAID_ABOVE.includes(code)).map(help));
+    });
   }
 
   async #check() {
@@ -170,11 +179,12 @@ function steps(channel, findings) {
   return [...looked.map(step), ...others.map((each) => h("li", { class: "step failed" }, h("span", { class: "label" }, each.code), help(each)))];
 }
 
-function help({ code, said, mend }) {
+// Something that is not well, and what to do.
+export function help({ code, said, mend }) {
   return h("div", { class: "help" }, h("p", {}, known(`finding.${code}`) ? t(`finding.${code}`) : said), DETAILED.includes(code) ? words(said, "p", { lang: "en" }) : null,
     h("p", {}, h("strong", {}, t("message.do")), " ", known(`finding.${code}.do`) ? t(`finding.${code}.do`) : mend));
 }
 
-const DETAILED = ["scope_missing", "number_not_connected", "not_subscribed"];
+const DETAILED = ["scope_missing", "number_not_connected", "not_subscribed", "credentials_refused", "credentials_expire", "restricted", "quality_low", "template_trouble", "provider_alert"];
 
 customElements.define("provider-account", ProviderAccount);

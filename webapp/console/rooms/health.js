@@ -4,7 +4,8 @@ import { all, get } from "../api.js";
 import { called } from "../channels.js";
 import { calmly, h, outward, svg, words } from "../dom.js";
 import { bytes, explained, seconds, t } from "../i18n.js";
-import { health } from "../parts/account.js";
+import { health, help } from "../parts/account.js";
+import { progress, state } from "../parts/broadcast.js";
 
 const SECONDS = 120;
 const LOOK_MS = 10000;
@@ -12,6 +13,8 @@ const CHART = { width: 480, height: 96 };
 const LOOKS = SECONDS / (LOOK_MS / 1000);
 // From where on it is said that something is behind. Neither is an alert: those are Prometheus'.
 const MANY = { waiting: 1000, retries: 1, full: 0.9 };
+// What changes seldom is looked at so much less often, and of so many accounts.
+const [SLOW_LOOKS, LOOKED_AT] = [6, 50];
 const LINKS = ["runbook", "flower", "grafana"];
 
 // What was told in each of the last seconds, and how old it was then. One for the page: it counts while other rooms are open.
@@ -55,7 +58,7 @@ export class Pulse {
 }
 
 export class HealthRoom extends HTMLElement {
-  #store; #pulse; #ready; #line; #charts; #table; #road; #now = null; #accounts = []; #timers = []; #listening = new AbortController();
+  #store; #pulse; #ready; #line; #charts; #table; #road; #now = null; #looks = 0; #accounts = []; #running = []; #timers = []; #listening = new AbortController();
 
   connect(store, pulse) {
     [this.#store, this.#pulse] = [store, pulse];
@@ -104,12 +107,21 @@ export class HealthRoom extends HTMLElement {
 
   async #lookAtRoad() {
     try {
-      [this.#now, this.#accounts] = await Promise.all([get("/v1/road"), all("/v1/accounts", "accounts")]);
+      this.#now = await get("/v1/road");
       this.#pulse.looked(this.#now);
-      this.#draw();
+      if (this.#looks % SLOW_LOOKS === 0) await this.#lookSlowly();
+      this.#looks += 1;
+      this.#road.replaceChildren(...this.#said(this.#now));
     } catch {
       this.#now = null;  // What is the matter is said above.
     }
+  }
+
+  // What changes seldom: how the accounts are, as their providers say, and what runs to many.
+  async #lookSlowly() {
+    const accounts = await all("/v1/accounts", "accounts");
+    this.#accounts = await Promise.all(accounts.slice(0, LOOKED_AT).map(async (each) => ({ ...each, ...await get(`/v1/accounts/${encodeURIComponent(each.account_id)}/health`) })));
+    this.#running = this.#store.has("send") ? (await all("/v1/broadcasts", "broadcasts")).filter((each) => ["running", "paused"].includes(each.state)) : [];
   }
 
   #tell(kind, text) {
@@ -129,7 +141,17 @@ export class HealthRoom extends HTMLElement {
         disk ? place(full < MANY.full, t("health.disk"), t("health.disk.free", { free: bytes(disk.free_bytes), size: bytes(disk.size_bytes) }), t("health.disk.do"), share(full, 1)) : ""),
       h("h2", {}, t("accounts.title")),
       h("ul", { class: "places" }, ...this.#accounts.map((each) => h("li", {}, h("a", { class: "place", href: `#/accounts/${encodeURIComponent(each.account_id)}` },
-        words(each.name || t(`channel.${each.channel}`), "strong"), h("span", { class: "badge" }, each.channel), health(each)))))];
+        words(each.name || t(`channel.${each.channel}`), "strong"), h("span", { class: "badge" }, called(each.channel)), health(each), ...said(each)),
+        ...(each.advice ?? []).map(help)))),
+      this.#running.length ? h("h2", {}, t("broadcasts.title")) : "",
+      h("ul", { class: "places" }, ...this.#running.map((each) => h("li", {}, h("a", { class: "place", href: `#/broadcasts/${encodeURIComponent(each.broadcast_id)}` },
+        words(each.name || t("broadcasts.unnamed"), "strong"), state(each), h("span", { class: "kind" }, t("health.broadcast", { rate: each.rate, limit: this.#limit(each) })), progress(each)))))];
+  }
+
+  // How fast the account that a broadcast goes by may send, where somebody set that.
+  #limit({ channel, account_id: id }) {
+    const { limits } = this.#accounts.find((each) => (id ? each.account_id === id : each.channel === channel && each.is_default)) ?? {};
+    return limits?.messages_per_second ? t("health.broadcast.limit", { rate: limits.messages_per_second }) : "";
   }
 
   #draw() {
@@ -141,7 +163,6 @@ export class HealthRoom extends HTMLElement {
       chart(t("health.rate"), this.#pulse.counts, (value) => t("health.per_second", { count: value })),
       chart(t("health.delay"), this.#pulse.delays, seconds),
       ...(this.#now ? [chart(t("health.waiting_records"), padded(this.#pulse.waiting), String, -1), chart(t("health.waiting_retries"), padded(this.#pulse.retries), String, -1)] : []));
-    this.#road.replaceChildren(...(this.#now ? this.#said(this.#now) : []));
     this.#table.replaceChildren(states(this.#pulse.states));
   }
 }
@@ -156,9 +177,14 @@ function chart(label, values, said, newest = -2) {
     const height = (value / most) * (CHART.height - 4);
     return value ? svg("rect", { x: place * width, y: CHART.height - height, width: width * 0.8, height }) : null;
   });
-  const about = t("health.chart", { most: said(Math.max(...values)), now: said(values.at(newest)) });
+  const about = values.every((each) => !each) ? t("health.quiet") : t("health.chart", { most: said(Math.max(...values)), now: said(values.at(newest)) });
   return h("figure", {}, h("figcaption", {}, h("strong", {}, label), " ", about),
     svg("svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", "aria-label": `${label}. ${about}`, preserveAspectRatio: "none" }, bars));
+}
+
+// What the provider says of an account, in its own words.
+function said(account) {
+  return ["quality", "tier", "throughput"].filter((each) => account[each]).map((each) => h("span", { class: "badge" }, t(`health.account.${each}`), ": ", account[each]));
 }
 
 // A thing with a light: how it is, and what to do where it is not well.
