@@ -728,6 +728,7 @@ def test_everybody_can_use_every_room(
     page.get_by_text("More", exact=True).click()
     look(page, tmp_path / "handling.png")
     page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Note", exact=True).click()
     later(page, "See you on Monday", "Monday at 9")
     expect(page.locator(".scheduled", has_text="See you on Monday")).to_be_visible()
     page.get_by_role("button", name="Assign to me").click()
@@ -775,7 +776,7 @@ def test_everybody_can_use_every_room(
 
 
 def test_health_says_what_providers_say_of_accounts(visit: Callable[..., Visit]) -> None:
-    """An account that people report says so, with what to do; a broadcast that runs says how fast it and its account may send."""
+    """An account that people report says so, with what to do; a broadcast that runs says how fast it may send."""
     page = visit().sign_in()
     advice = [{"code": "quality_low", "said": f"Its quality is RED. {ATTACK}", "mend": ""}]
     told = {"account_id": "whatsapp", "state": "active", "quality": "RED", "tier": ATTACK, "advice": advice}

@@ -4,7 +4,7 @@ import { call, get } from "../api.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, known, seconds, t } from "../i18n.js";
 import { endpointForm } from "./endpoint-form.js";
-import { choice, field, onlyNow, sure, tried } from "./forms.js";
+import { choice, field, nothing, onlyNow, sure, tried } from "./forms.js";
 
 const PAGE = 50;
 const SINCE = ["1h", "24h", "7d"];
@@ -136,7 +136,7 @@ export class WebhookEndpoint extends HTMLElement {
       this.#next = found.next ?? "";
       this.#more.hidden = !this.#next;
       this.#rows.append(...found.deliveries.map(line));
-      if (!this.#rows.children.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("webhooks.calls.none")), h("p", {}, t("webhooks.calls.none.do"))));
+      if (!this.#rows.children.length) this.#rows.append(nothing("webhooks.calls.none"));
     } catch (problem) {
       this.#rows.append(h("li", { class: "trouble", role: "alert" }, explained(problem)));
     }

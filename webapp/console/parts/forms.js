@@ -81,6 +81,17 @@ export function notForYou(title, scope) {
   return h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, t("scope.needed", { scope })), h("p", {}, t("scope.needed.do", { scope })));
 }
 
+// What a list shows where there is nothing, and what to do then.
+export const nothing = (key) => h("li", { class: "empty" }, h("p", {}, t(key)), h("p", {}, t(`${key}.do`)));
+
+// A list of places that is fetched: each as a `row`, in its place what went wrong. `key`: of what is said where there are none.
+export function listed(fetched, row, key) {
+  const rows = h("ul", { class: "places" }, h("li", {}, t("loading")));
+  fetched.then((found) => rows.replaceChildren(...(found.length ? found.map(row) : [nothing(key)])),
+    (problem) => rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem))));
+  return rows;
+}
+
 // `j` and `k` through what `selector` finds; false for other keys.
 export function walked(root, selector, key) {
   if (key !== "j" && key !== "k") return false;

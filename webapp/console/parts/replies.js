@@ -3,7 +3,7 @@
 import { all, call } from "../api.js";
 import { button, h, words } from "../dom.js";
 import { t } from "../i18n.js";
-import { field, tried } from "./forms.js";
+import { field, nothing, tried } from "./forms.js";
 
 // `written`: what stands in the composer; `take(payload)`: what was chosen, with its variables filled in.
 export function replies(conversationId, written, take) {
@@ -22,7 +22,7 @@ export function replies(conversationId, written, take) {
     const fitting = found.filter((each) => `${each.shortcut} ${each.title} ${each.text}`.toLocaleLowerCase().includes(wanted));
     list.replaceChildren(...fitting.map((each) => h("li", {}, h("button", { type: "button", class: "place", on: { click: () => choose(each) } },
       words(each.title, "strong"), h("code", {}, each.shortcut), words(each.text, "span", { class: "kind" })))));
-    if (!found.length) list.append(h("li", { class: "empty" }, h("p", {}, t("replies.empty")), h("p", {}, t("replies.empty.do"))));
+    if (!found.length) list.append(nothing("replies.empty"));
   };
   const load = () => tried(place, async () => {
     found = await all("/v1/saved-replies", "saved_replies");

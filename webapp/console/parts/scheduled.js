@@ -5,7 +5,7 @@ import { summary } from "../content.js";
 import { because } from "../deliveries.js";
 import { button, calmly, h, words } from "../dom.js";
 import { exactly, explained, known, t, whenever } from "../i18n.js";
-import { field, sure, tried } from "./forms.js";
+import { field, nothing, sure, tried } from "./forms.js";
 
 const HOUR_MS = 3600e3;
 const MORNING = 9;
@@ -74,7 +74,7 @@ export class ScheduledList extends HTMLElement {
     const shown = [...this.#refused.values(), ...this.#waiting];
     this.hidden = Boolean(this.#id) && !shown.length;
     this.#rows.replaceChildren(...shown.map((each) => this.#row(each)));
-    if (!shown.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("scheduled.empty")), h("p", {}, t("scheduled.empty.do"))));
+    if (!shown.length) this.#rows.append(nothing("scheduled.empty"));
     clearTimeout(this.#timer);
     if (this.#waiting.length) this.#timer = setTimeout(() => this.load(), Math.min(TIMER_MOST_MS, Math.max(SENT_MS, new Date(this.#waiting[0].send_at) - Date.now() + SENT_MS)));
   }

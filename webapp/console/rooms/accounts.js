@@ -2,10 +2,10 @@
 
 import { all, call } from "../api.js";
 import { h, words } from "../dom.js";
-import { explained, t } from "../i18n.js";
+import { t } from "../i18n.js";
 import { health } from "../parts/account.js";
 import { GUIDES, guide } from "../parts/account-guide.js";
-import { notForYou, tried, walked } from "../parts/forms.js";
+import { listed, notForYou, tried, walked } from "../parts/forms.js";
 
 export class AccountsRoom extends HTMLElement {
   #store; #fresh = null;
@@ -33,18 +33,10 @@ export class AccountsRoom extends HTMLElement {
     return walked(this, ".place", key);
   }
 
-  async #list() {
-    const rows = h("ul", { class: "places" }, h("li", {}, t("loading")));
-    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("accounts.title")), h("p", { class: "kind" }, t("accounts.about")), rows,
+  #list() {
+    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("accounts.title")), h("p", { class: "kind" }, t("accounts.about")), listed(all("/v1/accounts", "accounts"), row, "accounts.empty"),
       h("h2", {}, t("accounts.new")), h("p", { class: "kind" }, t("accounts.new.about")),
       h("div", { class: "choices" }, ...Object.keys(GUIDES).map((each) => h("a", { class: "way-in", href: `#/accounts/new/${each}` }, t(`channel.${each}`))))));
-    try {
-      const found = await all("/v1/accounts", "accounts");
-      rows.replaceChildren(...found.map(row));
-      if (!found.length) rows.append(h("li", { class: "empty" }, h("p", {}, t("accounts.empty")), h("p", {}, t("accounts.empty.do"))));
-    } catch (problem) {
-      rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem)));
-    }
   }
 
   #guide(channel) {

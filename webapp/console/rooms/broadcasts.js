@@ -2,10 +2,10 @@
 
 import { all } from "../api.js";
 import { h, words } from "../dom.js";
-import { explained, t, whenever } from "../i18n.js";
+import { t, whenever } from "../i18n.js";
 import { broadcastForm } from "../parts/broadcast-form.js";
 import { counted, progress, state, whom } from "../parts/broadcast.js";
-import { notForYou, walked } from "../parts/forms.js";
+import { listed, notForYou, walked } from "../parts/forms.js";
 
 export class BroadcastsRoom extends HTMLElement {
   #store; #one = null;
@@ -36,17 +36,10 @@ export class BroadcastsRoom extends HTMLElement {
     return walked(this, ".place", key);
   }
 
-  async #list() {
-    const rows = h("ul", { class: "places" }, h("li", {}, t("loading")));
+  #list() {
+    const newest = (found) => found.sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
     this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("broadcasts.title")), h("p", { class: "kind" }, t("broadcasts.about")),
-      h("p", {}, h("a", { class: "way-in", href: "#/broadcasts/new" }, t("broadcasts.new"))), rows));
-    try {
-      const found = await all("/v1/broadcasts", "broadcasts");
-      rows.replaceChildren(...found.sort((one, other) => (one.created_at < other.created_at ? 1 : -1)).map(row));
-      if (!found.length) rows.append(h("li", { class: "empty" }, h("p", {}, t("broadcasts.empty")), h("p", {}, t("broadcasts.empty.do"))));
-    } catch (problem) {
-      rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem)));
-    }
+      h("p", {}, h("a", { class: "way-in", href: "#/broadcasts/new" }, t("broadcasts.new"))), listed(all("/v1/broadcasts", "broadcasts").then(newest), row, "broadcasts.empty")));
   }
 }
 

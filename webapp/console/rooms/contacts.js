@@ -4,7 +4,7 @@ import { call, get } from "../api.js";
 import { called } from "../channels.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, t, whenever } from "../i18n.js";
-import { field, notForYou, pieces, tried, walked } from "../parts/forms.js";
+import { field, notForYou, nothing, pieces, tried, walked } from "../parts/forms.js";
 
 const PAGE = 100;
 
@@ -63,7 +63,7 @@ export class ContactsRoom extends HTMLElement {
       this.#next = found.next ?? "";
       this.#more.hidden = !this.#next;
       this.#rows.append(...found.contacts.map(row));
-      if (!this.#rows.children.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("contacts.empty")), h("p", {}, t("contacts.empty.do"))));
+      if (!this.#rows.children.length) this.#rows.append(nothing("contacts.empty"));
     } catch (problem) {
       this.#rows.append(h("li", { class: "trouble", role: "alert" }, explained(problem)));
     }

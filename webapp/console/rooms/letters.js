@@ -4,7 +4,7 @@ import { call, get } from "../api.js";
 import { advice, because } from "../deliveries.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, known, t, whenever } from "../i18n.js";
-import { choice, notForYou, walked } from "../parts/forms.js";
+import { choice, notForYou, nothing, walked } from "../parts/forms.js";
 import { resending } from "../parts/resend.js";
 
 const PAGE = 50;
@@ -51,7 +51,7 @@ export class LettersRoom extends HTMLElement {
       this.#next = found.next ?? "";
       this.#more.hidden = !this.#next;
       this.#rows.append(...found.dead_letters.map((each) => this.#letter(each)));
-      if (!this.#rows.children.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("letters.empty")), h("p", {}, t("letters.empty.do"))));
+      if (!this.#rows.children.length) this.#rows.append(nothing("letters.empty"));
     } catch (problem) {
       this.#rows.append(h("li", { class: "trouble", role: "alert" }, explained(problem)));
     }

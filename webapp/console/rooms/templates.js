@@ -3,7 +3,7 @@
 import { call } from "../api.js";
 import { button, calmly, h, words } from "../dom.js";
 import { explained, known, t } from "../i18n.js";
-import { choice, field, notForYou, sure, tried, walked } from "../parts/forms.js";
+import { choice, field, notForYou, nothing, sure, tried, walked } from "../parts/forms.js";
 import { preview, standing } from "../parts/template-form.js";
 import { accountsWithTemplates, templatesOf } from "../templates.js";
 
@@ -52,7 +52,7 @@ export class TemplatesRoom extends HTMLElement {
     try {
       const found = await templatesOf(this.#account);
       this.#rows.replaceChildren(...found.map((each) => this.#row(each)));
-      if (!found.length) this.#rows.append(h("li", { class: "empty" }, h("p", {}, t("templates.empty")), h("p", {}, t("templates.empty.do"))));
+      if (!found.length) this.#rows.append(nothing("templates.empty"));
     } catch (problem) {
       this.#rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem)));
     }

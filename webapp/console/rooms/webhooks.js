@@ -2,10 +2,10 @@
 
 import { all, call } from "../api.js";
 import { button, h, words } from "../dom.js";
-import { explained, t } from "../i18n.js";
+import { t } from "../i18n.js";
 import { health } from "../parts/endpoint.js";
 import { endpointForm } from "../parts/endpoint-form.js";
-import { notForYou, tried, walked } from "../parts/forms.js";
+import { listed, notForYou, tried, walked } from "../parts/forms.js";
 
 export class WebhooksRoom extends HTMLElement {
   #store; #fresh = null;
@@ -32,17 +32,9 @@ export class WebhooksRoom extends HTMLElement {
     return walked(this, ".place, .letter summary", key);
   }
 
-  async #list() {
-    const rows = h("ul", { class: "places" }, h("li", {}, t("loading")));
+  #list() {
     const add = button(t("webhooks.new"), () => this.#add(add), { class: "primary" });
-    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("webhooks.title")), h("p", { class: "kind" }, t("webhooks.about")), add, rows));
-    try {
-      const found = await all("/v1/webhooks", "webhooks");
-      rows.replaceChildren(...found.map(row));
-      if (!found.length) rows.append(h("li", { class: "empty" }, h("p", {}, t("webhooks.empty")), h("p", {}, t("webhooks.empty.do"))));
-    } catch (problem) {
-      rows.replaceChildren(h("li", { class: "trouble", role: "alert" }, explained(problem)));
-    }
+    this.replaceChildren(h("div", { class: "page" }, h("h1", {}, t("webhooks.title")), h("p", { class: "kind" }, t("webhooks.about")), add, listed(all("/v1/webhooks", "webhooks"), row, "webhooks.empty")));
   }
 
   #add(instead) {
