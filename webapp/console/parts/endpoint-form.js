@@ -6,9 +6,10 @@ import { field, pieces } from "./forms.js";
 
 // Types of events, as docs/events.md has them.
 export const EVENTS = [
-  "message.accepted", "message.updated", "message.deleted", "message.rejected", "delivery.updated", "position.updated", "conversation.created",
-  "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "contact.created", "contact.updated",
-  "contact.consent_changed", "contact.merged", "contact.unmerged", "broadcast.updated", "template.updated", "file.updated", "webhook.disabled", "typing.updated", "presence.updated",
+  "message.accepted", "message.updated", "message.deleted", "message.rejected", "message.scheduled", "delivery.updated", "position.updated",
+  "conversation.created", "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "contact.created",
+  "contact.updated", "contact.consent_changed", "contact.merged", "contact.unmerged", "broadcast.updated", "template.updated", "file.updated",
+  "webhook.disabled", "typing.updated", "presence.updated",
 ];
 const FILTERS = ["channels", "accounts", "conversations", "labels"];
 
