@@ -1,7 +1,9 @@
 """The interfaces to what can be replaced. Their adapters are in `storage` and `chat4all.channels`.
 
 Every method may block unless it says that it does not, ends within the time limits of the settings, and raises
-`failures.Temporary` when its server cannot be reached or does not answer in time. What a method returned from is durable.
+`failures.Temporary` when its server cannot be reached or does not answer in time. What a method returned from is durable: it
+outlives every process. With the power of its only machine a store may lose the last that stages and leases wrote, never more
+than is made again (docs/decisions/embedded-store.md).
 """
 
 from chat4all.ports.accounts import AccountLimits, Accounts, ConnectedAccount, ProviderApp

@@ -62,6 +62,7 @@ class Connections:
         self._idle: deque[sqlite3.Connection] = deque()
         self._lent: set[sqlite3.Connection] = set()
         self._writer: sqlite3.Connection | None = None
+        self._syncs = True
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -74,9 +75,11 @@ class Connections:
                 self._give_back(connection)
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, syncs: bool = True) -> Iterator[sqlite3.Connection]:
         """The connection to write with, inside a transaction that is durable when the block ends, or undone.
 
+        Without `syncs` no kill takes it away, but the loss of power may, until the next one that syncs, of whatever process: of
+        what was committed since, the last is lost first. It costs a tenth, and is for what is done again where it is not there.
         Temporary when others have been writing for 5 s.
         """
         limit = self._clock() + self._write_limit_s
@@ -85,15 +88,20 @@ class Connections:
         try:
             with _as_failures():
                 writer = self._writing()
+                if syncs != self._syncs:
+                    writer.execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
+                    self._syncs = syncs
                 self._retried(lambda: writer.execute("BEGIN IMMEDIATE"), limit)
                 yield from _committed(writer)
         finally:
             self._turn.release()
 
-    def put(self, *writes: tuple[Callable[[sqlite3.Connection, Sequence[Any]], None], Sequence[Any]]) -> None:
-        """These (statement, rows) in one transaction; none when there are no rows at all."""
+    def put(
+        self, *writes: tuple[Callable[[sqlite3.Connection, Sequence[Any]], None], Sequence[Any]], syncs: bool = True
+    ) -> None:
+        """These (statement, rows) in one transaction; none when there are no rows at all. `syncs`: as `write`."""
         if any(rows for _, rows in writes):
-            with self.write() as db:
+            with self.write(syncs) as db:
                 for statement, rows in writes:
                     statement(db, rows)
 
@@ -161,7 +169,7 @@ class Connections:
     def _writing(self) -> sqlite3.Connection:
         """The writer's connection. It comes back at once when the file is locked: the waiting is ours."""
         if self._writer is None:
-            self._writer = self._connect(*WRITER)
+            self._writer, self._syncs = self._connect(*WRITER), True
         return self._writer
 
     def _borrow(self) -> sqlite3.Connection:

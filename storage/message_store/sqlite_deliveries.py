@@ -141,7 +141,7 @@ class SQLiteDeliveries(Deliveries):
         for each in deliveries:
             if each.facts != NOTHING:
                 begun[each.key] = each.facts.merged(begun.get(each.key, NOTHING))
-        self._db.put((PUT, rows), (sqlite_facts.MERGE, _merges(begun)))
+        self._db.put((PUT, rows), (sqlite_facts.MERGE, _merges(begun)), syncs=False)
 
     def deliveries(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         with self._db.read() as db:
@@ -212,15 +212,15 @@ class SQLiteDeliveries(Deliveries):
         return {lane: state.fanned for lane, state in self.lanes(lanes).items()}
 
     def raise_fanned(self, fanned: Mapping[Lane, int]) -> None:
-        self._db.put((FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()]))
+        self._db.put((FANNED, [(lane.channel, lane.partition, seq) for lane, seq in fanned.items()]), syncs=False)
 
     def raise_cursor(self, lane: Lane, seq: int, fence: int) -> None:
-        with self._db.write() as db:
+        with self._db.write(syncs=False) as db:
             db.execute(CURSOR, (lane.channel, lane.partition, seq, fence))
 
     def swap_lease(self, lane: Lane, seen: Lease, wanted: Lease) -> bool:
         place = (lane.channel, lane.partition)
-        with self._db.write() as db:
+        with self._db.write(syncs=False) as db:
             if seen == Lease():
                 db.execute(NEW_LANE, place)
             swapped = db.execute(SWAP, (*msgspec.structs.astuple(wanted), *place, *msgspec.structs.astuple(seen)))

@@ -80,7 +80,7 @@ class SQLiteHistory(History):
     def register(self, registrations: Sequence[Registration]) -> None:
         now = now_ms()
         rows = [(each.conversation_id, each.message_id, each.seq, each.digest, now) for each in registrations]
-        self._db.put((REGISTER, rows))
+        self._db.put((REGISTER, rows), syncs=False)
 
     def registered(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Registration]:
         with self._db.read() as db:
@@ -98,7 +98,8 @@ class SQLiteHistory(History):
         active = [
             (user, name, slot) for name, slot in slots if name in readers for user in (*readers[name].now(), everybody(name))
         ]
-        self._db.put((PUT, rows), (BE_ACTIVE, active), (be_listed, [each for each in slots if each[0] in readers]))
+        listed = [each for each in slots if each[0] in readers]
+        self._db.put((PUT, rows), (BE_ACTIVE, active), (be_listed, listed), syncs=False)
         self._active.add(slots)
 
     def messages(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Message]:

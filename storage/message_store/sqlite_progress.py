@@ -59,7 +59,7 @@ class SQLiteProgress(ProgressStore):
         return {partition: Progress(done, beat) for partition, done, beat in rows}
 
     def raise_progress(self, topic: str, done: Mapping[int, int]) -> None:
-        self._db.put((ADVANCE, [(topic, partition, offset, 1) for partition, offset in done.items()]))
+        self._db.put((ADVANCE, [(topic, partition, offset, 1) for partition, offset in done.items()]), syncs=False)
 
     def beat(self, topic: str, partitions: Sequence[int]) -> None:
         self.raise_progress(topic, dict.fromkeys(partitions, -1))

@@ -102,11 +102,6 @@ class Deliverer:
         self._openings = Openings()
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a key is being served."""
-        return bool(self.serving)
-
     async def finished(self) -> None:
         """Until what was begun is done. Nothing is begun any more."""
         await asyncio.gather(*self.serving.values(), return_exceptions=True)

@@ -33,7 +33,7 @@ log = logs.logger(__name__)
 
 Result = TypeVar("Result")
 
-# How often a busy lane writes its cursor. So much a new holder reads again.
+# How often a lane writes its cursor. So much a new holder reads again.
 CURSOR_S = 0.2
 # How long to wait for news before the lease and the clock are looked at again.
 NEWS_S = 0.05
@@ -196,7 +196,7 @@ class LaneWork:
 
         Never after the lane was lost: what we wrote down then may have come too late for the next holder to find it.
         """
-        if self.deliverer.is_busy and not now and time.monotonic() - self._cursor_at < CURSOR_S:
+        if not now and time.monotonic() - self._cursor_at < CURSOR_S:
             return
         reached = self._window.reached()
         if reached > self._window.cursor and self._hold.valid():
