@@ -26,7 +26,8 @@ from chat4all.telemetry.trace_context import HEADER, MESSAGE, Hop, Sending, new,
 
 # What a span may say. Instrumentors also note addresses, URLs with their queries and what errors say: none of that leaves.
 SAID = frozenset({
-    "message_id", "conversation_id", "channel", "attempt", "outcome", "reason", "delivery", "kind", "topic", "messages",
+    "message_id", "conversation_id", "workspace", "channel", "attempt", "outcome", "reason", "delivery", "kind", "topic",
+    "messages",
     "http.method", "http.request.method", "http.route", "http.status_code", "http.response.status_code",
     "rpc.system", "rpc.method", "rpc.service", "rpc.grpc.status_code", "celery.action", "celery.task_name", "celery.state",
 })  # fmt: skip
@@ -66,6 +67,10 @@ class Spans:
         """The context of the span that this thread or task is in, if it is recorded."""
         span = trace.get_current_span()
         return _text(span.get_span_context()) if span.is_recording() else ""
+
+    def say(self, **attributes: str | int) -> None:
+        """Of the span that this thread or task is in, if it is recorded."""
+        trace.get_current_span().set_attributes(attributes)
 
     # The ways in
 

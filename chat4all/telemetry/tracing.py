@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chat4all.model.ids import DEFAULT_WORKSPACE
+from chat4all.model.workspaces import workspace_of
 from chat4all.settings import Settings
 from chat4all.telemetry import logs
 from chat4all.telemetry.trace_context import HEADER, MESSAGE, Hop, Sending, new, read, trace_id
@@ -77,17 +79,32 @@ def entry(name: str) -> AbstractContextManager[object]:
     return spans.entry(name) if spans and spans.is_drawn("") else NOTHING
 
 
-def hop(name: str, trace: str, message_id: str, **attributes: str | int) -> Hop:
-    """A step of a message's way that begins now. `with hop(...) as step: …; step.set(outcome="sent")`."""
+def of_workspace(workspace: str) -> None:
+    """The request that this thread or task answers is of this workspace. Of `default` nothing is said, as in logs."""
     spans = _Process.spans
-    return spans.hop(name, trace, message_id, attributes) if spans and trace.endswith("1") else NOTHING
+    if spans and workspace != DEFAULT_WORKSPACE:
+        spans.say(workspace=workspace)
 
 
-def mark(name: str, trace: str, message_id: str, link: str = "", **attributes: str | int) -> None:
-    """A step that took no time. `link`: the context of another trace that it belongs with."""
+def hop(name: str, trace: str, message_id: str, home: str = "", **attributes: str | int) -> Hop:
+    """A step of a message's way that begins now. `with hop(...) as step: …; step.set(outcome="sent")`.
+
+    `home`: the id of the conversation as it is stored, which says whose it is.
+    """
+    spans = _Process.spans
+    return spans.hop(name, trace, message_id, _owned(home) | attributes) if spans and trace.endswith("1") else NOTHING
+
+
+def mark(name: str, trace: str, message_id: str, link: str = "", home: str = "", **attributes: str | int) -> None:
+    """A step that took no time. `link`: the context of another trace that it belongs with; `home` as of `hop`."""
     spans = _Process.spans
     if spans and trace.endswith("1"):
-        spans.mark(name, trace, message_id, link, attributes)
+        spans.mark(name, trace, message_id, link, _owned(home) | attributes)
+
+
+def _owned(home: str) -> dict[str, str | int]:
+    workspace = workspace_of(home)
+    return {} if workspace == DEFAULT_WORKSPACE else {"workspace": workspace}
 
 
 def sending(topic: str, request: Mapping[str, str], messages: Sequence[tuple[str, str]]) -> Sending:

@@ -349,4 +349,5 @@ def _step(row: Delivery) -> trace_context.Hop:
     if not tracing.is_sampled(row.trace):
         return tracing.NOTHING
     channel, attempts = row.key.lane.channel, row.facts.attempts
-    return tracing.hop("attempt", row.trace, row.message_id, channel=channel, delivery=str(row.key), attempt=attempts)
+    home, delivery = row.conversation_id, str(row.key)
+    return tracing.hop("attempt", row.trace, row.message_id, home, channel=channel, delivery=delivery, attempt=attempts)

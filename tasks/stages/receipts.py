@@ -133,8 +133,9 @@ def apply_named(
 
 def _mark(row: Delivery, receipt: ProviderReceipt, webhook: str) -> None:
     """The receipt as both traces show it: the message's, and that of the webhook that brought it."""
-    tracing.mark("receipt", row.trace, row.message_id, webhook, channel=receipt.channel, kind=receipt.kind)
-    tracing.mark("receipt", webhook, row.message_id, row.trace, channel=receipt.channel, kind=receipt.kind)
+    home = row.conversation_id
+    tracing.mark("receipt", row.trace, row.message_id, webhook, home, channel=receipt.channel, kind=receipt.kind)
+    tracing.mark("receipt", webhook, row.message_id, row.trace, home, channel=receipt.channel, kind=receipt.kind)
 
 
 def _is_its_state(reported: Facts, known: Facts) -> bool:

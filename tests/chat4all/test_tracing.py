@@ -4,6 +4,7 @@ import pytest
 
 from chat4all.cli.printing import timeline
 from chat4all.telemetry import trace_context, tracing
+from tests.spans import recording
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -24,6 +25,17 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 def test_a_callers_context_is_read_as_the_standard_says(given: str, kept: str) -> None:
     """Well-formed ones of any version, with the one flag that we know; nothing else."""
     assert trace_context.read(given) == kept
+
+
+def test_a_step_says_of_which_workspace_its_message_is() -> None:
+    """By the id of the conversation as it is stored; of `default`, and where nothing is known of it, nothing."""
+    sampled = f"00-{TRACE}-{SPAN}-01"
+    with recording() as recorded:
+        for number, home in enumerate(("acme/talk", "talk", "")):
+            tracing.hop("attempt", sampled, f"m{number}", home, attempt=1).__exit__(None, None, None)
+            tracing.mark("receipt", sampled, f"m{number}", home=home)
+        said = [(each.attributes or {}).get("workspace") for each in recorded.of(TRACE)]
+    assert said == ["acme", "acme", None, None, None, None]
 
 
 def test_a_new_context_is_one_that_nobody_records() -> None:

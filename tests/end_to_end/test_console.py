@@ -16,8 +16,10 @@ from playwright.sync_api import Page, Route, expect
 
 from chat4all.channels import open_channel
 from chat4all.model.clock import now_ms, rfc3339
+from chat4all.model.workspaces import Workspace
 from chat4all.ports import DeadLetter
 from chat4all.services.access.credentials import create_client
+from chat4all.services.workspaces.scoped_store import scoped
 from ops.harness.endpoint import endpoint
 from ops.harness.system import System
 from ops.harness.waiting import wait_until
@@ -190,6 +192,40 @@ def test_what_is_sent_later_waits_where_it_was_written(visit: Callable[..., Visi
     expect(ours(page, "Good morning, Ana").locator(".ticks[data-state=READ]")).to_have_count(1)
     expect(waiting).to_have_count(0)
     assert len(shared_system.phones.sent("whatsapp", address)) == 1
+
+
+def test_who_is_in_another_workspace_signs_in_there(visit: Callable[..., Visit], shared_system: System) -> None:
+    """It is asked for once there are several, and remembered. There one sees nothing of `default`, whose client is nobody."""
+    _, name = somebody(shared_system, "Is this shop north?")
+    door = visit().open()
+    more = door.locator("details", has_text="Another workspace")
+    with closing(open_store(shared_system.settings)) as store:
+        assert store.workspaces(1) == []
+        expect(door.get_by_label("Workspace", exact=True)).to_be_hidden()
+        more.locator("summary").click()
+        expect(door.get_by_label("Workspace", exact=True)).to_be_visible()
+        assert store.put_workspace(Workspace("north"))
+        secret = create_client(scoped(store, "north"), "boss", ["manage", "send", "read"])
+    door.reload()
+    expect(more).to_have_attribute("open", "")
+    door.get_by_label("Workspace", exact=True).fill("north")
+    door.locator("#name").fill("demo")
+    door.locator("#secret").fill(shared_system.demo_password("demo"))
+    door.locator("#secret").press("Enter")
+    expect(door.get_by_role("alert").last).not_to_be_empty()
+    door.locator("#name").fill("boss")
+    door.locator("#secret").fill(secret)
+    door.locator("#secret").press("Enter")
+    live(door)
+    expect(door.locator("conversation-list")).to_be_visible()
+    expect(door.locator("conversation-list")).not_to_contain_text(name)
+    door.get_by_role("button", name="Sign out").click()
+    expect(door.get_by_label("Workspace", exact=True)).to_have_value("north")
+    door.get_by_label("Workspace", exact=True).fill("")
+    door.locator("#name").fill("demo")
+    door.locator("#secret").fill(shared_system.demo_password("demo"))
+    door.locator("#secret").press("Enter")
+    choose(door, name)
 
 
 def test_one_sees_who_types(visit: Callable[..., Visit], shared_system: System) -> None:

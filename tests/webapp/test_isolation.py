@@ -43,6 +43,7 @@ OPEN = {
     "logIn": "test_sessions",
     "refreshTokens": "test_sessions",
     "logOut": "test_sessions",
+    "getLoginForm": "names nothing",
     "beginSession": "test_console",
     "getSession": "test_console",
     "renewSession": "test_console",

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from chat4all.model.conversations import User, UserKind
 from chat4all.model.records import INCOMING, Range, Record
+from chat4all.services.access import tokens
 from chat4all.telemetry import trace_context
 from tests.spans import Recording, id_of, recording
 from tests.webapp.driver import Driver
@@ -86,6 +88,19 @@ def test_what_nobody_asked_for_is_not_recorded(start: Callable[..., Driver], rec
     send(driver, ["hello"])
     send(driver, ["hello"], UNSAMPLED)
     assert recorded.all() == []
+
+
+def test_a_request_says_of_which_workspace_it_is(start: Callable[..., Driver], recorded: Recording) -> None:
+    """Of the caller's, in words of ours; of `default` nothing, and nothing where nobody is known."""
+    driver = gateway_of(start)
+    user = User("ann", UserKind.PERSON, 1)
+    driver.parts.within("acme").store.add_users([user])
+    secret = driver.parts.settings.secret("jwt")
+    driver.tokens["ann"] = tokens.issue(user, tokens.ACCESS, 60, secret, "acme-ann", workspace="acme")
+    for who in ("ann", "alice", "nobody"):
+        driver.tokens.setdefault(who, "none")
+        driver.call(who, "GET", "/v1/users/me", headers={"traceparent": SAMPLED})
+    assert [(each.attributes or {}).get("workspace") for each in recorded.of(CALLERS)] == ["acme", None, None]
 
 
 def test_by_lot(start: Callable[..., Driver]) -> None:

@@ -64,6 +64,13 @@ def test_an_oauth_form_names_the_workspace_too(driver: Driver, form: dict[str, s
     assert tokens.verify(answer.get_json()["access_token"], driver.parts.settings.secret("jwt")).workspace == "acme"
 
 
+def test_a_login_form_asks_for_the_workspace_where_there_are_several(driver: Driver) -> None:
+    """It is told so before anybody has logged in, and is told no names."""
+    assert driver.ask(None, "GET", "/auth/form") == {"asks_workspace": False}
+    made(driver)
+    assert driver.ask(None, "GET", "/auth/form") == {"asks_workspace": True}
+
+
 def test_operators_alone_may_make_workspaces(driver: Driver) -> None:
     """Not who may do everything in one, not even in `default`; and an operator reads nobody's conversations."""
     made(driver)

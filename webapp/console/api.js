@@ -89,8 +89,19 @@ export function upload(conversationId, file, key, onProgress) {
 
 // Sessions.
 
-export async function signIn(name, secret) {
-  return kept(await read(await ask("POST", "/auth/session", { client_id: name, client_secret: secret })));
+// `workspace`: which one they are in; empty: `default`.
+export async function signIn(name, secret, workspace) {
+  const where = workspace ? { workspace } : {};
+  return kept(await read(await ask("POST", "/auth/session", { client_id: name, client_secret: secret, ...where })));
+}
+
+// Whether a form asks for the workspace. Where nobody answers it need not.
+export async function asksWorkspace() {
+  try {
+    return (await read(await ask("GET", "/auth/form"))).asks_workspace;
+  } catch {
+    return false;
+  }
 }
 
 // The session that this browser has; null without one.

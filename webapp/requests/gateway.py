@@ -31,7 +31,7 @@ from chat4all.services.workspaces.scoped_log import scoped_index, scoped_log
 from chat4all.services.workspaces.scoped_presence import ScopedWatch
 from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.settings import Settings
-from chat4all.telemetry import logs
+from chat4all.telemetry import logs, tracing
 from webapp.requests.bounds import BOUNDS, Bounds
 from webapp.requests.waits import Waits
 
@@ -146,6 +146,7 @@ def enter(workspace: str) -> None:
     g.gateway = deployment().within(workspace)
     if workspace != DEFAULT_WORKSPACE:
         logs.of_workspace(workspace)
+        tracing.of_workspace(workspace)
 
 
 def leave(_error: BaseException | None = None) -> None:

@@ -18,6 +18,7 @@ NAMES = {
     "post /auth/token": "logIn",
     "post /auth/refresh": "refreshTokens",
     "post /auth/logout": "logOut",
+    "get /auth/form": "getLoginForm",
     "post /auth/session": "beginSession",
     "get /auth/session": "getSession",
     "post /auth/session/renew": "renewSession",

@@ -87,6 +87,12 @@ class Login(RequestBody):
     ] = "default"
 
 
+class LoginFormOut(ResponseModel):
+    """`asks_workspace`: there are several workspaces, so whoever logs in says which; otherwise all are in `default`."""
+
+    asks_workspace: bool
+
+
 class Refresh(RequestBody):
     """A refresh token."""
 

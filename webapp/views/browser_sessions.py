@@ -9,10 +9,10 @@ from chat4all.services.access.logins import Pair
 from webapp.requests import cookies
 from webapp.requests.addresses import events_url, links
 from webapp.requests.api_docs import OPEN, TOKENS, problems
-from webapp.requests.gateway import enter, gateway
+from webapp.requests.gateway import deployment, enter, gateway
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked
-from webapp.schemas.models import BrowserSessionOut, Login
+from webapp.schemas.models import BrowserSessionOut, Login, LoginFormOut
 from webapp.views import auth
 from webapp.views.users import shape
 
@@ -23,6 +23,13 @@ api = APIBlueprint(
     abp_security=OPEN,
     abp_responses=problems(400, 401, 403, 413, 422, 429, 503),
 )
+
+
+@api.get("/auth/form", responses={"200": LoginFormOut})
+@checked
+def form() -> Response:
+    """What a login form of this deployment asks for beside name and password. Names no workspace."""
+    return answer({"asks_workspace": bool(deployment().store.workspaces(1))})
 
 
 @api.post("/auth/session", responses={"200": BrowserSessionOut})
