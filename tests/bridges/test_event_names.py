@@ -7,10 +7,12 @@ import pytest
 from bridges.streaming.cursor import Cursor
 from bridges.streaming.frames import Frame
 from chat4all.model.broadcasts import Broadcast
+from chat4all.model.callers import Caller
 from chat4all.model.contacts import CONSENT_CHANGED, CREATED, MERGED, REVOKED, UNMERGED, UPDATED, Consent, Merge, Profile
 from chat4all.model.content import Deletion, Edit, Text
 from chat4all.model.conversations import Conversation, ConversationType, Membership, User, UserKind
 from chat4all.model.deliveries import Delivery, DeliveryKey, Facts, Lane, Watermark
+from chat4all.model.drafts import Draft
 from chat4all.model.event_envelope import envelope
 from chat4all.model.event_examples import as_read
 from chat4all.model.event_json import event_json
@@ -20,9 +22,11 @@ from chat4all.model.files import StoredFile
 from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.passing import presence_event, typing_event
+from chat4all.model.scheduled_messages import ScheduledMessage, new_record
 from chat4all.ports.templates import AccountTemplate
 from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
+from chat4all.services.acceptance.scheduled_events import scheduled_event
 from chat4all.services.broadcasts.broadcast_events import broadcast_event
 from chat4all.services.contacts.contact_events import contact_event
 from chat4all.services.files.file_events import file_event
@@ -53,6 +57,7 @@ def _contact(change: str) -> Event:
 
 
 DELIVERY = Delivery(DeliveryKey(Lane("whatsapp", 0), 7, 0), TALK, ONE, "bob", "+5511999990000", Text("hello"), 1_000)
+LATER = new_record(ScheduledMessage(ONE, TALK, "alice", Caller("alice"), Draft(Text("hello")), "d"), 9_000, 2_000)
 MADE = {
     "message.accepted": _said(Text("hello")),
     "message.updated": _said(Edit(Text("hullo"), TWO)),
@@ -61,6 +66,7 @@ MADE = {
     "note.updated": _noted(Edit(Text("hullo"), TWO)),
     "note.deleted": _noted(Deletion(TWO)),
     "message.rejected": events.rejected_event(Message(ONE, TALK, "alice", Text("hello"), 1, 1_000), "message_id_conflict", 2),
+    "message.scheduled": scheduled_event(LATER, 2),
     "delivery.updated": events.state_event(DELIVERY.seen(Facts(sent_at=2_000)), 2_000, 2),
     "position.updated": events.position_event(Watermark(TALK, "bob", 7, 3), 2_000, 2),
     "conversation.created": _conversation(1),

@@ -16,10 +16,12 @@ from pydantic import ValidationError
 from bridges.stream import StreamServer
 from bridges.streaming.grpc_service import draft_of
 from bridges.streaming.times import TIMES, Times
+from chat4all.model.clock import now_ms
 from chat4all.model.content import Content, Location
 from chat4all.model.content_proto import as_shown, to_proto
 from chat4all.model.drafts import Draft
 from chat4all.model.records import INCOMING, STATUS, Position, Range, read_message, read_status
+from chat4all.model.scheduled_messages import SCHEDULED
 from chat4all.v1 import chat_pb2 as pb
 from chat4all.v1 import chat_pb2_grpc
 from ops.native.processes import free_port
@@ -76,6 +78,22 @@ async def test_send_makes_a_message_durable(road: Road) -> None:
     ranges = [Range(each, first, end - 1) for each, (first, end) in spans.items() if end > first]
     message = read_message(road.log.read(INCOMING, ranges, TIMEOUT_S)[0])
     assert (message.sender, message.payload.as_text(), message.metadata) == ("alice", "hello", {"tag": [1]})
+
+
+async def test_send_takes_a_time_to_send_at(road: Road) -> None:
+    """It waits till then, under its id; the same again is answered alike, and a time behind is refused."""
+    talk = road.conversation("talk", "alice", "bob")
+    request = pb.SendRequest(message_id=MESSAGE_ID, conversation_id=talk, text="hello", send_at_ms=now_ms() + 3_600_000)
+    async with calling(road) as alice:
+        answer = await alice.call("Send", request)
+        again = await alice.call("Send", request)
+        now = await alice.call("Send", pb.SendRequest(conversation_id=talk, text="now"))
+        late = pb.SendRequest(conversation_id=talk, text="hello", send_at_ms=1)
+        assert await alice.refusal("Send", late) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid")
+    assert (answer.message_id, answer.conversation_id, answer.status, now.status) == (MESSAGE_ID, talk, "scheduled", "accepted")
+    assert again == answer
+    [waiting] = road.store.open_records(SCHEDULED, 9)
+    assert (waiting.due_at, waiting.body["message_id"]) == (request.send_at_ms, MESSAGE_ID)
 
 
 async def test_send_takes_every_kind_of_content(road: Road) -> None:

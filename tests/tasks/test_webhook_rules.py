@@ -67,6 +67,7 @@ PASSED = {
     "message.updated": GOES | TALKS,
     "message.deleted": GOES | TALKS,
     "message.rejected": TALKS,
+    "message.scheduled": TALKS,
     "delivery.updated": GOES | TALKS,
     "position.updated": TALKS,
     "conversation.created": TALKS,
