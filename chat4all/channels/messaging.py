@@ -20,19 +20,7 @@ from chat4all.channels.webhook_address import address_findings
 from chat4all.model.content import Choices, Content, Media, Reaction
 from chat4all.model.failures import Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import (
-    Account,
-    Aside,
-    Examined,
-    Inbound,
-    MediaSource,
-    Outgoing,
-    Taken,
-    Unclaimed,
-    Unreadable,
-    Update,
-    accounts,
-)
+from chat4all.ports import Account, Aside, Examined, Inbound, MediaSource, Outgoing, Taken, Unreadable, Update, accounts
 from chat4all.settings import Settings
 
 MB = 1 << 20
@@ -152,10 +140,10 @@ class MessagingChannel(meta.MetaChannel):
             entry=item.entry,
             at=at_ms(what.get("timestamp")),
         )
-        if event.accounts and self.account.account_id not in event.accounts:
-            return [Unclaimed(min(event.accounts, key=lambda each: each != event.entry))]
         if not SCOPED_ID.fullmatch(event.person):
             return [Unreadable("event")]
+        if event.accounts and self.account.account_id not in event.accounts:
+            return meta.of_another(min(event.accounts, key=lambda each: each != event.entry), self._reports(event))
         return self._reports(event)
 
     def _reports(self, event: Event) -> Iterable[Update]:

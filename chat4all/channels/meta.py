@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.channels import http
 from chat4all.channels.http import Answer
 from chat4all.channels.json_fields import decoded, fields, ident, items, words
 from chat4all.channels.provider_times import within_second
 from chat4all.model.failures import Failure, Permanent, Temporary, Throttled, Unknown
-from chat4all.ports import Channel, ErrorLine, Unreadable, Update, Uploaded
+from chat4all.model.records import ProviderReceipt
+from chat4all.ports import Aside, Channel, ErrorLine, Named, Unclaimed, Unreadable, Update, Uploaded
 
 GRAPH_URL = "https://graph.facebook.com"
 GRAPH_VERSION = "v23.0"
@@ -182,6 +184,22 @@ def challenge(verify_token: str, query: Mapping[str, str]) -> str | None:
     if query.get("hub.mode") != "subscribe" or not known:
         return None
     return query.get("hub.challenge")
+
+
+def of_another(account: str, updates: Iterable[Update]) -> Iterator[Update]:
+    """What these, read as if they were said to us, say of another account: what became of its messages is true whoever reads
+    it, and all else is for that account alone.
+    """
+    is_for_it = False
+    for each in updates:
+        if isinstance(each, ProviderReceipt):
+            yield replace(each, account=account)
+        elif isinstance(each, Aside):
+            yield each
+        elif not isinstance(each, Named):
+            is_for_it = True
+    if is_for_it:
+        yield Unclaimed(account)
 
 
 class MetaChannel(Channel):

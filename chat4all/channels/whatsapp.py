@@ -45,7 +45,6 @@ from chat4all.ports import (
     MediaSource,
     Outgoing,
     Taken,
-    Unclaimed,
     Unreadable,
     Update,
     Uploaded,
@@ -260,7 +259,8 @@ class WhatsApp(meta.MetaChannel):
                 whatsapp_preferences.FIELD: partial(whatsapp_preferences.read, account=account),
                 whatsapp_user_ids.FIELD: partial(whatsapp_user_ids.read, account=account),
             }
-            yield from readers.get(field, self._read_value)(value) if ours else (Unclaimed(account),)
+            read = readers.get(field, self._read_value)(value)
+            yield from read if ours else meta.of_another(account, read)
 
     def _of_itself(self, field: str, value: dict[str, Any], item: meta.WebhookItem) -> Iterator[Update]:
         """What it says of the account and its templates."""

@@ -325,3 +325,105 @@ def test_health_says_what_the_provider_said_and_what_to_do(driver: Driver, provi
         "advice": [],
     }
     assert driver.ask("ops", "GET", "/v1/accounts/nobody/health", expect=404)["code"] == "unknown_account"
+
+
+def fares(driver: Driver, provider: Provider, channel: str, state: str) -> str:
+    """An account that was used and is in this state now; its id."""
+    account = connect(driver, provider, channel, "4200")
+    place = f"/v1/accounts/{account}"
+    if state == "paused":
+        driver.ask("ops", "POST", f"{place}/pause")
+    elif state == "failing":
+        provider.wrong = {"error": (190, 0)}
+        driver.ask("ops", "POST", f"{place}/check")
+        provider.wrong = {}
+    elif state in {"removed", "connecting"}:
+        assert driver.call("ops", "DELETE", place).status_code == 204
+    if state == "connecting":
+        account = connect(driver, provider, channel, "4200", check=False)
+    row = driver.parts.store.account(account)
+    assert (row.state if row else "") == state
+    return account
+
+
+@pytest.mark.parametrize("channel", META)
+@pytest.mark.parametrize("state", ["connecting", "active", "paused", "failing", "removed"])
+def test_what_becomes_of_messages_is_heard_whatever_their_account_is(
+    driver: Driver, provider: Provider, channel: str, state: str
+) -> None:
+    """At its own address, that of the channel, and that of another account of its app. None of it becomes a letter."""
+    account = fares(driver, provider, channel, state)
+    other = connect(driver, provider, channel, "4300")
+    for to in (account, "", other):
+        assert comes(driver, channel, told(channel, "4200"), secret=provider.secret, to=to) == 200
+    heard = [(each.account, each.provider_id) for each in driver.statuses() if isinstance(each, ProviderReceipt)]
+    assert heard == [("4200", "wamid.9" if channel == "whatsapp" else "m_9")] * 3
+    assert driver.parts.store.dead_letters(rfc3339(now_ms())[:10], 10) == []
+
+
+@pytest.mark.parametrize("channel", META)
+@pytest.mark.parametrize("change", ["removed", "connected"])
+@pytest.mark.parametrize("at", ["the channel's address", "its own"])
+def test_what_comes_in_the_instant_of_a_change_is_heard(
+    begin: Callable[..., Driver], provider: Provider, channel: str, change: str, at: str
+) -> None:
+    """By a process that another one has not told of it yet: what became of messages, and of an account that is there all."""
+    driver, late = begin(), begin()
+    late.given(live=LiveChannels(late.parts.settings, late.parts.store, every_s=1000))
+    late.given(channels=late.parts.live)
+    connect(driver, provider, channel, "4300")
+    account = connect(driver, provider, channel, "4200") if change == "removed" else ""
+    late.parts.live.read()
+    if change == "removed":
+        assert driver.call("ops", "DELETE", f"/v1/accounts/{account}").status_code == 204
+    else:
+        account = connect(driver, provider, channel, "4200")
+    to = account if at == "its own" else ""
+    assert comes(late, channel, told(channel, "4200"), secret=provider.secret, to=to) == 200
+    assert [each.account for each in late.statuses() if isinstance(each, ProviderReceipt)] == ["4200"]
+    if change == "connected":
+        entry = whatsapp if channel == "whatsapp" else page
+        assert comes(late, channel, entry("4200", ANA, 1), secret=provider.secret, to=to) == 200
+        assert [each.origin.account_id for each in late.process() if each.origin] == [account]
+    assert late.parts.store.dead_letters(rfc3339(now_ms())[:10], 10) == []
+
+
+def test_the_simulators_account_is_heard_of_once_there_is_another(driver: Driver, provider: Provider) -> None:
+    """What was sent with it before still becomes something."""
+    simulated = driver.parts.channels["whatsapp"].account.account_id
+    connect(driver, provider, "whatsapp", "4200")
+    secret = driver.parts.settings.secret("whatsapp_app_secret")
+    assert comes(driver, "whatsapp", told("whatsapp", simulated), secret=secret) == 200
+    assert [each.account for each in driver.statuses() if isinstance(each, ProviderReceipt)] == [simulated]
+
+
+def test_an_account_that_nobody_confirmed_says_only_what_nobody_guesses(driver: Driver, provider: Provider) -> None:
+    """Of a delivery that it names by our reference, which anybody could count through, nothing is believed; nor of others."""
+    connect(driver, provider, "whatsapp", "4300")
+    provider.secret = "made-up-s3cret-of-somebody"
+    made_up = connect(driver, provider, "whatsapp", "4200", check=False, app_secret=provider.secret)
+    entry = told("whatsapp", "4200")
+    entry["changes"][0]["value"]["statuses"][0]["biz_opaque_callback_data"] = "whatsapp:0:1:0"
+    assert comes(driver, "whatsapp", entry, secret=provider.secret, to=made_up) == 200
+    [receipt] = driver.statuses()
+    assert isinstance(receipt, ProviderReceipt)
+    assert (receipt.account, receipt.reference) == ("4200", "")
+    assert comes(driver, "whatsapp", told("whatsapp", "4300"), secret=provider.secret, to=made_up) == 409
+    assert comes(driver, "whatsapp", whatsapp("4200", ANA, 1), secret=provider.secret, to=made_up) == 409
+    assert driver.statuses() == [receipt]
+    assert driver.call("ops", "DELETE", f"/v1/accounts/{made_up}").status_code == 204
+    assert comes(driver, "whatsapp", entry, secret=provider.secret, to=made_up) == 404
+
+
+def test_an_app_names_deliveries_of_its_own_accounts_only(driver: Driver, provider: Provider) -> None:
+    """A receipt for an account of another app is matched by what the provider calls the message, and by nothing else."""
+    connect(driver, provider, "whatsapp", "4200")
+    first, provider.secret = provider.secret, "another-app-s3cret"
+    connect(driver, provider, "whatsapp", "4300", app_secret=provider.secret)
+    for account, kept in (("4200", "whatsapp:0:1:0"), ("4300", "")):
+        entry = told("whatsapp", account)
+        entry["changes"][0]["value"]["statuses"][0]["biz_opaque_callback_data"] = "whatsapp:0:1:0"
+        assert comes(driver, "whatsapp", entry, secret=first) == 200
+        last = driver.statuses()[-1]
+        assert isinstance(last, ProviderReceipt)
+        assert (last.account, last.reference) == (account, kept)

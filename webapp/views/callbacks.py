@@ -1,6 +1,7 @@
 """The webhooks that providers call. The answer is 200 only when all of it is durable or kept; otherwise they send it again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -32,14 +33,17 @@ def challenge(path: ChannelPath) -> Response:
 @checked
 def webhook(path: ChannelPath) -> Response:
     """Messages and receipts of all accounts of the app that signed it. The signature is checked over the raw body."""
-    return _taken(_apps(path.channel))
+    return _taken(partial(_apps, path.channel), _unknown_channel())
 
 
 @api.get("/channels/<channel>/accounts/<account_id>/webhook", responses=OK)
 @checked
 def account_challenge(path: AccountWebhookPath) -> Response:
     """The provider's check of the webhook's address of one account."""
-    return _challenged([_of(path, deployment().live.connected(path.account_id))])
+    found = deployment().live.connected(path.account_id)
+    if found is None or found.channel.name != path.channel:
+        raise _unknown_account()
+    return _challenged([OfApp(found, {})])
 
 
 @api.post("/channels/<channel>/accounts/<account_id>/webhook", responses={**OK, **problems(409, 503)})
@@ -47,40 +51,52 @@ def account_challenge(path: AccountWebhookPath) -> Response:
 def account_webhook(path: AccountWebhookPath) -> Response:
     """Messages and receipts of one account, and of others of its app. The signature is checked with its own secret.
 
-    Of an account that was removed receipts are taken, and nothing else.
+    Of an account that was removed, or that was not checked yet, receipts are taken, and nothing else.
     """
-    return _taken([_of(path, deployment().live.told_of(path.account_id))])
+    return _taken(partial(_of, path), _unknown_account())
 
 
 @api.get("/channels/<channel>/apps/<app_id>/webhook", responses=OK)
 @checked
 def app_challenge(path: AppWebhookPath) -> Response:
     """The provider's check of the webhook's address of one app."""
-    return _challenged([_app(path)])
+    found = _app(path)
+    if found is None:
+        raise _unknown_app()
+    return _challenged([OfApp(found, {})])
 
 
 @api.post("/channels/<channel>/apps/<app_id>/webhook", responses={**OK, **problems(503)})
 @checked
 def app_webhook(path: AppWebhookPath) -> Response:
     """Messages and receipts of all accounts of one app. The signature is checked with its own secret."""
-    app = _app(path)
-    return _taken([app], deployment().live.speaking_for(app))
+
+    def apps() -> list[OfApp]:
+        found = _app(path)
+        return [deployment().live.speaking_for(found)] if found else []
+
+    return _taken(apps, _unknown_app())
 
 
-def _app(path: AppWebhookPath) -> InForce:
+def _app(path: AppWebhookPath) -> InForce | None:
     found = deployment().live.app(path.app_id)
-    if found is None or found.channel.name != path.channel:
-        raise Problem(404, "unknown_app", "there is no such app")
-    return found
+    return found if found and found.channel.name == path.channel else None
 
 
-def _of(path: AccountWebhookPath, found: InForce | None) -> InForce:
-    if found is None or found.channel.name != path.channel:
-        raise Problem(404, "unknown_account", "there is no such account")
-    return found
+def _unknown_app() -> Problem:
+    return Problem(404, "unknown_app", "there is no such app")
 
 
-def _challenged(apps: Sequence[InForce]) -> Response:
+def _of(path: AccountWebhookPath) -> list[OfApp]:
+    found = deployment().live.app_of(path.account_id)
+    return [found] if found and found.channel.name == path.channel else []
+
+
+def _unknown_account() -> Problem:
+    return Problem(404, "unknown_account", "there is no such account")
+
+
+def _challenged(apps: Sequence[OfApp]) -> Response:
     answers = (each.channel.challenge(request.args.to_dict()) for each in apps)
     said = next((each for each in answers if each is not None), None)
     if said is None:
@@ -88,28 +104,38 @@ def _challenged(apps: Sequence[InForce]) -> Response:
     return Response(said, mimetype="text/plain")
 
 
-def _taken(apps: Sequence[InForce], reader: InForce | None = None) -> Response:
-    """`reader`: who reads what any of these has signed; left out: whichever it was."""
+def _taken(apps: Callable[[], Sequence[OfApp]], nobody: Problem) -> Response:
+    """What the app says that signed it. Who is not known is looked for in the store: another process may know them already."""
     body, said = read_body(), {name.lower(): value for name, value in request.headers.items()}
-    signer = next((each for each in apps if each.channel.is_signed(said, body)), None)
-    if signer is None:
-        raise Problem(403, "wrong_signature", "the signature is not the provider's")
-    if signer.account and signer.account.state == "connecting":
+    here = deployment()
+
+    def signed() -> OfApp | None:
+        return next((each for each in apps() if each.channel.is_signed(said, body)), None)
+
+    app = signed() or (signed() if here.live.read() else None)
+    if app is None:
+        raise Problem(403, "wrong_signature", "the signature is not the provider's") if apps() else nobody
+    if not app.signer.is_confirmed:
+        if here.webhooks.take_receipts(app.channel, body, headers()):
+            return Response("OK", mimetype="text/plain")
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
-    here, signer = deployment(), reader or signer
-    of_app = here.live.of_one_app(signer) if isinstance(here.channels, LiveChannels) else OfApp()
-    handled = here.webhooks.take(signer.channel, [body], headers(), said, of_app)
+    known = app
+
+    def afresh() -> OfApp:
+        return (signed() if here.live.read() else None) or known
+
+    handled = here.webhooks.take(app.channel, [body], headers(), said, app, afresh)
     if handled.news:
-        used = here.live.used(signer.channel.name)
-        news.take(here.store, [each.account_id for each in used if each.provider_account_id in of_app.used], handled.news)
+        used = here.live.used(app.channel.name)
+        news.take(here.store, [each.account_id for each in used if each.provider_account_id in app.used], handled.news)
     here.waker.signal(handled.presses)
     for file_id in handled.files:
         here.waker.wake_file("fetch_media", file_id)
     return Response("OK", mimetype="text/plain")
 
 
-def _apps(name: str) -> list[InForce]:
+def _apps(name: str) -> Sequence[OfApp]:
     here = deployment()
     if isinstance(here.channels, LiveChannels):
         if name not in here.live:
@@ -117,7 +143,8 @@ def _apps(name: str) -> list[InForce]:
         return here.live.apps(name)
     if name not in here.channels:
         raise _unknown_channel()
-    return [InForce(here.channels[name])]
+    channel = here.channels[name]
+    return [OfApp(InForce(channel), {channel.account.account_id: channel})]
 
 
 def _unknown_channel() -> Problem:

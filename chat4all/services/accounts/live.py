@@ -65,44 +65,55 @@ class InForce(Struct, frozen=True):
         """Whether it was removed, and its webhooks can still be verified."""
         return self.stopped_by == REMOVED and self.account is not None and bool(self.account.sealed)
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the provider has confirmed its credentials: until then anybody may have made them up."""
+        return self.account is None or self.account.state != "connecting"
+
 
 class OfApp(Struct, frozen=True):
-    """The channel with each account whose webhooks one app signs, by the provider's id. `gone`: those that were removed.
+    """The accounts whose webhooks one app signs, as they were at once. `signer`: one of them, to verify that, or the app alone.
 
-    `is_alone`: the app is known, and nobody has an account of it yet: what it signs is told to nobody.
+    `used`: the channel with each that is used, by the provider's id. `gone`: ids of those that were used. What becomes of
+    messages is true of these too, and what people write to them is for nobody.
     """
 
-    used: dict[str, Channel] = {}
-    gone: dict[str, Channel] = {}
-    is_alone: bool = False
+    signer: InForce
+    used: dict[str, Channel]
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def channel(self) -> Channel:
+        """With the signer's account."""
+        return self.signer.channel
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the app is known, and nobody has an account of it yet: what it signs is told to nobody."""
+        return self.signer.app is not None and self.signer.account is None and not self.used
 
 
 class OfChannel:
     """All accounts that a channel has, the default first, and how they are found among many.
 
-    `gone`: accounts that were removed, of which providers still tell what became of messages. What is in use comes first.
+    `gone`: accounts that were used, of which providers still tell what became of messages. What is in use comes first.
     `alone`: apps, of which some may have no account yet.
     """
 
     def __init__(self, used: list[InForce], gone: list[InForce], alone: Iterable[InForce] = ()) -> None:
         self.used = used
         self.by_provider = {each.provider_account_id: each for each in reversed(used)}
-        self.apps: dict[str, OfApp] = {}
-        self.signers: list[InForce] = []
-        for each in used:
-            self._of_app(each).used[each.provider_account_id] = each.channel
-        for each in gone:
-            if each.provider_account_id not in self.by_provider:
-                self._of_app(each).gone[each.provider_account_id] = each.channel
-        for each in alone:
-            self._of_app(each)
+        apps: dict[str, list[InForce]] = {}
+        for each in [*used, *(each for each in gone if each.provider_account_id not in self.by_provider), *alone]:
+            apps.setdefault(each.channel.app, []).append(each)
+        self.apps = {app: self._of_app(some) for app, some in apps.items()}
 
-    def _of_app(self, each: InForce) -> OfApp:
-        app = each.channel.app
-        if app not in self.apps:
-            self.apps[app] = OfApp({}, {})
-            self.signers.append(each)
-        return self.apps[app]
+    def _of_app(self, some: list[InForce]) -> OfApp:
+        used = {
+            each.provider_account_id: each.channel for each in some if self.by_provider.get(each.provider_account_id) is each
+        }
+        had = {each.provider_account_id for each in some if each.account or not each.app}
+        return OfApp(some[0], used, frozenset(had - self.by_provider.keys()))
 
 
 class Known(Struct, frozen=True):
@@ -158,12 +169,17 @@ class LiveChannels(Mapping[str, Channel]):
 
     def _of(self, name: str) -> OfChannel:
         self._look()
-        known = self._known
+        return self._found(self._known, name)
+
+    def _found(self, known: Known, name: str) -> OfChannel:
         found = known.channels.get(name)
         if found is None:
+            used = self._chosen(name, known)
             gone = [each for each in known.rows.values() if each.is_gone and each.channel.name == name]
+            # The simulator's account is left once there is another; it still tells of what it was given.
+            left = [] if any(each.account is None for each in used) else [InForce(self.environment(name))]
             apps = [each for each in known.apps.values() if each.channel.name == name]
-            found = known.channels[name] = OfChannel(self._chosen(name, known), gone, apps)
+            found = known.channels[name] = OfChannel(used, [*gone, *left], apps)
         return found
 
     def has_several(self, name: str) -> bool:
@@ -217,29 +233,35 @@ class LiveChannels(Mapping[str, Channel]):
         heard = [(at, found) for account, at in wrote.items() if (found := self.named(name, account))]
         return max(heard, key=lambda each: each[0])[1].account_id if heard else self.in_force(name).account_id
 
-    def of_one_app(self, signer: InForce) -> OfApp:
-        """The channel with each account whose webhooks the same app signs."""
-        found = self._of(signer.channel.name).apps.get(signer.channel.app, OfApp())
-        if signer.app and not signer.account:
-            return OfApp(found.used, found.gone, is_alone=not found.used)
-        if not signer.is_gone:
-            return found
-        # Also where the same account is back, with another app perhaps: then this one does not speak for it.
-        return OfApp(found.used, found.gone | {signer.provider_account_id: signer.channel})
+    def apps(self, name: str) -> list[OfApp]:
+        """All apps that sign webhooks of this channel."""
+        return list(self._of(name).apps.values())
 
-    def apps(self, name: str) -> list[InForce]:
-        """One account of each app that signs webhooks of this channel."""
-        return self._of(name).signers
+    def app_of(self, account_id: str) -> OfApp | None:
+        """The app of a connected account, or of one that was removed and of whose messages the provider still tells.
+
+        An account that nobody has confirmed speaks for no other. Where the account of an app is back with another one, the
+        first speaks for it no more.
+        """
+        self._look()
+        known = self._known
+        signer = known.rows.get(account_id)
+        if signer is None or (signer.stopped_by == REMOVED and not signer.is_gone):
+            return None
+        found = self._found(known, signer.channel.name).apps.get(signer.channel.app) if signer.is_confirmed else None
+        return OfApp(signer, found.used, found.gone) if found else OfApp(signer, {})
 
     def app(self, app_id: str) -> InForce | None:
         """An app alone: what it signs is verified with its own secret."""
         self._look()
         return self._known.apps.get(app_id)
 
-    def speaking_for(self, alone: InForce) -> InForce:
-        """This app with one of its accounts that is in use, which hears what concerns all of them; else alone."""
-        signers = self._of(alone.channel.name).signers
-        return next((each for each in signers if each.channel.app == alone.channel.app and not each.is_gone), alone)
+    def speaking_for(self, alone: InForce) -> OfApp:
+        """The accounts of this app, with one that is used for a signer, which hears what concerns all of them; else alone."""
+        found = self._of(alone.channel.name).apps.get(alone.channel.app)
+        if found is None:
+            return OfApp(alone, {})
+        return OfApp(found.signer if found.used else alone, found.used, found.gone)
 
     def open(self) -> "LiveChannels":
         """Itself, once it is certain that every account of the environment can be opened. SettingsError when one cannot."""
@@ -258,12 +280,6 @@ class LiveChannels(Mapping[str, Channel]):
         self._look()
         found = self._known.rows.get(account_id)
         return found if found and found.account and found.account.state != "removed" else None
-
-    def told_of(self, account_id: str) -> InForce | None:
-        """A connected account, or one that was removed and of whose messages the provider still tells."""
-        self._look()
-        found = self._known.rows.get(account_id)
-        return found if found and (found.stopped_by != REMOVED or found.is_gone) else None
 
     def read(self) -> bool:
         """Ask the store now; whether anything changed. Temporary or Unknown when it does not answer."""
@@ -393,10 +409,10 @@ class _Within(LiveChannels):
         found = self._everywhere.connected(account_id)
         return found if found and found.workspace == self._workspace else None
 
-    def told_of(self, account_id: str) -> InForce | None:
-        """One of the workspace."""
-        found = self._everywhere.told_of(account_id)
-        return found if found and found.workspace == self._workspace else None
+    def app_of(self, account_id: str) -> OfApp | None:
+        """Of one of the workspace."""
+        found = self._everywhere.app_of(account_id)
+        return found if found and found.signer.workspace == self._workspace else None
 
     def app(self, app_id: str) -> InForce | None:
         """One of the workspace."""

@@ -5,9 +5,10 @@ again: after an upgrade that understands it, or once the account that it is for 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat4all.model.account_health import AccountNews
 from chat4all.model.clock import now_ms
@@ -16,7 +17,7 @@ from chat4all.model.ids import webhook_letter_id
 from chat4all.model.records import ProviderReceipt
 from chat4all.model.signals import PRESSED, Signal
 from chat4all.ports import Aside, Channel, DeadLetter, Inbound, MessageStore, Moved, Unclaimed, Unreadable, Update
-from chat4all.services.accounts.live import OfApp
+from chat4all.services.accounts.live import InForce, OfApp
 from chat4all.services.inbound.arrivals_by_workspace import ArrivalsByWorkspace
 from chat4all.services.inbound.intake import Arrivals, Counts
 from chat4all.services.webhooks.forwarding import Forwarding
@@ -28,7 +29,6 @@ UNREADABLE, UNCLAIMED = "unreadable", "unclaimed"
 STAGES = (UNREADABLE, UNCLAIMED)
 # No provider sends as much. What is longer is cut off, and cannot be taken again.
 KEPT_MOST = 8 << 20
-NOBODY = OfApp()
 NOT_ITS_OWN = Unclaimed | Unreadable | Aside
 OUTAGES = (Temporary, Unknown, Mismatch, RangeLost)
 
@@ -65,27 +65,40 @@ class Webhooks:
         bodies: Sequence[bytes],
         headers: Mapping[str, str] | None = None,
         said: Mapping[str, str] | None = None,
-        of_app: OfApp = NOBODY,
+        of_app: OfApp | None = None,
+        afresh: Callable[[], OfApp] | None = None,
     ) -> Handled:
         """Read these, make durable all that they say, and send them on as they are to whoever asks for that.
 
-        `headers`: of the records; `said`: those that the provider sent, with lower-case names. `of_app`: the channel with each
-        account of the app that signed them; of those that are gone only receipts are taken. Temporary or Unknown: they must be
-        brought again, all of them.
+        `headers`: of the records; `said`: those that the provider sent, with lower-case names. `of_app`: the accounts of the
+        app that signed them; None: this one. `afresh`: asks which these are now, before an account counts as nobody's.
+        Temporary or Unknown: they must be brought again, all of them.
         """
-        handled = self._taken(channel, bodies, headers, of_app)
-        if self._forwarding and not of_app.is_alone:
-            self._forwarding.forward(channel, bodies, said, of_app.used)
+        app, account = of_app or _alone(channel), channel.account.account_id
+        read = [(body, _read(channel, body)) for body in bodies]
+        if afresh and any(_names_others(updates, app) for _, updates in read):
+            app = afresh()
+        handled = self._taken(channel, [(body, _for_all(account, body, updates, app)) for body, updates in read], headers)
+        if self._forwarding and not app.is_alone:
+            self._forwarding.forward(channel, bodies, said, app.used)
         return handled
+
+    def take_receipts(self, channel: Channel, body: bytes, headers: Mapping[str, str] | None = None) -> bool:
+        """Take what became of messages of this account, which nobody has confirmed yet; whether that was all.
+
+        Whoever made it up cannot know what the provider calls a message, so that is believed, and nothing else of it.
+        """
+        read = _read(channel, body)
+        own = [each for each in read if isinstance(each, ProviderReceipt) and each.account == channel.account.account_id]
+        self._arrivals.accept_updates([replace(each, reference="") for each in own], headers)
+        return len(own) == len(read)
 
     def _taken(
         self,
         channel: Channel,
-        bodies: Sequence[bytes],
+        read: Sequence[tuple[bytes, Sequence[Update]]],
         headers: Mapping[str, str] | None = None,
-        of_app: OfApp = NOBODY,
     ) -> Handled:
-        read = [(body, _read_for_all(channel, body, of_app)) for body in bodies]
         everything = [each for _, some in read for each in some]
         updates = [each for each in everything if not isinstance(each, AccountNews)]
         try:
@@ -120,9 +133,11 @@ class Webhooks:
         kept = self._store.kept_webhook(letter_id)
         if kept is None:
             return None
+        # What it says of others was theirs when it came, or is kept for them in a letter of their own.
+        concerned = {channel.account.account_id, kept[0].account}
+        read = [each for each in _read(channel, kept[1]) if getattr(each, "account", kept[0].account) in concerned]
         if not dry_run:
-            return self._taken(channel, [kept[1]])
-        read = _read(channel, kept[1])
+            return self._taken(channel, [(kept[1], read)])
         return Handled(
             sum(isinstance(each, Inbound) for each in read),
             sum(isinstance(each, ProviderReceipt) for each in read),
@@ -187,26 +202,41 @@ def letter(channel: str, body: bytes, stage: str, reason: str, account: str) -> 
     )
 
 
-def _read_for_all(channel: Channel, body: bytes, of_app: OfApp) -> Sequence[Update]:
-    """What it says to this account, and, where it says something to others of the app, also that."""
-    account, read = channel.account.account_id, _read(channel, body)
-    if of_app.gone.get(account) is channel:
-        read = _of_gone(account, read)
-    named = {each.account for each in read if isinstance(each, Unclaimed)}
-    used, gone = sorted(named & of_app.used.keys()), sorted((named & of_app.gone.keys()) - {account})
-    if not used and not gone:
-        return read
-    mine = [each for each in read if not (isinstance(each, Unclaimed) and each.account in {*used, *gone})]
-    more = (each for other in used for each in _read(of_app.used[other], body))
-    # What nobody can read, and what is no message, was said once already.
-    mine += [each for each in more if not isinstance(each, NOT_ITS_OWN)]
-    for other in gone:
-        mine += _of_gone(other, [each for each in _read(of_app.gone[other], body) if not isinstance(each, NOT_ITS_OWN)])
-    return mine
+def _alone(channel: Channel) -> OfApp:
+    """An app with this account."""
+    return OfApp(InForce(channel), {channel.account.account_id: channel})
+
+
+def _names_others(read: Iterable[Update], app: OfApp) -> bool:
+    """Whether these name an account that this app is not known to have, or to have had."""
+    named = {each.account for each in read if isinstance(each, Unclaimed | ProviderReceipt)}
+    return bool(named - app.used.keys() - app.gone)
+
+
+def _for_all(account: str, body: bytes, read: Sequence[Update], app: OfApp) -> Sequence[Update]:
+    """What was read as this account, and, where it says something to others of the app, also that.
+
+    What became of messages is true whether their account is there or not. Of an account that the app does not have a receipt
+    is matched by the provider's id of the message alone, which nobody guesses.
+    """
+    named = {each.account for each in read if isinstance(each, Unclaimed | ProviderReceipt)} - {account}
+    used = sorted(named & app.used.keys())
+    mine = [each for each in read if not (isinstance(each, Unclaimed | ProviderReceipt) and each.account in used)]
+    if account not in app.used:
+        mine = _of_gone(account, mine)
+    for other in used:
+        own = [each for each in _read(app.used[other], body) if getattr(each, "account", other) == other]
+        # What nobody can read, and what is no message, was said once already.
+        mine += [each for each in own if not (isinstance(each, NOT_ITS_OWN) and each in mine)]
+    believed = {*app.used, *app.gone}
+    return [
+        replace(each, reference="") if isinstance(each, ProviderReceipt) and each.account not in believed else each
+        for each in mine
+    ]
 
 
 def _of_gone(account: str, read: Sequence[Update]) -> list[Update]:
-    """What became of messages is true whether the account is there or not; what people write to it is for nobody."""
+    """Without what people write to it: that is for nobody."""
     receipts = [each for each in read if isinstance(each, ProviderReceipt | NOT_ITS_OWN)]
     is_written_to = any(isinstance(each, Inbound | Moved) for each in read)
     return [*receipts, *([Unclaimed(account)] if is_written_to else [])]
