@@ -23,6 +23,7 @@ from chat4all.services.webhooks.signing import Signer
 from chat4all.settings import load
 from tasks import pipeline
 from tasks.account_care import AccountCare
+from tasks.account_events import AccountEvents
 from tasks.broadcasts import BroadcastRunner
 from tasks.deferred_records import DeferredRunner
 from tasks.files.file_tasks import FileSweeper, FileWorker
@@ -80,6 +81,7 @@ class Worker:
             WaitingUpdates(parts, live),
             Claims(parts, live),
             AccountCare(parts, live),
+            AccountEvents(parts),
             BroadcastRunner(parts, live),
             TemplateReader(parts, live),
             DeferredRunner(

@@ -78,13 +78,13 @@ def _news(event: pb.Event, kind: str | None) -> str:
             return handling_words(event.handling)
         case "rejected":
             return f"{event.rejected.message_id} rejected: {event.rejected.reason}"
-        case "contact" | "scheduled" | "presence" | "webhook" | "typing":
+        case "contact" | "scheduled" | "presence" | "webhook" | "typing" | "account" | "template" | "broadcast":
             return _about(event)
     return f"members changed (version {event.conversation.members_version})"
 
 
 def _about(event: pb.Event) -> str:
-    """What became of somebody, or of an endpoint."""
+    """What became of somebody, or of what a team has."""
     if event.HasField("contact"):
         return f"{event.contact.contact_id} {printable(event.contact.display_name or '-')}: {event.contact.change}"
     if event.HasField("scheduled"):
@@ -94,7 +94,20 @@ def _about(event: pb.Event) -> str:
         return f"{printable(event.typing.user_id)} types"
     if event.HasField("presence"):
         return f"{printable(event.presence.user_id)} {'is there' if event.presence.online else 'has gone'}"
-    return f"webhook {event.webhook.webhook_id}: {event.webhook.change} {event.webhook.reason}".rstrip()
+    return _of_the_team(event)
+
+
+def _of_the_team(event: pb.Event) -> str:
+    """What became of an endpoint, a template, a broadcast, an account."""
+    if event.HasField("webhook"):
+        return f"webhook {event.webhook.webhook_id}: {event.webhook.change} {event.webhook.reason}".rstrip()
+    if event.HasField("template"):
+        return f"template {printable(event.template.name)} {event.template.language}: {event.template.status}"
+    if event.HasField("broadcast"):
+        return f"broadcast {event.broadcast.broadcast_id}: {event.broadcast.state}, {event.broadcast.accepted} accepted"
+    account = event.account
+    advice = f" ({', '.join(account.advice)})" if account.advice else ""
+    return f"account {account.account_id} {printable(account.name or '-')}: {account.change}, {account.state}{advice}"
 
 
 def handling_words(handling: pb.HandlingEvent) -> str:

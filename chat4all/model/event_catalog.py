@@ -52,6 +52,9 @@ ENVELOPE = (
     Field("data", "object", "The fields of its type"),
 )
 
+# Of all events of accounts.
+ACCOUNTS = "The account as it is then, some seconds after the change; compare `account_version`. Streams tell it to those of "
+ACCOUNTS += "all conversations alone"
 # Of all events of contacts.
 CONTACTS = "The contact as it is then; compare `contact_version`. Streams tell it to those of all conversations alone"
 
@@ -116,6 +119,18 @@ CATALOG = (
         "broadcast",
         "A broadcast was started, paused, stopped, is done, or came further, which is told every few seconds. Newest value, "
         "never backwards. Streams tell it to those of all conversations alone",
+    ),
+    EventType(
+        "account.updated",
+        "account",
+        "An account was connected, renamed, paused, limited, given other credentials or removed, or its provider refuses it. "
+        f"{ACCOUNTS}",
+    ),
+    EventType(
+        "account.health_changed",
+        "account",
+        "What a provider says of an account changed: its quality, limits, restrictions, how long its token is good. "
+        f"{ACCOUNTS}",
     ),
     EventType(
         "template.updated",
@@ -247,6 +262,20 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("skipped", "number", "Those that were passed over"),
         Field("waiting", "number", "Those that have their turn later"),
         Field("withdrawn", "number", "Messages that a stop kept from being sent"),
+    ),
+    "account": (
+        Field("account_id", "string", "The account"),
+        Field("change", "string", "updated, health_changed"),
+        Field("account_version", "number", "Grows with each change, with gaps"),
+        Field("channel", "string", "Its channel"),
+        Field("provider_account_id", "string", "What the provider calls it"),
+        Field("name", "string", "What the team calls it"),
+        Field("state", "string", "connecting, active, paused, failing, removed"),
+        Field("reason", "string", "Why it is failing; else empty"),
+        Field(
+            "health", "words", "What the provider says of it, as `GET /v1/accounts/{id}/health` shows it; times in milliseconds"
+        ),
+        Field("advice", "names", "Codes of what somebody should do, the worst first"),
     ),
     "template": (
         Field("account_id", "string", "The account; the environment's has its channel's name"),

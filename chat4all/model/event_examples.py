@@ -8,6 +8,7 @@ import msgspec
 from chat4all.model.event_envelope import envelope
 from chat4all.model.events import Event, decode, encode
 from chat4all.model.ids import (
+    account_event_id,
     contact_event_id,
     conversation_event_id,
     file_event_id,
@@ -67,6 +68,20 @@ def _contact(change: str, version: int, at_ms: int, **said: Any) -> Event:
     about = pb.ContactEvent(contact_id=PERSON, contact_version=version, change=change, display_name="Ana", **said)
     body = pb.Event(event_id=contact_event_id(PERSON, version, change), at_ms=at_ms, contact=about)
     return Event("contact", "", 1, body.SerializeToString(deterministic=True), subject=PERSON, rank=version)
+
+
+def _account(change: str, version: int, at_ms: int, **said: Any) -> Event:
+    about = pb.AccountEvent(
+        account_id="our-own",
+        change=change,
+        account_version=version,
+        channel="whatsapp",
+        provider_account_id="1065",
+        name="Shop",
+        **said,
+    )
+    body = pb.Event(event_id=account_event_id("our-own", version, change), at_ms=at_ms, account=about)
+    return Event("account", "", 1, body.SerializeToString(deterministic=True), subject="our-own", rank=version)
 
 
 # By type. More than one where the fields that are there differ.
@@ -212,6 +227,10 @@ EXAMPLES: Mapping[str, tuple[Event, ...]] = {
             rank=9,
             subject=ENDPOINT,
         ),
+    ),
+    "account.updated": (_account("updated", 12, AT + 44_500, state="paused", advice=["paused"]),),
+    "account.health_changed": (
+        _account("health_changed", 13, AT + 44_900, state="active", health={"quality": "RED"}, advice=["quality_low"]),
     ),
     "template.updated": (
         _own(

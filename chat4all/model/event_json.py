@@ -61,6 +61,10 @@ def _contact(body: pb.ContactEvent) -> dict[str, Any]:
     return {**_plain(body, ("consents",)), "consents": consents}
 
 
+def _account(body: pb.AccountEvent) -> dict[str, Any]:
+    return {**_plain(body, ("health",)), "health": dict(sorted(body.health.items()))}
+
+
 def _message(body: pb.MessageEvent) -> dict[str, Any]:
     metadata = msgspec.json.decode(body.metadata_json) if body.metadata_json else {}
     return {
@@ -91,4 +95,5 @@ _SHOWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "note": _message,
     "handling": _handling,
     "contact": _contact,
+    "account": _account,
 }

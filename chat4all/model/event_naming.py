@@ -22,13 +22,14 @@ FIELDS = {
     "broadcast": ("broadcast_id",),
     "template": ("account_id",),
     "file": ("conversation_id", "owner"),
+    "account": ("account_id",),
     "typing": ("conversation_id", "user_id"),
     "presence": ("user_id",),
 }
 # These are of no conversation: their subject says whose they are.
-OF_NO_CONVERSATION = frozenset({"webhook", "contact", "presence", "broadcast", "template"})
+OF_NO_CONVERSATION = frozenset({"webhook", "contact", "presence", "broadcast", "template", "account"})
 # Headers of records of events that hold them (chat4all/model/events.py).
-HEADERS = ("conversation", "member", "user", "webhook", "contact", "typing", "broadcast", "template")
+HEADERS = ("conversation", "member", "user", "webhook", "contact", "typing", "broadcast", "template", "account")
 
 
 def workspace_of_event(event: Event) -> str:

@@ -46,6 +46,8 @@ def type_of(event: pb.Event) -> str:
         return f"webhook.{event.webhook.change}"
     if kind == "contact":
         return f"contact.{event.contact.change}"
+    if kind == "account":
+        return f"account.{event.account.change}"
     return _PLAIN.get(kind, kind)
 
 

@@ -36,6 +36,7 @@ SUBJECT_HEADERS = {
     "template": "template",
     "file": "file",
     "scheduled": "scheduled",
+    "account": "account",
 }
 # What is told as its newest value, by its subject.
 OWN = frozenset({"broadcast", "template", "file"})
@@ -53,13 +54,13 @@ class Event(Struct):
     """One event of a conversation, in its partition of chat-events.
 
     `kind`: message, note (an internal message), state, position, conversation, rejected, scheduled, handling, webhook, contact,
-    broadcast, template, file, reload or provider.
+    broadcast, template, account, file, reload or provider.
     `body`: the serialised chat.v1.Event; of what a provider sent chat4all/model/forwarded.py.
     `seq` is a message's, else -1. `version`: the members' version that a message, conversation or file is of.
     `user` is set for what only one user may see. `subject`: what of the conversation is told anew: of a state the delivery's
     key, of a position the member's user id, of a rejection what was noted of it, of what is sent later the message's id,
-    of a webhook, contact, broadcast or template its id: they have no conversation; of a file its id. `rank` and `further`:
-    how far that has come.
+    of a webhook, contact, broadcast, template or account its id: they have no conversation; of a file its id. `rank` and
+    `further`: how far that has come.
     `trace` and `message_id` are set where the message's trace is recorded. `at` (ms UTC) is when it was published, and
     `offset` its place in chat-events: 0 and -1 where it was not read from there. `json`, `naming` and `type`: kept by
     whoever first needs that form.

@@ -194,6 +194,11 @@ def file_event_id(file_id: str, version: int) -> str:
     return f"file:{file_id}:{version}"
 
 
+def account_event_id(account_id: str, version: int, change: str) -> str:
+    """An account has come to this version."""
+    return f"account:{account_id}:{version}:{change}"
+
+
 def typing_event_id(conversation_id: str, user_id: str, at_ms: int) -> str:
     """Somebody typed at this time."""
     return _named(f"typing:{conversation_id}:{user_id}:{at_ms}")

@@ -48,7 +48,9 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     credentials are gone. `reason`: why it is failing. Times are ms UTC; `checked_at`: when it was asked last, 0 for never;
     `claimed_at`: when it had been given all that came for it before it was ours, 0 for not yet. `health`: what the provider
     says of it, by name (chat4all/model/account_health.py). `app_id`: the app that has the rest of its credentials; empty: it
-    has all of them itself. `features`: what the provider granted its app, as its owner says.
+    has all of them itself. `features`: what the provider granted its app, as its owner says. `changed_version`,
+    `health_version`: the numbers of the changes by which its settings and its health became what they are
+    (chat4all/services/accounts/changes.py).
     """
 
     account_id: str
@@ -64,6 +66,8 @@ class ConnectedAccount(Struct, frozen=True, omit_defaults=True):
     created_by: str = ""
     checked_at: int = 0
     claimed_at: int = 0
+    changed_version: int = 0
+    health_version: int = 0
     limits: AccountLimits = AccountLimits()
     health: dict[str, str] = {}
     app_id: str = ""

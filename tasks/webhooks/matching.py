@@ -76,9 +76,11 @@ def places(event: Event) -> tuple[Collection[str], pb.Origin]:
     if event.kind == FORWARDED:
         provider_call = provider_call_of(event.body)
         return [], pb.Origin(channel=provider_call.channel, account=provider_call.account)
-    if event.kind != "message":
+    if event.kind not in ("message", "account"):
         return [], pb.Origin()
     read = pb.Event.FromString(event.body)
+    if event.kind == "account":
+        return [read.account.channel], pb.Origin()
     return read.message.channels, read.message.origin
 
 
@@ -90,6 +92,8 @@ def accounts(event: Event, known: Known) -> set[str]:
         return to | {name for names in known.accounts.values() if to & set(names) for name in names}
     sent, came = places(event)
     read = pb.Event.FromString(event.body)
+    if event.kind == "account":
+        return {read.account.account_id, read.account.provider_account_id}
     chosen = [read.state.account_id] if read.state.account_id else read.message.account_ids
     found = {name for each in chosen or sent for name in known.accounts.get(each, ())}
     here = known.accounts.get(came.account_id or came.channel, ())

@@ -23,10 +23,13 @@ from chat4all.model.handling import Handling
 from chat4all.model.messages import Message
 from chat4all.model.passing import presence_event, typing_event
 from chat4all.model.scheduled_messages import ScheduledMessage, new_record
+from chat4all.ports import ConnectedAccount
 from chat4all.ports.templates import AccountTemplate
 from chat4all.ports.webhooks import Ended
 from chat4all.services.acceptance.conversation_events import conversation_event
 from chat4all.services.acceptance.scheduled_events import scheduled_event
+from chat4all.services.accounts import changes
+from chat4all.services.accounts.changes import account_event
 from chat4all.services.broadcasts.broadcast_events import broadcast_event
 from chat4all.services.contacts.contact_events import contact_event
 from chat4all.services.files.file_events import file_event
@@ -58,6 +61,9 @@ def _contact(change: str) -> Event:
 
 DELIVERY = Delivery(DeliveryKey(Lane("whatsapp", 0), 7, 0), TALK, ONE, "bob", "+5511999990000", Text("hello"), 1_000)
 LATER = new_record(ScheduledMessage(ONE, TALK, "alice", Caller("alice"), Draft(Text("hello")), "d"), 9_000, 2_000)
+ACCOUNT = ConnectedAccount(
+    "a", "whatsapp", "1065", changed_at=2_000, changed_version=3, health_version=4, health={"quality": "RED"}
+)
 MADE = {
     "message.accepted": _said(Text("hello")),
     "message.updated": _said(Edit(Text("hullo"), TWO)),
@@ -74,6 +80,7 @@ MADE = {
     "conversation.updated": handling_event(Handling(TALK, 3, "closed", labels=("vip",), changed_at=2_000), 2),
     **{f"contact.{each}": _contact(each) for each in (CREATED, UPDATED, CONSENT_CHANGED, MERGED, UNMERGED)},
     "broadcast.updated": broadcast_event(Broadcast("b", "", {}, "whatsapp", "vip", 1, "crm", 1, version=7), 2, 2_000),
+    **{f"account.{each}": account_event(ACCOUNT, each, 2) for each in (changes.UPDATED, changes.HEALTH_CHANGED)},
     "template.updated": template_event("whatsapp", AccountTemplate("a", "en", "UTILITY", status="PAUSED", at=2_000), 2),
     "file.updated": file_event(StoredFile(ONE, TALK, "bob", "a.png", "image/png", 9, 9, 1_000, due_at=9_000), 2),
     "webhook.disabled": own_events.disabled("w", Ended(3, 1, "gone"), 2),

@@ -83,6 +83,8 @@ PASSED = {
     "contact.merged": set(),
     "contact.unmerged": set(),
     "broadcast.updated": set(),
+    "account.updated": GOES,
+    "account.health_changed": GOES,
     "template.updated": set(),
     "file.updated": TALKS,
     "presence.updated": set(),

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from chat4all.model.account_health import AccountNews, Notes, noted
 from chat4all.model.clock import now_ms
 from chat4all.ports import MessageStore
+from chat4all.services.accounts.changes import put
 
 
 def take(store: MessageStore, account_ids: Iterable[str], news: Sequence[AccountNews]) -> None:
@@ -23,5 +24,5 @@ def _note(store: MessageStore, account_id: str, news: AccountNews) -> None:
         if row is None or not row.is_used or not news.concerns(row.health):
             return
         health: Notes = noted(row.health, news.notes, now_ms())
-        if health == row.health or store.put_account(replace(row, health=health), seen):
+        if health == row.health or put(store, row, replace(row, health=health), seen):
             return

@@ -22,6 +22,7 @@ from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, ConnectedAccount, Examined, Finding, MessageStore, ProviderApp
 from chat4all.redaction import know
 from chat4all.services.accounts.apps import AppRegistry
+from chat4all.services.accounts.changes import put
 from chat4all.services.accounts.credentials import opened, told_nowhere, whole
 from chat4all.services.accounts.live import LiveChannels, all_accounts, app_credentials
 from chat4all.services.refusals import Conflict, NoSuch, Taken, Wrong
@@ -104,7 +105,7 @@ class AccountRegistry:
                 created_by=by,
                 app_id=app_id,
             )
-            if self._store.put_account(made, seen):
+            if put(self._store, None, made, seen):
                 self._live.read()
                 return made
 
@@ -336,7 +337,7 @@ class AccountRegistry:
             if new == old:
                 return old
             new = replace(new, changed_at=now_ms())
-            if self._store.put_account(new, seen):
+            if put(self._store, old, new, seen):
                 self._live.read()
                 return new
 

@@ -8,8 +8,8 @@ import { field, pieces } from "./forms.js";
 export const EVENTS = [
   "message.accepted", "message.updated", "message.deleted", "message.rejected", "message.scheduled", "delivery.updated", "position.updated",
   "conversation.created", "conversation.members_changed", "conversation.updated", "note.accepted", "note.updated", "note.deleted", "contact.created",
-  "contact.updated", "contact.consent_changed", "contact.merged", "contact.unmerged", "broadcast.updated", "template.updated", "file.updated",
-  "webhook.disabled", "typing.updated", "presence.updated",
+  "contact.updated", "contact.consent_changed", "contact.merged", "contact.unmerged", "broadcast.updated", "account.updated", "account.health_changed",
+  "template.updated", "file.updated", "webhook.disabled", "typing.updated", "presence.updated",
 ];
 const FILTERS = ["channels", "accounts", "conversations", "labels"];
 
