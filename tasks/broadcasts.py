@@ -23,6 +23,7 @@ from chat4all.model.workspaces import stored, workspace_of
 from chat4all.services.acceptance.acceptors import Acceptors
 from chat4all.services.accounts.live import LiveChannels
 from chat4all.services.broadcasts.broadcast_events import broadcast_event
+from chat4all.services.broadcasts.daily_budget import all_broadcasts
 from chat4all.services.broadcasts.steps import BroadcastSteps
 from chat4all.services.withdrawals import withdraw
 from chat4all.services.workspaces.naming import Naming
@@ -42,6 +43,8 @@ APPEND_S = 5.0
 WITHDRAW_AT_ONCE = 500
 # What was accepted is stored in less; what is not by then never will be.
 STORED_MS = 60_000
+# What does not run is read again after so long.
+RESTING_S = 60.0
 # No step takes longer.
 STEP_MOST_MS = 5_000
 
@@ -54,6 +57,9 @@ class BroadcastRunner:
         self._acceptors: Acceptors | None = None
         self._background = Background("broadcasts")
         self._stalled, self._looked, self._has_run = 0.0, 0.0, False
+        # Those that do not run, but spent of a daily budget; when that was read, and which ones ran then.
+        self._resting: list[Broadcast] = []
+        self._resting_at, self._beside_them = 0.0, frozenset[str]()
 
     def sweep(self) -> threading.Thread | None:
         """Begin with what there is to do, unless that is under way. One read where there is nothing."""
@@ -147,11 +153,25 @@ class BroadcastRunner:
 
     def _taken(self, broadcast: Broadcast, together: int) -> Sequence[Result]:
         """What comes of a step, which its workspace takes."""
+        naming = Naming(workspace_of(broadcast.broadcast_id))
+        others = lambda: [cast("Broadcast", naming.outward(each)) for each in self._others(broadcast)]  # noqa: E731
         if self._steps is not None:
-            return self._steps.step(broadcast, together)
+            return self._steps.step(broadcast, together, others)
         if self._acceptors is None:
             parts = self._parts
             self._acceptors = Acceptors(parts.store, parts.log, parts.settings, self._live)
         workspace = workspace_of(broadcast.broadcast_id)
         steps = BroadcastSteps(self._acceptors.store(workspace), self._acceptors.of(workspace), workspace=workspace)
-        return steps.step(cast("Broadcast", Naming(workspace).outward(broadcast)), together)
+        return steps.step(cast("Broadcast", naming.outward(broadcast)), together, others)
+
+    def _others(self, broadcast: Broadcast) -> list[Broadcast]:
+        """All others of its workspace on its channel that may have spent of the same budget: what runs as it is now."""
+        store = self._parts.store
+        running = store.running_broadcasts()
+        names = frozenset(each.broadcast_id for each in running)
+        if names != self._beside_them or time.monotonic() - self._resting_at > RESTING_S:
+            self._resting = [each for each in all_broadcasts(store) if each.spent and each.broadcast_id not in names]
+            self._resting_at, self._beside_them = time.monotonic(), names
+        here = broadcast.channel, workspace_of(broadcast.broadcast_id)
+        found = [each for each in (*running, *self._resting) if (each.channel, workspace_of(each.broadcast_id)) == here]
+        return [each for each in found if each.broadcast_id != broadcast.broadcast_id]

@@ -57,6 +57,7 @@ class AccountSettings(BaseSettings):
     account_per_second: float | None = Field(None, gt=0, description="Sends of the account per second.")
     recipient_interval_s: float | None = Field(None, gt=0, description="Seconds between sends to one address.")
     recipient_burst: int | None = Field(None, ge=1, description="Sends to one address that may go at once before that.")
+    people_per_day: int | None = Field(None, ge=1, description="People that the account's broadcasts write to within a day.")
     backoff_first_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BACKOFF_FIRST_S.")
     backoff_most_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_BACKOFF_MOST_S.")
     unknown_grace_s: float | None = Field(None, gt=0, description="In place of CHAT4ALL_UNKNOWN_GRACE_S.")

@@ -95,9 +95,12 @@ def limit(
     account_id: str,
     per_second: Annotated[float | None, typer.Option(help="Messages a second. Left out: as the channel has it.")] = None,
     in_flight: Annotated[int | None, typer.Option(help="Calls under way at a time. Left out: as the channel has it.")] = None,
+    people_per_day: Annotated[
+        int | None, typer.Option(help="To how many its broadcasts write within a day. Left out: as many as the provider says.")
+    ] = None,
 ) -> None:
     """Have it keep to limits."""
-    say(_line(SERVERS.client().limit_account(account_id, per_second, in_flight)))
+    say(_line(SERVERS.client().limit_account(account_id, per_second, in_flight, people_per_day)))
 
 
 @accounts.command()

@@ -79,6 +79,9 @@ def estimate(broadcast_id: str) -> None:
     totals = ", ".join(f"{each['amount']} {each['currency']}" for each in found["totals"]) or "no prices"
     category = found["category"] or "unknown category"
     say(f"{found['messages']} messages, {category}: {totals}, {found['unpriced']} without a price")
+    if budget := found.get("daily_budget"):
+        waits = f"; some wait for {budget['waits_days']} days" if budget["waits_days"] else ""
+        say(f"{budget['left']} people are left of {budget['people_per_day']} that the account may write to in a day{waits}")
 
 
 @broadcasts.command()
@@ -128,4 +131,5 @@ def _line(broadcast: dict[str, Any]) -> str:
     name = f"  {printable(broadcast['name'])}" if broadcast.get("name") else ""
     tag = broadcast["audience"].get("tag")
     whom = f"{broadcast['channel']} {'#' + printable(tag) if tag else 'a list'}"
-    return f"{broadcast['broadcast_id']}  {broadcast['state']}{name}  {whom}  {counts}"
+    waits = f"  until {broadcast['waits']['until']} the account has spent its day" if "waits" in broadcast else ""
+    return f"{broadcast['broadcast_id']}  {broadcast['state']}{name}  {whom}  {counts}{waits}"

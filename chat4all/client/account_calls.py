@@ -44,10 +44,18 @@ class AccountCalls:
         return self._http.call("PATCH", _path(account_id), {"name": name})
 
     def limit_account(
-        self, account_id: str, messages_per_second: float | None = None, calls_in_flight: int | None = None
+        self,
+        account_id: str,
+        messages_per_second: float | None = None,
+        calls_in_flight: int | None = None,
+        people_per_day: int | None = None,
     ) -> dict[str, Any]:
         """Have it keep to these limits; None: as its channel has it."""
-        limits = {"messages_per_second": messages_per_second, "calls_in_flight": calls_in_flight}
+        limits = {
+            "messages_per_second": messages_per_second,
+            "calls_in_flight": calls_in_flight,
+            "people_per_day": people_per_day,
+        }
         return self._http.call("PATCH", _path(account_id), {"limits": limits})
 
     def grant_account(self, account_id: str, *, human_agent: bool) -> dict[str, Any]:

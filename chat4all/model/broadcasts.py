@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat4all.model.daily_budgets import spend
 from chat4all.model.quiet_hours import QuietHours
 
 DRAFT, RUNNING, PAUSED, STOPPED, DONE = "draft", "running", "paused", "stopped", "done"
@@ -36,7 +37,8 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
     it again. Times are ms UTC. `accepted`, `refused`, `skipped`, `waiting`: turns so far, by outcome.
     `untold`: its event is to be published, which was last at `told_at`. `withdrawing`: how often its results are to be gone
     through after a stop, so that what was accepted and not yet sent is not; this time up to the turn `withdrawn_to`.
-    `withdrawn`: how many so far.
+    `withdrawn`: how many so far. `spent`: messages that were accepted within a day, by hour (`daily_budgets`). `waits_until`:
+    nobody has their turn before, as the account's daily budget is spent; 0: it is not.
     """
 
     broadcast_id: str
@@ -67,6 +69,8 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
     withdrawing: int = 0
     withdrawn_to: str = ""
     withdrawn: int = 0
+    spent: dict[int, int] = {}
+    waits_until: int = 0
 
     @property
     def is_at_work(self) -> bool:
@@ -92,6 +96,7 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
             state=state,
             ended_at=now if is_over else 0,
             untold=True,
+            waits_until=0,
             withdrawing=WITHDRAWALS if is_over and self.begun_at else 0,
         )
 
@@ -107,6 +112,7 @@ class Broadcast(Struct, frozen=True, omit_defaults=True):
             exhausted=reached.exhausted,
             moved_at=now,
             accepted=self.accepted + counts[ACCEPTED],
+            spent=spend(self.spent, counts[ACCEPTED], now),
             refused=self.refused + counts[REFUSED],
             skipped=self.skipped + counts[SKIPPED],
             waiting=waiting,

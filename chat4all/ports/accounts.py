@@ -16,11 +16,12 @@ HUMAN_AGENT = "human_agent"
 
 class AccountLimits(Struct, frozen=True, omit_defaults=True):
     """What an account is to keep to; 0: as its channel has it. All processes together send `messages_per_second`; each has
-    `calls_in_flight` calls under way at a time.
+    `calls_in_flight` calls under way at a time. Its broadcasts write to `people_per_day` within a day.
     """
 
     messages_per_second: float = 0
     calls_in_flight: int = 0
+    people_per_day: int = 0
 
 
 class ProviderApp(Struct, frozen=True, omit_defaults=True):

@@ -63,7 +63,8 @@ class Limits(Struct, frozen=True):
     shown: by how a file is meant to be shown (`Media.shown_as`), the media types that people see so, each with the size up to
     which they do. What is meant so and is none of these is converted; of other kinds nothing is.
     codecs: of media types that hold several, those that it takes (`media_codecs`); what holds another is converted.
-    window: when the account may write to a person.
+    window: when the account may write to a person. people_per_day: to so many its broadcasts write within a day; 0: as many as
+    the provider says of the account.
     """
 
     text_length: int
@@ -90,6 +91,7 @@ class Limits(Struct, frozen=True):
     shown: dict[str, dict[str, int]] = {}
     codecs: dict[str, frozenset[str]] = {}
     window: WindowRule = ALWAYS
+    people_per_day: int = 0
 
     def at(self, address: str) -> "Limits":
         """What is allowed towards this address, or towards all that begin like this (`kind_of`)."""

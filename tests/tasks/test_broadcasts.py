@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -36,9 +36,9 @@ START = 1_700_000_000_000
 class Desk:
     """A road with contacts, and a clock that the test moves by a second before each step."""
 
-    def __init__(self, road: World) -> None:
+    def __init__(self, road: World, channel: Fake | None = None) -> None:
         self.road, self.store, self.now = road, road.store, START
-        self.acceptor = Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": Fake()})
+        self.acceptor = Acceptor(road.store, road.log, road.parts.settings, {"whatsapp": channel or Fake()})
         self.steps = self.other()
         self.store.add_users([User("crm", UserKind.CLIENT, 1, scopes=("send", "manage")), User("alice", UserKind.PERSON, 1)])
 
@@ -305,3 +305,81 @@ def test_what_becomes_of_it_is_told_and_a_stop_withdraws_what_was_not_sent(desk:
     assert (published[0].state, published[-1].state, published[-1].withdrawn) == (DONE, STOPPED, 3)
     versions = [each.broadcast_version for each in published]
     assert versions == sorted(versions)
+
+
+class Tiered(Fake):
+    """An account that may write to four people a day."""
+
+    limits = replace(Fake.limits, people_per_day=4)
+
+
+@pytest.fixture
+def tiered(tmp_path: Path) -> Iterator[Desk]:
+    with world(tmp_path / "tiered", partitions=2) as road:
+        yield Desk(road, Tiered())
+
+
+DAY_S = 86_400
+
+
+def test_what_exceeds_the_accounts_daily_budget_waits_until_it_is_free(tiered: Desk) -> None:
+    """Nothing is refused or passed over. It says until when it waits, and goes on to; a day later the rest is told."""
+    ids = tiered.contacts(7)
+    tiered.begins(rate=3)
+    assert [len(tiered.step()) for _ in range(4)] == [3, 1, 0, 0]
+    kept = tiered.kept()
+    assert (kept.state, kept.accepted, kept.untold) == (RUNNING, 4, True)
+    assert tiered.now < kept.waits_until <= tiered.now + (DAY_S + 3_600) * 1_000
+    before = kept.moved_at
+    tiered.now += 60_000
+    assert tiered.step() == []
+    assert tiered.kept().moved_at > before
+    tiered.now = kept.waits_until
+    assert len(tiered.step()) == 3
+    tiered.step()
+    assert (tiered.kept().state, tiered.kept().waits_until) == (DONE, 0)
+    assert tiered.told() == dict.fromkeys(ids, 1)
+
+
+def test_a_broadcast_that_needs_just_its_budget_is_done(tiered: Desk) -> None:
+    """It does not wait for a day to find out that nobody is left."""
+    tiered.contacts(4)
+    tiered.begins(rate=4)
+    assert [len(tiered.step()) for _ in range(2)] == [4, 0]
+    assert tiered.kept().state == DONE
+
+
+def test_all_broadcasts_of_an_account_spend_the_same_budget(tiered: Desk) -> None:
+    """Those that run share what is left; what one spent that has ended counts as long."""
+    tiered.contacts(9)
+    other = tiered.begins(rate=9)
+    ended = replace(other, broadcast_id="a", state=DONE, spent={(tiered.now + 1_000) // 3_600_000: 1})
+    runs = replace(other, broadcast_id="c")
+    tiered.now += 1_000
+    # Three are left for two: the first by name has one more.
+    assert len(tiered.steps.step(tiered.kept(), 2, lambda: [ended, runs])) == 2
+
+
+def test_the_runner_knows_what_others_of_the_account_have_spent(tiered: Desk) -> None:
+    """Those that run, and those that ended: of another channel or workspace none."""
+    tiered.contacts(9)
+    spent = {tiered.now // 3_600_000: 1}
+    made = tiered.begins(rate=9)
+    ended = {
+        name: replace(made, broadcast_id=name, state=DONE, spent=spent, channel=channel)
+        for name, channel in (("a", "whatsapp"), ("d", "telegram"), ("agency/e", "whatsapp"))
+    }
+    for each in ended.values():
+        assert tiered.store.put_broadcast(each)
+    asked = []
+
+    class Asks(BroadcastSteps):
+        def step(self, broadcast: Broadcast, together: int = 1, others: Any = tuple) -> list[Result]:
+            asked.append([each.broadcast_id for each in others()])
+            return []
+
+    runner = BroadcastRunner(tiered.road.parts, cast("Any", None), Asks(tiered.store, tiered.acceptor))
+    thread = runner.sweep()
+    assert thread
+    thread.join(20)
+    assert asked[0] == ["a"]

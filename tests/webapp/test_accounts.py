@@ -11,11 +11,13 @@ from typing import Any, cast
 
 import pytest
 from limits.storage import MemoryStorage
+from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore
 from chat4all.services.accounts.live import SEALED, LiveChannels, features_of
+from chat4all.services.broadcasts.daily_budget import budget_of
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY
 from storage.open import open_store
@@ -415,6 +417,7 @@ def test_limits_of_an_account_are_changed_one_by_one(driver: Driver, provider: P
         ({"name": "Other"}, {"messages_per_second": 12.5, "calls_in_flight": 4}),
         ({"limits": {"messages_per_second": None}}, {"calls_in_flight": 4}),
         ({}, {"calls_in_flight": 4}),
+        ({"limits": {"people_per_day": 250}}, {"calls_in_flight": 4, "people_per_day": 250}),
     ]
     for change, limits in steps:
         assert driver.ask("ops", "PATCH", f"/v1/accounts/{account}", change)["limits"] == limits
@@ -422,6 +425,26 @@ def test_limits_of_an_account_are_changed_one_by_one(driver: Driver, provider: P
     in_force = driver.parts.live.in_force("whatsapp").account
     assert in_force
     assert in_force.limits.calls_in_flight == 4
-    for wrong in ({"messages_per_second": 0}, {"calls_in_flight": 0}, {"calls_in_flight": 65}, {"messages": 1}):
+    assert budget_of(driver.parts.live, "whatsapp") == 250
+    for wrong in (
+        {"messages_per_second": 0},
+        {"calls_in_flight": 0},
+        {"people_per_day": 0},
+        {"calls_in_flight": 65},
+        {"messages": 1},
+    ):
         code, field = driver.refused("ops", "PATCH", f"/v1/accounts/{account}", {"limits": wrong})
         assert (code, field) == ("invalid", f"limits.{next(iter(wrong))}")
+
+
+def test_the_providers_limit_is_the_budget_of_a_day_where_nobody_set_another(driver: Driver, provider: Provider) -> None:
+    """As its health says it; what somebody set counts instead, and without both there is none."""
+    account = connected(driver, provider)
+    assert budget_of(driver.parts.live, "whatsapp") == 0
+    kept = driver.parts.store.account(account)
+    assert kept
+    driver.parts.store.put_account(replace(kept, health={"tier": "TIER_2K"}), driver.parts.store.accounts_changed())
+    driver.parts.live.read()
+    assert budget_of(driver.parts.live, "whatsapp") == 2000
+    driver.ask("ops", "PATCH", f"/v1/accounts/{account}", {"limits": {"people_per_day": 100}})
+    assert budget_of(driver.parts.live, "whatsapp") == 100

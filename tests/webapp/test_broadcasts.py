@@ -1,12 +1,14 @@
 """Broadcasts over REST: written, started, paused, stopped, and what came of them; and who wants none."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
 from chat4all.model.contacts import GRANTED
@@ -225,3 +227,20 @@ def test_it_says_what_it_would_cost(gateway: Driver, tmp_path: Path) -> None:
     }
     table.write_text("what\n")
     assert gateway.refused("crm", "GET", f"/v1/broadcasts/{name}/estimate", expect=409)[0] == "prices_unreadable"
+
+
+def test_it_says_what_waits_for_the_accounts_day(gateway: Driver) -> None:
+    """Beforehand as an estimate; while it runs, until when nobody has their turn."""
+    channel = gateway.parts.channels["whatsapp"]
+    cast("Any", channel).limits = replace(channel.limits, people_per_day=2)
+    name = made(gateway, audience={"addresses": [f"+551199999000{number}" for number in range(5)]}, rate=500)
+    estimate = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/estimate")
+    assert estimate["daily_budget"] == {"people_per_day": 2, "left": 2, "waits_days": 2}
+    assert "waits" not in gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/start")
+    steps(gateway, 2)
+    shown = gateway.ask("crm", "GET", f"/v1/broadcasts/{name}")
+    assert (shown["counts"]["accepted"], shown["waits"]["reason"], shown["state"]) == (2, "daily_budget", "running")
+    day = timedelta(days=1)
+    assert day - timedelta(minutes=1) < datetime.fromisoformat(shown["waits"]["until"]) - datetime.now(UTC) <= day * 25 / 24
+    assert gateway.ask("crm", "GET", f"/v1/broadcasts/{name}/estimate")["daily_budget"]["left"] == 0
+    assert "waits" not in gateway.ask("crm", "POST", f"/v1/broadcasts/{name}/pause")

@@ -48,6 +48,10 @@ class LimitsIn(RequestBody):
     calls_in_flight: Annotated[
         int | None, Field(ge=1, le=64, description="Calls to the provider under way at a time, in each process")
     ] = None
+    people_per_day: Annotated[
+        int | None,
+        Field(ge=1, le=10_000_000, description="To how many its broadcasts write in a day; null: as many as the provider says"),
+    ] = None
 
 
 class AccountChange(RequestBody):
@@ -77,6 +81,7 @@ class AccountLimitsOut(ResponseModel):
 
     messages_per_second: float | None = None
     calls_in_flight: int | None = None
+    people_per_day: int | None = None
 
 
 class NewCredentials(RequestBody):

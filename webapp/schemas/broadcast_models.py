@@ -100,6 +100,13 @@ class Counts(ResponseModel):
     withdrawn: Annotated[int, Field(description="Accepted, and kept from being sent by a stop")] = 0
 
 
+class BroadcastWait(ResponseModel):
+    """Why nobody has their turn now, and until when at least. daily_budget: the account has written to as many as it may."""
+
+    reason: Literal["daily_budget"]
+    until: Time
+
+
 class BroadcastOut(ResponseModel):
     """A broadcast, and how far it has come."""
 
@@ -113,6 +120,7 @@ class BroadcastOut(ResponseModel):
     rate: int
     quiet_hours: QuietOut | None = None
     counts: Counts
+    waits: BroadcastWait | None = None
     created_at: Time
     created_by: str
     started_at: Time | None = None
@@ -166,6 +174,16 @@ class TotalOut(ResponseModel):
     amount: Annotated[str, Field(examples=["31.25"])]
 
 
+class DailyBudgetOut(ResponseModel):
+    """To how many the account's broadcasts may write within a day, how many are left now, and for how many days at least some
+    of this one have to wait.
+    """
+
+    people_per_day: int
+    left: int
+    waits_days: int
+
+
 class EstimateOut(ResponseModel):
     """What it would cost now. `unpriced`: messages for which there is no price. `category`: "" where nobody knows it."""
 
@@ -176,3 +194,4 @@ class EstimateOut(ResponseModel):
     complete: bool
     totals: list[TotalOut]
     countries: list[CountryOut]
+    daily_budget: DailyBudgetOut | None = None

@@ -162,13 +162,17 @@ def _estimate(found: Estimate) -> dict[str, Any]:
         totals[price.currency] = totals.get(price.currency, Decimal(0)) + price.amount * each.messages
     return {
         "category": found.category,
-        "messages": sum(each.messages for each in found.shares),
+        "messages": found.messages,
         "passed_over": found.passed_over,
         "unpriced": sum(each.messages for each in found.shares if not each.price),
         "complete": found.is_complete,
         "totals": [{"currency": currency, "amount": str(amount)} for currency, amount in sorted(totals.items())],
         "countries": [_share(each) for each in found.shares],
-    }
+    } | (
+        {"daily_budget": {"people_per_day": found.people_per_day, "left": found.left, "waits_days": found.waits_days}}
+        if found.people_per_day
+        else {}
+    )
 
 
 def _share(share: Share) -> dict[str, Any]:
@@ -199,15 +203,21 @@ def shape(broadcast: Broadcast) -> dict[str, Any]:
     said = {"quiet_hours": quiet, "name": each.name, "from": each.sender} | {
         name: rfc3339(at) for name, at in times.items() if at
     }
-    return without_blanks(said) | {
-        "broadcast_id": each.broadcast_id,
-        "state": each.state,
-        "payload": each.payload,
-        "channel": each.channel,
-        "audience": {"tag": each.tag} if each.tag else {"listed": True},
-        "rate": each.rate,
-        "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped, "waiting": each.waiting}
-        | ({"withdrawn": each.withdrawn} if each.withdrawn else {}),
-        "created_at": rfc3339(each.created_at),
-        "created_by": each.created_by,
-    }
+    is_waiting = each.state == RUNNING and each.waits_until
+    waits = {"waits": {"reason": "daily_budget", "until": rfc3339(each.waits_until)}} if is_waiting else {}
+    return (
+        without_blanks(said)
+        | waits
+        | {
+            "broadcast_id": each.broadcast_id,
+            "state": each.state,
+            "payload": each.payload,
+            "channel": each.channel,
+            "audience": {"tag": each.tag} if each.tag else {"listed": True},
+            "rate": each.rate,
+            "counts": {"accepted": each.accepted, "refused": each.refused, "skipped": each.skipped, "waiting": each.waiting}
+            | ({"withdrawn": each.withdrawn} if each.withdrawn else {}),
+            "created_at": rfc3339(each.created_at),
+            "created_by": each.created_by,
+        }
+    )

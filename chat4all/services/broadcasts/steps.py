@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from chat4all.model.broadcasts import (
     ACCEPTED,
+    RATE_MOST,
     REFUSED,
+    RUNNING,
     SHARE,
     SKIPPED,
     WAITING,
@@ -23,6 +25,7 @@ from chat4all.model.broadcasts import (
 from chat4all.model.callers import MANAGE, SEND, Caller
 from chat4all.model.clock import now_ms
 from chat4all.model.conversations import UserKind
+from chat4all.model.daily_budgets import frees_at, left, share
 from chat4all.model.drafts import Accepted, Draft, Refused, Sendable, read_payload
 from chat4all.model.failures import Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
@@ -30,7 +33,9 @@ from chat4all.ports import MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.accounts.live import pace_of
 from chat4all.services.broadcasts.audience import Audience, Turn
+from chat4all.services.broadcasts.daily_budget import budget_of
 
+Others = Callable[[], Sequence[Broadcast]]
 # While everybody sleeps nothing is written for so long.
 SHOW_MS = 15_000
 
@@ -48,17 +53,21 @@ class BroadcastSteps:
         self._store, self._acceptor, self._clock, self._workspace = store, acceptor, clock, workspace
         self._audience = Audience(store, acceptor.people)
 
-    def step(self, broadcast: Broadcast, together: int = 1) -> list[Result]:
+    def step(self, broadcast: Broadcast, together: int = 1, others: Others = tuple) -> list[Result]:
         """Give the next ones their turn, if it is time and nobody else does; what came of it.
 
-        together: how many broadcasts run on its channel, this one too. Temporary: nothing more can be said now; the same have
-        their turn in a later step.
+        together: how many broadcasts run on its channel, this one too. others: all others of its workspace on its channel, read
+        now; asked only where the account has a daily budget. Temporary: nothing more can be said now; the same have their turn
+        in a later step.
         """
         now = self._clock()
         pace = pace_of(self._acceptor.people.channels, broadcast.channel)
         most = broadcast.may_now(now, pace * SHARE / together)
-        claimed = replace(broadcast, stepped_at=now, version=broadcast.version + 1)
-        if self._rests(broadcast, now) or not most or not self._store.put_broadcast(claimed):
+        if not most or self._rests(broadcast, now):
+            return []
+        most = min(most, self._affordable(broadcast, others, now))
+        claimed = replace(broadcast, stepped_at=now, version=broadcast.version + 1, waits_until=0)
+        if not most or not self._store.put_broadcast(claimed):
             return []
         late = self._store.later(claimed.broadcast_id, claimed.later_after, now, most)
         room = 0 if claimed.exhausted else most - len(late)
@@ -79,6 +88,32 @@ class BroadcastSteps:
         if not broadcast.exhausted or now - broadcast.moved_at > SHOW_MS:
             return False
         return not self._store.later(broadcast.broadcast_id, broadcast.later_after, now, 1)
+
+    def _affordable(self, broadcast: Broadcast, others: Others, now: int) -> int:
+        """How many may be told within the account's daily budget. Where nobody may, that is noted, and shown now and then."""
+        budget = budget_of(self._acceptor.people.channels, broadcast.channel)
+        if not budget:
+            return RATE_MOST
+        if broadcast.waits_until > now and now - broadcast.moved_at <= SHOW_MS:
+            return 0
+        there = others()
+        spent = [broadcast.spent, *(each.spent for each in there)]
+        running = [each.broadcast_id for each in there if each.state == RUNNING]
+        found = share(left(budget, spent, now), broadcast.broadcast_id, running)
+        if not found and not self._has_more(broadcast, now):
+            # A step finds nobody, and says that it is done.
+            return 1
+        if not found:
+            until = frees_at(spent, now + 1)
+            is_new = until != broadcast.waits_until
+            waits = replace(broadcast, waits_until=until, moved_at=now, untold=broadcast.untold or is_new)
+            self._store.put_broadcast(replace(waits, version=broadcast.version + 1))
+        return found
+
+    def _has_more(self, broadcast: Broadcast, now: int) -> bool:
+        """Whether anybody could have their turn now."""
+        fresh = [] if broadcast.exhausted else self._audience.page(broadcast, 1)
+        return bool(fresh or self._store.later(broadcast.broadcast_id, broadcast.later_after, now, 1))
 
     def _turns(self, broadcast: Broadcast, fresh: Sequence[str], late: Sequence[Later]) -> list[Turn]:
         """Of those that were put off only those whose turn this is: they may have been put off twice."""

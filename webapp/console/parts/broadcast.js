@@ -86,6 +86,7 @@ export class OneBroadcast extends HTMLElement {
     const times = ["created_at", "started_at", "ended_at"].filter((each) => broadcast[each]);
     this.#about.replaceChildren(words(broadcast.name || t("broadcasts.unnamed"), "h1", { class: "long" }), h("p", {}, state(broadcast)),
       known(`broadcasts.state.${broadcast.state}.about`) ? h("p", { class: "kind" }, t(`broadcasts.state.${broadcast.state}.about`)) : "",
+      broadcast.waits ? h("p", { class: "kind" }, t("broadcasts.waits", { time: whenever(broadcast.waits.until) })) : "",
       h("div", { class: "choices" }, ...this.#acts(broadcast)),
       costs,
       h("section", { class: "sheet" }, progress(broadcast), h("ul", { class: "numbers" }, ...OUTCOMES.map((each) => h("li", { data: { outcome: each } }, h("strong", {}, String(broadcast.counts[each] ?? 0)), " ", t(`broadcasts.${each}`))),
@@ -101,10 +102,11 @@ export class OneBroadcast extends HTMLElement {
   // Of a draft: to how many it would go, and what that would cost by the operator's prices.
   async #estimate(place) {
     await tried(place, async () => {
-      const { messages, passed_over: left, unpriced, complete, totals } = await get(`${this.#path}/estimate`);
+      const { messages, passed_over: left, unpriced, complete, totals, daily_budget: day } = await get(`${this.#path}/estimate`);
       place.replaceChildren(h("p", {}, t(complete ? "broadcasts.estimate" : "broadcasts.estimate.first", { messages, left })),
         totals.length ? h("p", {}, h("strong", {}, totals.map((each) => `${each.amount} ${each.currency}`).join(" + ")), " ", h("span", { class: "kind" }, t("broadcasts.estimate.about"))) : "",
-        unpriced ? h("p", { class: "kind" }, t("broadcasts.estimate.unpriced", { count: unpriced })) : "");
+        unpriced ? h("p", { class: "kind" }, t("broadcasts.estimate.unpriced", { count: unpriced })) : "",
+        day ? h("p", { class: "kind" }, t("broadcasts.estimate.day", { left: day.left, most: day.people_per_day }), day.waits_days ? ` ${t("broadcasts.estimate.wait", { count: day.waits_days })}` : "") : "");
     });
   }
 
