@@ -15,8 +15,8 @@ def budget_of(channels: Mapping[str, Channel], name: str) -> int:
     """Of the channel's default account: what is set for it, or for the channel, or what the provider says; 0: no limit."""
     found = channels.in_force(name) if isinstance(channels, LiveChannels) else InForce(channels[name])
     set_here = found.account.limits.people_per_day if found.account else 0
-    told = people_per_day(found.account.health.get(TIER, "")) if found.account else 0
-    return set_here or found.channel.limits.people_per_day or told
+    provider_says = people_per_day(found.account.health.get(TIER, "")) if found.account else 0
+    return set_here or found.channel.limits.people_per_day or provider_says
 
 
 def all_broadcasts(store: MessageStore) -> Iterator[Broadcast]:
