@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from ops.simulator.apps import SimulatedApp
 from ops.simulator.behaviour import Behaviour
 from ops.simulator.channel import SimulatedChannel
 from ops.simulator.feed import Feed
@@ -59,6 +61,13 @@ class Chosen(Struct, forbid_unknown_fields=True):
     templates: list[Template]
 
 
+class ChosenApps(Struct, forbid_unknown_fields=True):
+    """The apps of a provider, beside the first."""
+
+    channel: str
+    apps: list[SimulatedApp]
+
+
 class _Chosen(Struct):
     channel: str
 
@@ -71,6 +80,7 @@ class _Sent(Struct):
 _inbound = msgspec.json.Decoder(Inbound).decode
 _ahead = msgspec.json.Decoder(Ahead).decode
 _templates = msgspec.json.Decoder(Chosen).decode
+_apps = msgspec.json.Decoder(ChosenApps).decode
 _chosen = msgspec.json.Decoder(_Chosen).decode
 
 
@@ -99,6 +109,8 @@ class Control:
             ("PUT", "clock"): lambda: self._move_clock(_ahead(body)),
             ("GET", "templates"): self._list_templates,
             ("PUT", "templates"): lambda: self._set_templates(_templates(body)),
+            ("GET", "apps"): self._list_apps,
+            ("PUT", "apps"): lambda: self._set_apps(_apps(body)),
             ("DELETE", ""): self._reset,
         }
         if (method, path) not in calls:
@@ -134,6 +146,19 @@ class Control:
                 account = simulated.provider.account
                 simulated.tell(TEMPLATE, template_status(account, each, template_id, self._clock.now()))
         return self._list_templates()
+
+    def _list_apps(self) -> Answer:
+        """Without their secrets."""
+        there = {name: each.provider.apps.all for name, each in self._channels.items() if each.provider.apps}
+        shown = {name: [replace(app, app_secret="") for app in apps] for name, apps in there.items()}
+        return Answer(encode(shown))
+
+    def _set_apps(self, wanted: ChosenApps) -> Answer:
+        apps = self._channel(wanted.channel).provider.apps
+        if apps is None:
+            raise Wrong(f"{wanted.channel} has no apps")
+        apps.set(wanted.apps)
+        return self._list_apps()
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Counts by channel; `waiting` are updates that no webhook has taken yet."""
@@ -184,6 +209,8 @@ class Control:
     def _reset(self) -> Answer:
         for simulated in self._channels.values():
             simulated.forget()
+            if simulated.provider.apps:
+                simulated.provider.apps.set([])
         self._record.clear()
         self._clock.ahead_ms = 0
         self._account_templates().set([])

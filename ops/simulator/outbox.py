@@ -87,6 +87,10 @@ class Outbox:
         self._told(updates)
         return True
 
+    def apart(self, updates: Sequence[Update]) -> list[list[Update]]:
+        """These, by the webhook that each goes into."""
+        return [[updates[place] for place in some] for some in self._provider.apart([each.content for each in updates])]
+
     async def insist(self, updates: Sequence[Update]) -> None:
         """Post until it is taken, ever less often; after ten minutes the updates are dropped and counted."""
         pause, until = FIRST_PAUSE_S, time.monotonic() + GIVE_UP_S
@@ -140,7 +144,8 @@ class _Lane:
             while self._heap and self._heap[0].due <= due and len(self._sending) < self._outbox.batch:
                 self._sending.append(heapq.heappop(self._heap))
             if self._sending:
-                await self._outbox.insist(self._sending)
+                for together in self._outbox.apart(self._sending):
+                    await self._outbox.insist(together)
                 self._sending = []
                 if self._outbox.batch > 1:
                     await asyncio.sleep(GATHER_S)

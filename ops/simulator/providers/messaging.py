@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chat4all.model.content import Content, shown, words_of
 from chat4all.settings import Settings
+from ops.simulator.apps import Apps
 from ops.simulator.model import WINDOW_S, Answer, Arrival, Call, Clock, Fetched, Refused, Said, Send
 from ops.simulator.providers import attachments, graph, messaging_people
 from ops.simulator.providers import messaging_sends as sends
@@ -86,6 +87,7 @@ class MessagingProvider(Provider):
         super().__init__(settings, clock)
         self.account = self.simulated_account
         self._token = settings.secret(f"{self.name}_token")
+        self.apps: Apps = Apps()
         self._app_secret = settings.secret(f"{self.name}_app_secret")
 
     def address(self, text: str) -> str:
@@ -256,6 +258,15 @@ class MessagingProvider(Provider):
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
         return graph.hub_signature(self._app_secret, body)
+
+    def account_of(self, content: Any) -> str:
+        """The account that it names."""
+        return str(content[0])
+
+    def addressed(self, contents: Sequence[Any], body: bytes) -> tuple[str, dict[str, str]]:
+        """To the app that the account is of, signed with its secret."""
+        app = self.apps.of(self.account_of(contents[0]))
+        return (app.url, graph.hub_signature(app.app_secret, body)) if app else ("", self.signature(body))
 
 
 def _within(send: _Send) -> float:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from chat4all.settings import Settings
+from ops.simulator.apps import Apps
 from ops.simulator.media import MediaStore
 from ops.simulator.model import Album, Answer, Arrival, Call, Clock, Fetched, Poll, Refused, Said, Send
 
@@ -25,7 +26,7 @@ class Provider(ABC):
     `too_fast`: codes for (the account, one recipient). `takes`: files by kind of message. `fetches_later`: a link is looked at
     after the answer, and what is wrong with it is told as a failed receipt. `polled`: updates wait to be fetched.
     `drops_pending`: the last call wanted what waits to be forgotten.
-    `pending` says how many updates wait.
+    `pending` says how many updates wait. `apps`: where accounts are of apps; None: they are not.
     """
 
     name: ClassVar[str]
@@ -35,6 +36,7 @@ class Provider(ABC):
     fetches_later: ClassVar[bool] = False
     too_fast: ClassVar[tuple[int, int]]
     takes: ClassVar[Mapping[str, Takes]]
+    apps: Apps | None = None
     account: str
     polled: bool = False
     drops_pending: bool = False
@@ -93,6 +95,20 @@ class Provider(ABC):
     @abstractmethod
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """The body of a webhook that tells these."""
+
+    def account_of(self, content: Any) -> str:
+        """Whom this part of a webhook is about."""
+        return self.account
+
+    def apart(self, contents: Sequence[Any]) -> list[list[int]]:
+        """Which of these go into one webhook, by their places: each app is told of its own accounts."""
+        if self.apps is None or not self.apps.all:
+            return [list(range(len(contents)))]
+        groups: dict[str, list[int]] = {}
+        for place, content in enumerate(contents):
+            app = self.apps.of(self.account_of(content))
+            groups.setdefault(app.app_id if app else "", []).append(place)
+        return list(groups.values())
 
     @abstractmethod
     def signature(self, body: bytes) -> dict[str, str]:

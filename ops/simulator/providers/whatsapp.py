@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from chat4all.settings import Settings
+from ops.simulator.apps import Apps
 from ops.simulator.model import Answer, Arrival, Attached, Call, Clock, Fetched, Refused, Said, Send
 from ops.simulator.providers import graph, whatsapp_media, whatsapp_sends, whatsapp_webhooks
 from ops.simulator.providers.provider import MB, Provider, encode, is_digits, largest
@@ -77,6 +78,7 @@ class WhatsApp(Provider):
         self.templates = Templates()
         self._accounts = {self.account}
         self._token = settings.secret("whatsapp_token")
+        self.apps: Apps = Apps()
         self._app_secret = settings.secret("whatsapp_app_secret")
 
     def address(self, text: str) -> str:
@@ -176,7 +178,7 @@ class WhatsApp(Provider):
 
     def taken(self, send: Send, provider_id: str) -> bytes:
         """Contacts and the message's id."""
-        person = whatsapp_webhooks.contact(send.to)
+        person = whatsapp_webhooks.contact(send.to, portfolio=self.apps.portfolio(send.account))
         del person["profile"]
         message = {"id": provider_id} | ({"message_status": "accepted"} if send.kind == "template" else {})
         contacts = [{"input": send.to.removeprefix(GROUP)} | person]
@@ -205,8 +207,9 @@ class WhatsApp(Provider):
     def receipt(self, arrival: Arrival, kind: str, at: int, code: int) -> Any:
         """A status, and whom it is about."""
         title = TITLES.get(code, "Something went wrong")
-        told = whatsapp_webhooks.status(arrival, kind, at, code, title, DETAILS.get(code, title))
-        return ("statuses", arrival.account, told, whatsapp_webhooks.contact(arrival.to))
+        portfolio = self.apps.portfolio(arrival.account)
+        told = whatsapp_webhooks.status(arrival, kind, at, code, title, DETAILS.get(code, title), portfolio)
+        return ("statuses", arrival.account, told, whatsapp_webhooks.contact(arrival.to, portfolio=portfolio))
 
     def tells(self, arrival: Arrival, kind: str) -> bool:
         """Of reactions only that they were sent."""
@@ -214,10 +217,11 @@ class WhatsApp(Provider):
 
     def said(self, said: Said) -> Any:
         """A message or a call, and its sender's contact."""
-        person = whatsapp_webhooks.contact(whatsapp_webhooks.speaker(said), said.name)
+        portfolio = self.apps.portfolio(said.account)
+        person = whatsapp_webhooks.contact(whatsapp_webhooks.speaker(said), said.name, portfolio)
         if said.content.get("type") == "call" and said.content.get("status") in {"missed", "ended"}:
-            return ("calls", said.account, whatsapp_webhooks.call(said), person)
-        return ("messages", said.account, whatsapp_webhooks.message(said), person)
+            return ("calls", said.account, whatsapp_webhooks.call(said, portfolio), person)
+        return ("messages", said.account, whatsapp_webhooks.message(said, portfolio), person)
 
     def webhook(self, contents: Sequence[Any]) -> bytes:
         """Statuses and messages in changes of their own."""
@@ -226,6 +230,15 @@ class WhatsApp(Provider):
     def signature(self, body: bytes) -> dict[str, str]:
         """X-Hub-Signature-256."""
         return graph.hub_signature(self._app_secret, body)
+
+    def account_of(self, content: Any) -> str:
+        """The account that it names."""
+        return str(content[1])
+
+    def addressed(self, contents: Sequence[Any], body: bytes) -> tuple[str, dict[str, str]]:
+        """To the app that the account is of, signed with its secret."""
+        app = self.apps.of(self.account_of(contents[0]))
+        return (app.url, graph.hub_signature(app.app_secret, body)) if app else ("", self.signature(body))
 
 
 def _read(given: dict[str, Any]) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from ops.simulator.apps import KNOWN, user_id
 from ops.simulator.model import Arrival, Attached, Said
 from ops.simulator.providers import whatsapp_said
 from ops.simulator.providers.provider import encode
@@ -15,8 +16,6 @@ from ops.simulator.providers.whatsapp_sends import GROUP
 SHOWN_NUMBER = "15550000001"
 BUSINESS = "200000000000001"
 CONVERSATION_MS = 24 * 3600 * 1000
-# So many people are known at once; the rest are reckoned anew, and come to the same.
-KNOWN = 1 << 14
 PRICES = {
     "utility": {"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"},
     "service": {"billable": False, "pricing_model": "PMP", "category": "service", "type": "free_customer_service"},
@@ -29,19 +28,13 @@ FIELDS = {"calls": "calls"}
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
 
-@lru_cache(KNOWN)
-def user_id(number: str) -> str:
-    """The business-scoped id of whoever has this number ("+<digits>"): the same each time, and no other's."""
-    return f"US.{int(hashlib.sha256(number.encode()).hexdigest()[:13], 16):016d}"
-
-
-def contact(address: str, name: str = "") -> dict[str, Any]:
+def contact(address: str, name: str = "", portfolio: str = "") -> dict[str, Any]:
     """Who somebody is: a number and a user id, or the user id alone of who shows no number; a group has its id."""
     profile = {"name": name or address}
     if address.startswith(GROUP):
         return {"profile": profile, "wa_id": address.removeprefix(GROUP)}
     if address.startswith("+"):
-        return {"profile": profile, "wa_id": address.lstrip("+"), "user_id": user_id(address)}
+        return {"profile": profile, "wa_id": address.lstrip("+"), "user_id": user_id(address, portfolio)}
     return {"profile": profile, "user_id": address}
 
 
@@ -52,9 +45,11 @@ def speaker(said: Said) -> str:
     return f"+1555{int(hashlib.sha256(said.name.encode()).hexdigest()[:8], 16) % 10_000_000:07d}"
 
 
-def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details: str) -> dict[str, Any]:
+def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details: str, portfolio: str) -> dict[str, Any]:
     """One status of a message."""
-    told: dict[str, Any] = {"id": arrival.provider_id, "status": kind, "timestamp": str(at // 1000)} | _recipient(arrival.to)
+    told: dict[str, Any] = {"id": arrival.provider_id, "status": kind, "timestamp": str(at // 1000)} | _recipient(
+        arrival.to, portfolio
+    )
     if arrival.reference:
         told["biz_opaque_callback_data"] = arrival.reference
     if code:
@@ -63,10 +58,10 @@ def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details:
     return told | _price(arrival)
 
 
-def _recipient(to: str) -> dict[str, str]:
+def _recipient(to: str, portfolio: str) -> dict[str, str]:
     if to.startswith(GROUP):
         return {"recipient_id": to.removeprefix(GROUP), "recipient_type": "group"}
-    return {"recipient_id": to.lstrip("+"), "recipient_user_id": user_id(to) if to.startswith("+") else to}
+    return {"recipient_id": to.lstrip("+"), "recipient_user_id": user_id(to, portfolio) if to.startswith("+") else to}
 
 
 def _price(arrival: Arrival) -> dict[str, Any]:
@@ -80,27 +75,31 @@ def _conversation(to: str, day: int, category: str) -> dict[str, Any]:
     return {"id": hashlib.sha256(f"{to} {day}".encode()).hexdigest()[:32], "origin": {"type": category}}
 
 
-def message(said: Said) -> dict[str, Any]:
+def message(said: Said, portfolio: str) -> dict[str, Any]:
     """What a person writes or does."""
-    told: dict[str, Any] = {"id": said.provider_id, "timestamp": str(said.at // 1000)} | _sender(said)
+    told: dict[str, Any] = {"id": said.provider_id, "timestamp": str(said.at // 1000)} | _sender(said, portfolio)
     told |= _file(said.attached, said.text) if said.attached else whatsapp_said.of(said.content, said.text)
     context = whatsapp_said.context(said.content, said.reply_to, SHOWN_NUMBER)
     beside = {"context": context, "referral": said.content.get("referral")}
     return told | {name: each for name, each in beside.items() if each}
 
 
-def _sender(said: Said) -> dict[str, str]:
+def _sender(said: Said, portfolio: str) -> dict[str, str]:
     sender = speaker(said)
-    told = {"from": sender.lstrip("+"), "from_user_id": user_id(sender)} if sender.startswith("+") else {"from_user_id": sender}
+    told = (
+        {"from": sender.lstrip("+"), "from_user_id": user_id(sender, portfolio)}
+        if sender.startswith("+")
+        else {"from_user_id": sender}
+    )
     return told | ({"group_id": said.sender.removeprefix(GROUP)} if said.sender.startswith(GROUP) else {})
 
 
-def call(said: Said) -> dict[str, Any]:
+def call(said: Said, portfolio: str) -> dict[str, Any]:
     """A person's call that ended, taken or not."""
     taken = said.content.get("status") == "ended"
     told = {"id": f"wacid.{said.provider_id.removeprefix('wamid.')}", "to": SHOWN_NUMBER, "event": "terminate"}
     told |= {"direction": "USER_INITIATED", "timestamp": str(said.at // 1000), "status": "COMPLETED" if taken else "FAILED"}
-    return told | _sender(said) | ({"duration": said.content.get("seconds", 1)} if taken else {})
+    return told | _sender(said, portfolio) | ({"duration": said.content.get("seconds", 1)} if taken else {})
 
 
 def _file(attached: Attached, words: str) -> dict[str, Any]:
