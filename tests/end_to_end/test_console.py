@@ -88,6 +88,8 @@ def test_a_customer_writes_on_a_phone_and_an_agent_answers(visit: Callable[..., 
     ours(page, "Until six").locator(".way").click()
     expect(page.locator(".track .stop.done .label")).to_have_text(["Accepted", "Stored", "Sent", "Delivered", "Read"])
     expect(page.locator(".stands")).to_have_text(f"{name} has read it.")
+    if pictures:
+        page.screenshot(path=Path(pictures) / "message.png")
     page.get_by_text("Every step, to the millisecond").click()
     expect(page.locator(".branch .step .label")).to_have_text(["The provider took it", "It is on the device", "It was read"])
     expect(page.locator(".branch")).to_contain_text("Attempts: 1")
