@@ -103,8 +103,9 @@ class CassandraDeferredRecords(DeferredRecords):
     def count_open_records(self, kind: str, owner: str = "") -> int:
         if owner:
             return int(self._db.rows(COUNT_THEIRS, owner, kind)[0][0])
-        minutes = self._minutes_from(kind, 0, 2**62)
-        return sum(int(rows[0][0]) for rows in self._db.all((COUNT, (kind, minute)) for minute in minutes))
+        minutes = list(self._minutes_from(kind, 0, 2**62))
+        counts = self._db.all((COUNT, (kind, minute)) for minute in minutes) if minutes else []
+        return sum(int(rows[0][0]) for rows in counts)
 
     def _minutes_from(self, kind: str, first: int, last: int) -> Iterator[int]:
         """The minutes up to `last` that have records, or had some."""
