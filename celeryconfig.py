@@ -14,7 +14,7 @@ broker_connection_max_retries = None
 broker_connection_timeout = 4
 broker_pool_limit = 10
 broker_transport_options = (
-    {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 4, "socket_keepalive": True}
+    {"ack_emulation": False, "socket_timeout": 5, "socket_connect_timeout": 4, "socket_keepalive": True}
     if broker_url.startswith("redis")
     else {"read_timeout": 10, "write_timeout": 10}
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery.app.amqp import AMQP, task_message
 from kombu.connection import Connection as Broker
+from kombu.connection import ConnectionPool, PooledConnection
 from kombu.transport import redis
 
 # Celery's own waits grow by 2 s each to 30 s: after an outage of half a minute the next look is up to 12 s away.
@@ -50,6 +51,22 @@ class Connection(Broker):
         """As kombu's, but for Redis."""
         chosen = super().get_transport_cls()  # type: ignore[no-untyped-call]
         return RedisTransport if chosen is redis.Transport else chosen
+
+    def Pool(self, limit: int | None = None, **more: Any) -> "Pool":  # noqa: N802 - kombu's name
+        """As kombu's, of connections like this one."""
+        return Pool(self, limit, **more)  # type: ignore[no-untyped-call]
+
+
+class Pooled(PooledConnection, Connection):
+    """One of a pool."""
+
+
+class Pool(ConnectionPool):
+    """Connections that tasks are sent over. Kombu's own pool makes plain ones, whatever it was made from."""
+
+    def new(self) -> Pooled:
+        """As kombu's, but one of ours."""
+        return Pooled(self, **dict(self.connection._info(resolve=False)))  # type: ignore[no-untyped-call]
 
 
 class Amqp(AMQP):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from celery import Celery, Task, chain
+from celery import Celery, Task
 
 from chat4all.model.records import INCOMING, STATUS, BatchRef
 from tasks.celery_app import create_app
@@ -50,8 +50,10 @@ class Chains:
     def hand_out(self, ref: BatchRef, only: Callable[[str], bool] = lambda stage: True) -> None:
         """Send the chain of a batch. kombu's OperationalError when the broker cannot be reached: nothing is lost, ask again."""
         first, *rest = [self._app.tasks[stage.name] for stage in STAGES[ref.topic] if only(stage.name)]
-        steps = [first.s(msgspec.to_builtins(ref)), *(task.s() for task in rest)]
-        chain(*(each.set(argsrepr=f"({ref})", kwargsrepr="") for each in steps)).apply_async()
+        shown = {"argsrepr": f"({ref})", "kwargsrepr": ""}
+        # As Celery's canvas sends a chain, less its copies, which took a third of the time: the next step is the last one here.
+        steps = [task.s().set(**shown) for task in reversed(rest)]
+        first.apply_async((msgspec.to_builtins(ref),), chain=steps, **shown)
 
 
 def chains() -> Chains:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from celery import Celery, signals
 
@@ -44,16 +45,13 @@ def waiting_in(app: Celery, queues: Sequence[str]) -> int:
     """How many messages wait in these queues, asked over a connection of its own. Queues that do not exist hold none."""
     with app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S) as connection:
         connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        total = 0
+        total, channel = 0, connection.channel()
         for queue in queues:
-            channel = connection.channel()
-            try:
+            # RabbitMQ closes the one on which it was asked for a queue that is not there.
+            if not getattr(channel, "is_open", True):
+                channel = connection.channel()
+            with suppress(*connection.channel_errors):
                 total += int(channel.queue_declare(queue=queue, passive=True).message_count)
-            except connection.channel_errors:
-                continue
-            finally:
-                if channel.is_open if hasattr(channel, "is_open") else True:
-                    channel.close()
         return total
 
 

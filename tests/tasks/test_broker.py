@@ -6,7 +6,7 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis import ConnectionPool, Redis
 
-from tasks.broker import Channel, RedisTransport
+from tasks.broker import Channel, Pooled, RedisTransport
 from tasks.celery_app import create_app
 
 
@@ -34,6 +34,16 @@ def test_a_channel_keeps_its_client_as_long_as_its_pool() -> None:
         assert channel._create_client() is first
         channel._pool = ConnectionPool()
         assert channel._create_client() is not first
+
+
+def test_connections_of_a_pool_are_like_the_others() -> None:
+    """Tasks are sent over these: they keep their client, and wait no longer, than those that tasks come by."""
+    with create_app().connection_for_write("redis://127.0.0.1:1/0") as connection:
+        pooled = connection.Pool(1).new()
+        assert pooled.get_transport_cls() is RedisTransport
+        assert (pooled.hostname, pooled.port) == ("127.0.0.1", 1)
+        with connection.Pool(1).acquire() as lent:
+            assert isinstance(lent, Pooled)
 
 
 def test_other_brokers_are_left_as_they_are() -> None:
