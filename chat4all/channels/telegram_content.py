@@ -1,6 +1,6 @@
 """Reads what a Telegram message holds: its words, its file, or one of the kinds of content that have a type here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,18 @@ from chat4all.channels import vcards
 from chat4all.channels.json_fields import decoded, degrees, fields, ident, is_odd, items, joined, kept, raw, words
 from chat4all.channels.telegram_links import linked
 from chat4all.channels.wording import NO_MEDIA, Media, unsupported
-from chat4all.model.content import ContactCards, Content, Form, Location, Poll, Story, Unsupported, first_words
+from chat4all.model.content import (
+    ChatChange,
+    ContactCards,
+    Content,
+    Form,
+    Location,
+    Participant,
+    Poll,
+    Story,
+    Unsupported,
+    first_words,
+)
 
 # As which kind of media a file is shown. With an animation comes a document beside it, for old clients, and with a photo that
 # moves the photo.
@@ -79,9 +90,6 @@ def said(message: dict[str, Any]) -> Said | None:
         content = read(message[kind], message) if kind in message else None
         if content is not None:
             return Said(joined(content.as_text(), caption), content=content)
-    for kind, say in NOTICES.items():
-        if kind in message:
-            return Said(joined(say(message[kind]) or unsupported(kind, message[kind]), caption))
     return _other(message, caption)
 
 
@@ -237,21 +245,37 @@ def _gift(part: object) -> str:
     return joined("[gift]", fields(part).get("text"))
 
 
-def _joined(part: object) -> str:
-    return joined("[joined]", joined(*map(called, items(part)), by=", "))
+def _joined(part: object, message: dict[str, Any]) -> Content | None:
+    return _came_or_went("joined", "joined", items(part), message)
 
 
-def _left(part: object) -> str:
-    return joined("[left]", called(part))
+def _left(part: object, message: dict[str, Any]) -> Content | None:
+    return _came_or_went("left", "removed", [part], message)
 
 
-def _title(part: object) -> str:
-    return joined("[new title]", words(part))
+def _came_or_went(kind: str, by_others: str, people: Sequence[object], message: dict[str, Any]) -> Content | None:
+    """By themselves, or because of somebody else."""
+    found = tuple(Participant(called(each), ident(fields(each).get("id"))) for each in people if called(each))
+    who = ident(fields(message, "from").get("id"))
+    if not found:
+        return None
+    if who in {"", *(each.id for each in found)}:
+        return ChatChange(kind, found)
+    return ChatChange(by_others, found, called(message.get("from")), who)
 
 
-def _pinned(part: object) -> str:
+def _title(part: object, message: dict[str, Any]) -> Content | None:
+    return ChatChange("titled", (), *_by(message), text=words(part)) if words(part) else None
+
+
+def _pinned(part: object, message: dict[str, Any]) -> Content | None:
     found = said(fields(part))
-    return joined("[pinned]", found.text if found else "")
+    return ChatChange("pinned", (), *_by(message), text=first_words(found.text, QUOTED_MOST)) if found else None
+
+
+def _by(message: dict[str, Any]) -> tuple[str, str]:
+    """Who did it; in a channel that is the channel itself."""
+    return called(message.get("from")), ident(fields(message, "from").get("id"))
 
 
 READERS: dict[str, Callable[[object, dict[str, Any]], Content | None]] = {
@@ -261,9 +285,6 @@ READERS: dict[str, Callable[[object, dict[str, Any]], Content | None]] = {
     "web_app_data": _form,
     "story": _story,
     "poll": _poll,
-}
-# What happened in the chat, in words.
-NOTICES: dict[str, Callable[[object], str]] = {
     "new_chat_members": _joined,
     "left_chat_member": _left,
     "new_chat_title": _title,

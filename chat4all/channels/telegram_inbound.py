@@ -13,7 +13,7 @@ from chat4all.channels.telegram_content import called, said
 from chat4all.channels.wording import EDITED
 from chat4all.model import option_tokens
 from chat4all.model.clock import now_ms
-from chat4all.model.content import POLL_OPTIONS_MOST, Answer, Deletion, Edit, Reaction, Text, Vote, words_of
+from chat4all.model.content import POLL_OPTIONS_MOST, Answer, ChatChange, Deletion, Edit, Reaction, Text, Vote, words_of
 from chat4all.ports import Aside, Inbound, Moved, Reached, Unreadable, Update
 
 NAME = "telegram"
@@ -106,6 +106,11 @@ def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -
         return Aside("passed_over", found.service)
     reply = ident(fields(message, "reply_to_message").get("message_id"))
     original = where.id_of(number) if edition else ""
+    is_change = isinstance(found.content, ChatChange)
+    # Nobody said it: it stands under nobody's name.
+    speakers = () if is_change else (message.get("author_signature"), message.get("sender_chat"), message.get("from"))
+    if is_change:
+        reply = ident(fields(message, "pinned_message").get("message_id"))
     return Inbound(
         channel=NAME,
         account=account,
@@ -125,7 +130,7 @@ def _said(message: dict[str, Any], account: str, mark: str, edition: str = "") -
         forwarded=any(each in message for each in ("forward_origin", "forward_date")),
         raw=found.raw,
         group=ident(message.get("media_group_id")),
-        **_who(message, where, message.get("author_signature"), message.get("sender_chat"), message.get("from")),
+        **_who(message, where, *speakers),
     )
 
 

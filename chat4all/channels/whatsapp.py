@@ -15,6 +15,7 @@ from yarl import URL
 from chat4all.channels import (
     meta,
     whatsapp_address_book,
+    whatsapp_groups,
     whatsapp_history,
     whatsapp_inbound,
     whatsapp_media,
@@ -101,11 +102,15 @@ LATE = {"provider_error": 60.0, "maintenance": 300.0, "rate_limit": 60.0, "pair_
 # Fields of a value that hold something for us.
 VALUE_LISTS = ("messages", "message_echoes", "statuses", "calls", "errors")
 READ_FIELDS = frozenset({"messages", "smb_message_echoes", "calls"})
+# Fields whose values hold lists of their own.
+OTHER_FIELDS = frozenset(
+    {whatsapp_address_book.FIELD, whatsapp_preferences.FIELD, whatsapp_user_ids.FIELD, *whatsapp_groups.FIELDS}
+)
 # What Meta tells about the account, its templates and its people's settings: no messages.
 ACCOUNT_FIELDS = frozenset({
     "account_alerts", "account_review_update", "account_settings_update", "account_update", "automatic_events",
     "business_capability_update", "business_status_update", "flows", "group_lifecycle_update",
-    "group_participants_update", "group_settings_update", "group_status_update", "message_template_components_update",
+    "group_status_update", "message_template_components_update",
     "message_template_quality_update", "message_template_status_update", "messaging_handovers", "partner_solutions",
     "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update", "security",
     "template_category_update", "template_correct_category_detection", "tracking_events",
@@ -242,10 +247,9 @@ class WhatsApp(meta.MetaChannel):
         change = item.what
         field, value = words(change.get("field")), change.get("value")
         is_history = field == whatsapp_history.FIELD and bool(fields(value).get(whatsapp_history.FIELD))
-        is_book = field in (whatsapp_address_book.FIELD, whatsapp_preferences.FIELD, whatsapp_user_ids.FIELD)
         if field in ACCOUNT_FIELDS or field in whatsapp_templates.WEBHOOK_FIELDS:
             yield from self._of_itself(field, fields(value), item)
-        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or is_book):
+        elif field not in READ_FIELDS and not fields(value).keys() & VALUE_LISTS and not (is_history or field in OTHER_FIELDS):
             yield Unreadable("another field")
         elif not isinstance(value, dict):
             yield Unreadable("change")
@@ -258,6 +262,7 @@ class WhatsApp(meta.MetaChannel):
                 whatsapp_address_book.FIELD: whatsapp_address_book.read,
                 whatsapp_preferences.FIELD: partial(whatsapp_preferences.read, account=account),
                 whatsapp_user_ids.FIELD: partial(whatsapp_user_ids.read, account=account),
+                **{each: partial(whatsapp_groups.read, account=account, field=each) for each in whatsapp_groups.FIELDS},
             }
             read = readers.get(field, self._read_value)(value)
             yield from read if ours else meta.of_another(account, read)

@@ -63,6 +63,12 @@ def names(contacts: Sequence[object]) -> tuple[str, ...]:
     return tuple(name for each in map(fields, contacts) for name in _called(each, "wa_id", ""))
 
 
+def person_named(known: dict[str, Any]) -> str:
+    """The address of somebody who is named by number, by user id, or by what was given for them; empty: none of these."""
+    person = _person(known.get("wa_id") or known.get("input"), known.get("user_id") or known.get("recipient_user_id"))
+    return person.address if person.phone or person.user_id else ""
+
+
 def recipient(status: dict[str, Any]) -> Iterator[Named]:
     """Who a status is about, where it names them by more than one address. Of a group it names the group."""
     called = () if words(status.get("recipient_type")) == "group" else _called(status, "recipient_id", "recipient_")

@@ -369,6 +369,31 @@ class Call(Struct, frozen=True, tag="call", omit_defaults=True):
         return " ".join(filter(None, (said.get(self.status, "[call]"), self.text)))
 
 
+class Participant(Struct, frozen=True, omit_defaults=True):
+    """Somebody in a provider's chat. `id`: what the provider calls them; `name`: what they call themselves there."""
+
+    name: str = ""
+    id: str = ""
+
+
+class ChatChange(Struct, frozen=True, tag="chat_change", omit_defaults=True):
+    """What happened in a provider's chat, and nobody said. `kind`: joined, left, removed, titled or pinned. `people`: who came
+    or went; `by`, `by_id`: who did it to them, or to the chat. `text`: the new title, or the words that were pinned.
+    """
+
+    kind: str = ""
+    people: tuple[Participant, ...] = ()
+    by: str = ""
+    by_id: str = ""
+    text: str = ""
+
+    def as_text(self) -> str:
+        """What happened, to whom, and who did it."""
+        said = {"titled": "new title", "joined": "added" if self.by else "joined"}.get(self.kind, self.kind)
+        done = f"[{said} by {self.by}]" if self.by else f"[{said}]"
+        return " ".join(filter(None, (done, ", ".join(each.name or each.id for each in self.people), self.text)))
+
+
 class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
     """A kind that has no type here yet. `kind`: as the provider calls it; `text`: what it was, with all that could be read."""
 
@@ -382,7 +407,7 @@ class Unsupported(Struct, frozen=True, tag="unsupported", omit_defaults=True):
 
 # What callers send beside words and files. All other kinds are brought by providers only.
 Composed = Location | ContactCards | Choices | Form | Answer | Poll | Template | Reaction | Vote | Edit | Deletion
-Content = Text | Media | Album | Composed | Order | SharedPost | Story | Call | Unsupported
+Content = Text | Media | Album | Composed | Order | SharedPost | Story | Call | ChatChange | Unsupported
 # Facts about another message, of the same conversation: its `target`.
 Modifier = Reaction | Vote | Edit | Deletion
 MODIFIERS = (Reaction, Vote, Edit, Deletion)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import DAY_MS
+from chat4all.model.content import ChatChange
 from chat4all.model.conversations import User, UserKind
 from chat4all.model.messages import Message
 from chat4all.model.workspaces import bare, everybody
@@ -155,7 +156,7 @@ def is_opening(message: Message, sender: User | None, handling: Handling) -> boo
     """
     is_old = message.seq <= handling.seen_up_to or bool(message.origin and message.metadata.get("history"))
     is_customer = sender is not None and sender.kind in (UserKind.PERSON, UserKind.CONTACT)
-    is_said = not (message.is_of_another or message.is_internal)
+    is_said = not (message.is_of_another or message.is_internal or isinstance(message.payload, ChatChange))
     return is_said and is_customer and not is_old and message.sender != handling.assignee
 
 

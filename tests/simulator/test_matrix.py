@@ -20,6 +20,7 @@ from chat4all.model.content import (
     Answer,
     Call,
     Card,
+    ChatChange,
     Choices,
     ContactCards,
     Content,
@@ -32,6 +33,7 @@ from chat4all.model.content import (
     Option,
     Order,
     OrderItem,
+    Participant,
     Poll,
     Reaction,
     SharedPost,
@@ -99,6 +101,7 @@ TABLE: dict[str, tuple[Content, dict[str, str]]] = {
     "a shared post": (SharedPost("reel", "A cat", "https://example.com/r"), NOWHERE),
     "a story": (Story("reply", "https://example.com/s", "wow"), NOWHERE),
     "a call": (Call("missed"), NOWHERE),
+    "somebody came": (ChatChange("joined", (Participant("Tomas", "7"),), "Caio", "8"), NOWHERE),
     "a kind without a type": (Unsupported("gift", "[gift] a rose"), NOWHERE),
 }
 # Who can say it there. Where it reads otherwise than it was said, what is read stands in READ.

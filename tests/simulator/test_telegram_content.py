@@ -11,6 +11,7 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.model.content import (
     Card,
+    ChatChange,
     Choices,
     ContactCards,
     Content,
@@ -20,6 +21,7 @@ from chat4all.model.content import (
     Location,
     Media,
     Option,
+    Participant,
     Poll,
     Reaction,
     Text,
@@ -228,6 +230,29 @@ async def test_people_react_edit_and_choose_by_words(world: World) -> None:
     edited, chosen = (await heard(world, 4))[-2:]
     assert (edited.content, edited.edits, edited.text) == (Edit(Text("hello")), mine, "[edited] hello")
     assert (chosen.text, chosen.content) == ("Rye", None)
+
+
+async def test_groups_change(world: World) -> None:
+    """Who comes and goes, by themselves or because of others, titles and pins: told by the group, and by nobody in it."""
+    people: dict[str, Any] = {"people": [{"name": "Ana"}]}
+    words: dict[str, Any] = {"text": "Bakers"}
+    told = {"joined": people, "left": people, "removed": people, "titled": words, "pinned": words}
+    for kind, given in told.items():
+        await world.says("telegram", "-1005550001", "", name="Rui", content={"type": "chat_change", "kind": kind, **given})
+    found = await heard(world, len(told))
+    ana = Participant("Ana", found[0].content.people[0].id) if isinstance(found[0].content, ChatChange) else Participant()
+    rui = found[0].content.by_id if isinstance(found[0].content, ChatChange) else ""
+    assert [each.content for each in found] == [
+        ChatChange("joined", (ana,), "Rui", rui),
+        ChatChange("left", (ana,)),
+        ChatChange("removed", (ana,), "Rui", rui),
+        ChatChange("titled", (), "Rui", rui, "Bakers"),
+        ChatChange("pinned", (), "Rui", rui, "Bakers"),
+    ]
+    assert ana.id != rui
+    assert {(each.address, each.speaker, each.speaker_id) for each in found} == {("-1005550001", "", "")}
+    assert found[3].sender_name == "Bakers"
+    assert found[4].reply_to == "-1005550001:1"
 
 
 async def test_topics_and_chats_of_a_business_are_places_of_their_own(world: World) -> None:

@@ -10,6 +10,7 @@ from chat4all.model.content import (
     Answer,
     Call,
     Card,
+    ChatChange,
     Choices,
     ContactCards,
     Content,
@@ -246,6 +247,21 @@ async def test_people_send_voice_notes_pass_on_and_answer(world: World) -> None:
     *files, last = world.gateway.said
     assert [each.kind for each in files] == [*meant]
     assert (last.text, last.reply_to, last.forwarded, last.referral) == ("look", "wamid.1", True, ad)
+
+
+async def test_groups_change(world: World) -> None:
+    """Who comes and goes, by themselves or not, and new names are told by the group, and by nobody in it."""
+    ana = {"people": [{"name": "Ana"}]}
+    changes: list[dict[str, Any]] = [{"kind": kind, **ana} for kind in ("joined", "left", "removed")]
+    for told in (*changes, {"kind": "titled", "text": "Bakers"}):
+        await world.says("whatsapp", GROUP, "", content={"type": "chat_change", **told})
+    await until(lambda: len(world.gateway.said) == 4)
+    read = [each.content for each in world.gateway.said]
+    assert [each.kind for each in read if isinstance(each, ChatChange)] == ["joined", "left", "removed", "titled"]
+    assert len({each.people for each in read[:3] if isinstance(each, ChatChange)}) == 1
+    assert {(each.address, each.speaker) for each in world.gateway.said} == {(GROUP, "")}
+    assert [each.sender_name for each in world.gateway.said] == ["", "", "", "Bakers"]
+    await world.control("POST", "/inbound", 422, json={"channel": "whatsapp", "from": ANA, "content": {"type": "chat_change"}})
 
 
 async def test_groups_talk(world: World) -> None:

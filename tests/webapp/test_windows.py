@@ -99,6 +99,20 @@ def test_to_whom_nobody_ever_wrote_is_outside(gateway: Driver) -> None:
     gateway.ask("crm", "POST", "/v1/messages", body, 202)
 
 
+def test_that_somebody_came_opens_no_window(gateway: Driver) -> None:
+    """Nobody said anything: the team may not write because of it. It stands under the name of the group, which a new title
+    changes.
+    """
+    talk = wrote(gateway, DAY_MS * 2)
+    came = {"type": "chat_change", "kind": "joined", "people": [{"name": "Tomas", "id": "7"}], "by": "Caio"}
+    said = gateway.writes("whatsapp", CARLA, "[added by Caio] Tomas", "came", content=came)
+    assert (said.conversation_id, said.sender, said.sender_name) == (talk, contact_id("whatsapp", CARLA), "")
+    assert answers(gateway, 422)["code"] == "outside_window"
+    title = {"type": "chat_change", "kind": "titled", "text": "Bakers"}
+    gateway.writes("whatsapp", CARLA, "[new title] Bakers", "title", content=title, sender_name="Bakers")
+    assert gateway.parts.store.users([contact_id("whatsapp", CARLA)])[contact_id("whatsapp", CARLA)].display_name == "Bakers"
+
+
 def test_a_known_message_is_answered_though_the_window_has_shut(gateway: Driver) -> None:
     """Who repeats what was accepted must not be told that it was refused: they would send it under a new id."""
     talk, again = wrote(gateway, HOUR_MS), {"message_id": str(uuid4())}

@@ -67,10 +67,17 @@ const SHOWN = {
   shared_post: (given) => [kind("shared_post"), line(given.title), line(given.text), given.url && outward(given.url)],
   story: (given) => [kind("story"), line(given.text), given.url && outward(given.url)],
   call: (given) => [kind("call"), line(given.status), line(given.text)],
+  chat_change: (given) => [kind("chat_change"), line(changed(given))],
   unsupported: (given) => [kind("unsupported", { kind: given.kind ?? "" }), line(given.text)],
   deletion: () => [h("p", { class: "gone" }, t("content.deleted"))],
 };
 
+const changed = (given) => {
+  const people = (given.people ?? []).map((each) => each.name || each.id).join(", ");
+  const what = t(`content.chat_change.${given.by ? "by." : ""}${CHANGES.has(given.kind) ? given.kind : "other"}`, { by: given.by ?? "" });
+  return [what, people || given.text].filter(Boolean).join(": ");
+};
+const CHANGES = new Set(["joined", "left", "removed", "titled", "pinned"]);
 const unknown = (payload) => words(`[${payload.type}] ${payload.text ?? ""}`, "p");
 const ordered = (item) => [item.quantity, item.name || item.product_id, item.price, item.currency].filter(Boolean).join(" ");
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.clock import now_ms
-from chat4all.model.content import Edit, files_of
+from chat4all.model.content import ChatChange, Edit, files_of
 from chat4all.model.conversations import Identity, User
 from chat4all.model.display_names import cleaned
 from chat4all.model.events import Event, encode
@@ -174,6 +174,8 @@ class Arrivals:
         self._places.keep_to_first(arrivals)
         self._look_at_edits([each for each in arrivals if each.inbound.edits and not each.repeat])
         self._point([each for each in arrivals if not each.repeat])
+        # That somebody came or went is no answer to anybody, and opens no window.
+        wrote = [each for each in wrote if not isinstance(each.content, ChatChange)]
         self._store.note_wrote({(each.channel, each.address): each.at for each in wrote}, opened_windows(wrote, now_ms()))
         self._bring_files([each for each in arrivals if not each.repeat])
         raw = {(each.conversation_id, each.message_id): each.inbound.raw for each in arrivals if each.inbound.raw}

@@ -50,8 +50,14 @@ def _beside(address: str) -> dict[str, Any]:
 def sender(said: Said) -> dict[str, Any]:
     """Who writes: in a group somebody of it."""
     chat = place(said.sender).chat
-    number = crc32(said.name.encode()) if chat.startswith("-") and said.name else abs(int(chat))
-    return {"id": number, "is_bot": False, "first_name": said.name or f"Person {chat}"}
+    if chat.startswith("-") and said.name:
+        return member(said.name)
+    return {"id": abs(int(chat)), "is_bot": False, "first_name": said.name or f"Person {chat}"}
+
+
+def member(name: str) -> dict[str, Any]:
+    """Somebody of a group: who is called the same is the same."""
+    return {"id": crc32(name.encode()), "is_bot": False, "first_name": name}
 
 
 def kind_of(attached: Attached) -> str:

@@ -81,6 +81,27 @@ def _poll(content: Content, said: Said) -> Content:
     return {"poll": telegram_messages.poll(content, int(said.provider_id.rpartition(":")[2]))}
 
 
+def _chat_change(content: Content, said: Said) -> Content:
+    """Somebody comes or goes, or the chat has another title; people are named, and their ids follow from their names."""
+    people = [telegram_messages.member(each["name"]) for each in content.get("people", ())]
+    match content["kind"]:
+        case "joined":
+            return {"new_chat_members": people, "new_chat_member": people[0], "new_chat_participant": people[0]}
+        case "left" | "removed":
+            [gone] = people
+            by_themselves = {"from": gone} if content["kind"] == "left" else {}
+            return {"left_chat_member": gone, "left_chat_participant": gone} | by_themselves
+        case "titled":
+            return {
+                "new_chat_title": content["text"],
+                "chat": telegram_messages.chat_of(said.sender) | {"title": content["text"]},
+            }
+        case "pinned":
+            before = {"message_id": 1, "chat": telegram_messages.chat_of(said.sender), "date": said.at // 1000}
+            return {"pinned_message": before | {"text": content["text"]}}
+    raise ValueError("kind: joined, left, removed, titled or pinned")
+
+
 def _unsupported(content: Content, _said: Said) -> Content:
     kind = content.get("kind") or "dice"
     return {kind: content.get("raw", {"emoji": "🎲", "value": 3} if kind == "dice" else {})}
@@ -155,6 +176,7 @@ MAKERS: dict[str, Callable[[Content, Said], Content]] = {
     "form": _form,
     "story": _story,
     "poll": _poll,
+    "chat_change": _chat_change,
     "unsupported": _unsupported,
     "answer": _key,
 }

@@ -221,6 +221,8 @@ class WhatsApp(Provider):
         person = whatsapp_webhooks.contact(whatsapp_webhooks.speaker(said), said.name, portfolio)
         if said.content.get("type") == "call" and said.content.get("status") in {"missed", "ended"}:
             return ("calls", said.account, whatsapp_webhooks.call(said, portfolio), person)
+        if said.content.get("type") == "chat_change":
+            return (*whatsapp_webhooks.group_change(said), {})
         return ("messages", said.account, whatsapp_webhooks.message(said, portfolio), person)
 
     def webhook(self, contents: Sequence[Any]) -> bytes:

@@ -24,7 +24,10 @@ PRICES = {
 SENT_AS = {"voice": "audio", "animation": "video"}
 TEMPLATE = "template"
 # Most is told in one field.
-FIELDS = {"calls": "calls"}
+PARTICIPANTS, SETTINGS = "group_participants_update", "group_settings_update"
+FIELDS = {"calls": "calls", PARTICIPANTS: PARTICIPANTS, SETTINGS: SETTINGS}
+# Where the list in a value is not called as what it tells of.
+LISTS = {PARTICIPANTS: "groups", SETTINGS: "groups"}
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
 
@@ -42,7 +45,11 @@ def speaker(said: Said) -> str:
     """Who wrote: in a group a person whose number follows from the name."""
     if not said.sender.startswith(GROUP):
         return said.sender
-    return f"+1555{int(hashlib.sha256(said.name.encode()).hexdigest()[:8], 16) % 10_000_000:07d}"
+    return _number(said.name)
+
+
+def _number(name: str) -> str:
+    return f"+1555{int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10_000_000:07d}"
 
 
 def status(arrival: Arrival, kind: str, at: int, code: int, title: str, details: str, portfolio: str) -> dict[str, Any]:
@@ -102,6 +109,25 @@ def call(said: Said, portfolio: str) -> dict[str, Any]:
     return told | _sender(said, portfolio) | ({"duration": said.content.get("seconds", 1)} if taken else {})
 
 
+def group_change(said: Said) -> tuple[str, str, dict[str, Any]]:
+    """Somebody came into a group or left it, or it has another name; each is told in a field of its own. ValueError: WhatsApp
+    tells no such thing.
+    """
+    kind = said.content.get("kind")
+    if not said.sender.startswith(GROUP) or kind not in {"joined", "left", "removed", "titled"}:
+        raise ValueError("in a group: joined, left, removed or titled")
+    about = {"timestamp": str(said.at // 1000), "group_id": said.sender.removeprefix(GROUP)}
+    if kind == "titled":
+        subject = {"text": said.content["text"], "update_successful": True}
+        return SETTINGS, said.account, about | {"type": SETTINGS, "group_subject": subject}
+    people = [{"wa_id": _number(each["name"]).lstrip("+")} for each in said.content.get("people", ())]
+    if kind == "joined":
+        told = {"type": "group_participants_add", "reason": "invite_link", "added_participants": people}
+        return PARTICIPANTS, said.account, about | told
+    by = {"initiated_by": "business" if kind == "removed" else "participant"}
+    return PARTICIPANTS, said.account, about | {"type": "group_participants_remove", "removed_participants": people} | by
+
+
 def _file(attached: Attached, words: str) -> dict[str, Any]:
     kind = attached.kind or attached.mime_type.partition("/")[0]
     kind = "sticker" if attached.mime_type == "image/webp" and not attached.kind else SENT_AS.get(kind, kind)
@@ -123,9 +149,10 @@ def body(contents: Sequence[tuple[str, str, dict[str, Any], dict[str, Any]]]) ->
     entries = [item for what, _, item, _ in contents if what == TEMPLATE]
     for what, account, item, person in (each for each in contents if each[0] != TEMPLATE):
         metadata = {"display_phone_number": SHOWN_NUMBER, "phone_number_id": account}
-        value = values.setdefault((account, what), {"messaging_product": "whatsapp", "metadata": metadata, "contacts": []})
-        value["contacts"].append(person)
-        value.setdefault(what, []).append(item)
+        value = values.setdefault((account, what), {"messaging_product": "whatsapp", "metadata": metadata})
+        if person:
+            value.setdefault("contacts", []).append(person)
+        value.setdefault(LISTS.get(what, what), []).append(item)
     changes = [{"field": FIELDS.get(what, "messages"), "value": value} for (_, what), value in values.items()]
     messages = [{"id": BUSINESS, "changes": changes}] if changes else []
     return encode({"object": "whatsapp_business_account", "entry": [*messages, *entries]})
