@@ -4,6 +4,7 @@ or left; promises about time are shown and not judged, for they depend on what e
 FAULT=name[,name] only these; FAULTS=short the short selection; SEEDS=3 seeds 1 to 3; SEED=n this one;
 STACK=real on real servers, STACK=cluster on three brokers and three nodes.
 FAULT=mixed SEED=n SECONDS=300: all kinds of harm at once, at random; the same seed gives the same plan.
+FAULT=broadcast PEOPLE=5000 SECONDS=45: to so many people, harmed for so long.
 On a machine that has other work: RATE=80 messages a second, KILLS=6 kills a row.
 """
 
