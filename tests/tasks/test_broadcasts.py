@@ -24,6 +24,7 @@ from chat4all.services.acceptance.acceptance import Acceptor
 from chat4all.services.broadcasts.registry import BroadcastRegistry
 from chat4all.services.broadcasts.steps import BroadcastSteps
 from chat4all.services.contacts.consents import decide_consent
+from chat4all.services.contacts.merging import merge, unmerge
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS, REGISTRY
 from tasks.broadcasts import BroadcastRunner
@@ -161,6 +162,39 @@ def test_a_step_under_way_is_the_last_one(desk: Desk, state: str) -> None:
     assert len(desk.step()) == 3
     assert (desk.kept().state, desk.kept().accepted, desk.kept().after) == (state, 3, ids[2])
     assert [each.state for each in desk.store.running_broadcasts()] == [state]
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_who_was_merged_is_told_once(desk: Desk, after: int) -> None:
+    """Before the broadcast or in its midst, whichever of them had the tag; and again apart they are not told twice."""
+    ids = desk.contacts(4)
+    desk.begins(1)
+    for step in range(5):
+        if step == after:
+            merge(desk.store, ids[1], ids[3], "", START)
+            desk.acceptor.people.standing.look_again()
+        desk.step()
+    unmerge(desk.store, ids[1], "", "", START)
+    while desk.kept().state == RUNNING:
+        desk.step()
+    owners = [recipient.user_id for each in desk.records() for recipient in each.recipients]
+    assert len(owners) == len(set(owners)) == 3
+    assert {ids[0], ids[2]} < set(owners)
+
+
+def test_who_is_in_a_list_with_two_addresses_is_told_once(desk: Desk) -> None:
+    """In one step or in two."""
+    ids = desk.contacts(3)
+    merge(desk.store, ids[0], ids[2], "", START)
+    desk.acceptor.people.standing.look_again()
+    places = [desk.store.identities([each])[each][0].address for each in ids]
+    desk.begins(1, tag="")
+    desk.store.add_audience("b", places)
+    results = [each for _ in range(5) for each in desk.step()]
+    assert sorted((each.outcome, each.reason) for each in results) == [
+        ("accepted", ""), ("accepted", ""), ("skipped", "same_person"),
+    ]  # fmt: skip
+    assert len(desk.records()) == 2
 
 
 def test_a_list_is_told_at_its_addresses(desk: Desk) -> None:

@@ -137,7 +137,7 @@ class BroadcastsOut(ResponseModel):
 class ResultOut(ResponseModel):
     """Somebody's turn. `reason`: the code of a refusal; or why they were passed over, or wait.
 
-    Passed over: no_address, opted_out, left_audience. They wait until `due_at`: quiet_hours.
+    Passed over: no_address, opted_out, left_audience, same_person. They wait until `due_at`: quiet_hours.
     """
 
     contact_id: str = ""

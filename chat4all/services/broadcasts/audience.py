@@ -1,10 +1,10 @@
 """To whom a broadcast goes: contacts with a tag, or those at the addresses of a list; and where each of them is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from chat4all.model.broadcasts import SKIPPED, Broadcast, Result
+from chat4all.model.broadcasts import ACCEPTED, SKIPPED, Broadcast, Result
 from chat4all.model.contacts import REVOKED
 from chat4all.model.conversations import Identity
 from chat4all.ports import MessageStore
@@ -63,18 +63,36 @@ class Audience:
         owners = self._store.owners([(broadcast.channel, each) for each in wanted])
         known = {place[1]: each.user_id for place, each in owners.items()}
         contacts = self._contacts.named(list(dict.fromkeys(known.values())))
+        reached = self._reached(broadcast, contacts.values())
         turns = []
         for address, due_at in wanted.items():
             place = f"{broadcast.channel}:{address}"
             result = Result(known.get(address, ""), SKIPPED, address=place, due_at=due_at, by_address=True)
             contact = contacts.get(result.contact_id)
-            turns.append(_told_there(broadcast, contact, result) if contact else Turn(result))
+            if contact is None:
+                turns.append(Turn(result))
+            elif reached.setdefault(contact.user.user_id, address) != address:
+                turns.append(Turn(result, "same_person"))
+            else:
+                turns.append(_told_there(broadcast, contact, result))
         return turns
+
+    def _reached(self, broadcast: Broadcast, contacts: Iterable[Contact]) -> dict[str, str]:
+        """By contact, at which address of theirs it was said already: who is in a list with several is told once."""
+        several = {each.user.user_id: places for each in contacts if len(places := _places(broadcast, each)) > 1}
+        asked = [each.address for places in several.values() for each in places]
+        kept = self._store.results_of(broadcast.broadcast_id, asked) if asked else {}
+        said = {address for address, each in kept.items() if each.outcome == ACCEPTED}
+        return {name: each.address for name, places in several.items() for each in places if each.address in said}
+
+
+def _places(broadcast: Broadcast, contact: Contact) -> list[Identity]:
+    return [each for each in contact.addresses if each.channel == broadcast.channel and each.verified]
 
 
 def _of_contact(broadcast: Broadcast, contact: Contact, result: Result) -> Turn:
     """Told where they wrote last."""
-    places = [each for each in contact.addresses if each.channel == broadcast.channel and each.verified]
+    places = _places(broadcast, contact)
     if not places:
         return Turn(result, "no_address")
     newest: Identity = max(places, key=lambda each: each.last_wrote_at)

@@ -4,7 +4,8 @@ import { call, get } from "../api.js";
 import { called } from "../channels.js";
 import { button, h, words } from "../dom.js";
 import { exactly, explained, t, whenever } from "../i18n.js";
-import { field, notForYou, nothing, pieces, tried, walked } from "../parts/forms.js";
+import { sameAs } from "../parts/contact-merge.js";
+import { field, notForYou, nothing, pieces, sure, tried, walked } from "../parts/forms.js";
 
 const PAGE = 100;
 
@@ -76,15 +77,27 @@ export class ContactsRoom extends HTMLElement {
   }
 
   #shown(contact) {
-    const talks = [...this.#store.conversations.values()].filter((each) => each.members.some((one) => one.user_id === contact.contact_id));
-    this.#page(contact.display_name || contact.contact_id,
+    const same = new Set([contact.contact_id, ...(contact.merged ?? []).map((each) => each.contact_id)]);
+    const talks = [...this.#store.conversations.values()].filter((each) => each.members.some((one) => same.has(one.user_id)));
+    this.#page(contact.display_name || contact.contact_id, this.#block(contact),
       h("h2", {}, t("contacts.addresses")),
       contact.addresses.length ? h("ul", {}, ...contact.addresses.map((each) => h("li", {}, h("span", { class: "badge" }, each.channel), " ", h("code", {}, each.address),
         each.last_wrote_at ? h("span", { class: "kind" }, ` ${t("contacts.wrote", { time: exactly(each.last_wrote_at) })}`) : ""))) : h("p", { class: "kind" }, t("contacts.addresses.none")),
       ...talks.map((each) => h("p", {}, h("a", { href: `#/inbox/${each.conversation_id}` }, t("webhooks.conversation")))),
       h("h2", {}, t("contacts.consents")), h("p", { class: "kind" }, t("contacts.consents.about")), this.#consents(contact),
-      h("h2", {}, t("contacts.known")), this.#form(contact),
+      h("h2", {}, t("contacts.known")), this.#form(contact), sameAs(contact, (changed) => this.#shown(changed)),
       h("dl", { class: "facts" }, h("dt", {}, "contact_id"), h("dd", {}, h("code", {}, contact.contact_id)), h("dt", {}, t("webhooks.made")), h("dd", {}, exactly(contact.created_at))));
+  }
+
+  // Nothing is sent to who is blocked, and nothing that they write is kept.
+  #block(contact) {
+    const place = h("div", {});
+    const act = async () => {
+      if (!contact.blocked && !await sure(t("block.title"), t("block.about"), t("block.do"))) return;
+      await tried(place, async () => this.#shown(await call(contact.blocked ? "DELETE" : "PUT", `/v1/contacts/${encodeURIComponent(contact.contact_id)}/block`)));
+    };
+    return h("div", {}, contact.blocked ? h("p", {}, h("span", { class: "light bad" }, t("block.since", { time: exactly(contact.blocked_at), who: contact.blocked_by ?? "" }))) : "",
+      h("div", { class: "choices" }, button(t(contact.blocked ? "block.undo" : "block.do"), act, contact.blocked ? {} : { class: "danger" })), place);
   }
 
   // By channel, whether they want what they did not ask for, and who said so. What the team was told is said here.
