@@ -133,6 +133,14 @@ CASES: dict[str, Case] = {
         {'chat4all_account_token_ends_seconds{channel="whatsapp"}': "900000x30"},
         WHATSAPP,
     ),
+    "TemplatesUnread": Case(
+        {'chat4all_templates_read_total{channel="whatsapp",outcome="failed"}': "0+1x60"},
+        {
+            'chat4all_templates_read_total{channel="whatsapp",outcome="failed"}': "0 1 1x60",
+            'chat4all_templates_read_total{channel="whatsapp",outcome="read"}': "0+1x60",
+        },
+        WHATSAPP,
+    ),
     "KeysFail": Case(
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0+1x30"},
         {'chat4all_keys_failed_total{channel="whatsapp"}': "0 0 1 2 3 3x30"},
