@@ -100,6 +100,7 @@ WITHOUT_KEY = {
     "/v1/broadcasts/{broadcast_id}/audience": "an address that is listed twice is listed once",
     "/v1/broadcasts/{broadcast_id}/start": "started twice is started",
     "/v1/broadcasts/{broadcast_id}/stop": "stopped twice is stopped",
+    "/v1/contacts/{contact_id}/merge": "merged twice is merged",
     "/v1/clients": "by its name: 409 the second time; a secret is told once and never kept, so a lost one is rotated",
     "/v1/clients/{name}/rotate": "the last secret counts, and whoever asks again has it",
     "/v1/contacts": "by the address: 200 the second time",

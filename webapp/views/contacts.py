@@ -14,6 +14,7 @@ from chat4all.services.directory import Address
 from chat4all.services.refusals import Conflict, NoSuch, Wrong
 from webapp.requests.api_docs import CONTACTS
 from webapp.requests.gateway import caller, gateway
+from webapp.requests.idempotency import once
 from webapp.requests.problems import Problem
 from webapp.requests.responses import answer
 from webapp.requests.validation import checked, validated, without_blanks
@@ -144,6 +145,7 @@ def merge_contact(path: ContactPath, body: MergeIn) -> Response:
 
 
 @api.post("/v1/contacts/<contact_id>/unmerge", responses={"200": ContactOut})
+@once
 @checked
 def unmerge_contact(path: ContactPath, body: UnmergeIn) -> Response:
     """Undo a merge: `contact_id` is apart again, or else whoever was merged last. The contact of the path as it then is."""
