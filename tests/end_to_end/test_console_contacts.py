@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.end_to_end, needs_chromium]
     ("locale", "find", "compare", "merge", "undo", "apart", "block", "unblock"),
     [
         ("en-US", "Find", "Compare and merge", "Merge", "Undo", "Separate", "Block", "Unblock"),
-        ("pt-BR", "Procurar", "Comparar e juntar", "Juntar", "Desfazer", "Separar", "Bloquear", "Desbloquear"),
+        ("pt-BR", "Buscar", "Comparar e juntar", "Juntar", "Desfazer", "Separar", "Bloquear", "Desbloquear"),
     ],
 )
 def test_two_are_found_to_be_one_person(
