@@ -193,7 +193,7 @@ def test_what_failed_is_sent_again(visit: Callable[..., Visit], shared_system: S
     page.locator("dialog").get_by_role("button", name="Send again").click()
     expect(letter.get_by_role("status")).to_have_text("Deliveries that are sent again: 1.")
     letter.get_by_role("link", name="The message's way").click()
-    expect(page.locator(".branch .ticks[data-state=READ]")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.locator(".branch[data-state=READ]")).to_have_count(1, timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Send again")).to_have_count(0)
     assert len(shared_system.phones.sent("whatsapp", address)) == 1
 
