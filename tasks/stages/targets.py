@@ -41,14 +41,14 @@ class Aimed(Struct, frozen=True):
     """The messages of a batch with the recipients of modifiers, less those that may not be, and what each points at.
 
     `refused`: (message, why). `targets`: by the place (conversation, message_id) of what points. `readers`: the memberships
-    of conversations whose members changed in between. `deleted`: seqs of targets whose words nobody is to be told any more.
+    of conversations whose members changed in between. `deleted`: places of targets whose words nobody is to be told.
     """
 
     messages: list[Message]
     refused: list[tuple[Message, str]]
     targets: dict[Place, Message]
     readers: Mapping[str, Membership] = {}
-    deleted: frozenset[int] = frozenset()
+    deleted: frozenset[tuple[str, int]] = frozenset()
 
     def pointer(self, message: Message, recipient: Recipient, partitions: int) -> Pointer | None:
         """What this message points at, as this recipient of it knows that; None: it points at nothing."""
@@ -56,7 +56,9 @@ class Aimed(Struct, frozen=True):
         if target is None or (isinstance(message.payload, MODIFIERS) and recipient.rendition):
             return None
         found = _pointer(target, recipient, partitions)
-        may_be_told = target.seq not in self.deleted and _may_read(self.readers, target, message, recipient.user_id)
+        may_be_told = (target.conversation_id, target.seq) not in self.deleted and _may_read(
+            self.readers, target, message, recipient.user_id
+        )
         return found if may_be_told else replace(found, words="")
 
     def withdrawals(self, partitions: int) -> list[tuple[list[DeliveryKey], Withdrawn]]:
@@ -116,7 +118,7 @@ def aimed(store: MessageStore, messages: Sequence[Message]) -> Aimed:
         if target and not message.origin and not _may_read(readers, target, message, message.sender):
             target = None
             targets.pop(_place(message))
-        is_gone = target is not None and deleted.get(target.seq, message.seq) < message.seq
+        is_gone = target is not None and deleted.get((target.conversation_id, target.seq), message.seq) < message.seq
         why = _fault(message, target, readers) or (UNKNOWN_TARGET if is_gone and _adds(message) else "")
         if why:
             refused.append((message, why))
@@ -161,11 +163,11 @@ def _follows(message: Message) -> bool:
     return message.is_internal or isinstance(message.payload, MODIFIERS)
 
 
-def _deleted(store: MessageStore, targets: Iterable[Message]) -> dict[int, int]:
-    """By the seq of each target that was taken back, the seq of what did that."""
+def _deleted(store: MessageStore, targets: Iterable[Message]) -> dict[tuple[str, int], int]:
+    """By the place of each target that was taken back, the seq of what did that. Partitions count on their own."""
     places = list({(each.conversation_id, each.seq) for each in targets})
     known = store.modifications(places) if places else {}
-    return {seq: each.seq for (_, seq), some in known.items() for each in some if isinstance(each.content, Deletion)}
+    return {place: each.seq for place, some in known.items() for each in some if isinstance(each.content, Deletion)}
 
 
 def _adds(message: Message) -> bool:

@@ -14,6 +14,7 @@ from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
 from chat4all.model.failures import Permanent
 from chat4all.model.messages import Message, Origin
+from chat4all.model.records import partition_of
 from chat4all.ports import Limits, Outgoing
 from chat4all.services.dead_letters import scan
 from tasks.lanes.writer import Writer
@@ -408,3 +409,21 @@ async def test_what_a_provider_says_of_an_unknown_message_is_shown(bench: Bench)
     await carried(bench, replace(pointing(Reaction(new_id("nothing"), "👍")), origin=origin))
     [kept] = bench.road.store.page(TALK, None, None, 10)
     assert kept.payload == Reaction("", "👍")
+
+
+def test_what_is_deleted_in_another_partition_is_another_message(tmp_path: Path) -> None:
+    """Partitions count on their own: a message that is gone at the same seq elsewhere in the batch takes nothing with it."""
+    with world(tmp_path, partitions=2) as road:
+        here = next(each for number in range(99) if partition_of(each := new_id("conversation", number), 2) == 0)
+        there = next(each for number in range(99) if partition_of(each := new_id("conversation", number), 2) == 1)
+        road.know(ANA)
+        kept, gone = message(here, "kept", to=[ANA]), message(there, "gone", to=[ANA])
+        road.say(kept, gone)
+        road.say(replace(message(there, 2), payload=Deletion(gone.message_id)))
+        road.run()
+        road.say(replace(message(here, 2), payload=Reaction(kept.message_id, "👍")))
+        road.run()
+        assert [each.reason for each in road.events("rejected")] == []
+        [reaction] = [row for row in road.rows() if isinstance(row.payload, Reaction)]
+        assert reaction.about
+        assert reaction.about.words == "hello"
