@@ -64,7 +64,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     app = create_app(settings, both(), MemoryStorage(), Wakes())
     uploads = Uploads(Driver(app))
     server = make_server(settings.host, settings.gateway_port, app, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     client = Client(settings.gateway_url, tokens=Tokens(uploads.driver.tokens["ana"]), tries=2)
     yield Bench(uploads, client, tmp_path)

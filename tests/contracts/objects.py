@@ -108,7 +108,7 @@ def gateway(settings: Settings) -> Iterator[None]:
     """A gateway that serves the URLs."""
     app = create_app(settings, both(), MemoryStorage())
     server = make_server(settings.host, settings.gateway_port, app, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield
