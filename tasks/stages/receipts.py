@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.model.events import Event
 from chat4all.model.records import Position, ProviderReceipt
+from chat4all.model.workspaces import bare, workspace_of
 from chat4all.ports import Handle, Spoken
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
@@ -77,26 +80,36 @@ def apply_receipts(parts: Parts, reported: list[ProviderReceipt], webhooks: Mapp
     store = parts.store
     count_receipts(reported)
     named, nameless = _by_reference(reported)
+    rows = dict(store.deliveries(list({key for key, _ in named}))) if named else {}
+    strange = [each for each in named if not _is_of_its_workspace(each, rows)]
+    if strange:
+        named = [each for each in named if each not in strange]
+        nameless += [replace(receipt, reference="") for _, receipt in strange]
     if nameless:
         store.park(nameless)
         handles = store.handles(list({id_of(each) for each in nameless}))
         named += [(handles[id_of(each)], each) for each in nameless if id_of(each) in handles]
         for channel, number in Counter(each.channel for each in nameless if id_of(each) not in handles).items():
             metrics.RECEIPTS_PARKED.of(channel).add(number)
-    return apply_named(parts, named, webhooks=webhooks)
+    rows |= store.deliveries([key for key in {key for key, _ in named} if key not in rows]) if nameless else {}
+    return apply_named(parts, named, rows, webhooks=webhooks)
 
 
 def apply_named(
     parts: Parts,
     named: list[tuple[DeliveryKey, ProviderReceipt]],
+    rows: Mapping[DeliveryKey, Delivery] | None = None,
     parked: bool = False,
     webhooks: Mapping[object, str] = NONE,
 ) -> list[Event]:
-    """Add what receipts prove to these deliveries; the events of what is now. `parked`: they were, and bring no ids."""
+    """Add what receipts prove to these deliveries; the events of what is now. `parked`: they were, and bring no ids.
+
+    `rows`: what was read of them already.
+    """
     if not named:
         return []
     store = parts.store
-    rows = store.deliveries(list({key for key, _ in named}))
+    rows = store.deliveries(list({key for key, _ in named})) if rows is None else rows
     facts: dict[DeliveryKey, Facts] = {}
     handles: dict[Id, Handle] = {}
     again = late_failures(store, [(rows[key], receipt) for key, receipt in named if key in rows])
@@ -150,7 +163,7 @@ def _by_reference(
     nameless: list[ProviderReceipt] = []
     for receipt in reported:
         try:
-            key = DeliveryKey.parse(receipt.reference)
+            key = DeliveryKey.parse(bare(receipt.reference))
         except ValueError:
             nameless.append(receipt)
             continue
@@ -159,6 +172,12 @@ def _by_reference(
         else:
             nameless.append(receipt)
     return named, nameless
+
+
+def _is_of_its_workspace(named: tuple[DeliveryKey, ProviderReceipt], rows: Mapping[DeliveryKey, Delivery]) -> bool:
+    """Whether the delivery is of the workspace whose account the receipt came to: one team says nothing of another's."""
+    key, receipt = named
+    return key not in rows or workspace_of(rows[key].conversation_id) == workspace_of(receipt.reference)
 
 
 def spoken_by(row: Delivery) -> str:

@@ -19,7 +19,7 @@ from chat4all.model.event_naming import bare_event, stored_event
 from chat4all.model.files import message_holder, message_prefix
 from chat4all.model.ids import DEFAULT_WORKSPACE, keyed_message_id
 from chat4all.model.messages import Message, Recipient
-from chat4all.model.records import incoming_record, partition_of
+from chat4all.model.records import ProviderReceipt, incoming_record, partition_of, status_record
 from chat4all.model.workspaces import bare, check_workspace_id, everybody, stored, workspace_of
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.draft_work import message_id_of
@@ -192,6 +192,10 @@ def test_what_a_workspace_appends_says_whose_it_is() -> None:
     [record] = appended
     assert (record.partition, record.key, record.headers) == (given_.partition, "acme/c", given_.headers)
     assert msgspec.json.decode(record.value)["recipients"] == [{"user_id": "acme/bob", "channel": "whatsapp"}]
+    receipt = status_record(ProviderReceipt("whatsapp", "1", "w", "read", 1, reference="whatsapp:3:17:0"), 8, {})
+    ScopedLog(log, "acme").append([receipt], 1)
+    assert msgspec.json.decode(appended[-1].value)["reference"] == "acme/whatsapp:3:17:0"
+    assert (appended[-1].partition, appended[-1].key) == (receipt.partition, receipt.key)
 
 
 def test_a_token_names_its_workspace_and_an_older_one_is_of_default() -> None:

@@ -135,6 +135,24 @@ def test_a_reference_of_another_channel_or_of_nothing_is_kept_and_harms_nobody(r
     assert [each.kind for each in road.store.parked([("whatsapp", "1", "wamid.1")])] == ["read"]
 
 
+@pytest.mark.parametrize("known_before", [False, True])
+def test_one_workspace_says_nothing_of_another_s_delivery(road: World, known_before: bool) -> None:
+    """A reference is believed within the workspace that signed it; what the provider calls the message is of one account."""
+    (row,) = road.rows()
+    if known_before:
+        known(road)
+    road.report(receipt("failed", reference=f"north/{row.key}", provider_id="wamid.made-up"))
+    road.report(receipt("read", reference=f"south/{row.key}", provider_id="wamid.made-up"))
+    road.receive()
+    assert state(road.rows()[0].facts) is State.PENDING
+    assert road.store.handles([("whatsapp", "1", "wamid.made-up")]) == {}
+    road.report(receipt("read", reference=f"north/{row.key}"))
+    road.receive()
+    if not known_before:
+        known(road)
+    assert state(road.rows()[0].facts) is State.READ
+
+
 def test_positions_grow_are_capped_and_read_implies_delivered(road: World) -> None:
     """Bob says he read more than there is, then less than before: he stands at the last message."""
     last = road.store.last_seqs([CONVERSATION])[CONVERSATION]

@@ -46,10 +46,16 @@ class ScopedLog:
         if record.topic == SIGNALS:
             # Somebody's wish, which the key names.
             return replace(record, key=stored(self._naming.workspace, record.key))
-        status = _status(record.value)
-        if not isinstance(status, Position):
+        return self._reported(record)
+
+    def _reported(self, record: NewRecord) -> NewRecord:
+        """A receipt goes by what the provider calls its message; whose delivery it may name says its reference."""
+        workspace, status = self._naming.workspace, _status(record.value)
+        if isinstance(status, Position):
+            return replace(record, key=stored(workspace, record.key), value=_encode(self._naming.inward(status)))
+        if not status.reference:
             return record
-        return replace(record, key=stored(self._naming.workspace, record.key), value=_encode(self._naming.inward(status)))
+        return replace(record, value=_encode(replace(status, reference=stored(workspace, status.reference))))
 
     def _event(self, record: NewRecord) -> NewRecord:
         if kind_of(record) == FORWARDED:
