@@ -416,13 +416,14 @@ def test_an_account_that_nobody_confirmed_says_only_what_nobody_guesses(driver: 
 
 
 def test_an_app_names_deliveries_of_its_own_accounts_only(driver: Driver, provider: Provider) -> None:
-    """A receipt for an account of another app is matched by what the provider calls the message, and by nothing else."""
+    """One for an account of another app, or that names a workspace, is matched by what the provider calls the message."""
     connect(driver, provider, "whatsapp", "4200")
     first, provider.secret = provider.secret, "another-app-s3cret"
     connect(driver, provider, "whatsapp", "4300", app_secret=provider.secret)
-    for account, kept in (("4200", "whatsapp:0:1:0"), ("4300", "")):
+    own = "whatsapp:0:1:0"
+    for account, reference, kept in (("4200", own, own), ("4300", own, ""), ("4200", f"north/{own}", "")):
         entry = told("whatsapp", account)
-        entry["changes"][0]["value"]["statuses"][0]["biz_opaque_callback_data"] = "whatsapp:0:1:0"
+        entry["changes"][0]["value"]["statuses"][0]["biz_opaque_callback_data"] = reference
         assert comes(driver, "whatsapp", entry, secret=first) == 200
         last = driver.statuses()[-1]
         assert isinstance(last, ProviderReceipt)
