@@ -20,19 +20,19 @@ BUSINESS = "business"
 
 def read(value: dict[str, Any], account: str, field: str) -> Iterator[Update]:
     """What became of each of these groups."""
-    for group in map(fields, items(value.get("groups"))) or [{}]:
+    for group in [*map(fields, items(value.get("groups")))] or [{}]:
         yield _change(group, account, field)
 
 
 def _change(group: dict[str, Any], account: str, field: str) -> Update:
-    group_id, kind = ident(group.get("group_id")), words(group.get("type"))
-    if not GROUP_ID.fullmatch(group_id) or not kind:
+    group_id = ident(group.get("group_id"))
+    if not GROUP_ID.fullmatch(group_id):
         return Unreadable("group")
-    content = _title(group) if kind == SETTINGS else _people(group, kind)
-    if content is None:
-        # A request to come in, another picture, something that the account asked for and did not get.
-        return Aside("passed_over", field)
-    mark = hashlib.sha256(msgspec.json.encode([kind, ident(group.get("request_id")), content])).hexdigest()[:20]
+    content = _title(group) if field == SETTINGS else _people(group)
+    if not isinstance(content, ChatChange):
+        return content
+    said = [words(group.get("type")), ident(group.get("request_id")), content]
+    mark = hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:20]
     return Inbound(
         channel=NAME,
         account=account,
@@ -45,21 +45,28 @@ def _change(group: dict[str, Any], account: str, field: str) -> Update:
     )
 
 
-def _title(group: dict[str, Any]) -> ChatChange | None:
+def _title(group: dict[str, Any]) -> ChatChange | Aside | Unreadable:
+    if "group_subject" not in group:
+        # Another picture or description.
+        return Aside("passed_over", SETTINGS)
     subject = fields(group, "group_subject")
+    if subject.get("update_successful") is False:
+        # The account asked for it, and did not get it.
+        return Aside("passed_over", SETTINGS)
     name = words(subject.get("text"))
-    return ChatChange("titled", text=name) if name and subject.get("update_successful") is not False else None
+    return ChatChange("titled", text=name) if name else Unreadable("group")
 
 
-def _people(group: dict[str, Any], kind: str) -> ChatChange | None:
-    if kind == "group_participants_add":
-        people = _named(items(group.get("added_participants")))
-        return ChatChange("joined", people) if people else None
-    if kind == "group_participants_remove":
-        people = _named(items(group.get("removed_participants")))
+def _people(group: dict[str, Any]) -> ChatChange | Aside | Unreadable:
+    if "added_participants" in group:
+        kind, people = "joined", _named(items(group["added_participants"]))
+    elif "removed_participants" in group:
         by_us = words(group.get("initiated_by")) == BUSINESS
-        return ChatChange("removed" if by_us else "left", people) if people else None
-    return None
+        kind, people = "removed" if by_us else "left", _named(items(group["removed_participants"]))
+    else:
+        # A request to come in.
+        return Aside("passed_over", PARTICIPANTS)
+    return ChatChange(kind, people) if people else Unreadable("group")
 
 
 def _named(people: Sequence[object]) -> tuple[Participant, ...]:
