@@ -68,17 +68,23 @@ def text(settings: Settings) -> str:
         "Chat4All is running. Ctrl-C stops it.",
         "",
         f"  console: look and answer    {settings.gateway_url}/console",
+        *_sign_in(users),
+        f"  people's phones, simulated  {settings.simulator_url}/phones",
         f"  REST and its documentation  {settings.gateway_url}/docs",
         f"  gRPC stream                 {settings.stream_target}",
         f"  tasks (Flower)              http://{settings.host}:{settings.flower_port}",
-        f"  simulated providers         {settings.simulator_url}",
         f"  logs                        {settings.data.resolve()}/logs",
         *_metrics(settings),
     ]
     if users:
-        lines += ["", "  demo users                  " + ", ".join(f"{who} (password {word})" for who, word in users.items())]
         lines += ["", "To paste into another terminal:", "", *_to_paste(settings, users)]
     return "\n".join([*lines, ""])
+
+
+def _sign_in(users: dict[str, str]) -> list[str]:
+    """Who may sign in, first who sees everything."""
+    named = [f"{who} (password {users[who]})" for who in sorted(users, key=lambda who: (who != "demo", who))]
+    return [f"  sign in there as            {', or '.join(named)}"] if named else []
 
 
 def _metrics(settings: Settings) -> list[str]:
