@@ -33,6 +33,8 @@ SendAt = Annotated[
         "description": "When it is sent, with its zone; at most 90 days ahead",
         "examples": ["2026-03-01T09:00:00-03:00"],
     }),
+    # Left out it is sent now: null is no time.
+    Field(json_schema_extra=lambda shown: shown.pop("default", None)),
 ]  # fmt: skip
 Someone = Annotated[str, Field(description="A user id, or channel:address for service clients", examples=["bob"])]
 
