@@ -93,8 +93,8 @@ class Schedule:
         Wrong: what of it cannot be. Conflict: it does not wait any more.
         """
         while True:
-            there = self._waiting(caller, message_id)
-            said = read_scheduled(there)
+            there, said = self._own(caller, message_id)
+            _check_waits(there)
             draft = replace(said.draft, payload=payload or said.draft.payload, send_at=send_at or there.due_at)
             if draft == replace(said.draft, send_at=there.due_at):
                 return self._published(there)
@@ -108,21 +108,21 @@ class Schedule:
     def cancel(self, caller: Caller, message_id: str) -> DeferredRecord:
         """Have it not be sent. Repeating it changes nothing. Tells readers. Conflict: it is being sent, or was."""
         while True:
-            there = self.get(caller, message_id)
-            _check_owner(caller, read_scheduled(there))
+            there, _ = self._own(caller, message_id)
             if there.state == CANCELLED:
                 return self._published(there)
-            there = self._waiting(caller, message_id)
+            _check_waits(there)
             cancelled = there.to(CANCELLED, self._clock())
             if self._store.put_deferred_records([cancelled])[0]:
                 return self._published(cancelled)
 
-    def _waiting(self, caller: Caller, message_id: str) -> DeferredRecord:
+    def _own(self, caller: Caller, message_id: str) -> tuple[DeferredRecord, ScheduledMessage]:
+        """As `get`, of what the caller may change, and what it says."""
         there = self.get(caller, message_id)
-        _check_owner(caller, read_scheduled(there))
-        if there.state != WAITING:
-            raise Conflict("too_late", f"it is {STATES[there.state]}: only what waits can be changed or cancelled")
-        return there
+        said = read_scheduled(there)
+        if not caller.has(SEND) and not _is_own(caller, said):
+            raise NotYours(said.message_id)
+        return there, said
 
     def _published(self, record: DeferredRecord) -> DeferredRecord:
         """Tell readers of it: before whoever changed it is answered. Who gets no answer says it again, and it is told again."""
@@ -142,9 +142,9 @@ def _may_see(caller: Caller, said: ScheduledMessage) -> bool:
     return caller.has(MANAGE) or _is_own(caller, said) or (caller.has(SEND) and not said.draft.is_internal)
 
 
-def _check_owner(caller: Caller, said: ScheduledMessage) -> None:
-    if not caller.has(SEND) and not _is_own(caller, said):
-        raise NotYours(said.message_id)
+def _check_waits(there: DeferredRecord) -> None:
+    if there.state != WAITING:
+        raise Conflict("too_late", f"it is {STATES[there.state]}: only what waits can be changed or cancelled")
 
 
 def _refusal(status: int, code: str, detail: str, field: str) -> Exception:
