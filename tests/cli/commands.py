@@ -17,7 +17,10 @@ from werkzeug.serving import make_server
 from chat4all.cli.app import run
 from chat4all.cli.session import SERVERS
 from chat4all.ports import Channel
+from chat4all.services.access import tokens
+from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings
+from tests.bridges.road import Road
 from tests.wakes import Wakes
 from webapp.app import create_app
 from webapp.requests.gateway import KEY
@@ -113,3 +116,19 @@ def gateway(
         thread.join()
         server.server_close()
         app.extensions[KEY].close()
+
+
+@contextmanager
+def as_client(
+    settings: Settings, scope: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Typed]:
+    """What a service client with this scope types, at a gateway of its own."""
+    road = Road(settings)
+    create_client(road.store, "ops", [scope])
+    token = tokens.issue(road.store.users(["ops"])["ops"], tokens.ACCESS, 600, settings.secret("jwt"))
+    with quiet(), gateway(settings) as url:
+        monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
+        monkeypatch.setenv("CHAT4ALL_CONFIG", str(settings.data.parent / "config"))
+        monkeypatch.setenv("CHAT4ALL_TOKEN", token)
+        yield Typed(monkeypatch, capsys)
+    road.close()

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.services.access import tokens
-from chat4all.services.access.credentials import create_client
-from tests.bridges.road import Road, settings_in
-from tests.cli.commands import Typed, gateway, quiet
+from tests.bridges.road import settings_in
+from tests.cli.commands import Typed, as_client
 from tests.webapp.graph import Provider, asked_by_all
 
 
@@ -26,15 +24,8 @@ def typed(
 ) -> Iterator[Typed]:
     changed = {"broker": "memory://", "public_url": "https://chat.example"}
     settings = settings_in(tmp_path / "data").model_copy(update=changed)
-    road = Road(settings)
-    create_client(road.store, "ops", ["manage"])
-    token = tokens.issue(road.store.users(["ops"])["ops"], tokens.ACCESS, 600, settings.secret("jwt"))
-    with quiet(), gateway(settings) as url:
-        monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
-        monkeypatch.setenv("CHAT4ALL_CONFIG", str(tmp_path / "config"))
-        monkeypatch.setenv("CHAT4ALL_TOKEN", token)
-        yield Typed(monkeypatch, capsys)
-    road.close()
+    with as_client(settings, "manage", monkeypatch, capsys) as made:
+        yield made
 
 
 @pytest.fixture

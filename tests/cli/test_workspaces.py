@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.services.access import tokens
-from chat4all.services.access.credentials import create_client
 from chat4all.settings import Settings
-from tests.bridges.road import Road, settings_in
-from tests.cli.commands import Typed, gateway, quiet
+from tests.bridges.road import settings_in
+from tests.cli.commands import Typed, as_client
 
 
 @pytest.fixture
@@ -22,15 +20,8 @@ def settings(tmp_path: Path) -> Settings:
 def typed(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Typed]:
-    road = Road(settings)
-    create_client(road.store, "root", ["operator"])
-    token = tokens.issue(road.store.users(["root"])["root"], tokens.ACCESS, 60, settings.secret("jwt"))
-    with quiet(), gateway(settings) as url:
-        monkeypatch.setenv("CHAT4ALL_BASE_URL", url)
-        monkeypatch.setenv("CHAT4ALL_CONFIG", str(tmp_path / "config"))
-        monkeypatch.setenv("CHAT4ALL_TOKEN", token)
-        yield Typed(monkeypatch, capsys)
-    road.close()
+    with as_client(settings, "operator", monkeypatch, capsys) as made:
+        yield made
 
 
 def test_a_workspace_is_made_used_limited_suspended_and_removed(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Channel, Inbound, Named, Update
 from chat4all.settings import Settings
 from ops.simulator.server import Simulator
+from tests.channels.conftest import serving
 
 DEADLINE_S = 10.0
 
@@ -107,11 +108,8 @@ class World:
 @pytest.fixture
 async def gateway() -> AsyncIterator[tuple[Gateway, str]]:
     kept = Gateway()
-    runner = web.ServerRunner(web.Server(kept.handle, access_log=None), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield kept, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving(kept.handle) as url:
+        yield kept, url
 
 
 @pytest.fixture

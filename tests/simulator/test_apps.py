@@ -12,6 +12,7 @@ from aiohttp.web_request import BaseRequest
 
 from chat4all.channels import open_channel
 from chat4all.ports import Inbound
+from tests.channels.conftest import serving
 from tests.simulator.calling import graph, text
 from tests.simulator.conftest import World, until
 
@@ -33,11 +34,8 @@ class Heard:
 @pytest.fixture
 async def heard() -> AsyncIterator[tuple[Heard, str]]:
     kept = Heard()
-    runner = web.ServerRunner(web.Server(kept.handle, access_log=None), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield kept, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving(kept.handle) as url:
+        yield kept, url
 
 
 def apps(url: str, accounts: dict[str, list[str]], **more: Any) -> list[dict[str, Any]]:
