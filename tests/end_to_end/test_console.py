@@ -503,6 +503,17 @@ def test_a_conversation_is_closed_and_its_customer_opens_it(visit: Callable[...,
     expect(other.locator("handling-bar").get_by_role("status")).to_have_text("open")
 
 
+SLOW_ANSWERS = """() => {
+    const start = window.fetch;
+    window.fetch = async (path, how) => {
+        const answer = await start(path, how);
+        if (how?.method === "PATCH") await new Promise(done => setTimeout(done, 1500));
+        return answer;
+    };
+}"""
+"""Others hear of a change by the stream before the page that made it has its answer."""
+
+
 def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Visit], shared_system: System) -> None:
     """A note is apart from messages and reaches no phone; label, priority and hand-over are seen by others at once."""
     address, name = somebody(shared_system, "Is my parcel lost?")
@@ -521,6 +532,7 @@ def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Vi
     page.get_by_role("button", name="Note", exact=True).click()
     say(page, "We look for it")
     expect(ours(page, "We look for it").locator(".ticks[data-state=READ]")).to_have_count(1)
+    page.evaluate(SLOW_ANSWERS)
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Labels").fill("parcel vip")
     page.get_by_label("Labels").press("Tab")
@@ -532,6 +544,7 @@ def test_what_a_team_says_and_decides_stays_in_the_house(visit: Callable[..., Vi
     page.locator("h2").click()
     page.keyboard.press("z")
     expect(other.locator("handling-bar .badge", has_text="a human answers")).to_have_count(0)
+    expect(other.locator("handling-bar .badge", has_text="urgent")).to_have_count(1)
     page.get_by_role("button", name="Saved replies").click()
     shortcut = f"found-{uuid4().hex[:6]}"
     page.get_by_text("Keep a reply").click()

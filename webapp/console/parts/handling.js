@@ -11,7 +11,7 @@ const PRIORITIES = ["low", "normal", "high", "urgent"];
 const HANDLERS = ["bot", "human", "nobody"];
 
 export class HandlingBar extends HTMLElement {
-  #store; #id; #seen; #listening = new AbortController();
+  #store; #id; #seen; #listening = new AbortController(); #last = Promise.resolve();
 
   // `seen()`: the seq of the newest message on the screen: what crosses with a closing opens it again.
   connect(store, id, seen) {
@@ -102,11 +102,16 @@ export class HandlingBar extends HTMLElement {
     return seen ? { state, seen_up_to: seen } : { state };
   }
 
+  // One after the other: what was chosen last is what stands.
   async #change(changes, did) {
-    const before = { ...this.#now };
+    let before;
+    const work = this.#last.then(() => {
+      before = { ...this.#now };
+      return this.#store.handle(this.#id, changes);
+    });
+    this.#last = work.catch(() => null);
     try {
-      await this.#store.handle(this.#id, changes);
-      offer(t(`done.${did}`), () => this.#undo(changes, before));
+      await offer(t(`done.${did}`), () => this.#undo(changes, before), work);
     } catch (problem) {
       this.append(h("span", { class: "trouble", role: "alert" }, explained(problem)));
     }

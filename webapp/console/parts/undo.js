@@ -7,10 +7,21 @@ const STAYS_MS = 8000;
 
 let [shown, timer, back] = [null, 0, null];
 
-// `undo()` may be refused: then it is said why.
-export function offer(said, undo) {
+// `work`: a promise of what is still being done. It is told when it is done; an undo asked for before waits for it, so that it is
+// never about what was done before. `undo()` may be refused: then it is said why.
+export async function offer(said, undo, work = Promise.resolve()) {
   drop();
-  back = undo;
+  const act = async () => {
+    if (await work.then(() => true, () => false)) await undo();
+  };
+  back = act;
+  try {
+    await work;
+  } catch (problem) {
+    if (back === act) drop();
+    throw problem;
+  }
+  if (back !== act) return;
   shown = h("div", { class: "toast" }, h("span", { role: "status" }, said), button(t("undo"), undone, { "aria-keyshortcuts": "z" }));
   document.body.append(shown);
   timer = setTimeout(drop, STAYS_MS);
