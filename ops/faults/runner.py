@@ -26,15 +26,17 @@ QUIET_PATIENCE_S = 20.0
 KEPT = ROOT / "build" / "faults"
 
 
-def run(fault: Fault, stack_name: str, seed: int) -> Row:
-    """A row. Whatever a run itself throws is in the row, as a promise that nobody could see kept."""
+def run(fault: Fault, stack_name: str, seed: int, *, patience_s: float = QUIET_PATIENCE_S) -> Row:
+    """A row. Whatever a run itself throws is in the row, as a promise that nobody could see kept. `patience_s`: for how long
+    it waits for a machine that does little else.
+    """
     if stack_name not in fault.stacks:
         return Row(fault.name, stack_name, seed, not_run=f"does not exist on the {stack_name} stack")
     with tempfile.TemporaryDirectory(prefix="chat4all-faults-") as folder:
         data = Path(folder) / "data"
         try:
             stack = made(stack_name, fault, data)
-            row = _on(stack, fault, seed)
+            row = _on(stack, fault, seed, patience_s)
         except NotHere as why:
             return Row(fault.name, stack_name, seed, not_run=str(why))
         except (Failure, Refused, TimeoutError, RuntimeError, OSError) as error:
@@ -60,8 +62,8 @@ def keep_logs(data: Path, name: str) -> None:
         shutil.copytree(data / "logs", KEPT / name)
 
 
-def _on(stack: Stack, fault: Fault, seed: int) -> Row:
-    load_before = calm()
+def _on(stack: Stack, fault: Fault, seed: int, patience_s: float) -> Row:
+    load_before = calm(patience_s)
     with stack.running():
         crowd = Crowd(stack, seed)
         try:
@@ -72,10 +74,10 @@ def _on(stack: Stack, fault: Fault, seed: int) -> Row:
     return judge(fault, stack.name, seed, measured)
 
 
-def calm() -> float:
+def calm(patience_s: float = QUIET_PATIENCE_S) -> float:
     """Wait a while for a machine that does little else; its load average then."""
     with contextlib.suppress(TimeoutError):
-        wait_until("the machine is calm", lambda: os.getloadavg()[0] < QUIET, QUIET_PATIENCE_S, 2)
+        wait_until("the machine is calm", lambda: os.getloadavg()[0] < QUIET, patience_s, 2)
     return round(os.getloadavg()[0], 2)
 
 

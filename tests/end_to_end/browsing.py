@@ -24,6 +24,8 @@ WIDE, NARROW = {"width": 1600, "height": 900}, {"width": 360, "height": 740}
 expect.set_options(timeout=PATIENCE_MS)
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
+on_embedded = pytest.mark.parametrize("shared_system", ["embedded"], indirect=True)
+"""For what a page looks like and how it draws what it is given: no server behind it makes a difference."""
 
 
 @contextmanager

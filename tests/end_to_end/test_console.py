@@ -34,6 +34,7 @@ from tests.end_to_end.browsing import (
     live,
     look,
     needs_chromium,
+    on_embedded,
     ours,
     say,
     somebody,
@@ -405,6 +406,7 @@ def test_a_webhook_is_made_tested_mended_and_recovered(
 TOLD = dict.fromkeys(("conversation_id", "event_id", "request", "response", "error", "type", "manual"), ATTACK)
 
 
+@on_embedded
 def test_what_an_endpoint_answers_is_text(visit: Callable[..., Visit]) -> None:
     """Markup in an endpoint's URL, headers and filter, in what was sent to it and in what it answered is shown as it is."""
     page = visit().sign_in()
@@ -752,6 +754,7 @@ def test_nothing_that_anybody_says_becomes_part_of_the_page(visit: Callable[...,
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
+@on_embedded
 def test_everybody_can_use_every_room(
     visit: Callable[..., Visit], shared_system: System, scheme: Any, size: Any, tmp_path: Path
 ) -> None:
@@ -826,6 +829,7 @@ def test_everybody_can_use_every_room(
     look(page, tmp_path / "keys.png")
 
 
+@on_embedded
 def test_health_says_what_providers_say_of_accounts(visit: Callable[..., Visit]) -> None:
     """An account that people report says so, with what to do; a broadcast that runs says how fast it may send."""
     page = visit().sign_in()
@@ -856,6 +860,7 @@ def test_health_says_what_providers_say_of_accounts(visit: Callable[..., Visit])
     inert(page)
 
 
+@on_embedded
 def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_system: System) -> None:
     """j and k through conversations and messages, / to search, r to answer, e to edit, g and a letter to each room."""
     names = [somebody(shared_system, f"number {each}")[1] for each in range(2)]
@@ -887,6 +892,7 @@ def test_the_keyboard_leads_everywhere(visit: Callable[..., Visit], shared_syste
     expect(page.locator("dialog kbd")).to_have_count(24)
 
 
+@on_embedded
 def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Visit], shared_system: System) -> None:
     """By the browser's language, or chosen; times are those of where the reader is."""
     _, name = somebody(shared_system, "Que horas são?")
@@ -910,6 +916,7 @@ def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Vi
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+@on_embedded
 def test_ten_thousand_conversations_are_a_window(visit: Callable[..., Visit], shared_system: System) -> None:
     """The first paint is there within a second; few rows exist at any time, and scrolled to the end the last one is there."""
     page = visit().sign_in()
@@ -939,6 +946,7 @@ HISTORY = 100_000
 TALK = "00000000-0000-4000-8000-000000000000"
 
 
+@on_embedded
 def test_a_hundred_thousand_messages_are_a_window(visit: Callable[..., Visit]) -> None:
     """The newest are there within a second; scrolled up and down again none is left out, and few exist."""
     seen = visit()

@@ -12,7 +12,20 @@ import requests
 from playwright.sync_api import expect
 
 from ops.harness.system import System
-from tests.end_to_end.browsing import NARROW, PATIENCE_MS, WIDE, Visit, choose, inert, look, needs_chromium, ours, say, somebody
+from tests.end_to_end.browsing import (
+    NARROW,
+    PATIENCE_MS,
+    WIDE,
+    Visit,
+    choose,
+    inert,
+    look,
+    needs_chromium,
+    on_embedded,
+    ours,
+    say,
+    somebody,
+)
 from tests.end_to_end.conftest import STACKS, own_system
 from tests.end_to_end.odd_contents import ATTACK
 
@@ -154,6 +167,7 @@ def test_words_to_those_who_never_wrote_are_refused_one_by_one(visit: Callable[.
     expect(page.get_by_text("Nobody yet.")).to_be_visible()
 
 
+@on_embedded
 def test_what_a_provider_says_of_templates_is_text(visit: Callable[..., Visit]) -> None:
     """Markup in names, languages, reasons and every component is shown as it is, in the room and where one is chosen."""
     page = visit().sign_in()
@@ -201,6 +215,7 @@ def test_what_failed_is_sent_again(visit: Callable[..., Visit], shared_system: S
 @pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
+@on_embedded
 def test_everybody_can_use_these_rooms(
     visit: Callable[..., Visit], shared_system: System, scheme: Any, size: Any, locale: str, tmp_path: Path
 ) -> None:

@@ -9,13 +9,14 @@ from playwright.sync_api import expect
 
 from chat4all.cli import banner
 from ops.harness.system import System
-from tests.end_to_end.browsing import Visit, live, needs_chromium
+from tests.end_to_end.browsing import Visit, live, needs_chromium, on_embedded
 
 FIRST_ANSWER_S = 60
 
 
 @pytest.mark.end_to_end
 @needs_chromium
+@on_embedded
 def test_somebody_is_answered_within_a_minute_of_the_banner(visit: Callable[..., Visit], shared_system: System) -> None:
     """The console's address, a name and its password are the banner's; where to write from, the empty inbox says."""
     said = banner.text(shared_system.settings)

@@ -24,6 +24,7 @@ def test_nothing_is_lost_doubled_or_swapped(fault: str, monkeypatch: pytest.Monk
     for program in PROGRAMS:
         home_with(program)
     monkeypatch.setenv("RATE", PER_SECOND)
-    row = run(FAULTS[fault], "real", 1)
+    # Other tests run beside it: the machine never becomes calm.
+    row = run(FAULTS[fault], "real", 1, patience_s=0)
     assert (row.not_run, row.wrong) == ("", [])
     assert row.accepted > 0
