@@ -3,7 +3,7 @@
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -86,6 +86,16 @@ class Event(Struct, frozen=True):
         return f"{self.at}:{digest}" if is_time(self.parts.get("timestamp")) else digest
 
 
+def _event(item: meta.WebhookItem) -> Event:
+    return Event(
+        parts=item.what,
+        sender=ident(fields(item.what, "sender").get("id")),
+        recipient=ident(fields(item.what, "recipient").get("id")),
+        entry=item.entry,
+        at=at_ms(item.what.get("timestamp")),
+    )
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -130,16 +140,14 @@ class MessagingChannel(meta.MetaChannel):
             raise ValueError(f"an address on {self.name} is the number that the platform gave the person, such as 17841400001")
         return written
 
+    def account_of(self, item: meta.WebhookItem, known: Container[str]) -> str:
+        """This account, where it may be about that too; what names nobody is its as well."""
+        event, own = _event(item), self.account.account_id
+        return min(event.accounts or {own}, key=lambda each: (each not in known, each != own, each != event.entry))
+
     def read_item(self, item: meta.WebhookItem) -> Iterable[Update]:
         """The updates in one event."""
-        what = item.what
-        event = Event(
-            parts=what,
-            sender=ident(fields(what, "sender").get("id")),
-            recipient=ident(fields(what, "recipient").get("id")),
-            entry=item.entry,
-            at=at_ms(what.get("timestamp")),
-        )
+        event = _event(item)
         if not SCOPED_ID.fullmatch(event.person):
             return [Unreadable("event")]
         if event.accounts and self.account.account_id not in event.accounts:

@@ -1,7 +1,7 @@
 """WhatsApp through Meta's Cloud API. Addresses are "+<digits>" or, for people who show no number, their user id "US.1234"."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -242,6 +242,14 @@ class WhatsApp(meta.MetaChannel):
             )
         return found
 
+    def account_of(self, item: meta.WebhookItem, known: Container[str]) -> str:
+        """The number that it names."""
+        return self._whose(fields(item.what.get("value")))
+
+    def _whose(self, value: dict[str, Any]) -> str:
+        # It came to our address, signed with our secret: what names no number is this one's.
+        return ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
+
     def read_item(self, item: meta.WebhookItem) -> Iterator[Update]:
         """The statuses and messages in one change."""
         change = item.what
@@ -254,8 +262,7 @@ class WhatsApp(meta.MetaChannel):
         elif not isinstance(value, dict):
             yield Unreadable("change")
         else:
-            # Whose it is, if it says so: it came to our address, signed with our secret.
-            account = ident(fields(value, "metadata").get("phone_number_id")) or self.account.account_id
+            account = self._whose(value)
             ours = account == self.account.account_id
             readers: dict[str, Reader] = {
                 whatsapp_history.FIELD: self._read_history,

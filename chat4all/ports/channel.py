@@ -1,7 +1,7 @@
 """A channel: the code for one provider. It is one file and a line in `chat4all.channels`; other code knows only this class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -433,6 +433,14 @@ class Channel(ABC):
 
         Tolerant by field: a message arrives where its sender, its id and its words can be read. Two events never get one id.
         """
+
+    def by_account(self, body: bytes, known: Container[str]) -> dict[str, bytes]:
+        """A webhook shared out: what it says to each account, by the provider's id, as a webhook of that account's own.
+
+        What names none is this account's. `known`: the accounts of its app; of several that one thing may be about it is one
+        of these. Never raises. Where it says something to one account only, it stays as it is.
+        """
+        return {self.account.account_id: body}
 
     @abstractmethod
     async def check(self) -> str:

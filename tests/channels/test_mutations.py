@@ -3,13 +3,14 @@
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from chat4all.channels import CHANNELS, open_channel
+from chat4all.channels.json_fields import decoded
 from chat4all.model.records import ProviderReceipt
 from chat4all.ports import Channel, Inbound, Unclaimed, Unreadable, Update
 from chat4all.settings import Settings
@@ -157,6 +158,27 @@ def test_no_field_costs_more_than_itself(name: str, settings: Settings) -> None:
                     [each for each in channel.read_webhook(without(document, part)) if not isinstance(each, Unreadable)]
                 )
             check(channel, document, path, inbound, rests[part])
+
+
+@pytest.mark.parametrize("name", [name for name in CHANNELS if name != "telegram"])
+def test_what_is_shared_out_among_accounts_is_what_was_said(name: str, settings: Settings) -> None:
+    """Two recordings in one body, one of them spoilt in each way: the parts say together what the whole says, as often."""
+    channel, entry = open_channel(name, settings), {"id": "9", "messaging": [{}], "beside": 2**70}
+    recordings = [each for which, each in documents() if which == name and recorded(which, each).get("entry")]
+    another = recorded(name, "another_account")["entry"]
+    for one in (spoilt_body for each in recordings for spoilt_body in all_spoilt(name, each)):
+        whole = decoded(one)
+        entries = whole.get("entry") if isinstance(whole, dict) else None
+        more = {"entry": [*entries, entry, *another]} if isinstance(entries, list) else {}
+        body = json.dumps(whole | more).encode() if more else one
+        parts = channel.by_account(body, ())
+        got = [each for part in parts.values() for each in channel.read_webhook(part)]
+        assert said_by(got) == said_by(channel.read_webhook(body)), body
+
+
+def said_by(updates: Sequence[Update]) -> list[str]:
+    """In any order, without times, also in ids: what has none has that of its arrival."""
+    return sorted(re.sub(r":\d{13}\b", ":then", repr(each)) for each in timeless(list(updates)))
 
 
 ODD_NUMBERS = ("1e400", "-1e999", "9" * 5000, "-" + "9" * 5000, "NaN", "Infinity", "-Infinity", "1e-400")

@@ -5,7 +5,7 @@ again: after an upgrade that understands it, or once the account that it is for 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -74,11 +74,12 @@ class Webhooks:
         app that signed them; None: this one. `afresh`: asks which these are now, before an account counts as nobody's.
         Temporary or Unknown: they must be brought again, all of them.
         """
-        app, account = of_app or _alone(channel), channel.account.account_id
-        read = [(body, _read(channel, body)) for body in bodies]
+        app = of_app or _alone(channel)
+        read = _for_all(channel, bodies, app)
         if afresh and any(_names_others(updates, app) for _, updates in read):
             app = afresh()
-        handled = self._taken(channel, [(body, _for_all(account, body, updates, app)) for body, updates in read], headers)
+            read = _for_all(channel, bodies, app)
+        handled = self._taken(channel, read, headers)
         if self._forwarding and not app.is_alone:
             self._forwarding.forward(channel, bodies, said, app.used)
         return handled
@@ -213,26 +214,26 @@ def _names_others(read: Iterable[Update], app: OfApp) -> bool:
     return bool(named - app.used.keys() - app.gone)
 
 
-def _for_all(account: str, body: bytes, read: Sequence[Update], app: OfApp) -> Sequence[Update]:
-    """What was read as this account, and, where it says something to others of the app, also that.
+def _for_all(channel: Channel, bodies: Iterable[bytes], app: OfApp) -> list[tuple[bytes, Sequence[Update]]]:
+    """What these say to each account of the app, each read by that account, and what they say to others by this one.
 
     What became of messages is true whether their account is there or not. Of an account that the app does not have a receipt
     is matched by the provider's id of the message alone, which nobody guesses.
     """
-    named = {each.account for each in read if isinstance(each, Unclaimed | ProviderReceipt)} - {account}
-    used = sorted(named & app.used.keys())
-    mine = [each for each in read if not (isinstance(each, Unclaimed | ProviderReceipt) and each.account in used)]
-    if account not in app.used:
-        mine = _of_gone(account, mine)
-    for other in used:
-        own = [each for each in _read(app.used[other], body) if getattr(each, "account", other) == other]
-        # What nobody can read, and what is no message, was said once already.
-        mine += [each for each in own if not (isinstance(each, NOT_ITS_OWN) and each in mine)]
-    believed = {*app.used, *app.gone}
-    return [
-        replace(each, reference="") if isinstance(each, ProviderReceipt) and each.account not in believed else each
-        for each in mine
-    ]
+    own, believed = channel.account.account_id, app.used.keys() | app.gone
+    found: list[tuple[bytes, Sequence[Update]]] = []
+    for body in bodies:
+        for account, part in channel.by_account(body, app.used).items():
+            read = _read(app.used.get(account, channel), part)
+            if account == own and own not in app.used:
+                read = _of_gone(own, read)
+            found.append((part, [_as_believed(each, believed) for each in read]))
+    return found
+
+
+def _as_believed(update: Update, believed: Container[str]) -> Update:
+    is_foreign = isinstance(update, ProviderReceipt) and update.account not in believed
+    return replace(update, reference="") if is_foreign else update
 
 
 def _of_gone(account: str, read: Sequence[Update]) -> list[Update]:
