@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -125,7 +125,8 @@ def _start(data: Path, servers: Sequence[Server], start: Callable[[], None]) -> 
 
 
 def _end(servers: Sequence[Server], data: Path) -> None:
-    """Killed, since their data are thrown away."""
-    for each in servers:
-        each.kill9()
-    shutil.rmtree(data, ignore_errors=True)
+    """Killed, since their data are thrown away; each, whatever becomes of the others."""
+    with ExitStack() as last:
+        last.callback(shutil.rmtree, data, ignore_errors=True)
+        for each in servers:
+            last.callback(each.kill9)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from random import SystemRandom
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -22,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 POLL_S = 0.1
 LOG_TAIL = 1500
 ASK_S = 2
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class StartFailed(Exception):
@@ -130,7 +131,7 @@ class Server(ABC):
         noted = self._noted()
         if noted is None:
             return None
-        return _alive(int(noted["pid"]), float(noted["created"]))
+        return _alive(int(noted["pid"]), noted.get("identity", ""))
 
     @property
     def is_running(self) -> bool:
@@ -167,7 +168,7 @@ class Server(ABC):
                 stderr=log,
                 start_new_session=True,
             )
-        self._note({"pid": self._child.pid, "created": psutil.Process(self._child.pid).create_time(), "began": time.time()})
+        self._note({"pid": self._child.pid, "identity": identity(psutil.Process(self._child.pid)), "began": time.time()})
         return True
 
     def wait_ready(self) -> float:
@@ -241,15 +242,15 @@ class Server(ABC):
         except psutil.NoSuchProcess:
             return []
 
-    def _noted(self) -> dict[str, float] | None:
+    def _noted(self) -> dict[str, Any] | None:
         path = self.folder / "process.json"
         try:
-            noted: dict[str, float] = json.loads(path.read_text())
+            noted: dict[str, Any] = json.loads(path.read_text())
         except FileNotFoundError:
             return None
         return noted
 
-    def _note(self, noted: dict[str, float]) -> None:
+    def _note(self, noted: dict[str, Any]) -> None:
         draft = self.folder / ".process.json"
         draft.write_text(json.dumps(noted))
         draft.replace(self.folder / "process.json")
@@ -271,13 +272,33 @@ def start_all(servers: Sequence[Server]) -> None:
         raise
 
 
-def _alive(pid: int, created: float) -> psutil.Process | None:
+def identity(process: psutil.Process) -> str:
+    """What tells it from every other process that has or gets its pid. psutil.NoSuchProcess when it is gone.
+
+    On Linux when it began, in ticks since the machine's start: a time of day would change whenever the clock is set.
+    """
+    if not psutil.LINUX:
+        return f"{process.create_time():.2f}"
+    try:
+        ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    return f"{BOOT_ID.read_text().strip()} {ticks}"
+
+
+def _alive(pid: int, known_as: str) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        ours = abs(process.create_time() - created) < 1
-        return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if identity(process) == known_as and _lives(process) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(processes: Sequence[psutil.Process], number: int) -> None:
@@ -290,7 +311,7 @@ def _signal(processes: Sequence[psutil.Process], number: int) -> None:
 
 def _wait_gone(processes: Sequence[psutil.Process], limit_s: float) -> None:
     deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline and any(_alive(each.pid, each.create_time()) for each in processes):
+    while time.monotonic() < deadline and any(_lives(each) for each in processes):
         time.sleep(0.02)
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from ops.native.processes import Server, StartFailed, free_port, start_all
+from ops.native.processes import Server, StartFailed, free_port, identity, start_all
 from ops.native.redis import Redis
 
 
@@ -110,11 +110,25 @@ def test_only_our_own_process_is_ended(redis: Redis) -> None:
     """A pid that now belongs to another process is not touched."""
     redis.start()
     redis.stop()
-    created = psutil.Process(os.getpid()).create_time()
-    redis._note({"pid": os.getpid(), "created": created - 100, "began": 0})
+    redis._note({"pid": os.getpid(), "identity": f"{identity(psutil.Process(os.getpid()))}9", "began": 0})
     assert not redis.is_running
     redis.stop()
     redis.kill9()
+
+
+def test_it_is_known_by_more_than_its_pid(redis: Redis) -> None:
+    """Started again it is another process, and whoever asks twice hears the same: the time of day is no part of it."""
+    known = []
+    for _ in range(2):
+        redis.start()
+        process = redis.process
+        assert process is not None
+        known += [identity(process), identity(psutil.Process(process.pid))]
+        assert f"{process.create_time():.0f}" not in known[-1]
+        redis.kill9()
+        with pytest.raises(psutil.NoSuchProcess):
+            identity(process)
+    assert known[0] == known[1] != known[2] == known[3]
 
 
 def test_a_taken_port_is_said(redis: Redis) -> None:
