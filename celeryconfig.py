@@ -43,6 +43,7 @@ task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_st
 
 task_default_queue = "pipeline"
 task_create_missing_queues = True
+beat_scheduler = "tasks.beat:IntervalScheduler"
 beat_schedule = {
     "sweep": {"task": "sweep", "schedule": _settings.sweep_s, "options": {"expires": 10}},
     "tidy": {"task": "tidy", "schedule": 60.0, "options": {"expires": 60}},

@@ -3,24 +3,33 @@
 import logging
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from celery import Celery, signals
 
 from chat4all.settings import load
 from chat4all.telemetry import exporter, logs, tracing
 from tasks import watchdog
-from tasks.worker import Once, Worker
+
+if TYPE_CHECKING:
+    # Beat and Flower have no worker, and need not load what one works with.
+    from tasks.worker import Once, Worker
 
 
-def connect(app: Celery, worker: Once[Worker]) -> None:
-    """From now on signals are answered. Once per process, by its entry point.
+def connect_every() -> None:
+    """What concerns workers, beat and Flower alike is answered from now on. Once per process, by its entry point."""
+    signals.setup_logging.connect(set_up_logging)
+    signals.beat_init.connect(expose_beat)
+
+
+def connect(app: Celery, worker: "Once[Worker]") -> None:
+    """From now on all signals are answered. Once per process, by its entry point.
 
     Receivers of one signal run in the order given here; where one fails, Celery logs it and runs the next.
     """
-    signals.setup_logging.connect(set_up_logging)
+    connect_every()
     signals.celeryd_init.connect(name_worker)
     signals.celeryd_init.connect(expose_worker)
-    signals.beat_init.connect(expose_beat)
 
     def on(signal: signals.Signal, act: Callable[[], None]) -> None:
         signal.connect(lambda **_: act(), weak=False)

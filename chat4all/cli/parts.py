@@ -69,25 +69,25 @@ def _module(name: str) -> Callable[[Settings], list[str]]:
     return lambda _settings: [sys.executable, "-m", name]
 
 
-def _celery(*arguments: str) -> list[str]:
+def _celery(app: str, *arguments: str) -> list[str]:
     # Quiet: a banner is no line that a collector could read.
-    return [sys.executable, "-m", "celery", "-q", "-A", "tasks.app", *arguments]
+    return [sys.executable, "-m", "celery", "-q", "-A", f"tasks.{app}", *arguments]
 
 
 def _worker(name: str, queues: list[str]) -> Callable[[Settings], list[str]]:
     quiet = ["--without-gossip", "--without-mingle"]
     pool = ["-P", "threads", "-c", "4", "-E"]
-    return lambda _settings: _celery("worker", "-n", f"{name}@%h", "-Q", ",".join(queues), *pool, *quiet)
+    return lambda _settings: _celery("app", "worker", "-n", f"{name}@%h", "-Q", ",".join(queues), *pool, *quiet)
 
 
-def _beat(settings: Settings) -> list[str]:
-    return _celery("beat", "-s", str(settings.data / "beat-schedule"))
+def _beat(_settings: Settings) -> list[str]:
+    return _celery("taskless_app", "beat")
 
 
 def _flower(settings: Settings) -> list[str]:
     # Which batch or lane a task is about is what one looks for; left to itself Flower does not show it.
     columns = "--tasks-columns=name,args,state,received,runtime,worker,uuid"
-    return _celery("flower", f"--address={settings.host}", f"--port={settings.flower_port}", columns)
+    return _celery("taskless_app", "flower", f"--address={settings.host}", f"--port={settings.flower_port}", columns)
 
 
 PARTS = (
