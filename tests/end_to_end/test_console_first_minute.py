@@ -27,8 +27,8 @@ def test_somebody_is_answered_within_a_minute_of_the_banner(visit: Callable[...,
     somebody = visit()
     page = somebody.page
     page.goto(console[1])
-    page.get_by_label("User id, or name of a service client").fill("demo")
-    page.get_by_label("Password or secret").fill(password[1])
+    page.get_by_label("Your name here").fill("demo")
+    page.get_by_label("Password").fill(password[1])
     page.get_by_role("button", name="Sign in").click()
     live(page)
     expect(page.locator(".empty").first).to_contain_text(

@@ -117,6 +117,44 @@ async def test_a_phone_is_added_and_taken_away(page: Page) -> None:
 
 
 @needs_chromium
+async def test_each_phone_that_is_added_is_somebody_new(world: World, browser: Browser) -> None:
+    """No two share a name or a number, nor one with anybody who spoke; when the names have run out they are numbered."""
+    await world.says("whatsapp", "+5511999990003", "Oi", name="Elis")
+    page = await look(world, browser)
+    await expect(page.locator(".phone")).to_have_count(1)
+    for _ in range(13):
+        await page.locator("#add").click()
+    phones = await page.locator(".phone").all()
+    fields = {of: [await each.locator(f".{of}").input_value() for each in phones] for of in ("name", "address")}
+    assert fields["name"][:3] == ["Elis", "Dora", "Fábio"]
+    assert fields["name"][-2:] == ["Dora 2", "Elis 2"]
+    assert len(set(fields["name"])) == len(set(fields["address"])) == 14
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [360, 1600])
+async def test_a_place_goes_with_send_and_not_before(page: Page, width: int) -> None:
+    """The pin shows what would go, and it can be left out; the field for words has the phone's width to itself."""
+    await page.set_viewport_size({"width": width, "height": 740})
+    ana, bruno = page.locator(".phone").nth(0), page.locator(".phone").nth(1)
+    await ana.get_by_label("Add a place").click()
+    await expect(ana.locator(".ready")).to_contain_text("Avenida Paulista")
+    await ana.get_by_label("Leave the place out").click()
+    await expect(ana.locator(".ready")).to_be_empty()
+    await ana.locator(".words").fill("Hello")
+    await ana.locator(".words").press("Enter")
+    await expect(bruno.locator(".bubble")).to_have_count(1)
+    await ana.get_by_label("Add a place").click()
+    await expect(ana.locator(".bubble")).to_have_count(1)
+    await ana.get_by_role("button", name="Send", exact=True).click()
+    await expect(ana.locator(".bubble", has_text="Avenida Paulista")).to_have_count(1)
+    await expect(ana.locator(".ready")).to_be_empty()
+    words, phone = await ana.locator(".words").bounding_box(), await ana.bounding_box()
+    assert words and phone and words["width"] > phone["width"] * 0.85
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@needs_chromium
 async def test_the_page_opens_with_whoever_has_spoken(world: World, browser: Browser) -> None:
     """Nobody at first; then those who wrote and those who were written to, with their names, and whoever comes later."""
     page = await look(world, browser)
