@@ -25,7 +25,7 @@ from tasks.lanes.lease import Hold
 from tasks.lanes.outcome import Done, Outcome, Wait, ends_of, in_a_word, letter_of, not_sent, refused, within_life
 from tasks.lanes.outgoing_files import Pending, arrived
 from tasks.lanes.places import Places
-from tasks.lanes.pointing import is_open, resolved
+from tasks.lanes.pointing import First, is_open, resolved
 from tasks.lanes.provider_uploads import Forgotten, Later, ProviderUploads, Source
 from tasks.lanes.reply_windows import LOOK_MS, Gate
 from tasks.lanes.signals import Signals
@@ -171,7 +171,20 @@ class Sender:
         # What ended just before this one in its key may not be written yet: writes are done in order, so an empty one waits.
         await self._writer.write(Waits(()))
         known = await in_thread(self._executor, resolved(self._parts.store, row))
+        if isinstance(known, First):
+            return await self._behind(known.row, row, refusals, hold)
         return refused(row, known) if isinstance(known, str) else await self._tried(known, refusals, hold)
+
+    async def _behind(self, first: Delivery, row: Delivery, refusals: int, hold: Hold) -> Outcome:
+        """Send what stands for the target of this row before it. The key is ours alone, and in its own turn it has ended."""
+        if first.key == row.key:
+            return Done()
+        outcome = await self.attempt(first, refusals, hold)
+        if isinstance(outcome, Wait):
+            return outcome
+        if outcome.write:
+            await self._writer.write(outcome.write)
+        return await self._pointing(row, 0, hold)
 
     async def _tried(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         if now_ms() >= self._ends_of(row):

@@ -5,6 +5,7 @@ Adapting here never changes how many sends there are: that was decided at accept
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from chat4all.model.content import (
@@ -44,14 +45,22 @@ QUOTED = "> "
 TARGET_NOT_SENT = "target_not_sent"
 
 
-def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | str]:
+class First(Struct, frozen=True):
+    """This row of the same key, behind the one that asks, is to be sent before it: or it was, and is done with."""
+
+    row: Delivery
+
+
+def resolved(store: MessageStore, row: Delivery) -> Callable[[], Delivery | First | str]:
     """Asks what the provider calls the message that this row points at; a reason: there is nothing to send. Blocks.
 
-    An edit of what was withdrawn for it goes out as the message itself.
+    An edit of what was withdrawn for it goes out as the message itself, before what was said of that since.
     """
 
-    def ask() -> Delivery | str:
+    def ask() -> Delivery | First | str:
         about = row.about or Pointer("")
+        if isinstance(row.payload, Edit) and (own := store.deliveries([row.key]).get(row.key)) and own.facts.ended:
+            return First(own)
         keys = [DeliveryKey.parse(each) for each in about.deliveries]
         facts = _facts(store, keys)
         known = _modifications(store, row, keys) if is_modifier(row) else ()
@@ -76,14 +85,28 @@ def _modifications(store: MessageStore, row: Delivery, keys: Sequence[DeliveryKe
     return store.modifications([place]).get(place, ())
 
 
-def _of_what_was_replaced(store: MessageStore, row: Delivery, about: Pointer, known: Sequence[Modification]) -> Delivery | str:
-    """The target goes out as its newest edit: that stands for it."""
-    newest = next((each.seq for each in known if isinstance(each.content, Edit)), 0)
+def _of_what_was_replaced(
+    store: MessageStore, row: Delivery, about: Pointer, known: Sequence[Modification]
+) -> Delivery | First | str:
+    """The target goes out as its newest edit: that stands for it, and what is about it comes after that."""
+    newest = next((each for each in known if isinstance(each.content, Edit)), None)
     if isinstance(row.payload, Edit):
-        is_newest = newest in (0, row.first_seq or row.key.seq)
+        is_newest = newest is None or newest.seq == (row.first_seq or row.key.seq)
         return replace(row, payload=row.payload.content, about=None) if is_newest else REPLACED
-    facts = _facts(store, _deliveries_to(store, row, newest))
-    return NOTHING_TO_DO if _never_came(facts) or not facts else replace(row, about=replace(about, provider_ids=_ids(facts)))
+    if newest is None or not isinstance(newest.content, Edit):
+        return NOTHING_TO_DO
+    keys = _deliveries_to(store, row, newest.seq)
+    behind = [each for each in store.deliveries(keys).values() if not each.facts.ended and each.account == row.account]
+    if behind:
+        return First(behind[0])
+    facts = _facts(store, keys)
+    # Who was told none of the old words is told none of the new ones.
+    words = about.words and words_of(newest.content.content)
+    return (
+        NOTHING_TO_DO
+        if _never_came(facts) or not facts
+        else replace(row, about=replace(about, words=words, provider_ids=_ids(facts)))
+    )
 
 
 def _deliveries_to(store: MessageStore, row: Delivery, seq: int) -> list[DeliveryKey]:

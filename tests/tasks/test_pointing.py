@@ -12,7 +12,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.content import Choices, Content, Deletion, Edit, Media, Option, Poll, Reaction, Text, Vote
 from chat4all.model.conversations import Conversation, ConversationType
 from chat4all.model.deliveries import State, state
-from chat4all.model.failures import Permanent
+from chat4all.model.failures import Permanent, Temporary
 from chat4all.model.messages import Message, Origin
 from chat4all.model.records import partition_of
 from chat4all.ports import Limits, Outgoing
@@ -362,6 +362,56 @@ async def test_what_went_out_as_its_edit_is_taken_back_there(bench: Bench, conte
     changed = bench.channel.changed  # type: ignore[attr-defined]
     assert {given for _, given in changed} == (ids if can(bench) else set())
     assert len(sent) == 4
+
+
+@pytest.mark.parametrize("by", ["olga", "alice"])
+async def test_what_was_said_of_words_before_they_were_replaced_comes_after_the_new_ones(bench: Bench, by: str) -> None:
+    """All three wait: the edit goes out first and once, in its message's place; then the reaction, to what is there."""
+    bench.road.say(first(), pointing(Reaction(target(), "👍"), 2, sender=by), edit("meet me here", 3))
+    sent = await carried(bench, message(TALK, 4, "hello", to=[ANA, BRUNO]))
+    to_ana = [text for address, text in sent if address == ANA.address]
+    assert (to_ana[0], to_ana[2], len(to_ana)) == ("meet me here", "hello", 3)
+    assert "meet me there" not in str(sent)
+    rows = {row.key.seq: row for row in bench.road.rows() if row.address == ANA.address}
+    assert [row.facts.refused_reason for _, row in sorted(rows.items())] == ["replaced", "", "", ""]
+    assert [row.facts.attempts for _, row in sorted(rows.items())][1:] == [1, 1, 1]
+    changed = bench.channel.changed  # type: ignore[attr-defined]
+    edits = {(row.facts.provider_id,) for row in bench.road.rows() if row.message_id == new_id("message", TALK, 3)}
+    assert {given for _, given in changed} == (edits if can(bench) else set())
+
+
+async def test_a_reaction_waits_for_the_new_words_as_long_as_these_must_wait(bench: Bench) -> None:
+    """The provider is away when the edit is to go before it: both come, in that order, each once."""
+    send, troubles = bench.channel.send_text, [Temporary("unavailable")] * 2
+
+    async def away(given: Outgoing) -> str:
+        if troubles and given.address == ANA.address:
+            raise troubles.pop()
+        return await send(given)
+
+    bench.channel.send_text = away  # type: ignore[method-assign, assignment]
+    bench.road.say(first(), pointing(Reaction(target(), "👍"), 2, sender="olga"), edit("meet me here", 3))
+    sent = await carried(bench, message(TALK, 4, "hello", to=[ANA]))
+    to_ana = [text for address, text in sent if address == ANA.address]
+    assert (to_ana[0], to_ana[2], len(to_ana)) == ("meet me here", "hello", 3)
+    assert not troubles
+
+
+async def test_of_new_words_that_never_come_nobody_hears_a_reaction(bench: Bench) -> None:
+    """The provider refuses the edit for good: the reaction ends too."""
+    send = bench.channel.send_text
+
+    async def refusing(given: Outgoing) -> str:
+        if given.text == "meet me here":
+            raise Permanent("blocked")
+        return await send(given)
+
+    bench.channel.send_text = refusing  # type: ignore[method-assign, assignment]
+    bench.road.say(first(), pointing(Reaction(target(), "👍"), 2, sender="olga"), edit("meet me here", 3))
+    sent = await carried(bench, message(TALK, 4, "hello", to=[ANA]))
+    assert [text for _, text in sent] == ["hello"]
+    reasons = [row.facts.refused_reason for row in bench.road.rows() if row.address == ANA.address]
+    assert reasons == ["replaced", "nothing_to_do", "blocked", ""]
 
 
 async def test_an_edit_that_waits_is_not_made_after_its_message_was_taken_back(bench: Bench) -> None:
