@@ -32,7 +32,7 @@ READ_AHEAD = 4
 IN_FLIGHT_POLL_S = 0.003
 IN_FLIGHT_MOST_S = 0.05
 ASKING_SHARE = 5
-IDLE_POLL_S = 0.1
+IDLE_POLL_S = 0.5
 OUTAGE_S = 0.5
 # A batch without a sign of life is handed out again after `batch_resend_s`, then after twice as long, up to this.
 RESEND_MOST_S = 60.0

@@ -1,6 +1,7 @@
 """Consumers of the embedded log: following a topic alone, or sharing it with a group.
 
-A poll asks `PRAGMA data_version`, which reads shared memory only; tables are read when it has changed.
+A poll asks `PRAGMA data_version`, which reads shared memory only; tables are read when it has changed. Where
+nothing has come for a while, a poll sleeps until the system says that somebody writes.
 """
 
 import sqlite3
@@ -14,11 +15,15 @@ from chat4all.model.failures import RangeLost, Temporary
 from chat4all.model.records import Record
 from chat4all.ports import Consumer
 from storage.event_log import sqlite_groups as groups
+from storage.event_log.sqlite_changes import Changes, changes_of
 from storage.event_log.sqlite_files import Connection, TopicFile, connect, failing_temporarily, record_id, to_record
 from storage.event_log.sqlite_times import TIMES, Times
 
 # Between two looks at the log: short under traffic, longer the longer it was quiet (the longest after 12 s). Half of an idle
-# look's cost is waking up.
+# look's cost is waking up. After so many seconds of quiet it is looked only twice a second, and at once when somebody writes:
+# what is written is committed within that time, or found by the next look.
+QUIET_AFTER_S = 2.0
+QUIET_LOOK_S = 0.5
 SHORTEST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.05
 WAIT_PER_QUIET_S = 0.004
@@ -44,6 +49,9 @@ class Follower(Consumer):
         self._traffic_at = time.monotonic()
         self._connection: Connection | None = None
         self._known = -1
+        # Made when it has been quiet.
+        self._changes: Changes | None = None
+        self._is_told = True
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         """See Consumer. RangeLost when a position was trimmed, or lies behind the end."""
@@ -56,9 +64,7 @@ class Follower(Consumer):
                 return found
             if now >= deadline:
                 return []
-            # The longer it was quiet, the less often we look: a thread that wakes costs more than what it asks.
-            pause = min(max((now - self._traffic_at) * WAIT_PER_QUIET_S, SHORTEST_WAIT_S), LONGEST_WAIT_S)
-            time.sleep(min(pause, deadline - now))
+            self._rest(now, deadline - now)
 
     def pause(self, partitions: Sequence[int]) -> None:
         """See Consumer."""
@@ -73,9 +79,26 @@ class Follower(Consumer):
 
     def close(self) -> None:
         """See Consumer."""
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _rest(self, now: float, most_s: float) -> None:
+        """Until the next look."""
+        quiet_s = now - self._traffic_at
+        if quiet_s < QUIET_AFTER_S or not self._is_told:
+            # The longer it was quiet, the less often we look: a thread that wakes costs more than what it asks.
+            pause = min(max(quiet_s * WAIT_PER_QUIET_S, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+            time.sleep(min(pause, most_s))
+        elif self._changes is None:
+            # From now on we are told; what was written before, the next look finds. Our connection keeps the WAL where it is.
+            self._changes = changes_of(self._file.path.with_name(f"{self._file.path.name}-wal"))
+            self._is_told = self._changes is not None
+        elif self._changes.wait(min(QUIET_LOOK_S, most_s)):
+            self._traffic_at = time.monotonic()
 
     def _look(self, limit: int) -> list[Record]:
         found = self._read(limit)

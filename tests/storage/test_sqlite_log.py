@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from chat4all.model.failures import Failure, Mismatch, RangeLost, Temporary, Unknown
-from chat4all.model.records import NewRecord, Range
+from chat4all.model.records import NewRecord, Range, Record
 from chat4all.settings import Settings
 from storage.event_log import sqlite_files
 from storage.event_log.sqlite import SQLiteLog
+from storage.event_log.sqlite_changes import Changes, changes_of
+from storage.event_log.sqlite_consumer import QUIET_AFTER_S, QUIET_LOOK_S, Follower
 from storage.event_log.sqlite_groups import balance
 from storage.event_log.sqlite_times import Times
 from storage.event_log.sqlite_trim import RECORDS_AT_ONCE
@@ -331,6 +333,8 @@ from pathlib import Path
 from chat4all.model.records import NewRecord
 from chat4all.settings import Settings
 from storage.event_log.sqlite import SQLiteLog
+from storage.event_log.sqlite_changes import Changes, changes_of
+from storage.event_log.sqlite_consumer import QUIET_AFTER_S, QUIET_LOOK_S, Follower
 log = SQLiteLog(Settings(data=Path(sys.argv[1])))
 new = [NewRecord("t", 0, "k", b"v")]
 if sys.argv[2] == "used":
@@ -356,3 +360,43 @@ def test_forks(log: SQLiteLog, tmp_path: Path, state: str, outcome: str, records
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == outcome
     assert len(all_of(log)) == records
+
+
+def test_what_is_written_is_heard_once(tmp_path: Path) -> None:
+    """A write before the wait ends it at once, as one within it does; without one the time passes."""
+    written = tmp_path / "file"
+    written.touch()
+    with closing(Changes(written)) as changes:
+        assert not changes.wait(0.0)
+        written.write_text("before")
+        assert changes.wait(60.0)
+        assert not changes.wait(0.01)
+        threading.Timer(0.05, written.write_text, ["within"]).start()
+        assert changes.wait(60.0)
+
+
+def test_where_the_system_does_not_tell_nothing_is_heard(tmp_path: Path) -> None:
+    """A file that is not there cannot be watched; readers then look by themselves."""
+    assert changes_of(tmp_path / "absent") is None
+
+
+class Counting(Follower):
+    """Counts its looks."""
+
+    looks = 0
+
+    def _look(self, limit: int) -> list[Record]:
+        self.looks += 1
+        return super()._look(limit)
+
+
+def test_a_quiet_reader_looks_seldom_and_finds_what_is_appended(log: SQLiteLog, path: Path) -> None:
+    """Three seconds without traffic make few looks in the last of them; a record that comes then is given by the same poll."""
+    file = sqlite_files.TopicFile(path.parent, TOPIC)
+    with closing(Counting(file, {0: 0, 1: 0})) as reader:
+        assert not reader.poll(10, QUIET_AFTER_S)
+        reader.looks = 0
+        assert not reader.poll(10, 2.0)
+        assert reader.looks <= 2.0 / QUIET_LOOK_S + 3
+        threading.Timer(0.2, log.append, [[record(TOPIC, 1, "new")], 5.0]).start()
+        assert texts(reader.poll(10, 60.0)) == ["new"]
