@@ -158,6 +158,26 @@ def test_what_is_about_nothing_known_is_told_without_it_and_later_with_it(desk: 
     assert desk.waits() == []
 
 
+@pytest.mark.parametrize("minutes", [2, 60])
+def test_new_words_and_a_reaction_that_were_told_without_their_message_are_its_own_once_it_is_there(
+    desk: Waiting, minutes: int
+) -> None:
+    """Both came first and gave up; the look after the message shows both, not before a quarter of their age is over."""
+    said = wrote("w:edit", "[edited] mended", AT + 1, content=Edit(Text("mended")), about="wamid.LATE", edits="wamid.LATE")
+    desk.brings(said)
+    desk.brings(reacted("wamid.LATE", at=AT + 2))
+    desk.look(minutes * 60_000)
+    assert len(desk.records()) == 2
+    desk.brings(wrote("wamid.LATE", "as it was"))
+    desk.road.run()
+    pauses = {each.look_at - each.since for each in desk.waits()}
+    assert min(pauses) >= minutes * 60_000 * 5 // 4
+    desk.look(minutes * 120_000)
+    found = desk.now("wamid.LATE")
+    assert (found.payload, [each.emoji for each in found.reactions]) == (Text("mended"), ["👍"])
+    assert desk.waits() == []
+
+
 def test_who_waited_for_a_day_waits_no_more(desk: Waiting) -> None:
     """It stays as it was told."""
     desk.brings(wrote("p:deleted", "[deleted]", content=Deletion(""), about="nobody's"))
