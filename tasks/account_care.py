@@ -7,11 +7,21 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from chat4all.model.account_health import RENEWED, UNTIL, at_of
+from chat4all.model.account_health import (
+    NOT_SUSPENDED,
+    RENEWED,
+    SUSPENDED,
+    SUSPENDED_UNTIL,
+    UNTIL,
+    AccountNews,
+    at_of,
+    suspended_for,
+)
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.failures import Failure
 from chat4all.ports import ConnectedAccount
 from chat4all.services.accounts.live import LiveChannels, all_accounts
+from chat4all.services.accounts.news import take
 from chat4all.services.accounts.registry import AccountRegistry
 from chat4all.services.refusals import NoSuch, Wrong
 from chat4all.settings import SettingsError
@@ -41,6 +51,7 @@ class AccountCare:
         self._looked = -LOOK_S
         self._seen, self._rows = 0, list[ConnectedAccount]()
         metrics.ACCOUNTS_REFUSED.from_(self._refused)
+        metrics.ACCOUNTS_SUSPENDED.from_(self._suspended)
         metrics.ACCOUNT_TOKEN_ENDS.from_(self._ends)
 
     def sweep(self) -> threading.Thread | None:
@@ -67,6 +78,8 @@ class AccountCare:
         if account.state == "removed":
             self._forget(account)
             return
+        if _was_suspended(account, now):
+            take(self._parts.store, [account.account_id], [AccountNews(account.channel, NOT_SUSPENDED)])
         if _wants_renewal(account, now) and self._registry.renew(account.account_id):
             log.info("account_renewed", account_id=account.account_id, channel=account.channel)
         if now - account.checked_at >= CHECK_EVERY_MS:
@@ -84,6 +97,13 @@ class AccountCare:
             found[each.channel,] += each.state == "failing"
         return found
 
+    def _suspended(self) -> Values:
+        now = now_ms()
+        found: dict[tuple[str, ...], float] = {(each.channel,): 0.0 for each in self._used()}
+        for each in self._used():
+            found[each.channel,] += bool(suspended_for(each.health, now))
+        return found
+
     def _ends(self) -> Values:
         """In seconds, of the one that ends first."""
         now, found = now_ms(), dict[tuple[str, ...], float]()
@@ -99,7 +119,13 @@ class AccountCare:
 def _is_due(account: ConnectedAccount, now: int) -> bool:
     if account.state == "removed":
         return bool(account.sealed) and now - account.changed_at > TOLD_MS
-    return account.is_used and (now - account.checked_at >= CHECK_EVERY_MS or _wants_renewal(account, now))
+    is_due = now - account.checked_at >= CHECK_EVERY_MS or _was_suspended(account, now) or _wants_renewal(account, now)
+    return account.is_used and is_due
+
+
+def _was_suspended(account: ConnectedAccount, now: int) -> bool:
+    """Whether it is sent from again, and readers were not told yet."""
+    return SUSPENDED in account.health and at_of(account.health, SUSPENDED_UNTIL) <= now
 
 
 def _wants_renewal(account: ConnectedAccount, now: int) -> bool:

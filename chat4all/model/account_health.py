@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from chat4all.model.advice import advice as mend_of
+from chat4all.model.causes import SUSPENDS_ACCOUNT
 from chat4all.model.clock import DAY_MS
 
 # Since when somebody is told that a token ends: a renewal that fails each day has failed for some days by then.
@@ -14,6 +16,9 @@ WELL = frozenset({"", "GREEN", "HIGH", "UNKNOWN", "NA"})
 UNTIL, RENEWED = "credentials_until", "credentials_renewed_at"
 QUALITY, TIER, THROUGHPUT = "quality", "tier", "throughput"
 RESTRICTION, ALERT, TEMPLATE, NOTED = "restriction", "alert", "template_trouble", "noted_at"
+# Why nothing is sent from it for now, after what the provider answered to a message, and until when.
+SUSPENDED, SUSPENDED_UNTIL = "suspended", "suspended_until"
+NOT_SUSPENDED = {SUSPENDED: "", SUSPENDED_UNTIL: ""}
 # Which number and business account it is, by which webhooks that name no account are told apart.
 NUMBER, BUSINESS = "number", "business"
 
@@ -48,6 +53,22 @@ def at_of(notes: Notes, name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
+def suspended_for(notes: Notes, now: int) -> str:
+    """Why the provider takes nothing from it now; empty: it does, as far as we know."""
+    return notes.get(SUSPENDED, "") if SUSPENDED in notes and at_of(notes, SUSPENDED_UNTIL) > now else ""
+
+
+def suspended(before: Notes, reason: str, at: int, now: int) -> dict[str, str]:
+    """What is known after the provider refused a message for a reason that suspends the account, at this time (ms UTC).
+
+    Of two the later end counts. What is over by now is no news: records that are read again suspend nothing.
+    """
+    until = at + int(1000 * SUSPENDS_ACCOUNT[reason])
+    if until <= max(now, at_of(before, SUSPENDED_UNTIL)):
+        return dict(before)
+    return noted(before, {SUSPENDED: reason, SUSPENDED_UNTIL: str(until)}, now)
+
+
 def noted(before: Notes, news: Notes, now: int) -> dict[str, str]:
     """What is known after these news: the same as before where they are none."""
     after = {name: text for name, text in {**before, **news}.items() if text}
@@ -65,6 +86,20 @@ def advice(state: str, reason: str, notes: Notes, now: int) -> Iterator[Advice]:
     elif until and until - now < ENDS_SOON_MS:
         said = f"Its token ends within {(until - now) // DAY_MS + 1} days."
         yield Advice("credentials_expire", said, "Rotate the account's credentials before.")
+    yield from _of_notes(notes, now)
+    if state == "paused":
+        yield Advice("paused", "Nothing is sent from it, because somebody paused it.", "Resume the account.")
+    if state == "connecting":
+        yield Advice("connecting", "The provider has not confirmed it yet, so it is not used.", "Check the account.")
+
+
+def _of_notes(notes: Notes, now: int) -> Iterator[Advice]:
+    if why := suspended_for(notes, now):
+        minutes = (at_of(notes, SUSPENDED_UNTIL) - now) // 60_000 + 1
+        said = f"The provider refused messages for {why}: nothing is sent from it for {minutes} minutes."
+        yield Advice(
+            "suspended", said, f"{mend_of(why)} Resume the account once it is mended, or wait: it is tried again by itself."
+        )
     if notes.get(RESTRICTION):
         said = f"The provider restricts it: {notes[RESTRICTION]}."
         yield Advice("restricted", said, "Look at the account in the provider's console; appeal there if this is wrong.")
@@ -75,7 +110,3 @@ def advice(state: str, reason: str, notes: Notes, now: int) -> Iterator[Advice]:
         yield Advice("template_trouble", f"A template is not well: {notes[TEMPLATE]}.", "Mend it, or use another one.")
     if notes.get(ALERT):
         yield Advice("provider_alert", f"The provider says: {notes[ALERT]}.", "Look at the account in the provider's console.")
-    if state == "paused":
-        yield Advice("paused", "Nothing is sent from it, because somebody paused it.", "Resume the account.")
-    if state == "connecting":
-        yield Advice("connecting", "The provider has not confirmed it yet, so it is not used.", "Check the account.")

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 ACCOUNT_UNABLE = frozenset({
     "account_blocked", "another_receiver", "credentials", "name_not_approved", "payment", "spam_limit",
 })  # fmt: skip
+# Of these, how long nothing is sent from the account after one of them, in seconds: it concerns whatever is sent from it, and
+# trying on makes it worse. What concerns one person (`ecosystem_limit`) stops nobody else.
+SUSPENDS_ACCOUNT: Mapping[str, float] = {
+    "account_blocked": 900.0, "name_not_approved": 900.0, "payment": 900.0, "spam_limit": 3600.0,
+}  # fmt: skip
 # How often a message is sent again that failed after the provider took it, and how much longer each pause is than the last.
 LATE_TRIES = 3
 LATE_FACTOR = 4

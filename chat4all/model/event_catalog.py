@@ -129,7 +129,8 @@ CATALOG = (
     EventType(
         "account.health_changed",
         "account",
-        "What a provider says of an account changed: its quality, limits, restrictions, how long its token is good. "
+        "What a provider says of an account changed: its quality, limits, restrictions, how long its token is good, or "
+        "that nothing is sent from it for now (`suspended`, `suspended_until`), because it refused messages. "
         f"{ACCOUNTS}",
     ),
     EventType(

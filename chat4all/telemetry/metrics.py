@@ -411,6 +411,12 @@ ACCOUNTS_REFUSED = Reading(
     "channel",
     where=(PIPELINE,),
 )
+ACCOUNTS_SUSPENDED = Reading(
+    "chat4all_accounts_suspended",
+    "Connected accounts that nothing is sent from for now: their provider refused messages for a reason that is the account's.",
+    "channel",
+    where=(PIPELINE,),
+)
 ACCOUNT_TOKEN_ENDS = Reading(
     "chat4all_account_token_ends_seconds",
     "Until the token of a connected account ends, of the one that ends first; left out where none ends.",

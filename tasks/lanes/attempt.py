@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
-from chat4all.model.causes import ends_leg
+from chat4all.model.causes import SUSPENDS_ACCOUNT, ends_leg
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Album, Media, Text
 from chat4all.model.conversations import Identity
@@ -14,6 +14,8 @@ from chat4all.model.deliveries import OUTSIDE, WITHDRAWALS, Delivery, DeliveryKe
 from chat4all.model.failures import AddressMoved, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.workspaces import bare, workspace_of
 from chat4all.ports import AccountLimits, Channel, Handle, MessageStore
+from chat4all.services.accounts.news import suspend
+from chat4all.services.contacts.families import is_same_person
 from chat4all.services.inbound.address_changes import follow, successor
 from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.telemetry import logs, metrics, trace_context, tracing
@@ -44,6 +46,8 @@ T = TypeVar("T")
 IN_FLIGHT = 64
 # How often to look whether a file that a provider brought has been fetched, or one has been converted.
 FILE_MS = 1000
+# Calls that are under way when the provider begins to refuse all of them say the same.
+SUSPEND_AGAIN_MS = 5000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
 # How many refused parts to remember; the store knows of older ones.
@@ -63,6 +67,7 @@ class Sender:
         self._in_flight = Places(IN_FLIGHT)
         self._names = Names()
         self._given_up: dict[DeliveryKey, str] = {}
+        self._suspended_at = 0
 
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Try once, if it is time and the lane is ours. `refusals` in a row before this one."""
@@ -261,8 +266,13 @@ class Sender:
         """Where to send to now: there, while it is still that user's, or where they have gone from there. Empty: nowhere."""
         if owner and owner.user_id == row.user_id and owner.verified:
             return row.address
+        return await in_thread(self._executor, self._place_now, row, owner if owner and owner.verified else None)
+
+    def _place_now(self, row: Delivery, owner: Identity | None) -> str:
         store, user_id = _within(self._parts.store, row), bare(row.user_id)
-        return await in_thread(self._executor, successor, store, row.key.lane.channel, row.address, user_id)
+        if owner and is_same_person(store, bare(owner.user_id), user_id):
+            return row.address
+        return successor(store, row.key.lane.channel, row.address, user_id)
 
     async def _call(self, row: Delivery, refusals: int, source: Source) -> Outcome:
         try:
@@ -277,7 +287,10 @@ class Sender:
             return Wait(now_ms() + int(failure.retry_after * 1000) + 1, refusals, not_sent(row))
         except Temporary as failure:
             self.calls.came_to("temporary")
-            return self._refused_for_now(row, refusals, failure)
+            outcome = self._refused_for_now(row, refusals, failure)
+            if failure.reason in SUSPENDS_ACCOUNT:
+                await self._suspended(row, failure.reason)
+            return outcome
         except Permanent as failure:
             self.calls.came_to("permanent")
             self.throttle.succeeded()
@@ -298,6 +311,20 @@ class Sender:
         if (failure.tries and refusals + 1 >= failure.tries) or (row.has_next and ends_leg(failure.reason)):
             return refused(row, failure.reason, failure.detail)
         return Wait(now_ms() + self._backoff_ms(refusals) + 1, refusals + 1, not_sent(row))
+
+    async def _suspended(self, row: Delivery, reason: str) -> None:
+        """The provider takes nothing from the account for now: here at once, and soon wherever it is sent from.
+
+        Of the environment's nothing is kept: each process finds out for itself, and tries one message now and then.
+        """
+        self.throttle.barred()
+        now = now_ms()
+        if row.account and now - self._suspended_at >= SUSPEND_AGAIN_MS:
+            self._suspended_at = now
+            try:
+                await in_thread(self._executor, suspend, self._parts.store, row.account, reason, now)
+            except (Temporary, Unknown) as outage:
+                log.warning("account_not_suspended", channel=self.channel.name, account_id=row.account, reason=outage.reason)
 
     async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
         """The end of it, unless the provider says where the address has gone: then it goes there."""

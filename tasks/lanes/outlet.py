@@ -84,7 +84,7 @@ class Outlet:
     @property
     def stopped_by(self) -> str:
         """Why nothing is sent from the account, although it is there; empty: it is."""
-        return self._standing().stopped_by if self._standing and self.sender else ""
+        return self._standing().suspended_for if self._standing and self.sender else ""
 
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Try a delivery once; without an account it waits, and ends when it is too old."""

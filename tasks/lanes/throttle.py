@@ -57,6 +57,11 @@ class Breaker(Struct):
         """The provider answered sensibly: also a refusal of one message does that."""
         self.in_a_row = 0
 
+    def barred(self, now: float) -> None:
+        """The provider said that it takes nothing: no more failures are needed to know that."""
+        if not self.is_open:
+            self.in_a_row, self.probe_at = self.failures, now + self.probe_s
+
     def failed(self, now: float) -> None:
         """The provider failed or could not be reached."""
         self.in_a_row += 1
@@ -187,6 +192,12 @@ class Throttle:
         was_open = self.breaker.is_open
         self.breaker.failed(time.monotonic())
         if self.breaker.is_open and not was_open:
+            metrics.BREAKER_OPENED.of(self._channel).add()
+
+    def barred(self) -> None:
+        """The provider takes nothing from the account: only a probe goes through now and then."""
+        if not self.breaker.is_open:
+            self.breaker.barred(time.monotonic())
             metrics.BREAKER_OPENED.of(self._channel).add()
 
     def _put_off(self, by: str) -> None:

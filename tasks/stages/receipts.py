@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from chat4all.model.causes import SUSPENDS_ACCOUNT
 from chat4all.model.clock import now_ms
 from chat4all.model.deliveries import RANK, Delivery, DeliveryKey, Facts, State, Watermark, reason, state
 from chat4all.model.events import Event
 from chat4all.model.records import Position, ProviderReceipt
 from chat4all.model.workspaces import bare, workspace_of
-from chat4all.ports import Handle, Spoken
+from chat4all.ports import Handle, MessageStore, Spoken
+from chat4all.services.accounts.news import suspend
 from chat4all.telemetry import metrics, tracing
 from chat4all.telemetry.trace_context import HEADER
 from tasks.outcomes.contact_facts import learn
@@ -110,6 +112,7 @@ def apply_named(
         return []
     store = parts.store
     rows = store.deliveries(list({key for key, _ in named})) if rows is None else rows
+    _suspend_accounts(store, named, rows)
     facts: dict[DeliveryKey, Facts] = {}
     handles: dict[Id, Handle] = {}
     again = late_failures(store, [(rows[key], receipt) for key, receipt in named if key in rows])
@@ -142,6 +145,19 @@ def apply_named(
     moved((rows[key], row) for key, row in changed.items())
     waiting = store.parked(list(handles)) if handles else []
     return events + apply_named(parts, [(handles[id_of(each)].key, each) for each in waiting], parked=True)
+
+
+def _suspend_accounts(
+    store: MessageStore, named: list[tuple[DeliveryKey, ProviderReceipt]], rows: Mapping[DeliveryKey, Delivery]
+) -> None:
+    """What failed for a reason that is the account's: it would fail for all that is sent from it, so that waits."""
+    refused: dict[tuple[str, str], int] = {}
+    for key, receipt in named:
+        if receipt.reason in SUSPENDS_ACCOUNT and receipt.kind == "failed" and key in rows and rows[key].account:
+            which = (rows[key].account, receipt.reason)
+            refused[which] = max(receipt.at, refused.get(which, 0))
+    for (account_id, why), at in refused.items():
+        suspend(store, account_id, why, at)
 
 
 def _mark(row: Delivery, receipt: ProviderReceipt, webhook: str) -> None:

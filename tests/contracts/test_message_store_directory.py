@@ -15,6 +15,7 @@ from chat4all.model.conversations import (
 )
 from chat4all.ports import Arrived, MessageStore
 from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.services.contacts.merging import merge
 from chat4all.services.inbound.address_changes import follow, successor
 from tests.contracts.stores import claim, fresh, group, message, person
 
@@ -242,6 +243,23 @@ def test_a_person_who_moves_keeps_conversation_and_link(store: MessageStore) -> 
     assert store.links(places)["whatsapp", new] == talk
     assert successor(store, "whatsapp", old, owner) == new
     assert successor(store, "whatsapp", old, fresh("u")) == ""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_person_of_two_contacts_moves_to_an_address_of_the_other(store: MessageStore, turned: bool) -> None:
+    """Merged, each finds the other's address in place of the old one, and the other keeps it; a stranger finds none."""
+    one, other = sorted((fresh("contact"), fresh("contact")), reverse=turned)
+    old, new, later = fresh("+55"), fresh("+55"), fresh("+55")
+    store.add_users([User(each, UserKind.CONTACT, 1) for each in (one, other)])
+    store.claim_addresses([Identity("whatsapp", old, one, 1), Identity("whatsapp", new, other, 1)])
+    merge(store, one, other, "crm", 2)
+    assert follow(store, "whatsapp", "1", old, new)
+    assert {place: each.user_id for place, each in store.owners([("whatsapp", old), ("whatsapp", new)]).items()} == {
+        ("whatsapp", new): other
+    }
+    assert [successor(store, "whatsapp", old, each) for each in (one, other, fresh("u"))] == [new, new, ""]
+    assert follow(store, "whatsapp", "1", new, later)
+    assert [successor(store, "whatsapp", old, each) for each in (one, other)] == [later, later]
 
 
 def test_conversations_come_in_pages(store: MessageStore) -> None:

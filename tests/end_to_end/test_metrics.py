@@ -66,6 +66,7 @@ ELSEWHERE = {
     "chat4all_deferred_records_waiting": "tasks/test_deferred_records.py",
     "chat4all_account_unopened": "tasks/test_runner.py",
     "chat4all_account_paused": "tasks/test_runner.py",
+    "chat4all_accounts_suspended": "tasks/test_account_care.py",
     "chat4all_accounts_refused": "tasks/test_account_care.py",
     "chat4all_account_token_ends_seconds": "tasks/test_account_care.py",
     "chat4all_accounts_unread_total": "webapp/test_accounts.py",

@@ -123,6 +123,11 @@ CASES: dict[str, Case] = {
         {'chat4all_account_paused{channel="whatsapp"}': "1x60", 'chat4all_retries_waiting{channel="whatsapp"}': "0x60"},
         WHATSAPP,
     ),
+    "AccountSuspended": Case(
+        {'chat4all_accounts_suspended{channel="whatsapp"}': "1x30"},
+        {'chat4all_accounts_suspended{channel="whatsapp"}': "0 1 1 0x30"},
+        WHATSAPP,
+    ),
     "AccountRefused": Case(
         {'chat4all_accounts_refused{channel="whatsapp"}': "1x30"},
         {'chat4all_accounts_refused{channel="whatsapp"}': "0 1 1 0x30"},

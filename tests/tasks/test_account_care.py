@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chat4all.model.account_health import RENEWED, UNTIL, at_of
+from chat4all.model.account_health import RENEWED, SUSPENDED, SUSPENDED_UNTIL, UNTIL, at_of
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.ports import ConnectedAccount
 from chat4all.services.seal import Seal
@@ -123,4 +123,22 @@ def test_what_verifies_webhooks_of_a_removed_account_is_kept_for_a_month(
     put(road, replace(row(road, "my-whatsapp"), changed_at=now_ms() - TOLD_MS - 60_000))
     assert look()
     assert row(road, "my-whatsapp").sealed == b""
+    assert not look()
+
+
+def test_that_an_account_is_sent_from_again_is_said_a_minute_after(
+    road: World, provider: Provider, look: Callable[[], bool]
+) -> None:
+    """While its provider refuses what is sent the metric says so; resumed or over, the health says nothing of it any more."""
+    with_account(
+        road, provider, "whatsapp", health={SUSPENDED: "payment", SUSPENDED_UNTIL: str(now_ms() + 60_000), "quality": "GREEN"}
+    )
+    assert not look()
+    assert read(metrics.ACCOUNTS_SUSPENDED, "whatsapp") == 1
+    kept = row(road, "my-whatsapp")
+    put(road, replace(kept, health=kept.health | {SUSPENDED_UNTIL: str(now_ms() - 1)}))
+    assert look()
+    assert read(metrics.ACCOUNTS_SUSPENDED, "whatsapp") == 0
+    kept = row(road, "my-whatsapp")
+    assert (SUSPENDED in kept.health, SUSPENDED_UNTIL in kept.health, kept.health["quality"]) == (False, False, "GREEN")
     assert not look()

@@ -7,17 +7,19 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 
-from chat4all.model.account_health import AccountNews
+from chat4all.model.account_health import AccountNews, suspended_for
+from chat4all.model.clock import now_ms
 from chat4all.model.event_naming import workspace_of_event
 from chat4all.model.events import decode
 from chat4all.model.failures import Temporary
 from chat4all.model.records import EVENTS
 from chat4all.ports import ConnectedAccount, MessageStore
 from chat4all.services.accounts import changes, news
+from chat4all.services.accounts.live import InForce
 from chat4all.v1 import chat_pb2 as pb
 from tasks.account_events import AccountEvents
 from tests.between import Between
-from tests.tasks.world import World, world
+from tests.tasks.world import World, asked_anew, world
 
 SHOP = ConnectedAccount("shop", "whatsapp", "1065", "Shop", b"sealed", state="active", changed_at=1_000)
 
@@ -133,3 +135,21 @@ def test_a_worker_tells_and_asks_little_where_nothing_changed(road: World) -> No
             thread.join(20)
     assert begun == [True, False]
     assert [each[1] for each in said(road)] == ["updated"]
+
+
+def test_a_refusal_that_is_the_accounts_suspends_it_for_a_time(road: World) -> None:
+    """It is told once however many messages are refused; the later end counts, and what is over by now suspends nothing."""
+    now = now_ms()
+    change(road, None, SHOP)
+    for at in (now - 60_000, now - 1_000, now - 30_000, now - 7_200_000):
+        news.suspend(road.store, "shop", "payment", at)
+    tell(road)
+    [event] = [each.account for each in told(road) if each.account.change == "health_changed"]
+    assert dict(event.health) == {"suspended": "payment", "suspended_until": str(now - 1_000 + 900_000)}
+    assert list(event.advice) == ["suspended"]
+    news.suspend(road.store, "shop", "spam_limit", now)
+    kept = road.store.account("shop")
+    assert kept
+    assert (suspended_for(kept.health, now), suspended_for(kept.health, now + 3_600_000)) == ("spam_limit", "")
+    assert InForce(asked_anew(road)["whatsapp"], kept).suspended_for == "spam_limit"
+    news.suspend(road.store, "nobody", "payment", now)

@@ -11,6 +11,8 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from msgspec.structs import replace
 
+from chat4all.model.account_health import suspended_for
+from chat4all.model.causes import SUSPENDS_ACCOUNT
 from chat4all.model.clock import now_ms
 from chat4all.model.contacts import REVOKED
 from chat4all.model.content import Media
@@ -18,7 +20,8 @@ from chat4all.model.conversations import Identity, User, UserKind
 from chat4all.model.deliveries import Delivery, Facts, State, state
 from chat4all.model.failures import AddressMoved, Failure, Permanent, Temporary, Throttled, Unknown
 from chat4all.model.records import ProviderReceipt
-from chat4all.ports import Account, Channel, Limits, MediaSource, Outgoing, Taken, Update
+from chat4all.ports import Account, Channel, ConnectedAccount, Limits, MediaSource, Outgoing, Taken, Update
+from chat4all.services.contacts.merging import merge
 from chat4all.services.inbound.address_changes import follow
 from tasks.lanes.attempt import Sender
 from tasks.lanes.lease import Hold
@@ -338,6 +341,28 @@ async def test_what_waits_for_an_old_number_goes_to_the_new_one(desk: Desk) -> N
     assert [each.address for each in desk.channel.arrived] == ["+5511977770000"]
 
 
+async def test_an_address_that_is_its_persons_other_contacts_is_still_theirs(desk: Desk) -> None:
+    """Who has it now was merged with whom the message is to."""
+    store, there = desk.road.store, whatsapp(1)
+    store.add_users([User(each, UserKind.CONTACT, 1) for each in ("contact-b", there.user_id)])
+    store.release_address("whatsapp", there.address, there.user_id)
+    store.claim_addresses([Identity("whatsapp", there.address, "contact-b", 2)])
+    merge(store, there.user_id, "contact-b", "crm", 3)
+    assert isinstance(await desk.attempt(), Done)
+    assert [each.address for each in desk.channel.arrived] == [there.address]
+
+
+async def test_what_waits_goes_to_an_address_of_the_same_person(desk: Desk) -> None:
+    """The person's new number was another contact's, which was merged with theirs: it is sent there, and not identity_moved."""
+    store, new = desk.road.store, "+5511977770000"
+    store.add_users([User(each, UserKind.CONTACT, 1) for each in ("contact-b", whatsapp(1).user_id)])
+    store.claim_addresses([Identity("whatsapp", new, "contact-b", 2)])
+    merge(store, whatsapp(1).user_id, "contact-b", "crm", 3)
+    assert follow(store, "whatsapp", "1", whatsapp(1).address, new)
+    assert isinstance(await desk.attempt(), Done)
+    assert [each.address for each in desk.channel.arrived] == [new]
+
+
 async def test_a_new_address_that_is_anothers_ends_it(desk: Desk) -> None:
     """The provider names an address that somebody else proved to be theirs: FAILED moved, and nothing is sent to them."""
     desk.road.store.add_users([User("mallory", UserKind.PERSON, 1)])
@@ -513,3 +538,30 @@ async def test_who_wants_no_such_messages_has_revoked_their_consent(desk: Desk) 
     [(channel, consent)] = kept.consents.items()
     assert (channel, consent.state, consent.source) == (desk.row().key.lane.channel, REVOKED, "answer")
     assert kept.unsaid == ()
+
+
+@pytest.mark.parametrize("why", sorted(SUSPENDS_ACCOUNT))
+async def test_a_refusal_that_is_the_accounts_stops_it_at_once(desk: Desk, why: str) -> None:
+    """The message waits; no second one is tried before the probe, and the account is suspended."""
+    assert desk.road.store.put_account(ConnectedAccount("shop", "whatsapp", "1", state="active"), 0)
+    desk.channel.failure = Temporary(why)
+    row = replace(desk.row(), account="shop")
+    outcome = await desk.sender.attempt(row, 0, granted())
+    assert isinstance(outcome, Wait)
+    assert desk.sender.throttle.closed_s()
+    kept = desk.road.store.account("shop")
+    assert kept
+    assert suspended_for(kept.health, now_ms()) == why
+    number = desk.road.store.accounts_changed()
+    await desk.sender._suspended(row, why)
+    assert desk.road.store.accounts_changed() == number
+
+
+async def test_a_refusal_of_one_person_stops_nobody_else(desk: Desk) -> None:
+    """A limit of one person's ends that delivery alone."""
+    assert desk.road.store.put_account(ConnectedAccount("shop", "whatsapp", "1", state="active"), 0)
+    desk.channel.failure = Permanent("ecosystem_limit")
+    assert isinstance(await desk.sender.attempt(replace(desk.row(), account="shop"), 0, granted()), Done)
+    kept = desk.road.store.account("shop")
+    assert kept
+    assert (kept.health, desk.sender.throttle.closed_s()) == ({}, None)

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from chat4all.channels import CHANNELS, channel_class
+from chat4all.model.account_health import suspended_for
 from chat4all.model.causes import ACCOUNT_UNABLE, LATE_FACTOR, LATE_TRIES, ends_leg, late_pause_s
 from chat4all.model.clock import now_ms
 from chat4all.model.content import Deletion
@@ -14,6 +15,7 @@ from chat4all.model.deferred_records import DeferredRecord
 from chat4all.model.deliveries import Delivery, State, reason, standing, state
 from chat4all.model.failures import Permanent, Temporary, Throttled
 from chat4all.model.records import ProviderReceipt
+from chat4all.ports import ConnectedAccount
 from chat4all.services.resends import Wish, plan
 from chat4all.telemetry.instruments import REGISTRY
 from tasks.deferred_records import DeferredRunner
@@ -176,3 +178,18 @@ def test_the_cause_says_what_comes_next(why: str, ends: bool, pause_s: float | N
     late = channel_class("whatsapp").late
     assert (ends_leg(why), late_pause_s(why, late, 0)) == (ends, pause_s)
     assert late_pause_s(why, late, LATE_TRIES) is None
+
+
+def test_a_late_failure_that_is_the_accounts_suspends_it(road: World) -> None:
+    """From the time that the provider says: what is read again later suspends nothing, nor does what concerns one person."""
+    assert road.store.put_account(ConnectedAccount("shop", "whatsapp", "1", state="active"), 0)
+    road.say(*(message(TALK, seq, to=[replace(whatsapp(1), account="shop")]) for seq in (2, 3)))
+    road.run()
+    _, second, third = road.rows()
+    tell(road, second, "failed", "ecosystem_limit", now_ms())
+    tell(road, third, "failed", "spam_limit", now_ms() - 7_200_000)
+    assert road.store.accounts_changed() == 1
+    tell(road, third, "failed", "spam_limit", now_ms())
+    kept = road.store.account("shop")
+    assert kept
+    assert suspended_for(kept.health, now_ms()) == "spam_limit"

@@ -193,6 +193,14 @@ class HealthOut(ResponseModel):
     tier: Annotated[str, Field(examples=["TIER_2K"])] = ""
     throughput: Annotated[str, Field(examples=["STANDARD"])] = ""
     restriction: str = ""
+    suspended: Annotated[
+        str,
+        Field(
+            description="Why nothing is sent from it until `suspended_until`: its provider refused messages for this",
+            examples=["payment"],
+        ),
+    ] = ""
+    suspended_until: Time | None = None
     alert: str = ""
     template_trouble: Annotated[str, Field(examples=["order_shipped pt_BR REJECTED"])] = ""
     advice: list[AdviceOut]

@@ -13,12 +13,15 @@ from chat4all.model.account_health import (
     QUALITY,
     RENEWED,
     RESTRICTION,
+    SUSPENDED,
+    SUSPENDED_UNTIL,
     TEMPLATE,
     THROUGHPUT,
     TIER,
     UNTIL,
     advice,
     at_of,
+    suspended_for,
 )
 from chat4all.model.clock import now_ms, rfc3339
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
@@ -140,6 +143,8 @@ def get_account_health(path: AccountPath) -> Response:
     state, reason, notes = (account.state, account.reason, account.health) if account else ("active", "", {})
     times = {name: rfc3339(at_of(notes, name)) for name in (UNTIL, RENEWED, NOTED) if at_of(notes, name)}
     shown = {name: notes.get(name, "") for name in (QUALITY, TIER, THROUGHPUT, RESTRICTION, ALERT, TEMPLATE)}
+    if why := suspended_for(notes, now_ms()):
+        shown |= {SUSPENDED: why, SUSPENDED_UNTIL: rfc3339(at_of(notes, SUSPENDED_UNTIL))}
     checked_at = rfc3339(account.checked_at) if account and account.checked_at else ""
     said = [asdict(each) for each in advice(state, reason, notes, now_ms())]
     texts = without_blanks({"reason": reason, "checked_at": checked_at} | shown)

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from chat4all.channels import CHANNELS, open_channel, own_settings
 from chat4all.channels.account_settings import WrongCredentials
+from chat4all.model.account_health import suspended_for
+from chat4all.model.clock import now_ms
 from chat4all.model.failures import Permanent, Temporary, Unknown
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, ConnectedAccount, MessageStore, ProviderApp
@@ -59,6 +61,13 @@ class InForce(Struct, frozen=True):
     def provider_account_id(self) -> str:
         """The provider's."""
         return self.account.provider_account_id if self.account else self.channel.account.account_id
+
+    @property
+    def suspended_for(self) -> str:
+        """Why nothing is sent from it now: what stops it, or what its provider refused messages for a short time ago."""
+        if self.stopped_by or self.account is None or not self.account.health:
+            return self.stopped_by
+        return suspended_for(self.account.health, now_ms())
 
     @property
     def is_gone(self) -> bool:
@@ -447,7 +456,7 @@ def reading(channels: Mapping[str, Channel], name: str, provider_account_id: str
 
 def stopped_by(channels: Mapping[str, Channel], name: str, account_id: str) -> str:
     """Why nothing is sent from this account now; empty: it is."""
-    return channels.of(name, account_id).stopped_by if isinstance(channels, LiveChannels) and name in CHANNELS else ""
+    return channels.of(name, account_id).suspended_for if isinstance(channels, LiveChannels) and name in CHANNELS else ""
 
 
 def ours(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> str:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chat4all.channels import CHANNELS, open_channel, own_settings, unknown_channel
 from chat4all.channels.account_settings import WrongCredentials
 from chat4all.channels.webhook_address import webhook_address
-from chat4all.model.account_health import RENEWED, UNTIL, noted
+from chat4all.model.account_health import NOT_SUSPENDED, RENEWED, UNTIL, noted
 from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.failures import Failure, Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE
@@ -148,8 +148,13 @@ class AccountRegistry:
         return self._replaced(account_id, lambda old: replace(_confirmed(old), state="paused"))
 
     def resume(self, account_id: str) -> ConnectedAccount:
-        """Send from it again, what waits first. Nothing changes for one that is not paused."""
-        return self._replaced(account_id, lambda old: replace(old, state="active") if old.state == "paused" else old)
+        """Send from it again, what waits first, also where its provider refused messages. Nothing else is changed."""
+
+        def resumed(old: ConnectedAccount) -> ConnectedAccount:
+            state = "active" if old.state == "paused" else old.state
+            return replace(old, state=state, health=noted(old.health, NOT_SUSPENDED, now_ms()))
+
+        return self._replaced(account_id, resumed)
 
     def remove(self, account_id: str) -> None:
         """Forget what it sends with. What was to be sent from it fails as account_removed.

@@ -26,5 +26,13 @@ def alike(found: Mapping[str, Family], user_id: str) -> list[str]:
     return [user_id, *(each for each in others if each != user_id)]
 
 
+def is_same_person(store: MessageStore, one: str, other: str) -> bool:
+    """Whether these two users are one person: the same one, or contacts that were merged."""
+    if one == other:
+        return True
+    found = families(store, (one, other))
+    return found[one].root == found[other].root
+
+
 def _relatives(profile: Profile) -> Iterable[str]:
     return (profile.merged.into, *profile.absorbed) if profile.merged else profile.absorbed

@@ -4,6 +4,7 @@ from chat4all.model.clock import now_ms
 from chat4all.model.conversations import Identity, UserKind
 from chat4all.model.ids import contact_conversation_id
 from chat4all.ports import MessageStore, Spoken
+from chat4all.services.contacts.families import is_same_person
 from chat4all.telemetry import logs
 
 log = logs.logger(__name__)
@@ -13,22 +14,25 @@ def follow(store: MessageStore, channel: str, account: str, address: str, to: st
     """Give the new address to whoever has the old one, with the conversation that it speaks in. False: nothing to give.
 
     The old one is let go last: it may be a stranger's tomorrow. So a process that dies on the way does no harm, and doing
-    it again goes on. A contact that the new address already made for itself gives way; somebody who proved it does not.
+    it again goes on. A contact that the new address already made for itself gives way; somebody who proved it does not, nor
+    does who was merged with the owner of the old one: they are one person, until somebody undoes that.
     """
     old, new = (channel, address), (channel, to)
     owners = store.owners([old, new])
     if old not in owners or address == to:
         return False
     owner, there = owners[old], owners.get(new)
-    if there and there.user_id != owner.user_id:
+    is_theirs = there is not None and is_same_person(store, there.user_id, owner.user_id)
+    if there and not is_theirs:
         kept = store.users([there.user_id]).get(there.user_id)
         if kept is None or kept.kind is not UserKind.CONTACT:
             log.warning("address_not_moved", channel=channel, why="the new address is proved to be another's")
             return False
         store.release_address(*new, there.user_id)
-    claim = Identity(*new, owner.user_id, now_ms(), owner.verified, owner.last_wrote_at)
+    holder = there.user_id if there and is_theirs else owner.user_id
+    claim = Identity(*new, holder, now_ms(), owner.verified, owner.last_wrote_at)
     [kept_as] = store.claim_addresses([claim])
-    if kept_as.user_id != owner.user_id:
+    if kept_as.user_id != holder:
         return False
     _bring_conversation(store, account, owner, to)
     _bring_windows(store, old, to)
@@ -62,7 +66,10 @@ def _bring_windows(store: MessageStore, old: tuple[str, str], to: str) -> None:
 
 
 def successor(store: MessageStore, channel: str, address: str, user_id: str, most: int = 8) -> str:
-    """The address that this user has now in place of one that they left. Empty: it is not theirs, or there is none."""
+    """The address that this person has now in place of one that they left. Empty: it is not theirs, or there is none.
+
+    It is theirs too where a contact has it that was merged with this user.
+    """
     place = (channel, address)
     for _ in range(most):
         to = store.forwards([place]).get(place)
@@ -70,6 +77,6 @@ def successor(store: MessageStore, channel: str, address: str, user_id: str, mos
             return ""
         place = (channel, to)
         owner = store.owners([place]).get(place)
-        if owner and owner.user_id == user_id and owner.verified:
+        if owner and owner.verified and is_same_person(store, owner.user_id, user_id):
             return to
     return ""

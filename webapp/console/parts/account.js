@@ -76,6 +76,7 @@ export class ProviderAccount extends HTMLElement {
     await tried(this.#advised, async () => {
       const { advice } = await get(this.#path("/health"));
       this.#advised.replaceChildren(...advice.filter(({ code }) => !SAID_ABOVE.includes(code)).map(help));
+      if (advice.some(({ code }) => code === "suspended")) this.#advised.append(button(t("accounts.resume"), async () => { await this.#turn("resume"); await this.#advise(); }));
     });
   }
 
@@ -185,6 +186,6 @@ export function help({ code, said, mend }) {
     h("p", {}, h("strong", {}, t("message.do")), " ", known(`finding.${code}.do`) ? t(`finding.${code}.do`) : mend));
 }
 
-const DETAILED = ["scope_missing", "number_not_connected", "not_subscribed", "credentials_refused", "credentials_expire", "restricted", "quality_low", "template_trouble", "provider_alert"];
+const DETAILED = ["scope_missing", "number_not_connected", "not_subscribed", "credentials_refused", "credentials_expire", "suspended", "restricted", "quality_low", "template_trouble", "provider_alert"];
 
 customElements.define("provider-account", ProviderAccount);
