@@ -81,7 +81,7 @@ export class ContactsRoom extends HTMLElement {
     const talks = [...this.#store.conversations.values()].filter((each) => each.members.some((one) => same.has(one.user_id)));
     this.#page(contact.display_name || contact.contact_id, this.#block(contact),
       h("h2", {}, t("contacts.addresses")),
-      contact.addresses.length ? h("ul", {}, ...contact.addresses.map((each) => h("li", {}, h("span", { class: "badge" }, each.channel), " ", h("code", {}, each.address),
+      contact.addresses.length ? h("ul", {}, ...contact.addresses.map((each) => h("li", {}, h("span", { class: "badge" }, called(each.channel)), " ", h("code", {}, each.address),
         each.last_wrote_at ? h("span", { class: "kind" }, ` ${t("contacts.wrote", { time: exactly(each.last_wrote_at) })}`) : ""))) : h("p", { class: "kind" }, t("contacts.addresses.none")),
       ...talks.map((each) => h("p", {}, h("a", { href: `#/inbox/${each.conversation_id}` }, t("webhooks.conversation")))),
       h("h2", {}, t("contacts.consents")), h("p", { class: "kind" }, t("contacts.consents.about")), this.#consents(contact),
@@ -144,7 +144,7 @@ export class ContactsRoom extends HTMLElement {
 function row(contact) {
   return h("li", {}, h("a", { class: "place", href: `#/contacts/${encodeURIComponent(contact.contact_id)}` }, words(contact.display_name || contact.contact_id, "strong"),
     ...contact.tags.map((each) => words(each, "span", { class: "badge" })),
-    h("span", { class: "kind", dir: "auto" }, contact.addresses.map((each) => `${each.channel} ${each.address}`).join(" · "))));
+    h("span", { class: "kind", dir: "auto" }, contact.addresses.map((each) => `${called(each.channel)} ${each.address}`).join(" · "))));
 }
 
 customElements.define("contacts-room", ContactsRoom);

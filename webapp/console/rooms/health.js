@@ -141,7 +141,7 @@ export class HealthRoom extends HTMLElement {
         disk ? place(full < MANY.full, t("health.disk"), t("health.disk.free", { free: bytes(disk.free_bytes), size: bytes(disk.size_bytes) }), t("health.disk.do"), share(full, 1)) : ""),
       h("h2", {}, t("accounts.title")),
       h("ul", { class: "places" }, ...this.#accounts.map((each) => h("li", {}, h("a", { class: "place", href: `#/accounts/${encodeURIComponent(each.account_id)}` },
-        words(each.name || t(`channel.${each.channel}`), "strong"), h("span", { class: "badge" }, called(each.channel)), health(each), ...said(each)),
+        words(each.name || t(`channel.${each.channel}`), "strong"), each.name ? h("span", { class: "badge" }, called(each.channel)) : "", health(each), ...said(each)),
         ...(each.advice ?? []).map(help)))),
       this.#running.length ? h("h2", {}, t("broadcasts.title")) : "",
       h("ul", { class: "places" }, ...this.#running.map((each) => h("li", {}, h("a", { class: "place", href: `#/broadcasts/${encodeURIComponent(each.broadcast_id)}` },
@@ -202,7 +202,7 @@ function states(found) {
   if (!channels.length) return h("p", {}, t("health.nothing"));
   const kinds = ["SENT", "DELIVERED", "READ", "FAILED"];
   return h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("health.channel")), ...kinds.map((each) => h("th", { scope: "col" }, t(`state.${each}`))))),
-    h("tbody", {}, ...channels.map((channel) => h("tr", {}, h("th", { scope: "row" }, channel), ...kinds.map((each) => h("td", {}, String(found[channel][each] ?? 0)))))));
+    h("tbody", {}, ...channels.map((channel) => h("tr", {}, h("th", { scope: "row" }, called(channel)), ...kinds.map((each) => h("td", {}, String(found[channel][each] ?? 0)))))));
 }
 
 customElements.define("health-room", HealthRoom);
