@@ -39,19 +39,22 @@ PEOPLE_AT_ONCE = 500
 # Names and addresses of people who write are looked at again after so long.
 PEOPLE_S = 60.0
 PEOPLE_MOST = 50_000
-TIDY_S = 86_400.0
 
 
 class Bounds(Struct, frozen=True):
     """What is done at once, and how often.
 
     A transaction costs as much as some fifty messages: a pause (`pause_s`) between two makes them fewer, and the index no later
-    than this. `conversations`, and `messages` of one: read from the store at once while the index is made.
+    than this. `conversations`, and `messages` of one: read from the store at once while the index is made. `forget_s`: how
+    often what outlived its time is looked for. `first_tidy_s`, `tidy_s`: after its start, and then, the file is cleaned.
     """
 
     pause_s: float = 0.5
     conversations: int = 100
     messages: int = 500
+    forget_s: float = 60.0
+    first_tidy_s: float = 3_600.0
+    tidy_s: float = 86_400.0
 
 
 BOUNDS = Bounds()
@@ -70,7 +73,8 @@ class Indexer:
         self.state = Feeding()
         self.stopping = threading.Event()
         self._seen: dict[str, float] = {}
-        self._tidied_at = time.monotonic()
+        self._forget_at = time.monotonic()
+        self._tidy_at = self._forget_at + bounds.first_tidy_s
 
     def run(self) -> None:
         """Feed until stopped; outages are waited for."""
@@ -128,8 +132,8 @@ class Indexer:
         with closing(self._log.follow(EVENTS, self.state.positions)) as consumer:
             stopped = StoppedPartitions(EVENTS, "indexer")
             while not self.stopping.is_set():
-                if not self.step(consumer, stopped):
-                    self._tidy()
+                self.step(consumer, stopped)
+                self.tidy()
                 well()
 
     def step(self, consumer: Consumer, stopped: StoppedPartitions) -> int:
@@ -167,13 +171,16 @@ class Indexer:
         self._seen.update(dict.fromkeys(wanted, now))
         return wanted
 
-    def _tidy(self) -> None:
-        """When nothing else is to be done: forget what the store forgets, and once a day clean the file."""
-        if self._keep_days:
-            self._index.forget(now_ms() - self._keep_days * DAY_MS)
-        if time.monotonic() - self._tidied_at > TIDY_S:
-            self._tidied_at = time.monotonic()
+    def tidy(self) -> None:
+        """Forget what the store forgets, and clean the file, where it is time for that: however much comes meanwhile."""
+        now = time.monotonic()
+        if self._keep_days and now >= self._forget_at:
+            # Where there was something there may be more: the next lot goes after the next records.
+            gone = self._index.forget(now_ms() - self._keep_days * DAY_MS)
+            self._forget_at = now if gone else now + self._bounds.forget_s
+        if now >= self._tidy_at:
             self._index.tidy()
+            self._tidy_at = time.monotonic() + self._bounds.tidy_s
 
     def show(self) -> None:
         """Let every scrape see how far this is."""

@@ -55,6 +55,9 @@ class PresenceNews:
                     await self._tell([each for each in some if self.is_heard and each.at >= oldest])
                 except Failure as failure:
                     log_to.warning("presence_not_told", reason=failure.reason)
+                except Exception:
+                    # Some are not told; who comes next is.
+                    log_to.exception("presence_failed")
                 await asyncio.sleep(PAUSE_S)
 
     async def _tell(self, changes: Sequence[Change]) -> None:

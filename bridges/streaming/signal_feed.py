@@ -57,6 +57,8 @@ class SignalFeed:
         self._reports = PresenceReports(log, store, readers, self._threads)
         self._news = PresenceNews(store, hub, self._threads)
         self.present = Present()
+        # Since when a report of this process should have come back by the log; None: there is nothing to report.
+        self._unheard_since: float | None = None
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
         self._tasks: list[asyncio.Future[None]] = []
@@ -65,6 +67,7 @@ class SignalFeed:
     async def start(self) -> None:
         """Begin. What was said within the last hour is read first; nobody is told of that."""
         metrics.USERS_ONLINE.from_(lambda: {(): self.present.online})
+        metrics.PRESENCE_UNHEARD.from_(lambda: {(): self._unheard_s()})
         following = self._loop.run_in_executor(self._threads, self._follow)
         self._tasks = [following, *(self._loop.create_task(each) for each in (self._tick(), self._news.run()))]
 
@@ -120,6 +123,8 @@ class SignalFeed:
             kind = "" if is_newer(record.headers) else kind_of(record)
             if kind == REPORT:
                 self._news.of(hear(self.present, record, at_once=True))
+                if record.key == self._reports.readers.process:
+                    self._unheard_since = time.monotonic()
             elif kind == WISH:
                 self._reports.readers.changed_mind(record.key)
             elif kind == "typing":
@@ -130,6 +135,10 @@ class SignalFeed:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._tick_s)
+            if not self._reports.readers.is_to_be_heard:
+                self._unheard_since = None
+            elif self._unheard_since is None:
+                self._unheard_since = time.monotonic()
             try:
                 await self._reports.say()
                 gone = self.present.silent(time.monotonic())
@@ -139,6 +148,15 @@ class SignalFeed:
             except Failure as failure:
                 self._reports.readers.not_heard()
                 log_to.warning("presence_not_told", reason=failure.reason)
+            except Exception:
+                # It goes on: else nobody here would be seen until this process ends.
+                self._reports.readers.not_heard()
+                log_to.exception("presence_failed")
+
+    def _unheard_s(self) -> float:
+        """On any thread."""
+        since = self._unheard_since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 def _unless_late(record: Record) -> list[Event]:

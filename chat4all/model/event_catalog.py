@@ -78,7 +78,7 @@ CATALOG = (
         "scheduled",
         "A message was accepted that is to be sent later, or its time or words changed, or it was cancelled. When it is sent "
         "`message.accepted` says so, or `message.rejected` why it is not. Newest value, never backwards. Streams tell its "
-        "sender alone",
+        "sender, and those of all conversations; what is not said yet is no other member's",
     ),
     EventType("delivery.updated", "state", "A message came further on its way to one recipient: latest value, never backwards"),
     EventType(

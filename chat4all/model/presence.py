@@ -74,6 +74,11 @@ class Readers:
             self._new.add(user_id)
 
     @property
+    def is_to_be_heard(self) -> bool:
+        """Whether others must hear of this process every `BEAT_S`: somebody reads here who is not hidden, or may not be."""
+        return bool(self._reported or self._new)
+
+    @property
     def to_ask(self) -> list[str]:
         """Those of whom it must be known whether they are hidden, before the next reports."""
         return sorted(self._new)

@@ -493,6 +493,12 @@ IN_MEMORY = Reading(
 
 STREAMS = Reading("chat4all_streams_connected", "Streams that are open now.", "transport", where=(STREAM,))
 USERS_ONLINE = Reading("chat4all_users_online", "Users who have a stream open, here or elsewhere.", where=(STREAM,))
+PRESENCE_UNHEARD = Reading(
+    "chat4all_presence_unheard_seconds",
+    "Since this process last heard, by the log, its own report of who reads here; 0 without readers. From 30 on others hold "
+    "its readers for gone.",
+    where=(STREAM,),
+)
 STREAMS_OPENED = Counter("chat4all_streams_opened_total", "Streams that were opened.", "transport", where=(STREAM,))
 EVENTS_SENT = Counter("chat4all_stream_events_sent_total", "Events written to streams.", "transport", where=(STREAM,))
 CUT_OFF = Counter(

@@ -336,6 +336,7 @@ def event(kind: str, version: int = 0, user: str = "") -> Event:
         ("state", 0, "", {"alice", "carol"}),
         ("conversation", 2, "", {"alice", "bob", "carol"}),
         ("rejected", 0, "bob", {"bob"}),
+        ("scheduled", 0, "bob", {"bob"}),
         ("file", 1, "", {"alice", "bob"}),
         ("file", 2, "", {"alice", "carol"}),
         ("file", 2, "bob", {"bob"}),
@@ -354,6 +355,16 @@ def test_how_far_who_answers_has_read_is_no_members_business(who: str, audience:
     known = Memberships()
     known.put([membership(ALICE, BOB, CAROL, version=2)], 0)
     assert set(known.audience(Event("position", "talk", 0, b"", subject=who))) == audience
+
+
+def test_what_is_sent_later_is_heard_by_its_sender_and_by_who_reads_everything() -> None:
+    """Other members learn of it when it is said; so it is over REST."""
+    known, hub = Memberships(), Hub({0: -1})
+    known.put([membership(ALICE, CAROL, version=2)], 0)
+    heard = {user: hub.subscribe(user, {}, lambda: None) for user in ("alice", "carol", None)}
+    later = event("scheduled", user="alice")
+    hub.dispatch(later, known.audience(later))
+    assert {user: each.take() for user, each in heard.items()} == {"alice": [later], "carol": [], None: [later]}
 
 
 def test_what_is_not_known_is_seen_by_nobody() -> None:

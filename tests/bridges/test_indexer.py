@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bridges.documents import documents_of, heard
 from bridges.indexer import Bounds, Indexer
 from bridges.newer import StoppedPartitions
-from chat4all.model.clock import now_ms
+from chat4all.model.clock import DAY_MS, now_ms
 from chat4all.model.content import Content as AnyContent
 from chat4all.model.content import Deletion, Edit, Media, Reaction, Text
 from chat4all.model.conversations import Identity, User, UserKind
@@ -25,7 +25,7 @@ from chat4all.model.messages import Message
 from chat4all.model.modifiers import Modification
 from chat4all.model.records import EVENTS, Range
 from chat4all.model.search_terms import people_terms, terms
-from chat4all.ports import Search, SearchIndex
+from chat4all.ports import Consumer, Search, SearchIndex
 from chat4all.services.contacts.contact_events import ContactNews, renamed
 from chat4all.telemetry import metrics
 from chat4all.telemetry.instruments import READERS
@@ -187,6 +187,65 @@ def test_an_index_behind_the_log_is_made_anew(road: Road, index: SearchIndex) ->
         feeding.stopping.set()
         running.join(5)
     assert not running.is_alive()
+
+
+class Busy(Indexer):
+    """One to whom more always comes."""
+
+    def step(self, consumer: Consumer, stopped: StoppedPartitions) -> int:
+        return max(1, super().step(consumer, stopped))
+
+
+def old(road: Road, talk: str, text: str) -> Message:
+    """A message of three days ago, all the way."""
+    [placed] = road.accept(talk, text)
+    said = replace(placed, accepted_at=now_ms() - 3 * DAY_MS)
+    road.persist([said])
+    road.publish([said])
+    return said
+
+
+def test_what_outlived_its_time_is_forgotten_however_much_comes(road: Road, index: SearchIndex) -> None:
+    """Where something comes all the time too; and the words leave the file when it is time to clean it."""
+    talk = road.conversation("talk", "alice", "bob")
+    old(road, talk, "word hemorrhoids")
+    [new] = road.say(talk, "word today")
+    feed(road, index)
+    assert len(texts(index, "word")) == 2
+    settings = road.settings.model_copy(update={"keep_messages_days": 2})
+    feeding = Busy(settings, road.log, road.store, index, Bounds(0, first_tidy_s=0))
+    running = threading.Thread(target=feeding.run, daemon=True)
+    running.start()
+    try:
+        wait_until(lambda: texts(index, "word") == [new.seq])
+    finally:
+        feeding.stopping.set()
+        running.join(5)
+    assert not running.is_alive()
+    index.tidy()
+    index.close()
+    kept = b"".join(path.read_bytes() for path in road.settings.data.glob("search.db*"))
+    assert b"today" in kept
+    assert b"hemorrhoid" not in kept
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_is_erased_is_found_no_more(road: Road, index: SearchIndex, *, anew: bool) -> None:
+    """A deleted message, a person without name and address: in the index that heard of it, and in one made anew."""
+    store, talk = road.store, road.conversation("talk", "alice", "bob")
+    store.add_users([User("c-9", UserKind.CONTACT, 1, "Maria Silva")])
+    store.claim_addresses([Identity("whatsapp", "+5511999990000", "c-9", 1)])
+    kept, gone = road.say(talk, "word kept", "word gone")
+    feed(road, index)
+    assert (texts(index, "word"), called(index, "maria"), called(index, "99999 0000")) == ([2, 1], ["c-9"], ["c-9"])
+    told(road, gone, Deletion(gone.message_id))
+    store.change_user("c-9", partial(_renamed, ""))
+    store.release_address("whatsapp", "+5511999990000", "c-9")
+    ContactNews(store, PARTITIONS).tell(road.log, renamed(store, ["c-9"]), 5)
+    if anew:
+        index.want_anew()
+    feed(road, index)
+    assert (texts(index, "word"), called(index, "maria"), called(index, "99999 0000")) == ([kept.seq], [], [])
 
 
 def test_it_shows_how_far_it_is(road: Road, index: SearchIndex) -> None:

@@ -21,10 +21,13 @@ from chat4all.model.presence import SILENT_S, Readers, Report
 from chat4all.model.records import SIGNALS, NewRecord, Record
 from chat4all.ports.presence import Seen
 from chat4all.services.presence import Watch, report_record, wish_record
+from chat4all.telemetry import metrics
+from chat4all.telemetry.instruments import READERS
 from chat4all.v1 import chat_pb2 as pb
 from tests.bridges.road import PARTITIONS, Reader, Road, serving
 from tests.bridges.test_sse import opened
 
+STILL_S = 0.4
 QUICKLY = replace(TIMES, presence_s=0.05)
 
 
@@ -186,6 +189,38 @@ async def test_a_process_that_was_killed_takes_its_readers_with_it(road: Road) -
         gone = pb.Event.FromString(told[-1].body).presence
         assert not gone.online
         await until(lambda: road.store.presences(["alice", "bob"]) == {"alice": Seen(gone.last_seen_ms)})
+    finally:
+        await signals.stop()
+
+
+async def test_it_shows_for_how_long_nobody_has_heard_its_reports(road: Road) -> None:
+    """They cannot be said, for a reason that is known or not; mended, they come. Who is hidden is not missed."""
+
+    def unheard() -> float:
+        return READERS[metrics.PRESENCE_UNHEARD]()[()]
+
+    readers = Readers("here")
+    signals = SignalFeed(road.log, road.store, Hub({0: -1}), Nobody(), readers, tick_s=0.05)
+    await signals.start()
+    try:
+        road.store.hide_presence("carol", True)
+        readers.opened("carol")
+        await until(lambda: not readers.to_ask)
+        await asyncio.sleep(3 * STILL_S)
+        assert unheard() == 0
+        road.faults.fail("presences", Temporary("away"))
+        readers.opened("bob")
+        await until(lambda: unheard() > STILL_S)
+        road.faults.mend()
+        await until(lambda: signals.present.is_online("bob") and unheard() < STILL_S)
+        for failure in (Temporary("away"), RuntimeError("ours")):
+            road.log_faults.fail("append", failure)
+            readers.not_heard()
+            await until(lambda: unheard() > STILL_S)
+            road.log_faults.mend()
+            await until(lambda: unheard() < STILL_S)
+        readers.closed("bob", float("-inf"), now_ms())
+        await until(lambda: unheard() == 0)
     finally:
         await signals.stop()
 

@@ -223,6 +223,20 @@ def test_words_that_are_gone_leave_the_files(index: SearchIndex, index_settings:
     assert b"hemorrhoid" not in kept
 
 
+def test_people_who_are_gone_leave_the_files(index: SearchIndex, index_settings: Settings) -> None:
+    """Their names and addresses too, after it was tidied; whoever else there is stays."""
+    gone = PersonFound("c-1", "Hildegard", ("+5541987650001",))
+    feed(index, people=[gone, *(PersonFound(f"p{number}", f"Common {number}") for number in range(50))])
+    assert index.find_people(people_terms("hildegard"), 0, 9) != []
+    feed(index, people=[PersonFound("c-1")])
+    index.tidy()
+    assert index.find_people(people_terms("hildegard"), 0, 9) == []
+    index.close()
+    kept = b"".join(path.read_bytes() for path in index_settings.data.rglob("*") if path.is_file()).lower()
+    assert b"common" in kept
+    assert [each for each in (b"hildegard", b"987650001") if each in kept] == []
+
+
 def test_it_ends_in_time(index: SearchIndex) -> None:
     """What would take longer answers with what it has, and says so."""
     feed(index, *(said("hello", seq, type="text") for seq in range(1, 3_000)))

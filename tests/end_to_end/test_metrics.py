@@ -84,6 +84,7 @@ ELSEWHERE = {
     "chat4all_partitions_stopped": "bridges/test_newer.py",
     "chat4all_revocations_unread_total": "bridges/test_access.py",
     "chat4all_stream_reloads_total": "bridges/test_resume.py",
+    "chat4all_presence_unheard_seconds": "bridges/test_signal_feed.py",
     "chat4all_search_lag_records": "bridges/test_indexer.py",
     "chat4all_search_messages": "bridges/test_indexer.py",
     "chat4all_search_building": "bridges/test_indexer.py",

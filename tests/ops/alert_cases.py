@@ -73,6 +73,11 @@ CASES: dict[str, Case] = {
         {'chat4all_stream_lag_records{instance="a"}': "900x30"},
         {"instance": "a"},
     ),
+    "PresenceStuck": Case(
+        {'chat4all_presence_unheard_seconds{instance="a"}': "0x5 20+60x20"},
+        {'chat4all_presence_unheard_seconds{instance="a"}': "9x10 45 8x20"},
+        {"instance": "a"},
+    ),
     "SearchBehind": Case(
         {'chat4all_search_lag_records{instance="a"}': "9000x30"},
         {'chat4all_search_lag_records{instance="a"}': "9000x8 10x30", 'chat4all_search_building{instance="a"}': "1x8 0x30"},
