@@ -46,9 +46,23 @@ class InboxCalls:
 
         A row for each of what there is, `by` day, channel, account, agent, label. Times are sums, in seconds.
         """
+        return self._summed("/v1/reports/conversations", since, until, by)
+
+    def cost_report(
+        self, since: str, until: str, by: Sequence[str] = ("day", "account_id", "category")
+    ) -> list[dict[str, Any]]:
+        """Deliveries of which the provider said what they cost, of messages accepted from `since` up to (not in) `until`:
+        days, or RFC 3339; at most 31 days.
+
+        A row for each of what there is, `by` day, channel, account_id, category: {deliveries, billable, billable_arrived}.
+        """
+        return self._summed("/v1/reports/costs", since, until, by)
+
+    def _summed(self, path: str, since: str, until: str, by: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of all pages; those with the same names are one."""
         rows: dict[tuple[str, ...], dict[str, Any]] = {}
         asked = {"since": since, "until": until, "by": ",".join(by)}
-        for row in self._http.pages("/v1/reports/conversations", "rows", asked):
+        for row in self._http.pages(path, "rows", asked):
             there = rows.setdefault(tuple(row.get(each, "") for each in by), dict.fromkeys(row, 0))
             there.update({name: value if name in by else there[name] + value for name, value in row.items()})
         return [row for _, row in sorted(rows.items())]

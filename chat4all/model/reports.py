@@ -1,4 +1,5 @@
-"""Figures about conversations: how many began, were answered and closed, how long that took. Pure rules; no I/O.
+"""Figures about conversations: how many began, were answered and closed, how long that took; and what messages cost. Pure
+rules; no I/O.
 
 A conversation begins with the first thing that its customer says, or that is said at all where no customer speaks; after it
 was closed it begins anew with the first thing said then. It is answered by the first message of somebody else than a customer
@@ -6,21 +7,34 @@ that follows its customer's. It is closed as long as nobody opens it again. Time
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
 from chat4all.model.clock import day_of
 from chat4all.model.conversations import User, UserKind
+from chat4all.model.deliveries import Facts
 from chat4all.model.handling import CLOSED, Handling
-from chat4all.model.messages import Message
+from chat4all.model.messages import Message, Recipient
+from chat4all.model.records import Cost
 
 DAYS_MOST = 31
 DIMENSIONS = ("day", "channel", "account", "agent", "label")
+COST_DIMENSIONS = ("day", "channel", "account_id", "category")
 # A conversation that reaches nobody outside.
 OWN_CLIENTS = "chat4all"
 
 
-class Figures(Struct, frozen=True):
+class Sums(Struct, frozen=True):
+    """Figures that may be added up."""
+
+    def plus(self, other: Self) -> Self:
+        """Both together."""
+        names = self.__struct_fields__
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+class Figures(Sums, frozen=True):
     """What is counted. Times are sums, so that rows can be added: seconds over all that were answered, or closed."""
 
     conversations: int = 0
@@ -31,10 +45,13 @@ class Figures(Struct, frozen=True):
     messages_in: int = 0
     messages_out: int = 0
 
-    def plus(self, other: "Figures") -> "Figures":
-        """Both together."""
-        names = self.__struct_fields__
-        return Figures(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+class CostFigures(Sums, frozen=True):
+    """Deliveries of which the provider said what they cost. `billable_arrived`: those billable ones that reached somebody."""
+
+    deliveries: int = 0
+    billable: int = 0
+    billable_arrived: int = 0
 
 
 class Case(Struct, frozen=True):
@@ -129,9 +146,27 @@ def keys(by: Sequence[str], entry: Entry, place: tuple[str, str], labels: Sequen
         yield tuple((known | {"label": label})[each] for each in by)
 
 
-def summed(rows: Iterable[tuple[tuple[str, ...], Figures]]) -> dict[tuple[str, ...], Figures]:
+def priced(
+    by: Sequence[str], message: Message, recipient: Recipient, facts: Facts
+) -> tuple[tuple[str, ...], CostFigures] | None:
+    """The row that a delivery of this message counts in; None: its provider did not say what it costs.
+
+    The environment's account has its channel's name.
+    """
+    if not facts.price:
+        return None
+    cost, arrived = Cost.parse(facts.price), bool(facts.delivered_at or facts.read_at)
+    account = recipient.account or recipient.channel
+    known = dict(zip(COST_DIMENSIONS, (day_of(message.accepted_at), recipient.channel, account, cost.category), strict=True))
+    return tuple(known[each] for each in by), CostFigures(1, int(cost.billable), int(cost.billable and arrived))
+
+
+Row = TypeVar("Row", bound=Sums)
+
+
+def summed(rows: Iterable[tuple[tuple[str, ...], Row]]) -> dict[tuple[str, ...], Row]:
     """Rows of equal keys together, in the order of their keys."""
-    found: dict[tuple[str, ...], Figures] = {}
+    found: dict[tuple[str, ...], Row] = {}
     for key, figures in rows:
-        found[key] = found.get(key, Figures()).plus(figures)
+        found[key] = found[key].plus(figures) if key in found else figures
     return dict(sorted(found.items()))

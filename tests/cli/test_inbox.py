@@ -86,6 +86,8 @@ def test_conversations_are_counted(typed: Typed, road: Road) -> None:
     [row] = map(json.loads, typed.fine("report", today, tomorrow, "--by", "", "--json").splitlines())
     assert (row["conversations"], "day" in row) == (2, False)
     assert "31 days" in typed.error("report", "2026-01-01", "2026-03-01")
+    assert typed.fine("costs", today, tomorrow) == ""
+    assert "category" in typed.error("costs", today, tomorrow, "--by", "agent")
 
 
 def test_the_client_adds_up_pages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -356,6 +356,7 @@ CALLS: dict[str, Callable[[Room], Call]] = {
     "listContacts": lambda room: Call(query="address=whatsapp:%2B" + phone_of(room, room.contact_id())[1:]),
     "listConversations": lambda room: Call(query="order=activity"),
     "reportConversations": lambda room: Call(query=f"since={rfc3339(now_ms() - 3_600_000)}&until={rfc3339(now_ms() + 60_000)}"),
+    "reportCosts": lambda room: Call(query=f"since={rfc3339(now_ms() - 3_600_000)}&until={rfc3339(now_ms() + 60_000)}"),
     "getPresence": lambda room: Call(query=f"user_id={room.user_id()}"),
     "setPresence": lambda room: Call("alice", body={"hidden": False}),
 }  # fmt: skip

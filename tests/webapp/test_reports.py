@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,10 +16,13 @@ from msgspec.structs import replace
 from chat4all.model.clock import DAY_MS, day_of, from_rfc3339, now_ms, rfc3339
 from chat4all.model.content import Reaction, Text
 from chat4all.model.conversations import Conversation, ConversationType
+from chat4all.model.deliveries import DeliveryKey, Facts
 from chat4all.model.handling import Handling
-from chat4all.model.messages import Message, Origin
+from chat4all.model.messages import Message, Origin, Recipient
 from chat4all.model.reports import Figures
+from tests.contracts.test_message_store_changes import give_up
 from tests.webapp.driver import Driver
+from webapp.app import open_ports
 from webapp.requests.bounds import Bounds
 
 PEOPLE = ("carla", "dora")
@@ -161,6 +165,95 @@ def test_what_an_inbox_says_is_its_assignees(gateway: Driver) -> None:
     assert found["crm", "whatsapp"]["closed"] == 1
 
 
+COSTS = ("deliveries", "billable", "billable_arrived")
+
+
+def cost_rows(driver: Driver, path: str) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """The rows of all pages of a report of costs, added up."""
+    found: dict[tuple[str, ...], tuple[int, ...]] = {}
+    after = ""
+    while True:
+        page = driver.ask("crm", "GET", f"{path}&after={after}")
+        for row in page["rows"]:
+            key = tuple(value for name, value in row.items() if name not in COSTS)
+            found[key] = tuple(map(sum, zip(found.get(key, (0, 0, 0)), (row[each] for each in COSTS), strict=True)))
+        if "next" not in page:
+            return found
+        after = page["next"]
+
+
+class Till:
+    """Deliveries of a day, with what their provider said of them."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver, self.desk = driver, Desk(driver)
+
+    def send(self, talk: str, at: int, *accounts: str, **fields: Any) -> list[DeliveryKey]:
+        """A message to somebody on WhatsApp from each of these accounts, accepted then; its deliveries."""
+        people = tuple(Recipient("dora", "whatsapp", f"+55{n}", account=each) for n, each in enumerate(accounts))
+        self.desk.say(talk, "bot", at, recipients=people, **fields)
+        said = Message(f"m{self.desk.seq}", talk, "bot", Text("x"), 1, at, recipients=people, seq=self.desk.seq)
+        rows = self.driver.rows(said)
+        self.driver.parts.store.put_deliveries(rows)
+        return [each.key for each in rows]
+
+    def told(self, key: DeliveryKey, price: str, **facts: Any) -> None:
+        """The provider says what it costs, and what became of it."""
+        self.driver.parts.store.record({key: Facts(sent_at=1, provider_id="w", priced_at=2, price=price, **facts)})
+
+
+@pytest.fixture
+def till(gateway: Driver) -> Till:
+    return Till(gateway)
+
+
+def test_costs_are_summed_by_account_category_and_day(till: Till) -> None:
+    """On the day of its acceptance, each delivery of which the provider said something: if it charges, and what arrived."""
+    talk, other = till.desk.talk("a"), till.desk.talk("b", "dora")
+    one, two = till.send(talk, DAY + SECOND, "sales", "")
+    late = till.send(other, DAY + 2 * SECOND, "sales", "sales")[1]
+    [next_day] = till.send(other, DAY + DAY_MS, "sales")
+    till.told(one, "charged utility PMP", delivered_at=9)
+    till.told(two, "free service PMP", read_at=9)
+    till.told(late, "charged utility PMP")
+    till.told(next_day, "charged marketing PMP", read_at=9)
+    path = "/v1/reports/costs?since=2026-03-02&until=2026-03-04"
+    assert cost_rows(till.driver, path) == {
+        ("2026-03-02", "sales", "utility"): (2, 2, 1),
+        ("2026-03-02", "whatsapp", "service"): (1, 0, 0),
+        ("2026-03-03", "sales", "marketing"): (1, 1, 1),
+    }
+    assert cost_rows(till.driver, f"{path}&limit=1&by=channel") == {("whatsapp",): (4, 3, 2)}
+    assert cost_rows(till.driver, "/v1/reports/costs?since=2026-03-03&until=2026-03-04&by=") == {(): (1, 1, 1)}
+    table = till.driver.call("crm", "GET", f"{path}&format=csv&by=category").text
+    assert next(iter(rows_of(table))) == {"category": "marketing", "deliveries": "1", "billable": "1", "billable_arrived": "1"}
+    assert till.driver.refused("crm", "GET", f"{path}&by=agent") == ("invalid", "by")
+
+
+def test_what_is_sent_again_costs_again(till: Till) -> None:
+    """Each resend has a price of its own, and none is counted twice."""
+    talk = till.desk.talk("a")
+    [first] = till.send(talk, DAY + SECOND, "sales")
+    [again] = till.send(talk, DAY + 2 * SECOND, "sales", resend_of=first.seq)
+    till.driver.parts.store.record({first: Facts(resent_as=again.seq)})
+    till.told(first, "charged utility PMP")
+    till.told(again, "charged utility PMP", delivered_at=9)
+    path = "/v1/reports/costs?since=2026-03-02&until=2026-03-03&by=category"
+    assert cost_rows(till.driver, path) == {("utility",): (2, 2, 1)}
+
+
+def test_what_deliveries_cost_outlasts_their_rows(till: Till) -> None:
+    """Rows go by age; what is kept of them has the price."""
+    [key] = till.send(till.desk.talk("a"), DAY + SECOND, "sales")
+    till.told(key, "charged utility PMP", read_at=9)
+    store = till.driver.parts.store
+    path = "/v1/reports/costs?since=2026-03-02&until=2026-03-03&by=account_id"
+    before = cost_rows(till.driver, path)
+    give_up(open_ports(till.driver.parts.settings).store, key)
+    assert not store.deliveries([key])
+    assert cost_rows(till.driver, path) == before == {("sales",): (1, 1, 1)}
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 9), minutes=st.lists(st.integers(0, 60), min_size=1, max_size=12))
 def test_pages_add_up(desk: Desk, limit: int, minutes: list[int]) -> None:
@@ -229,6 +322,6 @@ def test_what_makes_no_sense_is_refused_by_its_field(gateway: Driver, query: str
 
 def test_only_those_who_answer_may_ask(gateway: Driver) -> None:
     """Neither people nor bots."""
-    for who in ("carla", "bot"):
-        path = "/v1/reports/conversations?since=2026-03-02&until=2026-03-03"
+    for who, what in product(("carla", "bot"), ("conversations", "costs")):
+        path = f"/v1/reports/{what}?since=2026-03-02&until=2026-03-03"
         assert gateway.refused(who, "GET", path, None, 403)[0] == "scope_needed"

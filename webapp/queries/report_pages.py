@@ -1,14 +1,19 @@
-"""Figures about conversations, from what the store has: page by page of those in which something was said since a time."""
+"""Figures about conversations and costs, from what the store has: page by page of those in which something was said since a
+time.
+"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from chat4all.model.conversations import User
 from chat4all.model.messages import Message
-from chat4all.model.reports import Case, Figures, Reporter, keys, place_of, summed
+from chat4all.model.records import partition_of
+from chat4all.model.reports import Case, CostFigures, Figures, Reporter, Row, keys, place_of, priced, summed
+from chat4all.model.slots import delivery_key, slots
 from chat4all.ports import MessageStore, Span
 from chat4all.ports.listing import EVERYBODY, SLOT_MS
+from chat4all.services.retired_deliveries import deliveries_of
 from webapp.requests.bounds import Bounds
 
 END = 2**62
@@ -17,7 +22,7 @@ TOGETHER, AT_ONCE = 20, 200
 
 
 class Asked(Struct, frozen=True):
-    """What a report is of: from `since` up to, not including, `until` (ms UTC), by these of `reports.DIMENSIONS`."""
+    """What a report is of: from `since` up to, not including, `until` (ms UTC), by these dimensions of `reports`."""
 
     since: int
     until: int
@@ -44,15 +49,33 @@ class Place(Struct, frozen=True, order=True):
         return cls(int(slot), name)
 
 
-def page(
-    store: MessageStore, asked: Asked, after: Place, limit: int, bounds: Bounds
-) -> tuple[dict[tuple[str, ...], Figures], Place | None]:
+Page = tuple[dict[tuple[str, ...], Row], Place | None]
+
+
+def conversations_page(store: MessageStore, asked: Asked, after: Place, limit: int, bounds: Bounds) -> Page[Figures]:
     """Figures of the next `limit` conversations by their keys, to be added to those of other pages; and where to go on."""
+    return _page(store, asked, after, limit, lambda names: _rows(store, asked, names, bounds))
+
+
+def costs_page(
+    store: MessageStore, asked: Asked, after: Place, limit: int, bounds: Bounds, partitions: int
+) -> Page[CostFigures]:
+    """The same of what was sent in them."""
+    return _page(store, asked, after, limit, lambda names: _costs(store, asked, names, bounds, partitions))
+
+
+def _page(
+    store: MessageStore,
+    asked: Asked,
+    after: Place,
+    limit: int,
+    rows: Callable[[Sequence[str]], Iterable[tuple[tuple[str, ...], Row]]],
+) -> Page[Row]:
     left = _active(store, asked.since // SLOT_MS, after, limit)
     names = [name for _, name in left[:limit]]
-    found: list[tuple[tuple[str, ...], Figures]] = []
+    found: list[tuple[tuple[str, ...], Row]] = []
     for start in range(0, len(names), TOGETHER):
-        found += _rows(store, asked, names[start : start + TOGETHER], bounds)
+        found += rows(names[start : start + TOGETHER])
     return summed(found), Place(*left[limit - 1]) if len(left) > limit else None
 
 
@@ -74,6 +97,24 @@ def _rows(store: MessageStore, asked: Asked, names: Sequence[str], bounds: Bound
     cases = [Case(handled[name], beginnings[name], said[name]) for name in names]
     reporter = Reporter(asked.since, asked.until, _speakers(store, cases))
     return [row for case in cases for row in _of(case, reporter, asked.by)]
+
+
+def _costs(
+    store: MessageStore, asked: Asked, names: Sequence[str], bounds: Bounds, partitions: int
+) -> Iterator[tuple[tuple[str, ...], CostFigures]]:
+    """Of each delivery. What sends one again, and each leg of a route, is a message here, with deliveries of its own."""
+    found = _said(store, names, asked.since, bounds.reported)
+    said = [each for name in names for each in found[name] if each.accepted_at < asked.until]
+    for start in range(0, len(said), AT_ONCE):
+        wanted = {
+            delivery_key(each, slot, partition_of(each.conversation_id, partitions)): (each, slot)
+            for each in said[start : start + AT_ONCE]
+            for slot in slots(each)
+        }
+        for key, row in deliveries_of(store, wanted).items():
+            message, slot = wanted[key]
+            if counted := priced(asked.by, message, slot.recipient, row.facts):
+                yield counted
 
 
 def _of(case: Case, reporter: Reporter, by: Sequence[str]) -> list[tuple[tuple[str, ...], Figures]]:

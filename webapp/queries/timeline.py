@@ -36,7 +36,7 @@ from chat4all.services.accounts.live import stopped_by
 from chat4all.services.directory import People
 from chat4all.services.legs import begun_legs
 from chat4all.services.modified import modifications_of
-from chat4all.services.retired_deliveries import retired
+from chat4all.services.retired_deliveries import deliveries_of
 from chat4all.telemetry.trace_context import trace_id
 from webapp.queries.conversions import Conversions, goes_converted
 from webapp.requests.validation import without_blanks
@@ -104,15 +104,9 @@ class Timeline:
     def _rows(self, partition: int, messages: Iterable[Message]) -> Rows:
         """The delivery rows of these messages, and those of their newest resends."""
         firsts = {delivery_key(message, slot, partition): (message, slot) for message in messages for slot in slots(message)}
-        rows = self._found(firsts)
+        rows = deliveries_of(self._store, firsts)
         again = {key: firsts[row.key] for row in rows.values() if (key := resend_key(row))}
-        return {**rows, **self._found(again)} if again else rows
-
-    def _found(self, wanted: Mapping[DeliveryKey, tuple[Message, Slot]]) -> dict[DeliveryKey, Delivery]:
-        """The rows under these keys; of those that have had their time, what is kept of them."""
-        rows = self._store.deliveries(list(wanted)) if wanted else {}
-        gone = {key: about for key, about in wanted.items() if key not in rows}
-        return {**rows, **retired(self._store, gone)} if gone else rows
+        return {**rows, **deliveries_of(self._store, again)} if again else rows
 
     def _delivery(
         self, message: Message, slot: Slot, row: Delivery | None, rows: Rows, conversions: Conversions

@@ -110,6 +110,7 @@ NAMES = {
     "post /v1/conversations/{conversation_id}/typing": "showTyping",
     "get /v1/conversations/{conversation_id}/messages": "listMessages",
     "get /v1/reports/conversations": "reportConversations",
+    "get /v1/reports/costs": "reportCosts",
     "get /v1/saved-replies": "listSavedReplies",
     "post /v1/saved-replies": "createSavedReply",
     "get /v1/saved-replies/{reply_id}": "getSavedReply",

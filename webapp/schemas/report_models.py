@@ -40,3 +40,28 @@ class ReportOut(ResponseModel):
 
     rows: list[ReportRow]
     next: str | None = None
+
+
+class CostReportQuery(ReportQuery):
+    """Of which time, by what, and which page. Rows of all pages with the same names are added up."""
+
+    by: Annotated[str, Field(description="Any of day, channel, account_id, category, with commas")] = "day,account_id,category"
+
+
+class CostReportRow(ResponseModel):
+    """Figures of what has these names. `category` is the provider's word: marketing, utility, service …"""
+
+    day: str | None = None
+    channel: str | None = None
+    account_id: str | None = None
+    category: str | None = None
+    deliveries: Annotated[int, Field(description="Of which the provider said what they cost")]
+    billable: Annotated[int, Field(description="Those that it charges, once they arrive")]
+    billable_arrived: Annotated[int, Field(description="Those of them that are known to have arrived")]
+
+
+class CostReportOut(ResponseModel):
+    """A page of a report. `next` goes into `after`."""
+
+    rows: list[CostReportRow]
+    next: str | None = None
