@@ -79,7 +79,7 @@ def apply_changes(store: MessageStore, channels: Mapping[str, Channel], changes:
     """
     found: list[Changed] = []
     for each in changes:
-        for account_id in accounts_of(channels, each.channel):
+        for account_id in accounts_of(channels).of_channel(each.channel):
             key = account_id, each.name, each.language
             known = store.templates_named([key]).get(key)
             if known and (known.status == DELETED or known.template_id in ("", each.template_id)):

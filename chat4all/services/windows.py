@@ -6,7 +6,7 @@ from chat4all.model.conversations import Identity
 from chat4all.model.windows import Window
 from chat4all.ports import Channel, Inbound, MessageStore
 from chat4all.ports.directory import Place
-from chat4all.services.accounts.live import has
+from chat4all.services.accounts.live import accounts_of
 
 
 def opened_windows(wrote: Iterable[Inbound], arrived: int) -> dict[Place, int]:
@@ -29,13 +29,13 @@ def windows(
 
     What older code noted names no account: it stands for every one, until the address writes again.
     """
-    asked = [(each.channel, each.address) for each in owned]
+    known, asked = accounts_of(channels), [(each.channel, each.address) for each in owned]
     wrote = store.last_wrote(asked) if asked else {}
     found = {}
     for each in owned:
         place = (each.channel, each.address)
         by_account = wrote[place]
-        ours = (at for name, at in by_account.items() if (name == account if account else has(channels, each.channel, name)))
+        ours = (at for name, at in by_account.items() if (name == account if account else known.named(each.channel, name)))
         at = max(ours, default=0) if by_account else each.last_wrote_at
         found[place] = channels[each.channel].limits.window.window(at)
     return found

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from chat4all.channels import CHANNELS
 from chat4all.model.failures import Temporary
 from chat4all.ports import MessageStore
-from chat4all.services.accounts.live import SEALED, LiveChannels, features_of
+from chat4all.services.accounts.live import SEALED, LiveChannels
 from chat4all.services.broadcasts.daily_budget import budget_of
 from chat4all.settings import Settings
 from chat4all.telemetry.instruments import REGISTRY
@@ -400,7 +400,7 @@ def test_what_the_provider_granted_is_said_of_an_account(driver: Driver, provide
         shown = driver.ask("ops", "PATCH", place, {"features": {"human_agent": granted}, "name": "Page"})
         assert (shown["features"], shown["name"]) == ({"human_agent": granted}, "Page")
         assert driver.ask("ops", "PATCH", place, {"name": "Page"})["features"] == {"human_agent": granted}
-        assert features_of(driver.parts.live, "messenger", account) == ({"human_agent"} if granted else set())
+        assert driver.parts.live.features("messenger", account) == ({"human_agent"} if granted else set())
     number = connected(driver, provider)
     wrong = driver.refused("ops", "PATCH", f"/v1/accounts/{number}", {"features": {"human_agent": True}})
     assert wrong == ("invalid", "features.human_agent")

@@ -7,7 +7,7 @@ from chat4all.model.conversations import Membership
 from chat4all.model.messages import Message
 from chat4all.model.signals import READ, TYPING, Signal
 from chat4all.ports import Channel, MessageStore
-from chat4all.services.accounts.live import reading
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.contacts.families import alike
 from chat4all.services.directory import Address, People
 from webapp.queries.history_pages import page_of
@@ -60,7 +60,7 @@ def _heard(messages: Iterable[Message], channels: Mapping[str, Channel]) -> dict
         if not origin or origin.app or channel is None:
             continue
         is_default = channel.account.account_id == origin.account
-        if is_default or reading(channels, origin.channel, origin.account) is not channel:
+        if is_default or accounts_of(channels).reading(origin.channel, origin.account) is not channel:
             account = "" if is_default else origin.account
             heard.setdefault((origin.channel, origin.address), (message.sender, origin.provider_id, account))
     return heard

@@ -32,7 +32,7 @@ from chat4all.model.routes import of_legs
 from chat4all.model.slots import Slot, delivery_key, slots
 from chat4all.ports import Channel, Limits, MessageStore
 from chat4all.services.acceptance.attachments import caption
-from chat4all.services.accounts.live import stopped_by
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.directory import People
 from chat4all.services.legs import begun_legs
 from chat4all.services.modified import modifications_of
@@ -113,7 +113,7 @@ class Timeline:
     ) -> dict[str, Any]:
         """One delivery, with what it goes as, what its file is converted to, and why it waits."""
         delivery = external(slot.recipient, row, rows)
-        why = stopped_by(self._channels, slot.recipient.channel, slot.recipient.account)
+        why = accounts_of(self._channels).stopped_by(slot.recipient.channel, slot.recipient.account)
         if why and delivery["status"] is State.PENDING:
             delivery["reason"] = why
         if done := advice(delivery.get("reason", "")):

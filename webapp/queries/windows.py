@@ -10,7 +10,7 @@ from chat4all.ports import MessageStore
 from chat4all.ports.accounts import HUMAN_AGENT
 from chat4all.services.acceptance.frozen_messages import addresses_of, answering
 from chat4all.services.acceptance.recipients import newest
-from chat4all.services.accounts.live import features_of, provider_account
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.directory import People
 from chat4all.services.windows import windows
 
@@ -36,10 +36,10 @@ def _shown(people: People, identity: Identity, account_id: str, window: Window, 
     shown: dict[str, Any] = {
         "recipient": identity.user_id,
         "channel": identity.channel,
-        "account": provider_account(people.channels, identity.channel, account_id),
+        "account": accounts_of(people.channels).of(identity.channel, account_id).provider_account_id,
         "open": window.is_open(now),
     }
     times = {"open_until": window.open_until, "last_wrote_at": window.last_wrote_at}
-    if HUMAN_AGENT in features_of(people.channels, identity.channel, account_id):
+    if HUMAN_AGENT in accounts_of(people.channels).features(identity.channel, account_id):
         times["human_until"] = window.human_until
     return shown | {name: rfc3339(at) for name, at in times.items() if at}

@@ -13,7 +13,7 @@ from pydantic import Field
 from chat4all.model.callers import ADMIN
 from chat4all.model.clock import DAY_MS, now_ms, rfc3339
 from chat4all.ports import DeadLetter
-from chat4all.services.accounts.live import reading
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.dead_letters import Wanted, instant, record_of, scan
 from webapp.requests.api_docs import SECURED, problems
 from webapp.requests.gateway import gateway
@@ -156,7 +156,7 @@ def replay_dead_letter(path: LetterPath, body: ReplayIn) -> Response:
     """Read a kept webhook again. After an upgrade that knows more, or once the account that it is for is ours."""
     served, kept = gateway(), gateway().store.kept_webhook(path.letter_id)
     known = kept is not None and kept[0].channel in served.channels
-    channel = reading(served.channels, kept[0].channel, kept[0].account) if kept and known else None
+    channel = accounts_of(served.channels).reading(kept[0].channel, kept[0].account) if kept and known else None
     handled = served.webhooks.again(channel, path.letter_id, body.dry_run) if channel else None
     if handled is None:
         raise _nothing_kept()

@@ -7,7 +7,7 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
 from chat4all.services.accounts import news
-from chat4all.services.accounts.live import InForce, LiveChannels, OfApp
+from chat4all.services.accounts.live import InForce, OfApp, accounts_of
 from webapp.requests.api_docs import CHANNELS, OPEN, anything, problems
 from webapp.requests.gateway import deployment
 from webapp.requests.problems import Problem
@@ -136,15 +136,10 @@ def _taken(apps: Callable[[], Sequence[OfApp]], nobody: Problem) -> Response:
 
 
 def _apps(name: str) -> Sequence[OfApp]:
-    here = deployment()
-    if isinstance(here.channels, LiveChannels):
-        if name not in here.live:
-            raise _unknown_channel()
-        return here.live.apps(name)
-    if name not in here.channels:
+    accounts = accounts_of(deployment().channels).everywhere
+    if name not in accounts:
         raise _unknown_channel()
-    channel = here.channels[name]
-    return [OfApp(InForce(channel), {channel.account.account_id: channel})]
+    return accounts.apps(name)
 
 
 def _unknown_channel() -> Problem:

@@ -44,7 +44,7 @@ from chat4all.services.acceptance.scheduling import Scheduling, answered
 from chat4all.services.acceptance.shut_windows import keep_to_windows
 from chat4all.services.acceptance.template_checks import check_templates
 from chat4all.services.acceptance.unreached import refuse_unreached
-from chat4all.services.accounts.live import account_named
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.contacts.contact_events import ContactNews
 from chat4all.services.directory import People
 from chat4all.settings import Settings
@@ -301,7 +301,7 @@ class Acceptor:
 def _proposal(work: Work, membership: Membership, channels: Mapping[str, Channel]) -> Proposal:
     draft = work.draft
     # It was there when the draft was looked at; one that went since is passed over.
-    via = account_named(channels, draft.via) if draft.via else None
+    via = accounts_of(channels).place_of(draft.via) if draft.via else None
     return Proposal(
         message_id=work.message_id,
         sender=work.sender,

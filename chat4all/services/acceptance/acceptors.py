@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from chat4all.model.ids import DEFAULT_WORKSPACE
 from chat4all.ports import Channel, EventLog, MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
-from chat4all.services.accounts.live import LiveChannels
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.workspaces.scoped_log import scoped_log
 from chat4all.services.workspaces.scoped_store import scoped
 from chat4all.settings import Settings
@@ -36,8 +36,8 @@ class Acceptors:
 
     def workspace_of(self, channel: str, account: str) -> str:
         """Whose the account is that the provider calls so; of one that nobody has, `default`."""
-        return self._channels.workspace_of(channel, account) if isinstance(self._channels, LiveChannels) else DEFAULT_WORKSPACE
+        return accounts_of(self._channels).workspace_of(channel, account)
 
     def _new(self, workspace: str) -> Acceptor:
-        channels = self._channels.within(workspace) if isinstance(self._channels, LiveChannels) else self._channels
+        channels = accounts_of(self._channels).within(workspace)
         return Acceptor(self.store(workspace), scoped_log(self._log, workspace), self._settings, channels)

@@ -15,7 +15,7 @@ from chat4all.ports import Channel
 from chat4all.services.acceptance.content_checks import content_fault, data_of
 from chat4all.services.acceptance.recipients import ALL
 from chat4all.services.acceptance.route_checks import route_fault
-from chat4all.services.accounts.live import account_named
+from chat4all.services.accounts.live import accounts_of
 from chat4all.settings import Settings
 
 METADATA_MOST = 16_384
@@ -179,7 +179,7 @@ def _via(draft: Draft, channels: Mapping[str, Channel]) -> Fault | None:
     """An account is of one channel, and can reach people there only."""
     if not draft.via:
         return None
-    account = account_named(channels, draft.via)
+    account = accounts_of(channels).place_of(draft.via)
     if account is None:
         return Fault(422, "unknown_account", "there is no such account that is in use; see GET /v1/accounts", "via")
     channel, places = account[0], [each.partition(":")[0] for each in draft.to or () if ":" in each]

@@ -16,7 +16,7 @@ from chat4all.ports import Channel, MessageStore
 from chat4all.services.acceptance.recipients import Via, freeze, speaker
 from chat4all.services.acceptance.renditions import long_edits, rendered
 from chat4all.services.acceptance.route_checks import Way, legs_of, rendered_first
-from chat4all.services.accounts.live import has_several, sent_from
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.contacts.families import alike
 from chat4all.services.directory import People
 
@@ -105,11 +105,11 @@ def answering(store: MessageStore, channels: Mapping[str, Channel], owned: Seque
 
     Reads nothing where channels have one account each.
     """
-    asked = [(each.channel, each.address) for each in owned if has_several(channels, each.channel)]
+    asked = [(each.channel, each.address) for each in owned if accounts_of(channels).has_choice(each.channel)]
     wrote = store.last_wrote(asked) if asked else {}
 
     def answers(identity: Identity) -> str:
-        return sent_from(channels, identity.channel, wrote.get((identity.channel, identity.address), {}))
+        return accounts_of(channels).sends_from(identity.channel, wrote.get((identity.channel, identity.address), {}))
 
     return answers
 

@@ -14,7 +14,7 @@ from chat4all.ports import Channel
 from chat4all.services.acceptance.content_checks import content_fault
 from chat4all.services.acceptance.recipients import Via
 from chat4all.services.acceptance.renditions import Renditions, rendered
-from chat4all.services.accounts.live import account_named
+from chat4all.services.accounts.live import accounts_of
 
 LEGS_LEAST, LEGS_MOST = 2, 5
 # A delivery is given up when it is a day old, unless the deployment says otherwise.
@@ -63,10 +63,10 @@ def _way_faults(leg: LegDraft, channels: Mapping[str, Channel]) -> Iterator[Wron
         yield "invalid", "a channel or an account_id, one of the two", "channel"
     elif leg.channel and leg.channel not in channels:
         yield "unknown_channel", unknown_channel(leg.channel), "channel"
-    elif leg.account_id and account_named(channels, leg.account_id) is None:
+    elif leg.account_id and accounts_of(channels).place_of(leg.account_id) is None:
         yield "unknown_account", "there is no such account that is in use; see GET /v1/accounts", "account_id"
     elif leg.until in UNTIL and leg.until != "sent":
-        name = leg.channel or account_named(channels, leg.account_id)[0]  # type: ignore[index] # looked up just above
+        name = leg.channel or accounts_of(channels).place_of(leg.account_id)[0]  # type: ignore[index] # looked up just above
         if leg.until not in channels[name].limits.receipts:
             yield "invalid", f"{name} never says that a message was {leg.until}", "until"
 
@@ -99,7 +99,7 @@ def ways_of(draft: Draft, channels: Mapping[str, Channel]) -> tuple[Way, ...]:
 
 
 def _way(leg: LegDraft, channels: Mapping[str, Channel]) -> Way:
-    named = account_named(channels, leg.account_id) if leg.account_id else None
+    named = accounts_of(channels).place_of(leg.account_id) if leg.account_id else None
     channel, account = named or (leg.channel, "")
     said = content_of(leg.payload) if leg.payload is not None else None
     return Way(Via(channel, account), UNTIL.get(leg.until, State.SENT).value, 1000 * (leg.within_s or 0), said)

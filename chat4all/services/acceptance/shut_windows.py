@@ -15,7 +15,7 @@ from chat4all.ports import Channel, MessageStore
 from chat4all.ports.accounts import HUMAN_AGENT
 from chat4all.services.acceptance.draft_work import Work
 from chat4all.services.acceptance.unreached import reads_here
-from chat4all.services.accounts.live import features_of, provider_account
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.directory import Address, People
 from chat4all.services.windows import windows
 
@@ -72,7 +72,7 @@ def _said_by(caller: Caller, channels: Mapping[str, Channel], message: Message) 
 def _may_be_human(channels: Mapping[str, Channel], each: Recipient) -> bool:
     if not each.address or not channels[each.channel].limits.window.human_s:
         return False
-    return HUMAN_AGENT in features_of(channels, each.channel, each.account)
+    return HUMAN_AGENT in accounts_of(channels).features(each.channel, each.account)
 
 
 def _towards_chosen(
@@ -83,7 +83,7 @@ def _towards_chosen(
     known = windows(store, people.channels, theirs)
     for channel, account in {(each.channel, each.account) for each in found}:
         there = [each for each in theirs if each.channel == channel]
-        known |= windows(store, people.channels, there, provider_account(people.channels, channel, account))
+        known |= windows(store, people.channels, there, accounts_of(people.channels).of(channel, account).provider_account_id)
     return known
 
 

@@ -6,6 +6,7 @@ with.
 """
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
@@ -136,7 +137,144 @@ class Known(Struct, frozen=True):
     apps: dict[str, InForce] = {}
 
 
-class LiveChannels(Mapping[str, Channel]):
+class Accounts(Mapping[str, Channel]):
+    """Channels by name, and what is asked of the accounts that they have. `channel` stands for the name of one.
+
+    `account_id` is ours, as messages name an account; empty: the environment's.
+    """
+
+    @abstractmethod
+    def used(self, name: str) -> list[InForce]:
+        """The channel with each account that it has, the default first."""
+
+    @abstractmethod
+    def of(self, name: str, account_id: str) -> InForce:
+        """The channel with the account that something was to be sent from."""
+
+    @abstractmethod
+    def named(self, name: str, provider_account_id: str) -> InForce | None:
+        """The account that the provider calls so, among those that the channel has."""
+
+    @abstractmethod
+    def connected(self, account_id: str) -> InForce | None:
+        """A connected account that is not removed, whether or not its channel sends from it."""
+
+    @abstractmethod
+    def apps(self, name: str) -> list[OfApp]:
+        """All apps that sign webhooks of this channel."""
+
+    @abstractmethod
+    def within(self, workspace: str) -> "Accounts":
+        """The same with the accounts of this workspace only."""
+
+    @property
+    def everywhere(self) -> "Accounts":
+        """The same with the accounts of all workspaces."""
+        return self
+
+    def in_force(self, name: str) -> InForce:
+        """The channel with its default account. SettingsError when the environment's account cannot be opened."""
+        return self.used(name)[0]
+
+    def reading(self, name: str, provider_account_id: str) -> Channel:
+        """The channel with the account that the provider calls so; the default where it has none such."""
+        return (self.named(name, provider_account_id) or self.in_force(name)).channel
+
+    def workspace_of(self, name: str, provider_account_id: str) -> str:
+        """Whose this account is; of one that nobody has, `default`."""
+        if name not in CHANNELS or len(self.used(name)) == 1:
+            return DEFAULT_WORKSPACE
+        found = self.named(name, provider_account_id)
+        return found.workspace if found else DEFAULT_WORKSPACE
+
+    def sends_from(self, name: str, wrote: Mapping[str, int]) -> str:
+        """The account that answers somebody who wrote to these at these times, by the provider's ids: the last one. Ours."""
+        heard = [(at, found) for account, at in wrote.items() if (found := self.named(name, account))]
+        return max(heard, key=lambda each: each[0])[1].account_id if heard else self.in_force(name).account_id
+
+    def stopped_by(self, name: str, account_id: str) -> str:
+        """Why nothing is sent from this account now; empty: it is."""
+        return self.of(name, account_id).suspended_for if name in CHANNELS else ""
+
+    def ours(self, name: str, provider_account_id: str) -> str:
+        """What we call an account; empty: the environment's."""
+        found = self.named(name, provider_account_id)
+        return found.account_id if found else ""
+
+    def has_choice(self, name: str) -> bool:
+        """Whether this channel has more than one account."""
+        return name in CHANNELS and len(self.used(name)) > 1
+
+    def of_channel(self, name: str) -> list[str]:
+        """All accounts of this channel, as the API calls them."""
+        return [each.account_id or name for each in self.used(name)]
+
+    def pace(self, name: str) -> float:
+        """What the default account of this channel may send a second: as its channel has it, or less where it keeps to less."""
+        found = self.in_force(name)
+        own = found.account.limits.messages_per_second if found.account else 0
+        usual = found.channel.limits.account_per_second
+        return min(own, usual) if own else usual
+
+    def features(self, name: str, account_id: str) -> frozenset[str]:
+        """What the provider granted this account."""
+        found = self.of(name, account_id)
+        return frozenset(found.account.features) if found.account else found.channel.features
+
+    def place_of(self, account_id: str) -> tuple[str, str] | None:
+        """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
+        if account_id in self:
+            return (account_id, "") if any(each.account is None for each in self.used(account_id)) else None
+        found = self.connected(account_id)
+        return (found.channel.name, account_id) if found and found.account and found.account.is_used else None
+
+
+class Fixed(Accounts):
+    """Channels that have one account each, which stays: the environment's."""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._channels = channels
+
+    def __getitem__(self, name: str) -> Channel:
+        return self._channels[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def used(self, name: str) -> list[InForce]:
+        """That one, where there is such a channel."""
+        return [InForce(self._channels[name])] if name in self._channels else []
+
+    def of(self, name: str, account_id: str) -> InForce:
+        """That one."""
+        return InForce(self._channels[name])
+
+    def named(self, name: str, provider_account_id: str) -> InForce | None:
+        """That one, if it is called so."""
+        return next((each for each in self.used(name) if each.provider_account_id == provider_account_id), None)
+
+    def connected(self, account_id: str) -> InForce | None:
+        """None is connected."""
+        return None
+
+    def apps(self, name: str) -> list[OfApp]:
+        """The account's."""
+        return [OfApp(each, {each.provider_account_id: each.channel}) for each in self.used(name)]
+
+    def within(self, workspace: str) -> Accounts:
+        """Each workspace has all of them."""
+        return self
+
+
+def accounts_of(channels: Mapping[str, Channel]) -> Accounts:
+    """The accounts that these have."""
+    return channels if isinstance(channels, Accounts) else Fixed(channels)
+
+
+class LiveChannels(Accounts):
     """The channels by name. Thread-safe. Begins to watch when it is first asked; `close` ends that.
 
     every_s: how often it asks; 0: whenever it is asked itself. Temporary from whatever asks, until the store was read once.
@@ -167,10 +305,6 @@ class LiveChannels(Mapping[str, Channel]):
 
     def __len__(self) -> int:
         return len(CHANNELS)
-
-    def in_force(self, name: str) -> InForce:
-        """The channel with its default account. SettingsError when the environment's account cannot be opened."""
-        return self.used(name)[0]
 
     def used(self, name: str) -> list[InForce]:
         """The channel with each account that it has, the default first."""
@@ -225,22 +359,6 @@ class LiveChannels(Mapping[str, Channel]):
     def named(self, name: str, provider_account_id: str) -> InForce | None:
         """The account that the provider calls so, among those that the channel has."""
         return self._of(name).by_provider.get(provider_account_id)
-
-    def workspace_of(self, name: str, provider_account_id: str) -> str:
-        """Whose this account is; of one that nobody has, `default`."""
-        if name not in CHANNELS or len(self.used(name)) == 1:
-            return DEFAULT_WORKSPACE
-        found = self.named(name, provider_account_id)
-        return found.workspace if found else DEFAULT_WORKSPACE
-
-    def reading(self, name: str, provider_account_id: str) -> Channel:
-        """The channel with the account that the provider calls so; the default where it has none such."""
-        return (self.named(name, provider_account_id) or self.in_force(name)).channel
-
-    def sends_from(self, name: str, wrote: Mapping[str, int]) -> str:
-        """The account that answers somebody who wrote to these at these times, by the provider's ids: the last one. Ours."""
-        heard = [(at, found) for account, at in wrote.items() if (found := self.named(name, account))]
-        return max(heard, key=lambda each: each[0])[1].account_id if heard else self.in_force(name).account_id
 
     def apps(self, name: str) -> list[OfApp]:
         """All apps that sign webhooks of this channel."""
@@ -378,6 +496,11 @@ class _Within(LiveChannels):
         self._everywhere, self._workspace = everywhere, workspace
         self._of_everywhere: dict[str, tuple[OfChannel, OfChannel]] = {}
 
+    @property
+    def everywhere(self) -> LiveChannels:
+        """The deployment's."""
+        return self._everywhere
+
     def __getitem__(self, name: str) -> Channel:
         """What it can carry can be asked of one without accounts too."""
         used = self.used(name) if name in CHANNELS else []
@@ -447,76 +570,6 @@ class _Within(LiveChannels):
 
     def close(self) -> None:
         """Whoever opened the accounts closes them."""
-
-
-def reading(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> Channel:
-    """As `LiveChannels.reading`; of others the channel itself."""
-    return channels.reading(name, provider_account_id) if isinstance(channels, LiveChannels) else channels[name]
-
-
-def stopped_by(channels: Mapping[str, Channel], name: str, account_id: str) -> str:
-    """Why nothing is sent from this account now; empty: it is."""
-    return channels.of(name, account_id).suspended_for if isinstance(channels, LiveChannels) and name in CHANNELS else ""
-
-
-def ours(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> str:
-    """What we call an account; empty: the environment's."""
-    found = channels.named(name, provider_account_id) if isinstance(channels, LiveChannels) else None
-    return found.account_id if found else ""
-
-
-def has_several(channels: Mapping[str, Channel], name: str) -> bool:
-    """Whether this channel has more than one account."""
-    return isinstance(channels, LiveChannels) and name in CHANNELS and len(channels.used(name)) > 1
-
-
-def sent_from(channels: Mapping[str, Channel], name: str, wrote: Mapping[str, int]) -> str:
-    """As `LiveChannels.sends_from`; empty where there are no other accounts than the environment's."""
-    return channels.sends_from(name, wrote) if isinstance(channels, LiveChannels) else ""
-
-
-def has(channels: Mapping[str, Channel], name: str, provider_account_id: str) -> bool:
-    """Whether this channel has the account that the provider calls so."""
-    if isinstance(channels, LiveChannels):
-        return channels.named(name, provider_account_id) is not None
-    return channels[name].account.account_id == provider_account_id
-
-
-def provider_account(channels: Mapping[str, Channel], name: str, account_id: str) -> str:
-    """What the provider calls this account."""
-    found = channels.of(name, account_id) if isinstance(channels, LiveChannels) else InForce(channels[name])
-    return found.provider_account_id
-
-
-def accounts_of(channels: Mapping[str, Channel], name: str) -> list[str]:
-    """All accounts of this channel, as the API calls them."""
-    used = channels.used(name) if isinstance(channels, LiveChannels) else [InForce(channels[name])] if name in channels else []
-    return [each.account_id or name for each in used]
-
-
-def pace_of(channels: Mapping[str, Channel], name: str) -> float:
-    """What the default account of this channel may send a second: as its channel has it, or less where it keeps to less."""
-    found = channels.in_force(name) if isinstance(channels, LiveChannels) else InForce(channels[name])
-    own = found.account.limits.messages_per_second if found.account else 0
-    usual = found.channel.limits.account_per_second
-    return min(own, usual) if own else usual
-
-
-def features_of(channels: Mapping[str, Channel], name: str, account_id: str) -> frozenset[str]:
-    """What the provider granted this account, as messages name it."""
-    found = channels.of(name, account_id) if isinstance(channels, LiveChannels) else InForce(channels[name])
-    return frozenset(found.account.features) if found.account else found.channel.features
-
-
-def account_named(channels: Mapping[str, Channel], account_id: str) -> tuple[str, str] | None:
-    """The channel of an account that is used, and what messages call it; the environment's has its channel's name."""
-    if not isinstance(channels, LiveChannels):
-        return (account_id, "") if account_id in channels else None
-    if account_id in CHANNELS:
-        is_used = any(each.account is None for each in channels.used(account_id))
-        return (account_id, "") if is_used else None
-    found = channels.connected(account_id)
-    return (found.channel.name, account_id) if found and found.account and found.account.is_used else None
 
 
 def app_credentials(name: str) -> tuple[str, ...]:

@@ -77,6 +77,6 @@ def _category(store: MessageStore, people: People, broadcast: Broadcast) -> str:
     payload = read_payload(broadcast.payload)
     if not isinstance(payload, Template):
         return SERVICE
-    keys = [(each, payload.name, payload.language) for each in accounts_of(people.channels, broadcast.channel)]
+    keys = [(each, payload.name, payload.language) for each in accounts_of(people.channels).of_channel(broadcast.channel)]
     known = store.templates_named(keys)
     return next((known[key].category.lower() for key in keys if key in known), "")

@@ -31,7 +31,7 @@ from chat4all.model.failures import Temporary
 from chat4all.model.ids import DEFAULT_WORKSPACE, made_id
 from chat4all.ports import MessageStore
 from chat4all.services.acceptance.acceptance import Acceptor
-from chat4all.services.accounts.live import pace_of
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.broadcasts.audience import Audience, Turn
 from chat4all.services.broadcasts.daily_budget import budget_of
 
@@ -61,7 +61,7 @@ class BroadcastSteps:
         in a later step.
         """
         now = self._clock()
-        pace = pace_of(self._acceptor.people.channels, broadcast.channel)
+        pace = accounts_of(self._acceptor.people.channels).pace(broadcast.channel)
         most = broadcast.may_now(now, pace * SHARE / together)
         if not most or self._rests(broadcast, now):
             return []

@@ -24,7 +24,7 @@ from chat4all.services.acceptance.attachments import fetched_file
 from chat4all.services.acceptance.conversation_events import conversation_record
 from chat4all.services.acceptance.frozen_messages import Proposal, frozen
 from chat4all.services.acceptance.recipients import speaker
-from chat4all.services.accounts.live import ours
+from chat4all.services.accounts.live import accounts_of
 from chat4all.services.contacts.consents import consented
 from chat4all.services.contacts.contact_events import ContactNews, renamed
 from chat4all.services.contacts.standing import reached
@@ -285,7 +285,7 @@ class Arrivals:
 
     def _proposal(self, arrival: Arrival, owner: User) -> Proposal:
         """An echo is the account's own words, which went out already: it goes out to nobody."""
-        is_echo = arrival.inbound.is_echo
+        is_echo, accounts = arrival.inbound.is_echo, accounts_of(self._people.channels)
         return Proposal(
             message_id=arrival.message_id,
             sender=self._people.inbox(arrival.inbound.channel) if is_echo else arrival.owner,
@@ -296,7 +296,7 @@ class Arrivals:
             limited=() if is_echo or arrival.inbound.is_history else None,
             name="" if is_echo else _speaker(arrival, owner),
             reply_to=arrival.pointed.reply_to,
-            origin=origin_of(arrival.inbound, ours(self._people.channels, arrival.inbound.channel, arrival.inbound.account)),
+            origin=origin_of(arrival.inbound, accounts.ours(arrival.inbound.channel, arrival.inbound.account)),
             forwarded=arrival.inbound.forwarded,
             referral=arrival.inbound.referral,
         )
