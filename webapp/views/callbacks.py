@@ -112,7 +112,12 @@ def _taken(apps: Callable[[], Sequence[OfApp]], nobody: Problem) -> Response:
     def signed() -> OfApp | None:
         return next((each for each in apps() if each.channel.is_signed(said, body)), None)
 
-    app = signed() or (signed() if here.live.read() else None)
+    def afresh() -> OfApp | None:
+        # Also where nothing is new: whoever watches may have read it since `app` was found.
+        here.live.read()
+        return signed()
+
+    app = signed() or afresh()
     if app is None:
         raise Problem(403, "wrong_signature", "the signature is not the provider's") if apps() else nobody
     if not app.signer.is_confirmed:
@@ -121,11 +126,7 @@ def _taken(apps: Callable[[], Sequence[OfApp]], nobody: Problem) -> Response:
         # Signed, but not confirmed: the provider brings it again.
         raise Problem(409, "account_connecting", "the account has not been checked yet")
     known = app
-
-    def afresh() -> OfApp:
-        return (signed() if here.live.read() else None) or known
-
-    handled = here.webhooks.take(app.channel, [body], headers(), said, app, afresh)
+    handled = here.webhooks.take(app.channel, [body], headers(), said, app, lambda: afresh() or known)
     if handled.news:
         used = here.live.used(app.channel.name)
         news.take(here.store, [each.account_id for each in used if each.provider_account_id in app.used], handled.news)
