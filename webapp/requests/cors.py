@@ -6,6 +6,8 @@ from chat4all.model.cors import PAGE, SAFE, cross_origin, origins
 from chat4all.settings import Settings
 
 DOCS = "/docs"
+# By the lower-case name too: `setdefault` of Werkzeug's headers looks through all of them twice for each, and raises between.
+DEFAULTS = [(name.lower(), name, value) for name, value in SAFE.items()]
 
 
 def init(app: Flask, settings: Settings) -> None:
@@ -20,12 +22,14 @@ def init(app: Flask, settings: Settings) -> None:
         return answer
 
     def headers(response: Response) -> Response:
-        for name, value in SAFE.items():
-            response.headers.setdefault(name, value)
+        there = {name.lower() for name, _ in response.headers}
+        for lower, name, value in DEFAULTS:
+            if lower not in there:
+                response.headers.add(name, value)
         if request.path.startswith(DOCS):
             response.headers["Content-Security-Policy"] = PAGE
-        elif (response.mimetype or "").endswith("json"):
-            response.headers.setdefault("Cache-Control", "no-store")
+        elif "cache-control" not in there and (response.mimetype or "").endswith("json"):
+            response.headers.add("Cache-Control", "no-store")
         methods = response.headers.get("Allow", "") if request.method == "OPTIONS" else ""
         for name, value in cross_origin(request.headers.get("Origin", ""), allowed, methods).items():
             response.headers[name] = value

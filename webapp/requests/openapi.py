@@ -1,6 +1,7 @@
 """The OpenAPI document as generators, linters and people need it; flask-openapi3 makes the rest of it from views and models."""
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -244,6 +245,10 @@ class Documented(OpenAPI):
 
     served: Settings
     _complete: dict[str, Any] | None = None
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """None of ours is async; Flask would look at ten functions for that at every request."""
+        return func
 
     @property
     def api_doc(self) -> dict[str, Any]:

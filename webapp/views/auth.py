@@ -59,8 +59,9 @@ def admitted() -> AuthenticatedCaller:
 
     A token in a cookie counts only where it is certain that a page of ours asks.
     """
-    admission, given, cookie = gateway().admission, request.headers.get("Authorization", ""), cookies.access()
-    if given or not cookie:
+    admission, given = gateway().admission, request.headers.get("Authorization", "")
+    cookie = "" if given else cookies.access()
+    if not cookie:
         return admission.admit(given)
     cookies.check_same_origin()
     authenticated = admission.admit(f"Bearer {cookie}")
