@@ -691,7 +691,7 @@ def test_who_signs_out_or_is_disabled_is_out_at_once(visit: Callable[..., Visit]
     with system.operator() as operator:
         operator.call("POST", f"/v1/users/{who}/disable")
     expect(page.get_by_role("alert")).to_contain_text("This session has ended", timeout=IN_FORCE_MS + 1500)
-    page.get_by_label("User id").fill(who)
+    page.get_by_label("Your name here").fill(who)
     page.get_by_label("Password").fill(password)
     page.get_by_label("Password").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("This account is disabled")
@@ -898,7 +898,7 @@ def test_the_page_speaks_portuguese_in_the_reader_s_zone(visit: Callable[..., Vi
     _, name = somebody(shared_system, "Que horas são?")
     brazilian = visit(locale="pt-BR", timezone_id="Asia/Tokyo")
     page = brazilian.open()
-    page.get_by_label("Id de usuário").fill("demo")
+    page.get_by_label("Seu nome aqui").fill("demo")
     page.get_by_label("Senha").fill(shared_system.demo_password("demo"))
     page.get_by_label("Senha").press("Enter")
     expect(page.locator(".bar .light")).to_have_text("ao vivo")
