@@ -56,6 +56,7 @@ async def test_an_event_that_leaves_is_the_last_step(road: Road, recorded: Recor
         road.advance([message])
 
     async with serving(road), Reader(road, "bob") as bob:
+        await bob.caught_up()
         await asyncio.to_thread(say, "one")
         await bob.events(1)
         # The span ends after the event is on its way.
