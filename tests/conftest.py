@@ -2,8 +2,14 @@
 
 import faulthandler
 
+from hypothesis import HealthCheck, settings
+
 EXIT_S = 30
 STDERR = 2
+
+# How long an example takes depends on what else the machine does: pytest's own time limit is the only one.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_unconfigure() -> None:

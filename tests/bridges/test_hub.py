@@ -17,7 +17,7 @@ from chat4all.v1 import chat_pb2 as pb
 
 # Bodies here are no events of the protocol, so they are never parsed for their names.
 NAMED = pb.Event(id="named").SerializeToString()
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=150)
 
 
 def message(seq: int, partition: int = 0, size: int = 1) -> Event:

@@ -328,7 +328,7 @@ def test_what_cannot_be_read_is_passed_over(road: Road, index: SearchIndex) -> N
     assert texts(index, "word") == [two.seq, one.seq]
 
 
-@hypothesis_settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents(*get_args(AnyContent)), st.booleans())
 def test_an_event_and_the_store_say_the_same(road: Road, content: AnyContent, is_internal: bool) -> None:
     """Whichever way a message comes into the index, it is found by the same words, as the same type."""

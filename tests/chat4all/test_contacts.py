@@ -3,7 +3,6 @@
 from itertools import permutations
 
 from hypothesis import given
-from hypothesis import settings as tried
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -23,7 +22,6 @@ def test_profiles_of_older_code_are_read() -> None:
     assert read_profile(body) == Profile("c", 3, 9, consents=wanted)
 
 
-@tried(deadline=None)
 @given(st.lists(consents, min_size=1, max_size=3))
 def test_consents_are_heard_in_any_order(said: list[Consent]) -> None:
     """And any number of times: what was said last stands, and no stands where both were said at once."""
@@ -39,7 +37,6 @@ def test_consents_are_heard_in_any_order(said: list[Consent]) -> None:
     assert state == (REVOKED if REVOKED in last else GRANTED)
 
 
-@tried(deadline=None)
 @given(st.lists(heards, min_size=1, max_size=3), st.integers(0, 5))
 def test_what_is_heard_of_an_address_is_heard_in_any_order(heard: list[Reach], wrote_at: int) -> None:
     """The newest word counts, unless the person has written since."""

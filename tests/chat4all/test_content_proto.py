@@ -14,7 +14,7 @@ from tasks.outcomes.events import message_event
 from tests.contents import contents
 
 KINDS = get_args(Content)
-MADE = settings(max_examples=60, deadline=None)
+MADE = settings(max_examples=60)
 
 
 def _event(content: Content, **more: Any) -> pb.MessageEvent:

@@ -55,7 +55,7 @@ def test_who_left_reads_what_was_said_before_and_nothing_after(open_history: boo
     assert left.has("anna")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(users, min_size=1), changes)
 def test_nobody_is_in_a_conversation_twice_and_no_stay_is_forgotten(
     founders: list[str], steps: list[tuple[list[str], list[str]]]

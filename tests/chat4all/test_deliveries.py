@@ -22,7 +22,7 @@ from chat4all.model.deliveries import (
 )
 from tests.contracts.facts import facts
 
-seldom = settings(deadline=None, max_examples=100)
+seldom = settings(max_examples=100)
 states = st.sampled_from(list(State))
 
 

@@ -110,7 +110,7 @@ class Processes(RuleBasedStateMachine):
 
 
 TestProcesses = Processes.TestCase
-TestProcesses.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestProcesses.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_a_reader_who_stays_costs_nothing() -> None:

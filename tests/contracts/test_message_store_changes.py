@@ -56,7 +56,7 @@ def test_a_membership_that_changes_is_noted(store: MessageStore) -> None:
     assert [(each.kind, each.subject) for each in found] == [("conversation", "1"), ("conversation", "2")]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_pages_are_pages(pages_store: MessageStore, data: st.DataObject) -> None:
     """Of many conversations at once exactly what `page` says of each."""

@@ -13,7 +13,7 @@ from chat4all.ports import Handle, MessageStore
 from tests.contracts.facts import facts
 from tests.contracts.stores import delivery, fresh, lane
 
-modestly = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modestly = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(store: MessageStore, key: DeliveryKey) -> Facts:

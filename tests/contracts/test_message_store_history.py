@@ -12,7 +12,7 @@ from chat4all.model.messages import EPOCH_SIZE, Message, Recipient
 from chat4all.ports import MessageStore, Registration
 from tests.contracts.stores import fresh, message
 
-modestly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modestly = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_messages_come_back_as_they_were_put(store: MessageStore) -> None:

@@ -12,7 +12,7 @@ from chat4all.ports import MessageStore
 from tests.contracts.modified import several, within
 from tests.contracts.stores import fresh
 
-modestly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modestly = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_modifications_come_back_as_they_were_put(store: MessageStore, other: MessageStore) -> None:

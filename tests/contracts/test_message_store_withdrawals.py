@@ -9,7 +9,7 @@ from chat4all.model.deliveries import REPLACED, TAKEN_BACK, DeliveryKey, Withdra
 from chat4all.ports import MessageStore
 from tests.contracts.stores import delivery, lane
 
-modestly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modestly = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 facts = st.builds(Withdrawn, st.integers(1, 3), st.sampled_from([TAKEN_BACK, REPLACED]), st.sampled_from(["", "m", "é"]))
 
 

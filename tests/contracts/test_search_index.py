@@ -16,7 +16,7 @@ from tests.contracts.searches import opened
 AT = 1_790_000_000_000
 ONE, TWO, THREE = (str(UUID(int=number, version=4)) for number in (1, 2, 3))
 STATE = Feeding("topic", {0: 1})
-modestly = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modestly = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def feed(index: SearchIndex, *documents: Document, people: Sequence[PersonFound] = (), state: Feeding = STATE) -> None:

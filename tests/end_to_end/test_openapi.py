@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 EXAMPLES = settings(
     max_examples=4,
     derandomize=True,
-    deadline=None,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -56,7 +56,7 @@ def test_an_endless_delivery_is_found() -> None:
     assert check(msgspec.structs.replace(GOOD, ended=ended)).endless == ended[:1]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 9), max_size=30))
 def test_losses_and_doubles_add_up(numbers: list[int]) -> None:
     """For any arrivals: what came plus what is lost is what was sent, and doubles are all that came beyond once."""

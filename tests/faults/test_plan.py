@@ -12,7 +12,7 @@ PARTS = ("redis", "gateway", "bridge", "stream", "worker-pipeline", "worker-chan
 SEEDS, LENGTHS = st.integers(0, 1 << 32), st.floats(45, 600)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS)
 def test_a_seed_is_a_plan(seed: int, seconds: float) -> None:
     """The same seed, length and parts give the same steps; another seed gives others."""
@@ -20,7 +20,7 @@ def test_a_seed_is_a_plan(seed: int, seconds: float) -> None:
     assert plan(seed, seconds, PARTS) != plan(seed + 1, seconds, PARTS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS)
 def test_everything_is_undone_in_time(seed: int, seconds: float) -> None:
     """Steps are in order, begin after the start and are over before the calm at the end."""
@@ -30,7 +30,7 @@ def test_everything_is_undone_in_time(seed: int, seconds: float) -> None:
     assert all(each.lasts > 0 or KINDS[each.act].lasts == (0, 0) for each in steps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS)
 def test_nothing_is_done_to_one_thing_twice_at_once(seed: int, seconds: float) -> None:
     """A channel behaves in one way at a time, which a simulator that lives is told; what stands still is not killed."""
@@ -42,7 +42,7 @@ def test_nothing_is_done_to_one_thing_twice_at_once(seed: int, seconds: float) -
             assert not ("simulator" in (one.target, other.target) and "channel" in (held, KINDS[other.act].holds))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS)
 def test_five_minutes_have_all_of_it(seed: int) -> None:
     """Every kind of harm, and every process and channel among the targets."""
@@ -52,7 +52,7 @@ def test_five_minutes_have_all_of_it(seed: int) -> None:
     assert counts(steps)["restart"] == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS)
 def test_a_short_form_has_the_most_of_it(seed: int) -> None:
     """45 seconds have a restart, kills, and most of the kinds."""

@@ -443,7 +443,7 @@ def row_of(made: Planted) -> Row:
     return judge(LENIENT, "embedded", 1, measured)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories())
 def test_a_good_run_brings_no_complaint(history: History) -> None:
     """Whatever its shape: nothing is wrong, and everything that was accepted is counted."""
@@ -453,7 +453,7 @@ def test_a_good_run_brings_no_complaint(history: History) -> None:
 
 
 @pytest.mark.parametrize(("name", "plant", "complaints"), TABLE, ids=[name for name, _, _ in TABLE])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(history=histories(), random=st.builds(Random, SEEDS))
 def test_a_planted_fault_is_found(
     name: str, plant: Plant, complaints: frozenset[str], history: History, random: Random
@@ -473,7 +473,7 @@ def test_there_are_many_kinds() -> None:
     assert fields <= {each for _, _, complaints in TABLE for each in complaints}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(history=histories(), random=st.builds(Random, SEEDS))
 def test_what_a_run_may_bring_is_no_fault(history: History, random: Random) -> None:
     """A failure that says why, a second send that was counted, and a history that nobody asked for."""

@@ -252,7 +252,7 @@ FAULTS = st.lists(
 )
 
 
-@tried(max_examples=40, deadline=None)
+@tried(max_examples=40)
 @given(faults=FAULTS, rate=st.integers(1, 7), quiet=st.booleans())
 def test_whatever_fails_everybody_is_told_once(
     tmp_path_factory: pytest.TempPathFactory, faults: list[str], rate: int, quiet: bool

@@ -119,7 +119,7 @@ async def _run(steps: Sequence[str]) -> None:
 BOUNCES: list[Any] = ["writes", "say 1", "works", *["fails 1", "looks", "works", "writes", "works"] * 4]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(schedules)
 @example(["writes", "say 1", "say 2", "works", "fails 1", "fails 2", "looks", "works"])
 @example(["writes", "say 1", "works", "fails 1", "writes", "looks", "works"])

@@ -179,7 +179,7 @@ class KeysMachine(RuleBasedStateMachine):
 
 
 TestKeys = KeysMachine.TestCase
-TestKeys.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestKeys.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_a_key_in_trouble_has_its_rows_read_anew_until_it_was_served() -> None:

@@ -52,7 +52,7 @@ def note(number: object, text: str = SECRET, **more: Any) -> Message:
 recipients = st.builds(Recipient, st.just("carla"), st.sampled_from(CHANNELS), st.sampled_from(["", "+55"]), st.integers(0, 2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     payload=st.sampled_from(PAYLOADS),
     to=st.lists(recipients, max_size=4),

@@ -21,7 +21,7 @@ def telling(offset: int, talk: int) -> Telling:
     return Telling(Event("state", f"talk {talk}", 0, b"", offset=offset))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(EVENTS)
 def test_all_are_told_in_order(events: list[tuple[int, int]]) -> None:
     """Each is refused so often, first; at the end the recovery stands at the end, and nobody heard an event twice."""

@@ -327,7 +327,7 @@ class Course:
 DEEDS = [name for name in vars(Course) if not name.startswith("_")]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deeds=st.lists(st.sampled_from(DEEDS), max_size=25))
 def test_any_interleaving_ends_in_one_state(tmp_path_factory: pytest.TempPathFactory, deeds: list[str]) -> None:
     """Messages, changes, snoozes, stages that run again, sweeps, deaths before telling: readers end with what the store has."""

@@ -131,7 +131,7 @@ def check(made: Schedule) -> None:
     assert "superseded" not in {each.reason for each in ends}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(schedules, limits)
 def test_every_message_ends_and_no_second_delivery_is_uncounted(
     steps: Sequence[tuple[str, int, int]], ways: Sequence[tuple[str, int]]
@@ -140,7 +140,7 @@ def test_every_message_ends_and_no_second_delivery_is_uncounted(
     run(steps, ways, prompt=False)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(schedules, limits)
 def test_where_no_receipt_is_late_nobody_gets_it_twice(
     steps: Sequence[tuple[str, int, int]], ways: Sequence[tuple[str, int]]

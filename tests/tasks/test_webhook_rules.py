@@ -322,7 +322,7 @@ def one_of(dies: bool, elsewhere: bool) -> list[object]:
     return [None] * dies + [ELSEWHERE] * elsewhere
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=20),
     RUNS,

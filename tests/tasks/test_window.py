@@ -77,7 +77,7 @@ class WindowMachine(RuleBasedStateMachine):
 
 
 TestWindow = WindowMachine.TestCase
-TestWindow.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestWindow.settings = settings(max_examples=100, stateful_step_count=30)
 
 
 def test_a_row_is_not_closed_twice() -> None:

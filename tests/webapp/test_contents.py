@@ -104,7 +104,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a type that is a list": ({"type": []}, "invalid", "payload"),
     "a field of another kind": ({"type": "text", "text": "x", "latitude": 1}, "invalid", "payload.text.latitude"),
 }  # fmt: skip
-FUZZED = settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+FUZZED = settings(max_examples=150, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 ODD = st.one_of(JSON, st.sampled_from([10**30, -(10**30), 2**53 + 1, 1e308, "x" * 5_000, [[]] * 60, {"a": {"a": {"a": []}}}]))
 
 

@@ -16,7 +16,7 @@ from tests.webapp.channels import SIGNATURE, both
 from tests.webapp.driver import Driver
 from webapp.app import create_app
 
-EXAMPLES = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+EXAMPLES = settings(max_examples=400, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 RATES = dict.fromkeys(
     ("login_limit", "login_failure_limit", "registration_limit", "group_limit", "code_limit", "code_network_limit"),
     "99999/hour",

@@ -32,7 +32,6 @@ from webapp.app import create_app
 EXAMPLES = settings(
     max_examples=12,
     derandomize=True,
-    deadline=None,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

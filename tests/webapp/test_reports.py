@@ -254,7 +254,7 @@ def test_what_deliveries_cost_outlasts_their_rows(till: Till) -> None:
     assert cost_rows(till.driver, path) == before == {("sales",): (1, 1, 1)}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 9), minutes=st.lists(st.integers(0, 60), min_size=1, max_size=12))
 def test_pages_add_up(desk: Desk, limit: int, minutes: list[int]) -> None:
     """However many conversations a page counts, and however many there are in ten minutes: each once."""

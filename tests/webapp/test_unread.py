@@ -148,7 +148,7 @@ def test_a_position_beyond_the_end_is_refused_to_all(gateway: Driver) -> None:
 WHO = ("alice", "bob", "crm")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.one_of(
