@@ -46,8 +46,6 @@ T = TypeVar("T")
 IN_FLIGHT = 64
 # How often to look whether a file that a provider brought has been fetched, or one has been converted.
 FILE_MS = 1000
-# Calls that are under way when the provider begins to refuse all of them say the same.
-SUSPEND_AGAIN_MS = 5000
 # How often to look for the receipt that reconciles an unknown outcome.
 RECEIPT_MS = 1000
 # How many refused parts to remember; the store knows of older ones.
@@ -67,7 +65,6 @@ class Sender:
         self._in_flight = Places(IN_FLIGHT)
         self._names = Names()
         self._given_up: dict[DeliveryKey, str] = {}
-        self._suspended_at = 0
 
     async def attempt(self, row: Delivery, refusals: int, hold: Hold) -> Outcome:
         """Try once, if it is time and the lane is ours. `refusals` in a row before this one."""
@@ -317,14 +314,12 @@ class Sender:
 
         Of the environment's nothing is kept: each process finds out for itself, and tries one message now and then.
         """
-        self.throttle.barred()
-        now = now_ms()
-        if row.account and now - self._suspended_at >= SUSPEND_AGAIN_MS:
-            self._suspended_at = now
-            try:
-                await in_thread(self._executor, suspend, self._parts.store, row.account, reason, now)
-            except (Temporary, Unknown) as outage:
-                log.warning("account_not_suspended", channel=self.channel.name, account_id=row.account, reason=outage.reason)
+        if not self.throttle.barred() or not row.account:
+            return
+        try:
+            await in_thread(self._executor, suspend, self._parts.store, row.account, reason, now_ms())
+        except (Temporary, Unknown) as outage:
+            log.warning("account_not_suspended", channel=self.channel.name, account_id=row.account, reason=outage.reason)
 
     async def _refused_by_provider(self, row: Delivery, refusals: int, failure: Permanent) -> Outcome:
         """The end of it, unless the provider says where the address has gone: then it goes there."""

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 
 from aiolimiter import AsyncLimiter
 from msgspec import Struct
@@ -22,6 +23,8 @@ SHORT_S = 1.0
 # The account's rate is kept within each such period: short, so that a second's worth does not go out at once.
 RATE_PERIOD_S = 0.25
 LOOK_S = 1.0
+# Calls that are under way when the provider begins to refuse all of them say the same.
+BARRED_AGAIN_S = 5.0
 
 
 def backoff(refusals: int, first_s: float, most_s: float, random: Callable[[], float]) -> float:
@@ -36,6 +39,7 @@ class Breaker(Struct):
     probe_s: float
     in_a_row: int = 0
     probe_at: float = 0.0
+    barred_at: float = -inf
 
     @property
     def is_open(self) -> bool:
@@ -57,10 +61,14 @@ class Breaker(Struct):
         """The provider answered sensibly: also a refusal of one message does that."""
         self.in_a_row = 0
 
-    def barred(self, now: float) -> None:
-        """The provider said that it takes nothing: no more failures are needed to know that."""
+    def barred(self, now: float) -> bool:
+        """The provider said that it takes nothing: no more failures are needed to know that. Whether that is news."""
         if not self.is_open:
             self.in_a_row, self.probe_at = self.failures, now + self.probe_s
+        if now - self.barred_at < BARRED_AGAIN_S:
+            return False
+        self.barred_at = now
+        return True
 
     def failed(self, now: float) -> None:
         """The provider failed or could not be reached."""
@@ -194,11 +202,11 @@ class Throttle:
         if self.breaker.is_open and not was_open:
             metrics.BREAKER_OPENED.of(self._channel).add()
 
-    def barred(self) -> None:
-        """The provider takes nothing from the account: only a probe goes through now and then."""
+    def barred(self) -> bool:
+        """The provider takes nothing from the account: only a probe goes through now and then. Whether that is news."""
         if not self.breaker.is_open:
-            self.breaker.barred(time.monotonic())
             metrics.BREAKER_OPENED.of(self._channel).add()
+        return self.breaker.barred(time.monotonic())
 
     def _put_off(self, by: str) -> None:
         metrics.THROTTLED.of(self._channel, by).add()
