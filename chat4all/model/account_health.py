@@ -55,7 +55,7 @@ def at_of(notes: Notes, name: str) -> int:
 
 def suspended_for(notes: Notes, now: int) -> str:
     """Why the provider takes nothing from it now; empty: it does, as far as we know."""
-    return notes.get(SUSPENDED, "") if SUSPENDED in notes and at_of(notes, SUSPENDED_UNTIL) > now else ""
+    return notes.get(SUSPENDED, "") if at_of(notes, SUSPENDED_UNTIL) > now else ""
 
 
 def suspended(before: Notes, reason: str, at: int, now: int) -> dict[str, str]:

@@ -74,7 +74,7 @@ def _on(stack: Stack, fault: Fault, seed: int, patience_s: float) -> Row:
     return judge(fault, stack.name, seed, measured)
 
 
-def calm(patience_s: float = QUIET_PATIENCE_S) -> float:
+def calm(patience_s: float) -> float:
     """Wait a while for a machine that does little else; its load average then."""
     with contextlib.suppress(TimeoutError):
         wait_until("the machine is calm", lambda: os.getloadavg()[0] < QUIET, patience_s, 2)
