@@ -1,6 +1,7 @@
 // One account at a provider: what is right and what is not, step by step, and what can be done with it.
 
 import { call, get } from "../api.js";
+import { called } from "../channels.js";
 import { button, h, words } from "../dom.js";
 import { exactly, known, t } from "../i18n.js";
 import { fields, inputs, values } from "./account-guide.js";
@@ -156,6 +157,11 @@ export class ProviderAccount extends HTMLElement {
     return h("form", { class: "sheet", on: { submit: send } }, h("h2", {}, t("accounts.trial")), h("p", { class: "kind" }, t(known(`accounts.trial.${channel}`) ? `accounts.trial.${channel}` : "accounts.trial.about")),
       field(t("accounts.trial.to"), to), field(t("accounts.trial.text"), text), place, h("div", { class: "choices" }, h("button", { class: "primary" }, t("accounts.trial.send"))));
   }
+}
+
+// What an account is called; beside a name of its own also its channel.
+export function title({ name, channel }) {
+  return [words(name || t(`channel.${channel}`), "strong"), name ? h("span", { class: "badge" }, called(channel)) : ""];
 }
 
 // How an account is, as a light with words.

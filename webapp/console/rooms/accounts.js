@@ -1,10 +1,9 @@
 // Accounts at providers: the list of them, the guide to a new one, and one of them (parts/account.js).
 
 import { all, call } from "../api.js";
-import { called } from "../channels.js";
-import { h, words } from "../dom.js";
+import { h } from "../dom.js";
 import { t } from "../i18n.js";
-import { health } from "../parts/account.js";
+import { health, title } from "../parts/account.js";
 import { GUIDES, guide } from "../parts/account-guide.js";
 import { listed, notForYou, tried, walked } from "../parts/forms.js";
 
@@ -53,7 +52,7 @@ export class AccountsRoom extends HTMLElement {
 
 function row(account) {
   return h("li", {}, h("a", { class: "place", href: `#/accounts/${encodeURIComponent(account.account_id)}` },
-    words(account.name || t(`channel.${account.channel}`), "strong"), account.name ? h("span", { class: "badge" }, called(account.channel)) : "", health(account),
+    ...title(account), health(account),
     h("span", { class: "kind" }, [account.provider_account_id, account.simulated ? "" : t(`accounts.by.${account.managed_by}`), account.in_use ? t("accounts.in_use") : ""].filter(Boolean).join(" · "))));
 }
 

@@ -4,7 +4,7 @@ import { all, get } from "../api.js";
 import { called } from "../channels.js";
 import { calmly, h, outward, svg, words } from "../dom.js";
 import { bytes, explained, seconds, t } from "../i18n.js";
-import { health, help } from "../parts/account.js";
+import { health, help, title } from "../parts/account.js";
 import { progress, state } from "../parts/broadcast.js";
 
 const SECONDS = 120;
@@ -141,7 +141,7 @@ export class HealthRoom extends HTMLElement {
         disk ? place(full < MANY.full, t("health.disk"), t("health.disk.free", { free: bytes(disk.free_bytes), size: bytes(disk.size_bytes) }), t("health.disk.do"), share(full, 1)) : ""),
       h("h2", {}, t("accounts.title")),
       h("ul", { class: "places" }, ...this.#accounts.map((each) => h("li", {}, h("a", { class: "place", href: `#/accounts/${encodeURIComponent(each.account_id)}` },
-        words(each.name || t(`channel.${each.channel}`), "strong"), each.name ? h("span", { class: "badge" }, called(each.channel)) : "", health(each), ...said(each)),
+        ...title(each), health(each), ...said(each)),
         ...(each.advice ?? []).map(help)))),
       this.#running.length ? h("h2", {}, t("broadcasts.title")) : "",
       h("ul", { class: "places" }, ...this.#running.map((each) => h("li", {}, h("a", { class: "place", href: `#/broadcasts/${encodeURIComponent(each.broadcast_id)}` },
